@@ -1,0 +1,37 @@
+"""U-Tile: the U-Net for electron-microscopy stacks and cells, in napari, shell and Python.
+
+Names are loaded when first used, so importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "weight_map": "arrays.weight_maps",
+    "instances": "arrays.labels",
+    "evaluate": "metrics",
+    "UserError": "errors",
+    "EngineError": "errors",
+    "TrainSettings": "settings",
+    "PredictSettings": "settings",
+    "Model": "engine.model",
+    "load_model": "engine.model",
+    "train": "engine.jobs",
+    "predict": "engine.jobs",
+    "networks": "networks",
+}
+
+__all__ = ["__version__", *_HOME]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_HOME[name]}")
+    return module if name == "networks" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""NumPy in, NumPy out: tiling, weight maps, labels, intensity, splits. No torch, no files."""

@@ -1,0 +1,1 @@
+"""The torch engine: the only room that trains and predicts."""

@@ -1,0 +1,128 @@
+"""What a run reports while it works: small frozen types, one JSON line each.
+
+The engine yields them; the command line prints them, the window draws them, a notebook
+iterates over them. No event holds pixels: large things are written to disk and named.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def line(self) -> str:
+        """Write the event as one line of JSON."""
+        return self.model_dump_json()
+
+
+class RunStarted(_Event):
+    """A job has checked its input and begins to compute."""
+
+    event: Literal["RunStarted"] = "RunStarted"
+    job: Literal["train", "predict"]
+    out: str = Field("", description="Run folder or output; empty when nothing is written")
+    device: str = Field("", description="What computes, in words: 'cpu (2 threads, bf16)'")
+    total: int | None = Field(None, description="Steps or tiles to do, where it is known")
+    minutes: float | None = Field(None, description="Time budget, where there is one")
+    facts: dict[str, str | int | float] = Field(
+        default_factory=dict, description="What else is worth showing once, name -> value"
+    )
+
+
+class StepDone(_Event):
+    """One optimizer step was taken."""
+
+    event: Literal["StepDone"] = "StepDone"
+    step: int
+    loss: float
+    learning_rate: float
+    progress: float = Field(ge=0, le=1, description="Share of the budget that is used")
+    rate: float = Field(description="Steps per second")
+    seconds_left: float | None = None
+
+
+class EpochDone(_Event):
+    """A stretch of steps ended in a validation on whole images."""
+
+    event: Literal["EpochDone"] = "EpochDone"
+    epoch: int
+    step: int
+    train_loss: float = Field(description="Mean over the steps of this epoch")
+    val_loss: float
+    scores: dict[str, float] = Field(description="Validation scores, metric name -> value")
+    is_best: bool
+    seconds: float = Field(description="Since the run began")
+
+
+class PreviewReady(_Event):
+    """A picture of the state of the run was written."""
+
+    event: Literal["PreviewReady"] = "PreviewReady"
+    path: str
+    step: int
+
+
+class TileDone(_Event):
+    """One tile was predicted and written."""
+
+    event: Literal["TileDone"] = "TileDone"
+    done: int
+    total: int
+    image: str = Field(description="Which image of the batch")
+    index: tuple[int, ...] = Field(description="Slice of the stack, () for a single image")
+    write: tuple[tuple[int, int], tuple[int, int]] = Field(
+        description="((y start, y stop), (x start, x stop)) that was written"
+    )
+    rate: float = Field(description="Tiles per second")
+    seconds_left: float | None = None
+
+
+class Warned(_Event):
+    """Something did not go as asked; work goes on."""
+
+    event: Literal["Warned"] = "Warned"
+    message: str
+
+
+class RunFailed(_Event):
+    """Work ended early. `user` tells what the user can mend from what is our defect."""
+
+    event: Literal["RunFailed"] = "RunFailed"
+    message: str
+    user: bool
+
+
+class RunDone(_Event):
+    """Work has ended and everything is on disk."""
+
+    event: Literal["RunDone"] = "RunDone"
+    out: str = ""
+    seconds: float
+    stopped: bool = Field(False, description="True: ended by the user, the result is partial")
+    scores: dict[str, float] = Field(default_factory=dict)
+
+
+Event = (
+    RunStarted
+    | StepDone
+    | EpochDone
+    | PreviewReady
+    | TileDone
+    | Warned
+    | RunFailed
+    | RunDone
+)
+_ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+
+
+def parse_event(line: str | bytes) -> Event:
+    """Read one line of JSON that `line()` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the line is no event (pydantic's `ValidationError` is a `ValueError`).
+    """
+    return _ANY_EVENT.validate_json(line)

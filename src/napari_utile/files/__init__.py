@@ -1,0 +1,1 @@
+"""Disk in, arrays out (lazily), and back."""

@@ -1,0 +1,159 @@
+"""Every option once: its default, limits, help and unit.
+
+The panel's form, the command line's flags, `settings.json` in the run folder and the record
+in the model are all made from these classes. Nobody else types a default again.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PAPER = {
+    "width": 64,
+    "padding": "valid",
+    "norm": "none",
+    "dropout": 0.5,
+    "optimizer": "sgd",
+    "learning_rate": 1e-3,
+    "momentum": 0.99,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "tile": 388,
+    "batch": 1,
+}
+"""What Ronneberger et al. (2015) did. They give no learning rate and no dropout rate."""
+
+
+class Settings(BaseModel):
+    """Options that are checked, frozen, and the same in a file as in memory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read settings that `write` wrote."""
+        return cls.model_validate_json(path.read_text())
+
+    def text(self) -> str:
+        """Write every option, the defaults too, as indented JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+class TrainSettings(Settings):
+    """How a network is built and trained."""
+
+    recipe: Literal["default", "paper"] = Field(
+        "default", description="Named set of the options below; those given win over it"
+    )
+    # what is learnt
+    target: Literal["instances", "classes"] = Field(
+        "instances", description="What a label id means: one object, or one kind of pixel"
+    )
+    ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
+    sparse: bool = Field(
+        False, description="0 = not annotated, 1 = background, 2... = the classes"
+    )
+    # the network
+    network: Literal["unet", "encoder-decoder"] = Field("unet", description="Architecture")
+    depth: int = Field(4, ge=1, le=7, description="Number of poolings")
+    width: int = Field(16, ge=1, le=512, description="Features at full resolution")
+    padding: Literal["valid", "same"] = Field(
+        "same", description="Convolutions without padding, as published, or padded"
+    )
+    norm: Literal["none", "batch"] = Field("batch", description="Normalization layers")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Rate at the end of the contracting path"
+    )
+    output: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="One map per class, or one foreground map"
+    )
+    # the budget
+    steps: int | None = Field(None, ge=1, description="Optimizer steps to take at most")
+    minutes: float | None = Field(None, gt=0, description="Minutes to train at most")
+    validations: int = Field(20, ge=1, description="How often to validate during the run")
+    validation: float = Field(
+        0.2, gt=0, lt=1, description="Share of the annotated pixels kept for validation"
+    )
+    # how it is learnt
+    tile: int = Field(256, ge=16, description="Side of a training tile of the result, px")
+    batch: int = Field(4, ge=1, description="Tiles per step")
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Update rule")
+    learning_rate: float = Field(3e-3, gt=0, description="Learning rate, at its highest")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, beta1 of AdamW")
+    weight_decay: float = Field(1e-4, ge=0, description="Weight decay")
+    schedule: Literal["constant", "one-cycle"] = Field(
+        "one-cycle", description="Learning rate over the run"
+    )
+    # the loss
+    w0: float = Field(10.0, ge=0, description="Extra weight of narrow gaps (paper: 10)")
+    sigma: float = Field(5.0, gt=0, description="Gap width over which it fades (paper: 5), px")
+    class_balance: bool = Field(True, description="Give every class the same total weight")
+    # augmentation
+    elastic: float = Field(
+        10.0, ge=0, description="Random displacements, standard deviation (paper: 10), px"
+    )
+    rotation: float = Field(180.0, ge=0, le=180, description="Largest random rotation, degrees")
+    flips: bool = Field(True, description="Mirror at random")
+    gray: float = Field(
+        0.2, ge=0, lt=1, description="Random change of contrast and brightness, share"
+    )
+    # the machine
+    seed: int = Field(0, ge=0, description="Seed of everything that is random")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Number format of the convolutions; auto: bf16 where it is faster"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_the_recipe(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("recipe") == "paper":
+            return PAPER | given
+        return given
+
+    @model_validator(mode="after")
+    def _fill_in_the_budget(self) -> Self:
+        if self.steps is None and self.minutes is None:
+            object.__setattr__(self, "steps", 2000)
+        return self
+
+
+class PredictSettings(Settings):
+    """How a model is run over a stack."""
+
+    output: Literal["probabilities", "classes", "instances"] = Field(
+        "probabilities", description="What is written"
+    )
+    tile: int | Literal["auto"] = Field(
+        "auto", description="Side of a tile of the result, px; auto: by the memory there is"
+    )
+    averaging: bool = Field(
+        False, description="Average over the 8 rotations and flips (8 times the work)"
+    )
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+    )
+    min_size: int = Field(0, ge=0, description="Objects smaller than this are dropped, px")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
+    )
+
+
+class WeightSettings(Settings):
+    """The loss weight map."""
+
+    w0: float = Field(10.0, ge=0, description="Extra weight of narrow gaps (paper: 10)")
+    sigma: float = Field(5.0, gt=0, description="Gap width over which it fades (paper: 5), px")
+    class_balance: bool = Field(True, description="Give every class the same total weight")
+    ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
+
+
+class EvaluateSettings(Settings):
+    """How a prediction is compared with the truth."""
+
+    ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+    )

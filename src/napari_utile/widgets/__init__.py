@@ -1,0 +1,1 @@
+"""The panels: napari and Qt, never torch."""
