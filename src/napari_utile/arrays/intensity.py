@@ -124,4 +124,4 @@ def finite(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
     if accidents.any():
         np.nan_to_num(pixels, copy=False, nan=0.0)
         np.clip(pixels, -LIMIT, LIMIT, out=pixels)
-    return accidents.any(axis=0)
+    return np.logical_or.reduce(accidents, axis=0)

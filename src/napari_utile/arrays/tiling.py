@@ -118,7 +118,7 @@ def mirrored(image: Any, read: Window) -> NDArray[Any]:
 
 
 def read_mirrored(reader: Reader, shape: tuple[int, int], read: Window) -> NDArray[Any]:
-    """Do as `mirrored` for an image of that height and width that is read by ``reader(y, x)``."""
+    """Do as `mirrored` for an image of shape (Y, X) that is read by ``reader(y, x)``."""
     (y, rows), (x, columns) = (
         _inside(side, size) for side, size in zip(read, shape, strict=True)
     )
