@@ -1,0 +1,57 @@
+# make demo   train, segment and evaluate on sample data; pictures and tables go to demo/
+# make test   style, types and the whole test suite, with the real napari window on a virtual screen
+# Each does all of its own set-up: system packages (Debian), a virtual environment in .venv,
+# and the pinned versions of constraints.txt. The second call finds it done.
+
+PYTHON ?= $(shell .ci/find-python)
+PYTEST_ARGS ?= -n 2 --dist loadfile
+BIN := .venv/bin
+
+# A Qt window with OpenGL on a virtual screen.
+SCREEN_PACKAGES := xvfb xauth libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 \
+	libxkbcommon-x11-0 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 \
+	libgl1 libegl1 libglib2.0-0 libdbus-1-3 libfontconfig1
+SCREEN := env -u QT_QPA_PLATFORM xvfb-run -a -s "-screen 0 1600x1200x24"
+
+.PHONY: demo test lint format benchmarks clean
+
+demo: .venv/engine
+	$(BIN)/python examples/demo.py --out demo
+
+test: lint .venv/screen
+	home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+	env HOME="$$home" XDG_CONFIG_HOME="$$home/config" XDG_CACHE_HOME="$$home/cache" \
+		XDG_DATA_HOME="$$home/data" NAPARI_CONFIG="$$home/napari.yaml" \
+		MPLBACKEND=Agg OMP_NUM_THREADS=1 \
+		$(SCREEN) $(CURDIR)/$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/window
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/window
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+benchmarks: .venv/window
+	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv demo build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+# Each file below says that a stage of the set-up is done.
+
+.venv/engine: pyproject.toml constraints.txt hatch_build.py napari.yaml
+	.ci/make-venv "$(PYTHON)"
+	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+.venv/window: .venv/engine
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[napari,test]"
+	touch $@
+
+.venv/screen: .ci/system-packages
+	.ci/system-packages $(SCREEN_PACKAGES)
+	mkdir -p .venv && touch $@
