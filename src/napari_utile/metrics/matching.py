@@ -1,0 +1,141 @@
+"""One-to-one matching of objects, and the scores that count matched objects.
+
+`matching_ap` is TP / (TP + FP + FN) at one IoU, which some papers call AP. It is not COCO's
+area under the precision-recall curve.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+from napari_utile.metrics.overlap import Contingency, share
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """The pairs of objects that found each other, and how many objects there were.
+
+    `truth` and `prediction` are positions in the ids of the contingency table; `ious` belong
+    to the same pairs.
+    """
+
+    truth: NDArray[np.int64]
+    prediction: NDArray[np.int64]
+    ious: NDArray[np.float64]
+    truth_objects: int
+    predicted_objects: int
+
+    @property
+    def true_positives(self) -> int:
+        """Matched pairs."""
+        return self.truth.size
+
+    @property
+    def false_positives(self) -> int:
+        """Predicted objects without a partner."""
+        return self.predicted_objects - self.true_positives
+
+    @property
+    def false_negatives(self) -> int:
+        """True objects without a partner."""
+        return self.truth_objects - self.true_positives
+
+
+def match(table: Contingency, threshold: float = 0.5) -> Matching:
+    """Pair true and predicted objects whose IoU reaches `threshold`, each at most once.
+
+    Parameters
+    ----------
+    table : Contingency
+    threshold : float, default 0.5
+        Least IoU of a pair. A pair at exactly `threshold` is matched, as in StarDist,
+        Cellpose and COCO.
+
+    Returns
+    -------
+    Matching
+        As many pairs as possible; among these choices, the one with the highest sum of IoUs.
+
+    Notes
+    -----
+    Above an IoU of 0.5 no object can have two partners. At 0.5 and below it can: these objects
+    alone go through an assignment, which is sparse too.
+    """
+    reach = np.flatnonzero(table.ious >= threshold)
+    truth, prediction, ious = table.truth[reach], table.prediction[reach], table.ious[reach]
+
+    contested = (np.bincount(truth)[truth] > 1) | (np.bincount(prediction)[prediction] > 1)
+    chosen = ~contested
+    if contested.any():
+        chosen[contested] = assigned(truth[contested], prediction[contested], ious[contested])
+    return Matching(
+        truth[chosen],
+        prediction[chosen],
+        ious[chosen],
+        table.truth_ids.size,
+        table.prediction_ids.size,
+    )
+
+
+def assigned(
+    truth: NDArray[np.int64], prediction: NDArray[np.int64], ious: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell which of the candidate pairs make the best one-to-one assignment."""
+    rows, row = np.unique(truth, return_inverse=True)
+    columns, column = np.unique(prediction, return_inverse=True)
+    # Each row may also take a column of its own, "no partner", which earns 1. A partner earns
+    # 2 and, all partners together, less than 1 more: so their number comes before their IoUs.
+    alone = np.arange(rows.size)
+    earnings = np.concatenate([2 + ious / (rows.size + 1), np.ones(rows.size)])
+    places = (np.concatenate([row, alone]), np.concatenate([column, columns.size + alone]))
+    graph = csr_array((earnings, places), shape=(rows.size, columns.size + rows.size))
+    partner = np.empty(rows.size, dtype=np.int64)
+    best_rows, best_columns = min_weight_full_bipartite_matching(graph, maximize=True)
+    partner[best_rows] = best_columns
+    return partner[row] == column
+
+
+def matching_ap(matching: Matching) -> float:
+    """TP / (TP + FP + FN); 1 if there are no objects at all."""
+    found = matching.true_positives
+    return share(found, matching.truth_objects + matching.predicted_objects - found)
+
+
+def f1(matching: Matching) -> float:
+    """2 TP / (2 TP + FP + FN); 1 if there are no objects at all."""
+    objects = matching.truth_objects + matching.predicted_objects
+    return share(2 * matching.true_positives, objects)
+
+
+def panoptic_quality(matching: Matching) -> float:
+    """Sum of the matched IoUs over TP + FP / 2 + FN / 2; 1 if there are no objects at all.
+
+    [1]_ matches above 0.5; here a pair at exactly 0.5 counts as it does in `f1`, so that PQ is
+    always F1 times the mean IoU of the matched pairs.
+
+    References
+    ----------
+    .. [1] Kirillov et al., "Panoptic segmentation", CVPR 2019, eq. 1.
+    """
+    objects = matching.truth_objects + matching.predicted_objects
+    return share(2 * matching.ious.sum(), objects)
+
+
+def seg(table: Contingency) -> float:
+    """Mean over the true objects of the IoU with the prediction that covers more than half.
+
+    A true object that no prediction covers by more than half counts 0. Without true objects
+    the score is 1 if nothing was predicted, else 0.
+
+    References
+    ----------
+    .. [1] Maška et al., "A benchmark for comparison of cell tracking algorithms",
+       Bioinformatics 30(11), 2014: SEG of the Cell Tracking Challenge.
+    """
+    if table.truth_ids.size == 0:
+        return float(table.prediction_ids.size == 0)
+    covers = 2 * table.overlaps > table.truth_areas[table.truth]
+    return float(table.ious[covers].sum() / table.truth_ids.size)

@@ -1,0 +1,161 @@
+"""Which objects lie on which: the sparse table that every score is read from.
+
+The table is made in one pass over the pixels. Its size is that of the overlaps that occur, so
+ids may be as large and as far apart as they like.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[Any]
+"""Instances: integers or bool, 0 is background."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contingency:
+    """Sizes of the objects of a truth and a prediction, and of every overlap between them.
+
+    Parameters
+    ----------
+    pixels : int
+        Pixels compared, background included.
+    truth_ids, prediction_ids : ndarray of int, shape (T,) and (P,)
+        Ids of the objects. 0 is background and not among them.
+    truth_areas, prediction_areas : ndarray of int64, shape (T,) and (P,)
+        Their pixels.
+    truth, prediction : ndarray of int64, shape (K,)
+        The pairs that overlap, as positions in `truth_ids` and `prediction_ids`.
+    overlaps : ndarray of int64, shape (K,)
+        Pixels that the two objects of a pair share, at least 1.
+    """
+
+    pixels: int
+    truth_ids: Labels
+    prediction_ids: Labels
+    truth_areas: NDArray[np.int64]
+    prediction_areas: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    prediction: NDArray[np.int64]
+    overlaps: NDArray[np.int64]
+
+    @property
+    def ious(self) -> NDArray[np.float64]:
+        """Intersection over union of each overlapping pair of objects, in (0, 1]."""
+        both = self.truth_areas[self.truth] + self.prediction_areas[self.prediction]
+        return self.overlaps / (both - self.overlaps)
+
+
+def contingency(
+    prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
+) -> Contingency:
+    """Count the pixels of every object, and of every overlap of two.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray of int or bool, any shape
+        Instances. 0 is background, each object has its own id.
+    ignored : ndarray of bool, same shape, optional
+        Pixels that count nowhere: in no object, no overlap and no background.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Notes
+    -----
+    Labels are piecewise constant, so what is sorted are not pixels but runs of equal pairs of
+    ids along the last axis. On a pair of 2048 x 2048 images with 5,000 objects each this takes
+    about as long as two `np.bincount` over the pixels.
+
+    Examples
+    --------
+    >>> table = contingency(np.array([[5, 5, 0]]), np.array([[0, 2, 2]]))
+    >>> table.truth_ids, table.prediction_ids, table.overlaps, table.ious.round(2)
+    (array([2]), array([5]), array([1]), array([0.33]))
+    """
+    if prediction.shape != truth.shape:
+        raise ValueError(f"shapes of prediction {prediction.shape} and truth {truth.shape}")
+    if ignored is not None:
+        prediction, truth = prediction[~ignored], truth[~ignored]
+
+    lengths, predicted, true = runs(prediction.ravel(), truth.ravel())
+    truth_ids, true = np.unique(true, return_inverse=True)
+    prediction_ids, predicted = np.unique(predicted, return_inverse=True)
+    pairs, pair = np.unique(true * prediction_ids.size + predicted, return_inverse=True)
+    true_of_pair, predicted_of_pair = np.divmod(pairs, max(prediction_ids.size, 1))
+    overlaps = summed(lengths, pair)
+
+    real = (truth_ids[true_of_pair] != 0) & (prediction_ids[predicted_of_pair] != 0)
+    return Contingency(
+        truth.size,
+        truth_ids[truth_ids != 0],
+        prediction_ids[prediction_ids != 0],
+        summed(lengths, true)[truth_ids != 0],
+        summed(lengths, predicted)[prediction_ids != 0],
+        (np.cumsum(truth_ids != 0) - 1)[true_of_pair[real]],
+        (np.cumsum(prediction_ids != 0) - 1)[predicted_of_pair[real]],
+        overlaps[real],
+    )
+
+
+def side_by_side(tables: Sequence[Contingency]) -> Contingency:
+    """Make one table of several, as if their images lay beside each other.
+
+    Objects of different tables stay different objects, whatever their ids.
+    """
+    first_truth = np.cumsum([0] + [table.truth_ids.size for table in tables])
+    first_prediction = np.cumsum([0] + [table.prediction_ids.size for table in tables])
+    return Contingency(
+        sum(table.pixels for table in tables),
+        np.concatenate([table.truth_ids for table in tables]),
+        np.concatenate([table.prediction_ids for table in tables]),
+        np.concatenate([table.truth_areas for table in tables]),
+        np.concatenate([table.prediction_areas for table in tables]),
+        np.concatenate([t.truth + i for t, i in zip(tables, first_truth, strict=False)]),
+        np.concatenate(
+            [t.prediction + i for t, i in zip(tables, first_prediction, strict=False)]
+        ),
+        np.concatenate([table.overlaps for table in tables]),
+    )
+
+
+def iou(table: Contingency) -> float:
+    """Intersection over union of the two foregrounds (id > 0); 1 if both are empty."""
+    common, both = table.overlaps.sum(), table.truth_areas.sum() + table.prediction_areas.sum()
+    return share(common, both - common)
+
+
+def dice(table: Contingency) -> float:
+    """Twice the common foreground over the sum of the two; 1 if both are empty."""
+    both = table.truth_areas.sum() + table.prediction_areas.sum()
+    return share(2 * table.overlaps.sum(), both)
+
+
+def pixel_error(table: Contingency) -> float:
+    """Share of the pixels that are foreground on one side only; 0 if there are no pixels."""
+    both = table.truth_areas.sum() + table.prediction_areas.sum()
+    return 1 - share(table.pixels - (both - 2 * table.overlaps.sum()), table.pixels)
+
+
+def share(part: float, whole: float) -> float:
+    """`part / whole`. Of nothing, everything is right: 0 / 0 is 1."""
+    return float(part / whole) if whole else 1.0
+
+
+def runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, Labels]:
+    """Lengths and ids of the stretches in which neither of two lines of pixels changes."""
+    starts = np.ones(truth.size, dtype=bool)
+    np.not_equal(truth[1:], truth[:-1], out=starts[1:])
+    starts[1:] |= prediction[1:] != prediction[:-1]
+    where = np.flatnonzero(starts)
+    return np.diff(where, append=truth.size), prediction[where], truth[where]
+
+
+def summed(lengths: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum the lengths of each group. Exact: pixel counts are far below 2^53."""
+    return np.bincount(group, lengths).astype(np.int64)
