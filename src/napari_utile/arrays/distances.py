@@ -1,10 +1,14 @@
 """Distances to the nearest and the second-nearest object, for any number of objects at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Pair = tuple[Array, Array]
 
 
 def two_nearest(
@@ -29,9 +33,9 @@ def two_nearest(
     -----
     Exact, in time proportional to the pixels: the separable transform of [1]_, which carries
     for every pixel two (squared distance, id) pairs with different ids. Two sweeps find them
-    along the first axis. Along a further axis each pixel q stands for the parabola
-    ``g(q) + (y - q)^2``: the lowest parabola at y leads to the nearest object, the lowest one of
-    another id to the second nearest.
+    along the first axis. Along a further axis pixel q stands for the parabola
+    ``g(q) + (y - q)^2``: the lowest parabola at y leads to the nearest object, the lowest one
+    of another id to the second nearest.
 
     Where id a is lowest, between its neighbours b and c on the lower envelope, only parabolas
     of the pixels b...c can be the lowest of another id: b and c stay on the envelope when a
@@ -66,103 +70,92 @@ def two_nearest(
 
 
 @njit(cache=True, nogil=True)
-def _sweep(labels, step, squared, ids):  # type: ignore[no-untyped-def]
-    """Fill in the two nearest objects along the first axis of `labels` (N, M)."""
+def _sweep(labels: Array, step: float, squared: Array, ids: Array) -> None:
+    """Find the two nearest objects along the first axis of `labels` (N, M)."""
     n, m = labels.shape
-    for direction in (1, -1):
-        last = np.zeros((2, m), np.int32)  # the id met last, and the one before it
-        where = np.zeros((2, m), np.int32)
-        for i in range(n) if direction == 1 else range(n - 1, -1, -1):
+    for forth in (True, False):
+        seen, where = np.zeros((2, m), np.int32), np.zeros((2, m), np.int32)  # last, before it
+        for i in range(n) if forth else range(n - 1, -1, -1):
             for j in range(m):
-                label = labels[i, j]
-                if label != 0:
-                    if label != last[0, j]:
-                        last[1, j], where[1, j] = last[0, j], where[0, j]
-                    last[0, j], where[0, j] = label, i
+                if labels[i, j] != 0:
+                    if labels[i, j] != seen[0, j]:
+                        seen[1, j], where[1, j] = seen[0, j], where[0, j]
+                    seen[0, j], where[0, j] = labels[i, j], i
                 for rank in range(2):
-                    if last[rank, j] != 0:
-                        distance = step * (i - where[rank, j])
-                        _insert(distance * distance, last[rank, j], i, j, squared, ids)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _insert(value, label, i, j, squared, ids):  # type: ignore[no-untyped-def]
-    """Keep the two smallest values with different ids at (i, j)."""
-    if value < squared[0, i, j]:
-        if label != ids[0, i, j]:
-            squared[1, i, j], ids[1, i, j] = squared[0, i, j], ids[0, i, j]
-        squared[0, i, j], ids[0, i, j] = value, label
-    elif value < squared[1, i, j] and label != ids[0, i, j]:
-        squared[1, i, j], ids[1, i, j] = value, label
+                    id_, distance = seen[rank, j], step * (i - where[rank, j])
+                    value = distance * distance if id_ != 0 else np.inf
+                    if value < squared[0, i, j]:
+                        if id_ != ids[0, i, j]:
+                            squared[1, i, j], ids[1, i, j] = squared[0, i, j], ids[0, i, j]
+                        squared[0, i, j], ids[0, i, j] = value, id_
+                    elif value < squared[1, i, j] and id_ != ids[0, i, j]:
+                        squared[1, i, j], ids[1, i, j] = value, id_
 
 
 @njit(cache=True, nogil=True)
-def _envelopes(step, squared, ids):  # type: ignore[no-untyped-def]
+def _envelopes(step: float, squared: Array, ids: Array) -> None:
     """Carry the two nearest objects along axis 2 of arrays (2, outer, N, inner), in place."""
     _, outer, n, inner = squared.shape
-    height, label = np.empty((2, n)), np.empty((2, n), np.int32)
-    lowest, begin = np.empty((2, n), np.int32), np.empty(n + 1, np.int32)
-    others, others_begin = np.empty((2, n), np.int32), np.empty(n + 1, np.int32)
+    line = heights, labels = np.empty((2, n)), np.empty((2, n), np.int32)
+    lowest = parabolas, begins = np.empty((2, n), np.int32), np.empty(n + 1, np.int32)
+    others = np.empty((2, n), np.int32), np.empty(n + 1, np.int32)
     for o in range(outer):
         for j in range(inner):
             for rank in range(2):
                 for q in range(n):
-                    height[rank, q] = squared[rank, o, q, j] / (step * step)
-                    label[rank, q] = ids[rank, o, q, j]
+                    heights[rank, q] = squared[rank, o, q, j] / (step * step)
+                    labels[rank, q] = ids[rank, o, q, j]
 
-            size = _envelope(height, label, 0, 0, n, 0, n, lowest, begin)
-            _draw(height, label, size, lowest, begin, step, squared[0, o, :, j], ids[0, o, :, j])
+            size = _envelope(line, 0, (0, n), (0, n), lowest)
+            _draw(line, lowest, size, step, (squared[0, o, :, j], ids[0, o, :, j]))
             i = 0
             while i < size:
-                a, k = label[0, lowest[0, i]], i + 1
-                while k < size and label[0, lowest[0, k]] == a:
+                a, k = labels[0, parabolas[0, i]], i + 1
+                while k < size and labels[0, parabolas[0, k]] == a:
                     k += 1
-                b = lowest[0, i - 1] if i > 0 else 0
-                c = lowest[0, k] + 1 if k < size else n
-                count = _envelope(
-                    height, label, a, b, c, begin[i], begin[k], others, others_begin
-                )
-                _draw(
-                    height, label, count, others, others_begin, step,
-                    squared[1, o, :, j], ids[1, o, :, j],
-                )  # fmt: skip
+                b = parabolas[0, i - 1] if i > 0 else 0
+                c = parabolas[0, k] if k < size else n - 1
+                count = _envelope(line, a, (b, c + 1), (begins[i], begins[k]), others)
+                _draw(line, others, count, step, (squared[1, o, :, j], ids[1, o, :, j]))
                 i = k
 
 
 @njit(cache=True, nogil=True)
-def _envelope(height, label, without, b, c, start, stop, parabolas, begin):  # type: ignore[no-untyped-def]
-    """Stack the parabolas of the pixels b...c that are lowest somewhere in start...stop.
+def _envelope(
+    line: Pair, without: int, pixels: tuple[int, int], span: tuple[int, int], found: Pair
+) -> int:
+    """Stack the parabolas of `pixels` that are lowest somewhere in `span`; return how many.
 
     Each pixel brings its nearest object that is not `without`. Parabola i is that of pixel
-    ``parabolas[0, i]``, rank ``parabolas[1, i]``, and lowest in ``begin[i]...begin[i + 1]``.
+    ``parabolas[0, i]``, rank ``parabolas[1, i]``, lowest in ``begins[i]...begins[i + 1] - 1``.
     """
+    (heights, labels), (parabolas, begins), (start, stop) = line, found, span
     size = 0
-    for q in range(b, c):
-        rank = 1 if label[0, q] == without else 0
-        if height[rank, q] == np.inf:
+    for q in range(pixels[0], pixels[1]):
+        rank = 1 if labels[0, q] == without else 0
+        if heights[rank, q] == np.inf:
             continue
-        lift = height[rank, q] + q * q
-        first = start
+        begin = start
         while size > 0:
             p, r = parabolas[0, size - 1], parabolas[1, size - 1]
-            meeting = (lift - height[r, p] - p * p) / (2 * (q - p))
-            first = int(np.ceil(min(max(meeting, start), stop)))
-            if first > begin[size - 1]:
+            rise, run = heights[rank, q] - heights[r, p] + q * q - p * p, 2 * (q - p)
+            if rise > begins[size - 1] * run:
+                begin = int(min(np.ceil(rise / run), stop))
                 break
             size -= 1
-            first = start
-        if first < stop:
-            parabolas[0, size], parabolas[1, size], begin[size] = q, rank, first
+        if begin < stop:
+            parabolas[0, size], parabolas[1, size], begins[size] = q, rank, begin
             size += 1
-    begin[size] = stop
+    begins[size] = stop
     return size
 
 
 @njit(cache=True, nogil=True)
-def _draw(height, label, size, parabolas, begin, step, squared, ids):  # type: ignore[no-untyped-def]
-    """Write the heights and ids of an envelope."""
+def _draw(line: Pair, found: Pair, size: int, step: float, out: Pair) -> None:
+    """Write the squared distances and ids of an envelope of `size` parabolas."""
+    (heights, labels), (parabolas, begins), (squared, ids) = line, found, out
     for i in range(size):
         q, rank = parabolas[0, i], parabolas[1, i]
-        for y in range(begin[i], begin[i + 1]):
-            squared[y] = step * step * (height[rank, q] + (y - q) * (y - q))
-            ids[y] = label[rank, q]
+        for y in range(begins[i], begins[i + 1]):
+            squared[y] = step * step * (heights[rank, q] + (y - q) * (y - q))
+            ids[y] = labels[rank, q]

@@ -1,0 +1,329 @@
+"""Labels: checked, and turned from instances into training targets and from probabilities back.
+
+Objects are connected, touch and are kept apart across the faces of their pixels (4 neighbours
+in the plane), so two that meet at a corner only are two.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+from skimage.measure import label as connected
+
+from napari_utile.errors import UserError
+
+IGNORE = 255
+"""Class of pixels that nobody annotated, in a training target."""
+
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a network shall learn from labels.
+
+    Attributes
+    ----------
+    classes : ndarray of uint8, shape of the labels
+        0 is background, then 1, 2, ...; `IGNORE` where nobody annotated.
+    objects : ndarray of int32, shape of the labels
+        Instances whose gaps the weight map stresses. 0 is everything else.
+    ids : tuple of int
+        Label id of each class. In a target of instances (0, 1), or (1, 2) if sparse.
+    """
+
+    classes: NDArray[np.uint8]
+    objects: NDArray[np.int32]
+    ids: tuple[int, ...]
+
+
+def training_target(
+    labels: ArrayLike,
+    target: Literal["instances", "classes"] = "instances",
+    ignore: int | None = None,
+    sparse: bool = False,
+) -> Target:
+    """Say for every pixel of `labels` which class the network shall find there.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (..., Y, X)
+        Label ids; see `check_labels` for what else is taken.
+    target : {"instances", "classes"}
+        What an id means. Instances become two classes, background and object, with a gap of
+        background between touching objects; a binary mask counts as its connected components.
+    ignore : int, optional
+        Id of pixels that nobody annotated.
+    sparse : bool, default False
+        0 means "not annotated" too, 1 is background, 2... are the objects or classes.
+
+    Raises
+    ------
+    UserError
+        If the labels cannot be learnt from: nothing annotated, one class only, more than 254
+        classes, or ids that `check_labels` refuses.
+
+    Notes
+    -----
+    In a target of classes the connected components of each class are the objects. Background
+    is class 0 even where no pixel shows it.
+
+    Examples
+    --------
+    >>> training_target(np.array([[5, 5, 8, 8, 0]])).classes
+    array([[1, 1, 0, 1, 0]], dtype=uint8)
+    >>> training_target(np.array([[5, 5, 8, 8, 0]]), "classes")
+    Target(classes=array([[1, 1, 2, 2, 0]], dtype=uint8), objects=array([[1, 1, 2, 2, 0]], dtype=int32), ids=(0, 5, 8))
+    """  # noqa: E501
+    labels = check_labels(labels, ignore=ignore)
+    background = 1 if sparse else 0
+    ignored = labels == ignore
+    if sparse:
+        ignored |= labels == 0
+    labels = np.where(ignored, background, labels)
+
+    if target == "instances":
+        objects = with_gaps(as_instances(np.where(labels == background, 0, labels)))
+        classes = (objects > 0).astype(np.uint8)
+        ids: tuple[int, ...] = (background, background + 1)
+    else:
+        ids = _class_ids(labels, background)
+        classes = np.searchsorted(ids, labels).astype(np.uint8)
+        objects = components(classes)
+    classes[ignored] = IGNORE
+    _refuse_one_class(classes, ids, target)
+    return Target(classes, objects, ids)
+
+
+def _class_ids(labels: Labels, background: int) -> tuple[int, ...]:
+    ids = tuple(np.union1d(np.unique(labels), [background]).tolist())
+    if len(ids) >= IGNORE:
+        raise UserError(
+            f"The labels have {len(ids):,} different ids, and at most {IGNORE - 1} can be "
+            "classes; if each id is one object, learn instances."
+        )
+    return ids
+
+
+def _refuse_one_class(classes: NDArray[np.uint8], ids: tuple[int, ...], target: str) -> None:
+    counts = np.bincount(classes.ravel(), minlength=IGNORE + 1)[:IGNORE]
+    annotated = f"{counts.sum():,} annotated of {classes.size:,} pixels"
+    match np.flatnonzero(counts).tolist():
+        case []:
+            raise UserError(f"The labels annotate no pixel: {annotated}.")
+        case [0]:
+            raise UserError(f"The labels show no object, only background: {annotated}.")
+        case [1] if target == "instances":
+            raise UserError(f"The labels show no background, only objects: {annotated}.")
+        case [only]:
+            raise UserError(f"The labels show one class only, id {ids[only]}: {annotated}.")
+
+
+def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = None) -> Labels:
+    """Return label ids as integers, none of them changed.
+
+    Boolean becomes uint8, whole numbers in floating point become int64, integers stay.
+
+    Raises
+    ------
+    UserError
+        If ids are negative (except `ignore`), fractional, not finite, too large for their
+        floating-point type to tell neighbouring ids apart, or no numbers at all; or if there
+        are fewer than two axes.
+
+    Examples
+    --------
+    >>> check_labels([[0.0, 2.0]])
+    array([[0, 2]])
+    """
+    given = np.asarray(labels)
+    if given.ndim < 2:
+        raise UserError(f"The {name} have shape {given.shape}, but need the axes (Y, X).")
+    if given.dtype.kind == "b":
+        return given.view(np.uint8)
+    if given.dtype.kind == "f":
+        given = _whole_numbers(given, name)
+    if given.dtype.kind not in "iu":
+        raise UserError(f"The {name} are {given.dtype}, but ids are whole numbers.")
+    if given.dtype.kind == "i" and (negative := (given < 0) & (given != ignore)).any():
+        raise UserError(
+            f"The {name} ({given.dtype}) have the negative id {given[negative].min()}."
+        )
+    return given
+
+
+def _whole_numbers(given: NDArray[np.floating[Any]], name: str) -> NDArray[np.int64]:
+    broken = given[~(given == np.floor(given))]  # NaN is not equal to itself
+    largest = 2 ** (np.finfo(given.dtype).nmant + 1)
+    if broken.size:
+        raise UserError(
+            f"The {name} ({given.dtype}) have the value {broken[0]}, but ids are whole numbers."
+        )
+    if given.size and (extreme := np.abs(given).max()) > largest:
+        raise UserError(
+            f"The {name} have the id {extreme:.0f}, which {given.dtype} cannot hold exactly: "
+            "save them as integers."
+        )
+    return given.astype(np.int64)
+
+
+def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int32]:
+    """Give each object its own id: 1, 2, ... in the order of the ids, 0 for background.
+
+    Labels with a single id are a binary mask and are split into `components`, slice by slice.
+    Pixels of `ignore` become background.
+    """
+    labels = check_labels(labels, ignore=ignore)
+    if ignore is not None:
+        labels = np.where(labels == ignore, 0, labels)
+    instances = consecutive(labels)
+    return components(instances) if instances.max(initial=0) == 1 else instances
+
+
+def components(
+    labels: Labels | NDArray[np.bool_], volumetric: bool = False
+) -> NDArray[np.int32]:
+    """Number the connected regions of equal, non-zero label: 1, 2, ... over the whole stack.
+
+    Each slice (..., Y, X) is on its own, or each volume (..., Z, Y, X) if `volumetric`.
+
+    Examples
+    --------
+    >>> components(np.array([[7, 0, 7, 9], [7, 0, 7, 0]]))
+    array([[1, 0, 2, 3],
+           [1, 0, 2, 0]], dtype=int32)
+    """
+    numbered = np.zeros(labels.shape, np.int32)
+    count = 0
+    for block, out in zip(
+        blocks(labels, volumetric), blocks(numbered, volumetric), strict=True
+    ):
+        regions, n = connected(block, background=0, connectivity=1, return_num=True)
+        np.add(regions, count, out=out, where=regions > 0, casting="same_kind")
+        count += n
+    return numbered
+
+
+def blocks(array: NDArray[Any], volumetric: bool = False) -> NDArray[Any]:
+    """View (..., Y, X) as slices (N, Y, X), or (..., Z, Y, X) as volumes (N, Z, Y, X)."""
+    spatial = array.shape[-3 if volumetric else -2 :]
+    return array.reshape(prod(array.shape[: array.ndim - len(spatial)]), *spatial)
+
+
+def consecutive(labels: Labels) -> NDArray[np.int32]:
+    """Number the ids of `labels` 1, 2, ... in their order, and keep 0.
+
+    Examples
+    --------
+    >>> consecutive(np.array([0, 2**63, 5], np.uint64))
+    array([0, 2, 1], dtype=int32)
+    """
+    if labels.max(initial=0) > max(labels.size, 2**16):
+        ids, inverse = np.unique(labels, return_inverse=True)
+        return (inverse.reshape(labels.shape) + (ids[0] > 0)).astype(np.int32)
+    present = np.zeros(int(labels.max(initial=0)) + 1, bool)
+    present[labels] = True
+    present[0] = False
+    return np.cumsum(present, dtype=np.int32)[labels] * (labels > 0)
+
+
+def with_gaps(instances: Labels) -> NDArray[np.int32]:
+    """Part touching objects by one pixel of background, slice by slice; number them 1, 2, ...
+
+    In reading order, of every two neighbours (4-neighbourhood) that still belong to different
+    objects, the pixel of the object with more pixels becomes background, or the later pixel
+    if they are equal. So the gap is one pixel wide and small objects are eaten last.
+
+    Examples
+    --------
+    >>> with_gaps(np.array([[1, 1, 2, 2, 2, 0, 3]]))
+    array([[1, 1, 0, 2, 2, 0, 3]], dtype=int32)
+    """
+    parted = consecutive(instances)
+    sizes = np.bincount(parted.ravel())
+    for plane in blocks(parted):
+        _part(plane, sizes)
+    return parted
+
+
+@njit(cache=True, nogil=True)
+def _part(plane: NDArray[Any], sizes: NDArray[Any]) -> None:
+    """Clear one pixel of each touching pair, in place."""
+    for y in range(plane.shape[0]):
+        for x in range(plane.shape[1]):
+            for above, left in ((1, 0), (0, 1)):
+                here = plane[y, x]
+                other = plane[y - above, x - left] if y >= above and x >= left else here
+                if 0 != here != other != 0:
+                    if sizes[other] > sizes[here]:
+                        plane[y - above, x - left] = 0
+                    else:
+                        plane[y, x] = 0
+
+
+def instances(
+    probabilities: NDArray[Any],
+    threshold: float = 0.5,
+    min_size: int = 0,
+    volumetric: bool = False,
+) -> NDArray[np.int32]:
+    """Number the connected regions that are likely foreground.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        Of each class, background first; or of the foreground, if C is 1. Integers count as
+        shares of their largest value: 255 in uint8 is 1.
+    threshold : float, default 0.5
+        A pixel is foreground if its foreground probability is higher.
+    min_size : int, default 0
+        Smaller objects are dropped, in pixels.
+    volumetric : bool, default False
+        Connect across slices; otherwise each slice is on its own.
+
+    Returns
+    -------
+    ndarray of int32, shape (..., Y, X)
+        Instances 1, 2, ...; 0 is background.
+
+    Examples
+    --------
+    >>> instances(np.array([[[0.9, 0.9, 0.2, 0.8]]]))
+    array([[1, 1, 0, 2]], dtype=int32)
+    """
+    found = components(_foreground(probabilities, threshold), volumetric)
+    if min_size > 1:
+        too_small = np.bincount(found.ravel()) < min_size
+        found = consecutive(np.where(too_small[found], 0, found))
+    return found
+
+
+def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.unsignedinteger]:
+    """Name the most probable class of each pixel, the first one of equals.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        Of each class, or of the foreground if C is 1: then class 1 is where it is higher than
+        `threshold`, as in `instances`.
+
+    Returns
+    -------
+    ndarray of uint8 (uint16 for more than 256 classes), shape (..., Y, X)
+    """
+    if len(probabilities) == 1:
+        return _foreground(probabilities, threshold).astype(np.uint8)
+    dtype = np.uint8 if len(probabilities) <= 256 else np.uint16
+    return probabilities.argmax(axis=0).astype(dtype)
+
+
+def _foreground(probabilities: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+    if probabilities.ndim < 3:
+        raise ValueError(f"probabilities must be (C, ..., Y, X), got {probabilities.shape}")
+    one = np.iinfo(probabilities.dtype).max if probabilities.dtype.kind in "iu" else 1.0
+    if len(probabilities) == 1:
+        return probabilities[0] > threshold * one
+    return probabilities[0] < (1 - threshold) * one
