@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ManifestHook(BuildHookInterface):  # type: ignore[type-arg]
+class ManifestHook(BuildHookInterface):
     """Ship `napari.yaml` with the package, in every kind of install."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

@@ -1,0 +1,63 @@
+"""What every test stands on. Nothing here loads torch or napari."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+# Before any test imports napari, torch or a library that keeps a cache: no test reads or
+# changes the settings of the person who runs it, and two workers share two cores.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    home = tempfile.mkdtemp(prefix="utile-home-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ |= {
+        "HOME": home,
+        "XDG_CONFIG_HOME": f"{home}/config",
+        "XDG_CACHE_HOME": f"{home}/cache",
+        "XDG_DATA_HOME": f"{home}/data",
+        "NAPARI_CONFIG": f"{home}/napari.yaml",
+        "OMP_NUM_THREADS": "1",
+        "MPLBACKEND": "Agg",
+    }
+
+HAS_SCREEN = sys.platform != "linux" or bool(
+    os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+)
+if not HAS_SCREEN:
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+# The same examples in every run; a machine that does other things too is no failure.
+hypothesis.settings.register_profile("utile", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("utile")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a real window where there is no screen (`make test` brings one)."""
+    if HAS_SCREEN:
+        return
+    no_screen = pytest.mark.skip(reason="no screen: use `make test` or xvfb-run")
+    for item in items:
+        if "make_napari_viewer" in getattr(item, "fixturenames", ()):
+            item.add_marker(no_screen)
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """Folder of the project."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real data sets, `../shared/data` or the environment's `UTILE_DATA`."""
+    folder = Path(os.environ.get("UTILE_DATA", PROJECT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data in {folder}")
+    return folder
