@@ -1,0 +1,219 @@
+"""Any image that a user names, opened without reading its pixels.
+
+The formats have modules of their own; this one tells them apart by content, not by name.
+"""
+
+import glob
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from napari_utile.errors import UserError
+from napari_utile.files.ome_zarr import is_zarr, open_zarr
+from napari_utile.files.stacks import Stack, check_memory, guess_axes
+from napari_utile.files.tiffs import open_tiff, write_tiff
+
+__all__ = ["Stack", "as_stack", "expand", "open_image", "pairs", "write_tiff"]
+
+SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".zarr"}
+"""What is looked for in a folder. A file named outright may be called anything."""
+MOST_COMPRESSED = 1100
+"""How many bytes of pixels one byte of PNG or JPEG can stand for, at best."""
+
+Names = str | Path | Iterable[str | Path]
+
+
+def open_image(path: str | Path) -> Stack:
+    """Open a TIFF (also BigTIFF, OME-TIFF), OME-Zarr, Zarr, PNG, JPEG or .npy file.
+
+    TIFF, Zarr and .npy are read when `Stack.plane` asks for pixels; PNG and JPEG at once. A
+    picture loses its alpha channel, which says how opaque a pixel is shown.
+
+    Raises
+    ------
+    UserError
+        If it is missing, empty, cut off, no image, or claims more than it can hold.
+    """
+    path = Path(path)
+    form, reader = _reader(path)
+    try:
+        return reader(path)
+    except UserError:
+        raise
+    except Exception as error:  # decoders have no common type for damaged files
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise UserError(f"{path} cannot be read as {form}: {reason}.") from error
+
+
+def as_stack(
+    image: Any,
+    channels: int | None = None,
+    name: str = "image",
+    *,
+    shape: Sequence[int] | None = None,
+) -> Stack:
+    """Take an image as it comes.
+
+    Parameters
+    ----------
+    image : Stack, path, or array-like
+        An array (ndarray, zarr, dask, ...) or a list of them, largest first, whose first
+        level is taken. Arrays of any kind are read only where asked for.
+    channels : int, optional
+        Channels that the image should have.
+    name : str
+        What messages call it.
+    shape : sequence of int, optional
+        Shape without channels, that of the labels; it tells where the channels are.
+
+    Raises
+    ------
+    UserError
+        If it is no image, or cannot have that shape.
+    """
+    if isinstance(image, Stack):
+        return image
+    if isinstance(image, str | Path):
+        return open_image(image)
+    if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
+        image = image[0]  # level 0 of a multiscale layer
+    if not hasattr(image, "shape"):
+        image = np.asarray(image)
+    try:
+        axes = guess_axes(image.shape, channels, shape)
+    except ValueError:
+        wanted = f" that fits the labels {tuple(shape)}" if shape is not None else ""
+        raise UserError(f"{name} {tuple(image.shape)} is no image{wanted}.") from None
+    return Stack(image, axes, name=name)
+
+
+def expand(names: Names) -> list[Path]:
+    """List the images behind paths, globs and folders, sorted as people count.
+
+    Raises
+    ------
+    UserError
+        If a name leads to no image.
+    """
+    if isinstance(names, str | Path):
+        names = [names]
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir() and not is_zarr(path):
+            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES]
+            inside = [p for p in inside if not p.name.startswith(".")]
+        elif path.exists():
+            inside = [path]
+        else:
+            inside = [Path(p) for p in glob.glob(str(name), recursive=True)]
+        if not inside:
+            what = "holds no image" if path.is_dir() else "was not found"
+            raise UserError(f"{name} {what}.")
+        found += sorted(inside, key=_as_people_count)
+    return found
+
+
+def pairs(images: Names, labels: Names) -> list[tuple[Path, Path]]:
+    """Pair images with their labels by name; one image and one labels file are a pair.
+
+    Raises
+    ------
+    UserError
+        Lists the images without labels, the labels without image, and names that occur twice.
+    """
+    image_files, label_files = expand(images), expand(labels)
+    if len(image_files) == len(label_files) == 1:
+        return [(image_files[0], label_files[0])]
+    problems = []
+    for kind, files in (("image", image_files), ("labels", label_files)):
+        twice = [stem for stem, n in Counter(map(_stem, files)).items() if n > 1]
+        if twice:
+            problems.append(f"more than one {kind} called {_listed(twice)}")
+    labels_of = {_stem(path): path for path in label_files}
+    stems = {_stem(path) for path in image_files}
+    if lonely := [p.name for p in image_files if _stem(p) not in labels_of]:
+        problems.append(f"no labels for {_listed(lonely)}")
+    if lonely := [p.name for p in label_files if _stem(p) not in stems]:
+        problems.append(f"no image for {_listed(lonely)}")
+    if problems:
+        raise UserError(f"Images and labels do not pair up: {'; '.join(problems)}.")
+    return [(path, labels_of[_stem(path)]) for path in image_files]
+
+
+def _reader(path: Path) -> tuple[str, Any]:
+    """Tell by the first bytes what a file is."""
+    try:
+        if path.is_dir():
+            if is_zarr(path):
+                return "Zarr", open_zarr
+            raise UserError(f"{path} is a folder without Zarr metadata, not an image.")
+        with path.open("rb") as file:
+            start = file.read(8)
+    except FileNotFoundError:
+        raise UserError(f"{path} was not found.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be opened: {reason}.") from error
+    if not start:
+        raise UserError(f"{path} is empty.")
+    for magic, form, reader in FORMATS:
+        if start.startswith(magic):
+            return form, reader
+    raise UserError(f"{path} is no image: its content is not TIFF, Zarr, PNG, JPEG or .npy.")
+
+
+def _open_picture(path: Path) -> Stack:
+    """Read a PNG or JPEG. Indices of a palette are kept: labels are stored so."""
+    with Image.open(path) as picture:
+        bands = len(picture.getbands())
+        claimed = picture.width * picture.height * bands * (2 if "16" in picture.mode else 1)
+        there = path.stat().st_size
+        if claimed > there * MOST_COMPRESSED:
+            raise UserError(
+                f"{path} claims {picture.width} x {picture.height} pixels, "
+                f"which its {there} bytes cannot hold."
+            )
+        check_memory(claimed, str(path))
+        if bands > 1 and any("16" in str(tile[-1]) for tile in picture.tile):
+            raise UserError(
+                f"{path} has 16 bits per color, of which 8 would be lost: use TIFF."
+            )
+        has_alpha = picture.mode in {"LA", "RGBA"}
+        pixels = np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)
+    axes = "yxc" if pixels.ndim == 3 else "yx"
+    return Stack(pixels, axes, name=path.name, path=path, alpha=has_alpha)
+
+
+def _open_npy(path: Path) -> Stack:
+    data = np.lib.format.open_memmap(path, mode="r")
+    return Stack(data, guess_axes(data.shape), name=path.name, path=path)
+
+
+FORMATS = [
+    *((magic, "TIFF", open_tiff) for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (b"\x89PNG\r\n\x1a\n", "PNG", _open_picture),
+    (b"\xff\xd8\xff", "JPEG", _open_picture),
+    (b"\x93NUMPY", ".npy", _open_npy),
+]
+
+
+def _as_people_count(path: Path) -> list[str | int]:
+    """Sort slice_2 before slice_10."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"(\.ome)?\.[^.]+$", "", path.name, flags=re.IGNORECASE)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """Name a few, count the rest."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

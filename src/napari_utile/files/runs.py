@@ -1,0 +1,236 @@
+"""What a run leaves on disk: whole files or none, one process at a time. No computing here."""
+
+import errno
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from napari_utile.errors import UserError
+from napari_utile.events import Event, parse_event
+from napari_utile.settings import Settings
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Run:
+    """A run folder: `create` makes one and holds it until `close`; `Run(folder)` reads one.
+
+    Attributes
+    ----------
+    folder, settings, events, model, checkpoint, previews : Path
+        The folder and what is in it.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        self.settings = self.folder / "settings.json"
+        self.events = self.folder / "events.jsonl"
+        self.model = self.folder / "model"
+        self.checkpoint = self.folder / "checkpoint"
+        self.previews = self.folder / "previews"
+        self._held = ExitStack()
+
+    @classmethod
+    def create(cls, folder: Path | str, settings: Settings, overwrite: bool = False) -> Self:
+        """Make a new run in `folder`, and hold it.
+
+        Raises
+        ------
+        UserError
+            If the folder cannot be written, is held by another process, is no run folder, or
+            holds a model and `overwrite` is off.
+        """
+        run = cls(folder)
+        check_writable(run.settings)
+        if not run.settings.exists() and any(run.folder.glob("[!.]*")):
+            raise UserError(f"{folder} exists and is not a run folder; choose another name.")
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run._held.enter_context(locked(run.folder / "run"))
+        try:
+            if run.model.exists() and not overwrite:
+                raise UserError(f"{folder} holds a finished run; --overwrite replaces it.")
+            for path in (run.model, run.checkpoint, run.previews):
+                shutil.rmtree(path, ignore_errors=True)
+            run.events.unlink(missing_ok=True)
+            run.previews.mkdir()
+            atomic_write(run.settings, settings.text().encode())
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    def record(self, event: Event) -> None:
+        """Append an event to the record of the run."""
+        with _room_for(self.events), self.events.open("a", encoding="utf-8") as file:
+            file.write(event.line() + "\n")
+
+    def recorded(self) -> list[Event]:
+        """Read the events of the run; a last line that was cut off is left out."""
+        if not self.events.exists():
+            return []
+        lines = self.events.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [parse_event(line) for line in lines if line.endswith("\n")]
+
+    def close(self) -> None:
+        """Let other processes have the folder."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def locked(path: Path | str) -> Iterator[None]:
+    """Hold `path` against other processes, by a lock file beside it.
+
+    The operating system ends the lock with its process, however that dies, so none is stale.
+
+    Raises
+    ------
+    UserError
+        If another process holds it: names process and host.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    holder = path.with_name(f".{path.name}.holder")
+    try:
+        with FileLock(lock, timeout=0, thread_local=False):
+            holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            try:
+                yield
+            finally:
+                holder.unlink(missing_ok=True)
+    except Timeout:
+        raise UserError(f"{path} is in use by {_who(holder)}; wait or stop it.") from None
+
+
+def _who(holder: Path) -> str:
+    try:
+        by = json.loads(holder.read_text())
+        return f"process {by['pid']} on {by['host']}"
+    except (OSError, ValueError, KeyError):  # it is just being written
+        return "another process"
+
+
+def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) -> None:
+    """Write a file whole or not at all, whatever happens meanwhile.
+
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced in the moment the new one is safely on disk.
+    content : bytes or callable
+        What to write, or a function that writes it to the path it is given.
+
+    Raises
+    ------
+    UserError
+        If the disk is full: names the path; the file that was there is untouched.
+    """
+    path = Path(path)
+    with _room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            if isinstance(content, bytes):
+                draft.write_bytes(content)
+            else:
+                content(draft)
+            _to_disk(draft)
+            os.replace(draft, path)
+            _to_disk(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def check_output(path: Path | str, overwrite: bool = False) -> None:
+    """Refuse an output that exists, unless it may be replaced, or that cannot be written."""
+    path = Path(path)
+    check_writable(path)
+    if path.is_dir() and overwrite:
+        raise UserError(f"{path} is a folder; choose another name.")
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists; --overwrite replaces it.")
+
+
+def check_writable(path: Path | str) -> None:
+    """Find out before any computing whether `path` can be written. Leaves nothing behind.
+
+    Raises
+    ------
+    UserError
+        Names the path and the reason.
+    """
+    path = Path(path).absolute()
+    try:
+        folder = _existing_folder(path)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for part in path.relative_to(folder).parts:  # names too long, or not allowed
+            (folder / part).exists()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be written: {reason}.") from None
+
+
+def check_free(path: Path | str, nbytes: int) -> None:
+    """Refuse to start what will not fit on the disk.
+
+    Raises
+    ------
+    UserError
+        Names the path and the bytes that are missing.
+    """
+    path = Path(path).absolute()
+    free = shutil.disk_usage(_existing_folder(path)).free
+    if free < nbytes:
+        raise UserError(
+            f"{path} needs up to {nbytes:,} bytes and its disk has {free:,} free: "
+            f"{nbytes - free:,} are missing."
+        )
+
+
+def _existing_folder(path: Path) -> Path:
+    """Find the folder, there already, in which `path` would be made."""
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"{path} cannot be written: {folder} is not a folder.")
+    return folder
+
+
+@contextmanager
+def _room_for(path: Path) -> Iterator[None]:
+    """Say which file it was that found the disk full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise UserError(
+            f"{path}: the disk is full ({free:,} bytes free); make room."
+        ) from error
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file or the names in a folder have reached the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows syncs no folders
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

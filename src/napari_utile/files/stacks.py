@@ -1,0 +1,242 @@
+"""An opened image: pixels that are read when asked for, and what they mean. No formats here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from napari_utile.errors import UserError
+
+SPATIAL = "tzyx"
+"""Every axis but the channels, in the order in which shapes and scales name them."""
+
+UNITS = {
+    "nm": "nanometer", "nanometre": "nanometer",
+    "um": "micrometer", "µm": "micrometer", "μm": "micrometer", "\\u00b5m": "micrometer",
+    "micron": "micrometer", "microns": "micrometer", "micrometre": "micrometer",
+    "mm": "millimeter", "cm": "centimeter", "m": "meter", "å": "angstrom", "in": "inch",
+    "s": "second", "sec": "second", "ms": "millisecond", "min": "minute", "h": "hour",
+}  # fmt: skip
+NAMES = {*UNITS.values(), "picometer", "angstrom", "microsecond", "day"}
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """An image of any size. Nothing is read before `plane` is called.
+
+    Parameters
+    ----------
+    data : array-like
+        Has shape, dtype and basic indexing: ndarray, memmap, zarr or dask array.
+    axes : str
+        One letter of "tzcyx" per axis of `data`, in any order that has y and x.
+    name : str
+        What messages call it.
+    path : Path, optional
+        Where it came from.
+    scale, translate : tuple of float, optional
+        Size of a pixel and position of the first one, per axis of `shape`. Default 1 and 0.
+    units : tuple of str, optional
+        Unit of scale and translate per axis of `shape`, in full: "nanometer". Default "pixel".
+    alpha : bool, default False
+        The last channel says how opaque a pixel is shown. It was not measured: left out.
+    """
+
+    data: Any
+    axes: str
+    name: str = "image"
+    path: Path | None = None
+    scale: tuple[float, ...] = ()
+    translate: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
+    alpha: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):
+            raise ValueError(f"axes {self.axes!r} do not fit shape {self.data.shape}")
+        if np.dtype(self.data.dtype).kind not in "biuf":
+            raise UserError(f"{self.name} holds {self.data.dtype}, not numbers.")
+        if 0 in self.data.shape:
+            raise UserError(f"{self.name} is empty: its shape is {tuple(self.data.shape)}.")
+        n = len(self.spatial_axes)
+        for field, default in (("scale", 1.0), ("translate", 0.0), ("units", "pixel")):
+            object.__setattr__(self, field, tuple(getattr(self, field)) or (default,) * n)
+            if len(getattr(self, field)) != n:
+                raise ValueError(f"{field} {getattr(self, field)} needs {n} values")
+
+    @property
+    def spatial_axes(self) -> str:
+        """The letters of `shape`: (t, z,) y, x."""
+        return "".join(axis for axis in SPATIAL if axis in self.axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of all axes but the channels: ((T, Z,) Y, X)."""
+        return tuple(int(self._length(axis)) for axis in self.spatial_axes)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return int(self._length("c")) - self.alpha if "c" in self.axes else 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel, in the byte order of this machine."""
+        return np.dtype(self.data.dtype).newbyteorder("=")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole image in memory."""
+        return self.channels * math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def indices(self) -> list[tuple[int, ...]]:
+        """Where the planes are: [()] for one image, [(0,), (1,), ...] for a stack."""
+        return list(np.ndindex(self.shape[:-2]))
+
+    def plane(
+        self, index: tuple[int, ...] = (), y: slice = slice(None), x: slice = slice(None)
+    ) -> NDArray[Any]:
+        """Read one plane, or a part of it, and nothing else.
+
+        Parameters
+        ----------
+        index : tuple of int
+            One of `indices`.
+        y, x : slice
+            What to read of the plane.
+
+        Returns
+        -------
+        ndarray, shape (C, Y, X)
+
+        Raises
+        ------
+        UserError
+            If the file behind it turns out to be damaged there.
+        """
+        where: dict[str, Any] = dict(zip(self.spatial_axes, index, strict=False))
+        where |= {"y": y, "x": x, "c": slice(self.channels)}
+        read = tuple(where[axis] for axis in self.axes)
+        try:
+            pixels = np.asarray(self.data[read])
+        except IndexError:
+            raise
+        except Exception as error:  # decoders have no common type for damaged data
+            if self.path is None:
+                raise
+            raise UserError(f"{self.path}, slice {index}: cannot be read ({error}).") from error
+        kept = [axis for axis in self.axes if axis in "cyx"]
+        pixels = pixels.transpose([kept.index(axis) for axis in "cyx" if axis in kept])
+        pixels = pixels.astype(self.dtype, copy=False)
+        return pixels if "c" in kept else pixels[np.newaxis]
+
+    def read(self) -> NDArray[Any]:
+        """Read all of it, if the memory holds it.
+
+        Returns
+        -------
+        ndarray
+            Of `shape`, or (C, *shape) if there is an axis of channels.
+
+        Raises
+        ------
+        UserError
+            If it is larger than `memory_budget`.
+        """
+        check_memory(self.nbytes, self.name)
+        pixels = np.empty((self.channels, *self.shape), self.dtype)
+        for index in self.indices:
+            pixels[:, *index] = self.plane(index)
+        return pixels if "c" in self.axes else pixels[0]
+
+    def _length(self, axis: str) -> int:
+        return self.data.shape[self.axes.index(axis)]
+
+
+def unit(name: Any) -> str:
+    """Spell a unit in full, as OME-Zarr and napari do; "pixel" for what is no unit."""
+    name = str(name or "").strip()
+    full = UNITS.get(name.lower(), name.lower())
+    return full if full in NAMES else "pixel"
+
+
+def memory_budget() -> int:
+    """Bytes that one image may take: half of what is free."""
+    return psutil.virtual_memory().available // 2
+
+
+def check_memory(nbytes: int, name: str) -> None:
+    """Refuse what does not fit into memory, before any is taken.
+
+    Raises
+    ------
+    UserError
+        Names the size, the budget, and the way that needs no memory.
+    """
+    budget = memory_budget()
+    if nbytes > budget:
+        raise UserError(
+            f"{name} takes {size(nbytes)} of memory and {size(budget)} may be used: save it as "
+            "OME-Zarr or uncompressed TIFF and give its path, then it is read tile by tile."
+        )
+
+
+def size(nbytes: float) -> str:
+    """Write a number of bytes for people: '3.2 GB'."""
+    for name in ("bytes", "kB", "MB", "GB", "TB"):
+        if nbytes < 1000 or name == "TB":
+            break
+        nbytes /= 1000
+    return f"{nbytes:.3g} {name}" if nbytes < 1000 else f"{nbytes:,.0f} {name}"
+
+
+def guess_axes(
+    shape: Sequence[int], channels: int | None = None, like: Sequence[int] | None = None
+) -> str:
+    """Name the axes of an array that does not name them itself.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array: 2 to 5 axes.
+    channels : int, optional
+        Channels that the image should have.
+    like : sequence of int, optional
+        Shape without the channels, that of the labels.
+
+    Returns
+    -------
+    str
+        E.g. "zyx". Channels come first or last. Where nothing tells them, only a last axis of
+        length 3 or 4 is taken for channels: a color picture.
+
+    Raises
+    ------
+    ValueError
+        If the array has too many or too few axes, or cannot have the shape of `like`.
+
+    Examples
+    --------
+    >>> guess_axes((30, 512, 512)), guess_axes((512, 512, 3)), guess_axes((2, 64, 64), 2)
+    ('zyx', 'yxc', 'cyx')
+    """
+    shape, n = tuple(shape), len(shape)
+    spatial, rest = SPATIAL[-n:], SPATIAL[-n + 1 :]
+    options = [(spatial, shape, 1)] if 2 <= n <= 4 else []
+    if 3 <= n <= 5:
+        options += [("c" + rest, shape[1:], shape[0]), (rest + "c", shape[:-1], shape[-1])]
+    if like is not None:
+        options = [option for option in options if option[1] == tuple(like)]
+    if not options:
+        raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
+    if channels is not None and channels > 1:
+        options.sort(key=lambda option: option[2] != channels)
+    if options[0][2] != channels and like is None and n >= 3 and shape[-1] in (3, 4):
+        options.sort(key=lambda option: option[0] != rest + "c" or min(option[1][-2:]) <= 4)
+    return options[0][0]
