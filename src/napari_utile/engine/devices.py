@@ -1,0 +1,126 @@
+"""What computes: a device and a number format, and why not a better one."""
+
+import os
+import platform
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import torch
+
+from napari_utile.errors import UserError
+
+CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Give the device of that name; "auto" is the GPU if it can be used, else the CPU.
+
+    Raises
+    ------
+    UserError
+        If there is no such device here. It says why.
+    """
+    if name == "auto":
+        return torch.device("cpu" if reasons_without_gpu() else "cuda")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"There is no device {name!r}: choose auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda":
+        if reasons := reasons_without_gpu():
+            raise UserError(f"The device {name!r} cannot be used: {reasons[0]}")
+        if (device.index or 0) >= (count := torch.cuda.device_count()):
+            raise UserError(f"There is no device {name!r}: the last is 'cuda:{count - 1}'.")
+    return device
+
+
+def reasons_without_gpu() -> list[str]:
+    """Say in full sentences why no GPU can be used, and what mends it; empty if one can."""
+    if not torch.backends.cuda.is_built() and platform.system() == "Darwin":
+        return ["U-Tile computes on the CPU of a Mac."]
+    if not torch.backends.cuda.is_built():
+        mend = f"pip install --force-reinstall torch --index-url {CUDA_WHEELS}"
+        return [f"PyTorch {torch.__version__} is built for the CPU only; mend it by: {mend}"]
+    if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None and not hidden.strip(
+        "- 1"
+    ):
+        return [f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU; unset it."]
+    if not torch.cuda.is_available():
+        return [
+            "No NVIDIA GPU and driver answer; if there is a GPU, `nvidia-smi` must list it, "
+            f"with a driver for CUDA {torch.version.cuda} or newer."
+        ]
+    if too_old := _too_old():
+        return [too_old]
+    return []
+
+
+def autocast_dtype(device: torch.device, precision: str, training: bool) -> torch.dtype | None:
+    """Give the number format of the convolutions; None is float32.
+
+    "auto" is bfloat16 on CUDA, and on a CPU that has instructions for it to train with.
+    Predictions on the CPU stay in float32, in which tiles agree to 1e-5.
+    """
+    if precision == "auto":
+        fast = _has_bfloat16() if device.type == "cpu" else True
+        precision = "bf16" if fast and (training or device.type != "cpu") else "fp32"
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def describe(device: torch.device, dtype: torch.dtype | None = None) -> str:
+    """Say in words what computes: "cpu (2 threads, fp32)"."""
+    number = "bf16" if dtype == torch.bfloat16 else "fp32"
+    if device.type == "cpu":
+        return f"cpu ({torch.get_num_threads()} threads, {number})"
+    return f"{device} ({torch.cuda.get_device_name(device)}, {number})"
+
+
+def free_memory(device: torch.device) -> int:
+    """Count the bytes that can still be used on a device, within the limit of a job."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + cached
+    return min(psutil.virtual_memory().available, _left_in_control_group())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory is used up."""
+    # the CPU's allocator raises a plain RuntimeError
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and "not enough memory" in str(error)
+    )
+
+
+def _has_bfloat16() -> bool:
+    """Ask for instructions that multiply bfloat16: without them it is slower than float32."""
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, question, bool)() for question in questions)
+
+
+def _too_old() -> str | None:
+    """Name a GPU for which this PyTorch has no code."""
+    major, minor = torch.cuda.get_device_capability()
+    lowest = min(
+        (int(arch[3:]) for arch in torch.cuda.get_arch_list() if arch[3:].isdigit()), default=0
+    )
+    if 10 * major + minor >= lowest:
+        return None
+    return (
+        f"{torch.cuda.get_device_name()} (compute capability {major}.{minor}) is too old for "
+        f"PyTorch {torch.__version__}; mend it by: pip install --force-reinstall torch "
+        "--index-url https://download.pytorch.org/whl/cu126"
+    )
+
+
+def _left_in_control_group() -> int:
+    """Count what a batch system or container leaves; psutil sees the whole machine."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        used = int((group / "memory.current").read_text())
+    except (OSError, ValueError):
+        return 2**63
+    return 2**63 if limit == "max" else max(int(limit) - used, 0)
