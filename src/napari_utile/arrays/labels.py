@@ -91,7 +91,7 @@ def training_target(
         ids: tuple[int, ...] = (background, background + 1)
     else:
         ids = _class_ids(labels, background)
-        classes = np.searchsorted(ids, labels).astype(np.uint8)
+        classes = np.searchsorted(np.array(ids, labels.dtype), labels).astype(np.uint8)
         objects = components(classes)
     classes[ignored] = IGNORE
     _refuse_one_class(classes, ids, target)
@@ -99,7 +99,7 @@ def training_target(
 
 
 def _class_ids(labels: Labels, background: int) -> tuple[int, ...]:
-    ids = tuple(np.union1d(np.unique(labels), [background]).tolist())
+    ids = tuple(sorted({background, *np.unique(labels).tolist()}))
     if len(ids) >= IGNORE:
         raise UserError(
             f"The labels have {len(ids):,} different ids, and at most {IGNORE - 1} can be "
@@ -130,9 +130,8 @@ def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = N
     Raises
     ------
     UserError
-        If ids are negative (except `ignore`), fractional, not finite, too large for their
-        floating-point type to tell neighbouring ids apart, or no numbers at all; or if there
-        are fewer than two axes.
+        If ids are negative (except `ignore`), fractional, not finite, no numbers, or so large
+        that their floating-point type merges neighbours; or if there are fewer than two axes.
 
     Examples
     --------
@@ -156,7 +155,7 @@ def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = N
 
 
 def _whole_numbers(given: NDArray[np.floating[Any]], name: str) -> NDArray[np.int64]:
-    broken = given[~(given == np.floor(given))]  # NaN is not equal to itself
+    broken = given[~np.isfinite(given) | (given != np.floor(given))]
     largest = 2 ** (np.finfo(given.dtype).nmant + 1)
     if broken.size:
         raise UserError(
