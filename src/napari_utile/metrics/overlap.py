@@ -139,12 +139,12 @@ def dice(table: Contingency) -> float:
 def pixel_error(table: Contingency) -> float:
     """Share of the pixels that are foreground on one side only; 0 if there are no pixels."""
     both = table.truth_areas.sum() + table.prediction_areas.sum()
-    return 1 - share(table.pixels - (both - 2 * table.overlaps.sum()), table.pixels)
+    return share(both - 2 * table.overlaps.sum(), table.pixels, of_nothing=0.0)
 
 
-def share(part: float, whole: float) -> float:
-    """`part / whole`. Of nothing, everything is right: 0 / 0 is 1."""
-    return float(part / whole) if whole else 1.0
+def share(part: float, whole: float, of_nothing: float = 1.0) -> float:
+    """`part / whole`. Where there is nothing, all of it is right."""
+    return float(part / whole) if whole else of_nothing
 
 
 def runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, Labels]:

@@ -1,0 +1,5 @@
+"""NumPy in, numbers out: how well a prediction agrees with the truth."""
+
+from napari_utile.metrics.report import Report, evaluate
+
+__all__ = ["Report", "evaluate"]
