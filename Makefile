@@ -18,12 +18,8 @@ SCREEN := env -u QT_QPA_PLATFORM xvfb-run -a -s "-screen 0 1600x1200x24"
 demo: .venv/engine
 	$(BIN)/python examples/demo.py --out demo
 
-test: lint .venv/screen
-	home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
-	env HOME="$$home" XDG_CONFIG_HOME="$$home/config" XDG_CACHE_HOME="$$home/cache" \
-		XDG_DATA_HOME="$$home/data" NAPARI_CONFIG="$$home/napari.yaml" \
-		MPLBACKEND=Agg OMP_NUM_THREADS=1 \
-		$(SCREEN) $(CURDIR)/$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: .venv/screen lint
+	$(SCREEN) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/window
 	$(BIN)/ruff check

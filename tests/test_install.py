@@ -158,3 +158,15 @@ def test_root_installs_what_is_missing(machine, tmp_path):
 def test_nothing_is_said_when_all_is_there(machine):
     done = machine("libgl1", user=1000)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_old_python_is_named(project, tmp_path):
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\n')
+    old.chmod(0o755)
+    done = subprocess.run(
+        [project / ".ci" / "make-venv", old], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "needs Python 3.11 or newer" in done.stderr
+    assert "Python 3.9.2" in done.stderr
