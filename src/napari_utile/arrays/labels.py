@@ -80,7 +80,7 @@ def training_target(
     """  # noqa: E501
     labels = check_labels(labels, ignore=ignore)
     background = 1 if sparse else 0
-    ignored = labels == ignore
+    ignored = ignored_pixels(labels, ignore)
     if sparse:
         ignored |= labels == 0
     labels = np.where(ignored, background, labels)
@@ -147,10 +147,12 @@ def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = N
         given = _whole_numbers(given, name)
     if given.dtype.kind not in "iu":
         raise UserError(f"The {name} are {given.dtype}, but ids are whole numbers.")
-    if given.dtype.kind == "i" and (negative := (given < 0) & (given != ignore)).any():
-        raise UserError(
-            f"The {name} ({given.dtype}) have the negative id {given[negative].min()}."
-        )
+    if given.dtype.kind == "i" and given.min(initial=0) < 0:
+        negative = given[(given < 0) & ~ignored_pixels(given, ignore)]
+        if negative.size:
+            raise UserError(
+                f"The {name} ({given.dtype}) have the negative id {negative.min()}."
+            )
     return given
 
 
@@ -169,6 +171,11 @@ def _whole_numbers(given: NDArray[np.floating[Any]], name: str) -> NDArray[np.in
     return given.astype(np.int64)
 
 
+def ignored_pixels(labels: Labels, ignore: int | None) -> NDArray[np.bool_]:
+    """Mask of the pixels with the id `ignore`; none if there is no such id."""
+    return np.zeros(labels.shape, bool) if ignore is None else labels == ignore
+
+
 def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int32]:
     """Give each object its own id: 1, 2, ... in the order of the ids, 0 for background.
 
@@ -176,8 +183,7 @@ def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int
     Pixels of `ignore` become background.
     """
     labels = check_labels(labels, ignore=ignore)
-    if ignore is not None:
-        labels = np.where(labels == ignore, 0, labels)
+    labels = np.where(ignored_pixels(labels, ignore), 0, labels)
     instances = consecutive(labels)
     return components(instances) if instances.max(initial=0) == 1 else instances
 

@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_utile.arrays.distances import two_nearest
-from napari_utile.arrays.labels import IGNORE, Target, blocks, check_labels, consecutive
+from napari_utile.arrays.labels import (
+    IGNORE,
+    Target,
+    blocks,
+    check_labels,
+    consecutive,
+    ignored_pixels,
+)
 
 
 def weight_map(
@@ -78,7 +85,7 @@ def weight_map(
     """
     labels = check_labels(labels, ignore=ignore)
     classes = (labels != 0).astype(np.uint8)
-    classes[labels == ignore] = IGNORE
+    classes[ignored_pixels(labels, ignore)] = IGNORE
     gaps = gap_widths(labels, ignore=ignore, spacing=spacing, volumetric=volumetric)
     return class_weights(classes, class_balance) + border_term(gaps, w0, sigma)
 
@@ -138,7 +145,7 @@ def gap_widths(
     array([[inf,  3.,  3., inf,  5.]], dtype=float32)
     """
     labels = check_labels(labels, ignore=ignore)
-    objects = labels if ignore is None else np.where(labels == ignore, 0, labels)
+    objects = np.where(ignored_pixels(labels, ignore), 0, labels)
     if objects.max(initial=0) > np.iinfo(np.int32).max:
         objects = consecutive(objects)
     objects = blocks(objects.astype(np.int32, copy=False), volumetric)
@@ -154,7 +161,7 @@ def gap_widths(
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(measure, objects, gaps))
     gaps = gaps.reshape(labels.shape)
-    gaps[labels != 0] = np.inf
+    np.copyto(gaps, np.inf, where=labels != 0)
     return gaps
 
 

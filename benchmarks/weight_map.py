@@ -1,0 +1,117 @@
+"""Time the weight map beside SciPy, in one run, and compare it with brute force.
+
+    python benchmarks/weight_map.py --size 2048 --objects 2000
+
+Times are medians on one thread; ratios are to one `scipy.ndimage.distance_transform_edt` of
+the same image, done in turn with each of the others.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, find_objects
+
+from napari_utile.arrays.distances import two_nearest
+from napari_utile.arrays.weight_maps import border_term, gap_widths, weight_map
+
+W0, SIGMA = 10.0, 5.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the weight map beside SciPy.")
+    parser.add_argument("--size", type=int, default=2048, help="side of the image, px")
+    parser.add_argument("--objects", type=int, default=2000)
+    parser.add_argument("--small-size", type=int, default=512, help="where all forms run whole")
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+
+    compare(options.size, options.objects, options.repeats, slow_objects=10)
+    small_objects = round(options.objects * (options.small_size / options.size) ** 2)
+    compare(options.small_size, small_objects, options.repeats, slow_objects=small_objects)
+
+    labels = cells(options.small_size, small_objects)
+    exact = transform_per_object(labels, small_objects)
+    error = np.abs(border_term(gap_widths(labels), W0, SIGMA) - exact).max()
+    print(f"Largest error of the border term against brute force there: {error:.1e} of {W0:g}")
+
+
+def compare(size: int, objects: int, repeats: int, slow_objects: int) -> None:
+    """Print a table of all forms; the slow one does `slow_objects` of the objects only."""
+    labels = cells(size, objects)
+    gaps = gap_widths(labels)
+    forms: dict[str, Callable[[], object]] = {
+        "weight_map": lambda: weight_map(labels, W0, SIGMA),
+        "its distances: two_nearest": lambda: two_nearest(labels),
+        "its move of a slider: border_term": lambda: border_term(gaps, W0, SIGMA),
+        "SciPy, one crop per object": lambda: crop_per_object(labels),
+        f"SciPy, one transform per object, {slow_objects} of the {objects} objects": (
+            lambda: transform_per_object(labels, slow_objects)
+        ),
+    }
+    coverage = (labels > 0).mean()
+    print(f"{size} x {size} px, {objects} objects cover {coverage:.0%}, median of {repeats}")
+    print(f"{'':62}{'ms':>9}{'of one EDT':>12}")
+    for name, form in forms.items():
+        seconds, edt = in_turn(form, lambda: distance_transform_edt(labels == 0), repeats)
+        print(f"{name:62}{1e3 * seconds:9.1f}{seconds / edt:12.3f}")
+    print(f"{'SciPy, one distance_transform_edt':62}{1e3 * edt:9.1f}{1:12.3f}\n")
+
+
+def in_turn(
+    work: Callable[[], object], other: Callable[[], object], repeats: int
+) -> tuple[float, float]:
+    """Median seconds of two pieces of work, done in turn after one unmeasured round."""
+    times: tuple[list[float], list[float]] = [], []
+    for _ in range(repeats + 1):
+        for seconds, do in zip(times, (work, other), strict=True):
+            start = time.perf_counter()
+            do()
+            seconds.append(time.perf_counter() - start)
+    return median(times[0][1:]), median(times[1][1:])
+
+
+def cells(size: int, objects: int) -> NDArray[np.int32]:
+    """Round cells at random places, clipped where they would come too close."""
+    centres = np.random.default_rng(0).integers(0, size, (objects, 2))
+    seeds = np.zeros((size, size), np.int32)
+    seeds[tuple(centres.T)] = np.arange(1, objects + 1)
+    distance, (y, x) = distance_transform_edt(seeds == 0, return_indices=True)
+    return np.where(distance < 0.42 * size / objects**0.5, seeds[y, x], 0)
+
+
+def transform_per_object(labels: NDArray[np.int32], objects: int) -> NDArray[np.float64]:
+    """Border term of the first `objects` by one transform of the whole image for each."""
+    distances = np.full((2, *labels.shape), np.inf)
+    for id_ in range(1, objects + 1):
+        keep_two(distances, distance_transform_edt(labels != id_))
+    return border(distances, labels)
+
+
+def crop_per_object(labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Border term by one transform for each object's box, grown by 6.5 sigma."""
+    reach = int(np.ceil(6.5 * SIGMA))
+    distances = np.full((2, *labels.shape), np.inf)
+    for id_, box in enumerate(find_objects(labels), start=1):
+        if box is not None:
+            grown = tuple(slice(max(side.start - reach, 0), side.stop + reach) for side in box)
+            keep_two(distances[:, *grown], distance_transform_edt(labels[grown] != id_))
+    return border(distances, labels)
+
+
+def keep_two(distances: NDArray[np.float64], distance: NDArray[np.float64]) -> None:
+    nearest, second = distances
+    np.minimum(second, np.maximum(nearest, distance), out=second)
+    np.minimum(nearest, distance, out=nearest)
+
+
+def border(distances: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.float64]:
+    term = W0 * np.exp(-(distances.sum(axis=0) ** 2) / (2 * SIGMA**2))
+    return np.where(labels > 0, 0, term)
+
+
+if __name__ == "__main__":
+    main()
