@@ -150,9 +150,11 @@ class Stack:
             If it is larger than `memory_budget`.
         """
         check_memory(self.nbytes, self.name)
-        pixels = np.empty((self.channels, *self.shape), self.dtype)
+        *leading, height, width = self.shape
+        pixels = np.empty((*leading, self.channels, height, width), self.dtype)
         for index in self.indices:
-            pixels[:, *index] = self.plane(index)
+            pixels[index] = self.plane(index)
+        pixels = np.moveaxis(pixels, -3, 0)
         return pixels if "c" in self.axes else pixels[0]
 
     def _length(self, axis: str) -> int:

@@ -1,0 +1,195 @@
+"""A made-up stack of nerve tissue with its truth, as a serial-section microscope would see it.
+
+Neurites are cells of a power diagram: circles of different sizes that share out the plane. Their
+centers wander and the plane is bent, a little more with each section.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, label
+from scipy.spatial import cKDTree
+
+Plane = NDArray[np.float32]
+
+MEMBRANE = 2.5
+"""Half the thickness of a membrane, in pixels: at 4 nm per pixel some 20 nm in all."""
+
+
+def synthetic_stack(
+    shape: tuple[int, int, int] = (8, 256, 256), seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Make an image that looks like ssTEM of neuropil, and the neurites in it.
+
+    Parameters
+    ----------
+    shape : (Z, Y, X)
+        Size of the stack. Pixels are meant to be 4 nm, sections 50 nm.
+    seed : int, default 0
+        The same seed gives the same stack.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (Z, Y, X)
+        Dark membranes, gray cytoplasm with vesicles and microtubules, mitochondria, noise.
+    instances : ndarray of uint16, shape (Z, Y, X)
+        0 is membrane. A neurite keeps its id through all sections.
+
+    Examples
+    --------
+    >>> image, instances = synthetic_stack((2, 64, 64), seed=1)
+    >>> bool(image[instances == 0].mean() < image[instances > 0].mean())
+    True
+    """
+    rng = np.random.default_rng(seed)
+    sections, plane = shape[0], shape[1:]
+    tissue = Tissue(plane, rng)
+    image = np.empty(shape, np.uint8)
+    instances = np.empty(shape, np.uint16)
+    for z in range(sections):
+        instances[z], edge, shift = tissue.section(z)
+        clean = tissue.shade(z, instances[z], edge, shift, rng)
+        image[z] = expose(clean, rng)
+    return image, instances
+
+
+class Tissue:
+    """The neurites, where they run, and what they contain."""
+
+    def __init__(self, plane: tuple[int, ...], rng: np.random.Generator):
+        self.plane = plane
+        area = (plane[0] + 80) * (plane[1] + 80)
+        count = max(8, area // 1700)
+        self.start = rng.uniform(-40, np.add(plane, 40), (count, 2))
+        self.drift = rng.normal(0, 1.3, (count, 2))
+        self.radius = 14 * rng.lognormal(0, 0.55, count).clip(0.4, 3.2)
+        self.gray = rng.normal(152, 9, count)
+        self.bends = [
+            [smooth(plane, 34, rng) * 12 + smooth(plane, 9, rng) * 1.6 for _ in "yx"]
+            for _ in "ab"
+        ]
+        # Mitochondria lie in the thicker neurites, over some of the sections.
+        self.has_mitochondrion = (self.radius > 17) & (rng.random(count) < 0.6)
+        self.offset = rng.uniform(-0.3, 0.3, (count, 2)) * self.radius[:, None]
+        self.angle = rng.uniform(0, np.pi, count)
+        self.middle = rng.uniform(-4, 14, count)
+
+    def section(self, z: int) -> tuple[NDArray[np.uint16], Plane, NDArray[np.float64]]:
+        """Cut at z: ids, distance to the nearest membrane's middle, and bent coordinates."""
+        turn = 0.12 * z
+        y, x = np.mgrid[: self.plane[0], : self.plane[1]].astype(np.float64)
+        (ay, ax), (by, bx) = self.bends
+        y += np.cos(turn) * ay + np.sin(turn) * by
+        x += np.cos(turn) * ax + np.sin(turn) * bx
+        bent = np.stack([y, x], axis=-1)
+        # A power diagram is a nearest-neighbor diagram of points lifted above the plane [1].
+        # [1] Aurenhammer, "Power diagrams", SIAM J. Comput. 16 (1987), sec. 2.
+        centers = self.start + z * self.drift
+        height = np.sqrt(self.radius.max() ** 2 - self.radius**2)
+        lifted = np.column_stack([centers, height])
+        points = np.concatenate([bent, np.zeros((*self.plane, 1))], axis=-1)
+        distance, owner = cKDTree(lifted).query(points, k=2)
+        toward = centers[owner[..., 1]] - centers[owner[..., 0]]
+        apart = np.linalg.norm(toward, axis=-1) + 1e-6
+        edge = (distance[..., 1] ** 2 - distance[..., 0] ** 2) / (2 * apart)
+        edge /= stretch(bent, toward / apart[..., None])
+        ids = np.where(edge > MEMBRANE, owner[..., 0] + 1, 0)
+        crumbs = (ids > 0) & ~largest_pieces(ids)
+        ids[crumbs] = 0
+        edge[crumbs] = 0.5 * MEMBRANE
+        return ids.astype(np.uint16), edge.astype(np.float32), bent
+
+    def shade(
+        self,
+        z: int,
+        ids: NDArray[np.uint16],
+        edge: Plane,
+        bent: NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> Plane:
+        """Give every pixel the gray of what is there."""
+        gray = np.where(ids > 0, self.gray[ids.astype(int) - 1], 150.0)
+        gray += 10 * smooth(self.plane, 1.3, rng) + 6 * smooth(self.plane, 4, rng)
+        gray -= 50 * spots(self.plane, 0.005, 1.6, rng)  # microtubules and dense cores
+        gray -= 50 * rings(self.plane, 0.0022, 2.4, rng)  # vesicles
+        for i in np.flatnonzero(self.has_mitochondrion & (abs(z - self.middle) < 6)):
+            here = (ids == i + 1) & (edge > MEMBRANE + 3)
+            gray[here] = self._mitochondrion(i, z, bent[here], gray[here])
+        # Where a membrane stands oblique to the section it is wider and fainter.
+        oblique = np.abs(smooth(self.plane, 16, rng)).clip(0, 2)
+        width = MEMBRANE * (0.8 + 0.35 * oblique)
+        dark = (96 - 16 * oblique) * np.exp(-((edge / width) ** 2))
+        dark += (
+            45 * spots(self.plane, 0.00012, 9, rng) * np.exp(-((edge / 12) ** 2))
+        )  # synapses
+        return (gray - dark).astype(np.float32)
+
+    def _mitochondrion(
+        self, i: int, z: int, where: NDArray[np.float64], gray: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Darken an ellipse, its rim most, and draw cristae across it."""
+        middle = self.start[i] + z * self.drift[i] + self.offset[i]
+        along, across = np.cos(self.angle[i]), np.sin(self.angle[i])
+        y, x = (where - middle).T
+        u, v = along * x + across * y, along * y - across * x
+        size = np.sqrt(max(0.0, 1 - ((z - self.middle[i]) / 6) ** 2)) * 0.55 * self.radius[i]
+        r = np.hypot(u / (1.5 * size + 1e-6), v / (size + 1e-6))
+        cristae = np.sin(1.35 * u + 1.2 * np.sin(0.35 * v))
+        rim = np.exp(-(((r - 1) * size / 1.6) ** 2))
+        inside = 1 / (1 + np.exp((r - 1) * size / 0.8))
+        return gray - inside * (56 + 20 * cristae) - 34 * rim
+
+
+def stretch(bent: NDArray[np.float64], toward: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say how many bent pixels lie in a real one, in the direction `toward` of bent space."""
+    slopes = [np.gradient(bent, axis=axis) for axis in (0, 1)]
+    return np.hypot(*((slope * toward).sum(axis=-1) for slope in slopes)).clip(0.25)
+
+
+def expose(clean: Plane, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Take the picture: uneven light, a soft lens, a noisy camera."""
+    light = 1 + 0.05 * smooth(clean.shape, 60, rng) + rng.normal(0, 0.03)
+    seen = gaussian_filter(clean * light, 0.8) + 14 * smooth(clean.shape, 0.8, rng)
+    return seen.clip(0, 255).astype(np.uint8)
+
+
+def smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Plane:
+    """Draw random hills of width `sigma` with mean 0 and standard deviation 1."""
+    step = max(1, int(sigma / 4))  # wide hills need few points
+    small = [-(-n // step) + 2 for n in plane]
+    hills = gaussian_filter(rng.standard_normal(small, np.float32), sigma / step, mode="wrap")
+    hills = (hills - hills.mean()) / hills.std()
+    for axis, n in enumerate(plane):
+        at = np.arange(n) / step
+        low = at.astype(int)
+        rest = (at - low).astype(np.float32).reshape([-1 if a == axis else 1 for a in (0, 1)])
+        hills = (1 - rest) * hills.take(low, axis) + rest * hills.take(low + 1, axis)
+    return hills
+
+
+def spots(
+    plane: tuple[int, ...], density: float, sigma: float, rng: np.random.Generator
+) -> Plane:
+    """Scatter Gaussian spots of height 1."""
+    seeds = (rng.random(plane, np.float32) < density).astype(np.float32)
+    return gaussian_filter(seeds, sigma) * np.float32(2 * np.pi * sigma**2)
+
+
+def rings(
+    plane: tuple[int, ...], density: float, radius: float, rng: np.random.Generator
+) -> Plane:
+    """Scatter rings: a wide spot less a narrow one."""
+    seeds = (rng.random(plane, np.float32) < density).astype(np.float32)
+    wide, narrow = gaussian_filter(seeds, radius), gaussian_filter(seeds, radius / 2)
+    return np.float32(2 * np.pi * radius**2) * (2 * wide - narrow / 2)
+
+
+def largest_pieces(ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Mark the largest connected piece of every id; ids are parted by background."""
+    pieces, _ = label(ids > 0)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    owner = np.zeros(len(sizes), ids.dtype)
+    owner[pieces.ravel()] = ids.ravel()
+    order = np.lexsort((-sizes, owner))
+    first = order[np.unique(owner[order], return_index=True)[1]]
+    return np.isin(pieces, first[sizes[first] > 0])
