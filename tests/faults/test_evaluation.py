@@ -117,9 +117,9 @@ def test_fault_27_ignored_pixels_belong_to_no_object():
 
 
 def test_fault_27_ignored_pixels_part_the_objects_of_both_masks():
-    truth = np.array([[255, 255, 7, 255, 255]])
-    likely = np.ones((1, 1, 5))
-    for prediction in (np.ones((1, 5), bool), likely):
+    truth = np.array([[255, 255, 7, 255, 255, 0, 255]])
+    mask = np.array([[True, True, True, True, True, False, True]])
+    for prediction in (mask, mask.astype(float), 255 * mask[None].astype(np.uint8)):
         report = evaluate(prediction, truth, ignore=7)
-        assert report["true_positives"] == 2
+        assert report["true_positives"] == 3
         assert report["matching_ap50"] == 1

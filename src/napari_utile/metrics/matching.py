@@ -62,7 +62,8 @@ def match(table: Contingency, threshold: float = 0.5) -> Matching:
     Notes
     -----
     Above an IoU of 0.5 no object can have two partners. At 0.5 and below it can: these objects
-    alone go through an assignment, which is sparse too.
+    alone go through an assignment. It is sparse, and takes time as the square of their number:
+    some 10 s where a hundred thousand objects are all contested.
     """
     reach = np.flatnonzero(table.ious >= threshold)
     truth, prediction, ious = table.truth[reach], table.prediction[reach], table.ious[reach]
