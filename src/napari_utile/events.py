@@ -62,6 +62,8 @@ class PreviewReady(_Event):
     event: Literal["PreviewReady"] = "PreviewReady"
     path: str
     step: int
+    index: tuple[int, ...] = Field((), description="Slice of the stack that it shows")
+    origin: tuple[int, int] = Field((0, 0), description="(y, x) of its corner in the slice")
 
 
 class TileDone(_Event):
@@ -102,6 +104,7 @@ class RunDone(_Event):
     seconds: float
     stopped: bool = Field(False, description="True: ended by the user, the result is partial")
     scores: dict[str, float] = Field(default_factory=dict)
+    failed: tuple[str, ...] = Field((), description="Inputs that could not be done, and why")
 
 
 Event = (

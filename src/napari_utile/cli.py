@@ -1,0 +1,239 @@
+"""The command `utile`: flags made from the settings classes, events printed as they come.
+
+The engine is imported inside the commands, so that `utile --help` is there at once.
+"""
+
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliPositionalArg,
+    CliSubCommand,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    get_subcommand,
+)
+
+from napari_utile import __version__
+from napari_utile.console import DEFECT, DONE, MEND, report
+from napari_utile.errors import EngineError, UserError
+from napari_utile.events import RunFailed
+from napari_utile.settings import (
+    EvaluateSettings,
+    PredictSettings,
+    Settings,
+    TrainSettings,
+    WeightSettings,
+)
+
+
+class _Run(BaseModel):
+    """What every command that takes time has beside its settings."""
+
+    settings: Path | None = Field(None, description="settings.json to start from")
+    overwrite: bool = Field(False, description="Replace what is there")
+    events: bool = Field(False, description="One JSON line per event; `stop` on stdin ends it")
+    json_: bool = Field(False, alias="json", description="Only the result, as JSON")
+
+    kind: ClassVar[type[Settings]]
+
+    def options(self) -> Any:
+        """Give the settings alone: those of the file, then the flags that were given."""
+        given = {name: getattr(self, name) for name in self.flags()}
+        if self.settings is not None:
+            given = read_settings(self.settings, self.kind) | given
+        return self.kind(**given)
+
+    def flags(self) -> list[str]:
+        """Name the options that were given as flags."""
+        return [name for name in self.kind.model_fields if name in self.model_fields_set]
+
+
+class Train(_Run, TrainSettings):
+    """Train a network on images and their labels."""
+
+    kind: ClassVar = TrainSettings
+    image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
+    labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
+    out: Path = Field(description="Run folder to make")
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.jobs import train_files
+
+        run = train_files(self.image, self.labels, self.out, options, self.overwrite)
+        return report(run, self.events, self.json_)
+
+
+class Predict(_Run, PredictSettings):
+    """Run a model over images of any size."""
+
+    kind: ClassVar = PredictSettings
+    model: CliPositionalArg[Path] = Field(description="Folder of a model, or of a run")
+    image: CliPositionalArg[list[str]] = Field(description="Images or stacks; folders or globs")
+    out: Path = Field(description=".zarr (OME-Zarr) or .tif; a folder for several images")
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.jobs import predict_files
+
+        run = predict_files(self.model, self.image, self.out, options, self.overwrite)
+        return report(run, self.events, self.json_)
+
+
+class Weights(WeightSettings):
+    """Write the loss weight map of labels as a TIFF."""
+
+    labels: CliPositionalArg[str] = Field(description="Labels: instances or a mask")
+    out: Path = Field(description="TIFF to write")
+    overwrite: bool = Field(False, description="Replace what is there")
+
+    def run(self) -> int:
+        from napari_utile.arrays.labels import as_instances, check_labels
+        from napari_utile.arrays.weight_maps import weight_map
+        from napari_utile.files.images import open_image, write_tiff
+        from napari_utile.files.runs import check_output
+
+        check_output(self.out, overwrite=self.overwrite)
+        stack = open_image(self.labels)
+        labels = check_labels(stack.read(), self.labels)
+        weights = labels_weights
+        write_tiff(self.out, weights, like=stack)
+        print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
+        return DONE
+
+
+class Evaluate(EvaluateSettings):
+    """Compare a prediction with the truth."""
+
+    prediction: CliPositionalArg[str] = Field(description="Labels or probabilities")
+    truth: CliPositionalArg[str] = Field(description="Labels")
+    json_: bool = Field(False, alias="json", description="Print JSON")
+
+    def run(self) -> int:
+        from napari_utile.files.images import open_image
+        from napari_utile.metrics import evaluate
+
+        prediction, truth = open_image(self.prediction), open_image(self.truth)
+        result = evaluate(prediction.read(), truth.read(), self.ignore, self.threshold)
+        print(result.to_json() if self.json_ else result)
+        return DONE
+
+
+class Sample(BaseModel):
+    """Write sample data, image.tif and labels.tif, to try things on."""
+
+    name: CliPositionalArg[Literal["synthetic", "isbi2012"]] = Field(
+        description="A stack made by code, or a real one that is downloaded (7.5 MB)"
+    )
+    out: Path = Field(description="Folder to write to")
+    overwrite: bool = Field(False, description="Replace what is there")
+
+    def run(self) -> int:
+        from napari_utile.files.samples import write_sample
+
+        for path in write_sample(self.name, self.out, overwrite=self.overwrite):
+            print(path)
+        return DONE
+
+
+class Doctor(BaseModel):
+    """Say which torch and device there are, why not the GPU, and how to mend it."""
+
+    json_: bool = Field(False, alias="json", description="Print JSON")
+
+    def run(self) -> int:
+        from napari_utile.engine.devices import diagnose
+
+        findings = diagnose()
+        if self.json_:
+            print(json.dumps(findings, indent=2))
+        else:
+            for name, finding in findings.items():
+                print(f"{name:<12} {finding}")
+        return DONE
+
+
+class Utile(BaseSettings):
+    """Train a U-Net on a few annotated slices, and segment stacks of any size."""
+
+    model_config = SettingsConfigDict(
+        cli_prog_name="utile",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_exit_on_error=False,
+    )
+
+    version: bool = Field(False, description="Say which version this is")
+    train: CliSubCommand[Train]
+    predict: CliSubCommand[Predict]
+    weights: CliSubCommand[Weights]
+    evaluate: CliSubCommand[Evaluate]
+    sample: CliSubCommand[Sample]
+    doctor: CliSubCommand[Doctor]
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the command line alone: a variable named TRAIN must not set options."""
+        return (init_settings,)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give back the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_events = "--events" in arguments
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        return _fail(str(error), MEND, as_events)
+    except OSError as error:
+        return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
+    except EngineError as error:
+        return _fail(str(error), DEFECT, as_events)
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    try:
+        command = CliApp.run(Utile, cli_args=arguments or ["--help"])
+    except ValidationError as error:
+        raise UserError(_first_sentence(error)) from None
+    except SettingsError as error:
+        raise UserError(f"{str(error).removeprefix('error parsing CLI: ')}; see --help.") from None
+    except SystemExit as end:  # --help
+        return int(end.code or DONE)
+    if command.version:
+        print(f"utile {__version__}")
+        return DONE
+    return get_subcommand(command).run()
+
+
+def _first_sentence(error: ValidationError) -> str:
+    """Say which flag is wrong and why, without pydantic's address and link."""
+    first = error.errors()[0]
+    name = next(str(part) for part in reversed(first["loc"][:2]) if isinstance(part, str))
+    flag = "--" + name.replace("_", "-")
+    said = {e["msg"].removeprefix("Input should be ") for e in error.errors() if e["loc"][:2] == first["loc"][:2]}
+    return f"{flag} {first['input']}: should be {' or '.join(sorted(said))}."
+
+
+def _fail(message: str, status: int, as_events: bool) -> int:
+    message = " ".join(message.split())
+    print(f"utile: {message}", file=sys.stderr)
+    if as_events:
+        print(RunFailed(message=message, user=status == MEND).line(), flush=True)
+    return status

@@ -1,0 +1,194 @@
+"""A run as a person, or another program, reads it in a terminal; and how it is stopped."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+)
+
+from napari_utile.events import (
+    EpochDone,
+    Event,
+    PreviewReady,
+    RunDone,
+    RunStarted,
+    StepDone,
+    TileDone,
+    Warned,
+)
+
+DONE, DEFECT, MEND, STOPPED = 0, 1, 2, 130
+"""Exit statuses: done, a defect of ours, the user must change something, stopped."""
+
+SECONDS_BETWEEN_LINES = 10
+"""Where there is no terminal to draw a bar in, a line tells of progress this often."""
+
+
+class StopRequest:
+    """Set by Ctrl-C, by a termination signal, and by the line `stop` on standard input."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, *_: object) -> None:
+        """End the run after the present step; asked twice by Ctrl-C, end at once."""
+        if self.asked and _:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextmanager
+    def listening(self, to_stdin: bool) -> Iterator["StopRequest"]:
+        """Heed signals, and standard input if told to, while the context lasts."""
+        previous = {}
+        if threading.current_thread() is threading.main_thread():
+            signals = (signal.SIGINT, signal.SIGTERM)
+            previous = {number: signal.signal(number, self.ask) for number in signals}
+        if to_stdin:
+            threading.Thread(target=self._read_stdin, daemon=True).start()
+        try:
+            yield self
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _read_stdin(self) -> None:
+        parent = os.getppid()
+        for line in sys.stdin:
+            if line.strip() == "stop":
+                self.asked = True
+        # the window died without a word: nobody is left who would ask
+        if os.getppid() != parent:
+            self.asked = True
+
+
+def report(run: Generator[Event, None, Any], events: bool, only_json: bool) -> int:
+    """Show a run in the way that was asked for, heed stops, and give back the exit status."""
+    if events:
+        return follow(run, print_line, to_stdin=True)
+    with Display(quiet=only_json) as display:
+        return follow(run, display if not only_json else _print_the_end)
+
+
+def follow(
+    run: Generator[Event, None, Any], show: Callable[[Event], None], to_stdin: bool = False
+) -> int:
+    """Hand the events of a run to `show` until it ends or is stopped."""
+    began, out = monotonic(), ""
+    with StopRequest().listening(to_stdin) as stop:
+        for event in run:
+            show(event)
+            if isinstance(event, RunStarted):
+                out = event.out
+            elif isinstance(event, RunDone):
+                return DEFECT if event.failed else DONE
+            if stop.asked:
+                break
+    run.close()
+    show(RunDone(out=out, seconds=monotonic() - began, stopped=True))
+    return STOPPED
+
+
+def print_line(event: Event) -> None:
+    """Write the event as a line of JSON, at once."""
+    print(event.line(), flush=True)
+
+
+def _print_the_end(event: Event) -> None:
+    if isinstance(event, RunDone):
+        print(event.model_dump_json(indent=2, exclude={"event"}))
+
+
+class Display:
+    """Draws a run on standard error: a bar with rate and time left, a line per validation."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=quiet or not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task("", total=1.0, rate="", left="")
+        self.last_line = monotonic()
+
+    def __enter__(self) -> "Display":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                facts = ", ".join(f"{name} {value}" for name, value in event.facts.items())
+                self.console.print(f"{event.job} on {event.device}: {facts}")
+            case StepDone():
+                self._advance(
+                    f"step {event.step}  loss {event.loss:.3f}",
+                    event.progress,
+                    f"{event.rate:.1f} steps/s",
+                    event.seconds_left,
+                )
+            case TileDone():
+                self._advance(
+                    f"{event.image}  tile {event.done} of {event.total}",
+                    event.done / event.total,
+                    f"{event.rate:.1f} tiles/s",
+                    event.seconds_left,
+                )
+            case EpochDone():
+                self.console.print(epoch_line(event))
+            case Warned():
+                self.console.print(f"[yellow]warning:[/] {event.message}", markup=True)
+            case RunDone():
+                verb = "stopped" if event.stopped else "done"
+                self.console.print(f"{verb} after {clock(event.seconds)}: {event.out}")
+            case PreviewReady():
+                pass
+
+    def _advance(self, words: str, share: float, rate: str, left: float | None) -> None:
+        left_words = "" if left is None else f"{clock(left)} left"
+        self.progress.update(
+            self.task, completed=share, description=words, rate=rate, left=left_words
+        )
+        now = monotonic()
+        if not self.console.is_terminal and now - self.last_line > SECONDS_BETWEEN_LINES:
+            self.console.print(f"{share:4.0%}  {words}  {rate}  {left_words}")
+            self.last_line = now
+
+
+def epoch_line(event: EpochDone) -> str:
+    """Say in one line what a validation found."""
+    scores = "  ".join(
+        f"{name} {event.scores[name]:.3f}"
+        for name in ("iou", "f1_50", "panoptic_quality")
+        if name in event.scores
+    )
+    mark = "  best" if event.is_best else ""
+    return (
+        f"{clock(event.seconds)}  step {event.step}  loss {event.train_loss:.3f}  "
+        f"validation {event.val_loss:.3f}  {scores}{mark}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as h:mm:ss or m:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,242 @@
+"""Whole jobs, from images to results: the front door of shell, window and notebook."""
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.engine.devices import autocast_dtype, choose_device, describe
+from napari_utile.engine.model import Model, load_model
+from napari_utile.engine.outputs import Output
+from napari_utile.engine.prediction import check_channels, tile_size
+from napari_utile.engine.prediction import predict as predict_tiles
+from napari_utile.engine.training_run import training_run
+from napari_utile.errors import UserError
+from napari_utile.events import Event, RunDone, RunStarted, Warned
+from napari_utile.files.images import Stack, as_stack, expand, open_image, pairs
+from napari_utile.files.runs import Run, locked
+from napari_utile.settings import PredictSettings, TrainSettings
+
+T = TypeVar("T")
+Images = NDArray[Any] | Sequence[NDArray[Any]]
+
+
+def train(
+    images: Images,
+    labels: Images,
+    settings: TrainSettings | None = None,
+    out: Path | str | None = None,
+) -> Model:
+    """Train a network on arrays and give back the best model of the run.
+
+    Parameters
+    ----------
+    images : ndarray, shape (Y, X) or (Z, Y, X), or a sequence of them
+        Channels, if there are any, are the axis that the labels lack, first or last.
+    labels : ndarray of int or bool, or a sequence of them
+        Of the images' spatial shape.
+    settings : TrainSettings, optional
+        The default recipe if left out.
+    out : path, optional
+        Run folder to keep the settings, the events and the best model in.
+
+    Returns
+    -------
+    Model
+        The best by validation loss.
+
+    Raises
+    ------
+    UserError
+        If the input cannot be trained on; the message names what to mend.
+    """
+    images, labels = _several(images), _several(labels)
+    if len(images) != len(labels):
+        raise UserError(f"{len(images)} images and {len(labels)} labels do not pair up.")
+    truths = [as_stack(ids, name="labels") for ids in labels]
+    stacks = [
+        as_stack(image, shape=truth.shape) for image, truth in zip(images, truths, strict=True)
+    ]
+    return drain(run_training(stacks, truths, settings or TrainSettings(), out))
+
+
+def predict(
+    model: Model,
+    image: Any,
+    tile: tuple[int, int] | None = None,
+    settings: PredictSettings | None = None,
+) -> NDArray[np.float32]:
+    """Compute the probabilities of every pixel, as if the whole image went in at once.
+
+    Parameters
+    ----------
+    model : Model
+    image : ndarray, Zarr or dask array, path, or Stack
+        (Y, X) or (Z, Y, X), with a channel axis first or last if the model expects channels.
+    tile : (int, int), optional
+        Height and width that a tile writes, rounded up to the stride alignment; the result
+        does not depend on it. By default what fits into the memory.
+    settings : PredictSettings, optional
+        Averaging, device and number format.
+
+    Returns
+    -------
+    ndarray of float32, shape (C, *image.shape)
+        C is 1, the foreground, if the network ends in a sigmoid.
+    """
+    stack = as_stack(image, channels=model.in_channels)
+    result = np.empty((model.classes, *stack.shape), np.float32)
+    for _ in predict_tiles(model, stack, result, settings, tile):
+        pass
+    return result
+
+
+def train_files(
+    images: str | Path,
+    labels: str | Path,
+    out: Path,
+    settings: TrainSettings,
+    overwrite: bool = False,
+) -> Generator[Event, None, Model]:
+    """Train on files: one image and its labels, or two folders or globs that pair by name.
+
+    See `run_training`.
+    """
+    stacks, truths = [], []
+    for image, label in pairs(images, labels):
+        truths.append(open_image(label))
+        stacks.append(open_image(image))
+    return (yield from run_training(stacks, truths, settings, out, overwrite))
+
+
+def run_training(
+    images: Sequence[Stack],
+    labels: Sequence[Stack],
+    settings: TrainSettings,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+) -> Generator[Event, None, Model]:
+    """Train on pairs of stacks and report every step.
+
+    To stop the run is to close the generator; the best model so far is in the run folder.
+
+    Yields
+    ------
+    RunStarted, StepDone, EpochDone, PreviewReady, Warned, RunDone
+
+    Returns
+    -------
+    Model
+        The best by validation loss.
+
+    Raises
+    ------
+    UserError
+        Before anything is computed, if the input cannot be trained on, there is no such
+        device, or the run folder is taken; later, if the loss is no longer a number.
+    """
+    if out is None:
+        return (yield from training_run(images, labels, settings, None))
+    with Run.create(out, settings, overwrite) as run:
+        return (yield from recorded(training_run(images, labels, settings, run), run))
+
+
+def predict_files(
+    model: str | Path,
+    images: Sequence[str | Path],
+    out: Path,
+    settings: PredictSettings,
+    overwrite: bool = False,
+) -> Generator[Event, None, list[Path]]:
+    """Run a model over files, and write one result for each.
+
+    To stop the run is to close the generator; what an event reported is on disk.
+
+    Parameters
+    ----------
+    model : path
+        Folder of a model, or of a run.
+    images : sequence of path
+        Files; folders and globs stand for the images in them.
+    out : Path
+        The result of one image (.zarr or .tif), or a folder for those of several.
+
+    Yields
+    ------
+    RunStarted, TileDone, Warned, RunDone
+
+    Returns
+    -------
+    list of Path
+        The results that are complete.
+
+    Raises
+    ------
+    UserError
+        Before anything is computed, if model, device or output cannot be used, or the only
+        image cannot. One bad image of several is left out and named in `RunDone.failed`.
+    """
+    began = monotonic()
+    loaded, paths = load_model(model), expand(images)
+    results = [out] if len(paths) == 1 else [out / f"{p.stem}.zarr" for p in paths]
+    device = choose_device(settings.device)
+    yield RunStarted(
+        job="predict",
+        out=str(out),
+        device=describe(device, autocast_dtype(device, settings.precision, training=False)),
+        facts={"model": str(model), "images": len(paths), "output": settings.output},
+    )
+    done, failed = [], []
+    for path, result in zip(paths, results, strict=True):
+        try:
+            yield from predict_file(loaded, path, result, settings, overwrite)
+            done.append(result)
+        except UserError as error:
+            if len(paths) == 1:
+                raise
+            failed.append(f"{path}: {error}")
+            yield Warned(message=f"{path} is left out: {error}")
+    yield RunDone(out=str(out), seconds=monotonic() - began, failed=tuple(failed))
+    return done
+
+
+def predict_file(
+    model: Model, path: Path, result: Path, settings: PredictSettings, overwrite: bool
+) -> Generator[Event, None, None]:
+    """Run a model over one file; another process that writes there is not disturbed."""
+    stack = open_image(path)
+    check_channels(model, stack)
+    with locked(result):
+        tile = tile_size(model, stack, settings)
+        output = Output(result, stack, model, settings, tile, overwrite)
+        yield from predict_tiles(model, stack, output.writer(), settings, tile)
+        output.complete()
+
+
+def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, None, T]:
+    """Pass events on, and keep them in the run folder."""
+    try:
+        while True:
+            event = next(events)
+            run.record(event)
+            yield event
+    except StopIteration as end:
+        return end.value
+    finally:
+        events.close()
+
+
+def drain(run: Generator[Any, None, T]) -> T:
+    """Run to the end and give back the result."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
+
+
+def _several(images: Images) -> Sequence[NDArray[Any]]:
+    return [images] if hasattr(images, "shape") else list(images)

@@ -1,0 +1,213 @@
+"""From images and labels to what a run learns from: checked, divided, normalized, weighted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.labels import IGNORE, Target, check_labels, training_target
+from napari_utile.arrays.splits import Region, Split, split
+from napari_utile.arrays.weight_maps import border_term, gap_widths
+from napari_utile.engine.batches import Plane
+from napari_utile.engine.training import HIDDEN, ValidationPlane
+from napari_utile.errors import UserError
+from napari_utile.files.images import Stack
+from napari_utile.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An image and what its pixels are."""
+
+    image: Stack
+    target: Target
+
+    @classmethod
+    def read(cls, image: Stack, labels: Stack, settings: TrainSettings) -> Self:
+        """Read the labels and say what they mean."""
+        if image.shape != labels.shape:
+            raise UserError(
+                f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
+                "differ in shape."
+            )
+        if labels.channels > 1:
+            raise UserError(f"Labels '{labels.name}' have {labels.channels} channels, not one.")
+        ids = check_labels(labels.read(), f"labels '{labels.name}'", settings.ignore)
+        return cls(image, training_target(ids, settings.target, settings.ignore, settings.sparse))
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is judged by, all on the CPU."""
+
+    training: tuple[Plane, ...]
+    validation: tuple[ValidationPlane, ...]
+    split: Split
+    normalization: Normalization
+    channels: int
+    ids: tuple[int, ...]
+    """Label id of each class."""
+    warnings: tuple[str, ...] = ()
+
+
+def prepare(
+    images: Sequence[Stack],
+    labels: Sequence[Stack],
+    settings: TrainSettings,
+    receptive_field: int,
+) -> TrainingData:
+    """Check everything, then divide, normalize and weigh it.
+
+    Parameters
+    ----------
+    images, labels : sequences of the same length
+        Pairs of the same spatial shape.
+    settings : TrainSettings
+        What the labels mean, the share for validation, and the weight map.
+    receptive_field : int
+        Width of the guard band where one plane is divided, in pixels.
+
+    Returns
+    -------
+    TrainingData
+        Its normalization and class balance know the training regions only.
+
+    Raises
+    ------
+    UserError
+        If shapes or channels differ, a pixel is not finite, a slice is constant, the
+        labels hold too little, or there is too little to divide.
+    """
+    if not images:
+        raise UserError("There is no image to train on.")
+    pairs = [
+        Annotated.read(image, truth, settings)
+        for image, truth in zip(images, labels, strict=True)
+    ]
+    channels = {pair.image.channels for pair in pairs}
+    if len(channels) > 1:
+        raise UserError(f"The images differ in their number of channels: {sorted(channels)}.")
+    meanings = {pair.target.ids for pair in pairs}
+    ids = max(meanings, key=len)
+    if any(not set(meaning) <= set(ids) or meaning != ids[: len(meaning)] for meaning in meanings):
+        raise UserError(f"The labels differ in their classes: {sorted(meanings)}.")
+    parts = divide(pairs, settings, receptive_field)
+    pixels = [_pixels(pairs, region) for region in parts.training]
+    classes = [_cut(pairs[r.image].target.classes, r) for r in parts.training]
+    balance = class_weights(classes, len(ids)) if settings.class_balance else np.ones(len(ids))
+    normalization = Normalization.of(pixels)
+
+    def plane(region: Region) -> Plane:
+        return _plane(pairs, region, normalization, balance, settings)
+
+    return TrainingData(
+        training=tuple(plane(region) for region in parts.training),
+        validation=tuple(
+            ValidationPlane(plane(region), _judged(pairs[region.image].target, region, settings))
+            for region in parts.validation
+        ),
+        split=parts,
+        normalization=normalization,
+        channels=channels.pop(),
+        ids=ids,
+        warnings=tuple(_doubts(pairs, parts, receptive_field)),
+    )
+
+
+def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
+    """Divide the planes on which anything is annotated."""
+    planes = [
+        (i, index, pair.image.shape[-2:])
+        for i, pair in enumerate(pairs)
+        for index in pair.image.indices
+        if (pair.target.classes[index] != IGNORE).any()
+    ]
+    try:
+        parts = split(planes, settings.validation, receptive_field, settings.seed)
+    except ValueError as error:
+        raise UserError(f"Training and validation need more labels: {error}.") from None
+    for name, regions in (("training", parts.training), ("validation", parts.validation)):
+        found = np.unique(
+            np.concatenate([np.unique(_cut(pairs[r.image].target.classes, r)) for r in regions])
+        )
+        found = found[found != IGNORE]
+        if len(found) < 2:
+            raise UserError(
+                f"The {name} part ({parts.how}) holds {len(found)} of the classes; "
+                "label objects and background in both parts."
+            )
+    return parts
+
+
+def class_weights(classes: Sequence[NDArray[np.uint8]], count: int) -> NDArray[np.float64]:
+    """Weigh every class to the same total, 1 on average: w_c of the U-Net paper, eq. 2."""
+    pixels = sum(np.bincount(part.ravel(), minlength=256)[:count] for part in classes)
+    present = pixels > 0
+    return np.where(present, pixels.sum() / (present.sum() * np.maximum(pixels, 1)), 1.0)
+
+
+def _cut(array: NDArray, region: Region) -> NDArray:
+    return array[region.index][region.window]
+
+
+def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
+    """Read a region (C, Y, X) and refuse what nothing can be learnt from."""
+    image = pairs[region.image].image
+    pixels = image.plane(region.index, *region.window)
+    where = f"Image '{image.name}'" + "".join(f", slice {i}" for i in region.index)
+    if not np.isfinite(pixels).all():
+        count = int((~np.isfinite(pixels)).sum())
+        raise UserError(f"{where}: {count} pixels are NaN or infinite; mend or leave them out.")
+    if pixels.min() == pixels.max():
+        raise UserError(f"{where} is constant ({pixels.min()}): nothing can be learnt from it.")
+    return pixels
+
+
+def _plane(
+    pairs: Sequence[Annotated],
+    region: Region,
+    normalization: Normalization,
+    balance: NDArray[np.float64],
+    settings: TrainSettings,
+) -> Plane:
+    target = pairs[region.image].target
+    classes = _cut(target.classes, region)
+    annotated = classes != IGNORE
+    weights = balance[np.where(annotated, classes, 0)] * annotated
+    gaps = gap_widths(_cut(target.objects, region))
+    weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
+    return Plane(
+        image=torch.from_numpy(normalization.apply(_pixels(pairs, region))),
+        classes=torch.from_numpy(np.ascontiguousarray(classes)),
+        weights=torch.from_numpy(weights.astype(np.float32)),
+    )
+
+
+def _judged(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
+    """Cut the truth to compare with: objects or classes, `HIDDEN` where nobody annotated."""
+    classes = _cut(target.classes, region)
+    truth = _cut(target.objects, region) if settings.target == "instances" else classes
+    return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
+
+
+def _doubts(
+    pairs: Sequence[Annotated], parts: Split, receptive_field: int
+) -> Iterator[str]:
+    """Say what the user would want to know before trusting the scores."""
+    if parts.guard is not None and parts.guard < receptive_field:
+        yield (
+            f"The image is small: {parts.guard} px lie between training and validation, the "
+            f"network sees {receptive_field}. The validation scores may flatter."
+        )
+    for pair in pairs:
+        empty = sum(not (pair.target.objects[index] > 0).any() for index in pair.image.indices)
+        if empty:
+            yield (
+                f"{empty} of {len(pair.image.indices)} slices of '{pair.image.name}' have no "
+                "object; they are learnt as background. Give them the ignore id if they are "
+                "not annotated."
+            )
