@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
+from tifffile import imread
 
 from napari_utile.arrays.labels import as_instances, training_target
 from napari_utile.arrays.weight_maps import (
@@ -77,6 +78,14 @@ def test_a_volume_with_flat_voxels():
     labels, spacing = squares((9, 20, 20), 8), (40, 4, 4)
     weights = weight_map(labels, 10, 20, False, spacing=spacing, volumetric=True)
     np.testing.assert_allclose(weights, by_brute_force(labels, 10, 20, spacing), atol=2e-6)
+
+
+def test_neurites_of_a_real_slice(shared_data):
+    annotated = imread(shared_data / "isbi2012" / "labels.tif")[0, :160, :160]
+    neurites = as_instances(annotated)
+    weights = weight_map(neurites, class_balance=False)
+    assert neurites.max() > 10
+    np.testing.assert_allclose(weights, by_brute_force(neurites, 10, 5), atol=2e-6)
 
 
 def test_a_stack_is_weighed_slice_by_slice():
