@@ -1,0 +1,187 @@
+"""What every panel that starts work has: the button, the progress and the messages."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_utile.errors import UserError
+from napari_utile.events import (
+    Event,
+    RunDone,
+    RunFailed,
+    RunStarted,
+    StepDone,
+    TileDone,
+    Warned,
+)
+from napari_utile.widgets._background import Work, background
+from napari_utile.widgets._form import AMBER, RED
+from napari_utile.widgets._job import Job, engine_command, shell_line
+from napari_utile.widgets._messages import Messages, duration
+
+
+class RunControls(QWidget):
+    """Starts and stops the engine, and says how far it is.
+
+    Parameters
+    ----------
+    verb : str
+        What the button says.
+    collect : callable
+        Called when the button is pressed. Takes what the run needs from the window at once,
+        and returns the work that writes it down and gives the arguments of the command line.
+        Raises `UserError` if there is nothing to run.
+    """
+
+    happened = Signal(object)
+
+    def __init__(self, verb: str, collect: Callable[[], Work]):
+        super().__init__()
+        self._verb, self._collect, self._problem = verb, collect, ""
+        self._running: list[Any] = []  # the thread that prepares, then the job
+        self.destroyed.connect(_ender(self._running))
+
+        self.button = QPushButton(verb)
+        self.button.clicked.connect(self._on_button)
+        self.copy = QPushButton("Copy as command")
+        self.copy.setToolTip("Copy the line that does the same in a shell")
+        self.copy.clicked.connect(lambda: self._prepare(self._copy))
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.status = QLabel()
+        self.messages = Messages()
+
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.button, 1)
+        buttons.addWidget(self.copy)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(buttons)
+        for part in (self.bar, self.status, self.messages):
+            column.addWidget(part)
+        self._show_idle()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether work is prepared or done."""
+        return bool(self._running)
+
+    def set_problem(self, problem: str) -> None:
+        """Disable the buttons and say why, or enable them with ''."""
+        self._problem = problem
+        self.messages.set_problem(problem if not self.is_running else "")
+        self.button.setEnabled(self.is_running or not problem)
+        self.copy.setEnabled(not self.is_running and not problem)
+
+    def _on_button(self) -> None:
+        if not self._running:
+            self._prepare(self._start)
+        elif not isinstance(self._running[0], Job):
+            self._running[0].quit()
+            self._on_event(RunDone(seconds=0, stopped=True))
+        elif self.button.text() == "Stop":
+            self._running[0].stop()
+            self.button.setText("Stop at once")
+            self.status.setText("Stopping. The result so far is being saved …")
+        else:
+            self._running[0].kill()
+
+    def _prepare(self, then: Callable[[list[str]], None]) -> None:
+        """Collect in the window, write down in a thread, go on with the arguments."""
+        self.messages.clear()
+
+        def on_outcome(outcome: Any) -> None:
+            self._running.clear()
+            if isinstance(outcome, Exception):
+                failed = RunFailed(message=str(outcome), user=isinstance(outcome, UserError))
+                self._on_event(failed)
+            else:
+                then(outcome)
+
+        try:
+            work = self._collect()
+        except UserError as error:
+            on_outcome(error)
+        else:
+            self._running.append(background(work, on_outcome))
+            self._show_busy("Reading the layers …")
+
+    def _start(self, arguments: Sequence[str]) -> None:
+        job = Job(engine_command(arguments))
+        self._running.append(job)
+        job.happened.connect(self._on_event)
+        self._show_busy("Starting the engine …")
+        job.start()
+
+    def _copy(self, arguments: Sequence[str]) -> None:
+        QApplication.clipboard().setText(shell_line(arguments))
+        self._show_idle()
+        self.messages.add("The command is on the clipboard.")
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self.status.setText(f"Started on {event.device}" if event.device else "Started")
+            case StepDone():
+                what = f"step {event.step} · {event.rate:.3g} steps/s"
+                self._show_progress(event.progress, what, event.seconds_left)
+            case TileDone():
+                what = f"tile {event.done} of {event.total} · {event.rate:.3g} tiles/s"
+                self._show_progress(event.done / event.total, what, event.seconds_left)
+            case Warned():
+                self.messages.add(event.message, AMBER)
+            case RunFailed():
+                self._running.clear()
+                self._show_idle()
+                self.messages.add(event.message, RED)
+                show_error(event.message)
+            case RunDone():
+                self._running.clear()
+                self._show_idle()
+        self.happened.emit(event)
+
+    def _show_progress(self, share: float, what: str, seconds: float | None) -> None:
+        self.bar.setMaximum(1000)
+        self.bar.setValue(round(1000 * share))
+        if self.button.text() == "Stop":
+            left = "" if seconds is None else f" · {duration(seconds)} left"
+            self.status.setText(what + left)
+
+    def _show_busy(self, what: str) -> None:
+        self.button.setText("Stop")
+        self.bar.setMaximum(0)  # moves to and fro
+        self.bar.show()
+        self.status.setText(what)
+        self.status.show()
+        self.set_problem(self._problem)
+
+    def _show_idle(self) -> None:
+        self.button.setText(self._verb)
+        self.bar.setMaximum(1000)
+        self.bar.reset()
+        self.bar.hide()
+        self.status.hide()
+        self.set_problem(self._problem)
+
+
+def _ender(running: list[Any]) -> Callable[[], None]:
+    """Return what ends a thread or job when its panel has been destroyed."""
+
+    def end(*_: Any) -> None:
+        for work in running:
+            work.close() if isinstance(work, Job) else work.quit()
+
+    return end

@@ -1,0 +1,79 @@
+"""Editors for single options, chosen by the annotation of the option."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QSizePolicy, QSpinBox, QWidget
+from superqt import QLabeledDoubleSlider
+
+LARGEST_SPIN = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Field:
+    """One editor, and how it is read, written and listened to."""
+
+    editor: QWidget
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    on_edit: Callable[[Callable[[], None]], Any]
+    help: str
+
+
+def field_of(info: FieldInfo) -> Field:
+    """Choose the editor for a field by its annotation."""
+    kind: Any = info.annotation
+    text = info.description or ""
+    if get_origin(kind) is Literal:
+        choice = QComboBox()
+        choice.addItems(get_args(kind))
+        choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        return Field(
+            choice, choice.currentText, choice.setCurrentText,
+            lambda slot: choice.currentTextChanged.connect(lambda _: slot()), text,
+        )  # fmt: skip
+    if kind is bool:
+        switch = QCheckBox()
+        return Field(
+            switch, switch.isChecked, switch.setChecked,
+            lambda slot: switch.toggled.connect(lambda _: slot()), text,
+        )  # fmt: skip
+    if kind is int:
+        spin = QSpinBox()
+        limits = {type(m).__name__: m for m in info.metadata}
+        spin.setRange(
+            limits["Ge"].ge if "Ge" in limits else -LARGEST_SPIN,
+            limits["Le"].le if "Le" in limits else LARGEST_SPIN,
+        )
+        return Field(
+            spin, spin.value, spin.setValue,
+            lambda slot: spin.valueChanged.connect(lambda _: slot()), text,
+        )  # fmt: skip
+    line = QLineEdit()
+    optional = type(None) in get_args(kind)
+    line.setPlaceholderText("off" if optional else "")
+    return Field(
+        line,
+        lambda: None if optional and line.text() in ("", "off") else line.text(),
+        lambda value: line.setText(shown(value)),
+        lambda slot: line.textChanged.connect(lambda _: slot()), text,
+    )  # fmt: skip
+
+
+def slider_of(info: FieldInfo, low: float, high: float) -> Field:
+    """Make a slider with its number beside it."""
+    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setRange(low, high)
+    slider.setDecimals(1)
+    return Field(
+        slider, slider.value, slider.setValue,
+        lambda slot: slider.valueChanged.connect(lambda _: slot()), info.description or "",
+    )  # fmt: skip
+
+
+def shown(value: Any) -> str:
+    """Write a value as it stands in a line; 5.0 as 5, None as nothing."""
+    return "" if value is None else str(value).removesuffix(".0")

@@ -1,0 +1,204 @@
+"""A settings class as a Qt form. It checks through the class itself and computes nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_utile.errors import UserError
+from napari_utile.settings import Settings
+from napari_utile.widgets._fields import field_of, shown, slider_of
+
+S = TypeVar("S", bound=Settings)
+
+RED, AMBER, GREEN = "#e0565b", "#e0a040", "#5fb878"
+LABEL_WIDTH = 108
+
+
+class Form(QWidget, Generic[S]):
+    """Edits one settings class: a few main fields, the others folded under "More".
+
+    Parameters
+    ----------
+    kind : subclass of Settings
+        Its fields give type, limits, default and tooltip of each row.
+    main : sequence of str
+        Names of the fields that are always visible, in this order.
+    sliders : mapping of str to (float, float), optional
+        Fields that are dragged, and between which values.
+
+    Notes
+    -----
+    A field named ``recipe`` is a named set of the others: choosing one shows its values.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        kind: type[S],
+        main: Sequence[str],
+        sliders: Mapping[str, tuple[float, float]] | None = None,
+    ):
+        super().__init__()
+        self._kind = kind
+        self._shown = kind()
+        self.problems: dict[str, str] = {}
+        self._fields = {
+            name: slider_of(info, *sliders[name])
+            if sliders and name in sliders
+            else field_of(info)
+            for name, info in kind.model_fields.items()
+        }
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(self._rows(main))
+        if folded := [name for name in self._fields if name not in main]:
+            self.more = _fold("More", self._rows(folded))
+            column.addWidget(self.more)
+        self.show_settings(self._shown)
+
+    def settings(self) -> S:
+        """Return what the form shows, checked.
+
+        Raises
+        ------
+        UserError
+            If a field is wrong; it names the field.
+        """
+        if self.problems:
+            raise UserError(self.problem())
+        return self._shown
+
+    def problem(self) -> str:
+        """Say what is wrong with the first wrong field, or nothing."""
+        return next((f"{words(name)}: {why}" for name, why in self.problems.items()), "")
+
+    def show_settings(self, settings: S) -> None:
+        """Fill every field from `settings`."""
+        for name, value in settings:
+            self._write(name, value)
+        self._check()
+
+    def widget(self, name: str) -> QWidget:
+        """Return the editor of one field."""
+        return self._fields[name].editor
+
+    def set_value(self, name: str, value: Any) -> None:
+        """Set one field as if the user had typed it."""
+        self._fields[name].write(value)
+
+    def _rows(self, names: Sequence[str]) -> QFormLayout:
+        for name in names:
+            field = self._fields[name]
+            field.editor.setObjectName(name)
+            field.editor.installEventFilter(self)
+            field.on_edit(self._on_recipe if name == "recipe" else self._check)
+        return rows_of({words(name): self._fields[name].editor for name in names})
+
+    def _on_recipe(self) -> None:
+        """Show what the newly chosen recipe changes; leave the rest as it is."""
+        recipe = self._fields["recipe"].read()
+        old = self._shown.model_dump(include={"recipe"})
+        before = self._kind.model_validate(old)
+        for name, value in self._kind.model_validate({"recipe": recipe}):
+            if value != getattr(before, name):
+                self._write(name, value)
+        self._check()
+
+    def _write(self, name: str, value: Any) -> None:
+        field = self._fields[name]
+        with QSignalBlocker(field.editor):
+            field.write(value)
+
+    def _check(self) -> None:
+        """Ask the settings class about the values; turn the wrong fields red."""
+        self.problems = {}
+        try:
+            self._shown = self._kind(**{n: f.read() for n, f in self._fields.items()})
+        except ValidationError as error:
+            for detail in error.errors():
+                name, why = str(detail["loc"][0]), detail["msg"]
+                known = self.problems.get(name)
+                self.problems[name] = f"{known}, or {why}" if known else why
+        else:
+            self._show_what_the_class_filled_in()
+        for name, field in self._fields.items():
+            mark(field.editor, self.problems.get(name), field.help)
+        self.changed.emit()
+
+    def _show_what_the_class_filled_in(self) -> None:
+        for name, value in self._shown:
+            if self._fields[name].read() is None:
+                self._fields[name].editor.setPlaceholderText(shown(value) or "off")
+
+    def eventFilter(self, editor: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Let the mouse wheel scroll the panel, not change a field in passing."""
+        if event.type() == QEvent.Type.Wheel and not editor.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def words(name: str) -> str:
+    """Write the name of a field as it is shown."""
+    return name.replace("_", " ")
+
+
+def mark(editor: QWidget, problem: str | None, help_text: str = "") -> None:
+    """Turn `editor` red with the reason as its tooltip, or back to normal."""
+    style = f"{type(editor).__name__} {{ border: 1px solid {RED}; }}" if problem else ""
+    if editor.styleSheet() != style:
+        editor.setStyleSheet(style)
+    editor.setToolTip(problem or help_text)
+
+
+def rows_of(editors: Mapping[str, QWidget]) -> QFormLayout:
+    """Lay out names and fields in two columns, at the same place in every panel."""
+    rows = QFormLayout()
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setVerticalSpacing(4)
+    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for name, editor in editors.items():
+        rows.addRow(name, editor)
+        rows.labelForField(editor).setMinimumWidth(LABEL_WIDTH)
+    return rows
+
+
+def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
+    """Give `panel` a column that scrolls when the dock is low."""
+    content = QWidget()
+    column = QVBoxLayout(content)
+    column.setContentsMargins(8, 6, 8, 8)
+    column.setSpacing(6)
+    panel.setWidget(content)
+    panel.setWidgetResizable(True)
+    panel.setFrameShape(QFrame.Shape.NoFrame)
+    panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    panel.setMinimumWidth(300)
+    return column
+
+
+def _fold(title: str, rows: QFormLayout) -> QCollapsible:
+    """Hide rows behind a flat title."""
+    fold, content = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸"), QWidget()
+    fold.layout().setContentsMargins(0, 0, 0, 0)
+    fold.toggleButton().setStyleSheet(
+        "QPushButton { text-align: left; border: none; background: none; padding: 4px 0; }"
+    )
+    fold.setDuration(0)
+    content.setLayout(rows)
+    fold.setContent(content)
+    fold.collapse(animate=False)
+    return fold

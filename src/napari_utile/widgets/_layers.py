@@ -1,0 +1,242 @@
+"""The layers of the window: chosen, judged, and written down for the engine."""
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QSizePolicy
+
+from napari_utile.errors import UserError
+from napari_utile.files.images import open_image
+from napari_utile.files.ome_zarr import create, mark_complete
+from napari_utile.files.runs import check_free
+from napari_utile.files.stacks import SPATIAL, Stack, guess_axes, unit
+from napari_utile.widgets._paths import plain_name
+
+CHUNK = 1024
+"""Side of what a copied layer is written in, px."""
+
+Check = Callable[[NDArray[Any], tuple[int, ...]], None]
+Steps = Generator[None, None, Path]
+"""Yields between planes, so that it can be ended; returns a path."""
+
+
+class LayerChoice(QComboBox):
+    """A list of the layers of one type that follows the viewer.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Whose layers they are.
+    *kinds : subclasses of Layer
+        What may be chosen.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, *kinds: type[Layer]):
+        super().__init__()
+        self._viewer, self._kinds = viewer, kinds
+        self._layers: list[Layer] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setMinimumContentsLength(12)  # a long name is cut, the panel stays narrow
+        self.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        events = viewer.layers.events
+        following(self, self._refresh, events.inserted, events.removed, events.renamed)
+        self.currentIndexChanged.connect(lambda _: self.changed.emit())
+        self._refresh()
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or None if there is none to choose."""
+        index = self.currentIndex()
+        return self._layers[index] if index >= 0 else None
+
+    def choose(self, layer: Layer) -> None:
+        """Choose `layer`."""
+        self.setCurrentIndex(self._layers.index(layer))
+
+    def _refresh(self, _event: Any = None) -> None:
+        chosen = self.layer
+        self._layers = [x for x in self._viewer.layers if isinstance(x, self._kinds)]
+        self.blockSignals(True)
+        self.clear()
+        self.addItems([layer.name for layer in self._layers])
+        self.setCurrentIndex(
+            self._layers.index(chosen)
+            if chosen in self._layers
+            else min(0, len(self._layers) - 1)
+        )
+        self.blockSignals(False)
+        self.changed.emit()
+
+
+def following(widget: Any, slot: Callable[..., Any], *events: Any) -> None:
+    """Call `slot` on napari's `events` for as long as `widget` lives."""
+    for event in events:
+        event.connect(slot)
+    widget.destroyed.connect(lambda: [event.disconnect(slot) for event in events])
+
+
+def level_0(layer: Layer) -> Any:
+    """Return the pixels of a layer in full resolution, as lazy as they are."""
+    return layer.data[0] if layer.multiscale else layer.data
+
+
+def stack_of(
+    layer: Layer, channels: int | None = None, like: tuple[int, ...] | None = None
+) -> Stack:
+    """Describe a layer as a stack. Nothing is read.
+
+    Parameters
+    ----------
+    layer : Image or Labels
+        A color picture has its channels last; so say its type and napari.
+    channels : int, optional
+        How many a model expects.
+    like : tuple of int, optional
+        Shape of the labels, which tells channels from slices.
+
+    Raises
+    ------
+    UserError
+        If the layer has too many axes.
+    """
+    data = level_0(layer)
+    shape = tuple(data.shape)
+    is_color = isinstance(layer, Image) and layer.rgb
+    axes = SPATIAL[1 - len(shape) :] + "c" if is_color else SPATIAL[-len(shape) :]
+    if not is_color and (like is not None or (channels or 1) > 1):
+        with suppress(ValueError):  # what does not fit is said where the shapes are compared
+            axes = guess_axes(shape, channels, like)
+    if len(axes) != len(shape):
+        raise UserError(f"Layer '{layer.name}' {shape} has more axes than t, z, y and x.")
+    spatial = [i for i, axis in enumerate(axes) if axis != "c"]
+    return Stack(
+        data,
+        axes,
+        name=layer.name,
+        path=_path_of(layer, data),
+        scale=tuple(float(layer.scale[i]) for i in spatial),
+        translate=tuple(float(layer.translate[i]) for i in spatial),
+        units=tuple(unit(layer.units[i]) for i in spatial),
+        alpha=bool(is_color and shape[-1] == 4),
+    )
+
+
+def frozen(stack: Stack) -> Stack:
+    """Copy pixels that are in memory, so that painting on does not change them."""
+    return replace(stack, data=stack.data.copy()) if _is_in_memory(stack.data) else stack
+
+
+def pair_problem(image: Layer | None, labels: Layer | None) -> str:
+    """Say why these two layers cannot be used together, or nothing."""
+    if image is None:
+        return "Choose an image layer: there is none yet."
+    if labels is None:
+        return f"Choose a labels layer for '{image.name}': there is none yet."
+    shape = tuple(level_0(labels).shape)
+    if stack_of(image, like=shape).shape != shape:
+        return (
+            f"Image '{image.name}' {tuple(level_0(image).shape)} and labels '{labels.name}' "
+            f"{shape} differ in shape."
+        )
+    return ""
+
+
+def written(stack: Stack, folder: Path, check: Check | None = None) -> Steps:
+    """Give a path where the engine finds a stack: its own, or a copy made in `folder`.
+
+    A file that the layer only looks into is left where it is. What is in memory, or anywhere
+    else, is copied plane by plane to an OME-Zarr named after the layer.
+
+    Parameters
+    ----------
+    stack : Stack
+    folder : Path
+        Where a copy is made.
+    check : callable, optional
+        Called with every plane that is copied and its index. May raise `UserError`.
+    """
+    if stack.path and _is_in_file(stack, stack.path):
+        return stack.path
+    path = folder / f"{plain_name(stack.name)}.zarr"
+    check_free(path, stack.nbytes)
+    has_channels = "c" in stack.axes
+    copy = create(
+        path,
+        (stack.channels,) * has_channels + stack.shape,
+        stack.dtype,
+        (1,) * (has_channels + len(stack.shape) - 2) + (CHUNK, CHUNK),
+        like=replace(stack, path=None),
+        attributes={"kind": "layer"},
+    )
+    for index in stack.indices:
+        plane = stack.plane(index)
+        if check:
+            check(plane, index)
+        if has_channels:
+            copy[(slice(None), *index)] = plane
+        else:
+            copy[(*index, ...)] = plane[0]
+        yield
+    mark_complete(path)
+    return path
+
+
+def refuse_useless(image: str, plane: NDArray[Any], index: tuple[int, ...]) -> None:
+    """Refuse to train on a plane that is not finite or constant: names layer and slice."""
+    where = f"Image '{image}'" + "".join(f", slice {i}" for i in index)
+    low, high = plane.min(), plane.max()
+    if not np.isfinite(low) or not np.isfinite(high):
+        raise UserError(f"{where}, has pixels that are NaN or infinite; mend or cut them out.")
+    if low == high:
+        raise UserError(f"{where}, is constant ({low}): nothing can be learnt from it.")
+
+
+def _is_in_memory(data: Any) -> bool:
+    return isinstance(data, np.ndarray) and not isinstance(data, np.memmap)
+
+
+def _is_in_file(stack: Stack, path: Path) -> bool:
+    """Say whether `path` opens to the very same array."""
+    if _is_in_memory(stack.data):
+        return False
+    try:
+        there = open_image(path)
+    except UserError:
+        return False
+    same_pixels = tuple(there.data.shape) == tuple(stack.data.shape)
+    return same_pixels and there.dtype == stack.dtype and there.axes == stack.axes
+
+
+def _path_of(layer: Layer, data: Any) -> Path | None:
+    """Find where lazy data come from: the file that was opened, a store, or a mapped file."""
+    if layer.source.path:
+        return Path(layer.source.path)
+    if root := getattr(getattr(data, "store", None), "root", None):  # a zarr.Array
+        return Path(root) / data.path
+    file = getattr(data, "filename", None)  # a numpy.memmap
+    return Path(file) if file else None
+
+
+def placement(layer: Layer, ndim: int) -> dict[str, Any]:
+    """Give the arguments that put a new layer of `ndim` axes onto `layer`."""
+    return {
+        "scale": layer.scale[-ndim:],
+        "translate": layer.translate[-ndim:],
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "affine": layer.affine,
+        "units": layer.units[-ndim:],
+        "axis_labels": layer.axis_labels[-ndim:],
+    }

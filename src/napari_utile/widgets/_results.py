@@ -1,0 +1,94 @@
+"""The layers of a result on disk that fill while the engine writes it."""
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Layer
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer
+
+from napari_utile.files.images import open_image
+from napari_utile.widgets._layers import placement
+
+PAUSE = 200
+"""Milliseconds between two looks at a result that grows."""
+
+
+class Result(QObject):
+    """Shows what is in `out` on top of the layer it was made from.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where it is shown.
+    source : Layer
+        Gives the place: scale, position, units.
+    out : Path
+        OME-Zarr that the engine fills.
+    name : str
+        Of the layer.
+    """
+
+    def __init__(self, viewer: Viewer, source: Layer, out: Path, name: str):
+        super().__init__()
+        self._viewer, self._source, self.out, self._name = viewer, source, out, name
+        self.layers: list[Layer] = []
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE)
+        self._pause.timeout.connect(self.refresh)
+
+    def grow(self) -> None:
+        """Take note that a tile was written: add the layers, or look again within `PAUSE`."""
+        if not self.layers:
+            self.layers = self._add()
+        elif not self._pause.isActive():
+            self._pause.start()
+
+    def refresh(self) -> None:
+        """Read anew what is in view."""
+        for layer in self.layers:
+            if layer in self._viewer.layers:
+                layer.refresh()
+
+    def end(self, is_partial: bool) -> None:
+        """Show the last tiles, and say in the name if some are missing."""
+        self._pause.stop()
+        self.refresh()
+        for layer in self.layers:
+            layer.name = f"{layer.name} (partial)" if is_partial else layer.name
+
+    def _add(self) -> list[Layer]:
+        found = open_image(self.out)
+        # napari's cache, and guessing levels or contrast, would read or keep old tiles
+        given = {"multiscale": False, "cache": False}
+        given |= placement(self._source, len(found.shape))
+        if "c" not in found.axes:
+            return [self._viewer.add_labels(found.data, name=self._name, **given)]
+        classes = range(1, found.channels) if found.channels > 1 else [0]
+        return [
+            self._viewer.add_image(
+                Channel(found.data, channel),
+                name=self._name if len(classes) == 1 else f"{self._name} {channel}",
+                contrast_limits=(0, 1 if found.dtype.kind == "f" else 255),
+                colormap="magenta",
+                blending="additive",
+                **given,
+            )
+            for channel in classes
+        ]
+
+
+class Channel:
+    """One channel of a (C, ...) array on disk, as lazy as the array."""
+
+    def __init__(self, data: Any, index: int):
+        self._data, self._index = data, index
+        self.shape, self.dtype, self.ndim = data.shape[1:], data.dtype, data.ndim - 1
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return self._data[(self._index, *(key if isinstance(key, tuple) else (key,)))]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self._data[self._index].astype(dtype or self.dtype, copy=False)
