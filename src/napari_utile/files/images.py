@@ -5,6 +5,7 @@ The formats have modules of their own; this one tells them apart by content, not
 
 import glob
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -170,7 +171,9 @@ def _reader(path: Path) -> tuple[str, Any]:
 
 def _open_picture(path: Path) -> Stack:
     """Read a PNG or JPEG. Indices of a palette are kept: labels are stored so."""
-    with Image.open(path) as picture:
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        picture = Image.open(path)  # whether it is a bomb is checked below
+    with picture:
         bands = len(picture.getbands())
         claimed = picture.width * picture.height * bands * (2 if "16" in picture.mode else 1)
         there = path.stat().st_size

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -178,7 +178,8 @@ def check_writable(path: Path | str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
         for part in path.relative_to(folder).parts:  # names too long, or not allowed
-            (folder / part).exists()
+            with suppress(FileNotFoundError):
+                (folder / part).lstat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path} cannot be written: {reason}.") from None

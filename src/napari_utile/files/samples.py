@@ -1,8 +1,9 @@
-"""Data to try things on: a stack made by code, and a real one that is downloaded when asked for."""
+"""Data to try things on: a stack made by code, and a real one that is downloaded on demand."""
 
 import hashlib
 import urllib.request
 import warnings
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,9 +35,10 @@ ISBI2012_TERMS = (
     "You are free to use this data set for the purpose of generating or testing non-commercial "
     "image segmentation software. If any scientific publications derive from the usage of this "
     "data set, you must cite TrakEM2 and the following publication: Cardona A, Saalfeld S, "
-    "Preibisch S, Schmid B, Cheng A, Pulokas J, Tomancak P, Hartenstein V (2010). An Integrated "
-    "Micro- and Macroarchitectural Analysis of the Drosophila Brain by Computer-Assisted Serial "
-    "Section Electron Microscopy. PLoS Biol 8(10): e1000502. doi:10.1371/journal.pbio.1000502"
+    "Preibisch S, Schmid B, Cheng A, Pulokas J, Tomancak P, Hartenstein V (2010). An "
+    "Integrated Micro- and Macroarchitectural Analysis of the Drosophila Brain by "
+    "Computer-Assisted Serial Section Electron Microscopy. PLoS Biol 8(10): e1000502. "
+    "doi:10.1371/journal.pbio.1000502"
 )
 LARGEST = 2**25
 """Bytes after which a download is given up: it cannot be the file."""
@@ -100,11 +102,11 @@ def write_sample(
     paths = [out / "image.tif", out / "labels.tif"]
     for path in paths:
         check_output(path, overwrite)
+    pixels: list[NDArray[Any]]
     if name == "synthetic":
-        pixels = synthetic_stack()
+        pixels = [*synthetic_stack()]
     else:
-        volume, labels = isbi2012()
-        pixels = open_tiff(volume).read(), open_tiff(labels).read()
+        pixels = [open_tiff(path).read() for path in isbi2012()]
         atomic_write(out / "TERMS.txt", ISBI2012_TERMS.encode() + b"\n")
         paths.append(out / "TERMS.txt")
     for path, array in zip(paths, pixels, strict=False):
@@ -130,10 +132,11 @@ def _download(name: str, folder: Path) -> Path:
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
             content = answer.read(LARGEST)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
         raise UserError(
-            f"{url} could not be downloaded ({getattr(error, 'reason', None) or error}): check the "
-            f"network, or put the file into {folder} by other means."
+            f"{url} could not be downloaded ({reason}): check the network, or put the file "
+            f"into {folder} by other means."
         ) from error
     if git_blob_id(content) != checksum:
         raise UserError(f"{url} gave {len(content):,} bytes with a wrong checksum; not used.")

@@ -239,6 +239,7 @@ def guess_axes(
         raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
     if channels is not None and channels > 1:
         options.sort(key=lambda option: option[2] != channels)
-    if options[0][2] != channels and like is None and n >= 3 and shape[-1] in (3, 4):
+    told = like is not None or options[0][2] == channels != 1
+    if not told and n >= 3 and shape[-1] in (3, 4):
         options.sort(key=lambda option: option[0] != rest + "c" or min(option[1][-2:]) <= 4)
     return options[0][0]

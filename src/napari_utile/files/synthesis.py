@@ -1,7 +1,7 @@
 """A made-up stack of nerve tissue with its truth, as a serial-section microscope would see it.
 
-Neurites are cells of a power diagram: circles of different sizes that share out the plane. Their
-centers wander and the plane is bent, a little more with each section.
+Neurites are cells of a power diagram: circles of different sizes that share out the plane.
+Their centers wander and the plane is bent, a little more with each section.
 """
 
 import numpy as np
@@ -111,7 +111,7 @@ class Tissue:
         gray += 10 * smooth(self.plane, 1.3, rng) + 6 * smooth(self.plane, 4, rng)
         gray -= 50 * spots(self.plane, 0.005, 1.6, rng)  # microtubules and dense cores
         gray -= 50 * rings(self.plane, 0.0022, 2.4, rng)  # vesicles
-        for i in np.flatnonzero(self.has_mitochondrion & (abs(z - self.middle) < 6)):
+        for i in np.flatnonzero(self.has_mitochondrion & (abs(z - self.middle) < 6)).tolist():
             here = (ids == i + 1) & (edge > MEMBRANE + 3)
             gray[here] = self._mitochondrion(i, z, bent[here], gray[here])
         # Where a membrane stands oblique to the section it is wider and fainter.

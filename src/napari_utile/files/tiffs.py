@@ -1,6 +1,7 @@
 """TIFF in and out, BigTIFF, OME-TIFF and ImageJ stacks too. Pixels are read when asked for."""
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.files.runs import atomic_write
-from napari_utile.files.stacks import Stack, unit
+from napari_utile.files.stacks import Stack, check_memory, unit
 
 MOST_COMPRESSED = {1: 1, 8: 1100, 32946: 1100}
 """How many bytes one can stand for: none, and deflate (1032 at best), by TIFF compression."""
@@ -50,6 +51,7 @@ def open_tiff(path: Path) -> Stack:
     else:
         store = tifffile.imread(path, aszarr=True, series=number, level=0)
         data = zarr.open_array(store, mode="r")
+        check_memory(math.prod(data.chunks) * data.dtype.itemsize, f"A strip of {path}")
     spatial = [axis for axis in "tzyx" if axis in axes]
     known = [metadata.get(axis, (1.0, "pixel")) for axis in spatial]
     return Stack(

@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_utile.errors import UserError
+from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.stacks import Stack
+from napari_utile.files.tiffs import letters
+
+VOLUME = np.random.default_rng(0).integers(0, 255, (5, 64, 48), np.uint8)
+WAYS = {
+    "plain": {},
+    "imagej": {"imagej": True, "metadata": {"axes": "ZYX"}},
+    "ome": {"ome": True, "metadata": {"axes": "ZYX"}},
+    "deflate": {"compression": "zlib"},
+    "predictor": {"compression": "zlib", "predictor": True},
+    "tiles": {"tile": (16, 16)},
+    "deflate tiles": {"tile": (16, 16), "compression": "zlib"},
+    "big": {"bigtiff": True},
+    "big endian": {"byteorder": ">"},
+    "pages": {"metadata": None},
+}
+
+
+@pytest.fixture
+def tiff(tmp_path):
+    def write(array=VOLUME, **how):
+        path = tmp_path / "a b-ü.tif"
+        tifffile.imwrite(path, array, **how)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_kind_of_tiff_gives_its_planes(tiff, way):
+    stack = open_image(tiff(**({"photometric": "minisblack"} | WAYS[way])))
+    assert (stack.axes, stack.shape, stack.name) == ("zyx", VOLUME.shape, "a b-ü.tif")
+    part = stack.plane((3,), slice(20, 50), slice(5, 9))
+    np.testing.assert_array_equal(part, VOLUME[3:4, 20:50, 5:9])
+    np.testing.assert_array_equal(stack.read(), VOLUME)
+
+
+def test_uncompressed_is_mapped_and_compressed_is_read_plane_by_plane(tiff, monkeypatch):
+    assert isinstance(open_image(tiff()).data, np.memmap)
+    stack = open_image(tiff(compression="zlib", photometric="minisblack"))
+    assert isinstance(stack.data, zarr.Array)
+    decoded = []
+    decode = tifffile.TiffPage.decode
+
+    def counted(page):
+        def segment(data, index, **options):
+            decoded.append(index)
+            return decode.func(page)(data, index, **options)
+
+        return segment
+
+    counted.func = decode.func
+    monkeypatch.setattr(tifffile.TiffPage, "decode", property(counted))
+    stack.plane((2,), slice(0, 8), slice(0, 8))
+    assert len(decoded) <= 1
+
+
+def test_sixteen_bits_in_foreign_byte_order(tiff):
+    wide = VOLUME.astype(np.uint16) * 257
+    np.testing.assert_array_equal(open_image(tiff(wide, byteorder=">")).read(), wide)
+
+
+def test_color_pages_have_their_channels_last(tiff):
+    color = np.random.default_rng(0).integers(0, 255, (5, 32, 24, 3), np.uint8)
+    stack = open_image(tiff(color[0], photometric="rgb"))
+    assert (stack.axes, stack.shape, stack.channels) == ("yxc", (32, 24), 3)
+    stack = open_image(tiff(color, photometric="rgb"))
+    assert (stack.axes, stack.shape, stack.channels) == ("zyxc", (5, 32, 24), 3)
+    np.testing.assert_array_equal(stack.plane((4,)), color[4].transpose(2, 0, 1))
+
+
+def test_alpha_is_left_out(tiff):
+    color = np.random.default_rng(0).integers(0, 255, (32, 24, 4), np.uint8)
+    stack = open_image(tiff(color, photometric="rgb", extrasamples=["unassalpha"]))
+    np.testing.assert_array_equal(stack.plane(), color[..., :3].transpose(2, 0, 1))
+
+
+def test_ome_scale_units_and_channels_are_read(tiff):
+    metadata = {
+        "axes": "ZCYX", "PhysicalSizeX": 4.0, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 5.0,
+        "PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 0.05, "PhysicalSizeZUnit": "µm",
+    }  # fmt: skip
+    path = tiff(np.zeros((5, 2, 8, 9), np.uint16), ome=True, metadata=metadata)
+    stack = open_image(path)
+    assert (stack.axes, stack.shape, stack.channels) == ("zcyx", (5, 8, 9), 2)
+    assert stack.scale == (0.05, 5.0, 4.0)
+    assert stack.units == ("micrometer", "nanometer", "nanometer")
+
+
+@pytest.mark.parametrize("spelling", ["um", "micron", "\\u00B5m"])
+def test_imagej_spacing_and_unit_are_read(tiff, spelling):
+    metadata = {"axes": "ZYX", "spacing": 0.5, "unit": spelling}
+    stack = open_image(tiff(imagej=True, resolution=(10, 20), metadata=metadata))
+    assert stack.scale == pytest.approx((0.5, 1 / 20, 1 / 10))
+    assert stack.units == ("micrometer",) * 3
+
+
+def test_dots_per_inch_are_no_scale(tiff):
+    stack = open_image(tiff(resolution=(72, 72), resolutionunit="inch"))
+    assert stack.scale == (1, 1, 1)
+
+
+def test_the_image_is_chosen_beside_its_thumbnail_but_not_among_equals(tmp_path):
+    path = tmp_path / "two.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(VOLUME[0, :8, :8], metadata=None)
+        writer.write(VOLUME[0], metadata=None)
+    np.testing.assert_array_equal(open_image(path).read(), VOLUME[0])
+    with tifffile.TiffWriter(path, ome=True) as writer:
+        writer.write(VOLUME[0])
+        writer.write(VOLUME[1])
+    with pytest.raises(UserError, match=r"two\.tif holds several images of the same size"):
+        open_image(path)
+
+
+def test_more_axes_than_five_are_refused():
+    with pytest.raises(UserError, match="QRTZYX"):
+        letters("QRTZYX")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.5, 0.8])
+def test_a_file_cut_off_anywhere_is_refused(tiff, way, share):
+    path = tiff(**({"photometric": "minisblack"} | WAYS[way]))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(UserError) as refused:
+        open_image(path)
+    said = str(refused.value)
+    assert said.startswith(str(path))
+    assert said.endswith(".")
+    assert "\n" not in said
+
+
+def test_a_header_that_claims_too_much_is_refused(tiff):
+    path = tiff(
+        np.zeros((64, 48), np.uint8), compression="zlib", rowsperstrip=64, metadata=None
+    )
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            tif.pages.first.tags[name].overwrite(60_000)
+    with pytest.raises(UserError, match=r"claims 3600000000 bytes .*cannot hold"):
+        open_image(path)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.int64, np.uint64, bool])
+def test_what_is_written_is_what_is_read(tmp_path, dtype):
+    array = (VOLUME % 2 if dtype is bool else VOLUME).astype(dtype)
+    like = Stack(VOLUME, "zyx", scale=(50.0, 4.0, 4.0), units=("nanometer",) * 3)
+    write_tiff(tmp_path / "out.tif", array, like)
+    stack = open_image(tmp_path / "out.tif")
+    np.testing.assert_array_equal(stack.read(), array)
+    assert (stack.axes, stack.scale, stack.units) == ("zyx", like.scale, like.units)
+    assert isinstance(stack.data, np.memmap)
+
+
+def test_channels_are_written_first_and_no_color_is_made_of_them(tmp_path):
+    probabilities = np.random.default_rng(0).random((3, 16, 24), np.float32)
+    write_tiff(tmp_path / "p.tif", probabilities, Stack(VOLUME[0, :16, :24], "yx"))
+    stack = open_image(tmp_path / "p.tif")
+    assert (stack.axes, stack.channels, stack.shape) == ("cyx", 3, (16, 24))
+    np.testing.assert_array_equal(stack.read(), probabilities)
+
+
+def test_ids_that_no_tiff_holds_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"4294967296: use \.zarr"):
+        write_tiff(tmp_path / "big.tif", np.array([[0, 2**32]]).astype(np.uint64))
+    assert not list(tmp_path.iterdir())
