@@ -57,7 +57,7 @@ class Normalization(BaseModel):
         moments = [mean_and_std(parts) for parts in channels]
         return cls(
             mean=tuple(mean for mean, _ in moments),
-            std=tuple(std if std > 1e-9 * abs(mean) else 1.0 for mean, std in moments),
+            std=tuple(std if std > 1e-13 * abs(mean) else 1.0 for mean, std in moments),
         )
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import os
 import platform
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import torch
 
 from napari_utile.errors import UserError

@@ -195,7 +195,7 @@ class Feed:
 
     def complaint(self) -> str:
         """Say what was wrong with the plane."""
-        place = f"slice {', '.join(map(str, self.index))} of " if self.index else ""
+        place = f"Slice {', '.join(map(str, self.index))} of " if self.index else ""
         return (
             f"{place}{self.stack.name} has pixels that are NaN or infinite; "
             "they were taken for the mean gray value."
