@@ -35,6 +35,12 @@ from napari_utile.settings import (
 )
 
 
+START = "Input should be "
+"""With which most of pydantic's messages begin."""
+HIDDEN = -1
+"""Id that no object has: of pixels that nobody annotated."""
+
+
 class _Run(BaseModel):
     """What every command that takes time has beside its settings."""
 
@@ -49,12 +55,28 @@ class _Run(BaseModel):
         """Give the settings alone: those of the file, then the flags that were given."""
         given = {name: getattr(self, name) for name in self.flags()}
         if self.settings is not None:
-            given = read_settings(self.settings, self.kind) | given
-        return self.kind(**given)
+            given = _read(self.settings) | given
+        try:
+            return self.kind(**given)
+        except ValidationError as error:
+            raise UserError(f"{self.settings}: {_first_sentence(error)}") from None
 
     def flags(self) -> list[str]:
         """Name the options that were given as flags."""
         return [name for name in self.kind.model_fields if name in self.model_fields_set]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file of settings."""
+    try:
+        settings = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(settings, dict):
+        raise UserError(f"{path} holds no settings.")
+    return settings
 
 
 class Train(_Run, TrainSettings):
@@ -102,10 +124,15 @@ class Weights(WeightSettings):
         from napari_utile.files.images import open_image, write_tiff
         from napari_utile.files.runs import check_output
 
-        check_output(self.out, overwrite=self.overwrite)
+        check_output(self.out, self.overwrite)
         stack = open_image(self.labels)
-        labels = check_labels(stack.read(), self.labels)
-        weights = labels_weights
+        labels = check_labels(stack.read(), self.labels, self.ignore)
+        instances = as_instances(labels, self.ignore)
+        if self.ignore is not None:
+            instances[labels == self.ignore] = HIDDEN
+        weights = weight_map(
+            instances, self.w0, self.sigma, self.class_balance, ignore=HIDDEN
+        )
         write_tiff(self.out, weights, like=stack)
         print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
         return DONE
@@ -151,7 +178,7 @@ class Doctor(BaseModel):
     json_: bool = Field(False, alias="json", description="Print JSON")
 
     def run(self) -> int:
-        from napari_utile.engine.devices import diagnose
+        from napari_utile.engine.diagnosis import diagnose
 
         findings = diagnose()
         if self.json_:
@@ -175,12 +202,12 @@ class Utile(BaseSettings):
     )
 
     version: bool = Field(False, description="Say which version this is")
-    train: CliSubCommand[Train]
-    predict: CliSubCommand[Predict]
-    weights: CliSubCommand[Weights]
-    evaluate: CliSubCommand[Evaluate]
-    sample: CliSubCommand[Sample]
-    doctor: CliSubCommand[Doctor]
+    train: CliSubCommand[Train] = Field(description=Train.__doc__)
+    predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
+    weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
+    evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
+    sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
+    doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)
 
     @classmethod
     def settings_customise_sources(
@@ -225,10 +252,14 @@ def _dispatch(arguments: list[str]) -> int:
 def _first_sentence(error: ValidationError) -> str:
     """Say which flag is wrong and why, without pydantic's address and link."""
     first = error.errors()[0]
-    name = next(str(part) for part in reversed(first["loc"][:2]) if isinstance(part, str))
-    flag = "--" + name.replace("_", "-")
-    said = {e["msg"].removeprefix("Input should be ") for e in error.errors() if e["loc"][:2] == first["loc"][:2]}
-    return f"{flag} {first['input']}: should be {' or '.join(sorted(said))}."
+    # ("train", "steps"), ("predict", "tile", "int"), or ("steps",) from a file
+    place = first["loc"][:2]
+    name = str(place[-1] if place[0] in Utile.model_fields else place[0]).replace("_", "-")
+    same = [e["msg"] for e in error.errors() if e["loc"][:2] == place]
+    if not same[0].startswith(START):
+        return f"--{name}: {same[0]}."
+    wanted = " or ".join(dict.fromkeys(message.removeprefix(START) for message in same))
+    return f"--{name} {first['input']}: should be {wanted}."
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:
