@@ -1,0 +1,255 @@
+"""The house stands: who may import whom, what loads when, and what the manifest promises."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+
+import napari_utile
+
+PACKAGE = Path(napari_utile.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MANIFEST = yaml.safe_load((PACKAGE / "napari.yaml").read_text())
+CONTRIBUTIONS = MANIFEST["contributions"]
+COMMANDS = {command["id"]: command["python_name"] for command in CONTRIBUTIONS["commands"]}
+PANELS = {panel["display_name"]: panel["command"] for panel in CONTRIBUTIONS["widgets"]}
+
+# room -> the third-party libraries it may name
+DATA = {"pydantic", "numpy", "scipy", "skimage", "numba"}
+DISK = DATA | {
+    "tifffile",
+    "zarr",
+    "numcodecs",
+    "PIL",
+    "filelock",
+    "platformdirs",
+    "psutil",
+    "yaml",
+}
+LIBRARIES = {
+    "errors": set(),
+    "settings": {"pydantic"},
+    "events": {"pydantic"},
+    "arrays": DATA,
+    "metrics": DATA,
+    "files": DISK,
+    "networks": {"torch"},
+    "engine": DISK | {"torch"},
+    "console": {"rich"},
+    "cli": {"pydantic", "pydantic_settings", "numpy", "rich"},
+    "widgets": DATA | {"yaml", "napari", "qtpy", "magicgui", "superqt", "psygnal", "pyqtgraph"},
+}
+ROOMS = list(LIBRARIES)
+"""In the order of import: a room knows those before it."""
+
+CLOSED = {"widgets": {"networks", "engine", "console", "cli"}}
+"""Earlier rooms that stay closed all the same."""
+
+
+def room_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported, at any depth, by its full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            if node.module == "napari_utile":
+                yield from (f"napari_utile.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def at_start(tree: ast.AST) -> Iterator[str]:
+    """The modules imported when this one is: not those inside functions."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imports(ast.Module([node], []))
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from at_start(node)
+
+
+def rooms_among(names: Iterator[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith("napari_utile.")} & {*ROOMS}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_to_earlier_rooms(module: Path):
+    room, tree = room_of(module), ast.parse(module.read_text())
+    if room not in ROOMS:
+        assert room in {"__init__", "__main__"}, f"a room that is in no plan: {room}"
+        return
+    open_rooms = {*ROOMS[: ROOMS.index(room) + 1]} - CLOSED.get(room, set())
+    assert rooms_among(imports(tree)) <= open_rooms
+
+    third_party = {name.split(".")[0] for name in imports(tree)} - {"napari_utile"}
+    assert third_party - sys.stdlib_module_names <= LIBRARIES[room]
+
+
+def test_the_command_line_loads_the_engine_only_inside_a_command():
+    loaded = rooms_among(at_start(ast.parse((PACKAGE / "cli.py").read_text())))
+    assert not loaded & {"networks", "engine"}
+
+
+def declared(requirements: list[str]) -> set[str]:
+    """The names alone, as they are compared: `napari[pyqt6]>=0.9` is napari."""
+    return {re.split(r"[^\w.-]", line)[0].lower() for line in requirements}
+
+
+def libraries(rooms: set[str]) -> set[str]:
+    """Distributions that the modules of `rooms` import."""
+    providers = packages_distributions()
+    trees = [ast.parse(module.read_text()) for module in MODULES if room_of(module) in rooms]
+    tops = {name.split(".")[0] for tree in trees for name in imports(tree)}
+    tops -= {"napari_utile", *sys.stdlib_module_names}
+    return {providers[top][0].lower() for top in tops}
+
+
+def test_what_is_imported_is_declared_and_nothing_else(project: Path):
+    metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    base = declared(metadata["dependencies"])
+    window = declared(metadata["optional-dependencies"]["napari"])
+
+    # napari's plugin menu installs no extras: what its own install lacks is in the base.
+    assert libraries({"widgets"}) - base <= window
+    assert libraries({*ROOMS} - {"widgets"}) == base - {"pyqtgraph"}
+
+
+def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a fresh interpreter in `folder`; what it asserts must hold."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_importing_the_package_costs_nothing_and_leaves_nothing(tmp_path: Path):
+    code = """
+import sys
+before = set(sys.modules)
+import napari_utile
+loaded = {name.split(".")[0] for name in set(sys.modules) - before}
+assert loaded - sys.stdlib_module_names == {"napari_utile"}, loaded
+"""
+    python(code, tmp_path, HOME=str(tmp_path), XDG_CACHE_HOME="", XDG_CONFIG_HOME="")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", napari_utile.__all__)
+def test_every_public_name_is_there(name: str):
+    assert getattr(napari_utile, name) is not None
+
+
+WITHOUT_A_WINDOW = """
+import sys
+from importlib import import_module
+
+class NoWindow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"napari", "qtpy", "PyQt6", "PySide6", "magicgui", "superqt"}:
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, NoWindow())
+for name in NAMES:
+    import_module(name)
+"""
+
+
+def test_everything_but_the_window_runs_without_napari_and_qt(tmp_path: Path):
+    names = [
+        ".".join(("napari_utile", *module.relative_to(PACKAGE).with_suffix("").parts))
+        for module in MODULES
+        if room_of(module) not in {"widgets", "__init__", "__main__"}
+    ]
+    python(WITHOUT_A_WINDOW.replace("NAMES", repr(names)), tmp_path)
+
+
+# the manifest
+
+
+def test_the_manifest_is_the_file_at_the_top(project: Path):
+    assert (PACKAGE / "napari.yaml").read_bytes() == (project / "napari.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_resolves(command: str):
+    module, name = COMMANDS[command].split(":")
+    assert callable(getattr(import_module(module), name))
+
+
+def test_every_contribution_names_a_command_that_exists():
+    placed = [item for items in CONTRIBUTIONS["menus"].values() for item in items]
+    for item in [*CONTRIBUTIONS["widgets"], *CONTRIBUTIONS["sample_data"], *placed]:
+        assert item["command"] in COMMANDS
+
+
+def test_every_command_is_offered_somewhere():
+    offered = [*CONTRIBUTIONS["widgets"], *CONTRIBUTIONS["sample_data"]]
+    assert {item["command"] for item in offered} == set(COMMANDS)
+
+
+def test_every_menu_is_one_that_napari_opens_to_plugins():
+    from napari._app_model.constants import MenuId
+
+    assert set(CONTRIBUTIONS["menus"]) <= {str(menu) for menu in MenuId.contributables()}
+
+
+@pytest.mark.parametrize("command", sorted(set(PANELS.values())))
+def test_importing_a_panel_loads_no_torch(command: str, tmp_path: Path):
+    module, name = COMMANDS[command].split(":")
+    code = f"import sys; from {module} import {name}; assert 'torch' not in sys.modules"
+    python(code, tmp_path)
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy, npe2pm):
+    """A real window that has only this plugin."""
+    with npe2pm.tmp_plugin(package="napari-utile"):
+        yield make_napari_viewer_proxy()
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_every_panel_opens_by_plugin_name(panel: str, viewer):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-utile", panel)
+    assert widget is not None
+    assert panel in dock.windowTitle()
+
+
+OPEN_ALL_PANELS = """
+import sys
+import napari
+viewer = napari.Viewer(show=False)
+for panel in PANELS:
+    viewer.window.add_plugin_dock_widget("napari-utile", panel)
+assert "torch" not in sys.modules
+viewer.close()
+"""
+
+
+def test_opening_every_panel_loads_no_torch(viewer, tmp_path: Path):
+    """In a process of its own: here, other tests may have loaded torch."""
+    python(OPEN_ALL_PANELS.replace("PANELS", repr(list(PANELS))), tmp_path)
+
+
+def test_the_synthetic_sample_opens_by_plugin_name(viewer):
+    layers = viewer.open_sample("napari-utile", "synthetic")
+    assert len(layers) >= 2
