@@ -43,9 +43,7 @@ def reasons_without_gpu() -> list[str]:
     if not torch.backends.cuda.is_built():
         mend = f"pip install --force-reinstall torch --index-url {CUDA_WHEELS}"
         return [f"PyTorch {torch.__version__} is built for the CPU only; mend it by: {mend}"]
-    if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None and not hidden.strip(
-        "- 1"
-    ):
+    if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) in ("", "-1"):
         return [f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU; unset it."]
     if not torch.cuda.is_available():
         return [
@@ -88,10 +86,10 @@ def free_memory(device: torch.device) -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory is used up."""
-    # the CPU's allocator raises a plain RuntimeError
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and "not enough memory" in str(error)
-    )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # the allocator of the CPU raises a plain RuntimeError
+    return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
 def _has_bfloat16() -> bool:
