@@ -305,6 +305,14 @@ def test_the_setting_is_the_side_of_the_tile():
     assert tile_size(Model(UNet(width=1)), stack, PredictSettings(tile=64)) == (64, 64)
 
 
+def test_a_tile_that_is_asked_for_wins_over_the_setting():
+    network = NETWORKS["unet padded, one map"]
+    target = np.empty((1, 40, 40), np.float32)
+    stack = Stack(noise(network, (40, 40))[0], "yx")
+    first = next(predict(Model(network), stack, target, PredictSettings(tile=64), (15, 30)))
+    assert first.write == ((0, 16), (0, 32))
+
+
 def test_windows_need_not_be_aligned():
     network = NETWORKS["unet padded"]
     image = noise(network, (60, 60))

@@ -48,8 +48,8 @@ def predict(
     settings : PredictSettings, optional
         `output`, `threshold` and `min_size` are left to the caller.
     tile : (int, int), optional
-        Height and width that a tile writes, such as the chunks of the target; by default
-        what `tile_size` says. The result does not depend on it.
+        Height and width that a tile writes, rounded up to the stride alignment; by default
+        what the settings say. The result does not depend on it.
 
     Yields
     ------
@@ -64,9 +64,7 @@ def predict(
     settings = settings or PredictSettings()
     check_channels(model, stack)
     network = TiledNetwork(model.network, *device_and_dtype(settings))
-    windows = network.windows(
-        height_and_width(stack), tile or tile_size(model, stack, settings)
-    )
+    windows = network.windows(height_and_width(stack), tile_size(model, stack, settings, tile))
     if far := how_far(model, stack):
         yield Warned(message=far)
     done, total, began = 0, len(windows) * len(stack.indices), monotonic()
@@ -141,9 +139,12 @@ def check_channels(model: Model, stack: Stack) -> None:
         raise UserError(f"The model expects {expected}, {stack.name} has {stack.channels}.")
 
 
-def tile_size(model: Model, stack: Stack, settings: PredictSettings) -> Size:
+def tile_size(
+    model: Model, stack: Stack, settings: PredictSettings, asked: Size | None = None
+) -> Size:
     """Give the height and width that a tile will write; good chunks for the target."""
-    asked = None if settings.tile == "auto" else (settings.tile, settings.tile)
+    if not asked and settings.tile != "auto":
+        asked = (settings.tile, settings.tile)
     return choose_tile(
         model.network, height_and_width(stack), *device_and_dtype(settings), asked
     )
