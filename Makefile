@@ -49,5 +49,6 @@ clean:
 	touch $@
 
 .venv/screen: .ci/system-packages
-	.ci/system-packages $(SCREEN_PACKAGES)
+	.ci/system-packages $(SCREEN_PACKAGES) \
+		$$($(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || echo python3 python3-venv)
 	mkdir -p .venv && touch $@
