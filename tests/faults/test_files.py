@@ -1,6 +1,5 @@
 """Faults 5, 9 and 12, and the part of 8 and 13 that is about files."""
 
-import multiprocessing
 import os
 import socket
 import struct
@@ -151,36 +150,31 @@ def test_fault_12_a_finished_run_is_not_overwritten_unasked(tmp_path):
         assert not run.model.exists()
 
 
-def hold(path, ready, end):
-    with locked(path):
-        ready.set()
-        end.wait(30)
+HOLD = """
+import os, sys
+from napari_utile.files.runs import locked
+with locked(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_fault_12_another_process_is_named_with_pid_and_host(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    ready, end = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(tmp_path / "run", ready, end))
-    other.start()
-    assert ready.wait(30)
-    try:
-        with (
-            pytest.raises(UserError, match=f"process {other.pid} on {socket.gethostname()}"),
-            locked(tmp_path / "run"),
-        ):
+    command = [sys.executable, "-c", HOLD, tmp_path / "run"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        holder = f"process {other.pid} on {socket.gethostname()}"
+        with pytest.raises(UserError, match=holder), locked(tmp_path / "run"):
             pass
-    finally:
-        end.set()
-        other.join()
+    with locked(tmp_path / "run"):
+        pass
 
 
-def test_fault_19_the_lock_of_a_dead_process_is_taken_over(tmp_path):
-    code = (
-        "import os, sys; from napari_utile.files.runs import locked\n"
-        "with locked(sys.argv[1]): os.kill(os.getpid(), 9)"
-    )
-    died = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], check=False)
-    assert died.returncode == -9
+def test_fault_19_the_lock_of_a_killed_process_is_taken_over(tmp_path):
+    command = [sys.executable, "-c", HOLD, tmp_path / "run"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        other.kill()
     assert (tmp_path / ".run.lock").exists()
     with locked(tmp_path / "run"):
         pass

@@ -57,7 +57,7 @@ def test_a_refused_run_is_not_held(tmp_path):
 
 
 def test_two_outputs_do_not_hold_each_other(tmp_path):
-    with locked(tmp_path / "a"), locked(tmp_path / "b"):
+    with locked(tmp_path / "new" / "a"), locked(tmp_path / "new" / "b"):
         pass
 
 

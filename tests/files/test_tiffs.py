@@ -139,6 +139,16 @@ def test_a_file_cut_off_anywhere_is_refused(tiff, way, share):
     assert "\n" not in said
 
 
+@pytest.mark.parametrize("how", [{"compression": "zlib"}, {"tile": (16, 16)}])
+def test_the_last_bytes_of_the_last_page_are_missed(tiff, how):
+    path = tiff(**how, metadata=None, photometric="minisblack")
+    content = path.read_bytes()
+    path.write_bytes(content[:-10])
+    said = rf"is cut off: it has {len(content) - 10} of {len(content)} bytes"
+    with pytest.raises(UserError, match=said):
+        open_image(path)
+
+
 def test_a_header_that_claims_too_much_is_refused(tiff):
     path = tiff(
         np.zeros((64, 48), np.uint8), compression="zlib", rowsperstrip=64, metadata=None

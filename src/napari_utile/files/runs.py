@@ -102,6 +102,7 @@ def locked(path: Path | str) -> Iterator[None]:
         If another process holds it: names process and host.
     """
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     holder = path.with_name(f".{path.name}.holder")
     try:
