@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.files.images import open_image, write_tiff
@@ -118,6 +119,17 @@ def test_the_image_is_chosen_beside_its_thumbnail_but_not_among_equals(tmp_path)
         writer.write(VOLUME[1])
     with pytest.raises(UserError, match=r"two\.tif holds several images of the same size"):
         open_image(path)
+
+
+def test_a_compression_that_cannot_be_read_is_said_at_once(tmp_path):
+    Image.fromarray(VOLUME[0]).save(tmp_path / "a.tif", compression="tiff_lzw")
+    if tifffile.COMPRESSION.LZW in tifffile.TIFF.DECOMPRESSORS:  # imagecodecs is installed
+        np.testing.assert_array_equal(open_image(tmp_path / "a.tif").read(), VOLUME[0])
+        return
+    with pytest.raises(
+        UserError, match=r"a\.tif is compressed by LZW: `pip install imagecodecs`"
+    ):
+        open_image(tmp_path / "a.tif")
 
 
 def test_more_axes_than_five_are_refused():

@@ -43,6 +43,11 @@ def open_tiff(path: Path) -> Stack:
         axes = letters(series.axes)
         metadata = _ome(tif, number) or _imagej(tif) or {}
         page = series.keyframe
+        if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+            name = page.compression.name
+            raise UserError(
+                f"{path} is compressed by {name}: `pip install imagecodecs` reads it."
+            )
         colors = page.photometric == tifffile.PHOTOMETRIC.RGB and "c" in axes
         mapped = series.dataoffset is not None
     data: Any
