@@ -38,6 +38,12 @@ hypothesis.settings.register_profile("utile", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("utile")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave what no test is: looking for doctests, pytest would import it."""
+    is_test = collection_path.is_dir() or collection_path.name.startswith("test_")
+    return None if is_test else True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a real window where there is no screen (`make test` brings one)."""
     if HAS_SCREEN:
