@@ -29,7 +29,7 @@ def background(
         Its `quit()` ends the work; then nothing is called.
     """
     worker = create_worker(_guarded, work, _start_thread=False)
-    worker.returned.connect(_unless_ended(worker, then))
+    worker.returned.connect(_unless_ended(worker, lambda outcome: then(*outcome)))
     if each:
         worker.yielded.connect(_unless_ended(worker, each))
     worker.start()
@@ -46,11 +46,11 @@ def _unless_ended(worker: Any, slot: Callable[[Any], None]) -> Callable[[Any], N
     return heard
 
 
-def _guarded(work: Work) -> Generator[Any, None, Any]:
-    """Return an exception instead of raising it: superqt drops every RuntimeError."""
+def _guarded(work: Work) -> Generator[Any, None, tuple[Any]]:
+    """Return exceptions, packed: superqt drops every RuntimeError, and raises the others."""
     try:
-        return (yield from work())
+        return ((yield from work()),)
     except UserError as error:
-        return error
+        return (error,)
     except Exception as error:  # whatever it is, the panel must hear of it
-        return EngineError(f"{type(error).__name__}: {error}")
+        return (EngineError(f"{type(error).__name__}: {error}"),)

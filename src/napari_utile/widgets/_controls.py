@@ -106,21 +106,27 @@ class RunControls(QWidget):
         def on_outcome(outcome: Any) -> None:
             self._running.clear()
             if isinstance(outcome, Exception):
-                failed = RunFailed(message=str(outcome), user=isinstance(outcome, UserError))
-                self._on_event(failed)
+                self._fail(outcome)
             else:
                 then(outcome)
 
         try:
             work = self._collect()
         except UserError as error:
-            on_outcome(error)
+            self._fail(error)
         else:
             self._running.append(background(work, on_outcome))
             self._show_busy("Reading the layers …")
 
+    def _fail(self, error: Exception) -> None:
+        self._on_event(RunFailed(message=str(error), user=isinstance(error, UserError)))
+
     def _start(self, arguments: Sequence[str]) -> None:
-        job = Job(engine_command(arguments))
+        try:
+            job = Job(engine_command(arguments))
+        except UserError as error:
+            self._fail(error)
+            return
         self._running.append(job)
         job.happened.connect(self._on_event)
         self._show_busy("Starting the engine …")

@@ -28,8 +28,8 @@ class Curves(QWidget):
         column.addWidget(graphics)
         self.setFixedHeight(280)
 
-        loss = self._plot(graphics, "loss")
-        score = self._plot(graphics, "score")
+        loss = self._plot(graphics, "loss", legend=(-4, 2))
+        score = self._plot(graphics, "score", legend=(-4, -2))
         loss.hideAxis("bottom")
         score.setLabel("bottom", "step")
         score.setXLink(loss)
@@ -38,7 +38,7 @@ class Curves(QWidget):
         self._mean = loss.plot(pen=pg.mkPen(TRAINING, width=2), name="training")
         self._validation = _dotted(loss, VALIDATION, "validation")
         self._scores = {name: _dotted(score, color, name) for name, color in SCORES.items()}
-        self._best = [_best_line(plot) for plot in (loss, score)]
+        self._best = [_best_line(loss, "best"), _best_line(score, "")]
 
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -82,13 +82,15 @@ class Curves(QWidget):
             if self.best is not None:
                 line.setValue(self.best.step)
 
-    def _plot(self, graphics: pg.GraphicsLayoutWidget, title: str) -> pg.PlotItem:
+    def _plot(
+        self, graphics: pg.GraphicsLayoutWidget, title: str, legend: tuple[int, int]
+    ) -> pg.PlotItem:
         plot = graphics.addPlot(row=graphics.ci.layout.rowCount(), col=0)
         plot.setMenuEnabled(False)
         plot.hideButtons()
         plot.setLabel("left", title)
         plot.showGrid(x=True, y=True, alpha=0.15)
-        plot.addLegend(offset=(-4, 2), colCount=2, labelTextSize="8pt")
+        plot.addLegend(offset=legend, colCount=2, labelTextSize="8pt")
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
             axis.setPen("#888888")
@@ -104,10 +106,9 @@ def _dotted(plot: pg.PlotItem, color: str, name: str) -> pg.PlotDataItem:
     )  # fmt: skip
 
 
-def _best_line(plot: pg.PlotItem) -> pg.InfiniteLine:
-    line = pg.InfiniteLine(
-        angle=90, pen=pg.mkPen("#888888", style=Qt.PenStyle.DashLine), label="best",
-        labelOpts={"position": 0.08, "color": "#aaaaaa", "movable": False},
-    )  # fmt: skip
+def _best_line(plot: pg.PlotItem, label: str) -> pg.InfiniteLine:
+    line = pg.InfiniteLine(angle=90, pen=pg.mkPen("#888888", style=Qt.PenStyle.DashLine))
+    if label:
+        pg.InfLineLabel(line, label, position=0.08, color="#aaaaaa")
     plot.addItem(line, ignoreBounds=True)
     return line

@@ -168,6 +168,7 @@ def rows_of(editors: Mapping[str, QWidget]) -> QFormLayout:
     """Lay out names and fields in two columns, at the same place in every panel."""
     rows = QFormLayout()
     rows.setContentsMargins(0, 0, 0, 0)
+    rows.setHorizontalSpacing(6)
     rows.setVerticalSpacing(4)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for name, editor in editors.items():
@@ -194,6 +195,7 @@ def _fold(title: str, rows: QFormLayout) -> QCollapsible:
     """Hide rows behind a flat title."""
     fold, content = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸"), QWidget()
     fold.layout().setContentsMargins(0, 0, 0, 0)
+    fold.layout().setSpacing(0)
     fold.toggleButton().setStyleSheet(
         "QPushButton { text-align: left; border: none; background: none; padding: 4px 0; }"
     )

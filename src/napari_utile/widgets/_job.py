@@ -111,7 +111,9 @@ class Job(QObject):
     def _on_error(self, error: Any) -> None:
         if error == QProcess.ProcessError.FailedToStart:
             why = self._process.errorString()
-            self.happened.emit(RunFailed(message=f"The engine did not start: {why}.", user=False))
+            self.happened.emit(
+                RunFailed(message=f"The engine did not start: {why}.", user=False)
+            )
 
     def _on_end(self, status: int) -> None:
         self._deadline.stop()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from numpy.typing import NDArray
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy
 
 from napari_utile.errors import UserError
@@ -37,13 +38,15 @@ class LayerChoice(QComboBox):
         Whose layers they are.
     *kinds : subclasses of Layer
         What may be chosen.
+    newest : bool, default False
+        Whether the first choice is the layer on top, not the one at the bottom.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: Viewer, *kinds: type[Layer]):
+    def __init__(self, viewer: Viewer, *kinds: type[Layer], newest: bool = False):
         super().__init__()
-        self._viewer, self._kinds = viewer, kinds
+        self._viewer, self._kinds, self._newest = viewer, kinds, newest
         self._layers: list[Layer] = []
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setMinimumContentsLength(12)  # a long name is cut, the panel stays narrow
@@ -67,16 +70,15 @@ class LayerChoice(QComboBox):
 
     def _refresh(self, _event: Any = None) -> None:
         chosen = self.layer
-        self._layers = [x for x in self._viewer.layers if isinstance(x, self._kinds)]
-        self.blockSignals(True)
-        self.clear()
-        self.addItems([layer.name for layer in self._layers])
-        self.setCurrentIndex(
-            self._layers.index(chosen)
-            if chosen in self._layers
-            else min(0, len(self._layers) - 1)
-        )
-        self.blockSignals(False)
+        self._layers = [
+            layer for layer in self._viewer.layers if isinstance(layer, self._kinds)
+        ]
+        if chosen not in self._layers and self._layers:
+            chosen = self._layers[-1 if self._newest else 0]
+        with QSignalBlocker(self):
+            self.clear()
+            self.addItems([layer.name for layer in self._layers])
+            self.setCurrentIndex(self._layers.index(chosen) if self._layers else -1)
         self.changed.emit()
 
 
@@ -201,6 +203,13 @@ def refuse_useless(image: str, plane: NDArray[Any], index: tuple[int, ...]) -> N
         raise UserError(f"{where}, has pixels that are NaN or infinite; mend or cut them out.")
     if low == high:
         raise UserError(f"{where}, is constant ({low}): nothing can be learnt from it.")
+
+
+def refuse_empty(labels: Stack) -> None:
+    """Refuse to train on labels without a single label. Reads up to the first one."""
+    if not any(labels.plane(index).any() for index in labels.indices):
+        count = f"none of {prod(labels.shape):,} pixels has a label"
+        raise UserError(f"Labels '{labels.name}' are empty: {count}.")
 
 
 def _is_in_memory(data: Any) -> bool:

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from napari.layers import Layer
 from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
+from napari_utile.events import PreviewReady
 from napari_utile.files.images import open_image
 from napari_utile.widgets._layers import placement
 
@@ -78,6 +80,38 @@ class Result(QObject):
             )
             for channel in classes
         ]
+
+
+class Preview:
+    """A layer that shows what the best network so far makes of a validation slice."""
+
+    def __init__(self, viewer: Viewer, source: Layer):
+        self._viewer, self._source = viewer, source
+        self.layer: Any = None
+
+    def show(self, event: PreviewReady) -> None:
+        """Show another picture, on the slice and at the place that it was made of."""
+        pixels = open_image(Path(event.path)).plane()[0]
+        pixels = pixels[(np.newaxis,) * len(event.index)]
+        place = placement(self._source, pixels.ndim)
+        corner = place["scale"] * (*event.index, *event.origin)
+        place["translate"] = place["translate"] + corner
+        if self.layer in self._viewer.layers:
+            self.layer.data, self.layer.translate = pixels, place["translate"]
+        elif self.layer is None:  # once it is removed it stays away
+            self.layer = self._viewer.add_image(
+                pixels,
+                name="training preview",
+                contrast_limits=(0, 1),
+                colormap="magenta",
+                blending="additive",
+                **place,
+            )
+
+    def remove(self) -> None:
+        """Take the layer away: another run begins."""
+        if self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
 
 
 class Channel:

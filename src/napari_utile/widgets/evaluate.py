@@ -37,7 +37,7 @@ class EvaluatePanel(QScrollArea):
 
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
-        self.prediction = LayerChoice(napari_viewer, Labels, Image)
+        self.prediction = LayerChoice(napari_viewer, Labels, Image, newest=True)
         self.truth = LayerChoice(napari_viewer, Labels)
         self.form: Form[EvaluateSettings] = Form(EvaluateSettings, ("ignore", "threshold"))
         self.button = QPushButton("Evaluate")
@@ -142,6 +142,7 @@ class ScoreTable(QTableWidget):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(24)
         self.setMinimumHeight(160)
 
     def show_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -150,10 +151,12 @@ class ScoreTable(QTableWidget):
         names = list(rows[-1])
         self.setRowCount(len(rows))
         self.setColumnCount(len(names))
-        self.setHorizontalHeaderLabels([SHORT.get(name, name) for name in names])
+        self.setHorizontalHeaderLabels([SHORT.get(n, n.replace("_", "\n")) for n in names])
         for i, row in enumerate([rows[-1], *rows[:-1]]):
             for j, name in enumerate(names):
                 self.setItem(i, j, _Cell(row[name], is_whole=i == 0))
+        for j, name in enumerate(names):
+            self.horizontalHeaderItem(j).setToolTip(name)
         self.resizeColumnsToContents()
         self.setSortingEnabled(True)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)

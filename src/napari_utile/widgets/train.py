@@ -21,12 +21,14 @@ from napari_utile.widgets._layers import (
     LayerChoice,
     frozen,
     pair_problem,
+    refuse_empty,
     refuse_useless,
     stack_of,
     written,
 )
 from napari_utile.widgets._messages import duration
 from napari_utile.widgets._paths import MODELS, PathChoice, fresh_folder, new_run_folder
+from napari_utile.widgets._results import Preview
 
 MAIN = ("recipe", "network", "target", "minutes", "steps", "w0", "sigma")
 
@@ -44,6 +46,7 @@ class TrainPanel(QScrollArea):
         self.controls = RunControls("Train", self._collect)
         self.curves = Curves()
         self.curves.hide()
+        self.preview: Preview | None = None
 
         column = scrolling_column(self)
         column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
@@ -73,12 +76,16 @@ class TrainPanel(QScrollArea):
         labels = frozen(stack_of(self.labels_layer.layer))
         image = frozen(stack_of(self.image.layer, like=labels.shape))
         folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
+        if self.preview:
+            self.preview.remove()
+        self.preview = Preview(self._viewer, self.image.layer)
 
         def check(plane: NDArray[Any], index: tuple[int, ...]) -> None:
             if labels.plane(index).any():
                 refuse_useless(image.name, plane, index)
 
         def write() -> Generator[None, None, list[str]]:
+            refuse_empty(labels)
             new_run_folder(folder, settings)
             image_path = yield from written(image, folder / "inputs" / "image", check)
             labels_path = yield from written(labels, folder / "inputs" / "labels")
@@ -94,8 +101,8 @@ class TrainPanel(QScrollArea):
                 self.curves.show()
             case StepDone() | EpochDone():
                 self.curves.add(event)
-            case PreviewReady():
-                self._show_preview(Path(event.path), event.step)
+            case PreviewReady() if self.preview:
+                self.preview.show(event)
             case RunDone():
                 self._show_result(event)
 

@@ -1,0 +1,125 @@
+"""The engine's process: its events, its end, and its death."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from napari_utile.errors import UserError
+from napari_utile.events import RunDone, RunFailed, RunStarted, Warned
+from napari_utile.widgets import _job
+from napari_utile.widgets._job import Job, engine_command, python, shell_line
+
+STARTED = RunStarted(job="train", out="OUT")
+DONE = RunDone(out="OUT", seconds=1)
+
+
+@pytest.fixture
+def play(qtbot, script, tmp_path):
+    """Start an engine that plays the given lines."""
+    from napari_utile.widgets import _controls
+
+    def play(*lines):
+        script(*lines)
+        job = Job(_controls.engine_command(["train", "--out", str(tmp_path / "out")]))
+        job.heard = []
+        job.happened.connect(job.heard.append)
+        job.start()
+        return job
+
+    return play
+
+
+def ended(job):
+    return lambda: bool(job.heard) and isinstance(job.heard[-1], RunDone | RunFailed)
+
+
+def test_events_come_in_order_and_the_last_when_the_process_has_gone(play, qtbot, tmp_path):
+    job = play(STARTED, Warned(message="small"), DONE)
+    job.happened.connect(lambda e: isinstance(e, RunDone) and running.append(job.is_running))
+    running = []
+    qtbot.waitUntil(ended(job))
+    assert [type(e).__name__ for e in job.heard] == ["RunStarted", "Warned", "RunDone"]
+    assert job.heard[-1].out == str(tmp_path / "out")
+    assert running == [False]
+
+
+def test_stop_ends_a_run_softly(play, qtbot):
+    job = play(STARTED, {"do": "wait"}, RunDone(seconds=1, stopped=True))
+    qtbot.waitUntil(lambda: bool(job.heard))
+    job.stop()
+    qtbot.waitUntil(ended(job))
+    assert job.heard[-1].stopped
+
+
+def test_what_is_no_event_is_passed_over(play, qtbot):
+    job = play("a library prints", '{"event": "Unknown"}', STARTED, DONE)
+    qtbot.waitUntil(ended(job))
+    assert [type(e).__name__ for e in job.heard] == ["RunStarted", "RunDone"]
+
+
+def test_a_crash_is_one_failure_with_the_last_line(play, qtbot):
+    job = play(STARTED, {"do": "exit", "status": 3, "message": "Traceback\nMemoryError: big"})
+    qtbot.waitUntil(ended(job))
+    message = "The engine ended with status 3: MemoryError: big"
+    assert job.heard[1:] == [RunFailed(message=message, user=False)]
+
+
+def test_a_program_that_is_not_there_is_a_failure(qtbot):
+    job, heard = Job(["/no/such/python"]), []
+    job.happened.connect(heard.append)
+    job.start()
+    qtbot.waitUntil(lambda: bool(heard))
+    assert "did not start" in heard[0].message
+
+
+def test_an_engine_that_does_not_stop_is_killed_in_the_end(play, qtbot, monkeypatch):
+    monkeypatch.setattr(_job, "GRACE", 100)
+    job = play(STARTED, {"do": "deaf"})
+    qtbot.waitUntil(lambda: bool(job.heard))
+    job.stop()
+    qtbot.waitUntil(ended(job))
+    assert isinstance(job.heard[-1], RunFailed)
+    assert not job.is_running
+
+
+def test_close_ends_even_a_deaf_engine_in_less_than_five_seconds(play, qtbot):
+    job = play(STARTED, {"do": "deaf"})
+    qtbot.waitUntil(lambda: bool(job.heard))
+    began = time.monotonic()
+    job.close()
+    assert time.monotonic() - began < 5
+    assert not job.is_running
+
+
+def test_the_python_of_a_windowless_napari_is_the_one_beside_it(tmp_path, monkeypatch):
+    for name in ("pythonw.exe", "python.exe"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "pythonw.exe"))
+    assert python() == str(tmp_path / "python.exe")
+
+
+def test_a_bundle_without_python_says_so(tmp_path, monkeypatch):
+    (tmp_path / "napari").touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "napari"))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with pytest.raises(UserError, match="bundle without a Python"):
+        python()
+
+
+def test_the_command_runs_this_python():
+    assert engine_command(["train"]) == [
+        sys.executable,
+        "-m",
+        "napari_utile",
+        "train",
+        "--events",
+    ]
+    assert Path(sys.executable).is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another shell")
+def test_the_shell_line_quotes_what_needs_it():
+    assert shell_line(["train", "my image.tif"]) == "utile train 'my image.tif'"

@@ -1,0 +1,141 @@
+"""The training panel: what it starts, and what it shows of the run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
+from napari_utile.files.images import open_image, write_tiff
+from napari_utile.settings import TrainSettings
+from napari_utile.widgets._paths import MODELS
+from napari_utile.widgets.train import TrainPanel
+
+STARTED = RunStarted(job="train", out="OUT", device="cpu", total=100)
+
+
+def step(number):
+    return StepDone(
+        step=number, loss=1 / number, learning_rate=1e-3, progress=number / 100, rate=2.5,
+        seconds_left=80,
+    )  # fmt: skip
+
+
+def epoch(number, val_loss, is_best):
+    return EpochDone(
+        epoch=number, step=10 * number, train_loss=0.5, val_loss=val_loss,
+        scores={"iou": 0.8, "f1_50": 0.7}, is_best=is_best, seconds=1,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def panel(open_panel, viewer):
+    return open_panel(TrainPanel, viewer)
+
+
+def text(panel):
+    return panel.controls.messages.text()
+
+
+def idle(panel):
+    return lambda: not panel.controls.is_running
+
+
+def test_starts_the_engine_on_what_the_layers_hold(panel, script, press, qtbot, cells, home):
+    arguments = script(STARTED, RunDone(out="OUT", seconds=1))
+    panel.form.set_value("steps", "5")
+    panel.form.set_value("sigma", "3")
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+
+    command, image, labels, *rest = json.loads(arguments.read_text())
+    assert (command, rest[0], rest[2:]) == (
+        "train",
+        "--out",
+        ["--steps", "5", "--sigma", "3.0"],
+    )
+    np.testing.assert_array_equal(open_image(image).data, cells[0])
+    np.testing.assert_array_equal(open_image(labels).data, cells[1])
+    assert open_image(image).scale == (50, 4, 4)
+    (run,) = (home / "runs").iterdir()
+    assert rest[1] == str(run)
+    assert (run / "settings.json").read_text() == TrainSettings(steps=5, sigma=3).text()
+
+
+def test_nothing_is_made_before_a_run(panel, home):
+    assert not home.exists()
+
+
+def test_shows_progress_curves_and_warnings_while_it_runs(panel, script, press, qtbot):
+    script(
+        STARTED, step(1), step(10), epoch(1, 0.5, True), epoch(2, 0.7, False),
+        Warned(message="The image is small."), {"do": "wait"}, RunDone(seconds=1, stopped=True),
+    )  # fmt: skip
+    press(panel.controls.button)
+    qtbot.waitUntil(lambda: "small" in text(panel))
+    assert panel.controls.button.text() == "Stop"
+    assert panel.controls.status.text() == "step 10 · 2.5 steps/s · 1 min 20 s left"
+    assert panel.controls.bar.value() == 100
+    assert len(panel.curves.steps) == 2
+    assert panel.curves.best.epoch == 1
+
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert panel.controls.button.text() == "Train"
+    assert panel.controls.bar.isHidden()
+
+
+def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tmp_path):
+    announced = []
+    MODELS.trained.connect(announced.append)
+    run = tmp_path / "my run"
+    script(STARTED, epoch(1, 0.5, True), RunDone(out="OUT", seconds=75))
+    panel.folder.set_path(run)
+    panel.controls.happened.connect(lambda _: (run / "model").mkdir(exist_ok=True))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    MODELS.trained.disconnect(announced.append)
+    assert "Done after 1 min 15 s. Best on validation: iou 0.800, f1_50 0.700." in text(panel)
+    assert announced == [run / "model"]
+
+
+def test_the_preview_lies_on_the_slice_and_place_it_was_made_of(
+    panel, script, press, qtbot, tmp_path, viewer
+):
+    write_tiff(tmp_path / "p.tif", np.full((32, 64), 0.5, np.float32))
+    preview = PreviewReady(path=str(tmp_path / "p.tif"), step=1, index=(2,), origin=(32, 0))
+    script(STARTED, preview, preview, RunDone(out="OUT", seconds=1))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    (layer,) = [x for x in viewer.layers if "preview" in x.name]
+    assert layer.data.shape == (1, 32, 64)
+    np.testing.assert_allclose(layer.translate, (2 * 50, 100 + 32 * 4, 200))
+    np.testing.assert_allclose(viewer.layers["em"].translate, (0, 100, 200))
+
+
+def test_the_copied_command_is_what_would_run(panel, press, qtbot, home, script):
+    from qtpy.QtWidgets import QApplication
+
+    panel.form.set_value("minutes", "2")
+    press(panel.controls.copy)
+    qtbot.waitUntil(idle(panel))
+    (run,) = (home / "runs").iterdir()
+    assert QApplication.clipboard().text() == (
+        f"utile train {run}/inputs/image/em.zarr {run}/inputs/labels/cells.zarr --out {run} "
+        "--minutes 2.0 --steps 2000"
+    )
+    assert (run / "inputs" / "image" / "em.zarr").is_dir()
+
+
+def test_a_run_folder_that_holds_something_is_left_alone(
+    panel, script, press, qtbot, errors, tmp_path
+):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("do not lose")
+    arguments = script(STARTED, RunDone(seconds=1))
+    panel.folder.set_path(tmp_path / "mine")
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert "is not empty" in errors[0]
+    assert not arguments.exists()
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]

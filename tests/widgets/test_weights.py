@@ -1,0 +1,104 @@
+"""The weight-map panel: an overlay that follows the sliders and the brush."""
+
+import numpy as np
+import pytest
+
+from napari_utile.arrays.weight_maps import weight_map
+from napari_utile.widgets.weights import WeightMapPanel
+
+
+@pytest.fixture
+def panel(open_panel, viewer):
+    return open_panel(WeightMapPanel, viewer)
+
+
+@pytest.fixture
+def shown(panel, press, qtbot):
+    press(panel.button)
+    qtbot.waitUntil(all_drawn(panel))
+    return panel
+
+
+def all_drawn(panel):
+    return lambda: panel.overlay is not None and panel._worker is None
+
+
+def same(panel, labels, *arguments, **options):
+    expected = weight_map(labels, *arguments, **options)
+    return np.allclose(panel.overlay.data, expected, atol=1e-5)
+
+
+def test_shows_the_weights_of_every_slice(shown, viewer, cells):
+    assert same(shown, cells[1])
+    assert shown.overlay.colorbar.visible
+    np.testing.assert_array_equal(shown.overlay.scale, viewer.layers["cells"].scale)
+
+
+def test_the_slice_in_view_follows_a_slider_at_once_and_the_others_soon(
+    shown, viewer, cells, qtbot
+):
+    viewer.dims.set_current_step(0, 1)
+    shown.form.set_value("sigma", 9.0)
+    expected = weight_map(cells[1], 10, 9)
+    np.testing.assert_allclose(shown.overlay.data[1], expected[1], atol=1e-5)
+    assert not np.allclose(shown.overlay.data[2], expected[2], atol=1e-5)
+    qtbot.waitUntil(lambda: same(shown, cells[1], 10, 9))
+
+
+def test_a_slice_that_comes_into_view_is_up_to_date(shown, viewer, cells):
+    shown.form.set_value("w0", 33.0)
+    viewer.dims.set_current_step(0, 2)
+    np.testing.assert_allclose(shown.overlay.data[2], weight_map(cells[1], 33)[2], atol=1e-5)
+
+
+def test_painting_redraws(shown, viewer, qtbot, cells):
+    layer = viewer.layers["cells"]
+    layer.data[:, 8:56, 28:31] = 0
+    layer.events.paint(value=[])
+    qtbot.waitUntil(lambda: same(shown, layer.data))
+
+
+def test_class_balance_and_ignore_measure_anew(shown, cells, qtbot):
+    shown.form.set_value("class_balance", False)
+    qtbot.waitUntil(lambda: same(shown, cells[1], class_balance=False))
+    shown.form.set_value("ignore", "2")
+    qtbot.waitUntil(lambda: same(shown, cells[1], class_balance=False, ignore=2))
+
+
+def test_an_overlay_that_was_removed_stays_away(shown, viewer, qtbot):
+    viewer.layers.remove("weight map")
+    shown.form.set_value("sigma", 9.0)
+    qtbot.wait(500)
+    assert "weight map" not in viewer.layers
+
+
+def test_a_single_image_has_one_slice(open_panel, press, qtbot, cells):
+    from napari.components import ViewerModel
+
+    flat = ViewerModel()
+    flat.add_labels(cells[1][0])
+    panel = open_panel(WeightMapPanel, flat)
+    press(panel.button)
+    qtbot.waitUntil(all_drawn(panel))
+    assert same(panel, cells[1][0])
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_objects_give_finite_weights(shown, viewer, qtbot, count):
+    layer = viewer.layers["cells"]
+    layer.data = np.where(layer.data == count, count, 0)
+    qtbot.waitUntil(lambda: same(shown, layer.data))
+    assert np.isfinite(shown.overlay.data).all()
+
+
+def test_a_mask_is_split_into_objects(shown, viewer, qtbot, cells):
+    layer = viewer.layers["cells"]
+    layer.data = (layer.data > 0).astype(np.uint8)
+    qtbot.wait(500)
+    qtbot.waitUntil(lambda: same(shown, cells[1]))
+
+
+def test_without_labels_there_is_nothing_to_show(panel, viewer):
+    viewer.layers.remove("cells")
+    assert not panel.button.isEnabled()
+    assert "labels layer" in panel.messages.text()
