@@ -1,12 +1,13 @@
 """Where the overlap-tile strategy reads and writes, and what it reads beyond the border.
 
-One axis, drawn for a margin of 4 and tiles of 8, laid at multiples of the stride alignment:
+One axis of 20 pixels, drawn for a margin of 4 and tiles that write 8 (``#``, of tile 0, 1, 2),
+with context (``-``) that is mirrored beyond the border (``~``):
 
-    image            |0 . . . . . . . . . . . . . . . . . . 19|
-    write             [--- 0 ---)[--- 1 ---)[- 2 -)
-    read 0     ~~~~~~[............]                             ~ mirrored at the border
-    read 1            ....[................]
-    read 2                     ....[......]~~~~~~
+    image       ....................
+    write       00000000111111112222
+    read 0  ~~~~########----
+    read 1          ----########----
+    read 2                  ----####~~~~
 
 Every pixel is written once, from a tile that holds all the pixels its logits depend on. So
 the tiles together equal one pass over the mirrored image, whatever the tile size.

@@ -19,6 +19,7 @@ from torch import nn
 
 from napari_utile import __version__
 from napari_utile.arrays.intensity import Normalization
+from napari_utile.engine.package import WEIGHTS, write_package
 from napari_utile.engine.weights import assign_weights, digest, read_weights, write_weights
 from napari_utile.errors import UserError
 from napari_utile.networks import NETWORKS
@@ -27,7 +28,7 @@ from napari_utile.settings import TrainSettings
 FORMAT = 1
 """Counts up when older versions of U-Tile can no longer read what is written."""
 
-DESCRIPTION, WEIGHTS = "bioimageio.yaml", "weights.pt"
+DESCRIPTION = "bioimageio.yaml"
 GEOMETRY = (
     "in_channels",
     "classes",
@@ -124,7 +125,9 @@ class Model:
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             write_weights(self.network, draft / WEIGHTS)
-            description = card.describe(digest(draft / WEIGHTS))
+            description = write_package(
+                draft, self.network, card.arguments, self.normalization
+            ) | {"config": {"utile": card.model_dump(mode="json")}}
             text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
             draft.chmod(0o755)
@@ -169,16 +172,6 @@ class Card(BaseModel):
             scores=model.scores,
             trained_on=model.trained_on,
         )
-
-    def describe(self, sha256: str) -> dict[str, Any]:
-        """Compose the whole description of the package."""
-        return {
-            "type": "model",
-            "format_version": "0.5.4",
-            "name": f"U-Tile {self.network}",
-            "weights": {"pytorch_state_dict": {"source": WEIGHTS, "sha256": sha256}},
-            "config": {"utile": self.model_dump(mode="json")},
-        }
 
     def build(self, weights: Path) -> Model:
         """Make the model with the weights in that file."""

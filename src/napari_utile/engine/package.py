@@ -1,0 +1,197 @@
+"""A model as a BioImage.IO package: what other programs need to run it without U-Tile.
+
+The network becomes one file of Python that mirrors its own context, so that a block-wise
+runner that knows nothing of margins still gets the same numbers.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_utile import __version__
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.engine.tile_size import Network
+
+SPECIFICATION = "0.5.4"
+"""Version of the BioImage.IO model description that is written."""
+
+ARCHITECTURE, WEIGHTS, README = "network.py", "weights.pt", "README.md"
+TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
+CALLABLE = "SeamlessNetwork"
+
+
+class Mirroring:
+    """Maps images to probabilities of the same size, for a network that needs a margin."""
+
+    margin: int
+    input_size: Callable[[int], int]
+    forward_tile: Callable[[Tensor], Tensor]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalized images (N, C, Y, X) to probabilities (N, K, Y, X)."""
+        height, width = x.shape[-2:]
+        for axis, side in ((-2, height), (-1, width)):
+            last = self.input_size(side) - self.margin
+            period = max(2 * (side - 1), 1)
+            places = torch.arange(-self.margin, last, device=x.device) % period
+            x = x.index_select(axis, torch.where(places < side, places, period - places))
+        logits = self.forward_tile(x)[..., :height, :width]
+        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+
+
+def write_package(
+    folder: Path, network: Network, arguments: dict[str, Any], normalization: Normalization
+) -> dict[str, Any]:
+    """Write what stands beside the weights, and describe all of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the weights already.
+    network : nn.Module
+        One of U-Tile's.
+    arguments : dict
+        What it was constructed with.
+    normalization : Normalization
+        How images are fed.
+
+    Returns
+    -------
+    dict
+        The description, still without `config`; the names in it are of files in `folder`.
+    """
+    (folder / ARCHITECTURE).write_text(source_of(type(network)), encoding="utf-8")
+    (folder / README).write_text(read_me(network, normalization), encoding="utf-8")
+    _write_test(folder, network, normalization)
+
+    def file(name: str) -> dict[str, str]:
+        return {"source": name, "sha256": sha256((folder / name).read_bytes()).hexdigest()}
+
+    step: int = network.stride_alignment
+    halo = _halo(network)
+    image = {
+        "id": "image",
+        "axes": [
+            {"type": "batch"},
+            _channels("channel", network.in_channels),
+            *(
+                {"type": "space", "id": a, "size": {"min": 2 * halo + step, "step": step}}
+                for a in "yx"
+            ),
+        ],
+        "data": {"type": "float32"},
+        "preprocessing": [_feeding(normalization)],
+        "test_tensor": file(TEST_INPUT),
+    }
+    probabilities = {
+        "id": "probabilities",
+        "axes": [
+            {"type": "batch"},
+            _channels("class", network.classes),
+            *(
+                {
+                    "type": "space",
+                    "id": axis,
+                    "size": {"tensor_id": "image", "axis_id": axis},
+                    "halo": halo,
+                }
+                for axis in "yx"
+            ),
+        ],
+        "data": {"type": "float32", "range": [0, 1]},
+        "test_tensor": file(TEST_OUTPUT),
+    }
+    name = type(network).__name__
+    return {
+        "type": "model",
+        "format_version": SPECIFICATION,
+        "name": f"U-Tile {name}",
+        "description": f"A {name} trained with U-Tile to segment images pixel by pixel",
+        "authors": [{"name": "The user of U-Tile"}],
+        "cite": [
+            {
+                "text": "Ronneberger, Fischer & Brox: U-Net. MICCAI 2015",
+                "doi": "10.1007/978-3-319-24574-4_28",
+            }
+        ],
+        "tags": ["segmentation", "2d", "unet"],
+        "documentation": README,
+        "inputs": [image],
+        "outputs": [probabilities],
+        "weights": {
+            "pytorch_state_dict": {
+                **file(WEIGHTS),
+                "architecture": {
+                    **file(ARCHITECTURE),
+                    "callable": CALLABLE,
+                    "kwargs": arguments,
+                },
+                "pytorch_version": torch.__version__.split("+")[0],
+            }
+        },
+    }
+
+
+def source_of(network: type[Any]) -> str:
+    """Give one file of Python in which `network`, mirroring its context, stands alone."""
+    families = [c for c in reversed(network.__mro__) if c.__module__.startswith("napari_utile")]
+    parts = [inspect.getsource(sys.modules[family.__module__]) for family in families]
+    parts.append("from collections.abc import Callable\n\n\n" + inspect.getsource(Mirroring))
+    parts.append(f'class {CALLABLE}(Mirroring, {network.__name__}):\n    """As trained."""\n')
+    text = "\n\n".join(parts)
+    return "".join(line for line in text.splitlines(True) if "from napari_utile" not in line)
+
+
+def read_me(network: Network, normalization: Normalization) -> str:
+    """Say what the model is and how it is fed."""
+    return (
+        f"# {type(network).__name__}\n\n"
+        f"Trained with U-Tile {__version__}. Images are fed as (x - mean) / std with mean "
+        f"{normalization.mean} and standard deviation {normalization.std}, per channel. "
+        "The output is one map of probability per class; class 0 is the background.\n\n"
+        "## Validation\n\nThe scores are in `bioimageio.yaml` under `config: utile: scores`.\n"
+    )
+
+
+def _write_test(folder: Path, network: Network, normalization: Normalization) -> None:
+    """Write the smallest image, and what the network makes of it."""
+    side: int = 2 * _halo(network) + network.stride_alignment
+    shape = (1, network.in_channels, side, side)
+    noise = np.random.default_rng(0).normal(size=shape)
+    mean, std = (np.reshape(n, (1, -1, 1, 1)) for n in (normalization.mean, normalization.std))
+    image = (noise * std + mean).astype(np.float32)
+    fed = torch.from_numpy(normalization.apply(image[0])[None])
+    was_training, device = network.training, next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        probabilities = Mirroring.forward(network, fed.to(device))
+    network.train(was_training)
+    np.save(folder / TEST_INPUT, image)
+    np.save(folder / TEST_OUTPUT, probabilities.cpu().numpy())
+
+
+def _halo(network: Network) -> int:
+    """Give the context that blocks must overlap by to be cut at multiples of the alignment."""
+    step: int = network.stride_alignment
+    return ceil(network.margin / step) * step
+
+
+def _feeding(normalization: Normalization) -> dict[str, Any]:
+    """Describe the normalization; the numbers of a single channel stand alone."""
+    mean, std = list(normalization.mean), list(normalization.std)
+    one = len(mean) == 1
+    numbers = {"mean": mean[0], "std": std[0]} if one else {"mean": mean, "std": std}
+    kwargs = numbers if one else numbers | {"axis": "channel"}
+    return {"id": "fixed_zero_mean_unit_variance", "kwargs": kwargs}
+
+
+def _channels(name: str, count: Any) -> dict[str, Any]:
+    return {"type": "channel", "channel_names": [f"{name}{i}" for i in range(int(count))]}
