@@ -1,6 +1,6 @@
 """Fixtures for panels in a real window, with an engine that plays a script.
 
-`tests/widgets/conftest.py` and `tests/faults/test_window.py` take them from here.
+The `conftest.py` of `tests/widgets` and of `tests/faults` take them from here.
 """
 
 import json
@@ -42,7 +42,7 @@ def errors(monkeypatch):
     return told
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def home(tmp_path, monkeypatch):
     """Keep what the panels make in a folder of the test."""
     from napari_utile.widgets import _paths
@@ -94,7 +94,7 @@ def model(tmp_path):
 
 
 @pytest.fixture
-def open_panel(qtbot):
+def open_panel(qtbot, home):
     """Open a panel, docked where there is a window."""
 
     def open_panel(panel_type, viewer):

@@ -169,7 +169,7 @@ def test_channels_beside_two_dimensional_labels_fit(model):
 def test_a_plane_that_is_not_finite_is_refused_by_layer_and_slice(bad):
     plane = np.arange(4.0).reshape(1, 2, 2)
     plane[0, 1, 1] = bad
-    with pytest.raises(UserError, match="Image 'em', slice 7, .*NaN"):
+    with pytest.raises(UserError, match=r"Image 'em', slice 7, .*NaN"):
         refuse_useless("em", plane, (7,))
 
 

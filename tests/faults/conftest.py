@@ -1,0 +1,13 @@
+"""The window's faults are shown in panels with a scripted engine."""
+
+from tests.window_fixtures import (  # noqa: F401
+    cells,
+    errors,
+    home,
+    model,
+    open_panel,
+    press,
+    script,
+    viewer,
+    window,
+)
