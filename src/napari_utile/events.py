@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A loss may be infinite, and JSON knows no such number.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     def line(self) -> str:
         """Write the event as one line of JSON."""
@@ -108,14 +109,7 @@ class RunDone(_Event):
 
 
 Event = (
-    RunStarted
-    | StepDone
-    | EpochDone
-    | PreviewReady
-    | TileDone
-    | Warned
-    | RunFailed
-    | RunDone
+    RunStarted | StepDone | EpochDone | PreviewReady | TileDone | Warned | RunFailed | RunDone
 )
 _ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 

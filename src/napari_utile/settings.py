@@ -5,7 +5,7 @@ in the model are all made from these classes. Nobody else types a default again.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -28,7 +28,7 @@ PAPER = {
 class Settings(BaseModel):
     """Options that are checked, frozen, and the same in a file as in memory."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -99,7 +99,7 @@ class TrainSettings(Settings):
         0.2, ge=0, lt=1, description="Random change of contrast and brightness, share"
     )
     # the machine
-    seed: int = Field(0, ge=0, description="Seed of everything that is random")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything that is random")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the convolutions; auto: bf16 where it is faster"
@@ -125,7 +125,7 @@ class PredictSettings(Settings):
     output: Literal["probabilities", "classes", "instances"] = Field(
         "probabilities", description="What is written"
     )
-    tile: int | Literal["auto"] = Field(
+    tile: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Side of a tile of the result, px; auto: by the memory there is"
     )
     averaging: bool = Field(

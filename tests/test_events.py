@@ -1,0 +1,93 @@
+"""Events: one line of JSON each, and back."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from napari_utile.events import (
+    EpochDone,
+    Event,
+    PreviewReady,
+    RunDone,
+    RunFailed,
+    RunStarted,
+    StepDone,
+    TileDone,
+    Warned,
+    parse_event,
+)
+
+EVENTS = [
+    RunStarted(job="train", out="run", device="cpu", total=3, facts={"a": 1, "b": 0.5}),
+    StepDone(step=1, loss=0.5, learning_rate=1e-3, progress=0.5, rate=2.0),
+    EpochDone(
+        epoch=1,
+        step=4,
+        train_loss=0.3,
+        val_loss=0.1 + 0.2,
+        scores={"iou": 0.9},
+        is_best=True,
+        seconds=3.0,
+    ),
+    PreviewReady(path="a.tif", step=4, index=(3,), origin=(0, 8)),
+    TileDone(done=1, total=2, image="x", index=(), write=((0, 4), (4, 9)), rate=1.0),
+    Warned(message="zwei\nZeilen, \u2028 und µm"),
+    RunFailed(message="no", user=True),
+    RunDone(out="run", seconds=1.0, stopped=True, failed=("a.tif: is empty.",)),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event)
+def test_an_event_is_one_line_of_json_and_comes_back(event):
+    assert parse_event(event.line()) == event
+    assert parse_event(event.line().encode()) == event
+    assert "\n" not in event.line()
+    assert json.loads(event.line())["event"] == type(event).__name__
+
+
+def test_every_kind_of_event_is_tested_here():
+    assert {type(event) for event in EVENTS} == set(get_args(Event))
+
+
+@given(st.floats(), st.floats())
+def test_any_number_comes_back_in_strict_json(loss, rate):
+    event = StepDone(step=1, loss=loss, learning_rate=rate, progress=0, rate=1)
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    json.loads(event.line(), parse_constant=refuse)
+    back = parse_event(event.line())
+    for name in ("loss", "learning_rate"):
+        assert repr(getattr(back, name)) == repr(getattr(event, name))
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.event)
+def test_events_are_frozen(event):
+    with pytest.raises(ValidationError, match="frozen"):
+        event.event = "Other"
+
+
+@pytest.mark.parametrize(
+    "line", ["", "stop", "[]", "{}", '{"event": "Nothing"}', '{"event": "Warned"}', "Warned"]
+)
+def test_what_is_no_event_is_refused(line):
+    with pytest.raises(ValueError, match="validation error"):
+        parse_event(line)
+
+
+def test_progress_is_a_share():
+    for progress in (-0.1, 1.1):
+        with pytest.raises(ValidationError):
+            StepDone(step=1, loss=0, learning_rate=0, progress=progress, rate=0)
+
+
+def test_events_name_files_and_hold_no_pixels():
+    for kind in get_args(Event):
+        assert not any(field.annotation is Path for field in kind.model_fields.values())
+        assert "ndarray" not in str(kind.model_fields)

@@ -1,0 +1,149 @@
+"""Options: checked, frozen, the same in a file as in memory."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from napari_utile import settings
+from napari_utile.settings import (
+    PAPER,
+    EvaluateSettings,
+    PredictSettings,
+    Settings,
+    TrainSettings,
+    WeightSettings,
+)
+
+EVERY = [TrainSettings, PredictSettings, WeightSettings, EvaluateSettings]
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_every_option_has_a_default_and_help(kind):
+    assert kind() == kind.model_validate({})
+    for name, field in kind.model_fields.items():
+        assert field.description, name
+        assert not field.description.endswith("."), name
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_file_gives_back_the_same_settings(kind, tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(kind().text())
+    assert kind.read(path) == kind()
+    assert kind.read(path).text() == path.read_text()
+    assert set(json.loads(path.read_text())) == set(kind.model_fields)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"recipe": "paper"},
+        {"recipe": "paper", "width": 8, "padding": "same"},
+        {"minutes": 0.1},
+        {"minutes": 2.5, "steps": 7},
+        {"ignore": -1, "sparse": True, "seed": 2**31 - 1},
+        {"learning_rate": 0.1 + 0.2},
+    ],
+)
+def test_a_file_of_chosen_settings_gives_the_same_bytes(options, tmp_path):
+    chosen = TrainSettings(**options)
+    path = tmp_path / "settings.json"
+    path.write_text(chosen.text())
+    assert TrainSettings.read(path) == chosen
+    assert TrainSettings.read(path).text() == chosen.text()
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_settings_are_frozen(kind):
+    name = next(iter(kind.model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(kind(), name, None)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_an_option_that_is_not_there_is_refused(kind):
+    with pytest.raises(ValidationError, match="widht"):
+        kind(widht=3)
+
+
+def test_the_paper_is_one_word():
+    paper = TrainSettings(recipe="paper")
+    assert {name: getattr(paper, name) for name in PAPER} == PAPER
+    # sec. 3: "high momentum (0.99)", "a single image" per batch, unpadded convolutions;
+    # fig. 1: 64 features, 388 pixels out of 572
+    assert (paper.momentum, paper.batch, paper.padding) == (0.99, 1, "valid")
+    assert (paper.width, paper.depth, paper.tile) == (64, 4, 388)
+    # sec. 3: eq. 2 with w0 = 10 and sigma about 5 pixels; 3.1: 10 pixels on a 3 x 3 grid
+    assert (paper.w0, paper.sigma, paper.elastic) == (10, 5, 10)
+
+
+def test_what_is_given_wins_over_the_recipe():
+    assert TrainSettings(recipe="paper", width=8).width == 8
+    assert TrainSettings(width=8, recipe="paper").momentum == 0.99
+
+
+def test_filling_in_a_recipe_changes_neither_it_nor_what_was_given():
+    given, before = {"recipe": "paper", "width": 8}, dict(PAPER)
+    TrainSettings.model_validate(given)
+    assert given == {"recipe": "paper", "width": 8}
+    assert before == PAPER
+
+
+def test_without_a_budget_there_is_one_in_steps():
+    assert TrainSettings().steps
+    assert TrainSettings(minutes=5).steps is None
+    assert TrainSettings(steps=9).minutes is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 0},
+        {"minutes": 0},
+        {"minutes": float("nan")},
+        {"minutes": float("inf")},
+        {"learning_rate": -1},
+        {"learning_rate": float("nan")},
+        {"learning_rate": float("inf")},
+        {"sigma": float("inf")},
+        {"w0": float("nan")},
+        {"w0": float("inf")},
+        {"elastic": float("nan")},
+        {"elastic": float("inf")},
+        {"weight_decay": float("inf")},
+        {"validation": 1},
+        {"validation": 0},
+        {"depth": 0},
+        {"momentum": 1},
+        {"network": "vgg"},
+        {"rotation": 181},
+        {"seed": -1},
+        {"seed": 2**31},
+    ],
+)
+def test_values_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        TrainSettings(**wrong)
+
+
+@pytest.mark.parametrize("tile", ["auto", 1, 4096])
+def test_a_tile_is_a_number_or_auto(tile):
+    assert PredictSettings(tile=tile).tile == tile
+
+
+@pytest.mark.parametrize("tile", ["big", 0, -3, 1.5])
+def test_a_tile_is_nothing_else(tile):
+    with pytest.raises(ValidationError):
+        PredictSettings(tile=tile)
+
+
+def test_what_two_panels_share_has_one_default():
+    for name in ("w0", "sigma", "class_balance", "ignore"):
+        assert getattr(TrainSettings(), name) == getattr(WeightSettings(), name)
+    assert PredictSettings().threshold == EvaluateSettings().threshold
+
+
+def test_nothing_else_hides_in_the_module():
+    classes = [c for c in vars(settings).values() if isinstance(c, type)]
+    assert {c for c in classes if issubclass(c, Settings)} == {Settings, *EVERY}
