@@ -66,9 +66,7 @@ def test_fault_02_shapes_that_differ_are_named_and_red(train, viewer):
     assert not train.controls.button.isEnabled()
 
 
-@pytest.mark.parametrize(
-    ("bad", "word"), [(np.nan, "NaN"), (np.inf, "NaN"), (None, "constant")]
-)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, "constant"])
 def test_fault_03_a_useless_slice_is_refused_by_layer_and_slice(
     train, viewer, script, press, qtbot, errors, cells, bad
 ):

@@ -157,6 +157,8 @@ class RunControls(QWidget):
             case RunDone():
                 self._running.clear()
                 self._show_idle()
+                for failure in event.failed:
+                    self.messages.add(failure, RED)
         self.happened.emit(event)
 
     def _show_progress(self, share: float, what: str, seconds: float | None) -> None:

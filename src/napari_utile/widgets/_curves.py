@@ -9,8 +9,8 @@ from napari_utile.events import EpochDone, StepDone
 TRAINING, VALIDATION = "#5b9bd5", "#e6a23c"
 SCORES = {"iou": "#5fb878", "f1_50": "#c586c0"}
 """The validation scores that are drawn. The panel says the others in words."""
-SMOOTHING = 0.95
-"""Share of the old mean in the new one, step by step."""
+SMOOTHING = 0.9
+"""Share of the old mean in the new one, step by step, once there are some."""
 PAUSE = 200
 """Milliseconds between two drawings."""
 
@@ -22,14 +22,14 @@ class Curves(QWidget):
         super().__init__()
         graphics = pg.GraphicsLayoutWidget()
         graphics.setBackground(None)
-        graphics.ci.setContentsMargins(0, 4, 4, 0)
+        graphics.ci.setContentsMargins(0, 4, 8, 8)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(graphics)
         self.setFixedHeight(280)
 
-        loss = self._plot(graphics, "loss", legend=(-4, 2))
-        score = self._plot(graphics, "score", legend=(-4, -2))
+        loss = self._plot(graphics, "loss", legend=(-12, 2))
+        score = self._plot(graphics, "score", legend=(-12, -2))
         loss.hideAxis("bottom")
         score.setLabel("bottom", "step")
         score.setXLink(loss)
@@ -58,8 +58,8 @@ class Curves(QWidget):
         if isinstance(event, EpochDone):
             self.epochs.append(event)
         else:
-            share = SMOOTHING if self.steps else 0
-            before = self.means[-1] if self.means else 0
+            share = min(SMOOTHING, len(self.steps) / (len(self.steps) + 2))
+            before = self.means[-1] if self.means else 0.0
             self.steps.append(event)
             self.means.append(share * before + (1 - share) * event.loss)
         if not self._pause.isActive():
@@ -93,6 +93,7 @@ class Curves(QWidget):
         plot.addLegend(offset=legend, colCount=2, labelTextSize="8pt")
         for side in ("left", "bottom"):
             axis = plot.getAxis(side)
+            axis.enableAutoSIPrefix(False)
             axis.setPen("#888888")
             axis.setTextPen("#aaaaaa")
         plot.getAxis("left").setWidth(48)
@@ -109,6 +110,6 @@ def _dotted(plot: pg.PlotItem, color: str, name: str) -> pg.PlotDataItem:
 def _best_line(plot: pg.PlotItem, label: str) -> pg.InfiniteLine:
     line = pg.InfiniteLine(angle=90, pen=pg.mkPen("#888888", style=Qt.PenStyle.DashLine))
     if label:
-        pg.InfLineLabel(line, label, position=0.08, color="#aaaaaa")
+        pg.InfLineLabel(line, label, position=0.45, color="#aaaaaa")
     plot.addItem(line, ignoreBounds=True)
     return line

@@ -71,6 +71,7 @@ class Job(QObject):
     def kill(self) -> None:
         """End the process now. What was saved stays."""
         if self.is_running:
+            self._log.append("it was ended by force; what it had saved is kept")
             self._process.kill()
 
     def close(self) -> None:

@@ -76,6 +76,7 @@ class Result(QObject):
                 contrast_limits=(0, 1 if found.dtype.kind == "f" else 255),
                 colormap="magenta",
                 blending="additive",
+                opacity=0.6,
                 **given,
             )
             for channel in classes
@@ -105,6 +106,7 @@ class Preview:
                 contrast_limits=(0, 1),
                 colormap="magenta",
                 blending="additive",
+                opacity=0.6,
                 **place,
             )
 
