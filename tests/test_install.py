@@ -63,7 +63,7 @@ def install(tmp_path: Path) -> Callable[..., Path]:
         """Install `what`, find the plugin, and return where the package lies."""
         offline = ["--no-deps", "--no-index", "--no-build-isolation", "--force-reinstall", "-q"]
         run(python, "-m", "pip", "install", *offline, *what, cwd=tmp_path)
-        return Path(run(python, "-c", FIND_THE_PLUGIN, cwd=tmp_path).strip())
+        return Path(run(python, "-E", "-c", FIND_THE_PLUGIN, cwd=tmp_path).strip())
 
     return install
 
