@@ -1,7 +1,7 @@
 """From images and labels to what a run learns from: checked, divided, normalized, weighted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -37,7 +37,18 @@ class Annotated:
         if labels.channels > 1:
             raise UserError(f"Labels '{labels.name}' have {labels.channels} channels, not one.")
         ids = check_labels(labels.read(), f"labels '{labels.name}'", settings.ignore)
-        return cls(image, training_target(ids, settings.target, settings.ignore, settings.sparse))
+        try:
+            target = training_target(ids, settings.target, settings.ignore, settings.sparse)
+        except UserError as error:
+            raise UserError(f"Labels '{labels.name}': {error}") from None
+        return cls(image, target)
+
+    def among(self, ids: tuple[int, ...]) -> Self:
+        """Number the classes by their place in `ids`, which may hold more."""
+        numbers = np.full(IGNORE + 1, IGNORE, np.uint8)
+        numbers[: len(self.target.ids)] = np.searchsorted(ids, self.target.ids)
+        classes = numbers[self.target.classes]
+        return replace(self, target=replace(self.target, classes=classes, ids=ids))
 
 
 @dataclass(frozen=True)
@@ -91,10 +102,12 @@ def prepare(
     channels = {pair.image.channels for pair in pairs}
     if len(channels) > 1:
         raise UserError(f"The images differ in their number of channels: {sorted(channels)}.")
-    meanings = {pair.target.ids for pair in pairs}
-    ids = max(meanings, key=len)
-    if any(not set(meaning) <= set(ids) or meaning != ids[: len(meaning)] for meaning in meanings):
-        raise UserError(f"The labels differ in their classes: {sorted(meanings)}.")
+    ids = tuple(sorted({i for pair in pairs for i in pair.target.ids}))
+    if len(ids) >= IGNORE:
+        raise UserError(
+            f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
+        )
+    pairs = [pair.among(ids) for pair in pairs]
     parts = divide(pairs, settings, receptive_field)
     pixels = [_pixels(pairs, region) for region in parts.training]
     classes = [_cut(pairs[r.image].target.classes, r) for r in parts.training]
@@ -107,7 +120,9 @@ def prepare(
     return TrainingData(
         training=tuple(plane(region) for region in parts.training),
         validation=tuple(
-            ValidationPlane(plane(region), _judged(pairs[region.image].target, region, settings))
+            ValidationPlane(
+                plane(region), _judged(pairs[region.image].target, region, settings)
+            )
             for region in parts.validation
         ),
         split=parts,
@@ -121,7 +136,7 @@ def prepare(
 def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
     """Divide the planes on which anything is annotated."""
     planes = [
-        (i, index, pair.image.shape[-2:])
+        (i, index, (pair.image.shape[-2], pair.image.shape[-1]))
         for i, pair in enumerate(pairs)
         for index in pair.image.indices
         if (pair.target.classes[index] != IGNORE).any()
@@ -145,7 +160,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
 
 def class_weights(classes: Sequence[NDArray[np.uint8]], count: int) -> NDArray[np.float64]:
     """Weigh every class to the same total, 1 on average: w_c of the U-Net paper, eq. 2."""
-    pixels = sum(np.bincount(part.ravel(), minlength=256)[:count] for part in classes)
+    pixels = np.sum([np.bincount(part.ravel(), minlength=256)[:count] for part in classes], 0)
     present = pixels > 0
     return np.where(present, pixels.sum() / (present.sum() * np.maximum(pixels, 1)), 1.0)
 
@@ -194,9 +209,7 @@ def _judged(target: Target, region: Region, settings: TrainSettings) -> NDArray[
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
 
 
-def _doubts(
-    pairs: Sequence[Annotated], parts: Split, receptive_field: int
-) -> Iterator[str]:
+def _doubts(pairs: Sequence[Annotated], parts: Split, receptive_field: int) -> Iterator[str]:
     """Say what the user would want to know before trusting the scores."""
     if parts.guard is not None and parts.guard < receptive_field:
         yield (
@@ -204,10 +217,15 @@ def _doubts(
             f"network sees {receptive_field}. The validation scores may flatter."
         )
     for pair in pairs:
-        empty = sum(not (pair.target.objects[index] > 0).any() for index in pair.image.indices)
+        annotated = [
+            index
+            for index in pair.image.indices
+            if (pair.target.classes[index] != IGNORE).any()
+        ]
+        empty = sum(not pair.target.objects[index].any() for index in annotated)
         if empty:
             yield (
-                f"{empty} of {len(pair.image.indices)} slices of '{pair.image.name}' have no "
-                "object; they are learnt as background. Give them the ignore id if they are "
-                "not annotated."
+                f"{empty} of {len(annotated)} slices of '{pair.image.name}' have no object; "
+                "they are learnt as background. Give them the ignore id if they are not "
+                "annotated."
             )

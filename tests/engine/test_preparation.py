@@ -1,0 +1,370 @@
+"""From images and labels to planes: nothing leaks, all is weighed, bad input is named."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.measure import label
+
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.labels import IGNORE
+from napari_utile.arrays.weight_maps import weight_map
+from napari_utile.engine.preparation import class_weights, prepare
+from napari_utile.engine.training import HIDDEN
+from napari_utile.errors import UserError
+from napari_utile.files.stacks import Stack
+from napari_utile.settings import TrainSettings
+
+FIELD = 8
+"""Width of the guard band in these tests."""
+
+
+def cells(shape, seed=0):
+    """An image and instances that do not touch: squares on a grid, some left out."""
+    random = np.random.default_rng(seed)
+    objects = np.zeros(shape, int)
+    for *index, y, x in np.ndindex(*shape[:-2], shape[-2] // 8, shape[-1] // 8):
+        if random.random() < 0.8:
+            objects[*index, 8 * y + 1 : 8 * y + 6, 8 * x + 2 : 8 * x + 7] = objects.max() + 1
+    image = random.normal(100, 20, shape) + 50 * (objects > 0)
+    return image.astype(np.float32), objects
+
+
+def stack(array, name="em", axes=None):
+    return Stack(array, axes or "tzyx"[-array.ndim :], name=name)
+
+
+def prepared(images, labels, **options):
+    """Prepare arrays, or lists of them."""
+    if not isinstance(images, list):
+        images, labels = [images], [labels]
+    return prepare(
+        [stack(image, f"image {i}") for i, image in enumerate(images)],
+        [stack(ids, f"labels {i}") for i, ids in enumerate(labels)],
+        TrainSettings(**options),
+        FIELD,
+    )
+
+
+def refusal(*given, **options):
+    with pytest.raises(UserError) as refused:
+        prepared(*given, **options)
+    message = str(refused.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+    return message
+
+
+def test_the_last_slices_are_to_judge_by():
+    image, objects = cells((5, 24, 32))
+    data = prepared(image, objects)
+    assert len(data.training) == 4
+    assert len(data.validation) == 1
+    assert data.split.validation[0].index == (4,)
+    assert (data.channels, data.ids, data.warnings) == (1, (0, 1), ())
+    plane = data.training[2]
+    assert plane.image.shape == (1, 24, 32)
+    assert (plane.image.dtype, plane.classes.dtype, plane.weights.dtype) == (
+        torch.float32,
+        torch.uint8,
+        torch.float32,
+    )
+    assert np.array_equal(plane.classes, objects[2] > 0)
+    assert np.array_equal(data.validation[0].objects > 0, objects[4] > 0)
+
+
+def test_a_single_image_is_divided_with_a_guard_band():
+    image, objects = cells((40, 80))
+    data = prepared(image, objects)
+    assert data.split.guard == FIELD
+    end, start = data.training[0].image.shape[2], 80 - data.validation[0].truth.image.shape[2]
+    assert start - end == FIELD
+    normal = Normalization.of([image[None, :, :end]])
+    assert np.array_equal(data.training[0].image, normal.apply(image[None, :, :end]))
+    assert np.array_equal(data.validation[0].truth.image, normal.apply(image[None, :, start:]))
+
+
+@pytest.mark.parametrize("shape", [(4, 24, 32), (40, 80)])
+def test_normalization_and_balance_know_the_training_regions_only(shape):
+    image, objects = cells(shape)
+    data = prepared(image, objects)
+    held = data.split.validation[0]
+    other, painted = image.copy(), objects.copy()
+    other[held.index][held.window] = 7 * other[held.index][held.window] - 30
+    painted[held.index][held.window][:12] = 99
+    changed = prepared(other, painted)
+
+    assert changed.normalization == data.normalization
+    for before, after in zip(data.training, changed.training, strict=True):
+        assert torch.equal(before.image, after.image)
+        assert torch.equal(before.classes, after.classes)
+        assert torch.equal(before.weights, after.weights)
+    judged = changed.validation[0].truth
+    assert not torch.equal(judged.image, data.validation[0].truth.image)
+    # far from gaps a pixel weighs the w_c of its class, as the training regions count it
+    inside = judged.classes == 1
+    assert judged.weights[inside].unique().tolist() == pytest.approx(
+        data.training[0].weights[data.training[0].classes == 1].unique().tolist()
+    )
+
+
+def test_nothing_but_the_training_regions_changes_the_normalization():
+    image, objects = cells((4, 24, 32))
+    data = prepared(image, objects)
+    assert data.normalization == Normalization.of([image[None, z] for z in range(3)])
+    brighter = image.copy()
+    brighter[0] += 100
+    assert prepared(brighter, objects).normalization != data.normalization
+
+
+@pytest.mark.parametrize("class_balance", [True, False])
+def test_weights_are_the_weight_map_of_the_training_labels(class_balance):
+    image, objects = cells((4, 24, 32))
+    data = prepared(image, objects, class_balance=class_balance, w0=7, sigma=3)
+    expected = weight_map(objects[:3], w0=7, sigma=3, class_balance=class_balance)
+    weights = np.stack([plane.weights for plane in data.training])
+    np.testing.assert_allclose(weights, expected, rtol=1e-5)
+    assert expected.max() > 3
+
+
+def test_weights_of_one_divided_image_are_those_of_its_training_block():
+    image, objects = cells((40, 80))
+    data = prepared(image, objects)
+    end = data.training[0].image.shape[2]
+    np.testing.assert_allclose(
+        data.training[0].weights, weight_map(objects[:, :end]), rtol=1e-5
+    )
+
+
+def test_touching_objects_are_parted_and_the_gap_is_stressed():
+    image, _ = cells((3, 16, 16))
+    objects = np.zeros((3, 16, 16), int)
+    objects[:, 2:14, 2:8], objects[:, 2:14, 8:14] = 1, 2
+    data = prepared(image, objects, class_balance=False)
+    gap = data.training[0].classes[8, 2:14] == 0
+    assert gap.sum() == 1
+    # eq. 2 with d1 = d2 = 1
+    expected = 1 + 10 * np.exp(-(2**2) / (2 * 5**2))
+    assert data.training[0].weights[8, 2:14][gap].item() == pytest.approx(expected)
+
+
+def test_a_mask_is_split_into_its_components():
+    image, objects = cells((3, 24, 32))
+    for mask in (objects > 0, 255 * (objects > 0), (objects > 0).astype(np.float32)):
+        judged = prepared(image, mask).validation[0].objects
+        assert np.array_equal(label(judged, connectivity=1) > 0, objects[2] > 0)
+        assert len(np.unique(judged)) == len(np.unique(objects[2]))
+
+
+@pytest.mark.parametrize("ignore", [255, -1, 3])
+def test_ignored_pixels_weigh_nothing_and_are_not_judged(ignore):
+    image, objects = cells((3, 24, 32))
+    objects[objects > 0] += 10
+    objects[:, 10:14] = ignore
+    data = prepared(image, objects, ignore=ignore)
+    for plane in (*data.training, data.validation[0].truth):
+        assert (plane.classes[10:14] == IGNORE).all()
+        assert (plane.weights[10:14] == 0).all()
+        assert (plane.weights[:10] > 0).all()
+    assert (data.validation[0].objects[10:14] == HIDDEN).all()
+    assert (data.validation[0].objects[:10] >= 0).all()
+
+
+def test_sparse_labels_count_only_where_someone_painted():
+    image, _ = cells((4, 24, 32))
+    labels = np.zeros((4, 24, 32), int)
+    labels[[0, 2, 3], 4:8] = 1
+    labels[[0, 2, 3], 8:12, 5:9] = 2
+    data = prepared(image, labels, sparse=True)
+    # nobody painted on slice 1
+    assert [region.index for region in data.split.training] == [(0,), (2,)]
+    plane = data.training[0]
+    assert set(plane.classes.unique().tolist()) == {0, 1, IGNORE}
+    assert np.array_equal(plane.weights > 0, labels[0] > 0)
+    assert data.warnings == ()
+
+
+def test_classes_have_equal_totals():
+    image, _ = cells((3, 20, 20))
+    kinds = np.zeros((3, 20, 20), int)
+    kinds[:, :6], kinds[:, 6:8] = 5, 9
+    data = prepared(image, kinds, target="classes", w0=0)
+    assert data.ids == (0, 5, 9)
+    classes = np.stack([plane.classes for plane in data.training])
+    weights = np.stack([plane.weights for plane in data.training])
+    totals = [weights[classes == k].sum() for k in range(3)]
+    assert totals == pytest.approx([800 / 3] * 3)
+    assert set(np.unique(data.validation[0].objects)) == {0, 1, 2}
+
+
+def test_class_weights_by_hand():
+    parts = [np.array([[0, 0, 0, 1]], np.uint8), np.array([[0, 0, 255, 255]], np.uint8)]
+    # 5 of class 0, 1 of class 1, none of class 2: 6 / (2 * 5) and 6 / (2 * 1)
+    assert class_weights(parts, 3).tolist() == [0.6, 3, 1]
+
+
+@pytest.mark.parametrize("axes", ["czyx", "zcyx", "zyxc"])
+def test_channels_come_first_and_are_normalized_one_by_one(axes):
+    image, objects = cells((3, 16, 24))
+    data = prepare(
+        [stack(np.moveaxis(np.stack([image, 5 * image + 3]), 0, axes.index("c")), axes=axes)],
+        [stack(objects)],
+        TrainSettings(),
+        FIELD,
+    )
+    assert data.channels == 2
+    first, second = data.training[0].image
+    torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
+    np.testing.assert_allclose(
+        np.stack([plane.image[0] for plane in data.training]),
+        (image[:2] - image[:2].mean()) / image[:2].std(),
+        atol=1e-4,
+    )
+
+
+def test_images_of_different_sizes_learn_together():
+    pairs = [cells(shape, seed) for seed, shape in enumerate([(24, 32), (40, 16), (32, 32)])]
+    data = prepared([image for image, _ in pairs], [objects for _, objects in pairs])
+    assert data.split.how == "2 images to train, 1 to validate"
+    shapes = {tuple(plane.classes.shape) for plane in data.training}
+    assert len(shapes) == 2
+
+
+def test_an_image_may_lack_a_class_that_another_has():
+    image, _ = cells((16, 24))
+    labels = []
+    for kinds in ([0, 4, 7], [0, 7], [0, 4], [0, 4, 7]):
+        labels.append(np.zeros((16, 24), int))
+        for i, kind in enumerate(kinds):
+            labels[-1][4 * i :] = kind
+    data = prepared([image] * 4, labels, target="classes")
+    assert data.ids == (0, 4, 7)
+    for region, plane in zip(data.split.training, data.training, strict=True):
+        assert np.array_equal(np.array(data.ids)[plane.classes], labels[region.image])
+
+
+# what is refused
+
+
+def test_nothing_at_all_is_refused():
+    with pytest.raises(UserError, match="no image"):
+        prepare([], [], TrainSettings(), FIELD)
+
+
+def test_other_shapes_are_named_on_both_sides():
+    image, objects = cells((3, 16, 24))
+    message = refusal(image, objects[:2])
+    for part in ("'image 0'", "(3, 16, 24)", "'labels 0'", "(2, 16, 24)"):
+        assert part in message
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("z", [1, 4])
+def test_a_pixel_that_is_no_number_is_found_in_its_slice(bad, z):
+    image, objects = cells((5, 16, 24))
+    image[z, 3, 4] = bad
+    message = refusal(image, objects)
+    assert f"Image 'image 0', slice {z}: 1 pixel" in message
+
+
+@pytest.mark.parametrize("z", [0, 4])
+def test_a_constant_slice_is_named(z):
+    image, objects = cells((5, 16, 24))
+    image[z] = 17
+    assert f"'image 0', slice {z} is constant (17.0)" in refusal(image, objects)
+
+
+def test_a_single_constant_image_is_named():
+    _, objects = cells((40, 80))
+    assert "Image 'image 0' is constant (5)" in refusal(np.full((40, 80), 5), objects)
+
+
+def test_a_slice_that_nobody_annotated_may_be_anything():
+    image, objects = cells((4, 16, 24))
+    image[1], objects[1] = np.nan, 200
+    assert len(prepared(image, objects, ignore=200).training) == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "reason"),
+    [
+        (np.zeros((3, 16, 24), int), "show no object, only background: 1,152 annotated"),
+        (np.ones((3, 16, 24), int), "show no background, only objects"),
+        (np.full((3, 16, 24), 9), "annotate no pixel: 0 annotated of 1,152"),
+    ],
+)
+def test_one_class_only_is_refused_with_counts(labels, reason):
+    image, _ = cells((3, 16, 24))
+    assert reason in refusal(image, labels, ignore=9)
+
+
+def test_the_labels_that_are_wrong_are_named_among_several():
+    image, objects = cells((16, 24))
+    message = refusal([image] * 3, [objects, np.zeros_like(objects), objects])
+    assert "'labels 1'" in message
+
+
+@pytest.mark.parametrize("empty", [slice(0, 4), slice(4, 5)])
+def test_both_parts_need_objects_and_background(empty):
+    image, objects = cells((5, 16, 24))
+    objects[empty] = 0
+    name = "training" if empty.start == 0 else "validation"
+    message = refusal(image, objects)
+    assert (
+        f"The {name} part (4 slices to train, 1 to validate) holds 1 of the classes" in message
+    )
+
+
+def test_a_plane_that_cannot_be_divided_is_refused():
+    assert "plane of (40, 80) pixels is too small" in refusal(*cells((40, 80)), validation=0.9)
+
+
+def test_different_channels_are_refused():
+    image, objects = cells((16, 24))
+    colors = np.stack([image] * 3, axis=-1)
+    with pytest.raises(UserError, match=r"number of channels: \[1, 3\]"):
+        prepare(
+            [stack(image), stack(colors, axes="yxc")],
+            [stack(objects)] * 2,
+            TrainSettings(),
+            FIELD,
+        )
+
+
+def test_labels_with_channels_are_refused():
+    image, objects = cells((16, 24))
+    colors = np.stack([objects] * 3, axis=-1)
+    with pytest.raises(UserError, match="Labels 'em' have 3 channels, not one"):
+        prepare([stack(image)], [stack(colors, axes="yxc")], TrainSettings(), FIELD)
+
+
+@pytest.mark.parametrize("ids", [-4, 2.5, np.nan])
+def test_ids_that_are_none_are_refused(ids):
+    image, objects = cells((3, 16, 24))
+    objects = objects.astype(float if ids != -4 else int)
+    objects[0, 3, 3] = ids
+    message = refusal(image, objects)
+    assert "labels 'labels 0'" in message
+    assert str(ids) in message
+
+
+# what is said
+
+
+def test_a_guard_band_narrower_than_the_view_is_a_doubt():
+    image, objects = cells((24, 24))
+    data = prepare([stack(image)], [stack(objects)], TrainSettings(validation=0.4), 100)
+    assert data.split.guard == 6
+    assert "6 px lie between training and validation, the network sees 100" in data.warnings[0]
+
+
+def test_slices_without_an_object_are_a_doubt():
+    image, objects = cells((5, 16, 24))
+    objects[[1, 2]] = 0
+    (doubt,) = prepared(image, objects).warnings
+    assert doubt.startswith("2 of 5 slices of 'image 0' have no object")
+
+
+def test_slices_that_are_ignored_are_none():
+    image, objects = cells((5, 16, 24))
+    objects[[1, 2]] = 200
+    assert prepared(image, objects, ignore=200).warnings == ()
