@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16, help="features at full resolution")
     parser.add_argument("--tiles", type=int, nargs="*", default=[512], help="besides auto, px")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
 
     threads = torch.get_num_threads()

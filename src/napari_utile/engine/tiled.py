@@ -70,8 +70,9 @@ class TiledNetwork:
     def probabilities(self, plane: Plane, write: Window, averaging: bool = False) -> Array:
         """Compute the probabilities (K, Y, X) of any window of a plane.
 
-        Averaging turns and mirrors the *plane* in eight ways, as the paper does (sec. 4), and
-        looks at where the window then is. So the average, too, is that of whole images.
+        Averaging turns and mirrors the *plane* in eight ways and looks at where the window
+        then is, so the average, too, is that of whole images. (The U-Net paper, sec. 4,
+        averages over seven rotations that it does not name.)
         """
         if not averaging:
             return probabilities(self.logits(plane, write))
