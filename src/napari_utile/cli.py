@@ -34,7 +34,6 @@ from napari_utile.settings import (
     WeightSettings,
 )
 
-
 START = "Input should be "
 """With which most of pydantic's messages begin."""
 HIDDEN = -1
@@ -130,9 +129,7 @@ class Weights(WeightSettings):
         instances = as_instances(labels, self.ignore)
         if self.ignore is not None:
             instances[labels == self.ignore] = HIDDEN
-        weights = weight_map(
-            instances, self.w0, self.sigma, self.class_balance, ignore=HIDDEN
-        )
+        weights = weight_map(instances, self.w0, self.sigma, self.class_balance, ignore=HIDDEN)
         write_tiff(self.out, weights, like=stack)
         print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
         return DONE
@@ -210,8 +207,8 @@ class Utile(BaseSettings):
     doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)
 
     @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    def settings_customise_sources(  # type: ignore[override]
+        cls, _: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the command line alone: a variable named TRAIN must not set options."""
         return (init_settings,)
@@ -240,13 +237,16 @@ def _dispatch(arguments: list[str]) -> int:
     except ValidationError as error:
         raise UserError(_first_sentence(error)) from None
     except SettingsError as error:
-        raise UserError(f"{str(error).removeprefix('error parsing CLI: ')}; see --help.") from None
+        raise UserError(
+            f"{str(error).removeprefix('error parsing CLI: ')}; see --help."
+        ) from None
     except SystemExit as end:  # --help
         return int(end.code or DONE)
     if command.version:
         print(f"utile {__version__}")
         return DONE
-    return get_subcommand(command).run()
+    status: int = get_subcommand(command).run()  # type: ignore[union-attr]
+    return status
 
 
 def _first_sentence(error: ValidationError) -> str:

@@ -6,12 +6,14 @@ image with a guard band between them:
     |<----- training ----->|<- guard ->|<- validation ->|
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 WHOLE = (slice(None), slice(None))
+Plane = tuple[int, tuple[int, ...], tuple[int, int]]
+"""Number of the image, index of the plane in it, and its size (Y, X)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Split:
 
 
 def split(
-    planes: Sequence[tuple[int, tuple[int, ...], tuple[int, int]]],
+    planes: Sequence[Plane],
     share: float = 0.2,
     guard: int = 0,
     seed: int = 0,
@@ -82,23 +84,27 @@ def split(
     return _by_block(*planes[0], share, guard)
 
 
-def _by_image(planes, images, share, seed) -> Split:
+def _by_image(planes: Sequence[Plane], images: list[int], share: float, seed: int) -> Split:
     held = np.random.default_rng(seed).permutation(images)[: _count(len(images), share)]
     parts = _divide(planes, lambda image, _: image in held)
-    return Split(*parts, how=f"{len(images) - len(held)} images to train, {len(held)} to validate")
+    how = f"{len(images) - len(held)} images to train, {len(held)} to validate"
+    return Split(*parts, how=how)
 
 
-def _by_slice(planes, images, share) -> Split:
+def _by_slice(planes: Sequence[Plane], images: list[int], share: float) -> Split:
     held = set()
     for image in images:
         indices = [index for i, index, _ in planes if i == image]
         if len(indices) > 1:
             held |= {(image, index) for index in indices[-_count(len(indices), share) :]}
     parts = _divide(planes, lambda image, index: (image, index) in held)
-    return Split(*parts, how=f"{len(planes) - len(held)} slices to train, {len(held)} to validate")
+    how = f"{len(planes) - len(held)} slices to train, {len(held)} to validate"
+    return Split(*parts, how=how)
 
 
-def _by_block(image, index, shape, share, guard) -> Split:
+def _by_block(
+    image: int, index: tuple[int, ...], shape: tuple[int, int], share: float, guard: int
+) -> Split:
     axis = int(np.argmax(shape))
     side = shape[axis]
     guard = min(guard, side // 4)
@@ -121,7 +127,9 @@ def _count(available: int, share: float) -> int:
     return min(max(1, round(available * share)), available - 1)
 
 
-def _divide(planes, is_held) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
+def _divide(
+    planes: Sequence[Plane], is_held: Callable[[int, tuple[int, ...]], bool]
+) -> tuple[tuple[Region, ...], tuple[Region, ...]]:
     regions = [(Region(image, index), is_held(image, index)) for image, index, _ in planes]
     return (
         tuple(region for region, held in regions if not held),

@@ -75,7 +75,9 @@ class TileSampler:
 
     def batch(self, count: int) -> Batch:
         """Draw `count` tiles."""
-        chosen = torch.multinomial(self.areas, count, replacement=True, generator=self.generator)
+        chosen = torch.multinomial(
+            self.areas, count, replacement=True, generator=self.generator
+        )
         tiles = [self._tile(self.planes[i]) for i in chosen.tolist()]
         return Batch(*(torch.stack(part) for part in zip(*tiles, strict=True)))
 

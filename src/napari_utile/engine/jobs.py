@@ -239,4 +239,4 @@ def drain(run: Generator[Any, None, T]) -> T:
 
 
 def _several(images: Images) -> Sequence[NDArray[Any]]:
-    return [images] if hasattr(images, "shape") else list(images)
+    return images if isinstance(images, Sequence) else [images]

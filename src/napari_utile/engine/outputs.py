@@ -63,7 +63,7 @@ class Output:
         check_free(path, prod(shape) * kind.itemsize)
         if path.suffix.lower() in TIFF:
             check_output(path, overwrite)
-            self.array = create_tiff(path, shape, kind, stack)
+            self.array: Any = create_tiff(path, shape, kind, stack)
         else:
             self.array = ome_zarr.create(
                 path,
@@ -71,7 +71,7 @@ class Output:
                 kind,
                 chunks=(*channels, *[1] * len(stack.shape[:-2]), *tile),
                 like=stack,
-                channel_names=[f"class {i}" for i in model.ids] if len(channels) else None,
+                channel_names=[f"class {i}" for i in model.ids] if channels else None,
                 kind=settings.output,
                 overwrite=overwrite,
                 attributes={"settings": settings.model_dump(mode="json")},

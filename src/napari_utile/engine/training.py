@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, isfinite, pi
 from time import monotonic
 
 import numpy as np
@@ -47,8 +47,8 @@ class Validation:
 
     loss: float
     scores: dict[str, float]
-    preview: NDArray[np.float32]
-    """Probabilities (C, Y, X) of the first plane."""
+    foreground: NDArray[np.float32]
+    """Probability (Y, X) of the first plane."""
 
 
 class Budget:
@@ -74,37 +74,79 @@ class Budget:
         return min(1.0, max(by_steps, by_time))
 
 
+class Learner:
+    """A network that learns: its tiles, its update rule, and the steps it has taken.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On the device of the sampler's planes. Trained in place.
+    sampler : TileSampler
+        Source of the batches.
+    settings : TrainSettings
+        How to learn.
+    dtype : torch.dtype, optional
+        Number format of the convolutions; None is float32.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sampler: TileSampler,
+        settings: TrainSettings,
+        dtype: torch.dtype | None = None,
+    ):
+        self.network, self.sampler = network, sampler
+        self.settings, self.dtype = settings, dtype
+        self.optimizer = make_optimizer(network, settings)
+        self.step = 0
+
+    def learn(self, rate: float) -> float:
+        """Draw a batch, follow its gradient once at a learning rate, and give its loss.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is no longer a number. The network is then as before the step.
+        """
+        images, classes, weights = self.sampler.batch(self.settings.batch)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
+            scores = self.network(images)
+        loss = weighted_cross_entropy(scores, classes, weights)
+        self.step += 1
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"at step {self.step} (learning rate {rate:.2g})")
+        self.optimizer.zero_grad()
+        loss.backward()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        return float(loss.item())
+
+
 def train(
-    network: nn.Module,
-    sampler: TileSampler,
+    learner: Learner,
     validation: Sequence[ValidationPlane],
-    settings: TrainSettings,
-    keep: Callable[[Validation | None], None],
     budget: Budget,
-    dtype: torch.dtype | None = None,
+    keep: Callable[[Validation | None], None],
 ) -> Generator[Event, None, None]:
-    """Train `network` in place and report every step.
+    """Train a network and report every step.
 
     The run advances only while the caller asks for the next event, so to stop it is to
     close it. The best network so far has then been kept.
 
     Parameters
     ----------
-    network : nn.Module
-        On the device of the sampler's planes.
-    sampler : TileSampler
-        Source of the batches.
+    learner : Learner
+        The network, and how it learns.
     validation : sequence of ValidationPlane
         At least one.
-    settings : TrainSettings
-        How to learn.
+    budget : Budget
+        When to end.
     keep : callable
         Called with the validation whenever the network is the best so far, and with None
         if the run is stopped before the first validation.
-    budget : Budget
-        When to end.
-    dtype : torch.dtype, optional
-        Number format of the convolutions; None is float32.
 
     Yields
     ------
@@ -119,26 +161,26 @@ def train(
     """
     if not validation:
         raise ValueError("need at least one plane to validate on")
-    optimizer = make_optimizer(network, settings)
-    best, step, epoch = None, 0, 0
+    epochs = learner.settings.validations
+    best, epoch = None, 0
     try:
-        while budget.progress(step) < 1:
-            end = (int(budget.progress(step) * settings.validations) + 1) / settings.validations
-            step, train_loss = yield from train_epoch(
-                network, sampler, optimizer, settings, budget, step, end, dtype
-            )
-            result = validate(network, validation, sampler.device)
+        while (progress := budget.progress(learner.step)) < 1:
+            end = (int(progress * epochs + 1e-9) + 1) / epochs  # 0.58 * 50 is 28.999...
+            train_loss = yield from train_epoch(learner, budget, end)
+            found = validate(learner.network, validation, learner.sampler.device)
+            if not isfinite(found.loss):
+                raise FloatingPointError(f"in the validation after step {learner.step}")
             epoch += 1
-            is_best = best is None or result.loss < best
+            is_best = best is None or found.loss < best
             if is_best:
-                keep(result)
-                best = result.loss
+                keep(found)
+                best = found.loss
             yield EpochDone(
                 epoch=epoch,
-                step=step,
+                step=learner.step,
                 train_loss=train_loss,
-                val_loss=result.loss,
-                scores=result.scores,
+                val_loss=found.loss,
+                scores=found.scores,
                 is_best=is_best,
                 seconds=budget.seconds,
             )
@@ -146,66 +188,34 @@ def train(
         if best is None:
             keep(None)
         raise
+    except FloatingPointError as place:
+        kept = "No model is kept yet" if best is None else "The best model so far is kept"
+        raise UserError(
+            f"The loss is no longer a number {place}: lower the learning rate below "
+            f"{learner.settings.learning_rate:.2g}. {kept}."
+        ) from None
 
 
 def train_epoch(
-    network: nn.Module,
-    sampler: TileSampler,
-    optimizer: torch.optim.Optimizer,
-    settings: TrainSettings,
-    budget: Budget,
-    step: int,
-    end: float,
-    dtype: torch.dtype | None,
-) -> Generator[StepDone, None, tuple[int, float]]:
-    """Take steps until the share `end` of the budget is used; return steps and mean loss."""
-    network.train()
-    losses = []
-    began, first = monotonic(), step
-    while (progress := budget.progress(step)) < end:
-        rate = learning_rate(progress, settings)
-        loss = take_step(network, sampler, optimizer, settings.batch, rate, dtype)
-        step += 1
-        if not np.isfinite(loss):
-            raise UserError(
-                f"The loss is no longer a number at step {step} (learning rate {rate:.2g}): "
-                f"lower the learning rate below {settings.learning_rate:.2g}. "
-                "The best model so far is kept."
-            )
-        losses.append(loss)
-        progress = budget.progress(step)
+    learner: Learner, budget: Budget, end: float
+) -> Generator[StepDone, None, float]:
+    """Take steps until the share `end` of the budget is used; return their mean loss."""
+    learner.network.train()
+    losses: list[float] = []
+    began = monotonic()
+    while (progress := budget.progress(learner.step)) < end or not losses:
+        rate = learning_rate(progress, learner.settings)
+        losses.append(learner.learn(rate))
+        progress = budget.progress(learner.step)
         yield StepDone(
-            step=step,
-            loss=loss,
+            step=learner.step,
+            loss=losses[-1],
             learning_rate=rate,
             progress=progress,
-            rate=(step - first) / (monotonic() - began),
-            seconds_left=budget.seconds * (1 - progress) / progress,
+            rate=len(losses) / max(monotonic() - began, 1e-9),
+            seconds_left=budget.seconds * (1 - progress) / max(progress, 1e-9),
         )
-    return step, float(np.mean(losses)) if losses else float("nan")
-
-
-def take_step(
-    network: nn.Module,
-    sampler: TileSampler,
-    optimizer: torch.optim.Optimizer,
-    batch: int,
-    rate: float,
-    dtype: torch.dtype | None,
-) -> float:
-    """Draw a batch, follow its gradient once at the given learning rate, return its loss."""
-    images, classes, weights = sampler.batch(batch)
-    images = images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(sampler.device.type, dtype, enabled=dtype is not None):
-        scores = network(images)
-    loss = weighted_cross_entropy(scores, classes, weights)
-    optimizer.zero_grad()
-    loss.backward()
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    if torch.isfinite(loss):
-        optimizer.step()
-    return float(loss.item())
+    return float(np.mean(losses))
 
 
 def learning_rate(progress: float, settings: TrainSettings) -> float:
@@ -242,20 +252,23 @@ def validate(
 ) -> Validation:
     """Predict whole planes, as later in use, and compare them with the truth."""
     network.eval()
-    losses, weights, predicted = [], [], []
+    losses: list[float] = []
+    weights: list[float] = []
+    predicted = []
     for plane in planes:
-        scores = logits(network, plane.truth.image.numpy(), tile=None, device=device)
-        total = float(plane.truth.weights.sum())
+        image, classes, importance = plane.truth.image, plane.truth.classes, plane.truth.weights
+        scores = logits(network, image.numpy(), device=device)
         loss = weighted_cross_entropy(
-            torch.from_numpy(scores)[None], plane.truth.classes[None], plane.truth.weights[None]
+            torch.from_numpy(scores)[None], classes[None], importance[None]
         )
-        losses.append(float(loss) * total)
-        weights.append(total)
+        losses.append(loss.item())
+        weights.append(importance.sum().item())
         predicted.append(probabilities(scores))
+    first = predicted[0]
     return Validation(
-        loss=sum(losses) / max(sum(weights), 1e-12),
-        scores=mean_scores([p.objects for p in planes], predicted),
-        preview=predicted[0],
+        loss=float(np.average(losses, weights=weights)) if any(weights) else 0.0,
+        scores=mean_scores([plane.objects for plane in planes], predicted),
+        foreground=1 - first[0] if len(first) > 1 else first[0],
     )
 
 

@@ -5,19 +5,19 @@ from math import ceil
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
 
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import TileSampler
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData, prepare
-from napari_utile.engine.training import Budget, Validation, train
+from napari_utile.engine.training import Budget, Learner, Validation, train
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, PreviewReady, RunDone, RunStarted, Warned
 from napari_utile.files.images import Stack, write_tiff
 from napari_utile.files.runs import Run
-from napari_utile.networks import NETWORKS
+from napari_utile.networks import NETWORKS, UNet
 from napari_utile.settings import TrainSettings
 
 
@@ -34,7 +34,7 @@ def training_run(
     torch.manual_seed(settings.seed)
     data = prepare(images, labels, settings, receptive_field(settings))
     network = build(settings, data.channels, len(data.ids))
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     best = Best(network, data, settings, run)
     tile = training_tile(settings, data)
 
@@ -51,12 +51,14 @@ def training_run(
     if tile < settings.tile:
         yield Warned(message=f"The images are small: the training tile is {tile} px.")
     sampler = make_sampler(network, data, settings, tile, device)
-    steps = train(network, sampler, data.validation, settings, best.keep, budget, dtype)
+    steps = train(
+        Learner(network, sampler, settings, dtype), data.validation, budget, best.keep
+    )
     try:
         for event in steps:
             yield event
-            if isinstance(event, EpochDone) and run and event.is_best:
-                yield best.preview(event.step)
+            if isinstance(event, EpochDone) and event.is_best and run:
+                yield best.preview(run, event.step)
     finally:
         steps.close()
     yield RunDone(out=out, seconds=budget.seconds, scores=best.model.scores)
@@ -67,10 +69,10 @@ class Best:
     """The best network of a run so far, as a model in memory and in the run folder."""
 
     def __init__(
-        self, network: nn.Module, data: TrainingData, settings: TrainSettings, run: Run | None
+        self, network: UNet, data: TrainingData, settings: TrainSettings, run: Run | None
     ):
         self.network, self.data, self.settings, self.run = network, data, settings, run
-        self.last: Validation | None = None
+        self.foreground: NDArray[np.float32] = np.zeros((1, 1), np.float32)
         self.trained_on: dict[str, str | int | float] = {
             "network": settings.network,
             "parameters": sum(p.numel() for p in network.parameters()),
@@ -85,14 +87,14 @@ class Best:
         self.model = self._model(found.scores if found else {})
         if self.run:
             self.model.save(self.run.model)
-        self.last = found
+        if found:
+            self.foreground = found.foreground
 
-    def preview(self, step: int) -> PreviewReady:
+    def preview(self, run: Run, step: int) -> PreviewReady:
         """Write what the best network makes of the first validation plane."""
         region = self.data.split.validation[0]
-        path = self.run.previews / f"step_{step:06}.tif"
-        preview = self.last.preview
-        write_tiff(path, 1 - preview[0] if len(preview) > 1 else preview[0])
+        path = run.previews / f"step_{step:06}.tif"
+        write_tiff(path, self.foreground)
         y, x = region.window
         return PreviewReady(
             path=str(path), step=step, index=region.index, origin=(y.start or 0, x.start or 0)
@@ -112,7 +114,7 @@ class Best:
         )
 
 
-def build(settings: TrainSettings, channels: int, classes: int) -> nn.Module:
+def build(settings: TrainSettings, channels: int, classes: int) -> UNet:
     """Build the network that the settings name.
 
     Raises
@@ -141,14 +143,14 @@ def receptive_field(settings: TrainSettings) -> int:
 
 
 def training_tile(settings: TrainSettings, data: TrainingData) -> int:
-    """Give the side of a training tile: what is asked for, or the smallest that holds a plane."""
+    """Give the side of a training tile: as asked for, or just enough for the largest plane."""
     sides = [side for plane in data.training for side in plane.classes.shape]
     step = 2**settings.depth
     return min(settings.tile, ceil(max(sides) / step) * step)
 
 
 def make_sampler(
-    network: nn.Module,
+    network: UNet,
     data: TrainingData,
     settings: TrainSettings,
     tile: int,

@@ -182,7 +182,9 @@ class TwoConvolutions(nn.Module):
 
     def forward(self, x: Tensor, padding: int) -> Tensor:
         for convolve, norm in zip(self.convolutions, self.norms, strict=True):
-            x = functional.conv2d(x, convolve.weight, convolve.bias, padding=padding)
+            kernel: Tensor = convolve.weight  # type: ignore[assignment]
+            bias: Tensor = convolve.bias  # type: ignore[assignment]
+            x = functional.conv2d(x, kernel, bias, padding=padding)
             x = functional.relu(norm(x), inplace=True)
         return x
 
