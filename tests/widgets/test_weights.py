@@ -51,11 +51,14 @@ def test_a_slice_that_comes_into_view_is_up_to_date(shown, viewer, cells):
     np.testing.assert_allclose(shown.overlay.data[2], weight_map(cells[1], 33)[2], atol=1e-5)
 
 
-def test_painting_redraws(shown, viewer, qtbot, cells):
+def test_painting_and_undoing_redraw(shown, viewer, qtbot, cells):
     layer = viewer.layers["cells"]
-    layer.data[:, 8:56, 28:31] = 0
-    layer.events.paint(value=[])
+    layer.brush_size = 12
+    layer.paint((1, 30, 31), 0)
+    assert (layer.data != cells[1]).any()
     qtbot.waitUntil(lambda: same(shown, layer.data))
+    layer.undo()
+    qtbot.waitUntil(lambda: same(shown, cells[1]))
 
 
 def test_class_balance_and_ignore_measure_anew(shown, cells, qtbot):

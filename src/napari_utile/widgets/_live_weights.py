@@ -1,6 +1,7 @@
 """The weight map of one state of the labels, drawn slice by slice. No window part here."""
 
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class LiveWeights:
         """Say whether only w0 and sigma differ."""
         own = self._settings
         return (own.class_balance, own.ignore) == (settings.class_balance, settings.ignore)
+
+    def is_of(self, labels: Any, index: Index) -> bool:
+        """Say whether one slice of `labels` is what the map was made of."""
+        return np.array_equal(self._labels.data[index], labels[index])
 
     def fill(self, first: Index, settings: WeightSettings) -> Generator[Index, None, None]:
         """Measure and draw all slices, `first` first; give the index of each."""

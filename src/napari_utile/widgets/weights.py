@@ -79,6 +79,7 @@ class WeightMapPanel(QScrollArea):
         self._source = self.labels_layer.layer
         for event in self._edits():
             event.connect(self._on_edit)
+        self._source.events.set_data.connect(self._on_look)
         self._fill()
 
     def _on_form(self) -> None:
@@ -93,6 +94,11 @@ class WeightMapPanel(QScrollArea):
         """Measure anew once the brush rests."""
         self._map = None
         self._pause.start()
+
+    def _on_look(self, _event: Any = None) -> None:
+        """Notice what no event tells of: undone strokes, and pixels that a script changed."""
+        if self._map and not self._map.is_of(level_0(self._source), self._in_view()):
+            self._on_edit()
 
     def _fill(self) -> None:
         """Weigh every slice in a thread, the one in view first."""
@@ -177,6 +183,7 @@ class WeightMapPanel(QScrollArea):
         if self._source is not None:
             for event in self._edits():
                 event.disconnect(self._on_edit)
+            self._source.events.set_data.disconnect(self._on_look)
         self._stop()
         self._source = self._map = None
         if self.overlay not in self._viewer.layers:
