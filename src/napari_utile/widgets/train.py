@@ -47,6 +47,7 @@ class TrainPanel(QScrollArea):
         self.curves = Curves()
         self.curves.hide()
         self.preview: Preview | None = None
+        self._source: Any = None  # the image of the run
 
         column = scrolling_column(self)
         column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
@@ -76,9 +77,7 @@ class TrainPanel(QScrollArea):
         labels = frozen(stack_of(self.labels_layer.layer))
         image = frozen(stack_of(self.image.layer, like=labels.shape))
         folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
-        if self.preview:
-            self.preview.remove()
-        self.preview = Preview(self._viewer, self.image.layer)
+        self._source = self.image.layer
 
         def check(plane: NDArray[Any], index: tuple[int, ...]) -> None:
             if labels.plane(index).any():
@@ -97,14 +96,21 @@ class TrainPanel(QScrollArea):
     def _show(self, event: Event) -> None:
         match event:
             case RunStarted():
-                self.curves.clear()
-                self.curves.show()
+                self._clear()
             case StepDone() | EpochDone():
                 self.curves.add(event)
             case PreviewReady() if self.preview:
                 self.preview.show(event)
             case RunDone():
                 self._show_result(event)
+
+    def _clear(self) -> None:
+        """Make room for another run."""
+        self.curves.clear()
+        self.curves.show()
+        if self.preview:
+            self.preview.remove()
+        self.preview = Preview(self._viewer, self._source)
 
     def _show_result(self, event: RunDone) -> None:
         model = Path(event.out) / "model"
