@@ -1,0 +1,156 @@
+"""Do the main job in a real window by pressing its buttons, and take the pictures of the docs.
+
+    xvfb-run -a -s "-screen 0 1600x1200x24" python docs/make_pictures.py
+
+Where there is a screen, `xvfb-run ...` can be left out: then you can watch.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+DOCS = Path(__file__).parent
+SIZE = (1600, 1100)
+COLORS = 256
+"""Of a picture, so that it is small."""
+PATIENCE = 600
+"""Seconds after which something that was waited for has gone wrong."""
+SMALL = {"steps": "", "width": 8, "depth": 3, "tile": 128}
+"""A network that learns this easy sample in a minute."""
+
+
+def main() -> None:
+    """Train, segment, weigh, evaluate; take a picture of each panel and of the window."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=1.5, help="how long to train")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder for the pictures")
+    wanted = parser.parse_args()
+    out = wanted.out.absolute()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        # Runs and settings of the person who calls this are neither read nor changed.
+        os.environ |= {"XDG_DATA_HOME": home, "NAPARI_CONFIG": f"{home}/napari.yaml"}
+        os.chdir(home)
+        import napari
+
+        viewer = napari.Viewer(title="napari", show=True)
+        viewer.window.resize(*SIZE)
+        image, truth = viewer.open_sample("napari-utile", "synthetic")
+        names = ("Train on layers", "Segment", "Weight map", "Evaluate")
+        opened = [viewer.window.add_plugin_dock_widget("napari-utile", name) for name in names]
+        train, segment, weights, evaluate = (panel for _, panel in opened)
+        lay_out(*(dock for dock, _ in opened))
+
+        train.folder.set_path(Path("runs/synthetic"))
+        for name, value in {"minutes": str(wanted.minutes), **SMALL}.items():
+            train.form.set_value(name, value)
+        press(train.controls.button, lambda: not train.controls.is_running)
+        train.preview.remove()
+
+        segment.form.set_value("output", "instances")
+        segment.form.set_value("min_size", 30)
+        segment.output.set_path(Path("synthetic.zarr"))
+        press(segment.controls.button, lambda: not segment.controls.is_running)
+        segment.output.set_path(None)
+        (result,) = segment.result.layers
+
+        weights.labels_layer.choose(truth)
+        press(weights.button, lambda: weights.overlay is not None)
+
+        evaluate.prediction.choose(result)
+        evaluate.truth.choose(truth)
+        press(evaluate.button, lambda: evaluate.report is not None)
+
+        weights.overlay.opacity = 1
+        show_side_by_side(viewer, image, result, truth)
+        save(viewer.screenshot(canvas_only=False, flash=False), out / "window.png")
+        save(drawn(train), out / "train.png")
+        save(drawn(segment), out / "segment.png")
+        save(drawn(weights), out / "weight_map.png")
+        save(drawn(evaluate), out / "evaluate.png")
+        viewer.close()
+
+
+def lay_out(train: Any, segment: Any, weights: Any, evaluate: Any) -> None:
+    """Put the panels around the canvas: one on the right, two on the left, one below."""
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QDockWidget
+
+    window = train.parent()
+    layers = window.findChild(QDockWidget, "layer list")
+    window.findChild(QDockWidget, "layer controls").hide()
+    left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+    window.setCorner(Qt.Corner.BottomLeftCorner, left)
+    window.setCorner(Qt.Corner.BottomRightCorner, right)
+    window.addDockWidget(left, segment)
+    window.addDockWidget(left, weights)
+    window.addDockWidget(Qt.DockWidgetArea.BottomDockWidgetArea, evaluate)
+    wait(1)
+    window.resizeDocks([train, layers], [340, 320], Qt.Orientation.Horizontal)
+    window.resizeDocks([layers, segment, weights], [300, 440, 280], Qt.Orientation.Vertical)
+    window.resizeDocks([evaluate], [470], Qt.Orientation.Vertical)
+
+
+def press(button: Any, is_done: Callable[[], bool]) -> None:
+    """Press a button and wait for what it brings about."""
+    wait_until(button.isEnabled)
+    button.click()
+    wait_until(is_done)
+
+
+def wait(seconds: float) -> None:
+    """Let the window follow."""
+    end = monotonic() + seconds
+    wait_until(lambda: monotonic() > end)
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    """Let the window live until something is done."""
+    from qtpy.QtWidgets import QApplication
+
+    end = monotonic() + PATIENCE
+    while not is_done():
+        if monotonic() > end:
+            raise TimeoutError("the window did not do what it was asked for")
+        QApplication.processEvents()
+        sleep(0.02)
+
+
+def show_side_by_side(viewer: Any, image: Any, result: Any, truth: Any) -> None:
+    """Show a validation slice twice: with the result over it, and its weight map."""
+    viewer.layers.move(viewer.layers.index(result), viewer.layers.index(image) + 1)
+    result.opacity = 0.45
+    truth.visible = False
+    grid = viewer.canvas.grid
+    grid.shape, grid.stride, grid.enabled = (1, 2), 2, True
+    viewer.dims.set_current_step(0, image.data.shape[0] - 1)
+    wait(1)
+    viewer.reset_view()
+    wait(2)
+
+
+def drawn(panel: Any) -> np.ndarray:
+    """Draw all of a panel, without the empty space below it, as an array (Y, X, RGB)."""
+    from napari._qt.utils import QImg2array
+    from qtpy.QtCore import QRect
+
+    content = panel.widget()
+    height = min(content.height(), content.sizeHint().height())
+    return QImg2array(content.grab(QRect(0, 0, content.width(), height)).toImage())
+
+
+def save(pixels: np.ndarray, path: Path) -> None:
+    """Write a picture, with few colors."""
+    picture = Image.fromarray(pixels[..., :3])
+    picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size // 1000} kB")
+
+
+if __name__ == "__main__":
+    main()
