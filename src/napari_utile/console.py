@@ -137,7 +137,7 @@ class Display:
         match event:
             case RunStarted():
                 facts = ", ".join(f"{name} {value}" for name, value in event.facts.items())
-                self.console.print(f"{event.job} on {event.device}: {facts}")
+                self._say(f"{event.job} on {event.device}: {facts}")
             case StepDone():
                 self._advance(
                     f"step {event.step}  loss {event.loss:.3f}",
@@ -153,14 +153,17 @@ class Display:
                     event.seconds_left,
                 )
             case EpochDone():
-                self.console.print(epoch_line(event))
+                self._say(epoch_line(event))
             case Warned():
-                self.console.print(f"[yellow]warning:[/] {event.message}", markup=True)
+                self._say(f"[yellow]warning:[/] {event.message}")
             case RunDone():
                 verb = "stopped" if event.stopped else "done"
-                self.console.print(f"{verb} after {clock(event.seconds)}: {event.out}")
+                self._say(f"{verb} after {clock(event.seconds)}: {event.out}")
             case PreviewReady():
                 pass
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
 
     def _advance(self, words: str, share: float, rate: str, left: float | None) -> None:
         left_words = "" if left is None else f"{clock(left)} left"
@@ -169,7 +172,7 @@ class Display:
         )
         now = monotonic()
         if not self.console.is_terminal and now - self.last_line > SECONDS_BETWEEN_LINES:
-            self.console.print(f"{share:4.0%}  {words}  {rate}  {left_words}")
+            self._say(f"{share:4.0%}  {words}  {rate}  {left_words}")
             self.last_line = now
 
 
