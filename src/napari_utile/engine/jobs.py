@@ -1,5 +1,6 @@
 """Whole jobs, from images to results: the front door of shell, window and notebook."""
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from time import monotonic
@@ -13,7 +14,8 @@ from napari_utile.engine.model import Model, load_model
 from napari_utile.engine.outputs import Output
 from napari_utile.engine.prediction import check_channels, tile_size
 from napari_utile.engine.prediction import predict as predict_tiles
-from napari_utile.engine.training_run import training_run
+from napari_utile.engine.training import Budget
+from napari_utile.engine.training_run import ready, training_run
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
 from napari_utile.files.images import Stack, as_stack, expand, open_image, pairs
@@ -138,10 +140,15 @@ def run_training(
         Before anything is computed, if the input cannot be trained on, there is no such
         device, or the run folder is taken; later, if the loss is no longer a number.
     """
+    budget = Budget(settings.steps, settings.minutes)
     if out is None:
-        return (yield from training_run(images, labels, settings, None))
+        data = ready(images, labels, settings)
+        return (yield from training_run(data, settings, budget, None))
+    # an older run is given up only when it is sure that this one can start
+    checked = ready(images, labels, settings) if overwrite else None
     with Run.create(out, settings, overwrite) as run:
-        return (yield from recorded(training_run(images, labels, settings, run), run))
+        data = checked or ready(images, labels, settings)
+        return (yield from recorded(training_run(data, settings, budget, run), run))
 
 
 def predict_files(
@@ -181,7 +188,7 @@ def predict_files(
     """
     began = monotonic()
     loaded, paths = load_model(model), expand(images)
-    results = [out] if len(paths) == 1 else [out / f"{p.stem}.zarr" for p in paths]
+    results = result_of_each(paths, Path(out))
     device = choose_device(settings.device)
     yield RunStarted(
         job="predict",
@@ -201,6 +208,16 @@ def predict_files(
             yield Warned(message=f"{path} is left out: {error}")
     yield RunDone(out=str(out), seconds=monotonic() - began, failed=tuple(failed))
     return done
+
+
+def result_of_each(paths: Sequence[Path], out: Path) -> list[Path]:
+    """Say where the result of each image is written; refuse two at the same place."""
+    if len(paths) == 1:
+        return [out]
+    results = [out / f"{path.stem}.zarr" for path in paths]
+    if twice := [str(path) for path, n in Counter(results).items() if n > 1]:
+        raise UserError(f"More than one image would become {', '.join(twice)}; rename them.")
+    return results
 
 
 def predict_file(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import classes, instances
 from napari_utile.engine.model import Model
+from napari_utile.errors import UserError
 from napari_utile.files import ome_zarr
 from napari_utile.files.images import Stack
 from napari_utile.files.runs import check_free, check_output
@@ -63,6 +64,8 @@ class Output:
         check_free(path, prod(shape) * kind.itemsize)
         if path.suffix.lower() in TIFF:
             check_output(path, overwrite)
+            if stack.path and path.exists() and path.samefile(stack.path):
+                raise UserError(f"{path} is the image itself; choose another output.")
             self.array: Any = create_tiff(path, shape, kind, stack)
         else:
             self.array = ome_zarr.create(

@@ -21,35 +21,45 @@ from napari_utile.networks import NETWORKS, UNet
 from napari_utile.settings import TrainSettings
 
 
+def ready(
+    images: Sequence[Stack], labels: Sequence[Stack], settings: TrainSettings
+) -> TrainingData:
+    """Refuse what cannot be trained on, or with these settings; prepare what can."""
+    choose_device(settings.device)
+    data = prepare(images, labels, settings, receptive_field(settings))
+    build(settings, data.channels, len(data.ids))
+    return data
+
+
 def training_run(
-    images: Sequence[Stack],
-    labels: Sequence[Stack],
-    settings: TrainSettings,
-    run: Run | None,
+    data: TrainingData, settings: TrainSettings, budget: Budget, run: Run | None
 ) -> Generator[Event, None, Model]:
-    """Prepare, build, train, and report; see `jobs.run_training`."""
-    budget, out = Budget(settings.steps, settings.minutes), str(run.folder) if run else ""
+    """Build, train, and report; see `jobs.run_training`."""
+    out = str(run.folder) if run else ""
     device = choose_device(settings.device)
     dtype = autocast_dtype(device, settings.precision, training=True)
     torch.manual_seed(settings.seed)
-    data = prepare(images, labels, settings, receptive_field(settings))
     network = build(settings, data.channels, len(data.ids))
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     best = Best(network, data, settings, run)
     tile = training_tile(settings, data)
 
-    yield RunStarted(
-        job="train",
-        out=out,
-        device=describe(device, dtype),
-        total=settings.steps,
-        minutes=settings.minutes,
-        facts=best.trained_on,
-    )
-    for message in data.warnings:
-        yield Warned(message=message)
-    if tile < settings.tile:
-        yield Warned(message=f"The images are small: the training tile is {tile} px.")
+    try:
+        yield RunStarted(
+            job="train",
+            out=out,
+            device=describe(device, dtype),
+            total=settings.steps,
+            minutes=settings.minutes,
+            facts=best.trained_on,
+        )
+        for message in data.warnings:
+            yield Warned(message=message)
+        if tile < settings.tile:
+            yield Warned(message=f"The images are small: the training tile is {tile} px.")
+    except GeneratorExit:  # stopped before the first step
+        best.keep(None)
+        raise
     sampler = make_sampler(network, data, settings, tile, device)
     steps = train(
         Learner(network, sampler, settings, dtype), data.validation, budget, best.keep
@@ -163,7 +173,11 @@ def make_sampler(
         size=network.input_size(tile) if valid else ceil(tile / step) * step,
         margin=network.margin if valid else 0,
         deformation=Deformation(
-            settings.elastic, settings.rotation, settings.flips, settings.gray
+            settings.elastic,
+            settings.rotation,
+            settings.flips,
+            settings.gray,
+            settings.deformed,
         ),
         generator=torch.Generator(device).manual_seed(settings.seed),
     )
