@@ -32,9 +32,8 @@ def middle(height, width):
 
 def drawn(monkeypatch, angle, side):
     """Let chance give this angle, as a share of -rotation...rotation, and this side."""
-    monkeypatch.setattr(
-        augmentation.torch, "rand", lambda *_, **__: torch.tensor([(angle + 1) / 2, side])
-    )
+    numbers = torch.tensor([(angle + 1) / 2, side, 0])
+    monkeypatch.setattr(augmentation.torch, "rand", lambda count, **_: numbers[:count])
 
 
 @pytest.mark.parametrize("mode", MODES)

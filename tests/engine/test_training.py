@@ -206,7 +206,7 @@ def test_what_is_kept_is_the_network_that_was_judged():
     again = validate(network, [plane], Script.device)
     assert again.loss == found.loss == epoch.val_loss
     assert again.scores == epoch.scores
-    np.testing.assert_array_equal(again.preview, found.preview)
+    np.testing.assert_array_equal(again.foreground, found.foreground)
 
 
 def test_what_an_event_says_is_best_was_kept_before():
@@ -377,7 +377,7 @@ def test_validation_is_the_weighted_loss_and_the_mean_of_the_scores():
     network = tiny().eval()
     found = validate(network, planes, Script.device)
 
-    total, count, scores = 0.0, 0.0, []
+    total, count, scores, foreground = 0.0, 0.0, [], []
     for plane in planes:
         with torch.no_grad():
             # whole, in one pass over the mirrored image
@@ -390,23 +390,23 @@ def test_validation_is_the_weighted_loss_and_the_mean_of_the_scores():
         entropy = -logs.gather(0, plane.truth.classes[None].long())[0]
         total += (plane.truth.weights * entropy).sum().item()
         count += plane.truth.weights.sum().item()
-        scores.append(evaluate(logs.exp().numpy(), plane.objects))
+        foreground.append(logs[1].exp().numpy())
+        scores.append(evaluate(foreground[-1][None], plane.objects))
     assert found.loss == pytest.approx(total / count, rel=1e-4)
     assert set(found.scores) == set(SCORES)
     for name in SCORES:
         assert found.scores[name] == pytest.approx(np.mean([s[name] for s in scores]))
-    assert found.preview.shape == (2, 32, 32)
-    np.testing.assert_allclose(found.preview.sum(0), 1, rtol=1e-5)
+    np.testing.assert_allclose(found.foreground, foreground[0], atol=1e-6)
 
 
 def test_validation_does_not_count_what_nobody_annotated():
     plane = two_discs()
     plane.truth.classes[:16], plane.objects[:16] = IGNORE, HIDDEN
     found = validate(tiny(), [plane], Script.device)
-    seen, classes = found.preview[:, 16:], plane.truth.classes[16:].numpy()
-    entropy = -np.log(np.where(classes, seen[1], seen[0]))
-    assert found.loss == pytest.approx(entropy.mean(), rel=1e-4)
-    expected = evaluate(seen, plane.objects[16:])
+    seen, classes = found.foreground[16:], plane.truth.classes[16:].numpy()
+    entropy = -np.log(np.where(classes, seen, 1 - seen))
+    assert found.loss == pytest.approx(entropy.mean(), rel=1e-3)
+    expected = evaluate(seen[None], plane.objects[16:])
     assert found.scores == {name: pytest.approx(expected[name]) for name in SCORES}
 
 
