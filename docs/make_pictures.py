@@ -18,8 +18,6 @@ from PIL import Image
 
 DOCS = Path(__file__).parent
 SIZE = (1600, 1100)
-COLORS = 256
-"""Of a picture, so that it is small."""
 PATIENCE = 600
 """Seconds after which something that was waited for has gone wrong."""
 SMALL = {"steps": "", "width": 8, "depth": 3, "tile": 128}
@@ -139,16 +137,19 @@ def drawn(panel: Any) -> np.ndarray:
     """Draw all of a panel, without the empty space below it, as an array (Y, X, RGB)."""
     from napari._qt.utils import QImg2array
     from qtpy.QtCore import QRect
+    from qtpy.QtWidgets import QWidget
 
     content = panel.widget()
-    height = min(content.height(), content.sizeHint().height())
+    parts = [part for part in content.findChildren(QWidget) if part.parent() is content]
+    bottom = max(part.geometry().bottom() for part in parts if part.isVisible())
+    height = bottom + content.layout().contentsMargins().bottom()
     return QImg2array(content.grab(QRect(0, 0, content.width(), height)).toImage())
 
 
 def save(pixels: np.ndarray, path: Path) -> None:
-    """Write a picture, with few colors."""
+    """Write a picture, as small as PNG allows."""
     picture = Image.fromarray(pixels[..., :3])
-    picture.quantize(COLORS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.save(path, optimize=True)
     print(f"{path}: {picture.width} x {picture.height}, {path.stat().st_size // 1000} kB")
 
 
