@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from napari_utile import __version__
-from napari_utile.console import DEFECT, DONE, MEND, report
+from napari_utile.console import DEFECT, DONE, MEND, STOPPED, report
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
 from napari_utile.settings import (
@@ -226,6 +226,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
     except EngineError as error:
         return _fail(str(error), DEFECT, as_events)
+    except KeyboardInterrupt:  # before a run began, or pressed twice
+        return STOPPED
     except Exception as error:
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from time import monotonic
+from contextlib import closing, contextmanager
+from time import monotonic, sleep
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +28,9 @@ from napari_utile.events import (
     TileDone,
     Warned,
 )
+
+PARENT = os.getppid()
+"""Process that started this one."""
 
 DONE, DEFECT, MEND, STOPPED = 0, 1, 2, 130
 """Exit statuses: done, a defect of ours, the user must change something, stopped."""
@@ -63,13 +67,22 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def _read_stdin(self) -> None:
-        parent = os.getppid()
         for line in sys.stdin:
             if line.strip() == "stop":
                 self.asked = True
-        # the window died without a word: nobody is left who would ask
-        if os.getppid() != parent:
-            self.asked = True
+        # The window died without a word: nobody is left who would ask. Its pipe ends a moment
+        # before it does; a run whose input is /dev/null may outlive its shell.
+        if _is_pipe(sys.stdin):
+            sleep(0.5)
+            self.asked |= os.getppid() != PARENT
+
+
+def _is_pipe(stream: Any) -> bool:
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def report(run: Generator[Event, None, Any], events: bool, only_json: bool) -> int:
@@ -77,7 +90,7 @@ def report(run: Generator[Event, None, Any], events: bool, only_json: bool) -> i
     if events:
         return follow(run, print_line, to_stdin=True)
     with Display(quiet=only_json) as display:
-        return follow(run, display if not only_json else _print_the_end)
+        return follow(run, display if not only_json else print_the_end)
 
 
 def follow(
@@ -85,7 +98,7 @@ def follow(
 ) -> int:
     """Hand the events of a run to `show` until it ends or is stopped."""
     began, out = monotonic(), ""
-    with StopRequest().listening(to_stdin) as stop:
+    with StopRequest().listening(to_stdin) as stop, closing(run):
         for event in run:
             show(event)
             if isinstance(event, RunStarted):
@@ -94,7 +107,6 @@ def follow(
                 return DEFECT if event.failed else DONE
             if stop.asked:
                 break
-    run.close()
     show(RunDone(out=out, seconds=monotonic() - began, stopped=True))
     return STOPPED
 
@@ -104,7 +116,10 @@ def print_line(event: Event) -> None:
     print(event.line(), flush=True)
 
 
-def _print_the_end(event: Event) -> None:
+def print_the_end(event: Event) -> None:
+    """Write the result as JSON; what did not go as asked is said on standard error."""
+    if isinstance(event, Warned):
+        print(f"warning: {event.message}", file=sys.stderr)
     if isinstance(event, RunDone):
         print(event.model_dump_json(indent=2, exclude={"event"}))
 
@@ -115,7 +130,7 @@ class Display:
     def __init__(self, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"),
@@ -155,15 +170,15 @@ class Display:
             case EpochDone():
                 self._say(epoch_line(event))
             case Warned():
-                self._say(f"[yellow]warning:[/] {event.message}")
+                self._say(f"warning: {event.message}", style="yellow")
             case RunDone():
                 verb = "stopped" if event.stopped else "done"
                 self._say(f"{verb} after {clock(event.seconds)}: {event.out}")
             case PreviewReady():
                 pass
 
-    def _say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True)
+    def _say(self, line: str, style: str | None = None) -> None:
+        self.console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
 
     def _advance(self, words: str, share: float, rate: str, left: float | None) -> None:
         left_words = "" if left is None else f"{clock(left)} left"

@@ -1,0 +1,274 @@
+"""A run in a terminal: shown, stopped, and given an exit status."""
+
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+from rich.console import Console
+
+from napari_utile import console
+from napari_utile.console import (
+    DEFECT,
+    DONE,
+    STOPPED,
+    Display,
+    StopRequest,
+    clock,
+    epoch_line,
+    follow,
+    print_line,
+    report,
+)
+from napari_utile.events import (
+    EpochDone,
+    PreviewReady,
+    RunDone,
+    RunStarted,
+    StepDone,
+    TileDone,
+    Warned,
+    parse_event,
+)
+
+STARTED = RunStarted(job="train", out="run", device="cpu", facts={"network": "unet"})
+STEP = StepDone(
+    step=7, loss=0.25, learning_rate=1e-3, progress=0.5, rate=3.0, seconds_left=61.0
+)
+EPOCH = EpochDone(
+    epoch=1, step=7, train_loss=0.3, val_loss=0.2, scores={"iou": 0.875, "dice": 0.9},
+    is_best=True, seconds=75.0,
+)  # fmt: skip
+TILE = TileDone(done=1, total=4, image="x", index=(), write=((0, 4), (4, 9)), rate=1.0)
+PREVIEW = PreviewReady(path="a.tif", step=7)
+DONE_WELL = RunDone(out="run", seconds=80.0)
+
+
+@pytest.fixture(autouse=True)
+def no_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+
+class Run:
+    """A run as a script; says whether it was closed before its end."""
+
+    def __init__(self, *events, after=None):
+        self.events, self.after = events, after
+        self.stopped = False
+
+    def __call__(self):
+        try:
+            for event in self.events:
+                yield event
+                if self.after:
+                    self.after()
+        except GeneratorExit:
+            self.stopped = True
+            raise
+
+
+def test_a_run_that_ends_is_done():
+    seen = []
+    assert follow(Run(STARTED, STEP, DONE_WELL)(), seen.append) == DONE
+    assert seen == [STARTED, STEP, DONE_WELL]
+
+
+def test_a_run_with_failed_inputs_is_no_success():
+    failed = RunDone(out="run", seconds=1, failed=("a.tif: is empty.",))
+    assert follow(Run(STARTED, failed)(), lambda event: None) == DEFECT
+
+
+def test_a_signal_ends_the_run_after_the_event_at_hand():
+    seen, run = [], Run(STARTED, *[STEP] * 9, DONE_WELL)
+
+    def show(event):
+        seen.append(event)
+        if event is STEP:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert follow(run(), show) == STOPPED
+    assert run.stopped
+    assert [event.event for event in seen] == ["RunStarted", "StepDone", "RunDone"]
+    assert seen[-1].stopped
+    assert seen[-1].out == "run"
+
+
+def test_handlers_of_others_come_back():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with StopRequest().listening(to_stdin=False):
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_asked_twice_it_ends_at_once():
+    with StopRequest().listening(to_stdin=False) as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_line_stop_ends_the_run(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("go on\nstop\n"))
+    run = Run(STARTED, *[STEP] * 500, after=lambda: time.sleep(0.01))
+    seen = []
+    assert follow(run(), seen.append, to_stdin=True) == STOPPED
+    assert run.stopped
+    assert len(seen) < 500
+
+
+@pytest.mark.parametrize("heard", ["", "stopp\n", "please stop\n"])
+def test_nothing_else_does(monkeypatch, heard):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(heard))
+    run = Run(STARTED, *[STEP] * 5, DONE_WELL, after=lambda: time.sleep(0.01))
+    assert follow(run(), lambda event: None, to_stdin=True) == DONE
+
+
+@pytest.mark.parametrize("parent", ["alive", "dead"])
+def test_a_run_does_not_outlive_the_window_that_started_it(monkeypatch, parent):
+    read, write = os.pipe()
+    os.close(write)
+    monkeypatch.setattr(console, "sleep", lambda seconds: None)
+    if parent == "dead":
+        monkeypatch.setattr(console, "PARENT", 2**30)
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        run = Run(STARTED, *[STEP] * 50, DONE_WELL, after=lambda: time.sleep(0.01))
+        status = follow(run(), lambda event: None, to_stdin=True)
+    assert status == (STOPPED if parent == "dead" else DONE)
+
+
+def test_a_run_without_input_may_outlive_its_shell(monkeypatch):
+    monkeypatch.setattr(console, "sleep", lambda seconds: None)
+    monkeypatch.setattr(console, "PARENT", 2**30)
+    with open(os.devnull) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        run = Run(STARTED, *[STEP] * 20, DONE_WELL, after=lambda: time.sleep(0.01))
+        assert follow(run(), lambda event: None, to_stdin=True) == DONE
+
+
+def test_in_a_thread_signals_are_left_alone():
+    statuses = []
+    thread = threading.Thread(
+        target=lambda: statuses.append(follow(Run(STARTED, DONE_WELL)(), lambda event: None))
+    )
+    thread.start()
+    thread.join()
+    assert statuses == [DONE]
+
+
+def test_a_listener_that_went_away_ends_the_run():
+    run = Run(STARTED, STEP, DONE_WELL)
+
+    def show(event):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        follow(run(), show)
+    assert run.stopped
+
+
+def test_events_are_lines_of_json_and_nothing_else(capsys):
+    report(Run(STARTED, STEP, EPOCH, DONE_WELL)(), events=True, only_json=False)
+    out, err = capsys.readouterr()
+    assert [parse_event(line) for line in out.splitlines()] == [STARTED, STEP, EPOCH, DONE_WELL]
+    assert err == ""
+
+
+def test_an_event_is_flushed_at_once(monkeypatch):
+    class Pipe(io.StringIO):
+        flushed = False
+
+        def flush(self):
+            self.flushed = True
+
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    print_line(STEP)
+    assert sys.stdout.flushed
+
+
+def test_json_is_the_result_alone(capsys):
+    report(Run(STARTED, STEP, DONE_WELL)(), events=False, only_json=True)
+    out, err = capsys.readouterr()
+    assert json.loads(out) | {"event": "RunDone"} == json.loads(DONE_WELL.line())
+    assert err == ""
+
+
+def test_warnings_are_never_kept_back(capsys):
+    for only_json in (True, False):
+        report(Run(STARTED, Warned(message="no GPU"), DONE_WELL)(), False, only_json)
+        out, err = capsys.readouterr()
+        assert "warning: no GPU" in err
+        assert "no GPU" not in out
+
+
+def test_people_read_standard_error(capsys):
+    assert report(Run(STARTED, STEP, EPOCH, TILE, PREVIEW, DONE_WELL)(), False, False) == DONE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "train on cpu: network unet",
+        "1:15  step 7  loss 0.300  validation 0.200  iou 0.875  best",
+        "done after 1:20: run",
+    ]
+
+
+def test_a_stopped_run_says_so(capsys):
+    stopped = RunDone(out="run", seconds=3, stopped=True)
+    report(Run(STARTED, stopped)(), events=False, only_json=False)
+    assert "stopped after 0:03: run" in capsys.readouterr().err
+
+
+def test_without_a_terminal_a_line_tells_of_progress_now_and_then(capsys, monkeypatch):
+    now = iter(range(0, 1000, 4))
+    monkeypatch.setattr(console, "monotonic", lambda: next(now))
+    with Display() as display:
+        for _ in range(6):
+            display(STEP)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [" 50%  step 7  loss 0.250  3.0 steps/s  1:01 left"] * 2
+
+
+def test_a_terminal_gets_a_bar():
+    with Display() as display:
+        display.console = Console(file=io.StringIO(), force_terminal=True, width=100)
+        display.progress.live.console = display.console
+        display(STEP)
+        display(TILE)
+        display.progress.refresh()
+    assert display.progress.tasks[0].completed == 0.25
+    assert "tile 1 of 4" in display.progress.tasks[0].description
+
+
+@pytest.mark.parametrize("name", ["a[/b]", "[red]x", "x [1]", ":smile:", "y" * 300])
+def test_names_are_shown_as_they_are(capsys, name):
+    events = (
+        STARTED.model_copy(update={"facts": {"model": name}}),
+        TILE.model_copy(update={"image": name}),
+        Warned(message=name),
+        DONE_WELL.model_copy(update={"out": name}),
+    )
+    assert report(Run(*events)(), events=False, only_json=False) == DONE
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"train on cpu: model {name}",
+        f"warning: {name}",
+        f"done after 1:20: {name}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0:00"), (59.4, "0:59"), (59.6, "1:00"), (3600, "1:00:00"), (3661, "1:01:01")],
+)
+def test_clock(seconds, words):
+    assert clock(seconds) == words
+
+
+def test_a_validation_in_one_line():
+    worse = EPOCH.model_copy(update={"is_best": False, "scores": {}})
+    assert epoch_line(worse).rstrip() == "1:15  step 7  loss 0.300  validation 0.200"
