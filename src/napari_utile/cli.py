@@ -125,6 +125,8 @@ class Weights(WeightSettings):
 
         check_output(self.out, self.overwrite)
         stack = open_image(self.labels)
+        if self.out.exists() and self.out.samefile(self.labels):
+            raise UserError(f"{self.out} is the labels themselves; choose another output.")
         labels = check_labels(stack.read(), self.labels, self.ignore)
         instances = as_instances(labels, self.ignore)
         if self.ignore is not None:

@@ -1,0 +1,537 @@
+"""The command `utile`: its flags, what it prints where, and its exit statuses."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from napari_utile import __version__, cli
+from napari_utile.cli import Predict, Train, main
+from napari_utile.errors import EngineError, UserError
+from napari_utile.events import EpochDone, RunDone, RunFailed, RunStarted, StepDone, parse_event
+from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.stacks import Stack
+from napari_utile.settings import PredictSettings, TrainSettings
+
+TINY = {
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations": 1,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+FLAGS = [part for name, value in TINY.items() for part in (f"--{name}", str(value))]
+
+
+@pytest.fixture(autouse=True)
+def no_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """image.tif, labels.tif and a trained run."""
+    folder = tmp_path_factory.mktemp("cli")
+    random = np.random.default_rng(0)
+    objects = np.zeros((4, 32, 40), np.uint16)
+    for x in range(2, 34, 8):
+        objects[:, 5 : 5 + x // 2 + 4, x : x + 5] = x
+    image = (random.normal(100, 10, objects.shape) + 60 * (objects > 0)).astype(np.uint8)
+    for name, array in (("image", image), ("labels", objects)):
+        like = Stack(array, "zyx", scale=(5, 2, 2), units=("nanometer",) * 3)
+        write_tiff(folder / f"{name}.tif", array, like=like)
+    assert main(train(folder, folder / "run")) == 0
+    return folder
+
+
+def train(folder, out, *flags):
+    files = [str(folder / name) for name in ("image.tif", "labels.tif")]
+    return ["train", *files, "--out", str(out), *FLAGS, *flags]
+
+
+def predict(folder, out, *flags):
+    return [
+        "predict",
+        str(folder / "run"),
+        str(folder / "image.tif"),
+        "--out",
+        str(out),
+        *flags,
+    ]
+
+
+def complaint(capsys, arguments, status=2):
+    """Run the command, expect it to be refused, and give the one line that says why."""
+    assert main([str(argument) for argument in arguments]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("utile: ")
+    assert "Traceback" not in line
+    assert "pydantic" not in line
+    return line.removeprefix("utile: ")
+
+
+# flags are settings
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """Parse the command line, run nothing, and give the settings."""
+    seen = []
+    for command in (Train, Predict):
+        monkeypatch.setattr(command, "run", lambda self: seen.append(self.options()) or 0)
+
+    def parsed(*arguments):
+        assert main([str(argument) for argument in arguments]) == 0
+        return seen.pop()
+
+    return parsed
+
+
+OTHER = {
+    "recipe": "paper", "target": "classes", "ignore": 9, "sparse": True,
+    "network": "encoder-decoder", "depth": 3, "width": 5, "padding": "valid", "norm": "none",
+    "dropout": 0.25, "output": "sigmoid", "steps": 11, "minutes": 0.5, "validations": 3, "validation": 0.3, "tile": 32, "batch": 2,
+    "optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "weight_decay": 0.5,
+    "schedule": "constant", "w0": 3.5, "sigma": 2.5, "class_balance": False, "elastic": 1.5,
+    "rotation": 90.0, "flips": False, "gray": 0.5, "seed": 7, "device": "cpu",
+    "precision": "fp32", "averaging": True, "threshold": 0.25, "min_size": 3, "deformed": 0.25,
+}  # fmt: skip
+"""For every option a value that is not the default."""
+
+
+def flag(name, value):
+    kebab = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{'' if value else 'no-'}{kebab}"]
+    return [f"--{kebab}", str(value)]
+
+
+@pytest.mark.parametrize("name", TrainSettings.model_fields)
+def test_every_option_of_training_is_a_flag(parsed, name):
+    assert OTHER[name] != TrainSettings.model_fields[name].default
+    settings = parsed("train", "i", "l", "--out", "o", *flag(name, OTHER[name]))
+    assert settings == TrainSettings(**{name: OTHER[name]})
+
+
+@pytest.mark.parametrize("name", PredictSettings.model_fields)
+def test_every_option_of_prediction_is_a_flag(parsed, name):
+    value = "instances" if name == "output" else OTHER[name]
+    settings = parsed("predict", "m", "i", "--out", "o", *flag(name, value))
+    assert settings == PredictSettings(**{name: value})
+
+
+def test_without_flags_the_settings_are_the_defaults(parsed):
+    assert parsed("train", "i", "l", "--out", "o") == TrainSettings()
+    assert parsed("predict", "m", "i", "--out", "o") == PredictSettings()
+
+
+def test_a_negative_id_can_be_ignored(parsed):
+    assert parsed("train", "i", "l", "--out", "o", "--ignore", "-1").ignore == -1
+    assert parsed("train", "i", "l", "--out", "o", "--ignore=-1").ignore == -1
+
+
+def test_flags_win_over_the_file(parsed, tmp_path):
+    file = tmp_path / "settings.json"
+    file.write_text(TrainSettings(width=8, seed=5, minutes=3).text())
+    settings = parsed("train", "i", "l", "--out", "o", "--settings", file, "--width", 4)
+    assert settings == TrainSettings(width=4, seed=5, minutes=3)
+    # the default, if it is given, too
+    settings = parsed("train", "i", "l", "--out", "o", "--settings", file, "--seed", 0)
+    assert settings == TrainSettings(width=8, seed=0, minutes=3)
+
+
+def test_a_file_may_hold_some_options_only(parsed, tmp_path):
+    file = tmp_path / "settings.json"
+    file.write_text('{"recipe": "paper", "minutes": 2}')
+    settings = parsed("train", "i", "l", "--out", "o", "--settings", file)
+    assert settings == TrainSettings(recipe="paper", minutes=2)
+
+
+def test_a_flag_wins_over_the_recipe(parsed):
+    settings = parsed("train", "i", "l", "--out", "o", "--recipe", "paper", "--width", 4)
+    assert settings == TrainSettings(recipe="paper", width=4)
+
+
+def test_a_file_keeps_its_recipe_when_a_flag_is_added(parsed, tmp_path):
+    file, paper = tmp_path / "settings.json", TrainSettings(recipe="paper", momentum=0.5)
+    file.write_text(paper.text())
+    settings = parsed("train", "i", "l", "--out", "o", "--settings", file, "--width", 4)
+    assert settings == TrainSettings(recipe="paper", momentum=0.5, width=4)
+
+
+@pytest.mark.parametrize(
+    "name", ["TRAIN", "train", "STEPS", "UTILE_TRAIN", "VERSION", "PREDICT"]
+)
+def test_variables_of_the_environment_change_nothing(parsed, monkeypatch, name):
+    monkeypatch.setenv(name, '{"steps": 3, "version": true}')
+    assert parsed("train", "i", "l", "--out", "o") == TrainSettings()
+
+
+def test_settings_of_a_run_give_the_same_run(folder, tmp_path):
+    chosen = ["--learning-rate", "0.004", "--no-flips", "--seed", "3"]
+    assert main(train(folder, tmp_path / "a", *chosen)) == 0
+    first = tmp_path / "a" / "settings.json"
+    files = [str(folder / name) for name in ("image.tif", "labels.tif")]
+    again = ["train", *files, "--out", str(tmp_path / "b"), "--settings", str(first)]
+    assert main(again) == 0
+    assert (tmp_path / "b" / "settings.json").read_bytes() == first.read_bytes()
+    expected = TrainSettings(**TINY, learning_rate=0.004, flips=False, seed=3)
+    assert first.read_text() == expected.text()
+
+
+# what is printed where
+
+
+def test_help_names_every_command_and_option(capsys):
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    for command in ("train", "predict", "weights", "evaluate", "sample", "doctor"):
+        assert command in out
+    assert main(["train", "--help"]) == 0
+    out = capsys.readouterr().out
+    for name, field in TrainSettings.model_fields.items():
+        assert name.replace("_", "-") in out
+        assert " ".join(field.description.split()[:3]) in " ".join(out.split())
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"utile {__version__}\n"
+
+
+def test_people_read_standard_error(folder, tmp_path, capsys):
+    assert main(train(folder, tmp_path / "run")) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "validation" in err
+    assert str(tmp_path / "run") in err
+
+
+def test_events_are_the_only_thing_on_standard_output(folder, tmp_path, capsys):
+    assert main(train(folder, tmp_path / "run", "--events")) == 0
+    events = [parse_event(line) for line in capsys.readouterr().out.splitlines()]
+    assert isinstance(events[0], RunStarted)
+    assert sum(isinstance(event, StepDone) for event in events) == 2
+    assert isinstance(events[-1], RunDone)
+    assert main(predict(folder, tmp_path / "p.zarr", "--events")) == 0
+    events = [parse_event(line) for line in capsys.readouterr().out.splitlines()]
+    assert isinstance(events[-1], RunDone)
+    assert events[-1].out == str(tmp_path / "p.zarr")
+
+
+def test_json_is_the_only_thing_on_standard_output(folder, tmp_path, capsys):
+    for arguments in (train(folder, tmp_path / "run"), predict(folder, tmp_path / "p.zarr")):
+        assert main([*arguments, "--json"]) == 0
+        result = json.loads(capsys.readouterr().out)
+        assert result["out"] == str(arguments[arguments.index("--out") + 1])
+        assert result["stopped"] is False
+
+
+def test_a_failure_is_an_event_too(folder, tmp_path, capsys):
+    (tmp_path / "empty.tif").touch()
+    arguments = [
+        "predict",
+        folder / "run",
+        tmp_path / "empty.tif",
+        "--out",
+        tmp_path / "p.zarr",
+    ]
+    assert main([*map(str, arguments), "--events"]) == 2
+    out, err = capsys.readouterr()
+    last = parse_event(out.splitlines()[-1])
+    assert last == RunFailed(message=f"{tmp_path / 'empty.tif'} is empty.", user=True)
+    assert err == f"utile: {last.message}\n"
+
+
+# the commands
+
+
+def test_train_predict_and_evaluate(folder, tmp_path, capsys):
+    out = tmp_path / "i.tif"
+    assert main(predict(folder, out, "--output", "instances", "--tile", "16")) == 0
+    assert open_image(out).scale == (5, 2, 2)
+    capsys.readouterr()
+    assert main(["evaluate", str(out), str(folder / "labels.tif"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert 0 <= report["iou"] <= 1
+    assert main(["evaluate", str(out), str(folder / "labels.tif")]) == 0
+    assert "iou" in capsys.readouterr().out
+
+
+def test_several_images_with_a_bad_one(folder, tmp_path, capsys):
+    (tmp_path / "bad.tif").touch()
+    (tmp_path / "good.tif").write_bytes((folder / "image.tif").read_bytes())
+    images = [str(tmp_path / name) for name in ("bad.tif", "good.tif")]
+    command = [
+        "predict",
+        str(folder / "run"),
+        *images,
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+    ]
+    assert main(command) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["failed"] == [f"{images[0]}: {images[0]} is empty."]
+    assert "bad.tif is left out" in err
+    assert [p.name for p in (tmp_path / "out").glob("[!.]*")] == ["good.zarr"]
+
+
+def test_weights_are_the_weight_map(folder, tmp_path, capsys):
+    from napari_utile.arrays.weight_maps import weight_map
+
+    out = tmp_path / "w.tif"
+    labels = open_image(folder / "labels.tif").read()
+    command = ["weights", str(folder / "labels.tif"), "--out", str(out), "--w0", "7"]
+    assert main([*command, "--sigma", "3"]) == 0
+    np.testing.assert_allclose(open_image(out).read(), weight_map(labels, 7, 3), rtol=1e-6)
+    assert open_image(out).scale == (5, 2, 2)
+    assert capsys.readouterr().out == ""
+    assert "exists; --overwrite replaces it" in complaint(capsys, command)
+    assert main([*command, "--overwrite", "--no-class-balance", "--ignore", "2"]) == 0
+    expected = weight_map(np.where(labels == 2, 0, labels), 7, 5, False)
+    expected[labels == 2] = 0
+    np.testing.assert_allclose(open_image(out).read(), expected, rtol=1e-6)
+
+
+def test_weights_of_a_mask_are_those_of_its_parts(tmp_path):
+    from napari_utile.arrays.weight_maps import weight_map
+
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15, 3:12], mask[5:15, 14:25] = 255, 255
+    write_tiff(tmp_path / "mask.tif", mask)
+    out = tmp_path / "w.tif"
+    assert main(["weights", str(tmp_path / "mask.tif"), "--out", str(out)]) == 0
+    parts = mask // 255 + (np.arange(30) > 13) * (mask > 0)
+    np.testing.assert_allclose(open_image(out).read(), weight_map(parts), rtol=1e-6)
+
+
+def test_labels_are_never_overwritten_by_their_weights(folder, tmp_path, capsys):
+    labels = tmp_path / "labels.tif"
+    labels.write_bytes((folder / "labels.tif").read_bytes())
+    line = complaint(capsys, ["weights", labels, "--out", labels, "--overwrite"])
+    assert "is the labels themselves" in line
+    assert labels.read_bytes() == (folder / "labels.tif").read_bytes()
+
+
+def test_a_sample_can_be_trained_on(tmp_path, capsys):
+    assert main(["sample", "synthetic", "--out", str(tmp_path / "s")]) == 0
+    paths = capsys.readouterr().out.splitlines()
+    assert paths == [str(tmp_path / "s" / name) for name in ("image.tif", "labels.tif")]
+    image, labels = (open_image(path) for path in paths)
+    assert image.shape == labels.shape
+    assert labels.read().max() > 1
+    assert "exists" in complaint(capsys, ["sample", "synthetic", "--out", tmp_path / "s"])
+
+
+def test_doctor(capsys):
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["U-Tile"] == __version__
+    assert main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in found)
+
+
+# what is refused
+
+PATHS = ["train", "i.tif", "l.tif", "--out", "run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["train"], "required: IMAGE, LABELS"),
+        (["train", "i", "l"], "--out"),
+        (["fly"], "'fly'"),
+        ([*PATHS, "--stepps", "3"], "unrecognized arguments: --stepps"),
+        ([*PATHS, "--steps", "0"], "--steps 0: should be greater than or equal to 1."),
+        ([*PATHS, "--steps", "many"], "--steps many: should be a valid integer"),
+        ([*PATHS, "--steps"], "--steps: expected one argument"),
+        ([*PATHS, "--minutes", "inf"], "--minutes inf: should be a finite number."),
+        ([*PATHS, "--learning-rate", "-1"], "--learning-rate -1: should be greater than 0."),
+        ([*PATHS, "--network", "vgg"], "--network vgg: should be 'unet' or 'encoder-decoder'."),
+        ([*PATHS, "--settings", "no.json"], "no.json cannot be read: No such file"),
+        ([*PATHS, "--tile", "3"], "--tile 3: should be greater than or equal to 16."),
+        (PATHS, "i.tif was not found."),
+        (["predict", "m", "i.tif", "--out", "p", "--tile", "big"], "--tile big: should be"),
+        (["predict", "m", "i.tif", "--out", "p"], "m does not exist."),
+        (["evaluate", "a.tif", "b.tif"], "a.tif was not found."),
+        (["weights", "l.tif", "--out", "w.tif"], "l.tif was not found."),
+        (["sample", "cat", "--out", "x"], "should be 'synthetic' or 'isbi2012'."),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(capsys, monkeypatch, tmp_path, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    assert reason in complaint(capsys, arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "holds no settings"),
+        ('{"widht": 3}', "widht"),
+        ('{"width": 0}', "width 0: should be greater"),
+        ('{"width": "x"}', "width x"),
+    ],
+)
+def test_a_wrong_file_of_settings_is_named(capsys, tmp_path, content, reason):
+    file = tmp_path / "mine.json"
+    file.write_text(content)
+    line = complaint(capsys, [*PATHS, "--settings", file])
+    assert reason in line
+    assert "mine.json" in line
+
+
+def test_settings_that_are_no_text_are_named(capsys, tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_bytes(b"\xff\xfe\x00")
+    assert "mine.json is not JSON" in complaint(capsys, [*PATHS, "--settings", file])
+
+
+# exit statuses
+
+
+def fails_with(monkeypatch, error):
+    def run(self):
+        raise error
+
+    monkeypatch.setattr(cli.Doctor, "run", run)
+
+
+def test_what_a_user_can_mend_is_status_2(monkeypatch, capsys):
+    fails_with(monkeypatch, UserError("Mend\nthis."))
+    assert complaint(capsys, ["doctor"]) == "Mend this."
+
+
+def test_a_file_that_cannot_be_written_is_status_2(monkeypatch, capsys):
+    fails_with(monkeypatch, PermissionError(13, "Permission denied", "/x/y"))
+    assert complaint(capsys, ["doctor"]) == "/x/y: Permission denied."
+
+
+def test_a_run_that_broke_is_status_1(monkeypatch, capsys):
+    fails_with(monkeypatch, EngineError("The disk went away."))
+    assert complaint(capsys, ["doctor"], status=1) == "The disk went away."
+
+
+def test_a_defect_of_ours_is_status_1_with_all_that_helps_to_find_it(monkeypatch, capsys):
+    fails_with(monkeypatch, KeyError("oops"))
+    assert main(["doctor"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" in err
+    assert err.splitlines()[-1] == "utile: KeyError: 'oops'"
+
+
+def test_a_defect_is_an_event_too(folder, tmp_path, monkeypatch, capsys):
+    from napari_utile.engine import training_run
+
+    def broken(*_):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(training_run, "make_sampler", broken)
+    assert main(train(folder, tmp_path / "run", "--events")) == 1
+    last = parse_event(capsys.readouterr().out.splitlines()[-1])
+    assert last == RunFailed(message="ZeroDivisionError: oops", user=False)
+
+
+def test_ctrl_c_before_a_run_begins_is_quiet(monkeypatch, capsys):
+    fails_with(monkeypatch, KeyboardInterrupt())
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+# stopping
+
+
+def test_stop_on_standard_input_saves_and_ends(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("stop\n"))
+    assert main(train(folder, tmp_path / "run", "--steps", "100000", "--events")) == 130
+    last = parse_event(capsys.readouterr().out.splitlines()[-1])
+    assert isinstance(last, RunDone)
+    assert last.stopped
+    assert main(predict(tmp_path, tmp_path / "p.zarr")) == 2  # no image.tif there
+    image = str(folder / "image.tif")
+    model = str(tmp_path / "run" / "model")
+    assert main(["predict", model, image, "--out", str(tmp_path / "p.zarr")]) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_ends(folder, tmp_path, how):
+    arguments = train(folder, tmp_path / "run", "--steps", "100000", "--validations", "20000")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "napari_utile", *arguments, "--events"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout:
+        if isinstance(parse_event(line), EpochDone):
+            process.send_signal(how)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert err == ""
+    assert parse_event(out.splitlines()[-1]).stopped
+    from napari_utile.engine.model import load_model
+
+    assert load_model(tmp_path / "run").scores
+
+
+def test_a_run_ends_soon_after_its_window_was_killed(folder, tmp_path):
+    command = [sys.executable, "-m", "napari_utile", *train(folder, tmp_path / "run")]
+    command += ["--steps", "1000000", "--events"]
+    window = subprocess.Popen(
+        [sys.executable, "-c", WINDOW, *command], stdout=subprocess.PIPE, text=True
+    )
+    engine = int(window.stdout.readline())
+    assert isinstance(parse_event(window.stdout.readline()), RunStarted)
+    window.kill()
+    window.wait()
+    window.stdout.close()
+    for _ in range(100):
+        if not is_alive(engine):
+            break
+        time.sleep(0.1)
+    else:
+        os.kill(engine, signal.SIGKILL)
+        pytest.fail("the engine outlived its window")
+
+
+WINDOW = """
+import subprocess, sys
+pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+engine = subprocess.Popen(sys.argv[1:], text=True, **pipes)
+print(engine.pid, flush=True)
+for line in engine.stdout:
+    print(line, end="", flush=True)
+"""
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # one that has ended and that nobody has asked about yet
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_help_loads_no_torch():
+    code = (
+        "import sys; from napari_utile.cli import main; status = main(['train', '--help']); "
+        "sys.exit(status or 'torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

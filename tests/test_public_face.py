@@ -1,0 +1,70 @@
+"""What scripts depend on."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import napari_utile as utile
+from napari_utile import arrays, engine, errors, metrics, networks, settings
+
+
+def test_every_public_name_is_there():
+    for name in utile.__all__:
+        assert getattr(utile, name) is not None
+
+
+def test_names_are_those_of_their_homes():
+    assert utile.weight_map is arrays.weight_maps.weight_map
+    assert utile.instances is arrays.labels.instances
+    assert utile.evaluate is metrics.evaluate
+    assert utile.train is engine.jobs.train
+    assert utile.predict is engine.jobs.predict
+    assert utile.Model is engine.model.Model
+    assert utile.load_model is engine.model.load_model
+    assert utile.networks is networks
+    assert utile.TrainSettings is settings.TrainSettings
+    assert utile.UserError is errors.UserError
+
+
+def test_tab_completion_shows_them():
+    assert dir(utile) == sorted(utile.__all__)
+
+
+def test_other_names_are_not():
+    with pytest.raises(AttributeError, match="no attribute 'tain'"):
+        _ = utile.tain
+
+
+def parameters(function):
+    return list(inspect.signature(function).parameters)
+
+
+def test_arguments_keep_their_names_and_order():
+    assert parameters(utile.weight_map)[:4] == ["labels", "w0", "sigma", "class_balance"]
+    assert parameters(utile.train)[:3] == ["images", "labels", "settings"]
+    assert parameters(utile.predict)[:3] == ["model", "image", "tile"]
+    assert parameters(utile.load_model) == ["path"]
+    assert parameters(utile.evaluate)[:2] == ["prediction", "truth"]
+    assert parameters(utile.instances)[0] == "probabilities"
+    assert parameters(utile.networks.UNet) == [
+        "in_channels", "classes", "depth", "width", "padding", "norm", "dropout",
+    ]  # fmt: skip
+    assert parameters(utile.Model)[0] == "network"
+
+
+def test_errors_are_no_runtime_errors():
+    for error in (utile.UserError, utile.EngineError):
+        assert issubclass(error, Exception)
+        assert not issubclass(error, RuntimeError)
+
+
+def test_names_that_need_no_torch_load_none():
+    code = """
+import sys
+import napari_utile as utile
+utile.weight_map, utile.instances, utile.evaluate, utile.TrainSettings
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
