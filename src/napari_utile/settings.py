@@ -21,6 +21,7 @@ PAPER = {
     "schedule": "constant",
     "tile": 388,
     "batch": 1,
+    "deformed": 1.0,
 }
 """What Ronneberger et al. (2015) did. They give no learning rate and no dropout rate."""
 
@@ -94,6 +95,9 @@ class TrainSettings(Settings):
         10.0, ge=0, description="Random displacements, standard deviation (paper: 10), px"
     )
     rotation: float = Field(180.0, ge=0, le=180, description="Largest random rotation, degrees")
+    deformed: float = Field(
+        0.5, ge=0, le=1, description="Share of tiles so changed; others are turned by quarters"
+    )
     flips: bool = Field(True, description="Mirror at random")
     gray: float = Field(
         0.2, ge=0, lt=1, description="Random change of contrast and brightness, share"

@@ -196,3 +196,24 @@ def test_gray_values_change_within_their_limits():
 def test_gray_values_stay_when_that_is_off():
     image = noise(8, 8)
     assert torch.equal(change_gray(image, STILL, seeded()), image)
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_tiles_that_are_not_deformed_keep_every_pixel_as_it_is(size):
+    plane, random = noise(30, 40), seeded()
+    values = set(plane.flatten().tolist())
+    exact = Deformation(share=0.0)
+    for _ in range(20):
+        positions = source_positions(torch.tensor([14.2, 19.7]), size, exact, random)
+        tile = sample(plane, positions, "bicubic")
+        nearest = sample(plane, positions, "nearest")
+        assert torch.allclose(tile, nearest, atol=1e-4)
+        assert set(nearest.flatten().tolist()) <= values
+
+
+def test_the_share_says_how_many_tiles_are_deformed():
+    random = seeded()
+    half = Deformation(elastic=0, rotation=30, flips=False, share=0.5)
+    tiles = [source_positions(torch.zeros(2), 3, half, random) for _ in range(400)]
+    turned = [bool((tile != tile.round()).any()) for tile in tiles]
+    assert np.mean(turned) == pytest.approx(0.5, abs=0.08)

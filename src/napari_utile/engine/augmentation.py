@@ -8,7 +8,7 @@ vectors on a coarse 3 by 3 grid" from a Gaussian of 10 px, interpolated bicubica
 """
 
 from dataclasses import dataclass
-from math import radians
+from math import pi, radians
 
 import torch
 from torch import Generator, Tensor
@@ -29,12 +29,17 @@ class Deformation:
         Mirror half of the tiles.
     gray : float
         Largest relative change of contrast, and of brightness in standard deviations.
+    share : float
+        Of the tiles that are rotated by any angle and deformed. The others are flipped and
+        turned by quarters: no pixel of theirs is interpolated, so they keep the noise that
+        the images to come will have.
     """
 
     elastic: float = 10.0
     rotation: float = 180.0
     flips: bool = True
     gray: float = 0.2
+    share: float = 1.0
 
 
 def source_positions(
@@ -57,13 +62,19 @@ def source_positions(
     device = centre.device
     ramp = torch.arange(size, device=device, dtype=torch.float32) - (size - 1) / 2
     offsets = torch.stack(torch.meshgrid(ramp, ramp, indexing="ij"), dim=-1)
-    angle, side = torch.rand(2, generator=generator, device=device)
-    angle = (2 * angle - 1) * radians(deformation.rotation)
+    angle, side, kind = torch.rand(3, generator=generator, device=device)
+    interpolated = bool(kind < deformation.share)
+    if interpolated:
+        angle = (2 * angle - 1) * radians(deformation.rotation)
+    else:
+        quarters = 4 if deformation.rotation >= 90 else 1
+        angle = (angle * quarters).floor() * (pi / 2)
+        centre = (centre - ramp[0]).round() + ramp[0]  # the tile's pixels lie on the plane's
     mirror = torch.where((side < 0.5) & deformation.flips, -1.0, 1.0)
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn = torch.stack([torch.stack([cos, -sin * mirror]), torch.stack([sin, cos * mirror])])
     positions = centre + offsets @ turn.T
-    if deformation.elastic:
+    if interpolated and deformation.elastic:
         grid = torch.randn(1, 2, 3, 3, generator=generator, device=device) * deformation.elastic
         field = functional.interpolate(grid, size, mode="bicubic", align_corners=True)
         positions = positions + field[0].permute(1, 2, 0)
