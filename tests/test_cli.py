@@ -95,7 +95,8 @@ def parsed(monkeypatch):
 OTHER = {
     "recipe": "paper", "target": "classes", "ignore": 9, "sparse": True,
     "network": "encoder-decoder", "depth": 3, "width": 5, "padding": "valid", "norm": "none",
-    "dropout": 0.25, "output": "sigmoid", "steps": 11, "minutes": 0.5, "validations": 3, "validation": 0.3, "tile": 32, "batch": 2,
+    "dropout": 0.25, "output": "sigmoid", "steps": 11,
+    "minutes": 0.5, "validations": 3, "validation": 0.3, "tile": 32, "batch": 2,
     "optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "weight_decay": 0.5,
     "schedule": "constant", "w0": 3.5, "sigma": 2.5, "class_balance": False, "elastic": 1.5,
     "rotation": 90.0, "flips": False, "gray": 0.5, "seed": 7, "device": "cpu",

@@ -1,0 +1,191 @@
+"""Input that nothing can be learnt from, and learning that breaks: faults 3, 6 and 14."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import napari_utile as utile
+from napari_utile.cli import main
+from napari_utile.engine import training
+from napari_utile.engine.batches import TileSampler
+from napari_utile.events import EpochDone, RunFailed, parse_event
+from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.runs import Run
+
+torch.set_num_threads(1)
+
+TINY = {
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 20, "validations": 10,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+SETTINGS = utile.TrainSettings(**TINY)
+
+
+@pytest.fixture
+def cells():
+    """A float image of bright squares, and their instances."""
+    objects = np.zeros((4, 32, 40), np.uint16)
+    for x in range(2, 34, 8):
+        objects[:, 5:18, x : x + 5] = x
+    noise = np.random.default_rng(0).normal(100, 10, objects.shape)
+    return (noise + 60 * (objects > 0)).astype(np.float32), objects
+
+
+def refusals(image, labels, folder, capsys, **options):
+    """Train on arrays, and on files in the shell; give both refusals."""
+    with pytest.raises(utile.UserError) as refused:
+        utile.train(image, labels, utile.TrainSettings(**TINY | options))
+    write_tiff(folder / "em.tif", image)
+    write_tiff(folder / "ids.tif", labels)
+    status, error = shell(folder, capsys, **options)
+    assert status == 2
+    return str(refused.value), error
+
+
+def shell(folder, capsys, **options):
+    arguments = ["train", folder / "em.tif", folder / "ids.tif", "--out", folder / "run"]
+    for name, value in (TINY | options).items():
+        arguments += [f"--{name.replace('_', '-')}", value]
+    status = main([str(argument) for argument in arguments])
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in error
+    return status, error
+
+
+def test_the_cells_can_be_learnt_from(cells, tmp_path, capsys):
+    write_tiff(tmp_path / "em.tif", cells[0])
+    write_tiff(tmp_path / "ids.tif", cells[1])
+    assert shell(tmp_path, capsys)[0] == 0
+
+
+@pytest.mark.parametrize("z", [0, 3])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_fault_03_a_pixel_that_is_no_number_is_named_by_image_and_slice(
+    cells, tmp_path, capsys, z, value
+):
+    image, objects = cells
+    image[z, 4:6, 7] = value
+    python, error = refusals(image, objects, tmp_path, capsys)
+    assert f"Image 'image', slice {z}: 2 pixels are NaN or infinite" in python
+    assert f"utile: Image 'em.tif', slice {z}: 2 pixels are NaN or infinite" in error
+    assert error.count("\n") == 1
+
+
+def test_fault_03_a_constant_slice_is_named(cells, tmp_path, capsys):
+    image, objects = cells
+    image[2] = 7
+    python, error = refusals(image, objects, tmp_path, capsys)
+    assert "Image 'image', slice 2 is constant (7.0)" in python
+    assert "Image 'em.tif', slice 2 is constant (7.0)" in error
+
+
+def test_fault_03_a_prediction_stays_finite_and_warns(cells, tmp_path, capsys):
+    image, objects = cells
+    utile.train(image, objects, SETTINGS).save(tmp_path / "model")
+    image[1, 3, 3], image[2] = np.nan, 50
+    write_tiff(tmp_path / "em.tif", image)
+    out = tmp_path / "p.tif"
+    arguments = ["predict", tmp_path / "model", tmp_path / "em.tif", "--out", out]
+    assert main([*map(str, arguments), "--json"]) == 0
+    assert "Slice 1 of em.tif has pixels that are NaN" in capsys.readouterr().err
+    assert np.isfinite(open_image(out).read()).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda ids: 0 * ids, "show no object, only background: 5,120 annotated of 5,120"),
+        (lambda ids: 0 * ids + 1, "show no background, only objects: 5,120 annotated"),
+        (lambda ids: 0 * ids + 9, "annotate no pixel: 0 annotated of 5,120"),
+        (lambda ids: np.where(np.arange(4)[:, None, None] == 3, 0, ids), "validation part"),
+        (lambda ids: np.where(np.arange(4)[:, None, None] < 3, 0, ids), "training part"),
+    ],
+)
+def test_fault_06_labels_that_teach_nothing_are_refused_with_counts(
+    cells, tmp_path, capsys, change, reason
+):
+    image, objects = cells
+    python, error = refusals(image, change(objects), tmp_path, capsys, ignore=9)
+    assert reason in python
+    assert reason in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_fault_06_a_single_small_plane_is_refused(cells, tmp_path, capsys):
+    image, objects = (array[0, :4, :3] for array in cells)
+    objects = objects.copy()
+    objects[0, 0] = 1
+    _, error = refusals(image, objects, tmp_path, capsys)
+    assert "validation part" in error or "too small to be divided" in error
+
+
+def test_fault_06_a_single_object_is_enough(cells):
+    image, objects = cells
+    one = np.where(objects == objects[0, 6, 3], objects, 0)
+    assert utile.train(image, one, SETTINGS).scores
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    """Tiles that are no numbers any more from the tenth on."""
+    batch, count = TileSampler.batch, iter(range(1, 1000))
+
+    def broken(self, size):
+        drawn = batch(self, size)
+        return drawn._replace(images=drawn.images * torch.nan) if next(count) >= 10 else drawn
+
+    monkeypatch.setattr(TileSampler, "batch", broken)
+
+
+def test_fault_14_a_loss_that_is_no_number_stops_and_the_best_is_kept(
+    cells, tmp_path, breaking
+):
+    with pytest.raises(utile.UserError) as refused:
+        utile.train(*cells, SETTINGS, out=tmp_path / "run")
+    message = str(refused.value)
+    assert "no longer a number at step 10 (learning rate " in message
+    assert "lower the learning rate below 0.003" in message
+    assert message.endswith("The best model so far is kept.")
+    epochs = [e for e in Run(tmp_path / "run").recorded() if isinstance(e, EpochDone)]
+    best = min(epochs, key=lambda event: event.val_loss)
+    model = utile.load_model(tmp_path / "run")
+    assert model.scores == best.scores
+    assert np.isfinite(utile.predict(model, cells[0])).all()
+
+
+def test_fault_14_the_shell_and_the_window_are_told(
+    cells, tmp_path, breaking, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    write_tiff(tmp_path / "em.tif", cells[0])
+    write_tiff(tmp_path / "ids.tif", cells[1])
+    arguments = ["train", tmp_path / "em.tif", tmp_path / "ids.tif", "--out", tmp_path / "run"]
+    flags = [f"--{name}={value}" for name, value in TINY.items()]
+    assert main([*map(str, arguments), *flags, "--events"]) == 2
+    out, error = capsys.readouterr()
+    last = parse_event(out.splitlines()[-1])
+    assert isinstance(last, RunFailed) and last.user
+    assert "at step 10" in last.message
+    assert error == f"utile: {last.message}\n"
+    utile.load_model(tmp_path / "run")
+
+
+def test_fault_14_a_learning_rate_that_is_too_high_is_survived(cells, tmp_path):
+    options = {"optimizer": "sgd", "norm": "none", "learning_rate": 1e30, "momentum": 0.99}
+    with pytest.raises(utile.UserError, match="no longer a number"):
+        utile.train(*cells, utile.TrainSettings(**TINY | options), out=tmp_path / "run")
+
+
+def test_fault_14_every_event_before_the_end_is_strict_json(cells, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "isfinite", lambda loss: True)
+    monkeypatch.setattr(training, "mean_scores", lambda *_: {"iou": float("nan")})
+    utile.train(*cells, SETTINGS, out=tmp_path / "run")
+    for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+        parse_event(line)
