@@ -181,6 +181,22 @@ def test_whichever_is_used_up_first_ends_the_run(clock):
     assert budget.progress(9) == 1
 
 
+def test_slow_validations_leave_time_to_learn(clock, monkeypatch):
+    class Ticking(Budget):
+        """Time passes whenever somebody looks at it."""
+
+        def progress(self, step):
+            clock.now += 1
+            return super().progress(step)
+
+    learner = Learner(tiny(), Script(two_discs(16).truth), settings(validations=100, minutes=1))
+    run = train(learner, [two_discs(16)], Ticking(None, 0.5), lambda found: None)
+    names = [event.event for event in run]
+    assert names.count("EpochDone") > 3
+    assert all(pair != ("EpochDone", "EpochDone") for pair in pairwise(names))
+    assert names[0] == "StepDone"
+
+
 def test_seconds_left_are_those_of_the_pace_so_far(clock):
     run, _ = start(settings(steps=4, validations=1))
     clock.now += 6

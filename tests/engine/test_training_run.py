@@ -8,7 +8,7 @@ import torch
 
 from napari_utile.engine.model import load_model
 from napari_utile.engine.prediction import logits
-from napari_utile.engine.training import Budget
+from napari_utile.engine.training import Budget, validate
 from napari_utile.engine.training_run import (
     build,
     make_sampler,
@@ -114,14 +114,16 @@ def test_the_best_model_on_disk_is_the_one_returned(tmp_path):
     assert not model.network.training
 
 
-def test_the_model_is_not_the_network_that_goes_on_learning():
-    run = start(tiny(steps=6, validations=3))
-    models = []
-    for event in run:
-        if isinstance(event, EpochDone) and event.is_best:
-            models.append(run.gi_frame.f_locals["best"].model)
-    assert len({id(model) for model in models}) == len(models)
-    assert all(model.network is not run for model in models)
+@pytest.mark.parametrize("rate", [0.01, 0.5])
+def test_the_model_is_the_network_of_the_best_validation(rate):
+    # with the higher rate it is not the last one
+    settings = tiny(steps=8, validations=8, learning_rate=rate, schedule="constant")
+    data = ready(*stacks(*cells()), settings)
+    events, model = drained(training_run(data, settings, Budget(8, None), None))
+    losses = [event.val_loss for event in events if isinstance(event, EpochDone)]
+    assert (losses[-1] > min(losses)) == (rate > 0.1)
+    again = validate(model.network, data.validation, torch.device("cpu"))
+    assert again.loss == pytest.approx(min(losses), rel=1e-5)
 
 
 @pytest.mark.parametrize("stop_at", [RunStarted, StepDone, EpochDone])
@@ -145,6 +147,15 @@ def test_the_same_seed_gives_the_same_model_bit_for_bit():
     assert all(torch.equal(first[name], again[name]) for name in first)
     other = drained(start(tiny(seed=6, batch=2, dropout=0.1)))[1].network.state_dict()
     assert not torch.equal(first["classify.weight"], other["classify.weight"])
+
+
+def test_the_seed_draws_the_weights_to_start_from():
+    def first_weights(seed):
+        settings = tiny(steps=1, seed=seed, learning_rate=1e-30, weight_decay=0)
+        return drained(start(settings))[1].network.state_dict()["classify.weight"]
+
+    assert torch.equal(first_weights(1), first_weights(1))
+    assert not torch.equal(first_weights(1), first_weights(2))
 
 
 def test_the_same_seed_gives_the_same_model_with_and_without_a_folder(tmp_path):
