@@ -72,7 +72,9 @@ class TrainSettings(Settings):
     # the budget
     steps: int | None = Field(None, ge=1, description="Optimizer steps to take at most")
     minutes: float | None = Field(None, gt=0, description="Minutes to train at most")
-    validations: int = Field(20, ge=1, description="How often to validate during the run")
+    validations: int = Field(
+        20, ge=1, description="How often to validate; by the clock, less often if it takes long"
+    )
     validation: float = Field(
         0.2, gt=0, lt=1, description="Share of the annotated pixels kept for validation"
     )

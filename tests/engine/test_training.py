@@ -465,3 +465,19 @@ def test_a_network_that_breaks_in_its_last_step_is_not_kept():
     with pytest.raises(UserError, match=r"in the validation after step 4.*is kept\.$"):
         list(run)
     assert len(kept) == 1
+
+
+def test_by_the_clock_validations_take_a_tenth_of_the_time_at_most(clock, monkeypatch):
+    def slow(*given):
+        clock.now += 6
+        return validate(*given)
+
+    monkeypatch.setattr(training, "validate", slow)
+    run, _ = start(settings(steps=None, minutes=5, validations=100))
+    ends = []
+    for event in run:
+        if isinstance(event, StepDone):
+            clock.now += 1
+        elif isinstance(event, EpochDone):
+            ends.append(clock.now)
+    assert min(np.diff(ends)[:-1]) >= 60

@@ -21,6 +21,8 @@ from napari_utile.settings import TrainSettings
 SCORES = ("iou", "dice", "pixel_error", "matching_ap50", "f1_50", "panoptic_quality", "seg")
 HIDDEN = -1
 """Id in the truth of pixels that nobody annotated."""
+VALIDATION_SHARE = 0.1
+"""Of a run that ends by the clock: validations come less often where they cost more."""
 WARM_UP = 0.1
 """Share of a one-cycle run in which the learning rate rises."""
 
@@ -67,11 +69,14 @@ class Budget:
         """Time since the start."""
         return monotonic() - self.start
 
+    def share(self, seconds: float) -> float:
+        """Give the share of the budget that a time is; 0 if time does not count."""
+        return seconds / (60 * self.minutes) if self.minutes else 0.0
+
     def progress(self, step: int) -> float:
         """Give the share that is used after `step` steps, 0 to 1."""
         by_steps = step / self.steps if self.steps else 0.0
-        by_time = self.seconds / (60 * self.minutes) if self.minutes else 0.0
-        return min(1.0, max(by_steps, by_time))
+        return min(1.0, max(by_steps, self.share(self.seconds)))
 
 
 class Learner:
@@ -162,11 +167,13 @@ def train(
     if not validation:
         raise ValueError("need at least one plane to validate on")
     epochs = learner.settings.validations
-    best, epoch = None, 0
+    best, epoch, cost = None, 0, 0.0
     try:
         while (progress := budget.progress(learner.step)) < 1:
             end = (int(progress * epochs + 1e-9) + 1) / epochs  # 0.58 * 50 is 28.999...
+            end = min(1.0, max(end, progress + budget.share(cost / VALIDATION_SHARE)))
             train_loss = yield from train_epoch(learner, budget, end)
+            began = budget.seconds
             found = validate(learner.network, validation, learner.sampler.device)
             if not isfinite(found.loss):
                 raise FloatingPointError(f"in the validation after step {learner.step}")
@@ -175,6 +182,7 @@ def train(
             if is_best:
                 keep(found)
                 best = found.loss
+            cost = budget.seconds - began
             yield EpochDone(
                 epoch=epoch,
                 step=learner.step,
