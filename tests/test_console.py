@@ -90,7 +90,8 @@ def test_a_signal_ends_the_run_after_the_event_at_hand():
         if event is STEP:
             os.kill(os.getpid(), signal.SIGINT)
 
-    assert follow(run(), show) == STOPPED
+    events = run()  # held here, so that no one else ends it
+    assert follow(events, show) == STOPPED
     assert run.stopped
     assert [event.event for event in seen] == ["RunStarted", "StepDone", "RunDone"]
     assert seen[-1].stopped
@@ -163,12 +164,13 @@ def test_in_a_thread_signals_are_left_alone():
 
 def test_a_listener_that_went_away_ends_the_run():
     run = Run(STARTED, STEP, DONE_WELL)
+    events = run()
 
     def show(event):
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        follow(run(), show)
+        follow(events, show)
     assert run.stopped
 
 
