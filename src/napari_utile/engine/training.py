@@ -273,11 +273,11 @@ def validate(
         weights.append(importance.sum().item())
         predicted.append(probabilities(scores))
     first = predicted[0]
-    loss = float(np.average(losses, weights=weights)) if any(weights) else 0.0
+    mean = float(np.average(losses, weights=weights)) if any(weights) else 0.0
     truths = [plane.objects for plane in planes]
     return Validation(
-        loss=loss,
-        scores=mean_scores(truths, predicted) if isfinite(loss) else {},
+        loss=mean,
+        scores=mean_scores(truths, predicted) if isfinite(mean) else {},
         foreground=1 - first[0] if len(first) > 1 else first[0],
     )
 
