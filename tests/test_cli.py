@@ -98,7 +98,7 @@ OTHER = {
     "dropout": 0.25, "output": "sigmoid", "steps": 11,
     "minutes": 0.5, "validations": 3, "validation": 0.3, "tile": 32, "batch": 2,
     "optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "weight_decay": 0.5,
-    "schedule": "constant", "w0": 3.5, "sigma": 2.5, "class_balance": False, "elastic": 1.5,
+    "schedule": "constant", "w0": 3.5, "sigma": 2.5, "class_balance": True, "elastic": 1.5,
     "rotation": 90.0, "flips": False, "gray": 0.5, "seed": 7, "device": "cpu",
     "precision": "fp32", "averaging": True, "threshold": 0.25, "min_size": 3, "deformed": 0.25,
 }  # fmt: skip

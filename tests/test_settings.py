@@ -139,7 +139,8 @@ def test_a_tile_is_nothing_else(tile):
 
 
 def test_what_two_panels_share_has_one_default():
-    for name in ("w0", "sigma", "class_balance", "ignore"):
+    # the default recipe learns without class balance; the map is shown as the paper has it
+    for name in ("w0", "sigma", "ignore"):
         assert getattr(TrainSettings(), name) == getattr(WeightSettings(), name)
     assert PredictSettings().threshold == EvaluateSettings().threshold
 
@@ -147,3 +148,8 @@ def test_what_two_panels_share_has_one_default():
 def test_nothing_else_hides_in_the_module():
     classes = [c for c in vars(settings).values() if isinstance(c, type)]
     assert {c for c in classes if issubclass(c, Settings)} == {Settings, *EVERY}
+
+
+def test_the_paper_balances_the_classes():
+    assert TrainSettings(recipe="paper").class_balance
+    assert WeightSettings().class_balance

@@ -27,6 +27,7 @@ from napari_utile.console import DEFECT, DONE, MEND, STOPPED, report
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
 from napari_utile.settings import (
+    PAPER,
     EvaluateSettings,
     PredictSettings,
     Settings,
@@ -54,7 +55,10 @@ class _Run(BaseModel):
         """Give the settings alone: those of the file, then the flags that were given."""
         given = {name: getattr(self, name) for name in self.flags()}
         if self.settings is not None:
-            given = _read(self.settings) | given
+            kept = _read(self.settings)
+            if "recipe" in given:  # the named set wins over what another run was made with
+                kept = {name: value for name, value in kept.items() if name not in PAPER}
+            given = kept | given
         try:
             return self.kind(**given)
         except ValidationError as error:
@@ -118,7 +122,7 @@ class Weights(WeightSettings):
     overwrite: bool = Field(False, description="Replace what is there")
 
     def run(self) -> int:
-        from napari_utile.arrays.labels import as_instances, check_labels
+        from napari_utile.arrays.labels import as_instances, check_labels, with_gaps
         from napari_utile.arrays.weight_maps import weight_map
         from napari_utile.files.images import open_image, write_tiff
         from napari_utile.files.runs import check_output
@@ -128,7 +132,7 @@ class Weights(WeightSettings):
         if self.out.exists() and self.out.samefile(self.labels):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
         labels = check_labels(stack.read(), self.labels, self.ignore)
-        instances = as_instances(labels, self.ignore)
+        instances = with_gaps(as_instances(labels, self.ignore))
         if self.ignore is not None:
             instances[labels == self.ignore] = HIDDEN
         weights = weight_map(instances, self.w0, self.sigma, self.class_balance, ignore=HIDDEN)

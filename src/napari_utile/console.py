@@ -195,7 +195,7 @@ def epoch_line(event: EpochDone) -> str:
     """Say in one line what a validation found."""
     scores = "  ".join(
         f"{name} {event.scores[name]:.3f}"
-        for name in ("iou", "f1_50", "panoptic_quality")
+        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality")
         if name in event.scores
     )
     mark = "  best" if event.is_best else ""

@@ -60,7 +60,7 @@ def written(path, found, overwrite=False, ids=(), **settings):
     output = Output(
         path, image(found.shape[1:]), model(len(found), ids), options, TILE, overwrite
     )
-    fill(output.writer(), found)
+    fill(output.writer, found)
     output.complete()
     return open_image(path)
 
@@ -159,7 +159,18 @@ def test_writers_hold_one_plane_at_most():
     target = np.zeros(SHAPE, np.uint32)
     writer = InstanceWriter(target, PredictSettings(output="instances"))
     fill(writer, probabilities())
-    assert writer.plane.nbytes == 2 * 20 * 30 * 4
+    assert writer.foreground.nbytes == 20 * 30 * 4
+
+
+def test_instances_of_a_plane_that_was_not_completed_are_written_too():
+    target = np.zeros((20, 30), np.uint32)
+    writer = InstanceWriter(target, PredictSettings(output="instances"))
+    tile = np.stack([np.zeros((20, 15)), np.ones((20, 15))]).astype(np.float32)
+    writer[:, 0:20, 0:15] = tile
+    assert not target.any()
+    writer.finish_plane()
+    assert (target[:, :15] == 1).all()
+    assert not target[:, 15:].any()
 
 
 def test_instances_appear_plane_by_plane():

@@ -8,6 +8,7 @@ from skimage.measure import label
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.weight_maps import weight_map
+from napari_utile.engine import preparation
 from napari_utile.engine.preparation import class_weights, prepare
 from napari_utile.engine.training import HIDDEN
 from napari_utile.errors import UserError
@@ -128,7 +129,7 @@ def test_weights_are_the_weight_map_of_the_training_labels(class_balance):
 
 def test_weights_of_one_divided_image_are_those_of_its_training_block():
     image, objects = cells((40, 80))
-    data = prepared(image, objects)
+    data = prepared(image, objects, class_balance=True)
     end = data.training[0].image.shape[2]
     np.testing.assert_allclose(
         data.training[0].weights, weight_map(objects[:, :end]), rtol=1e-5
@@ -187,7 +188,7 @@ def test_classes_have_equal_totals():
     image, _ = cells((3, 20, 20))
     kinds = np.zeros((3, 20, 20), int)
     kinds[:, :6], kinds[:, 6:8] = 5, 9
-    data = prepared(image, kinds, target="classes", w0=0)
+    data = prepared(image, kinds, target="classes", w0=0, class_balance=True)
     assert data.ids == (0, 5, 9)
     classes = np.stack([plane.classes for plane in data.training])
     weights = np.stack([plane.weights for plane in data.training])
@@ -299,8 +300,24 @@ def test_one_class_only_is_refused_with_counts(labels, reason):
 
 def test_the_labels_that_are_wrong_are_named_among_several():
     image, objects = cells((16, 24))
-    message = refusal([image] * 3, [objects, np.zeros_like(objects), objects])
+    message = refusal([image] * 3, [objects, objects - 9, objects])
     assert "'labels 1'" in message
+
+
+def test_one_of_several_images_may_show_no_object():
+    image, objects = cells((16, 24))
+    labels = [objects, objects, objects, objects, np.zeros_like(objects)]
+    data = prepared([image] * 5, labels)
+    assert len(data.training) + len(data.validation) == 5
+    assert any("have no object" in warning for warning in data.warnings)
+
+
+def test_fault_05_training_on_more_than_the_memory_holds_is_refused(monkeypatch):
+    monkeypatch.setattr(preparation, "memory_budget", lambda: 10_000)
+    image, objects = cells((4, 16, 24))
+    message = refusal(image, objects)
+    assert "1,536 pixels" in message
+    assert "10 kB may be used" in message
 
 
 @pytest.mark.parametrize("empty", [slice(0, 4), slice(4, 5)])

@@ -20,6 +20,7 @@ from napari_utile.engine.training import (
     ValidationPlane,
     learning_rate,
     make_optimizer,
+    mean_scores,
     train,
     validate,
 )
@@ -481,3 +482,22 @@ def test_by_the_clock_validations_take_a_tenth_of_the_time_at_most(clock, monkey
         elif isinstance(event, EpochDone):
             ends.append(clock.now)
     assert min(np.diff(ends)[:-1]) >= 60
+
+
+def test_a_budget_that_is_used_up_at_once_still_leaves_a_model(clock):
+    run, kept = start(settings(steps=None, minutes=0.001))
+    clock.now += 60
+    names = [event.event for event in run]
+    assert names == ["StepDone", "EpochDone"]
+    assert len(kept) == 1
+
+
+def test_kinds_of_pixels_are_scored_kind_by_kind():
+    truth = np.array([[0, 1, 1, 2, 2, HIDDEN]])
+    found = np.array([[0, 1, 1, 1, 2, 0]])
+    predicted = np.eye(3, dtype=np.float32)[found].transpose(2, 0, 1)
+    plane = ValidationPlane(two_discs().truth, truth, has_objects=False)
+    scores = mean_scores([plane], [predicted])
+    assert scores["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert scores["iou"] == 1
+    assert "f1_50" not in scores

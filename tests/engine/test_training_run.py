@@ -8,7 +8,7 @@ import torch
 
 from napari_utile.engine.model import load_model
 from napari_utile.engine.prediction import logits
-from napari_utile.engine.training import Budget, validate
+from napari_utile.engine.training import validate
 from napari_utile.engine.training_run import (
     build,
     make_sampler,
@@ -57,7 +57,7 @@ def stacks(image, labels, axes=None):
 
 def start(settings, run=None, pair=None):
     data = ready(*stacks(*(pair or cells())), settings)
-    return training_run(data, settings, Budget(settings.steps, settings.minutes), run)
+    return training_run(data, settings, run)
 
 
 def drained(run):
@@ -119,7 +119,7 @@ def test_the_model_is_the_network_of_the_best_validation(rate):
     # with the higher rate it is not the last one
     settings = tiny(steps=8, validations=8, learning_rate=rate, schedule="constant")
     data = ready(*stacks(*cells()), settings)
-    events, model = drained(training_run(data, settings, Budget(8, None), None))
+    events, model = drained(training_run(data, settings, None))
     losses = [event.val_loss for event in events if isinstance(event, EpochDone)]
     assert (losses[-1] > min(losses)) == (rate > 0.1)
     again = validate(model.network, data.validation, torch.device("cpu"))

@@ -128,3 +128,12 @@ def test_an_output_file_is_refused_if_it_is_there(tmp_path):
     check_output(tmp_path / "a.tif", overwrite=True)
     with pytest.raises(UserError, match=r"a\.tif exists; --overwrite replaces it"):
         check_output(tmp_path / "a.tif")
+
+
+def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):
+    (tmp_path / "settings.json").write_text('{"editor.fontSize": 12}')
+    (tmp_path / "previews").mkdir()
+    with pytest.raises(UserError, match="not a run folder"):
+        Run.create(tmp_path, TrainSettings(), overwrite=True)
+    assert (tmp_path / "previews").exists()
+    assert "fontSize" in (tmp_path / "settings.json").read_text()

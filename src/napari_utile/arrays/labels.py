@@ -45,6 +45,8 @@ def training_target(
     target: Literal["instances", "classes"] = "instances",
     ignore: int | None = None,
     sparse: bool = False,
+    *,
+    alone: bool = True,
 ) -> Target:
     """Say for every pixel of `labels` which class the network shall find there.
 
@@ -59,6 +61,9 @@ def training_target(
         Id of pixels that nobody annotated.
     sparse : bool, default False
         0 means "not annotated" too, 1 is background, 2... are the objects or classes.
+
+    alone : bool, default True
+        These are all the labels there are; otherwise they need not show every class.
 
     Raises
     ------
@@ -94,7 +99,8 @@ def training_target(
         classes = np.searchsorted(np.array(ids, labels.dtype), labels).astype(np.uint8)
         objects = components(classes)
     classes[ignored] = IGNORE
-    _refuse_one_class(classes, ids, target)
+    if alone:
+        _refuse_one_class(classes, ids, target)
     return Target(classes, objects, ids)
 
 

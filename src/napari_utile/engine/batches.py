@@ -67,7 +67,9 @@ class TileSampler:
     ):
         if not planes:
             raise ValueError("no plane to draw tiles from")
-        self.planes, self.size, self.margin = planes, size, margin
+        self.size, self.margin = size, margin
+        self.images = [plane.image for plane in planes]
+        self.truths = [torch.stack([p.classes.float(), p.weights]) for p in planes]
         self.deformation, self.generator = deformation, generator
         self.device = planes[0].image.device
         areas = torch.tensor([float(plane.classes.numel()) for plane in planes])
@@ -78,11 +80,11 @@ class TileSampler:
         chosen = torch.multinomial(
             self.areas, count, replacement=True, generator=self.generator
         )
-        tiles = [self._tile(self.planes[i]) for i in chosen.tolist()]
+        tiles = [self._tile(self.images[i], self.truths[i]) for i in chosen.tolist()]
         return Batch(*(torch.stack(part) for part in zip(*tiles, strict=True)))
 
-    def _tile(self, plane: Plane) -> tuple[Tensor, Tensor, Tensor]:
-        extent = torch.tensor(plane.classes.shape, device=self.device) - 1
+    def _tile(self, image: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        extent = torch.tensor(image.shape[-2:], device=self.device) - 1
         # a tile hangs over the border by a quarter at most: mirrored context, not copies
         inset = ((self.size - 2 * self.margin) / 4 * torch.ones(2, device=self.device)).minimum(
             extent / 2
@@ -90,10 +92,9 @@ class TileSampler:
         place = torch.rand(2, generator=self.generator, device=self.device)
         centre = inset + place * (extent - 2 * inset)
         positions = source_positions(centre, self.size, self.deformation, self.generator)
-        image = sample(plane.image, positions, "bicubic")
+        tile = sample(image, positions, "bicubic")
         inner = slice(self.margin, self.size - self.margin)
         positions = positions[inner, inner]
-        classes = sample(plane.classes[None], positions, "nearest")[0]
-        weights = sample(plane.weights[None], positions, "nearest")[0]
-        image = change_gray(image, self.deformation, self.generator)
-        return image, classes.to(torch.uint8), weights
+        classes, weights = sample(truth, positions, "nearest")
+        tile = change_gray(tile, self.deformation, self.generator)
+        return tile, classes.to(torch.uint8), weights

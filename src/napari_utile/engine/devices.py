@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,12 @@ def reasons_without_gpu() -> list[str]:
     return []
 
 
+def unused_gpu() -> str | None:
+    """Say why the GPU that this machine has is not used; None if it is, or there is none."""
+    reasons = reasons_without_gpu() if shutil.which("nvidia-smi") else []
+    return f"Computing on the CPU. {reasons[0]}" if reasons else None
+
+
 def autocast_dtype(device: torch.device, precision: str, training: bool) -> torch.dtype | None:
     """Give the number format of the convolutions; None is float32.
 
@@ -101,9 +108,8 @@ def _has_bfloat16() -> bool:
 def _too_old() -> str | None:
     """Name a GPU for which this PyTorch has no code."""
     major, minor = torch.cuda.get_device_capability()
-    lowest = min(
-        (int(arch[3:]) for arch in torch.cuda.get_arch_list() if arch[3:].isdigit()), default=0
-    )
+    compiled = [arch.removeprefix("sm_") for arch in torch.cuda.get_arch_list()]  # AMD: gfx...
+    lowest = min((int(arch) for arch in compiled if arch.isdigit()), default=0)
     if 10 * major + minor >= lowest:
         return None
     return (

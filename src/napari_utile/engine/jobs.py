@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.engine.devices import autocast_dtype, choose_device, describe
+from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.model import Model, load_model
-from napari_utile.engine.outputs import Output
+from napari_utile.engine.outputs import Output, check_result
 from napari_utile.engine.prediction import check_channels, tile_size
 from napari_utile.engine.prediction import predict as predict_tiles
-from napari_utile.engine.training import Budget
 from napari_utile.engine.training_run import ready, training_run
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
@@ -140,15 +139,13 @@ def run_training(
         Before anything is computed, if the input cannot be trained on, there is no such
         device, or the run folder is taken; later, if the loss is no longer a number.
     """
-    budget = Budget(settings.steps, settings.minutes)
     if out is None:
-        data = ready(images, labels, settings)
-        return (yield from training_run(data, settings, budget, None))
+        return (yield from training_run(ready(images, labels, settings), settings, None))
     # an older run is given up only when it is sure that this one can start
     checked = ready(images, labels, settings) if overwrite else None
     with Run.create(out, settings, overwrite) as run:
         data = checked or ready(images, labels, settings)
-        return (yield from recorded(training_run(data, settings, budget, run), run))
+        return (yield from recorded(training_run(data, settings, run), run))
 
 
 def predict_files(
@@ -190,12 +187,18 @@ def predict_files(
     loaded, paths = load_model(model), expand(images)
     results = result_of_each(paths, Path(out))
     device = choose_device(settings.device)
+    if len(paths) == 1:
+        stack = open_image(paths[0])
+        check_channels(loaded, stack)
+        check_result(out, stack, overwrite)
     yield RunStarted(
         job="predict",
         out=str(out),
         device=describe(device, autocast_dtype(device, settings.precision, training=False)),
         facts={"model": str(model), "images": len(paths), "output": settings.output},
     )
+    if settings.device == "auto" and (reason := unused_gpu()):
+        yield Warned(message=reason)
     done, failed = [], []
     for path, result in zip(paths, results, strict=True):
         try:
@@ -229,12 +232,16 @@ def predict_file(
     with locked(result):
         tile = tile_size(model, stack, settings)
         output = Output(result, stack, model, settings, tile, overwrite)
-        yield from predict_tiles(model, stack, output.writer(), settings, tile)
-        output.complete()
+        try:
+            yield from predict_tiles(model, stack, output.writer, settings, tile)
+            output.complete()
+        finally:
+            output.close()
 
 
 def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, None, T]:
     """Pass events on, and keep them in the run folder."""
+    began = monotonic()
     try:
         while True:
             event = next(events)
@@ -242,6 +249,9 @@ def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, No
             yield event
     except StopIteration as end:
         return end.value
+    except GeneratorExit:
+        run.record(RunDone(out=str(run.folder), seconds=monotonic() - began, stopped=True))
+        raise
     finally:
         events.close()
 

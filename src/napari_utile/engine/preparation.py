@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -16,7 +17,11 @@ from napari_utile.engine.batches import Plane
 from napari_utile.engine.training import HIDDEN, ValidationPlane
 from napari_utile.errors import UserError
 from napari_utile.files.images import Stack
+from napari_utile.files.stacks import memory_budget, size
 from napari_utile.settings import TrainSettings
+
+BYTES_OF_LABELS = 30
+"""Per pixel: ids, objects, classes, weights, and what making them takes for a while."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,8 @@ class Annotated:
     target: Target
 
     @classmethod
-    def read(cls, image: Stack, labels: Stack, settings: TrainSettings) -> Self:
-        """Read the labels and say what they mean."""
+    def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
+        """Read the labels and say what they mean; they show all classes if they are alone."""
         if image.shape != labels.shape:
             raise UserError(
                 f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
@@ -38,7 +43,9 @@ class Annotated:
             raise UserError(f"Labels '{labels.name}' have {labels.channels} channels, not one.")
         ids = check_labels(labels.read(), f"labels '{labels.name}'", settings.ignore)
         try:
-            target = training_target(ids, settings.target, settings.ignore, settings.sparse)
+            target = training_target(
+                ids, settings.target, settings.ignore, settings.sparse, alone=alone
+            )
         except UserError as error:
             raise UserError(f"Labels '{labels.name}': {error}") from None
         return cls(image, target)
@@ -95,8 +102,9 @@ def prepare(
     """
     if not images:
         raise UserError("There is no image to train on.")
+    check_room(images)
     pairs = [
-        Annotated.read(image, truth, settings)
+        Annotated.read(image, truth, settings, alone=len(images) == 1)
         for image, truth in zip(images, labels, strict=True)
     ]
     channels = {pair.image.channels for pair in pairs}
@@ -121,7 +129,9 @@ def prepare(
         training=tuple(plane(region) for region in parts.training),
         validation=tuple(
             ValidationPlane(
-                plane(region), _judged(pairs[region.image].target, region, settings)
+                plane(region),
+                _judged(pairs[region.image].target, region, settings),
+                has_objects=settings.target == "instances",
             )
             for region in parts.validation
         ),
@@ -131,6 +141,27 @@ def prepare(
         ids=ids,
         warnings=tuple(_doubts(pairs, parts, receptive_field)),
     )
+
+
+def check_room(images: Sequence[Stack]) -> None:
+    """Refuse to train on more than the memory holds, before anything is read.
+
+    Raises
+    ------
+    UserError
+        Names the size, the budget, and what helps.
+    """
+    needed = sum(
+        prod(image.shape) * (BYTES_OF_LABELS + image.channels * (4 + image.dtype.itemsize))
+        for image in images
+    )
+    budget = memory_budget()
+    if needed > budget:
+        raise UserError(
+            f"To train on {sum(prod(image.shape) for image in images):,} pixels takes "
+            f"{size(needed)} of memory and {size(budget)} may be used: give fewer slices, or "
+            "crop them."
+        )
 
 
 def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_utile.arrays.labels import classes
 from napari_utile.engine.batches import Plane, TileSampler
 from napari_utile.engine.losses import weighted_cross_entropy
 from napari_utile.engine.prediction import logits, probabilities
@@ -37,10 +38,13 @@ class ValidationPlane:
         On the CPU.
     objects : ndarray of int, shape (Y, X)
         Instances where they are meant, else the classes; `HIDDEN` where nobody annotated.
+    has_objects : bool
+        Whether `objects` are instances.
     """
 
     truth: Plane
     objects: NDArray[np.integer]
+    has_objects: bool = True
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def train(
     epochs = learner.settings.validations
     best, epoch, cost = None, 0, 0.0
     try:
-        while (progress := budget.progress(learner.step)) < 1:
+        while (progress := budget.progress(learner.step)) < 1 or not epoch:
             end = (int(progress * epochs + 1e-9) + 1) / epochs  # 0.58 * 50 is 28.999...
             end = min(1.0, max(end, progress + budget.share(cost / VALIDATION_SHARE)))
             train_loss = yield from train_epoch(learner, budget, end)
@@ -264,29 +268,49 @@ def validate(
     weights: list[float] = []
     predicted = []
     for plane in planes:
-        image, classes, importance = plane.truth.image, plane.truth.classes, plane.truth.weights
-        scores = logits(network, image.numpy(), device=device)
+        truth, importance = plane.truth, plane.truth.weights
+        scores = logits(network, truth.image.numpy(), device=device)
         loss = weighted_cross_entropy(
-            torch.from_numpy(scores)[None], classes[None], importance[None]
+            torch.from_numpy(scores)[None], truth.classes[None], importance[None]
         )
         losses.append(loss.item())
         weights.append(importance.sum().item())
         predicted.append(probabilities(scores))
     first = predicted[0]
     mean = float(np.average(losses, weights=weights)) if any(weights) else 0.0
-    truths = [plane.objects for plane in planes]
     return Validation(
         loss=mean,
-        scores=mean_scores(truths, predicted) if isfinite(mean) else {},
+        scores=mean_scores(planes, predicted) if isfinite(mean) else {},
         foreground=1 - first[0] if len(first) > 1 else first[0],
     )
 
 
 def mean_scores(
-    truths: Sequence[NDArray[np.integer]], predicted: Sequence[NDArray[np.float32]]
+    planes: Sequence[ValidationPlane], predicted: Sequence[NDArray[np.float32]]
 ) -> dict[str, float]:
     """Average the scores of the planes, each at the threshold 0.5."""
-    reports = [
-        evaluate(p, truth, ignore=HIDDEN) for truth, p in zip(truths, predicted, strict=True)
+    found = [
+        plane_scores(plane, p) if plane.has_objects else class_scores(plane, p)
+        for plane, p in zip(planes, predicted, strict=True)
     ]
-    return {name: float(np.mean([report[name] for report in reports])) for name in SCORES}
+    return {name: float(np.mean([scores[name] for scores in found])) for name in found[0]}
+
+
+def plane_scores(plane: ValidationPlane, predicted: NDArray[np.float32]) -> dict[str, float]:
+    """Score foreground and objects."""
+    report = evaluate(predicted, plane.objects, ignore=HIDDEN)
+    return {name: report[name] for name in SCORES}
+
+
+def class_scores(plane: ValidationPlane, predicted: NDArray[np.float32]) -> dict[str, float]:
+    """Score the foreground, and every kind of pixel: the mean IoU of those that occur."""
+    report = evaluate(predicted, plane.objects, ignore=HIDDEN)
+    annotated = plane.objects != HIDDEN
+    truth, kinds = plane.objects[annotated], classes(predicted)[annotated]
+    occurring = np.union1d(truth, kinds)
+    ious = [
+        ((truth == k) & (kinds == k)).sum() / ((truth == k) | (kinds == k)).sum()
+        for k in occurring[occurring > 0]
+    ]
+    scores = {name: report[name] for name in SCORES[:3]}
+    return scores | {"mean_iou": float(np.mean(ious)) if ious else 1.0}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import TileSampler
-from napari_utile.engine.devices import autocast_dtype, choose_device, describe
+from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData, prepare
 from napari_utile.engine.training import Budget, Learner, Validation, train
@@ -28,14 +28,22 @@ def ready(
     choose_device(settings.device)
     data = prepare(images, labels, settings, receptive_field(settings))
     build(settings, data.channels, len(data.ids))
+    tile = training_tile(settings, data)
+    # batch norm has nothing to average over where one pixel is left at the bottom
+    is_alone = settings.batch == 1 and settings.padding == "same" and tile <= 2**settings.depth
+    if settings.norm == "batch" and is_alone:
+        raise UserError(
+            f"A tile of {tile} px leaves one pixel at depth {settings.depth}: choose a larger "
+            "tile or batch, or a smaller depth."
+        )
     return data
 
 
 def training_run(
-    data: TrainingData, settings: TrainSettings, budget: Budget, run: Run | None
+    data: TrainingData, settings: TrainSettings, run: Run | None
 ) -> Generator[Event, None, Model]:
-    """Build, train, and report; see `jobs.run_training`."""
-    out = str(run.folder) if run else ""
+    """Build, train, and report; see `jobs.run_training`. The minutes begin here."""
+    budget, out = Budget(settings.steps, settings.minutes), str(run.folder) if run else ""
     device = choose_device(settings.device)
     dtype = autocast_dtype(device, settings.precision, training=True)
     torch.manual_seed(settings.seed)
@@ -55,6 +63,8 @@ def training_run(
         )
         for message in data.warnings:
             yield Warned(message=message)
+        if settings.device == "auto" and (reason := unused_gpu()):
+            yield Warned(message=reason)
         if tile < settings.tile:
             yield Warned(message=f"The images are small: the training tile is {tile} px.")
     except GeneratorExit:  # stopped before the first step

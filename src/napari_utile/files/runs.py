@@ -50,7 +50,7 @@ class Run:
         """
         run = cls(folder)
         check_writable(run.settings)
-        if not run.settings.exists() and any(run.folder.glob("[!.]*")):
+        if any(run.folder.glob("[!.]*")) and not run._is_of(type(settings)):
             raise UserError(f"{folder} exists and is not a run folder; choose another name.")
         run.folder.mkdir(parents=True, exist_ok=True)
         run._held.enter_context(locked(run.folder / "run"))
@@ -67,6 +67,14 @@ class Run:
             raise
         return run
 
+    def _is_of(self, kind: type[Settings]) -> bool:
+        """Say whether the folder is a run of this kind; many programs write a settings.json."""
+        try:
+            kind.read(self.settings)
+        except (OSError, ValueError):
+            return False
+        return True
+
     def record(self, event: Event) -> None:
         """Append an event to the record of the run."""
         with _room_for(self.events), self.events.open("a", encoding="utf-8") as file:
@@ -76,8 +84,8 @@ class Run:
         """Read the events of the run; a last line that was cut off is left out."""
         if not self.events.exists():
             return []
-        lines = self.events.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [parse_event(line) for line in lines if line.endswith("\n")]
+        lines = self.events.read_text(encoding="utf-8").split("\n")
+        return [parse_event(line) for line in lines[:-1]]
 
     def close(self) -> None:
         """Let other processes have the folder."""
