@@ -24,6 +24,18 @@ def test_shows_the_defaults_of_the_class(form):
     assert form.widget("minutes").placeholderText() == "off"
 
 
+@pytest.mark.parametrize(
+    ("typed", "other"), [({"minutes": 3.0}, "steps"), ({"steps": 9}, "minutes")]
+)
+def test_a_limit_that_is_typed_is_the_only_one(form, typed, other):
+    ((name, value),) = typed.items()
+    form.set_value(name, str(value))
+    assert form.settings() == TrainSettings(**typed)
+    assert form.widget(other).placeholderText() == "off"
+    form.set_value(name, "")
+    assert form.settings() == TrainSettings()
+
+
 def test_every_option_has_its_description_as_tooltip(form):
     for name, info in TrainSettings.model_fields.items():
         assert form.widget(name).toolTip() == info.description

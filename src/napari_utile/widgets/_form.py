@@ -86,9 +86,10 @@ class Form(QWidget, Generic[S]):
         return next((f"{words(name)}: {why}" for name, why in self.problems.items()), "")
 
     def show_settings(self, settings: S) -> None:
-        """Fill every field from `settings`."""
+        """Fill every field from `settings`; what the class filled in is left to the class."""
         for name, value in settings:
-            self._write(name, value)
+            is_given = name in settings.model_fields_set
+            self._write(name, value if is_given else self._kind.model_fields[name].default)
         self._check()
 
     def widget(self, name: str) -> QWidget:
