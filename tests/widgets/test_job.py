@@ -45,6 +45,20 @@ def test_events_come_in_order_and_the_last_when_the_process_has_gone(play, qtbot
     assert running == [False]
 
 
+@pytest.mark.parametrize(("set_to", "policy"), [(None, "passive"), ("active", "active")])
+def test_threads_of_the_engine_wait_without_spinning(qtbot, monkeypatch, set_to, policy):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if set_to:
+        monkeypatch.setenv("OMP_WAIT_POLICY", set_to)
+    code = "import os; print(os.environ['OMP_WAIT_POLICY']); raise SystemExit(3)"
+    job = Job([sys.executable, "-c", code])
+    job.heard = []
+    job.happened.connect(job.heard.append)
+    job.start()
+    qtbot.waitUntil(ended(job))
+    assert job.heard[-1].message.endswith(policy)
+
+
 def test_stop_ends_a_run_softly(play, qtbot):
     job = play(STARTED, {"do": "wait"}, RunDone(seconds=1, stopped=True))
     qtbot.waitUntil(lambda: bool(job.heard))

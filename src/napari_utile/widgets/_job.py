@@ -44,6 +44,9 @@ class Job(QObject):
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("PYTHONUNBUFFERED", "1")
         environment.insert("PYTHONIOENCODING", "utf-8")
+        if not environment.contains("OMP_WAIT_POLICY"):
+            # idle threads that spin would do so on the cores that the window needs
+            environment.insert("OMP_WAIT_POLICY", "passive")
         self._process = QProcess(self)
         self._process.setProcessEnvironment(environment)
         self._process.setProgram(command[0])
