@@ -93,6 +93,17 @@ def test_a_runtime_error_reaches_the_user(panel, press, qtbot, monkeypatch, erro
     assert panel.button.isEnabled()
 
 
+def test_a_closed_panel_ends_its_work(viewer, press, home, cells):
+    from qtpy import sip
+
+    viewer.add_labels(cells[1].copy(), name="result")
+    panel = EvaluatePanel(viewer)
+    press(panel.button)
+    worker = panel._worker
+    sip.delete(panel)
+    assert worker.abort_requested
+
+
 def test_the_numbers_are_those_of_evaluate(panel, press, qtbot, viewer, cells):
     press(panel.button)
     qtbot.waitUntil(idle(panel))

@@ -63,6 +63,7 @@ class EvaluatePanel(QScrollArea):
         self.button.clicked.connect(self._on_button)
         self.copy.clicked.connect(self._copy)
         self.save.clicked.connect(self._save)
+        self.destroyed.connect(lambda *_: self._stop())
         self._show(None)
         self._check()
 
@@ -105,6 +106,11 @@ class EvaluatePanel(QScrollArea):
 
         self._worker = background(compare, self._on_outcome)
         self._check()
+
+    def _stop(self) -> None:
+        if self._worker is not None:
+            self._worker.quit()
+            self._worker = None
 
     def _on_outcome(self, outcome: Report | Exception) -> None:
         self._worker = None
