@@ -139,6 +139,18 @@ class TestWritten:
         path = path_of(stack_of(layer), tmp_path / "inputs")
         np.testing.assert_array_equal(open_image(path).data, STACK[1:])
 
+    @pytest.mark.parametrize("view", [lambda a: a[::-1], lambda a: a + 1])
+    def test_a_lazy_view_of_the_same_shape_is_not_replaced_by_its_file(
+        self, model, tmp_path, view
+    ):
+        import dask.array as da
+
+        write_tiff(tmp_path / "a.tif", STACK)
+        lazy = view(da.from_array(STACK, chunks=(1, 8, 10)))
+        opened = Stack(lazy, "zyx", name="a", path=tmp_path / "a.tif")
+        path = path_of(opened, tmp_path / "inputs")
+        np.testing.assert_array_equal(open_image(path).data, view(STACK))
+
     def test_pixels_in_memory_are_copied_since_they_may_have_been_edited(self, tmp_path):
         write_tiff(tmp_path / "a.tif", STACK)
         opened = Stack(STACK + 1, "zyx", name="a", path=tmp_path / "a.tif")
@@ -165,6 +177,11 @@ def test_channels_beside_two_dimensional_labels_fit(model):
     assert pair_problem(image, labels) == ""
 
 
+def test_a_layer_of_too_many_axes_is_a_problem_that_is_said(model):
+    image, labels = model.add_image(np.zeros((2,) * 5), name="five"), model.add_labels(STACK)
+    assert pair_problem(image, labels).startswith("Layer 'five'")
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_plane_that_is_not_finite_is_refused_by_layer_and_slice(bad):
     plane = np.arange(4.0).reshape(1, 2, 2)
@@ -177,6 +194,31 @@ def test_a_result_lies_where_its_image_lies(model):
     image = model.add_image(
         STACK, scale=(50, 4, 4), translate=(0, 1, 2), rotate=30, units=["nm"] * 3
     )
-    result = model.add_labels(STACK, **placement(image, 3))
+    result = model.add_labels(STACK, **placement(image, "zyx"))
     assert result.extent.world == pytest.approx(image.extent.world)
     assert result.units == image.units
+
+
+@pytest.mark.parametrize("axes", ["cyx", "yxc"])
+def test_a_result_lies_where_an_image_of_channels_lies(model, axes):
+    rotation, affine = np.eye(3), np.eye(4)
+    y, x = axes.index("y"), axes.index("x")
+    rotation[np.ix_([y, x], [y, x])] = [[0, -1], [1, 0]]
+    affine[y, -1] = 7
+    scale, translate = np.ones(3), np.zeros(3)
+    scale[[y, x]], translate[[y, x]] = (4, 5), (1, 2)
+    image = model.add_image(
+        np.zeros((6, 6, 6)), scale=scale, translate=translate, rotate=rotation, affine=affine
+    )
+    result = model.add_labels(np.zeros((6, 6), int), **placement(image, axes))
+    corner = np.zeros(3)
+    corner[[y, x]] = 2, 3
+    expected = np.array(image.data_to_world(corner))[[y, x]]
+    np.testing.assert_allclose(result.data_to_world((2, 3)), expected)
+
+
+def test_a_sheared_image_keeps_its_shear(model):
+    image = model.add_image(STACK, shear=(0.0, 0.0, 0.5))
+    result = model.add_labels(STACK[0], **placement(image, "cyx"))
+    np.testing.assert_allclose(result.data_to_world((4, 0)), image.data_to_world((0, 4, 0))[1:])
+    np.testing.assert_allclose(result.data_to_world((0, 4)), image.data_to_world((0, 0, 4))[1:])

@@ -93,6 +93,44 @@ def test_a_failure_keeps_what_was_done_and_says_so(panel, script, press, qtbot, 
     assert "em probabilities (partial)" in viewer.layers
 
 
+def test_a_refusal_leaves_the_result_of_the_last_run_as_it_is(
+    panel, script, press, qtbot, viewer, errors, tmp_path
+):
+    script(STARTED, fill(0.5), tile(1), DONE)
+    panel.output.set_path(tmp_path / "mine.zarr")
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert not panel.controls.button.isEnabled()
+    assert "mine.zarr exists" in panel.output.line.toolTip()
+    panel.controls.button.setEnabled(True)
+    press(panel.controls.button)
+    assert "exists" in errors[0]
+    assert [x.name for x in viewer.layers if "prob" in x.name] == ["em probabilities"]
+
+
+def test_a_result_of_channels_lies_where_they_lie(panel, script, press, qtbot, viewer, model):
+    text = "config: {utile: {arguments: {in_channels: 2}}}"
+    (model / "bioimageio.yaml").write_text(text)
+    pixels = np.zeros((2, 64, 64), np.uint8)
+    panel.image.choose(
+        viewer.add_image(pixels, name="two", scale=(1, 4, 5), translate=(0, 7, 8), rotate=30)
+    )
+    script(STARTED, fill(0.5), tile(1), DONE)
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    layer = viewer.layers["two probabilities"]
+    np.testing.assert_array_equal(layer.scale, (4, 5))
+    np.testing.assert_allclose(
+        layer.data_to_world((3, 9)), viewer.layers["two"].data_to_world((0, 3, 9))[1:]
+    )
+
+
+def test_a_layer_of_five_axes_is_said(panel, viewer):
+    panel.image.choose(viewer.add_image(np.zeros((2, 2, 2, 2, 2)), name="five"))
+    assert "Layer 'five'" in panel.controls.messages.text()
+    assert not panel.controls.button.isEnabled()
+
+
 def test_a_model_trained_beside_it_is_chosen(open_panel, viewer, model):
     panel = open_panel(SegmentPanel, viewer)
     assert not panel.controls.button.isEnabled()

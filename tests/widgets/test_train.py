@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from napari.layers import Image
 
+from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
 from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.runs import Run
 from napari_utile.settings import TrainSettings
-from napari_utile.widgets._paths import MODELS
+from napari_utile.widgets._paths import MODELS, new_run_folder
 from napari_utile.widgets.train import TrainPanel
 
 STARTED = RunStarted(job="train", out="OUT", device="cpu", total=100)
@@ -122,20 +125,59 @@ def test_the_copied_command_is_what_would_run(panel, press, qtbot, home, script)
     (run,) = (home / "runs").iterdir()
     assert QApplication.clipboard().text() == (
         f"utile train {run}/inputs/image/em.zarr {run}/inputs/labels/cells.zarr --out {run} "
-        "--minutes 2.0 --steps 2000"
+        "--minutes 2.0"
     )
     assert (run / "inputs" / "image" / "em.zarr").is_dir()
 
 
-def test_a_run_folder_that_holds_something_is_left_alone(
-    panel, script, press, qtbot, errors, tmp_path
-):
+def test_a_folder_that_holds_something_else_is_red_and_left_alone(panel, tmp_path):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("do not lose")
-    arguments = script(STARTED, RunDone(seconds=1))
+    (tmp_path / "mine" / "settings.json").write_text('{"editor.fontSize": 12}')
     panel.folder.set_path(tmp_path / "mine")
+    assert "no run folder" in panel.folder.line.toolTip()
+    assert not panel.controls.button.isEnabled()
+    with pytest.raises(UserError, match="no run folder"):
+        new_run_folder(tmp_path / "mine", TrainSettings())
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["settings.json"]
+
+
+def test_a_folder_with_a_finished_run_is_red(panel, script, press, qtbot, tmp_path):
+    script(STARTED, RunDone(out="OUT", seconds=1))
+    panel.folder.set_path(tmp_path / "mine")
+    panel.controls.happened.connect(
+        lambda _: (tmp_path / "mine" / "model").mkdir(exist_ok=True)
+    )
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
-    assert "is not empty" in errors[0]
-    assert not arguments.exists()
-    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    assert "finished run" in panel.folder.line.toolTip()
+    assert not panel.controls.button.isEnabled()
+
+
+def test_a_folder_whose_command_was_copied_can_be_trained_in(
+    panel, script, press, qtbot, errors, tmp_path
+):
+    panel.folder.set_path(tmp_path / "mine")
+    press(panel.controls.copy)
+    qtbot.waitUntil(idle(panel))
+    panel.form.set_value("steps", "5")
+    arguments = script(STARTED, RunDone(seconds=1, stopped=True))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert errors == []
+    assert json.loads(arguments.read_text())[1] == f"{tmp_path}/mine/inputs_2/image/em.zarr"
+    assert TrainSettings.read(tmp_path / "mine" / "settings.json").steps == 5
+    assert (tmp_path / "mine" / "inputs" / "image" / "em.zarr").is_dir()
+
+
+def test_a_folder_in_which_a_run_goes_on_is_left_alone(tmp_path):
+    with Run.create(tmp_path / "mine", TrainSettings(steps=7)) as run:
+        with pytest.raises(UserError, match="in use"):
+            new_run_folder(run.folder, TrainSettings(steps=5))
+        assert TrainSettings.read(run.settings).steps == 7
+
+
+def test_a_layer_of_five_axes_is_said_and_the_panel_opens(open_panel, viewer):
+    viewer.layers.insert(0, Image(np.zeros((2, 2, 2, 2, 2)), name="five"))
+    panel = open_panel(TrainPanel, viewer)
+    assert "Layer 'five'" in text(panel)
+    assert not panel.controls.button.isEnabled()

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_utile.arrays.weight_maps import weight_map
+from napari_utile.arrays.labels import training_target
+from napari_utile.arrays.weight_maps import target_weights, weight_map
 from napari_utile.widgets.weights import WeightMapPanel
 
 
@@ -99,6 +100,26 @@ def test_a_mask_is_split_into_objects(shown, viewer, qtbot, cells):
     layer.data = (layer.data > 0).astype(np.uint8)
     qtbot.wait(500)
     qtbot.waitUntil(lambda: same(shown, cells[1]))
+
+
+def test_touching_cells_are_parted_as_they_are_for_training(shown, viewer, qtbot, cells):
+    touching = cells[1].copy()
+    touching[..., 31] = touching[..., 30]
+    viewer.layers["cells"].data = touching
+    target = training_target(touching)
+    qtbot.waitUntil(lambda: np.allclose(shown.overlay.data, target_weights(target), atol=1e-5))
+    assert shown.overlay.data[0, 30, 32] > 10 * shown.overlay.data[0, 30, 20]
+
+
+def test_the_map_of_other_labels_lies_where_they_lie(shown, viewer, press, qtbot, cells):
+    place = {"scale": (2, 3, 4), "translate": (5, 6, 7), "rotate": 30}
+    shown.labels_layer.choose(viewer.add_labels(cells[1].copy(), name="other", **place))
+    press(shown.button)
+    qtbot.waitUntil(all_drawn(shown))
+    assert [x.name for x in viewer.layers if "weight" in x.name] == ["weight map"]
+    where = (1, 20, 30)
+    expected = viewer.layers["other"].data_to_world(where)
+    np.testing.assert_allclose(shown.overlay.data_to_world(where), expected)
 
 
 def test_without_labels_there_is_nothing_to_show(panel, viewer):

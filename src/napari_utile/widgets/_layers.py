@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Layer
+from napari.utils.transforms.transform_utils import shear_to_matrix
 from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QSignalBlocker, Signal
@@ -23,6 +24,8 @@ from napari_utile.widgets._paths import plain_name
 
 CHUNK = 1024
 """Side of what a copied layer is written in, px."""
+PATCH = 256
+"""Side of what is compared of a plane to tell whether two are the same, px."""
 
 Check = Callable[[NDArray[Any], tuple[int, ...]], None]
 Steps = Generator[None, None, Path]
@@ -147,7 +150,11 @@ def pair_problem(image: Layer | None, labels: Layer | None) -> str:
     if labels is None:
         return f"Choose a labels layer for '{image.name}': there is none yet."
     shape = tuple(level_0(labels).shape)
-    if stack_of(image, like=shape).shape != shape:
+    try:
+        found = stack_of(image, like=shape).shape
+    except UserError as error:
+        return str(error)
+    if found != shape:
         return (
             f"Image '{image.name}' {tuple(level_0(image).shape)} and labels '{labels.name}' "
             f"{shape} differ in shape."
@@ -217,15 +224,26 @@ def _is_in_memory(data: Any) -> bool:
 
 
 def _is_in_file(stack: Stack, path: Path) -> bool:
-    """Say whether `path` opens to the very same array."""
+    """Say whether `path` opens to the very same array, not to what it was made from."""
     if _is_in_memory(stack.data):
         return False
     try:
         there = open_image(path)
+        same_shape = tuple(there.data.shape) == tuple(stack.data.shape)
+        same_kind = there.dtype == stack.dtype and there.axes == stack.axes
+        return same_shape and same_kind and _look_alike(stack, there)
     except UserError:
         return False
-    same_pixels = tuple(there.data.shape) == tuple(stack.data.shape)
-    return same_pixels and there.dtype == stack.dtype and there.axes == stack.axes
+
+
+def _look_alike(a: Stack, b: Stack) -> bool:
+    """Compare the middle of the first, the middle and the last plane."""
+    y, x = (slice(max(0, (n - PATCH) // 2), (n + PATCH) // 2) for n in a.shape[-2:])
+    planes = a.indices
+    return all(
+        np.array_equal(a.plane(index, y, x), b.plane(index, y, x), equal_nan=True)
+        for index in {planes[0], planes[len(planes) // 2], planes[-1]}
+    )
 
 
 def _path_of(layer: Layer, data: Any) -> Path | None:
@@ -238,14 +256,19 @@ def _path_of(layer: Layer, data: Any) -> Path | None:
     return Path(file) if file else None
 
 
-def placement(layer: Layer, ndim: int) -> dict[str, Any]:
-    """Give the arguments that put a new layer of `ndim` axes onto `layer`."""
+def placement(layer: Layer, axes: str) -> dict[str, Any]:
+    """Give the arguments that put a new layer onto `layer`, whose `axes` are these.
+
+    The new layer has all of them but the channels.
+    """
+    kept = [i for i, axis in enumerate(axes) if axis != "c"]
+    square, homogeneous = np.ix_(kept, kept), np.ix_([*kept, -1], [*kept, -1])
     return {
-        "scale": layer.scale[-ndim:],
-        "translate": layer.translate[-ndim:],
-        "rotate": layer.rotate,
-        "shear": layer.shear,
-        "affine": layer.affine,
-        "units": layer.units[-ndim:],
-        "axis_labels": layer.axis_labels[-ndim:],
+        "scale": layer.scale[kept],
+        "translate": layer.translate[kept],
+        "rotate": layer.rotate[square],
+        "shear": shear_to_matrix(layer.shear, ndim=layer.ndim)[square],
+        "affine": layer.affine.affine_matrix[homogeneous],
+        "units": [layer.units[i] for i in kept],
+        "axis_labels": [layer.axis_labels[i] for i in kept],
     }

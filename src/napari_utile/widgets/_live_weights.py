@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.labels import IGNORE, as_instances
+from napari_utile.arrays.labels import IGNORE, as_instances, with_gaps
 from napari_utile.arrays.weight_maps import border_term, class_weights, gap_widths
 from napari_utile.files.stacks import Stack
 from napari_utile.settings import WeightSettings
@@ -17,7 +17,8 @@ Index = tuple[int, ...]
 class LiveWeights:
     """The weight map of one state of the labels, drawn slice by slice.
 
-    How wide the gaps are is measured once; the weights follow from that in no time.
+    They are those of training: touching objects are parted first. How wide the gaps are is
+    measured once; the weights follow from that in no time.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class LiveWeights:
         """Measure and draw all slices, `first` first; give the index of each."""
         if not self._gaps:
             labels = np.asarray(self._labels.data)
-            self._instances = as_instances(labels, self._settings.ignore)
+            self._instances = with_gaps(as_instances(labels, self._settings.ignore))
             classes = (self._instances > 0).astype(np.uint8)
             if self._settings.ignore is not None:
                 classes[labels == self._settings.ignore] = IGNORE

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from psygnal import Signal as Announcement
@@ -9,8 +10,8 @@ from qtpy.QtCore import QSignalBlocker, QStandardPaths, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from napari_utile.errors import UserError
-from napari_utile.files.runs import atomic_write, check_writable
-from napari_utile.settings import Settings
+from napari_utile.files.runs import Run, atomic_write, check_writable, locked
+from napari_utile.settings import Settings, TrainSettings
 
 
 class _Models:
@@ -82,23 +83,44 @@ def data_folder() -> Path:
 
 def fresh_folder(kind: str, name: str) -> Path:
     """Name a folder that does not exist, after the time and the layer. Nothing is made."""
-    folder = data_folder() / kind / f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{plain_name(name)}"
-    candidates = (folder.with_name(f"{folder.name}_{i}") for i in range(2, 1000))
-    return next(candidates) if folder.exists() else folder
+    name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{plain_name(name)}"
+    return unused(data_folder() / kind / name)
+
+
+def unused(folder: Path) -> Path:
+    """Return `folder`, or if it exists a name beside it that does not."""
+    numbered = (folder.with_name(f"{folder.name}_{i}") for i in count(2))
+    return next(path for path in chain([folder], numbered) if not path.exists())
+
+
+def folder_problem(folder: Path | None) -> str:
+    """Say why no run can be made in `folder`, or nothing. One without a model may be."""
+    if folder is None:
+        return ""
+    run = Run(folder)
+    try:
+        if run.model.exists():
+            return f"{folder} holds a finished run; choose another run folder."
+        if any(folder.glob("[!.]*")):
+            TrainSettings.read(run.settings)
+    except (OSError, ValueError):
+        return f"{folder} is not empty and no run folder; choose another one."
+    return ""
 
 
 def new_run_folder(folder: Path, settings: Settings) -> None:
-    """Make a run folder that holds its settings and nothing else yet.
+    """Make a run folder that holds its settings, or take one that holds no model yet.
 
     Raises
     ------
     UserError
-        If it cannot be made, or something is there already.
+        If it cannot be made, something else is there already, or a run goes on there.
     """
     check_writable(folder / "settings.json")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder} is not empty; choose another run folder.")
-    atomic_write(folder / "settings.json", settings.text().encode())
+    if problem := folder_problem(folder):
+        raise UserError(problem)
+    with locked(folder / "run"):
+        atomic_write(folder / "settings.json", settings.text().encode())
 
 
 def plain_name(name: str) -> str:

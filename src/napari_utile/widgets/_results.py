@@ -11,30 +11,29 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_utile.events import PreviewReady
 from napari_utile.files.images import open_image
-from napari_utile.widgets._layers import placement
 
 PAUSE = 200
 """Milliseconds between two looks at a result that grows."""
 
 
 class Result(QObject):
-    """Shows what is in `out` on top of the layer it was made from.
+    """Shows what is in `out` at the place of the layer it was made from.
 
     Parameters
     ----------
     viewer : Viewer
         Where it is shown.
-    source : Layer
-        Gives the place: scale, position, units.
+    place : dict
+        Of the layer: scale, position, units; see `placement`.
     out : Path
         OME-Zarr that the engine fills.
     name : str
         Of the layer.
     """
 
-    def __init__(self, viewer: Viewer, source: Layer, out: Path, name: str):
+    def __init__(self, viewer: Viewer, place: dict[str, Any], out: Path, name: str):
         super().__init__()
-        self._viewer, self._source, self.out, self._name = viewer, source, out, name
+        self._viewer, self._place, self.out, self._name = viewer, place, out, name
         self.layers: list[Layer] = []
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -64,8 +63,7 @@ class Result(QObject):
     def _add(self) -> list[Layer]:
         found = open_image(self.out)
         # napari's cache, and guessing levels or contrast, would read or keep old tiles
-        given = {"multiscale": False, "cache": False}
-        given |= placement(self._source, len(found.shape))
+        given = {"multiscale": False, "cache": False, **self._place}
         if "c" not in found.axes:
             return [self._viewer.add_labels(found.data, name=self._name, **given)]
         classes = range(1, found.channels) if found.channels > 1 else [0]
@@ -86,17 +84,16 @@ class Result(QObject):
 class Preview:
     """A layer that shows what the best network so far makes of a validation slice."""
 
-    def __init__(self, viewer: Viewer, source: Layer):
-        self._viewer, self._source = viewer, source
+    def __init__(self, viewer: Viewer, place: dict[str, Any]):
+        self._viewer, self._place = viewer, place
         self.layer: Any = None
 
     def show(self, event: PreviewReady) -> None:
         """Show another picture, on the slice and at the place that it was made of."""
         pixels = open_image(Path(event.path)).plane()[0]
         pixels = pixels[(np.newaxis,) * len(event.index)]
-        place = placement(self._source, pixels.ndim)
-        corner = place["scale"] * (*event.index, *event.origin)
-        place["translate"] = place["translate"] + corner
+        corner = self._place["scale"] * (*event.index, *event.origin)
+        place = self._place | {"translate": self._place["translate"] + corner}
         if self.layer in self._viewer.layers:
             self.layer.data, self.layer.translate = pixels, place["translate"]
         elif self.layer is None:  # once it is removed it stays away

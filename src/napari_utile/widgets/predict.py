@@ -15,7 +15,7 @@ from napari_utile.widgets._background import Work
 from napari_utile.widgets._controls import RunControls
 from napari_utile.widgets._form import GREEN, Form, mark, rows_of, scrolling_column
 from napari_utile.widgets._job import flags
-from napari_utile.widgets._layers import LayerChoice, frozen, stack_of, written
+from napari_utile.widgets._layers import LayerChoice, frozen, placement, stack_of, written
 from napari_utile.widgets._messages import duration
 from napari_utile.widgets._paths import MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets._results import Result
@@ -61,6 +61,7 @@ class SegmentPanel(QScrollArea):
 
     def _collect(self) -> Work:
         """Take model, image and settings as they are now; write the image down in a thread."""
+        self.result = None  # that of the last run stays as it is
         settings, model, layer = self.form.settings(), self.model.path, self.image.layer
         problem = image_problem(layer, model) or output_problem(self.output.path)
         if model is None or (problem := model_problem(model) or problem):
@@ -69,7 +70,7 @@ class SegmentPanel(QScrollArea):
         folder = fresh_folder("segmentations", layer.name)
         out = self.output.path or folder / f"{settings.output}.zarr"
         name = f"{layer.name} {settings.output}"
-        self.result = Result(self._viewer, layer, out, name)
+        self.result = Result(self._viewer, placement(layer, image.axes), out, name)
 
         def write() -> Generator[None, None, list[str]]:
             path = yield from written(image, folder / "inputs")
@@ -90,6 +91,8 @@ class SegmentPanel(QScrollArea):
                 self.controls.messages.add(text, "" if event.stopped else GREEN)
             case RunFailed() if self.result:
                 self.result.end(is_partial=True)
+        if isinstance(event, RunDone | RunFailed):
+            self._check()
 
 
 def model_problem(model: Path | None) -> str:
@@ -110,7 +113,10 @@ def image_problem(layer: Layer | None, model: Path | None) -> str:
     if layer is None:
         return "Choose an image layer: there is none yet."
     expected = channels_of(model)
-    found = stack_of(layer, expected).channels
+    try:
+        found = stack_of(layer, expected).channels
+    except UserError as error:
+        return str(error)
     if found == expected:
         return ""
     plural = "" if expected == 1 else "s"

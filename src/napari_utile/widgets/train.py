@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QScrollArea
 
 from napari_utile.errors import UserError
-from napari_utile.events import EpochDone, Event, PreviewReady, RunDone, RunStarted, StepDone
+from napari_utile.events import (
+    EpochDone,
+    Event,
+    PreviewReady,
+    RunDone,
+    RunFailed,
+    RunStarted,
+    StepDone,
+)
 from napari_utile.settings import TrainSettings
 from napari_utile.widgets._background import Work
 from napari_utile.widgets._controls import RunControls
@@ -21,13 +29,21 @@ from napari_utile.widgets._layers import (
     LayerChoice,
     frozen,
     pair_problem,
+    placement,
     refuse_empty,
     refuse_useless,
     stack_of,
     written,
 )
 from napari_utile.widgets._messages import duration
-from napari_utile.widgets._paths import MODELS, PathChoice, fresh_folder, new_run_folder
+from napari_utile.widgets._paths import (
+    MODELS,
+    PathChoice,
+    folder_problem,
+    fresh_folder,
+    new_run_folder,
+    unused,
+)
 from napari_utile.widgets._results import Preview
 
 MAIN = ("recipe", "network", "target", "minutes", "steps", "w0", "sigma")
@@ -47,7 +63,7 @@ class TrainPanel(QScrollArea):
         self.curves = Curves()
         self.curves.hide()
         self.preview: Preview | None = None
-        self._source: Any = None  # the image of the run
+        self._place: dict[str, Any] = {}  # of the image of the run
 
         column = scrolling_column(self)
         column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
@@ -67,7 +83,9 @@ class TrainPanel(QScrollArea):
         lacks_image = self.image.layer is None
         mark(self.image, problem if lacks_image else "", "What the network sees")
         mark(self.labels_layer, "" if lacks_image else problem, "What it shall find there")
-        self.controls.set_problem(problem or self.form.problem())
+        folder = folder_problem(self.folder.path)
+        mark(self.folder.line, folder, "Where settings, events and the model go")
+        self.controls.set_problem(problem or folder or self.form.problem())
 
     def _collect(self) -> Work:
         """Take image, labels and settings as they are now; write them down in a thread."""
@@ -77,7 +95,7 @@ class TrainPanel(QScrollArea):
         labels = frozen(stack_of(self.labels_layer.layer))
         image = frozen(stack_of(self.image.layer, like=labels.shape))
         folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
-        self._source = self.image.layer
+        self._place = placement(self.image.layer, image.axes)
 
         def check(plane: NDArray[Any], index: tuple[int, ...]) -> None:
             if labels.plane(index).any():
@@ -86,10 +104,11 @@ class TrainPanel(QScrollArea):
         def write() -> Generator[None, None, list[str]]:
             refuse_empty(labels)
             new_run_folder(folder, settings)
-            image_path = yield from written(image, folder / "inputs" / "image", check)
-            labels_path = yield from written(labels, folder / "inputs" / "labels")
-            inputs = [str(image_path), str(labels_path)]
-            return ["train", *inputs, "--out", str(folder), *flags(settings)]
+            inputs = unused(folder / "inputs")  # a copied command may need those that are there
+            image_path = yield from written(image, inputs / "image", check)
+            labels_path = yield from written(labels, inputs / "labels")
+            paths = [str(image_path), str(labels_path)]
+            return ["train", *paths, "--out", str(folder), *flags(settings)]
 
         return write
 
@@ -103,6 +122,8 @@ class TrainPanel(QScrollArea):
                 self.preview.show(event)
             case RunDone():
                 self._show_result(event)
+        if isinstance(event, RunDone | RunFailed):
+            self._check()
 
     def _clear(self) -> None:
         """Make room for another run."""
@@ -110,7 +131,7 @@ class TrainPanel(QScrollArea):
         self.curves.show()
         if self.preview:
             self.preview.remove()
-        self.preview = Preview(self._viewer, self._source)
+        self.preview = Preview(self._viewer, self._place)
 
     def _show_result(self, event: RunDone) -> None:
         model = Path(event.out) / "model"

@@ -74,6 +74,8 @@ class WeightMapPanel(QScrollArea):
 
     def _on_button(self) -> None:
         """Show the chosen labels, and from now on every edit of them."""
+        if self.labels_layer.layer is not self._source:
+            self._remove_overlay()  # it lies where the other labels lie
         self._forget()
         self.messages.clear()
         self._source = self.labels_layer.layer
@@ -139,7 +141,7 @@ class WeightMapPanel(QScrollArea):
                 colormap="turbo",
                 opacity=0.7,
                 contrast_limits=(0, max(1.0, float(weights[index].max()))),
-                **placement(self._source, weights.ndim),
+                **placement(self._source, stack_of(self._source).axes),
             )
             self.overlay.colorbar.visible = True
             return
@@ -178,6 +180,11 @@ class WeightMapPanel(QScrollArea):
         if self._worker is not None:
             self._worker.quit()
             self._worker = None
+
+    def _remove_overlay(self) -> None:
+        if self.overlay in self._viewer.layers:
+            self._viewer.layers.remove(self.overlay)
+        self.overlay = None
 
     def _forget(self) -> None:
         if self._source is not None:
