@@ -50,8 +50,8 @@ def test_threads_of_the_engine_wait_without_spinning(qtbot, monkeypatch, set_to,
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if set_to:
         monkeypatch.setenv("OMP_WAIT_POLICY", set_to)
-    environment = Job([sys.executable])._process.processEnvironment()
-    assert environment.value("OMP_WAIT_POLICY") == policy
+    job = Job([sys.executable])
+    assert job._process.processEnvironment().value("OMP_WAIT_POLICY") == policy
 
 
 def test_stop_ends_a_run_softly(play, qtbot):
