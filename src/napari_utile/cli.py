@@ -37,8 +37,6 @@ from napari_utile.settings import (
 
 START = "Input should be "
 """With which most of pydantic's messages begin."""
-HIDDEN = -1
-"""Id that no object has: of pixels that nobody annotated."""
 
 
 class _Run(BaseModel):
@@ -122,8 +120,8 @@ class Weights(WeightSettings):
     overwrite: bool = Field(False, description="Replace what is there")
 
     def run(self) -> int:
-        from napari_utile.arrays.labels import as_instances, check_labels, with_gaps
-        from napari_utile.arrays.weight_maps import weight_map
+        from napari_utile.arrays.labels import check_labels, training_target
+        from napari_utile.arrays.weight_maps import target_weights
         from napari_utile.files.images import open_image, write_tiff
         from napari_utile.files.runs import check_output
 
@@ -132,10 +130,8 @@ class Weights(WeightSettings):
         if self.out.exists() and self.out.samefile(self.labels):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
         labels = check_labels(stack.read(), self.labels, self.ignore)
-        instances = with_gaps(as_instances(labels, self.ignore))
-        if self.ignore is not None:
-            instances[labels == self.ignore] = HIDDEN
-        weights = weight_map(instances, self.w0, self.sigma, self.class_balance, ignore=HIDDEN)
+        target = training_target(labels, ignore=self.ignore, alone=False)
+        weights = target_weights(target, self.w0, self.sigma, self.class_balance)
         write_tiff(self.out, weights, like=stack)
         print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
         return DONE

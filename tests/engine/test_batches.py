@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import Plane, TileSampler
-from napari_utile.engine.losses import IGNORE
 
 torch.set_num_threads(1)
 

@@ -14,6 +14,8 @@ from napari_utile.engine.prediction import logits, probabilities
 from napari_utile.engine.weights import digest
 from napari_utile.networks import EncoderDecoder, UNet
 
+torch.manual_seed(0)  # the networks below are those of every run
+
 ALONE = """
 import sys
 import numpy as np, torch
@@ -41,7 +43,7 @@ def test_the_architecture_stands_alone(tmp_path, network):
     arguments = repr(weights["architecture"]["kwargs"])
     subprocess.run([sys.executable, "-c", ALONE, arguments], cwd=folder, check=True)
     expected = probabilities(logits(network, image))
-    np.testing.assert_allclose(np.load(folder / "result.npy"), expected, atol=1e-6)
+    np.testing.assert_allclose(np.load(folder / "result.npy"), expected, atol=1e-5)
 
 
 def test_the_test_output_is_made_of_the_test_input(tmp_path):
@@ -53,7 +55,7 @@ def test_the_test_output_is_made_of_the_test_input(tmp_path):
     )
     assert 95 < image.mean() < 105
     found = probabilities(logits(network, fed.apply(image[0])))
-    np.testing.assert_allclose(expected[0], found, atol=1e-6)
+    np.testing.assert_allclose(expected[0], found, atol=1e-5)
 
 
 def test_every_file_has_its_digest(tmp_path):

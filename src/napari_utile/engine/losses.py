@@ -3,8 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
-IGNORE = 255
-"""Class id of pixels that count for nothing; the same as `arrays.labels.IGNORE`."""
+from napari_utile.arrays.labels import IGNORE
 
 
 def weighted_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
