@@ -141,9 +141,12 @@ class PredictSettings(Settings):
         False, description="Average over the 8 rotations and flips (8 times the work)"
     )
     threshold: float = Field(
-        0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+        0.5,
+        gt=0,
+        lt=1,
+        description="Foreground probability that makes an object; for instances, and one map",
     )
-    min_size: int = Field(0, ge=0, description="Objects smaller than this are dropped, px")
+    min_size: int = Field(0, ge=0, description="Smaller objects are dropped, px; for instances")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
