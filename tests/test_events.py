@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from napari_utile.events import (
+    CandidateDone,
+    CandidateStarted,
     EpochDone,
     Event,
     PreviewReady,
@@ -36,6 +38,8 @@ EVENTS = [
     ),
     PreviewReady(path="a.tif", step=4, index=(3,), origin=(0, 8)),
     TileDone(done=1, total=2, image="x", index=(), write=((0, 4), (4, 9)), rate=1.0),
+    CandidateStarted(network="unet", seed=1, number=1, total=2, out="cmp/unet-1"),
+    CandidateDone(network="unet", seed=1, row={"iou": 0.5}),
     Warned(message="zwei\nZeilen, \u2028 und µm"),
     RunFailed(message="no", user=True),
     RunDone(out="run", seconds=1.0, stopped=True, failed=("a.tif: is empty.",)),

@@ -22,7 +22,7 @@ class RunStarted(_Event):
     """A job has checked its input and begins to compute."""
 
     event: Literal["RunStarted"] = "RunStarted"
-    job: Literal["train", "predict"]
+    job: Literal["train", "predict", "augment", "compare"]
     out: str = Field("", description="Run folder or output; empty when nothing is written")
     device: str = Field("", description="What computes, in words: 'cpu (2 threads, bf16)'")
     total: int | None = Field(None, description="Steps or tiles to do, where it is known")
@@ -82,6 +82,26 @@ class TileDone(_Event):
     seconds_left: float | None = None
 
 
+class CandidateStarted(_Event):
+    """One network of a comparison begins; the events up to its `CandidateDone` are of it."""
+
+    event: Literal["CandidateStarted"] = "CandidateStarted"
+    network: str
+    seed: int
+    number: int = Field(ge=1, description="Which run of the comparison, from 1")
+    total: int = Field(description="Runs of the comparison")
+    out: str = Field(description="Its run folder")
+
+
+class CandidateDone(_Event):
+    """One network of a comparison is trained and judged."""
+
+    event: Literal["CandidateDone"] = "CandidateDone"
+    network: str
+    seed: int
+    row: dict[str, float] = Field(description="Scores, parameters and seconds, name -> value")
+
+
 class Warned(_Event):
     """Something did not go as asked; work goes on."""
 
@@ -109,7 +129,16 @@ class RunDone(_Event):
 
 
 Event = (
-    RunStarted | StepDone | EpochDone | PreviewReady | TileDone | Warned | RunFailed | RunDone
+    RunStarted
+    | StepDone
+    | EpochDone
+    | PreviewReady
+    | TileDone
+    | CandidateStarted
+    | CandidateDone
+    | Warned
+    | RunFailed
+    | RunDone
 )
 _ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 

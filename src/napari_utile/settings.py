@@ -76,12 +76,21 @@ class TrainSettings(Settings):
     validations: int = Field(
         20, ge=1, description="How often to validate; by the clock, less often if it takes long"
     )
+    patience: int | None = Field(
+        None, ge=1, description="End early after so many validations without a better one"
+    )
     validation: float = Field(
         0.2, gt=0, lt=1, description="Share of the annotated pixels kept for validation"
+    )
+    split: Literal["auto", "image", "slice", "block"] = Field(
+        "auto", description="What is kept whole when the annotated pixels are divided"
     )
     # how it is learnt
     tile: int = Field(256, ge=16, description="Side of a training tile of the result, px")
     batch: int = Field(4, ge=1, description="Tiles per step")
+    sampling: Literal["uniform", "foreground", "classes", "borders"] = Field(
+        "uniform", description="Where tiles are drawn more often"
+    )
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Update rule")
     learning_rate: float = Field(3e-3, gt=0, description="Learning rate, at its highest")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, beta1 of AdamW")

@@ -10,7 +10,7 @@ from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.weight_maps import weight_map
 from napari_utile.engine import preparation
 from napari_utile.engine.preparation import class_weights, prepare
-from napari_utile.engine.training import HIDDEN
+from napari_utile.engine.validation import HIDDEN
 from napari_utile.errors import UserError
 from napari_utile.files.stacks import Stack
 from napari_utile.settings import TrainSettings

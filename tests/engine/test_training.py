@@ -12,16 +12,12 @@ from napari_utile.engine import training
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import Batch, Plane, TileSampler
 from napari_utile.engine.losses import IGNORE, weighted_cross_entropy
-from napari_utile.engine.training import (
+from napari_utile.engine.training import Budget, Learner, learning_rate, make_optimizer, train
+from napari_utile.engine.validation import (
     HIDDEN,
     SCORES,
-    Budget,
-    Learner,
     ValidationPlane,
-    learning_rate,
-    make_optimizer,
     mean_scores,
-    train,
     validate,
 )
 from napari_utile.errors import UserError

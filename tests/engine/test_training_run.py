@@ -8,7 +8,6 @@ import torch
 
 from napari_utile.engine.model import load_model
 from napari_utile.engine.prediction import logits
-from napari_utile.engine.training import validate
 from napari_utile.engine.training_run import (
     build,
     make_sampler,
@@ -17,6 +16,7 @@ from napari_utile.engine.training_run import (
     training_run,
     training_tile,
 )
+from napari_utile.engine.validation import validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
 from napari_utile.files.images import open_image

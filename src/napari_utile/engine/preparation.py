@@ -14,7 +14,7 @@ from napari_utile.arrays.labels import IGNORE, Target, check_labels, training_ta
 from napari_utile.arrays.splits import Region, Split, split
 from napari_utile.arrays.weight_maps import border_term, gap_widths
 from napari_utile.engine.batches import Plane
-from napari_utile.engine.training import HIDDEN, ValidationPlane
+from napari_utile.engine.validation import HIDDEN, ValidationPlane
 from napari_utile.errors import UserError
 from napari_utile.files.images import Stack
 from napari_utile.files.stacks import memory_budget, size

@@ -12,7 +12,8 @@ from napari_utile.engine.batches import TileSampler
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData, prepare
-from napari_utile.engine.training import Budget, Learner, Validation, train
+from napari_utile.engine.training import Budget, Learner, train
+from napari_utile.engine.validation import Validation
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, PreviewReady, RunDone, RunStarted, Warned
 from napari_utile.files.images import Stack, write_tiff
