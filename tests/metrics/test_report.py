@@ -9,6 +9,7 @@ from napari_utile.metrics import evaluate
 from napari_utile.metrics.report import Report
 
 SCORES = ["iou", "dice", "pixel_error", "matching_ap50", "f1_50", "panoptic_quality", "seg"]
+PARTITIONS = ["v_rand", "v_info", "rand_error", "adapted_rand_error", "vi_split", "vi_merge"]
 COUNTS = ["true_positives", "false_positives", "false_negatives"]
 
 
@@ -67,8 +68,8 @@ def test_volumetric_objects_extend_over_slices(prediction, truth):
 
 def test_keys_are_the_names_of_the_field(prediction, truth):
     report = evaluate(prediction, truth)
-    assert list(report) == SCORES + COUNTS
-    assert list(report.rows[0]) == ["slice", *SCORES, *COUNTS]
+    assert list(report) == SCORES + PARTITIONS + COUNTS
+    assert list(report.rows[0]) == ["slice", *SCORES, *PARTITIONS, *COUNTS]
 
 
 def test_an_image_is_one_row(prediction, truth):

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,20 @@ from napari_utile.metrics.overlap import (
     pixel_error,
     side_by_side,
 )
+from napari_utile.metrics.partitions import (
+    adapted_rand_error,
+    rand_error,
+    thin_borders,
+    v_info,
+    v_rand,
+    vi_merge,
+    vi_split,
+)
 
 Row = Mapping[str, Any]
+
+PARTITIONS = ("v_rand", "v_info", "rand_error", "adapted_rand_error", "vi_split", "vi_merge")
+"""Scores of a stack that are the mean of those of its slices."""
 
 ROUNDING = 1e-3  # by which probabilities in half precision may leave 0 to 1
 
@@ -105,16 +117,23 @@ def evaluate(
         Foreground probability above which a pixel belongs to an object.
     volumetric : bool, default False
         Whether an object extends over slices. By default the objects of each slice (Y, X) are
-        compared on their own, since 2D networks number them slice by slice, and the whole
-        pools the counts of all slices (not the mean of their scores). If True the objects of
-        the whole are those of the whole array; those of a slice are their sections.
+        compared on their own, since 2D networks number them slice by slice. The whole then
+        pools the counts of all slices (not the mean of their scores), except for the scores of
+        partitions, of which it is the mean over the slices, as the ISBI 2012 challenge had it.
+        If True the objects of the whole are those of the whole array; those of a slice are
+        their sections.
 
     Returns
     -------
     Report
         `iou`, `dice`, `pixel_error` of the foreground (id > 0); `matching_ap50`, `f1_50`,
-        `panoptic_quality` of objects matched one-to-one at an IoU of at least 0.5; `seg`; and
-        the counts `true_positives`, `false_positives`, `false_negatives`.
+        `panoptic_quality` of objects matched one-to-one at an IoU of at least 0.5; `seg`; the
+        scores of partitions, which look at pixels of true objects only: `v_rand`, `v_info`,
+        `vi_split`, `vi_merge` (bits) after the borders of the prediction were thinned, by
+        watershed of the boundary probability if probabilities are given and to the nearest
+        object if not, and `rand_error`, `adapted_rand_error` of the prediction as it is; and
+        the counts `true_positives`, `false_positives`, `false_negatives`. See
+        `metrics.overlap`, `metrics.matching` and `metrics.partitions` for the formulas.
 
     Raises
     ------
@@ -123,9 +142,9 @@ def evaluate(
 
     Notes
     -----
-    Empty on both sides is perfect agreement: every score 1, the error 0. Empty on one side
-    only: every score 0, the error the share of the pixels in question. No score is ever NaN;
-    a note names the slices that were empty.
+    Empty on both sides is perfect agreement: every score 1, every error 0. Empty on one side
+    only: every score 0, every error 1, the pixel error the share of the pixels in question.
+    No score is ever NaN; a note names the slices that were empty.
 
     Examples
     --------
@@ -140,7 +159,7 @@ def evaluate(
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     if truth.size == 0:
         raise UserError(f"The truth has shape {truth.shape}, so there is nothing to compare.")
-    prediction = as_labels(prediction, truth.shape, threshold)
+    prediction, boundary = as_labels(prediction, truth.shape, threshold)
     ignored = None if ignore is None else truth == ignore
     if ignored is not None:
         prediction, truth = np.where(ignored, 0, prediction), np.where(ignored, 0, truth)
@@ -148,15 +167,22 @@ def evaluate(
     masks = [name for name, labels in sides.items() if is_mask(labels)]
     sides |= {name: components(sides[name] > 0, volumetric) for name in masks}
 
-    def table(index: tuple[int, ...] = ()) -> Contingency:
+    def tables(index: tuple[int, ...] = ()) -> tuple[Contingency, Contingency]:
         hidden = None if ignored is None else ignored[index]
-        return contingency(sides["prediction"][index], sides["truth"][index], hidden)
+        predicted, true = sides["prediction"][index], sides["truth"][index]
+        thin = thin_borders(predicted, None if boundary is None else boundary[index])
+        return contingency(predicted, true, hidden), contingency(thin, true, hidden)
 
-    slices = {slice_name(index): table(index) for index in np.ndindex(truth.shape[:-2])}
-    whole = table() if volumetric else side_by_side(list(slices.values()))
-    rows = ({"slice": name, **scores(t)} for name, t in {**slices, "all": whole}.items())
+    slices = {slice_name(index): tables(index) for index in np.ndindex(truth.shape[:-2])}
+    found = {name: scores(*both) for name, both in slices.items()}
+    if volumetric:
+        found["all"] = scores(*tables())
+    elif "all" not in found:
+        found["all"] = whole_of(list(slices.values()), list(found.values()))
+    rows = tuple({"slice": name, **row} for name, row in found.items())
     notes = [f"The objects of the {name} are the connected parts of a mask." for name in masks]
-    return Report(tuple(rows), (*notes, *remarks(slices)))
+    tables_of = {name: as_is for name, (as_is, _) in slices.items()}
+    return Report(rows, (*notes, *remarks(tables_of)))
 
 
 def slice_name(index: tuple[int, ...]) -> int | str | tuple[int, ...]:
@@ -169,12 +195,18 @@ def slice_name(index: tuple[int, ...]) -> int | str | tuple[int, ...]:
     return index
 
 
-def as_labels(prediction: NDArray[Any], shape: tuple[int, ...], threshold: float) -> Labels:
-    """Make labels of `shape` of a prediction: its own, or the mask of what is likely."""
+def as_labels(
+    prediction: NDArray[Any], shape: tuple[int, ...], threshold: float
+) -> tuple[Labels, NDArray[Any] | None]:
+    """Make labels of `shape` of a prediction: its own, or the mask of what is likely.
+
+    The second is what tells of borders, if probabilities were given: the less likely a pixel
+    is foreground, the higher.
+    """
     is_float = prediction.dtype.kind == "f"
     if prediction.shape == shape:
         if not (is_float and prediction.min() >= 0 and prediction.max() <= 1):
-            return check_labels(prediction, "predicted labels")
+            return check_labels(prediction, "predicted labels"), None
         prediction = prediction[np.newaxis]
     elif prediction.shape[1:] != shape or prediction.dtype.kind not in "fu":
         raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
@@ -182,7 +214,9 @@ def as_labels(prediction: NDArray[Any], shape: tuple[int, ...], threshold: float
     low, high = prediction.min(), prediction.max()
     if is_float and not -ROUNDING <= low <= high <= 1 + ROUNDING:  # also if NaN
         raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
-    return instances(prediction, threshold) > 0
+    is_foreground = len(prediction) == 1
+    boundary = -prediction[0].astype(np.float32) if is_foreground else prediction[0]
+    return instances(prediction, threshold) > 0, boundary
 
 
 def is_mask(labels: Labels) -> bool:
@@ -191,8 +225,8 @@ def is_mask(labels: Labels) -> bool:
     return bool(highest > 0 and ((labels == 0) | (labels == highest)).all())
 
 
-def scores(table: Contingency) -> dict[str, float]:
-    """Every score by its name."""
+def scores(table: Contingency, thinned: Contingency) -> dict[str, float]:
+    """Every score by its name, of a prediction as it is and with its borders thinned."""
     matching = match(table, 0.5)
     return {
         "iou": iou(table),
@@ -202,10 +236,24 @@ def scores(table: Contingency) -> dict[str, float]:
         "f1_50": f1(matching),
         "panoptic_quality": panoptic_quality(matching),
         "seg": seg(table),
+        "v_rand": v_rand(thinned),
+        "v_info": v_info(thinned),
+        "rand_error": rand_error(table),
+        "adapted_rand_error": adapted_rand_error(table),
+        "vi_split": vi_split(thinned),
+        "vi_merge": vi_merge(thinned),
         "true_positives": matching.true_positives,
         "false_positives": matching.false_positives,
         "false_negatives": matching.false_negatives,
     }
+
+
+def whole_of(
+    slices: Sequence[tuple[Contingency, Contingency]], found: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """Pool the counts of the slices; of the scores of partitions, take the mean."""
+    pooled = scores(*(side_by_side(tables) for tables in zip(*slices, strict=True)))
+    return pooled | {name: float(np.mean([row[name] for row in found])) for name in PARTITIONS}
 
 
 def remarks(tables: Mapping[Any, Contingency]) -> list[str]:
