@@ -164,7 +164,7 @@ class Card(BaseModel):
         return cls(
             version=model.version,
             network=names[type(model.network)],
-            arguments=arguments_of(model.network),
+            arguments=model.network.arguments,
             normalization=model.normalization,
             settings=model.settings,
             target=model.target,
@@ -220,20 +220,6 @@ def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
             return NETWORKS[name](**arguments)
     except (TypeError, ValueError, RuntimeError, OverflowError) as wrong:
         raise UserError(f"The network {name!r} cannot be built: {wrong}") from None
-
-
-def arguments_of(network: nn.Module) -> dict[str, Any]:
-    """Tell how one of U-Tile's networks was constructed."""
-    norms = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    return {
-        "in_channels": network.in_channels,
-        "classes": network.classes,
-        "depth": network.depth,
-        "width": network.classify.in_channels,  # type: ignore[union-attr]
-        "padding": network.padding,
-        "norm": "batch" if norms else None,
-        "dropout": network.dropout.p,  # type: ignore[union-attr]
-    }
 
 
 def _find(path: Path) -> Path:

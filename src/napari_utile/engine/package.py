@@ -4,12 +4,14 @@ The network becomes one file of Python that mirrors its own context, so that a b
 runner that knows nothing of margins still gets the same numbers.
 """
 
+import ast
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -116,13 +118,8 @@ def write_package(
         "name": f"U-Tile {name}",
         "description": f"A {name} trained with U-Tile to segment images pixel by pixel",
         "authors": [{"name": "The user of U-Tile"}],
-        "cite": [
-            {
-                "text": "Ronneberger, Fischer & Brox: U-Net. MICCAI 2015",
-                "doi": "10.1007/978-3-319-24574-4_28",
-            }
-        ],
-        "tags": ["segmentation", "2d", "unet"],
+        "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
+        "tags": ["segmentation", "2d", name.lower()],
         "documentation": README,
         "inputs": [image],
         "outputs": [probabilities],
@@ -142,12 +139,28 @@ def write_package(
 
 def source_of(network: type[Any]) -> str:
     """Give one file of Python in which `network`, mirroring its context, stands alone."""
-    families = [c for c in reversed(network.__mro__) if c.__module__.startswith("napari_utile")]
-    parts = [inspect.getsource(sys.modules[family.__module__]) for family in families]
+    modules = dict.fromkeys(_modules_of(sys.modules[network.__module__]))
+    parts = [_without_our_imports(inspect.getsource(module)) for module in modules]
     parts.append("from collections.abc import Callable\n\n\n" + inspect.getsource(Mirroring))
     parts.append(f'class {CALLABLE}(Mirroring, {network.__name__}):\n    """As trained."""\n')
-    text = "\n\n".join(parts)
-    return "".join(line for line in text.splitlines(True) if "from napari_utile" not in line)
+    return "\n\n".join(parts)
+
+
+def _modules_of(module: ModuleType) -> Iterator[ModuleType]:
+    """List a module of ours behind those that it imports from."""
+    for thing in list(vars(module).values()):
+        home = getattr(thing, "__module__", None) or ""
+        if home.startswith("napari_utile.") and home != module.__name__:
+            yield from _modules_of(sys.modules[home])
+    yield module
+
+
+def _without_our_imports(source: str) -> str:
+    lines = source.splitlines(keepends=True)
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("napari_utile"):
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "".join(lines)
 
 
 def read_me(network: Network, normalization: Normalization) -> str:

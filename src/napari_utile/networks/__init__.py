@@ -1,12 +1,22 @@
 """The networks, one file per paper, and the names by which a user picks them.
 
 Each declares `margin`, `stride_alignment`, `input_size` and `forward_tile`; with these four
-the engine tiles any of them exactly.
+the engine tiles any of them exactly. Its `arguments` build it again, and `padding` and
+`trains_on_windows` say what it is trained on.
 """
 
 from napari_utile.networks.encoder_decoder import EncoderDecoder
+from napari_utile.networks.fcn import FCN
+from napari_utile.networks.segnet import SegNet
+from napari_utile.networks.sliding_window import SlidingWindow
 from napari_utile.networks.unet import UNet
 
-NETWORKS = {"unet": UNet, "encoder-decoder": EncoderDecoder}
+NETWORKS = {
+    "unet": UNet,
+    "encoder-decoder": EncoderDecoder,
+    "segnet": SegNet,
+    "fcn": FCN,
+    "sliding-window": SlidingWindow,
+}
 
-__all__ = ["NETWORKS", "EncoderDecoder", "UNet"]
+__all__ = ["FCN", "NETWORKS", "EncoderDecoder", "SegNet", "SlidingWindow", "UNet"]

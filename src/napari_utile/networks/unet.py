@@ -3,12 +3,13 @@
 Source: Ronneberger, Fischer & Brox, "U-Net", MICCAI 2015, sec. 2, 3 and fig. 1.
 """
 
-from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from napari_utile.networks.layers import Convolutions, center_crop, check_multiples, initialize
 
 
 class UNet(nn.Module):
@@ -38,12 +39,14 @@ class UNet(nn.Module):
     -----
     Unpadded convolutions shrink the map: a 572 x 572 image gives 388 x 388 logits. The
     caller brings the missing `margin` pixels on each side; see `arrays.tiling`.
-
-    Instance and group norm are left out: they look at statistics of the tile, and tiles
-    would disagree where they meet.
     """
 
     skips = True
+    trains_on_windows = False
+    paper = (
+        "Ronneberger, Fischer & Brox: U-Net. MICCAI 2015",
+        "https://doi.org/10.1007/978-3-319-24574-4_28",
+    )
 
     def __init__(
         self,
@@ -58,14 +61,12 @@ class UNet(nn.Module):
         super().__init__()
         if padding not in ("valid", "same"):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}")
-        if norm not in (None, "batch"):
-            raise ValueError(f"norm must be None or 'batch', got {norm!r}")
         self.in_channels, self.classes = in_channels, classes
-        self.depth, self.padding = depth, padding
+        self.depth, self.width, self.padding, self.norm = depth, width, padding, norm
         widths = [width * 2**level for level in range(depth + 1)]
         joined = 2 if self.skips else 1
         self.encoders = nn.ModuleList(
-            TwoConvolutions(i, o, norm)
+            Convolutions([i, o, o], norm)
             for i, o in zip([in_channels, *widths[:-1]], widths, strict=True)
         )
         self.dropout = nn.Dropout(dropout)
@@ -73,10 +74,23 @@ class UNet(nn.Module):
             nn.ConvTranspose2d(2 * w, w, kernel_size=2, stride=2) for w in reversed(widths[:-1])
         )
         self.decoders = nn.ModuleList(
-            TwoConvolutions(joined * w, w, norm) for w in reversed(widths[:-1])
+            Convolutions([joined * w, w, w], norm) for w in reversed(widths[:-1])
         )
         self.classify = nn.Conv2d(width, classes, kernel_size=1)
         self.apply(initialize)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the network was constructed with."""
+        return {
+            "in_channels": self.in_channels,
+            "classes": self.classes,
+            "depth": self.depth,
+            "width": self.width,
+            "padding": self.padding,
+            "norm": self.norm,
+            "dropout": self.dropout.p,
+        }
 
     @property
     def stride_alignment(self) -> int:
@@ -158,53 +172,9 @@ class UNet(nn.Module):
         """Refuse an image that the network would have to crop or cannot take at all."""
         sides, step = tuple(x.shape[-2:]), self.stride_alignment
         if self.padding == "same":
-            if any(side % step for side in sides):
-                raise ValueError(f"Y and X must be multiples of {step}, got {sides}")
+            check_multiples(x, step)
         elif any((side + 4) % step or side <= 2 * self.margin for side in sides):
             raise ValueError(
                 f"Y and X must be multiples of {step} minus 4 and larger than "
                 f"{2 * self.margin}, got {sides}; the next is {self.input_size(1)}"
             )
-
-
-class TwoConvolutions(nn.Module):
-    """Two 3 x 3 convolutions, each followed by a ReLU; padded or not as each call says."""
-
-    def __init__(self, in_channels: int, out_channels: int, norm: str | None):
-        super().__init__()
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels, out_channels, kernel_size=3)
-            for channels in (in_channels, out_channels)
-        )
-        self.norms = nn.ModuleList(
-            nn.BatchNorm2d(out_channels) if norm == "batch" else nn.Identity() for _ in range(2)
-        )
-
-    def forward(self, x: Tensor, padding: int) -> Tensor:
-        for convolve, norm in zip(self.convolutions, self.norms, strict=True):
-            kernel: Tensor = convolve.weight  # type: ignore[assignment]
-            bias: Tensor = convolve.bias  # type: ignore[assignment]
-            x = functional.conv2d(x, kernel, bias, padding=padding)
-            x = functional.relu(norm(x), inplace=True)
-        return x
-
-
-def center_crop(x: Tensor, like: Tensor) -> Tensor:
-    """Cut the middle of `x` to the height and width of `like`."""
-    height, width = like.shape[-2:]
-    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
-    return x[..., top : top + height, left : left + width]
-
-
-def initialize(module: nn.Module) -> None:
-    """Draw from a Gaussian of standard deviation sqrt(2 / N) for N incoming nodes.
-
-    Source: the U-Net paper, sec. 3, after He et al., "Delving Deep into Rectifiers".
-    """
-    if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        return
-    # each pixel of a 2 x 2 up-convolution of stride 2 sees one pixel of every channel
-    seen = 1 if isinstance(module, nn.ConvTranspose2d) else module.weight[0, 0].numel()
-    nn.init.normal_(module.weight, std=sqrt(2 / (module.in_channels * seen)))
-    if module.bias is not None:
-        nn.init.zeros_(module.bias)

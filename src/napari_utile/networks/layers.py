@@ -1,0 +1,73 @@
+"""What several networks are made of."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import sqrt
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Convolutions(nn.Module):
+    """A chain of 3 x 3 convolutions, each followed by a ReLU; padded or not as each call says.
+
+    Parameters
+    ----------
+    channels : sequence of int
+        What goes in, and what each convolution gives.
+    norm : {None, "batch"}
+        Normalization in front of each ReLU. Instance and group norm are left out: they look
+        at statistics of the tile, and tiles would disagree where they meet.
+    """
+
+    def __init__(self, channels: Sequence[int], norm: str | None):
+        super().__init__()
+        if norm not in (None, "batch"):
+            raise ValueError(f"norm must be None or 'batch', got {norm!r}")
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(i, o, kernel_size=3) for i, o in pairwise(channels)
+        )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(o) if norm == "batch" else nn.Identity() for o in channels[1:]
+        )
+
+    def forward(self, x: Tensor, padding: int) -> Tensor:
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = functional.relu(norm(convolve(x, convolution, padding)), inplace=True)
+        return x
+
+
+def convolve(x: Tensor, convolution: nn.Module, padding: int) -> Tensor:
+    """Apply a convolution with that padding instead of its own."""
+    kernel: Tensor = convolution.weight  # type: ignore[assignment]
+    bias: Tensor = convolution.bias  # type: ignore[assignment]
+    return functional.conv2d(x, kernel, bias, padding=padding)
+
+
+def center_crop(x: Tensor, like: Tensor) -> Tensor:
+    """Cut the middle of `x` to the height and width of `like`."""
+    height, width = like.shape[-2:]
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    return x[..., top : top + height, left : left + width]
+
+
+def check_multiples(x: Tensor, step: int) -> None:
+    """Refuse an image that poolings would have to crop."""
+    sides = tuple(x.shape[-2:])
+    if any(side % step for side in sides):
+        raise ValueError(f"Y and X must be multiples of {step}, got {sides}")
+
+
+def initialize(module: nn.Module) -> None:
+    """Draw from a Gaussian of standard deviation sqrt(2 / N) for N incoming nodes.
+
+    Source: He, Zhang, Ren & Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10; for a
+    U-Net, Ronneberger et al. (2015), sec. 3.
+    """
+    if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        return
+    # each pixel of a 2 x 2 up-convolution of stride 2 sees one pixel of every channel
+    seen = 1 if isinstance(module, nn.ConvTranspose2d) else module.weight[0, 0].numel()
+    nn.init.normal_(module.weight, std=sqrt(2 / (module.in_channels * seen)))
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
