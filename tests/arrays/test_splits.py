@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_utile.arrays.splits import WHOLE, Region, split
+from napari_utile.arrays.labels import IGNORE
+from napari_utile.arrays.splits import TRAINING, VALIDATION, WHOLE, Region, split, split_map
 
 SIDES = st.integers(8, 60)
 SHARES = st.floats(0.01, 0.99)
@@ -119,3 +120,189 @@ def test_two_stacks_give_their_last_slices_each():
 def test_what_cannot_be_divided_is_refused(planes, share, reason):
     with pytest.raises(ValueError, match=reason):
         split(planes, share)
+
+
+# by what the user asks for
+
+
+@given(
+    several_stacks(), SHARES, st.integers(0, 100), st.sampled_from(["image", "slice", "block"])
+)
+def test_whatever_is_kept_whole_no_pixel_is_in_both(planes, share, guard, by):
+    try:
+        parts = split(planes, share, guard, by=by)
+    except ValueError:
+        images = {image for image, _, _ in planes}
+        possible = {
+            "image": len(images) > 1,
+            "slice": len(planes) > len(images),
+            "block": share <= 0.4,
+        }
+        assert not possible[by]
+        return
+    assert parts.training and parts.validation
+    training, validation = (
+        painted(planes, regions) for regions in (parts.training, parts.validation)
+    )
+    for plane in training:
+        assert (training[plane] + validation[plane]).max() <= 1
+
+
+@pytest.mark.parametrize("by", ["image", "slice", "block"])
+def test_the_same_planes_can_be_divided_in_three_ways(by):
+    planes = [(i, (z,), (60, 90)) for i in range(3) for z in range(4)]
+    parts = split(planes, 0.25, guard=10, by=by)
+    kept = {region.image for region in parts.validation}
+    match by:
+        case "image":
+            assert len(kept) == 1 and len(parts.validation) == 4
+        case "slice":
+            assert [region.index for region in parts.validation] == [(3,)] * 3
+        case "block":
+            assert len(parts.validation) == len(parts.training) == 12
+            block = (slice(None), slice(70, 90))
+            assert {str(region.window) for region in parts.validation} == {str(block)}
+            assert parts.guard == 10
+
+
+def test_a_block_is_the_same_in_every_slice_of_a_stack():
+    planes = [(0, (z,), (40, 20)) for z in range(3)]
+    parts = split(planes, 0.25, guard=4, by="block")
+    assert [r.window for r in parts.training] == [(slice(0, 27), slice(None))] * 3
+    assert [r.window for r in parts.validation] == [(slice(31, 40), slice(None))] * 3
+    assert parts.how == (
+        "27 px to train, 9 px to validate, 4 px between, along y, the same in every slice"
+    )
+
+
+def test_an_image_too_small_for_a_block_is_for_training():
+    parts = split([(0, (), (1, 1)), (1, (), (40, 20))], by="block")
+    assert Region(0, ()) in parts.training
+    assert {region.image for region in parts.validation} == {1}
+
+
+def test_the_narrowest_guard_is_told():
+    parts = split([(0, (), (20, 20)), (1, (), (80, 80))], guard=15, by="block")
+    assert parts.guard == 5
+
+
+@pytest.mark.parametrize(
+    ("planes", "by", "reason"),
+    [
+        ([(4, (z,), (9, 9)) for z in range(5)], "image", "2 annotated images, and there is 1"),
+        ([(0, (), (9, 9))], "slice", "2 annotated slices of one image, and there are 1"),
+        ([(i, (0,), (9, 9)) for i in range(3)], "slice", "3 slices of 3 images"),
+        ([(0, (z,), (1, 1)) for z in range(3)], "block", r"\(1, 1\) pixels is too small"),
+    ],
+)
+def test_what_is_impossible_is_said_with_counts(planes, by, reason):
+    with pytest.raises(ValueError, match=reason):
+        split(planes, by=by)
+
+
+# by what the pixels are
+
+
+def disc(shape, centre, radius=6):
+    y, x = np.indices(shape)
+    inside = (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < radius**2
+    return inside.astype(np.uint8)
+
+
+def found(regions, classes):
+    """The classes that regions of one plane, or of planes numbered from 0, hold."""
+    parts = [classes[r.index[0] if r.index else 0][r.window].ravel() for r in regions]
+    return set(np.unique(np.concatenate(parts)).tolist()) - {IGNORE}
+
+
+@pytest.mark.parametrize(
+    "centres", [[(20, 20), (20, 80)], [(20, 10), (60, 10)], [(20, 50), (60, 50)]]
+)
+def test_a_block_lies_where_both_parts_show_every_class(centres):
+    classes = [np.maximum(*(disc((80, 100), centre) for centre in centres))]
+    parts = split([(0, (), (80, 100))], 0.2, guard=5, classes=classes)
+    assert found(parts.training, classes) == found(parts.validation, classes) == {0, 1}
+
+
+def test_a_block_in_the_middle_has_a_guard_on_both_sides():
+    discs = (disc((80, 400), (40, x), 15) for x in (100, 200))
+    classes = [np.maximum(*discs)]  # nothing at the ends
+    parts = split([(0, (), (80, 400))], 0.2, guard=20, classes=classes)
+    (mask,) = split_map(parts, [(80, 400)])
+    (line,) = np.unique(mask, axis=0)
+    changes = np.flatnonzero(np.diff(line.astype(int)))
+    assert line[[0, -1]].tolist() == [TRAINING, TRAINING]
+    assert np.diff(changes).tolist() == [20, 76, 20]
+    assert parts.how.startswith("284 px to train, 76 px to validate, 20 px between, along x")
+
+
+def test_without_need_the_last_slices_and_the_far_end_stay():
+    random = np.random.default_rng(0)
+    classes = [random.integers(0, 3, (20, 30)).astype(np.uint8) for _ in range(5)]
+    stack = [(0, (z,), (20, 30)) for z in range(5)]
+    assert split(stack, classes=classes) == split(stack)
+    assert split(stack, classes=classes, by="block") == split(stack, by="block")
+    several = [(z, (), (20, 30)) for z in range(5)]
+    for seed in range(5):
+        assert split(several, seed=seed, classes=classes) == split(several, seed=seed)
+
+
+@pytest.mark.parametrize("by", ["slice", "image"])
+def test_planes_without_objects_are_not_all_that_is_judged_by(by):
+    classes = [np.full((10, 10), 0, np.uint8) for _ in range(6)]
+    classes[1][:5] = classes[3][:5] = 1
+    planes = [(i, (), (10, 10)) if by == "image" else (0, (i,), (10, 10)) for i in range(6)]
+    for seed in range(4):
+        parts = split(planes, 0.2, seed=seed, by=by, classes=classes)
+        key = "image" if by == "image" else "index"
+        held = [getattr(region, key) for region in parts.validation]
+        assert held[0] in ([1, 3] if by == "image" else [(1,), (3,)])
+        assert len(parts.training) == 5
+
+
+def test_a_large_image_is_not_judged_by_with_a_small_one_to_learn_from():
+    sizes = [(100, 100), (20, 20)]
+    classes = [np.indices(size).sum(0).astype(np.uint8) % 2 for size in sizes]
+    planes = [(i, (), size) for i, size in enumerate(sizes)]
+    for seed in range(4):
+        parts = split(planes, 0.05, seed=seed, classes=classes)
+        assert [region.image for region in parts.validation] == [1]
+
+
+def test_a_block_is_a_share_of_what_is_annotated():
+    classes = np.full((200, 300), IGNORE, np.uint8)
+    classes[20:60, 100:150] = 0
+    classes[30:50, 105:145] = 1
+    parts = split([(0, (), classes.shape)], 0.2, guard=5, classes=[classes])
+    # 50 annotated columns: (50 - 5) * 0.2 = 9 to validate
+    assert parts.validation == (Region(0, (), (slice(None), slice(141, 300))),)
+    assert parts.training == (Region(0, (), (slice(None), slice(0, 136))),)
+    assert parts.how == "36 px to train, 9 px to validate, 5 px between, along x"
+
+
+def test_blocks_that_nobody_annotated_are_in_no_part():
+    classes = [np.zeros((20, 40), np.uint8) for _ in range(3)]
+    for plane in classes:
+        plane[:, ::2] = 1
+    classes[1][:, 15:] = IGNORE
+    classes[2][:, :28] = IGNORE
+    parts = split([(0, (z,), (20, 40)) for z in range(3)], by="block", classes=classes)
+    assert [region.index for region in parts.training] == [(0,), (1,), (2,)]
+    assert [region.index for region in parts.validation] == [(0,), (2,)]
+
+
+# shown as a layer
+
+
+def test_the_map_shows_both_parts_and_neither():
+    planes = [(0, (), (10, 40)), (1, (2,), (4, 8))]
+    parts = split(planes, 0.25, guard=8, by="block")
+    first, second = split_map(parts, [(10, 40), (5, 4, 8)])
+    assert first.dtype == np.uint8
+    assert first.shape == (10, 40) and second.shape == (5, 4, 8)
+    assert np.bincount(first[0]).tolist() == [8, 24, 8]
+    assert not second[[0, 1, 3, 4]].any()
+    for number, region in enumerate(parts.training):
+        assert (region.of((first, second)[number]) == TRAINING).all()
+    for number, region in enumerate(parts.validation):
+        assert (region.of((first, second)[number]) == VALIDATION).all()
