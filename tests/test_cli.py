@@ -357,7 +357,7 @@ PATHS = ["train", "i.tif", "l.tif", "--out", "run"]
         ([*PATHS, "--steps"], "--steps: expected one argument"),
         ([*PATHS, "--minutes", "inf"], "--minutes inf: should be a finite number."),
         ([*PATHS, "--learning-rate", "-1"], "--learning-rate -1: should be greater than 0."),
-        ([*PATHS, "--network", "vgg"], "--network vgg: should be 'unet' or 'encoder-decoder'."),
+        ([*PATHS, "--network", "vgg"], "--network vgg: should be 'unet', "),
         ([*PATHS, "--settings", "no.json"], "no.json cannot be read: No such file"),
         ([*PATHS, "--tile", "3"], "--tile 3: should be greater than or equal to 16."),
         (PATHS, "i.tif was not found."),

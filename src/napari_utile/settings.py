@@ -57,7 +57,9 @@ class TrainSettings(Settings):
         False, description="0 = not annotated, 1 = background, 2... = the classes"
     )
     # the network
-    network: Literal["unet", "encoder-decoder"] = Field("unet", description="Architecture")
+    network: Literal["unet", "encoder-decoder", "segnet", "fcn", "sliding-window"] = Field(
+        "unet", description="Architecture"
+    )
     depth: int = Field(4, ge=1, le=7, description="Number of poolings")
     width: int = Field(16, ge=1, le=512, description="Features at full resolution")
     padding: Literal["valid", "same"] = Field(

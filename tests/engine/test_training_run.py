@@ -8,6 +8,7 @@ import torch
 
 from napari_utile.engine.model import load_model
 from napari_utile.engine.prediction import logits
+from napari_utile.engine.training import Learner
 from napari_utile.engine.training_run import (
     build,
     make_sampler,
@@ -15,6 +16,7 @@ from napari_utile.engine.training_run import (
     receptive_field,
     training_run,
     training_tile,
+    unused_options,
 )
 from napari_utile.engine.validation import validate
 from napari_utile.errors import UserError
@@ -22,7 +24,7 @@ from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, St
 from napari_utile.files.images import open_image
 from napari_utile.files.runs import Run
 from napari_utile.files.stacks import Stack
-from napari_utile.networks import EncoderDecoder, UNet
+from napari_utile.networks import NETWORKS, EncoderDecoder, UNet
 from napari_utile.settings import TrainSettings
 
 torch.set_num_threads(1)
@@ -247,4 +249,48 @@ def training_plane(shape=(30, 50)):
 @pytest.mark.parametrize(("asked", "expected"), [(16, 16), (48, 48), (256, 52)])
 def test_a_training_tile_is_no_larger_than_the_largest_plane(asked, expected):
     data = type("Data", (), {"training": [training_plane(), training_plane((20, 20))]})
-    assert training_tile(tiny(depth=2, tile=asked), data) == expected
+    settings = tiny(depth=2, tile=asked)
+    assert training_tile(build(settings, 1, 2), settings, data) == expected
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_is_built_from_the_same_settings(network):
+    built = build(tiny(network=network), 2, 3)
+    assert type(built) is NETWORKS[network]
+    assert built.arguments["width"] == 2
+    assert (built.in_channels, built.classes) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "unused"),
+    [
+        ({"network": "unet", "padding": "valid"}, []),
+        ({"network": "segnet", "depth": 4}, []),
+        ({"network": "segnet", "depth": 4, "dropout": 0.1}, ["segnet has no dropout: 0.1"]),
+        ({"network": "fcn", "depth": 3}, ["fcn has no depth: 3"]),
+        (
+            {"network": "sliding-window", "depth": 4, "norm": "none", "tile": 64},
+            ["sliding-window has no norm: none", "sliding-window has no tile: 64"],
+        ),
+        ({"network": "fcn", "recipe": "paper"}, []),
+    ],
+)
+def test_options_that_a_network_lacks_are_named(options, unused):
+    said = list(unused_options(TrainSettings(**options)))
+    assert [sentence.partition("The network ")[2] for sentence in said] == [
+        f"{text} is not used." for text in unused
+    ]
+
+
+def test_the_sliding_window_learns_single_pixels_of_balanced_classes():
+    settings = TrainSettings(network="sliding-window", width=2, elastic=10, tile=256)
+    network = build(settings, 1, 2)
+    data = type("Data", (), {"training": [training_plane()]})
+    tile = training_tile(network, settings, data)
+    sampler = make_sampler(network, data, settings, tile, torch.device("cpu"))
+    batch = sampler.batch(3)
+    assert batch.images.shape == (3, 1, 95, 95)
+    assert network(batch.images).shape == (3, 2, 1, 1)
+    assert batch.classes.shape == (3, 1, 1)
+    assert sampler.deformation.elastic == 10 * 95 / 256
+    assert Learner(network, sampler, settings).batch == 64 * settings.batch

@@ -10,6 +10,7 @@ from torch import nn
 
 from napari_utile.engine.batches import TileSampler
 from napari_utile.engine.losses import weighted_cross_entropy
+from napari_utile.engine.tile_size import Network
 from napari_utile.engine.validation import Validation, ValidationPlane, validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, StepDone
@@ -17,6 +18,8 @@ from napari_utile.settings import TrainSettings
 
 VALIDATION_SHARE = 0.1
 """Of a run that ends by the clock: validations come less often where they cost more."""
+WINDOWS = 64
+"""That make up for a tile, where a network is trained on windows of one pixel each."""
 WARM_UP = 0.1
 """Share of a one-cycle run in which the learning rate rises."""
 
@@ -64,13 +67,14 @@ class Learner:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         sampler: TileSampler,
         settings: TrainSettings,
         dtype: torch.dtype | None = None,
     ):
         self.network, self.sampler = network, sampler
         self.settings, self.dtype = settings, dtype
+        self.batch = settings.batch * (WINDOWS if network.trains_on_windows else 1)
         self.optimizer = make_optimizer(network, settings)
         self.step = 0
 
@@ -82,7 +86,7 @@ class Learner:
         FloatingPointError
             If the loss is no longer a number. The network is then as before the step.
         """
-        images, classes, weights = self.sampler.batch(self.settings.batch)
+        images, classes, weights = self.sampler.batch(self.batch)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
             scores = self.network(images)

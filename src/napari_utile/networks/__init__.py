@@ -5,13 +5,15 @@ the engine tiles any of them exactly. Its `arguments` build it again, and `paddi
 `trains_on_windows` say what it is trained on.
 """
 
+from typing import Any
+
 from napari_utile.networks.encoder_decoder import EncoderDecoder
 from napari_utile.networks.fcn import FCN
 from napari_utile.networks.segnet import SegNet
 from napari_utile.networks.sliding_window import SlidingWindow
 from napari_utile.networks.unet import UNet
 
-NETWORKS = {
+NETWORKS: dict[str, Any] = {
     "unet": UNet,
     "encoder-decoder": EncoderDecoder,
     "segnet": SegNet,
