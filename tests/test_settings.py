@@ -7,7 +7,9 @@ from pydantic import ValidationError
 
 from napari_utile import settings
 from napari_utile.settings import (
+    NETWORK_NAMES,
     PAPER,
+    CompareSettings,
     EvaluateSettings,
     PredictSettings,
     Settings,
@@ -153,3 +155,35 @@ def test_nothing_else_hides_in_the_module():
 def test_the_paper_balances_the_classes():
     assert TrainSettings(recipe="paper").class_balance
     assert WeightSettings().class_balance
+
+
+# a comparison
+
+
+def test_a_comparison_names_every_network_unless_told():
+    assert CompareSettings().networks == NETWORK_NAMES
+    assert CompareSettings().seeds == (0,)
+    assert CompareSettings(networks=("fcn", "unet", "fcn"), seeds=(2, 2)).networks == (
+        "fcn",
+        "unet",
+    )
+
+
+def test_a_comparison_refuses_an_unknown_network_and_a_single_one():
+    with pytest.raises(ValidationError, match="no network 'vnet'; there are unet, encoder-dec"):
+        CompareSettings(networks=("unet", "vnet"))
+    for name, value in (("network", "unet"), ("seed", 3)):
+        with pytest.raises(ValidationError, match=f"name them in {name}s"):
+            CompareSettings(**{name: value})
+
+
+def test_a_candidate_is_trained_like_the_others():
+    settings = CompareSettings(recipe="paper", width=8, networks=("unet",), seeds=(5,))
+    expected = TrainSettings(recipe="paper", width=8, network="unet", seed=5)
+    assert settings.candidate("unet", 5) == expected
+
+
+def test_a_comparison_is_read_back(tmp_path):
+    settings = CompareSettings(networks=("unet", "fcn"), seeds=(1, 2), minutes=3)
+    (tmp_path / "settings.json").write_text(settings.text())
+    assert CompareSettings.read(tmp_path / "settings.json") == settings

@@ -5,9 +5,16 @@ in the model are all made from these classes. Nobody else types a default again.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 PAPER = {
     "width": 64,
@@ -137,6 +144,55 @@ class TrainSettings(Settings):
         if self.steps is None and self.minutes is None:
             object.__setattr__(self, "steps", 2000)
         return self
+
+
+NETWORK_NAMES: tuple[str, ...] = get_args(TrainSettings.model_fields["network"].annotation)
+
+
+class CompareSettings(TrainSettings):
+    """Which networks are compared, and how each of them is trained.
+
+    `network` and `seed` are those of a candidate, see `candidate`; here they are not given.
+    """
+
+    networks: tuple[str, ...] = Field(
+        NETWORK_NAMES, min_length=1, description="Networks to compare, with commas between"
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = Field(
+        (0,), min_length=1, description="Each network is trained once for each of these seeds"
+    )
+
+    @field_validator("networks")
+    @classmethod
+    def _refuse_unknown_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in networks if name not in NETWORK_NAMES]:
+            raise ValueError(
+                f"there is no network {unknown[0]!r}; there are {', '.join(NETWORK_NAMES)}"
+            )
+        return tuple(dict.fromkeys(networks))
+
+    @field_validator("seeds")
+    @classmethod
+    def _count_seeds_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(seeds))
+
+    @field_validator("network", "seed")
+    @classmethod
+    def _refuse_a_single_one(cls, _: Any, info: ValidationInfo) -> Any:
+        raise ValueError(f"a comparison has several; name them in {info.field_name}s")
+
+    def candidate(self, network: str, seed: int) -> TrainSettings:
+        """Give the settings that one of the networks is trained with."""
+        shared = self.model_dump(exclude={"networks", "seeds", *SINGLE})
+        return TrainSettings(**shared, network=network, seed=seed)  # type: ignore[arg-type]
+
+    def text(self) -> str:
+        """Write every option of the comparison as indented JSON."""
+        return self.model_dump_json(indent=2, exclude=SINGLE) + "\n"
+
+
+SINGLE = {"network", "seed"}
+"""Options of one candidate of a comparison."""
 
 
 class PredictSettings(Settings):
