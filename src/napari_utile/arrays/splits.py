@@ -139,13 +139,22 @@ def split_map(parts: Split, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[n
 class Seen(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
     """Classes of each plane, by number of the image and index; empty if nobody said."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._wholes: dict[tuple[int, tuple[int, ...]], NDArray[np.int64]] = {}
+
     def counts(self, regions: Iterable[Region]) -> NDArray[np.int64]:
         """Count the annotated pixels of each class."""
-        found = np.zeros(IGNORE + 1, np.int64)
-        for region in regions:
-            part = self[region.plane][region.window]
-            found += np.bincount(part.ravel(), minlength=IGNORE + 1)
-        return found[:IGNORE]
+        return sum((self._count(region) for region in regions), np.zeros(IGNORE, np.int64))
+
+    def _count(self, region: Region) -> NDArray[np.int64]:
+        if region.window == WHOLE and region.plane in self._wholes:
+            return self._wholes[region.plane]  # counted once for all choices of planes
+        part = self[region.plane][region.window]
+        found = np.bincount(part.ravel(), minlength=IGNORE + 1)[:IGNORE]
+        if region.window == WHOLE:
+            self._wholes[region.plane] = found
+        return found
 
     def extents(self, planes: Sequence[Plane]) -> list[tuple[int, int]]:
         """Find the first and the last annotated line (exclusive) of each axis."""
