@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.splits import Split
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.model import Model, load_model
 from napari_utile.engine.outputs import Output, check_result
@@ -119,10 +120,16 @@ def run_training(
     settings: TrainSettings,
     out: Path | str | None = None,
     overwrite: bool = False,
+    split: Split | None = None,
 ) -> Generator[Event, None, Model]:
     """Train on pairs of stacks and report every step.
 
     To stop the run is to close the generator; the best model so far is in the run folder.
+
+    Parameters
+    ----------
+    split : Split, optional
+        What is for training and what for validation, where several runs shall share it.
 
     Yields
     ------
@@ -140,11 +147,11 @@ def run_training(
         device, or the run folder is taken; later, if the loss is no longer a number.
     """
     if out is None:
-        return (yield from training_run(ready(images, labels, settings), settings, None))
+        return (yield from training_run(ready(images, labels, settings, split), settings, None))
     # an older run is given up only when it is sure that this one can start
-    checked = ready(images, labels, settings) if overwrite else None
+    checked = ready(images, labels, settings, split) if overwrite else None
     with Run.create(out, settings, overwrite) as run:
-        data = checked or ready(images, labels, settings)
+        data = checked or ready(images, labels, settings, split)
         return (yield from recorded(training_run(data, settings, run), run))
 
 

@@ -77,6 +77,7 @@ def prepare(
     labels: Sequence[Stack],
     settings: TrainSettings,
     receptive_field: int,
+    parts: Split | None = None,
 ) -> TrainingData:
     """Check everything, then divide, normalize and weigh it.
 
@@ -88,6 +89,8 @@ def prepare(
         What the labels mean, the share for validation, and the weight map.
     receptive_field : int
         Width of the guard band where one plane is divided, in pixels.
+    parts : Split, optional
+        The split to use, where several runs share one; made here by default.
 
     Returns
     -------
@@ -116,7 +119,7 @@ def prepare(
             f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
         )
     pairs = [pair.among(ids) for pair in pairs]
-    parts = divide(pairs, settings, receptive_field)
+    parts = parts or divide(pairs, settings, receptive_field)
     pixels = [_pixels(pairs, region) for region in parts.training]
     classes = [_cut(pairs[r.image].target.classes, r) for r in parts.training]
     balance = class_weights(classes, len(ids)) if settings.class_balance else np.ones(len(ids))
