@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from napari_utile.engine.model import Model, load_model
 from napari_utile.engine.prediction import logits
-from napari_utile.networks import NETWORKS, FCN, EncoderDecoder, SegNet, SlidingWindow, UNet
+from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
 
 torch.set_num_threads(1)
 
