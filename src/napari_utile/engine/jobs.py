@@ -55,13 +55,7 @@ def train(
     UserError
         If the input cannot be trained on; the message names what to mend.
     """
-    images, labels = _several(images), _several(labels)
-    if len(images) != len(labels):
-        raise UserError(f"{len(images)} images and {len(labels)} labels do not pair up.")
-    truths = [as_stack(ids, name="labels") for ids in labels]
-    stacks = [
-        as_stack(image, shape=truth.shape) for image, truth in zip(images, truths, strict=True)
-    ]
+    stacks, truths = stacks_of(images, labels)
     return drain(run_training(stacks, truths, settings or TrainSettings(), out))
 
 
@@ -270,6 +264,18 @@ def drain(run: Generator[Any, None, T]) -> T:
             next(run)
         except StopIteration as end:
             return end.value
+
+
+def stacks_of(images: Images, labels: Images) -> tuple[list[Stack], list[Stack]]:
+    """Take arrays, one or several, as pairs of an image and its labels."""
+    images, labels = _several(images), _several(labels)
+    if len(images) != len(labels):
+        raise UserError(f"{len(images)} images and {len(labels)} labels do not pair up.")
+    truths = [as_stack(ids, name="labels") for ids in labels]
+    stacks = [
+        as_stack(image, shape=truth.shape) for image, truth in zip(images, truths, strict=True)
+    ]
+    return stacks, truths
 
 
 def _several(images: Images) -> Sequence[NDArray[Any]]:
