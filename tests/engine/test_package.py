@@ -12,7 +12,7 @@ from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.model import Model
 from napari_utile.engine.prediction import logits, probabilities
 from napari_utile.engine.weights import digest
-from napari_utile.networks import EncoderDecoder, UNet
+from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
 
 torch.manual_seed(0)  # the networks below are those of every run
 
@@ -31,7 +31,14 @@ assert "napari_utile" not in sys.modules
 
 @pytest.mark.parametrize(
     "network",
-    [UNet(2, 3, depth=2, width=3, padding="same", norm="batch"), EncoderDecoder(1, 1, 1, 2)],
+    [
+        UNet(2, 3, depth=2, width=3, padding="same", norm="batch"),
+        EncoderDecoder(1, 1, 1, 2),
+        SegNet(1, 2, depth=2, width=2),
+        FCN(1, 2, width=1),
+        SlidingWindow(2, 3, width=2),
+    ],
+    ids=lambda network: type(network).__name__,
 )
 def test_the_architecture_stands_alone(tmp_path, network):
     folder = tmp_path / "model"
@@ -65,6 +72,14 @@ def test_every_file_has_its_digest(tmp_path):
     tensors = [t["test_tensor"] for t in description["inputs"] + description["outputs"]]
     for file in (weights, weights["architecture"], *tensors):
         assert digest(tmp_path / "model" / file["source"]) == file["sha256"]
+
+
+@pytest.mark.parametrize("network", NETWORKS.values())
+def test_every_network_names_its_paper(tmp_path, network):
+    Model(network(width=1)).save(tmp_path / "model")
+    (cited,) = described(tmp_path / "model")["cite"]
+    assert cited["text"].rpartition(" ")[2].isdigit()  # the year
+    assert cited["url"].startswith("https://")
 
 
 def test_a_network_that_trains_can_be_saved_in_between(tmp_path):

@@ -161,7 +161,7 @@ def batch_for(network):
 
 
 SMALL = {
-    "unet": {"depth": 2, "padding": "same", "dropout": 0.0},
+    "unet": {"depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0},
     "encoder-decoder": {"depth": 2, "padding": "same", "norm": "batch", "dropout": 0.0},
     "segnet": {"depth": 3},
     "fcn": {"norm": "batch", "dropout": 0.0},
