@@ -28,6 +28,14 @@ SPECIFICATION = "0.5.4"
 ARCHITECTURE, WEIGHTS, README = "network.py", "weights.pt", "README.md"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
 CALLABLE = "SeamlessNetwork"
+NEEDED_BY_MIRRORING = """\
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+"""
 
 
 class Mirroring:
@@ -141,7 +149,7 @@ def source_of(network: type[Any]) -> str:
     """Give one file of Python in which `network`, mirroring its context, stands alone."""
     modules = dict.fromkeys(_modules_of(sys.modules[network.__module__]))
     parts = [_without_our_imports(inspect.getsource(module)) for module in modules]
-    parts.append("from collections.abc import Callable\n\n\n" + inspect.getsource(Mirroring))
+    parts.append(NEEDED_BY_MIRRORING + inspect.getsource(Mirroring))
     parts.append(f'class {CALLABLE}(Mirroring, {network.__name__}):\n    """As trained."""\n')
     return "\n\n".join(parts)
 
