@@ -1,5 +1,7 @@
 """Tiles: image, classes and weights stay one thing, and every pixel gets its turn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,11 +100,121 @@ def test_the_same_seed_gives_the_same_tiles():
 
 def test_only_the_image_changes_its_gray_values():
     gray = Deformation(elastic=0, rotation=0, flips=False, gray=0.5)
-    plane = Plane(torch.full((1, 40, 40), 2.0), *(torch.ones(40, 40),) * 2)
+    ones = torch.ones(40, 40)
+    plane = Plane(torch.full((1, 40, 40), 2.0), ones.to(torch.uint8), ones)
     batch = sampler([plane], 16, 0, gray).batch(5)
     assert batch.images.std() > 0.1
     assert (batch.classes == 1).all()
     assert (batch.weights == 1).all()
+
+
+def same(first, again):
+    return all(map(torch.equal, first, again))
+
+
+def test_a_batch_is_its_draws_rendered():
+    mine, other = (sampler([coordinates(60, 70)], 32, 4, SHAKEN, seed=2) for _ in range(2))
+    assert same(mine.batch(5), other.render(other.draw(5)))
+
+
+def test_each_of_several_processes_can_render_its_share():
+    whole, parts = (sampler([coordinates(60, 70)], 32, 4, SHAKEN) for _ in range(2))
+    batch, draws = whole.batch(6), parts.draw(6)
+    shares = [parts.render(draws[rank::2]) for rank in range(2)]
+    for rank in range(2):
+        assert same([part[rank::2] for part in batch], shares[rank])
+
+
+def test_a_sampler_goes_on_from_its_state():
+    mine, other = (sampler([coordinates(60, 70)], 32, 0, SHAKEN, seed) for seed in (5, 6))
+    mine.batch(3)
+    state = {name: value.clone() for name, value in mine.state().items()}
+    expected = mine.batch(3)
+    other.restore(state)
+    assert same(other.batch(3), expected)
+    assert not same(other.batch(3), expected)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_tile_takes_as_many_numbers_whatever_becomes_of_it(share):
+    mine = sampler([coordinates(60, 70)], deformation=Deformation(share=share))
+    other = sampler([coordinates(9, 9), coordinates(80, 90)], 16, 2, STILL)
+    mine.draw(7)
+    other.draw(7)
+    assert torch.equal(mine.state()["generator"], other.state()["generator"])
+
+
+def with_density(plane, density):
+    return replace(plane, density=torch.as_tensor(density))
+
+
+def centres(drawn):
+    return np.array([draw.placement.centre for draw in drawn])
+
+
+def test_centres_are_drawn_in_proportion_to_the_density():
+    density = np.zeros((100, 100))
+    density[30, 40], density[60, 70] = 1, 3
+    found = centres(sampler([with_density(coordinates(100, 100), density)]).draw(800))
+    first = np.abs(found - (30, 40)).max(1) <= 0.5
+    assert first.mean() == pytest.approx(1 / 4, abs=4 * np.sqrt(3 / 16 / 800))
+    assert (np.abs(found[~first] - (60, 70)).max(1) <= 0.5).all()
+    # anywhere in the pixel, and the pixel is its middle
+    assert (found[~first] - (60, 70)).mean(0) == pytest.approx(0, abs=0.06)
+
+
+def test_planes_are_drawn_in_proportion_to_their_density():
+    planes = [coordinates(40, 40), coordinates(40, 40), coordinates(40, 40)]
+    planes[0] = with_density(planes[0], np.full((40, 40), 0.5))
+    planes[1] = with_density(planes[1], np.zeros((40, 40)))
+    drawn = [draw.plane for draw in sampler(planes).draw(900)]
+    assert 1 not in drawn
+    # a plane without density has 1 everywhere
+    assert np.mean(np.array(drawn) == 0) == pytest.approx(1 / 3, abs=0.07)
+
+
+def test_a_dense_border_draws_no_tile_farther_out_than_a_quarter():
+    density = np.zeros((100, 80))
+    density[0], density[:, -1] = 1, 1
+    found = centres(sampler([with_density(coordinates(100, 80), density)], 36, 2).draw(200))
+    assert found.min(0) == pytest.approx((8, 8), abs=1e-6)  # a quarter of 36 - 4
+    assert found.max(0) == pytest.approx((99 - 8, 79 - 8), abs=1e-6)
+
+
+@pytest.mark.parametrize("deformation", [STILL, SHAKEN, Deformation(share=0.5)])
+@pytest.mark.parametrize("dense", [False, True])
+def test_a_tile_of_one_pixel_is_centred_on_the_pixel_that_was_drawn(deformation, dense):
+    density = np.zeros((40, 50))
+    density[0, 7], density[39, 49] = 1, 1
+    plane = with_density(coordinates(40, 50), density if dense else density + 1)
+    windows = sampler([plane], 15, 7, deformation)
+    drawn = windows.draw(60)
+    found = centres(drawn)
+    assert (found == found.round()).all()
+    y, x = found.T
+    if dense:
+        assert {*zip(y, x, strict=True)} == {(0, 7), (39, 49)}
+    batch = windows.render(drawn)
+    assert batch.weights.flatten().tolist() == list(1 + y)
+    assert batch.classes.flatten().tolist() == list((x >= 25).astype(int))
+
+
+def test_uniform_windows_reach_every_pixel():
+    found = centres(sampler([coordinates(4, 5)], 15, 7).draw(400))
+    assert {*map(tuple, found)} == {(y, x) for y in range(4) for x in range(5)}
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan])
+def test_a_density_of_nothing_is_refused(wrong):
+    with pytest.raises(ValueError, match="density"):
+        sampler([with_density(coordinates(9, 9), np.full((9, 9), wrong))])
+
+
+def test_a_plane_moves_to_a_device_and_its_density_stays():
+    moved = with_density(coordinates(9, 9), np.ones((9, 9))).to(torch.device("meta"))
+    assert {moved.image.device.type, moved.classes.device.type} == {"meta"}
+    assert moved.weights.device.type == "meta"
+    assert moved.density.device.type == "cpu"
 
 
 def test_no_plane_is_refused():

@@ -1,18 +1,33 @@
-"""Random deformation of tiles, on the device that trains.
+"""What chance decides about a tile: where it lies, how it is turned, bent and shaded.
 
-One field of source positions is drawn per tile and used for image, classes and weights
-alike, so they cannot drift apart; then the gray values of the image are changed.
+Plain numbers, drawn on the CPU whatever trains, so that the same seed gives the same tiles
+everywhere. `rendering` makes pixels of them.
 
 Source: the U-Net paper, sec. 3.1: shift, rotation, gray values, and "random displacement
-vectors on a coarse 3 by 3 grid" from a Gaussian of 10 px, interpolated bicubically.
+vectors on a coarse 3 by 3 grid" from a Gaussian of 10 px.
 """
 
 from dataclasses import dataclass
-from math import pi, radians
+from math import floor
+from typing import NamedTuple
 
-import torch
-from torch import Generator, Tensor
-from torch.nn import functional
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.warp import Placement, turned
+
+
+class Draw(NamedTuple):
+    """All that is random about one tile."""
+
+    plane: int
+    """Which of the planes it is cut from."""
+    placement: Placement
+    """Where its pixels come from."""
+    gain: float
+    """By which its normalized gray values are multiplied."""
+    shift: float
+    """What is then added to them."""
 
 
 @dataclass(frozen=True)
@@ -41,74 +56,45 @@ class Deformation:
     gray: float = 0.2
     share: float = 1.0
 
+    def place(
+        self,
+        centre: tuple[float, float],
+        size: int,
+        chance: NDArray[np.float64],
+        normal: NDArray[np.float32],
+        fixed: bool = False,
+    ) -> Placement:
+        """Turn and bend a tile.
 
-def source_positions(
-    centre: Tensor, size: int, deformation: Deformation, generator: Generator
-) -> Tensor:
-    """Draw where each pixel of a tile comes from.
+        Parameters
+        ----------
+        centre : (float, float)
+            (y, x) of the middle of the tile in the plane, in pixels.
+        size : int
+            Side of the tile, in pixels.
+        chance : ndarray, shape (3,)
+            Uniform in 0...1; they choose the angle, the side and the kind.
+        normal : ndarray of float32, shape (3, 3, 2)
+            Of standard deviation 1.
+        fixed : bool
+            Bend around the middle, which stays where it is.
+        """
+        angle, side, kind = chance
+        mirrored = self.flips and side < 0.5
+        if kind < self.share:
+            bend = (normal - normal[1, 1] if fixed else normal) * np.float32(self.elastic)
+            return Placement(centre, turned((2 * angle - 1) * self.rotation, mirrored), bend)
+        quarters = floor(4 * angle) if self.rotation >= 90 else 0
+        turn = turned(90.0 * quarters, mirrored)
+        return Placement(on_pixels(centre, size), turn, np.zeros_like(normal))
 
-    Parameters
-    ----------
-    centre : Tensor, shape (2,)
-        (y, x) of the middle of the tile in the plane, in pixels; the random shift.
-    size : int
-        Side of the tile, in pixels.
-
-    Returns
-    -------
-    Tensor of float32, shape (size, size, 2)
-        (y, x) in pixels of the plane; may lie outside it.
-    """
-    device = centre.device
-    ramp = torch.arange(size, device=device, dtype=torch.float32) - (size - 1) / 2
-    offsets = torch.stack(torch.meshgrid(ramp, ramp, indexing="ij"), dim=-1)
-    angle, side, kind = torch.rand(3, generator=generator, device=device)
-    interpolated = bool(kind < deformation.share)
-    if interpolated:
-        angle = (2 * angle - 1) * radians(deformation.rotation)
-    else:
-        quarters = 4 if deformation.rotation >= 90 else 1
-        angle = (angle * quarters).floor() * (pi / 2)
-        centre = (centre - ramp[0]).round() + ramp[0]  # the tile's pixels lie on the plane's
-    mirror = torch.where((side < 0.5) & deformation.flips, -1.0, 1.0)
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    turn = torch.stack([torch.stack([cos, -sin * mirror]), torch.stack([sin, cos * mirror])])
-    positions = centre + offsets @ turn.T
-    if interpolated and deformation.elastic:
-        grid = torch.randn(1, 2, 3, 3, generator=generator, device=device) * deformation.elastic
-        field = functional.interpolate(grid, size, mode="bicubic", align_corners=True)
-        positions = positions + field[0].permute(1, 2, 0)
-    return positions
+    def shade(self, contrast: float, brightness: float) -> tuple[float, float]:
+        """Choose gain and shift of the gray values by two numbers, uniform in 0...1."""
+        return 1 + self.gray * (2 * contrast - 1), self.gray * (2 * brightness - 1)
 
 
-def sample(plane: Tensor, positions: Tensor, mode: str) -> Tensor:
-    """Read a plane at positions between its pixels, mirrored at its border.
-
-    Parameters
-    ----------
-    plane : Tensor, shape (C, Y, X)
-        Pixels.
-    positions : Tensor, shape (y, x, 2)
-        As from `source_positions`.
-    mode : {"bicubic", "bilinear", "nearest"}
-        Interpolation.
-
-    Returns
-    -------
-    Tensor, shape (C, y, x)
-    """
-    extent = torch.tensor(plane.shape[-2:], device=plane.device, dtype=torch.float32) - 1
-    unit = 2 * positions / extent.clamp_min(1) - 1  # -1 and 1 are the outermost pixels
-    return functional.grid_sample(
-        plane[None].float(),
-        unit.flip(-1)[None],
-        mode=mode,
-        padding_mode="reflection",
-        align_corners=True,
-    )[0]
-
-
-def change_gray(image: Tensor, deformation: Deformation, generator: Generator) -> Tensor:
-    """Change contrast and brightness of a normalized image (C, Y, X), each channel alike."""
-    contrast, brightness = 2 * torch.rand(2, generator=generator, device=image.device) - 1
-    return image * (1 + deformation.gray * contrast) + deformation.gray * brightness
+def on_pixels(centre: tuple[float, float], size: int) -> tuple[float, float]:
+    """Move the middle of a tile to the nearest place where its pixels are the plane's."""
+    between = (size - 1) / 2 % 1  # the middle of an even tile lies between two pixels
+    y, x = (floor(place - between + 0.5) + between for place in centre)
+    return y, x

@@ -1,18 +1,16 @@
 """Annotated planes on the training device, and the random tiles drawn from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from napari_utile.engine.augmentation import (
-    Deformation,
-    change_gray,
-    sample,
-    source_positions,
-)
+from napari_utile.engine.augmentation import Deformation, Draw
+from napari_utile.engine.rendering import DeviceRenderer, Renderer
 
 
 class Batch(NamedTuple):
@@ -36,14 +34,26 @@ class Plane:
     """uint8, (Y, X)"""
     weights: Tensor
     """float32, (Y, X)"""
+    density: Tensor | None = None
+    """(Y, X), on the CPU; how often a pixel is the centre of a tile, in any unit that all
+    planes share. None is 1 everywhere."""
 
     def to(self, device: torch.device) -> "Plane":
-        """Copy the plane to a device."""
-        return Plane(self.image.to(device), self.classes.to(device), self.weights.to(device))
+        """Copy the plane to a device; the density stays, as tiles are drawn on the CPU."""
+        return replace(
+            self,
+            image=self.image.to(device),
+            classes=self.classes.to(device),
+            weights=self.weights.to(device),
+        )
 
 
 class TileSampler:
-    """Draws deformed tiles at random places of the planes, in proportion to their pixels.
+    """Draws deformed tiles at random places of the planes.
+
+    The centres are drawn in proportion to the density of the planes, then kept so far inside
+    that a tile hangs over the border by a quarter at most: mirrored context, not copies.
+    A tile of one output pixel is centred on the very pixel that was drawn.
 
     Parameters
     ----------
@@ -54,7 +64,12 @@ class TileSampler:
     deformation : Deformation
         How strongly tiles are changed.
     generator : Generator
-        Source of everything random, on the device of the planes.
+        Source of everything random, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no plane, or no density.
     """
 
     def __init__(
@@ -67,34 +82,88 @@ class TileSampler:
     ):
         if not planes:
             raise ValueError("no plane to draw tiles from")
-        self.size, self.margin = size, margin
-        self.images = [plane.image for plane in planes]
-        self.truths = [torch.stack([p.classes.float(), p.weights]) for p in planes]
+        self.size, self.output = size, size - 2 * margin
         self.deformation, self.generator = deformation, generator
         self.device = planes[0].image.device
-        areas = torch.tensor([float(plane.classes.numel()) for plane in planes])
-        self.areas = areas.to(self.device)
+        kind = Renderer if self.device.type == "cpu" else DeviceRenderer
+        self.renderer: Renderer | DeviceRenderer = kind(
+            [(plane.image, plane.classes, plane.weights) for plane in planes], size, margin
+        )
+        self.shapes = [(plane.classes.shape[0], plane.classes.shape[1]) for plane in planes]
+        self.densities = [cumulated(plane.density) for plane in planes]
+        self.totals = np.cumsum(
+            [
+                y * x if density is None else density[-1]
+                for (y, x), density in zip(self.shapes, self.densities, strict=True)
+            ]
+        )
+        if not self.totals[-1] > 0:
+            raise ValueError("the sampling density is 0 everywhere")
 
     def batch(self, count: int) -> Batch:
-        """Draw `count` tiles."""
-        chosen = torch.multinomial(
-            self.areas, count, replacement=True, generator=self.generator
-        )
-        tiles = [self._tile(self.images[i], self.truths[i]) for i in chosen.tolist()]
-        return Batch(*(torch.stack(part) for part in zip(*tiles, strict=True)))
+        """Draw `count` tiles and render them."""
+        return self.render(self.draw(count))
 
-    def _tile(self, image: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        extent = torch.tensor(image.shape[-2:], device=self.device) - 1
-        # a tile hangs over the border by a quarter at most: mirrored context, not copies
-        inset = ((self.size - 2 * self.margin) / 4 * torch.ones(2, device=self.device)).minimum(
-            extent / 2
+    def draw(self, count: int) -> list[Draw]:
+        """Draw all that is random about `count` tiles: as many numbers for each, always."""
+        chance = torch.rand(count, 9, generator=self.generator, dtype=torch.float64).numpy()
+        normal = torch.randn(count, 3, 3, 2, generator=self.generator).numpy()
+        return [self._draw(*numbers) for numbers in zip(chance, normal, strict=True)]
+
+    def render(self, draws: Sequence[Draw]) -> Batch:
+        """Cut tiles, deform and shade them, on the device of the planes."""
+        images, classes, weights = self.renderer(
+            [draw.plane for draw in draws], [draw.placement for draw in draws]
         )
-        place = torch.rand(2, generator=self.generator, device=self.device)
-        centre = inset + place * (extent - 2 * inset)
-        positions = source_positions(centre, self.size, self.deformation, self.generator)
-        tile = sample(image, positions, "bicubic")
-        inner = slice(self.margin, self.size - self.margin)
-        positions = positions[inner, inner]
-        classes, weights = sample(truth, positions, "nearest")
-        tile = change_gray(tile, self.deformation, self.generator)
-        return tile, classes.to(torch.uint8), weights
+        shades = torch.tensor([(draw.gain, draw.shift) for draw in draws]).to(self.device)
+        gain, shift = shades.T[..., None, None, None]
+        return Batch(images.mul_(gain).add_(shift), classes, weights)
+
+    def state(self) -> dict[str, Tensor]:
+        """Give all that decides which tiles come next."""
+        return {"generator": self.generator.get_state()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a `state`."""
+        self.generator.set_state(state["generator"])
+
+    def _draw(self, chance: NDArray[np.float64], normal: NDArray[np.float32]) -> Draw:
+        plane = _pick(self.totals, chance[0])
+        gain, shift = self.deformation.shade(*chance[7:])
+        placement = self.deformation.place(
+            self._centre(plane, *chance[1:4]),
+            self.size,
+            chance[4:7],
+            normal,
+            fixed=self.output == 1,
+        )
+        return Draw(plane, placement, float(gain), float(shift))
+
+    def _centre(self, plane: int, which: float, *where: float) -> tuple[float, float]:
+        """Choose a pixel and a place in it, by numbers that are uniform in 0...1."""
+        shape, density = np.array(self.shapes[plane]), self.densities[plane]
+        inset = np.minimum(self.output / 4, (shape - 1) / 2)
+        farthest = shape - 1 - inset
+        if density is not None:
+            pixel = np.array(np.unravel_index(_pick(density, which), shape))
+            place = np.clip(pixel + where - 0.5, inset, farthest)
+        else:
+            pixel = np.floor(where * shape)
+            place = inset + where * (farthest - inset)
+        y, x = pixel if self.output == 1 else place
+        return float(y), float(x)
+
+
+def cumulated(density: Tensor | None) -> NDArray[np.float64] | None:
+    """Add up a density along its pixels, row by row."""
+    if density is None:
+        return None
+    if not (density >= 0).all():
+        raise ValueError("a sampling density is negative, or not a number")
+    return density.flatten().double().cumsum(0).numpy()
+
+
+def _pick(cumulative: NDArray[np.float64], share: float) -> int:
+    """Choose an entry in proportion to what it adds to the sum."""
+    found = int(np.searchsorted(cumulative, share * cumulative[-1], side="right"))
+    return min(found, len(cumulative) - 1)
