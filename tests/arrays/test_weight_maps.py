@@ -10,6 +10,7 @@ from tifffile import imread
 
 from napari_utile.arrays.labels import as_instances, training_target
 from napari_utile.arrays.weight_maps import (
+    balance,
     border_term,
     class_weights,
     gap_widths,
@@ -192,3 +193,9 @@ def test_negative_ids_are_refused():
 def test_the_module_loads_no_torch():
     code = "import sys, napari_utile.arrays.weight_maps; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_classes_are_balanced_by_hand():
+    # 5, 1 and none: 6 / (2 * 5) and 6 / (2 * 1)
+    assert balance(np.array([5, 1, 0])).tolist() == [0.6, 3, 1]
+    assert balance(np.zeros(3, int)).tolist() == [1, 1, 1]

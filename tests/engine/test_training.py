@@ -11,18 +11,11 @@ import torch
 from napari_utile.engine import training
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import Batch, Plane, TileSampler
-from napari_utile.engine.losses import IGNORE, weighted_cross_entropy
+from napari_utile.engine.losses import weighted_cross_entropy
 from napari_utile.engine.training import Budget, Learner, learning_rate, make_optimizer, train
-from napari_utile.engine.validation import (
-    HIDDEN,
-    SCORES,
-    ValidationPlane,
-    mean_scores,
-    validate,
-)
+from napari_utile.engine.validation import ValidationPlane, validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, StepDone
-from napari_utile.metrics import evaluate
 from napari_utile.networks import UNet
 from napari_utile.settings import TrainSettings
 
@@ -384,45 +377,6 @@ def test_dropout_works_in_training_and_rests_in_validation():
     assert not network.training
 
 
-def test_validation_is_the_weighted_loss_and_the_mean_of_the_scores():
-    planes = [two_discs(32), two_discs(48)]
-    planes[1].truth.weights[:10] = 5
-    network = tiny().eval()
-    found = validate(network, planes, Script.device)
-
-    total, count, scores, foreground = 0.0, 0.0, [], []
-    for plane in planes:
-        with torch.no_grad():
-            # whole, in one pass over the mirrored image
-            pad = network.margin + network.margin % 2
-            image = np.pad(
-                plane.truth.image.numpy(), [(0, 0), (pad, pad), (pad, pad)], "reflect"
-            )
-            logits = network(torch.from_numpy(image)[None])[..., pad:-pad, pad:-pad]
-        logs = torch.log_softmax(logits.double(), 1)[0]
-        entropy = -logs.gather(0, plane.truth.classes[None].long())[0]
-        total += (plane.truth.weights * entropy).sum().item()
-        count += plane.truth.weights.sum().item()
-        foreground.append(logs[1].exp().numpy())
-        scores.append(evaluate(foreground[-1][None], plane.objects))
-    assert found.loss == pytest.approx(total / count, rel=1e-4)
-    assert set(found.scores) == set(SCORES)
-    for name in SCORES:
-        assert found.scores[name] == pytest.approx(np.mean([s[name] for s in scores]))
-    np.testing.assert_allclose(found.foreground, foreground[0], atol=1e-5)
-
-
-def test_validation_does_not_count_what_nobody_annotated():
-    plane = two_discs()
-    plane.truth.classes[:16], plane.objects[:16] = IGNORE, HIDDEN
-    found = validate(tiny(), [plane], Script.device)
-    seen, classes = found.foreground[16:], plane.truth.classes[16:].numpy()
-    entropy = -np.log(np.where(classes, seen, 1 - seen))
-    assert found.loss == pytest.approx(entropy.mean(), rel=1e-3)
-    expected = evaluate(seen[None], plane.objects[16:])
-    assert found.scores == {name: pytest.approx(expected[name]) for name in SCORES}
-
-
 def test_nothing_to_validate_on_is_refused():
     learner = Learner(tiny(), Script(two_discs().truth), settings())
     with pytest.raises(ValueError, match="validate"):
@@ -486,14 +440,3 @@ def test_a_budget_that_is_used_up_at_once_still_leaves_a_model(clock):
     names = [event.event for event in run]
     assert names == ["StepDone", "EpochDone"]
     assert len(kept) == 1
-
-
-def test_kinds_of_pixels_are_scored_kind_by_kind():
-    truth = np.array([[0, 1, 1, 2, 2, HIDDEN]])
-    found = np.array([[0, 1, 1, 1, 2, 0]])
-    predicted = np.eye(3, dtype=np.float32)[found].transpose(2, 0, 1)
-    plane = ValidationPlane(two_discs().truth, truth, has_objects=False)
-    scores = mean_scores([plane], [predicted])
-    assert scores["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2)
-    assert scores["iou"] == 1
-    assert "f1_50" not in scores

@@ -110,12 +110,25 @@ def class_weights(
     >>> class_weights(np.array([[0, 0, 0, 1, 255]], np.uint8)).round(2)
     array([[0.67, 0.67, 0.67, 2.  , 0.  ]], dtype=float32)
     """
-    counts = np.bincount(classes.ravel(), minlength=IGNORE + 1)
-    counts[IGNORE] = 0
-    weights = (counts > 0).astype(np.float32)
-    if class_balance:
-        weights *= counts.sum() / (np.count_nonzero(counts) or 1) / np.maximum(counts, 1)
+    counts = np.bincount(classes.ravel(), minlength=IGNORE + 1)[:IGNORE]
+    weights = np.zeros(IGNORE + 1, np.float32)
+    weights[:IGNORE] = balance(counts) if class_balance else 1
     return weights[classes]
+
+
+def balance(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Weigh each class by its count of pixels, so that all have the same total and mean 1.
+
+    A class without pixels gets 1.
+
+    Examples
+    --------
+    >>> balance(np.array([3, 1, 0])).round(2)
+    array([0.67, 2.  , 1.  ])
+    """
+    present = counts > 0
+    share = counts.sum() / max(np.count_nonzero(present), 1)
+    return np.where(present, share / np.maximum(counts, 1), 1.0)
 
 
 def gap_widths(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE, Target, check_labels, training_target
+from napari_utile.arrays.sampling import density
 from napari_utile.arrays.splits import Region, Split, split
-from napari_utile.arrays.weight_maps import border_term, gap_widths
+from napari_utile.arrays.weight_maps import balance, border_term, gap_widths
 from napari_utile.engine.batches import Plane
 from napari_utile.engine.validation import HIDDEN, ValidationPlane
 from napari_utile.errors import UserError
@@ -70,6 +71,8 @@ class TrainingData:
     ids: tuple[int, ...]
     """Label id of each class."""
     warnings: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Of the images."""
 
 
 def prepare(
@@ -120,21 +123,21 @@ def prepare(
         )
     pairs = [pair.among(ids) for pair in pairs]
     parts = parts or divide(pairs, settings, receptive_field)
-    pixels = [_pixels(pairs, region) for region in parts.training]
-    classes = [_cut(pairs[r.image].target.classes, r) for r in parts.training]
-    balance = class_weights(classes, len(ids)) if settings.class_balance else np.ones(len(ids))
-    normalization = Normalization.of(pixels)
+    normalization = Normalization.of([_pixels(pairs, region) for region in parts.training])
+    counts = _counts(pairs, parts.training)[: len(ids)]
+    factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
     def plane(region: Region) -> Plane:
-        return _plane(pairs, region, normalization, balance, settings)
+        return _plane(pairs, region, normalization, factors, settings)
 
     return TrainingData(
-        training=tuple(plane(region) for region in parts.training),
+        training=with_density([plane(region) for region in parts.training], settings),
         validation=tuple(
             ValidationPlane(
                 plane(region),
                 _judged(pairs[region.image].target, region, settings),
                 has_objects=settings.target == "instances",
+                ids=ids,
             )
             for region in parts.validation
         ),
@@ -142,7 +145,8 @@ def prepare(
         normalization=normalization,
         channels=channels.pop(),
         ids=ids,
-        warnings=tuple(_doubts(pairs, parts, receptive_field)),
+        warnings=tuple(_doubts(pairs, parts, settings, receptive_field)),
+        names=tuple(image.name for image in images),
     )
 
 
@@ -168,39 +172,56 @@ def check_room(images: Sequence[Stack]) -> None:
 
 
 def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
-    """Divide the planes on which anything is annotated."""
+    """Divide the planes on which anything is annotated.
+
+    Raises
+    ------
+    UserError
+        If they cannot be divided as asked for, or a part would lack objects or background.
+    """
     planes = [
         (i, index, (pair.image.shape[-2], pair.image.shape[-1]))
         for i, pair in enumerate(pairs)
         for index in pair.image.indices
         if (pair.target.classes[index] != IGNORE).any()
     ]
+    classes = [pairs[i].target.classes[index] for i, index, _ in planes]
     try:
-        parts = split(planes, settings.validation, receptive_field, settings.seed)
+        parts = split(
+            planes, settings.validation, receptive_field, settings.seed, settings.split, classes
+        )
     except ValueError as error:
         raise UserError(f"Training and validation need more labels: {error}.") from None
     for name, regions in (("training", parts.training), ("validation", parts.validation)):
-        found = np.unique(
-            np.concatenate([np.unique(_cut(pairs[r.image].target.classes, r)) for r in regions])
-        )
-        found = found[found != IGNORE]
-        if len(found) < 2:
+        counts = _counts(pairs, regions)
+        shown = np.count_nonzero(counts)
+        if shown < 2:
             raise UserError(
-                f"The {name} part ({parts.how}) holds {len(found)} of the classes; "
-                "label objects and background in both parts."
+                f"The {name} part ({parts.how}) holds {shown} of the classes in its "
+                f"{counts.sum():,} annotated pixels; label objects and background in "
+                "both parts."
             )
     return parts
 
 
-def class_weights(classes: Sequence[NDArray[np.uint8]], count: int) -> NDArray[np.float64]:
-    """Weigh every class to the same total, 1 on average: w_c of the U-Net paper, eq. 2."""
-    pixels = np.sum([np.bincount(part.ravel(), minlength=256)[:count] for part in classes], 0)
-    present = pixels > 0
-    return np.where(present, pixels.sum() / (present.sum() * np.maximum(pixels, 1)), 1.0)
+def with_density(planes: Sequence[Plane], settings: TrainSettings) -> tuple[Plane, ...]:
+    """Say where tiles are drawn from; nothing to say if that is everywhere alike."""
+    classes = torch.cat([plane.classes.flatten() for plane in planes]).numpy()
+    if settings.sampling == "uniform" and not (classes == IGNORE).any():
+        return tuple(planes)
+    weights = torch.cat([plane.weights.flatten() for plane in planes]).numpy()
+    joined = torch.from_numpy(density(classes, weights, settings.sampling))
+    parts = joined.split([plane.classes.numel() for plane in planes])
+    return tuple(
+        replace(plane, density=part.view(plane.classes.shape))
+        for plane, part in zip(planes, parts, strict=True)
+    )
 
 
-def _cut(array: NDArray, region: Region) -> NDArray:
-    return array[region.index][region.window]
+def _counts(pairs: Sequence[Annotated], regions: Sequence[Region]) -> NDArray[np.int64]:
+    """Count the annotated pixels of each class."""
+    parts = (region.of(pairs[region.image].target.classes) for region in regions)
+    return np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], 0)[:IGNORE]
 
 
 def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
@@ -220,14 +241,14 @@ def _plane(
     pairs: Sequence[Annotated],
     region: Region,
     normalization: Normalization,
-    balance: NDArray[np.float64],
+    factors: NDArray[np.float64],
     settings: TrainSettings,
 ) -> Plane:
     target = pairs[region.image].target
-    classes = _cut(target.classes, region)
+    classes = region.of(target.classes)
     annotated = classes != IGNORE
-    weights = balance[np.where(annotated, classes, 0)] * annotated
-    gaps = gap_widths(_cut(target.objects, region))
+    weights = factors[np.where(annotated, classes, 0)] * annotated
+    gaps = gap_widths(region.of(target.objects))
     weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
     return Plane(
         image=torch.from_numpy(normalization.apply(_pixels(pairs, region))),
@@ -238,18 +259,31 @@ def _plane(
 
 def _judged(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
     """Cut the truth to compare with: objects or classes, `HIDDEN` where nobody annotated."""
-    classes = _cut(target.classes, region)
-    truth = _cut(target.objects, region) if settings.target == "instances" else classes
+    classes = region.of(target.classes)
+    truth = region.of(target.objects) if settings.target == "instances" else classes
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
 
 
-def _doubts(pairs: Sequence[Annotated], parts: Split, receptive_field: int) -> Iterator[str]:
+def _doubts(
+    pairs: Sequence[Annotated], parts: Split, settings: TrainSettings, receptive_field: int
+) -> Iterator[str]:
     """Say what the user would want to know before trusting the scores."""
     if parts.guard is not None and parts.guard < receptive_field:
         yield (
             f"The image is small: {parts.guard} px lie between training and validation, the "
             f"network sees {receptive_field}. The validation scores may flatter."
         )
+    ids = pairs[0].target.ids
+    taught, judged = (_counts(pairs, part) > 0 for part in (parts.training, parts.validation))
+    for k in np.flatnonzero(taught != judged):
+        part, so = (
+            ("validation", "no score tells how well it is learnt")
+            if taught[k]
+            else ("training", "it cannot be learnt")
+        )
+        yield f"No pixel for {part} has the id {ids[k]}: {so}. Annotate it in more places."
+    if settings.sparse:  # where only background is painted, there is only background
+        return
     for pair in pairs:
         annotated = [
             index

@@ -1,23 +1,36 @@
 """Judging a network by whole planes that it never learnt from, as it will be used."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from napari_utile.arrays.labels import classes
+from napari_utile.arrays.labels import IGNORE, classes, components
 from napari_utile.engine.batches import Plane
 from napari_utile.engine.losses import weighted_cross_entropy
 from napari_utile.engine.prediction import logits, probabilities
-from napari_utile.metrics import evaluate
+from napari_utile.metrics.overlap import (
+    Contingency,
+    contingency,
+    dice,
+    iou,
+    pixel_error,
+    side_by_side,
+)
+from napari_utile.metrics.partitions import thin_borders
+from napari_utile.metrics.report import as_labels, scores, whole_of
 
-SCORES = ("iou", "dice", "pixel_error", "matching_ap50", "f1_50", "panoptic_quality", "seg")
+OBJECTS = ("matching_ap50", "f1_50", "panoptic_quality", "seg", "v_rand")
+SCORES = ("iou", "dice", "pixel_error", *OBJECTS)
+"""What is told of instances. Of kinds of pixels it is the first three and their IoUs."""
 HIDDEN = -1
 """Id in the truth of pixels that nobody annotated."""
+THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -32,11 +45,14 @@ class ValidationPlane:
         Instances where they are meant, else the classes; `HIDDEN` where nobody annotated.
     has_objects : bool
         Whether `objects` are instances.
+    ids : tuple of int
+        Label id of each class.
     """
 
     truth: Plane
     objects: NDArray[np.integer]
     has_objects: bool = True
+    ids: tuple[int, ...] = (0, 1)
 
 
 @dataclass(frozen=True)
@@ -47,60 +63,117 @@ class Validation:
     scores: dict[str, float]
     foreground: NDArray[np.float32]
     """Probability (Y, X) of the first plane."""
+    confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+    """Annotated pixels by their true class (rows) and the one they are taken for."""
+    guess: float = float("inf")
+    """Loss of the best guess that does not look at the image: the share of each class."""
 
 
 def validate(
     network: nn.Module, planes: Sequence[ValidationPlane], device: torch.device
 ) -> Validation:
-    """Predict whole planes, as later in use, and compare them with the truth."""
+    """Predict whole planes, as later in use, and compare them with the truth.
+
+    Returns
+    -------
+    Validation
+        Its scores pool all planes as `metrics.evaluate` pools the slices of a stack. There
+        are none if the loss is not finite.
+    """
     network.eval()
-    losses: list[float] = []
-    weights: list[float] = []
-    predicted = []
+    judged = []
     for plane in planes:
-        truth, importance = plane.truth, plane.truth.weights
-        scores = logits(network, truth.image.numpy(), device=device)
-        loss = weighted_cross_entropy(
-            torch.from_numpy(scores)[None], truth.classes[None], importance[None]
-        )
-        losses.append(loss.item())
-        weights.append(importance.sum().item())
-        predicted.append(probabilities(scores))
-    first = predicted[0]
-    mean = float(np.average(losses, weights=weights)) if any(weights) else 0.0
+        judged.append(judge(network, plane, device))
+        if not isfinite(judged[-1].loss):
+            return Validation(judged[-1].loss, {}, judged[0].foreground)
+    totals = np.sum([each.weights for each in judged], axis=0)
+    weights = [each.weights.sum() for each in judged]
+    loss = np.average([each.loss for each in judged], weights=weights) if any(weights) else 0
+    confusion = np.sum([each.confusion for each in judged], axis=0)
     return Validation(
-        loss=mean,
-        scores=mean_scores(planes, predicted) if isfinite(mean) else {},
-        foreground=1 - first[0] if len(first) > 1 else first[0],
+        loss=float(loss),
+        scores=pooled(judged) if planes[0].has_objects else kinds(judged, planes[0].ids),
+        foreground=judged[0].foreground,
+        confusion=confusion,
+        guess=entropy(totals),
     )
 
 
-def mean_scores(
-    planes: Sequence[ValidationPlane], predicted: Sequence[NDArray[np.float32]]
-) -> dict[str, float]:
-    """Average the scores of the planes, each at the threshold 0.5."""
-    found = [
-        plane_scores(plane, p) if plane.has_objects else class_scores(plane, p)
-        for plane, p in zip(planes, predicted, strict=True)
-    ]
-    return {name: float(np.mean([scores[name] for scores in found])) for name in found[0]}
+@dataclass(frozen=True)
+class Judged:
+    """What was found on one plane: little, whatever its size, but for the foreground."""
+
+    loss: float
+    weights: NDArray[Any]
+    """Of each class, summed."""
+    confusion: NDArray[np.int64]
+    tables: tuple[Contingency, Contingency] | None
+    """Of the foreground as predicted, and with its borders thinned; see `metrics.report`."""
+    foreground: NDArray[np.float32]
 
 
-def plane_scores(plane: ValidationPlane, predicted: NDArray[np.float32]) -> dict[str, float]:
-    """Score foreground and objects."""
-    report = evaluate(predicted, plane.objects, ignore=HIDDEN)
-    return {name: report[name] for name in SCORES}
+def judge(network: nn.Module, plane: ValidationPlane, device: torch.device) -> Judged:
+    """Predict one plane and compare it with the truth."""
+    truth = plane.truth
+    predicted = logits(network, truth.image.numpy(), device=device)
+    loss = weighted_cross_entropy(
+        torch.from_numpy(predicted)[None], truth.classes[None], truth.weights[None]
+    ).item()
+    predicted = probabilities(predicted)
+    true, annotated = truth.classes.numpy(), truth.classes.numpy() != IGNORE
+    k = max(2, len(predicted))
+    pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
+    return Judged(
+        loss,
+        np.bincount(true[annotated], truth.weights.numpy()[annotated], minlength=k),
+        np.bincount(pairs, minlength=k * k).reshape(k, k),
+        compared(plane, predicted) if isfinite(loss) else None,
+        1 - predicted[0] if len(predicted) > 1 else predicted[0],
+    )
 
 
-def class_scores(plane: ValidationPlane, predicted: NDArray[np.float32]) -> dict[str, float]:
-    """Score the foreground, and every kind of pixel: the mean IoU of those that occur."""
-    report = evaluate(predicted, plane.objects, ignore=HIDDEN)
-    annotated = plane.objects != HIDDEN
-    truth, kinds = plane.objects[annotated], classes(predicted)[annotated]
-    occurring = np.union1d(truth, kinds)
-    ious = [
-        ((truth == k) & (kinds == k)).sum() / ((truth == k) | (kinds == k)).sum()
-        for k in occurring[occurring > 0]
-    ]
-    scores = {name: report[name] for name in SCORES[:3]}
-    return scores | {"mean_iou": float(np.mean(ious)) if ious else 1.0}
+def compared(
+    plane: ValidationPlane, predicted: NDArray[np.float32]
+) -> tuple[Contingency, Contingency]:
+    """Lay objects, or the foreground alone, on the truth, as `metrics.evaluate` does."""
+    hidden = plane.objects == HIDDEN
+    truth = np.where(hidden, 0, plane.objects)
+    found, boundary = as_labels(predicted, truth.shape, THRESHOLD)
+    found = np.where(hidden, 0, found)
+    if not plane.has_objects:
+        table = contingency(found > 0, truth > 0, hidden)
+        return table, table
+    found = components(found)
+    thin = thin_borders(found, boundary)
+    return contingency(found, truth, hidden), contingency(thin, truth, hidden)
+
+
+def pooled(judged: Sequence[Judged]) -> dict[str, float]:
+    """Score foreground and objects of all planes together."""
+    tables = [each.tables for each in judged if each.tables is not None]
+    whole = whole_of(tables, [scores(*both) for both in tables])
+    return {name: whole[name] for name in SCORES}
+
+
+def kinds(judged: Sequence[Judged], ids: tuple[int, ...]) -> dict[str, float]:
+    """Score the foreground, and every kind of pixel that the truth shows but background."""
+    table = side_by_side([each.tables[0] for each in judged if each.tables is not None])
+    found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
+    confusion = np.sum([each.confusion for each in judged], axis=0)
+    ious = class_ious(confusion)
+    shown = [k for k in range(1, len(ious)) if confusion[k].any()]
+    found["mean_iou"] = float(np.mean(ious[shown])) if shown else 1.0
+    return found | {f"iou_{ids[k]}": float(ious[k]) for k in shown if len(ious) > 2}
+
+
+def class_ious(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Give the IoU of each class; 1 where there is none on either side."""
+    common = confusion.diagonal()
+    either = confusion.sum(axis=0) + confusion.sum(axis=1) - common
+    return np.where(either > 0, common / np.maximum(either, 1), 1.0)
+
+
+def entropy(totals: NDArray[Any]) -> float:
+    """Give the entropy of shares in nats, the least cross entropy of a constant guess."""
+    shares = totals[totals > 0] / max(totals.sum(), 1e-12)
+    return float(-(shares * np.log(shares)).sum())
