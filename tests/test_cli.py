@@ -101,7 +101,7 @@ OTHER = {
     "schedule": "constant", "w0": 3.5, "sigma": 2.5, "class_balance": True, "elastic": 1.5,
     "rotation": 90.0, "flips": False, "gray": 0.5, "seed": 7, "device": "cpu",
     "precision": "fp32", "averaging": True, "threshold": 0.25, "min_size": 3, "deformed": 0.25,
-    "patience": 3, "split": "block", "sampling": "borders",
+    "patience": 3, "split": "block", "sampling": "borders", "objects": "components",
 }  # fmt: skip
 """For every option a value that is not the default."""
 

@@ -214,6 +214,10 @@ class PredictSettings(Settings):
         description="Foreground probability that makes an object; for instances, and one map",
     )
     min_size: int = Field(0, ge=0, description="Smaller objects are dropped, px; for instances")
+    objects: Literal["watershed", "components"] = Field(
+        "watershed",
+        description="Take apart what only a leak joins, or leave what is connected; instances",
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
@@ -235,4 +239,8 @@ class EvaluateSettings(Settings):
     ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
     threshold: float = Field(
         0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+    )
+    objects: Literal["watershed", "components"] = Field(
+        "watershed",
+        description="Of probabilities: take apart what only a leak joins, or leave as it is",
     )

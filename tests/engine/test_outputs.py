@@ -87,7 +87,8 @@ def test_classes_are_the_label_ids(tmp_path, name, ids, dtype):
 @pytest.mark.parametrize("channels", [1, 2])
 def test_instances_are_numbered_through_the_stack(tmp_path, name, channels):
     found = probabilities(2)[2 - channels :]
-    back = written(tmp_path / name, found, output="instances", threshold=0.6).read()
+    options = {"output": "instances", "threshold": 0.6, "objects": "components"}
+    back = written(tmp_path / name, found, **options).read()
     foreground = found[0] > 0.6 if channels == 1 else found[0] < 0.4
     assert back.dtype == np.uint32
     assert np.array_equal(back > 0, foreground)
@@ -97,6 +98,13 @@ def test_instances_are_numbered_through_the_stack(tmp_path, name, channels):
         expected = label(mask, connectivity=1)
         assert np.array_equal(plane, np.where(expected, expected + count, 0))
         count += expected.max()
+
+
+def test_instances_are_taken_apart_as_in_python(tmp_path):
+    found = probabilities()
+    back = written(tmp_path / "i.zarr", found, output="instances").read()
+    np.testing.assert_array_equal(back, instances(found))
+    assert back.max() > instances(found, method="components").max()
 
 
 def test_small_instances_are_dropped(tmp_path):

@@ -13,6 +13,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import label as connected
 
+from napari_utile.arrays.separation import separated
 from napari_utile.errors import UserError
 
 IGNORE = 255
@@ -280,8 +281,9 @@ def instances(
     threshold: float = 0.5,
     min_size: int = 0,
     volumetric: bool = False,
+    method: Literal["watershed", "components"] = "watershed",
 ) -> NDArray[np.int32]:
-    """Number the connected regions that are likely foreground.
+    """Number the objects that are likely foreground.
 
     Parameters
     ----------
@@ -294,6 +296,9 @@ def instances(
         Smaller objects are dropped, in pixels.
     volumetric : bool, default False
         Connect across slices; otherwise each slice is on its own.
+    method : {"watershed", "components"}, default "watershed"
+        Take apart what only a leak joins, see `arrays.separation`; or number the connected
+        components as they are, which is always done across slices.
 
     Returns
     -------
@@ -305,11 +310,30 @@ def instances(
     >>> instances(np.array([[[0.9, 0.9, 0.2, 0.8]]]))
     array([[1, 1, 0, 2]], dtype=int32)
     """
-    found = components(_foreground(probabilities, threshold), volumetric)
+    likely = _foreground(probabilities, threshold)
+    if method == "components" or volumetric:
+        found = components(likely, volumetric)
+    else:
+        found = _taken_apart(likely, probabilities, threshold)
     if min_size > 1:
         too_small = np.bincount(found.ravel()) < min_size
         found = consecutive(np.where(too_small[found], 0, found))
     return found
+
+
+def _taken_apart(
+    likely: NDArray[np.bool_], probabilities: NDArray[Any], threshold: float
+) -> NDArray[np.int32]:
+    """Separate the objects of each slice; number them over the whole stack."""
+    numbered = np.zeros(likely.shape, np.int32)
+    first = probabilities[0] / np.float32(_certain(probabilities))
+    shares = first if len(probabilities) == 1 else 1 - first
+    count = 0
+    for mask, share, out in zip(blocks(likely), blocks(shares), blocks(numbered), strict=True):
+        objects = separated(mask, share, threshold)
+        np.add(objects, count, out=out, where=objects > 0)
+        count += int(objects.max(initial=0))
+    return numbered
 
 
 def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.unsignedinteger]:
@@ -334,7 +358,11 @@ def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.u
 def _foreground(probabilities: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     if probabilities.ndim < 3:
         raise ValueError(f"probabilities must be (C, ..., Y, X), got {probabilities.shape}")
-    one = np.iinfo(probabilities.dtype).max if probabilities.dtype.kind in "iu" else 1.0
     if len(probabilities) == 1:
-        return probabilities[0] > threshold * one
-    return probabilities[0] < (1 - threshold) * one
+        return probabilities[0] > threshold * _certain(probabilities)
+    return probabilities[0] < (1 - threshold) * _certain(probabilities)
+
+
+def _certain(probabilities: NDArray[Any]) -> float:
+    """Give the value that stands for a probability of 1."""
+    return np.iinfo(probabilities.dtype).max if probabilities.dtype.kind in "iu" else 1.0

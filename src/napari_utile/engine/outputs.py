@@ -160,6 +160,11 @@ class InstanceWriter:
             self.missing = 0
 
     def _write(self) -> None:
-        found = instances(self.foreground, self.settings.threshold, self.settings.min_size)
+        found = instances(
+            self.foreground,
+            self.settings.threshold,
+            self.settings.min_size,
+            method=self.settings.objects,
+        )
         self.array[self.index] = np.where(found, found + np.uint32(self.count), 0)
         self.count += int(found.max(initial=0))

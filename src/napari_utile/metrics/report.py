@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,7 @@ def evaluate(
     ignore: int | None = None,
     threshold: float = 0.5,
     volumetric: bool = False,
+    objects: Literal["watershed", "components"] = "watershed",
 ) -> Report:
     """Compare a prediction with the truth, pixel by pixel and object by object.
 
@@ -122,6 +123,8 @@ def evaluate(
         partitions, of which it is the mean over the slices, as the ISBI 2012 challenge had it.
         If True the objects of the whole are those of the whole array; those of a slice are
         their sections.
+    objects : {"watershed", "components"}, default "watershed"
+        How probabilities become objects; see `napari_utile.instances`.
 
     Returns
     -------
@@ -159,10 +162,12 @@ def evaluate(
     prediction, truth = np.asarray(prediction), np.asarray(truth)
     if truth.size == 0:
         raise UserError(f"The truth has shape {truth.shape}, so there is nothing to compare.")
-    prediction, boundary = as_labels(prediction, truth.shape, threshold)
+    prediction, boundary = as_labels(prediction, truth.shape, threshold, volumetric, objects)
     ignored = None if ignore is None else truth == ignore
     if ignored is not None:
         prediction, truth = np.where(ignored, 0, prediction), np.where(ignored, 0, truth)
+        if boundary is not None:  # its objects were parted before the ignored pixels were
+            prediction = components(prediction, volumetric)
     sides = {"prediction": prediction, "truth": check_labels(truth, "true labels")}
     masks = [name for name, labels in sides.items() if is_mask(labels)]
     sides |= {name: components(sides[name] > 0, volumetric) for name in masks}
@@ -196,9 +201,13 @@ def slice_name(index: tuple[int, ...]) -> int | str | tuple[int, ...]:
 
 
 def as_labels(
-    prediction: NDArray[Any], shape: tuple[int, ...], threshold: float
+    prediction: NDArray[Any],
+    shape: tuple[int, ...],
+    threshold: float,
+    volumetric: bool,
+    objects: Literal["watershed", "components"],
 ) -> tuple[Labels, NDArray[Any] | None]:
-    """Make labels of `shape` of a prediction: its own, or the mask of what is likely.
+    """Make labels of `shape` of a prediction: its own, or the objects that are likely.
 
     The second is what tells of borders, if probabilities were given: the less likely a pixel
     is foreground, the higher.
@@ -216,7 +225,8 @@ def as_labels(
         raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
     is_foreground = len(prediction) == 1
     boundary = -prediction[0].astype(np.float32) if is_foreground else prediction[0]
-    return instances(prediction, threshold) > 0, boundary
+    found = instances(prediction, threshold, volumetric=volumetric, method=objects)
+    return found, boundary
 
 
 def is_mask(labels: Labels) -> bool:

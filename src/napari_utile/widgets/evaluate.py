@@ -39,7 +39,9 @@ class EvaluatePanel(QScrollArea):
         super().__init__()
         self.prediction = LayerChoice(napari_viewer, Labels, Image, newest=True)
         self.truth = LayerChoice(napari_viewer, Labels)
-        self.form: Form[EvaluateSettings] = Form(EvaluateSettings, ("ignore", "threshold"))
+        self.form: Form[EvaluateSettings] = Form(
+            EvaluateSettings, ("ignore", "threshold", "objects")
+        )
         self.button = QPushButton("Evaluate")
         self.messages = Messages()
         self.table = ScoreTable()
