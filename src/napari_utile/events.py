@@ -124,6 +124,7 @@ class RunDone(_Event):
     out: str = ""
     seconds: float
     stopped: bool = Field(False, description="True: ended by the user, the result is partial")
+    reason: str = Field("", description="Why it ended before its budget was used, if it did")
     scores: dict[str, float] = Field(default_factory=dict)
     failed: tuple[str, ...] = Field((), description="Inputs that could not be done, and why")
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_utile.engine import training
+from napari_utile.engine import budget, training
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import Batch, Plane, TileSampler
+from napari_utile.engine.budget import Budget
+from napari_utile.engine.learner import Learner, make_optimizer
 from napari_utile.engine.losses import weighted_cross_entropy
-from napari_utile.engine.training import Budget, Learner, learning_rate, make_optimizer, train
+from napari_utile.engine.training import learning_rate, train
 from napari_utile.engine.validation import ValidationPlane, validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, StepDone
@@ -36,17 +38,21 @@ def two_discs(side=32):
 
 
 class Script:
-    """Gives the same tile over and over; counts how often."""
+    """Gives the same tile over and over; counts how often, and takes its time."""
 
     device = torch.device("cpu")
 
-    def __init__(self, plane):
-        self.plane, self.count = plane, 0
+    def __init__(self, plane, take_time=lambda: None):
+        self.plane, self.count, self.take_time = plane, 0, take_time
 
-    def batch(self, count):
+    def draw(self, count):
         self.count += 1
-        parts = (self.plane.image, self.plane.classes, self.plane.weights)
-        return Batch(*(torch.stack([part] * count) for part in parts))
+        self.take_time()
+        return [self.plane] * count
+
+    def render(self, draws):
+        tiles = [(plane.image, plane.classes, plane.weights) for plane in draws]
+        return Batch(*(torch.stack(part) for part in zip(*tiles, strict=True)))
 
 
 def tiny(**options):
@@ -89,11 +95,19 @@ class Clock:
     def __call__(self):
         return self.now
 
+    def passing(self, seconds):
+        """Let time pass, later."""
+
+        def take_time():
+            self.now += seconds
+
+        return take_time
+
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(training, "monotonic", clock)
+    monkeypatch.setattr(budget, "monotonic", clock)
     return clock
 
 
@@ -138,12 +152,8 @@ def test_every_budget_is_used_up_and_validated(monkeypatch, steps, validations):
 
 
 def test_a_budget_of_minutes_ends_by_the_clock(clock):
-    run, _ = start(settings(steps=None, minutes=2, validations=3))
-    events = []
-    for event in run:
-        events.append(event)
-        if isinstance(event, StepDone):
-            clock.now += 15
+    sampler = Script(two_discs().truth, clock.passing(15))
+    events = list(start(settings(steps=None, minutes=2, validations=3), sampler=sampler)[0])
     steps = [event for event in events if isinstance(event, StepDone)]
     assert len(steps) == 2 * 60 / 15
     assert [event.learning_rate for event in steps] == [
@@ -152,23 +162,6 @@ def test_a_budget_of_minutes_ends_by_the_clock(clock):
     epochs = [event for event in events if isinstance(event, EpochDone)]
     assert [event.seconds for event in epochs] == [45, 90, 120]
     assert len(epochs) == 3
-
-
-def test_time_spent_before_the_first_step_counts(clock):
-    budget = Budget(None, minutes=1)
-    clock.now += 30
-    assert budget.progress(0) == 0.5
-    assert budget.seconds == 30
-
-
-def test_whichever_is_used_up_first_ends_the_run(clock):
-    budget = Budget(steps=10, minutes=1)
-    assert budget.progress(4) == 0.4
-    clock.now += 45
-    assert budget.progress(4) == 0.75
-    assert budget.progress(9) == 0.9
-    clock.now += 45
-    assert budget.progress(9) == 1
 
 
 def test_slow_validations_leave_time_to_learn(clock, monkeypatch):
@@ -307,7 +300,7 @@ def test_a_step_of_sgd_is_that_of_the_formula():
     reference = tiny()
     velocity = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
     for _ in range(2):
-        images, classes, weights = Script(plane.truth).batch(1)
+        images, classes, weights = Script(plane.truth).render([plane.truth])
         loss = weighted_cross_entropy(reference(images), classes, weights)
         reference.zero_grad()
         loss.backward()
@@ -424,13 +417,9 @@ def test_by_the_clock_validations_take_a_tenth_of_the_time_at_most(clock, monkey
         return validate(*given)
 
     monkeypatch.setattr(training, "validate", slow)
-    run, _ = start(settings(steps=None, minutes=5, validations=100))
-    ends = []
-    for event in run:
-        if isinstance(event, StepDone):
-            clock.now += 1
-        elif isinstance(event, EpochDone):
-            ends.append(clock.now)
+    sampler = Script(two_discs().truth, clock.passing(1))
+    run, _ = start(settings(steps=None, minutes=5, validations=100), sampler=sampler)
+    ends = [clock.now for event in run if isinstance(event, EpochDone)]
     assert min(np.diff(ends)[:-1]) >= 60
 
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,13 +136,13 @@ def test_fault_06_a_single_object_is_enough(cells):
 @pytest.fixture
 def breaking(monkeypatch):
     """Tiles that are no numbers any more from the tenth on."""
-    batch, count = TileSampler.batch, iter(range(1, 1000))
+    render, count = TileSampler.render, iter(range(1, 1000))
 
-    def broken(self, size):
-        drawn = batch(self, size)
-        return drawn._replace(images=drawn.images * torch.nan) if next(count) >= 10 else drawn
+    def broken(self, draws):
+        tiles = render(self, draws)
+        return tiles._replace(images=tiles.images * torch.nan) if next(count) >= 10 else tiles
 
-    monkeypatch.setattr(TileSampler, "batch", broken)
+    monkeypatch.setattr(TileSampler, "render", broken)
 
 
 def test_fault_14_a_loss_that_is_no_number_stops_and_the_best_is_kept(
@@ -150,6 +152,7 @@ def test_fault_14_a_loss_that_is_no_number_stops_and_the_best_is_kept(
         utile.train(*cells, SETTINGS, out=tmp_path / "run")
     message = str(refused.value)
     assert "no longer a number at step 10 (learning rate " in message
+    assert re.search(r"\), in tiles of 'image' slice [0-3]: lower", message)
     assert "lower the learning rate below 0.003" in message
     assert message.endswith("The best model so far is kept.")
     epochs = [e for e in Run(tmp_path / "run").recorded() if isinstance(e, EpochDone)]
@@ -183,8 +186,10 @@ def test_fault_14_a_learning_rate_that_is_too_high_is_survived(cells, tmp_path):
 
 
 def test_fault_14_every_event_before_the_end_is_strict_json(cells, tmp_path, monkeypatch):
+    validate = training.validate
+    worst = {"loss": float("inf"), "scores": {"iou": float("nan")}}
     monkeypatch.setattr(training, "isfinite", lambda loss: True)
-    monkeypatch.setattr(training, "mean_scores", lambda *_: {"iou": float("nan")})
+    monkeypatch.setattr(training, "validate", lambda *given: replace(validate(*given), **worst))
     utile.train(*cells, SETTINGS, out=tmp_path / "run")
     for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)

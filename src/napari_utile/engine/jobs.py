@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import Split
+from napari_utile.engine.checkpoints import WAYS_OUT, Checkpoints, Plan
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.model import Model, load_model
 from napari_utile.engine.outputs import Output, check_result
 from napari_utile.engine.prediction import check_channels, tile_size
 from napari_utile.engine.prediction import predict as predict_tiles
 from napari_utile.engine.training_run import ready, training_run
+from napari_utile.engine.training_run import warm_start as warm_start_of
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
 from napari_utile.files.images import Stack, as_stack, expand, open_image, pairs
@@ -31,6 +33,7 @@ def train(
     labels: Images,
     settings: TrainSettings | None = None,
     out: Path | str | None = None,
+    warm_start: Path | str | None = None,
 ) -> Model:
     """Train a network on arrays and give back the best model of the run.
 
@@ -43,7 +46,10 @@ def train(
     settings : TrainSettings, optional
         The default recipe if left out.
     out : path, optional
-        Run folder to keep the settings, the events and the best model in.
+        Run folder to keep the settings, the events and the best model in. An unfinished run
+        of the same settings and data goes on where it stopped.
+    warm_start : path, optional
+        Model, or run, whose weights the new run begins with.
 
     Returns
     -------
@@ -56,7 +62,8 @@ def train(
         If the input cannot be trained on; the message names what to mend.
     """
     stacks, truths = stacks_of(images, labels)
-    return drain(run_training(stacks, truths, settings or TrainSettings(), out))
+    settings = settings or TrainSettings()
+    return drain(run_training(stacks, truths, settings, out, warm_start=warm_start))
 
 
 def predict(
@@ -96,6 +103,7 @@ def train_files(
     out: Path,
     settings: TrainSettings,
     overwrite: bool = False,
+    warm_start: Path | str | None = None,
 ) -> Generator[Event, None, Model]:
     """Train on files: one image and its labels, or two folders or globs that pair by name.
 
@@ -105,7 +113,7 @@ def train_files(
     for image, label in pairs(images, labels):
         truths.append(open_image(label))
         stacks.append(open_image(image))
-    return (yield from run_training(stacks, truths, settings, out, overwrite))
+    return (yield from run_training(stacks, truths, settings, out, overwrite, warm_start))
 
 
 def run_training(
@@ -114,14 +122,28 @@ def run_training(
     settings: TrainSettings,
     out: Path | str | None = None,
     overwrite: bool = False,
+    warm_start: Path | str | None = None,
     split: Split | None = None,
 ) -> Generator[Event, None, Model]:
     """Train on pairs of stacks and report every step.
 
     To stop the run is to close the generator; the best model so far is in the run folder.
+    An unfinished run of the same settings and data goes on where it stopped, and ends as if
+    it had never been interrupted; only the device and the precision may be others.
 
     Parameters
     ----------
+    images, labels : sequences of Stack
+        Pairs of the same spatial shape.
+    settings : TrainSettings
+        How to train.
+    out : path, optional
+        The run folder; nothing is written without one.
+    overwrite : bool
+        Begin anew whatever run is in the folder.
+    warm_start : path, optional
+        Model, or run, whose weights the new run begins with. It may be the run that is
+        overwritten.
     split : Split, optional
         What is for training and what for validation, where several runs shall share it.
 
@@ -138,15 +160,29 @@ def run_training(
     ------
     UserError
         Before anything is computed, if the input cannot be trained on, there is no such
-        device, or the run folder is taken; later, if the loss is no longer a number.
+        device, or the run folder is taken, holds a finished run or one that differs; later,
+        if the loss is no longer a number.
     """
     if out is None:
-        return (yield from training_run(ready(images, labels, settings, split), settings, None))
-    # an older run is given up only when it is sure that this one can start
-    checked = ready(images, labels, settings, split) if overwrite else None
-    with Run.create(out, settings, overwrite) as run:
-        data = checked or ready(images, labels, settings, split)
-        return (yield from recorded(training_run(data, settings, run), run))
+        data = ready(images, labels, settings, split)
+        warm = warm_start_of(warm_start, settings, data) if warm_start else None
+        return (yield from training_run(data, settings, None, warm=warm))
+    with Run.hold(out, TrainSettings) as run:
+        if run.is_finished and not overwrite:
+            raise UserError(f"{out} holds a finished run; --overwrite replaces it.")
+        # an older run is given up only when it is sure that this one can start
+        data = ready(images, labels, settings, split)
+        warm = warm_start_of(warm_start, settings, data) if warm_start else None
+        plan = Plan.of(settings, images, labels, data.split, warm.weights if warm else None)
+        checkpoints = Checkpoints(run.checkpoint, plan)
+        if not overwrite and checkpoints.find() and checkpoints.state:
+            run.cut_back(checkpoints.state["events"])
+        elif run.model.exists() and not overwrite:
+            raise UserError(f"{out} holds a model and nothing to go on from. {WAYS_OUT}")
+        else:
+            run.begin(settings)
+        steps = training_run(data, settings, run, checkpoints, warm)
+        return (yield from recorded(steps, run))
 
 
 def predict_files(
@@ -251,6 +287,7 @@ def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, No
     except StopIteration as end:
         return end.value
     except GeneratorExit:
+        events.close()  # its checkpoint does not count what is recorded from here on
         run.record(RunDone(out=str(run.folder), seconds=monotonic() - began, stopped=True))
         raise
     finally:

@@ -6,7 +6,9 @@ from torch.nn import functional
 from napari_utile.arrays.labels import IGNORE
 
 
-def weighted_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+def weighted_cross_entropy(
+    logits: Tensor, classes: Tensor, weights: Tensor, total: Tensor | None = None
+) -> Tensor:
     """Average the cross entropy of the pixels with the weights of the map.
 
     Parameters
@@ -17,6 +19,9 @@ def weighted_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> 
         Class of each pixel; `IGNORE` counts for nothing.
     weights : Tensor of float32, shape (N, Y, X)
         The weight map.
+    total : Tensor, optional
+        What to divide by: `total_weight` of a whole batch of which this is a part, so that
+        the losses of its parts add up to its loss, and their gradients to its gradient.
 
     Returns
     -------
@@ -40,4 +45,11 @@ def weighted_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> 
         per_pixel = functional.cross_entropy(
             logits, classes.long() * annotated, reduction="none"
         )
-    return (weights * per_pixel).sum() / weights.sum().clamp_min(1e-12)
+    if total is None:
+        total = total_weight(classes, weights)
+    return (weights * per_pixel).sum() / total
+
+
+def total_weight(classes: Tensor, weights: Tensor) -> Tensor:
+    """Add up the weights of what is annotated; never 0, so that one can divide by it."""
+    return (weights * (classes != IGNORE)).sum().clamp_min(1e-12)

@@ -2,104 +2,21 @@
 
 from collections.abc import Callable, Generator, Sequence
 from math import cos, isfinite, pi
-from time import monotonic
 
-import numpy as np
 import torch
-from torch import nn
 
-from napari_utile.engine.batches import TileSampler
-from napari_utile.engine.losses import weighted_cross_entropy
-from napari_utile.engine.tile_size import Network
+from napari_utile.engine.budget import Budget
+from napari_utile.engine.devices import is_out_of_memory
+from napari_utile.engine.learner import Learner, Progress
 from napari_utile.engine.validation import Validation, ValidationPlane, validate
 from napari_utile.errors import UserError
-from napari_utile.events import EpochDone, Event, StepDone
+from napari_utile.events import EpochDone, Event, StepDone, Warned
 from napari_utile.settings import TrainSettings
 
 VALIDATION_SHARE = 0.1
 """Of a run that ends by the clock: validations come less often where they cost more."""
-WINDOWS = 64
-"""That make up for a tile, where a network is trained on windows of one pixel each."""
 WARM_UP = 0.1
 """Share of a one-cycle run in which the learning rate rises."""
-
-
-class Budget:
-    """Steps, minutes, or both: whichever is used up first.
-
-    The clock starts when the budget is made, so that whatever happens between the steps
-    counts too.
-    """
-
-    def __init__(self, steps: int | None, minutes: float | None):
-        self.steps, self.minutes = steps, minutes
-        self.start = monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Time since the start."""
-        return monotonic() - self.start
-
-    def share(self, seconds: float) -> float:
-        """Give the share of the budget that a time is; 0 if time does not count."""
-        return seconds / (60 * self.minutes) if self.minutes else 0.0
-
-    def progress(self, step: int) -> float:
-        """Give the share that is used after `step` steps, 0 to 1."""
-        by_steps = step / self.steps if self.steps else 0.0
-        return min(1.0, max(by_steps, self.share(self.seconds)))
-
-
-class Learner:
-    """A network that learns: its tiles, its update rule, and the steps it has taken.
-
-    Parameters
-    ----------
-    network : nn.Module
-        On the device of the sampler's planes. Trained in place.
-    sampler : TileSampler
-        Source of the batches.
-    settings : TrainSettings
-        How to learn.
-    dtype : torch.dtype, optional
-        Number format of the convolutions; None is float32.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        sampler: TileSampler,
-        settings: TrainSettings,
-        dtype: torch.dtype | None = None,
-    ):
-        self.network, self.sampler = network, sampler
-        self.settings, self.dtype = settings, dtype
-        self.batch = settings.batch * (WINDOWS if network.trains_on_windows else 1)
-        self.optimizer = make_optimizer(network, settings)
-        self.step = 0
-
-    def learn(self, rate: float) -> float:
-        """Draw a batch, follow its gradient once at a learning rate, and give its loss.
-
-        Raises
-        ------
-        FloatingPointError
-            If the loss is no longer a number. The network is then as before the step.
-        """
-        images, classes, weights = self.sampler.batch(self.batch)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
-            scores = self.network(images)
-        loss = weighted_cross_entropy(scores, classes, weights)
-        self.step += 1
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"at step {self.step} (learning rate {rate:.2g})")
-        self.optimizer.zero_grad()
-        loss.backward()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        return float(loss.item())
 
 
 def train(
@@ -107,16 +24,17 @@ def train(
     validation: Sequence[ValidationPlane],
     budget: Budget,
     keep: Callable[[Validation | None], None],
+    save: Callable[[], None] = lambda: None,
 ) -> Generator[Event, None, None]:
     """Train a network and report every step.
 
     The run advances only while the caller asks for the next event, so to stop it is to
-    close it. The best network so far has then been kept.
+    close it. The best network so far has then been kept, and the run saved.
 
     Parameters
     ----------
     learner : Learner
-        The network, and how it learns.
+        The network, how it learns, and how far it has come.
     validation : sequence of ValidationPlane
         At least one.
     budget : Budget
@@ -124,78 +42,131 @@ def train(
     keep : callable
         Called with the validation whenever the network is the best so far, and with None
         if the run is stopped before the first validation.
+    save : callable, optional
+        Called after every validation, and when the run is stopped: the learner is then at a
+        place to go on from.
 
     Yields
     ------
-    StepDone, EpochDone
+    StepDone, EpochDone, Warned
 
     Raises
     ------
     ValueError
         If there is nothing to validate on.
     UserError
-        If the loss is no longer a number.
+        If the loss is no longer a number, or the device can no longer be used.
+
+    Notes
+    -----
+    `settings.patience` ends a run by validations. A one-cycle learning rate falls with the
+    budget, and a network gains most while it falls: patience saves time there only where
+    the budget is far too long, and the run ends without having cooled down. It belongs to a
+    constant rate.
     """
     if not validation:
         raise ValueError("need at least one plane to validate on")
-    epochs = learner.settings.validations
-    best, epoch, cost = None, 0, 0.0
+    progress = learner.progress
     try:
-        while (progress := budget.progress(learner.step)) < 1 or not epoch:
-            end = (int(progress * epochs + 1e-9) + 1) / epochs  # 0.58 * 50 is 28.999...
-            end = min(1.0, max(end, progress + budget.share(cost / VALIDATION_SHARE)))
-            train_loss = yield from train_epoch(learner, budget, end)
+        while not is_over(progress, budget, learner.settings):
+            train_loss = yield from train_epoch(learner, budget)
             began = budget.seconds
-            found = validate(learner.network, validation, learner.sampler.device)
+            found = validate(learner.network, validation, learner.device)
             if not isfinite(found.loss):
-                raise FloatingPointError(f"in the validation after step {learner.step}")
-            epoch += 1
-            is_best = best is None or found.loss < best
+                raise FloatingPointError(f"in the validation after step {progress.step}")
+            is_best = end_epoch(progress, found.loss)
             if is_best:
                 keep(found)
-                best = found.loss
-            cost = budget.seconds - began
+            progress.cost = budget.seconds - began
             yield EpochDone(
-                epoch=epoch,
-                step=learner.step,
+                epoch=progress.epoch,
+                step=progress.step,
                 train_loss=train_loss,
                 val_loss=found.loss,
                 scores=found.scores,
                 is_best=is_best,
                 seconds=budget.seconds,
             )
+            save()
     except GeneratorExit:
-        if best is None:
+        if progress.best is None:
             keep(None)
+        save()
         raise
     except FloatingPointError as place:
-        kept = "No model is kept yet" if best is None else "The best model so far is kept"
+        kept = (
+            "No model is kept yet" if progress.best is None else "The best model so far is kept"
+        )
         raise UserError(
             f"The loss is no longer a number {place}: lower the learning rate below "
             f"{learner.settings.learning_rate:.2g}. {kept}."
         ) from None
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise UserError(learner.too_large()) from None
+        if not is_lost(error):
+            raise
+        raise UserError(
+            f"{learner.device} can no longer be used ({str(error).splitlines()[0]}) after step "
+            f"{progress.step}: the same command goes on from the last validation."
+        ) from error
 
 
-def train_epoch(
-    learner: Learner, budget: Budget, end: float
-) -> Generator[StepDone, None, float]:
-    """Take steps until the share `end` of the budget is used; return their mean loss."""
+def train_epoch(learner: Learner, budget: Budget) -> Generator[StepDone | Warned, None, float]:
+    """Take steps until the running epoch, or a new one, is over; return their mean loss."""
     learner.network.train()
-    losses: list[float] = []
-    began = monotonic()
-    while (progress := budget.progress(learner.step)) < end or not losses:
-        rate = learning_rate(progress, learner.settings)
-        losses.append(learner.learn(rate))
-        progress = budget.progress(learner.step)
+    progress, settings = learner.progress, learner.settings
+    if progress.end is None:
+        progress.end = epoch_end(progress, budget, settings.validations)
+    began, first = budget.seconds, progress.step
+    while (used := budget.progress(progress.step)) < progress.end or not progress.taken:
+        rate = learning_rate(used, settings)
+        loss = yield from learner.learn(rate)
+        progress.taken += 1
+        progress.total += loss
         yield StepDone(
-            step=learner.step,
-            loss=losses[-1],
+            step=progress.step,
+            loss=loss,
             learning_rate=rate,
-            progress=progress,
-            rate=len(losses) / max(monotonic() - began, 1e-9),
-            seconds_left=budget.seconds * (1 - progress) / max(progress, 1e-9),
+            progress=budget.progress(progress.step),
+            rate=(progress.step - first) / max(budget.seconds - began, 1e-9),
+            seconds_left=budget.seconds_left(progress.step),
         )
-    return float(np.mean(losses))
+    return progress.total / progress.taken
+
+
+def is_over(progress: Progress, budget: Budget, settings: TrainSettings) -> bool:
+    """Tell whether the run has ended: never within an epoch, nor before the first."""
+    if progress.end is not None or not progress.epoch:
+        return False
+    return is_stuck(progress, settings) or budget.progress(progress.step) >= 1
+
+
+def is_stuck(progress: Progress, settings: TrainSettings) -> bool:
+    """Tell whether the last validations, as many as there is patience for, were no better."""
+    return settings.patience is not None and progress.since_best >= settings.patience
+
+
+def epoch_end(progress: Progress, budget: Budget, validations: int) -> float:
+    """Give the share of the budget at which an epoch that begins now shall end."""
+    used = budget.progress(progress.step)
+    end = (int(used * validations + 1e-9) + 1) / validations  # 0.58 * 50 is 28.999...
+    return min(1.0, max(end, used + budget.share(progress.cost / VALIDATION_SHARE)))
+
+
+def end_epoch(progress: Progress, loss: float) -> bool:
+    """Note a validation; tell whether it is the best."""
+    is_best = progress.best is None or loss < progress.best
+    progress.epoch += 1
+    progress.best = loss if is_best else progress.best
+    progress.since_best = 0 if is_best else progress.since_best + 1
+    progress.end, progress.taken, progress.total = None, 0, 0.0
+    return is_best
+
+
+def is_lost(error: RuntimeError) -> bool:
+    """Tell whether a GPU has stopped to answer."""
+    return isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
 
 
 def learning_rate(progress: float, settings: TrainSettings) -> float:
@@ -210,18 +181,3 @@ def learning_rate(progress: float, settings: TrainSettings) -> float:
         return settings.learning_rate * (0.04 + 0.96 * progress / WARM_UP)
     fall = (progress - WARM_UP) / (1 - WARM_UP)
     return settings.learning_rate * (0.001 + 0.999 * (1 + cos(pi * fall)) / 2)
-
-
-def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Build the update rule. Only kernels decay, not biases and norms."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
-    return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999)
-    )

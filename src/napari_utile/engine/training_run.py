@@ -3,24 +3,27 @@
 from collections.abc import Generator, Iterator, Sequence
 from inspect import signature
 from math import ceil
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import Split
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import TileSampler
+from napari_utile.engine.best import Best
+from napari_utile.engine.budget import Budget
+from napari_utile.engine.checkpoints import Checkpoints
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
+from napari_utile.engine.learner import Learner, Progress
 from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData, prepare
 from napari_utile.engine.tile_size import Network
-from napari_utile.engine.training import Budget, Learner, train
-from napari_utile.engine.validation import Validation
+from napari_utile.engine.training import is_stuck, train
+from napari_utile.engine.warm_start import WarmStart
 from napari_utile.errors import UserError
-from napari_utile.events import EpochDone, Event, PreviewReady, RunDone, RunStarted, Warned
-from napari_utile.files.images import Stack, write_tiff
+from napari_utile.events import EpochDone, Event, RunDone, RunStarted, Warned
+from napari_utile.files.images import Stack
 from napari_utile.files.runs import Run
 from napari_utile.networks import NETWORKS
 from napari_utile.settings import TrainSettings
@@ -57,98 +60,160 @@ def ready(
 
 
 def training_run(
-    data: TrainingData, settings: TrainSettings, run: Run | None
+    data: TrainingData,
+    settings: TrainSettings,
+    run: Run | None,
+    checkpoints: Checkpoints | None = None,
+    warm: WarmStart | None = None,
 ) -> Generator[Event, None, Model]:
-    """Build, train, and report; see `jobs.run_training`. The minutes begin here."""
-    budget, out = Budget(settings.steps, settings.minutes), str(run.folder) if run else ""
-    device = choose_device(settings.device)
-    dtype = autocast_dtype(device, settings.precision, training=True)
-    torch.manual_seed(settings.seed)
-    network = build(settings, data.channels, len(data.ids))
-    network = network.to(device).to(memory_format=torch.channels_last)
-    best = Best(network, data, settings, run)
-    tile = training_tile(network, settings, data)
+    """Build, train, and report; see `jobs.run_training`. The minutes begin here.
 
-    try:
-        yield RunStarted(
-            job="train",
-            out=out,
-            device=describe(device, dtype),
-            total=settings.steps,
-            minutes=settings.minutes,
-            facts=best.trained_on,
-        )
-        for message in (*unused_options(settings), *data.warnings):
-            yield Warned(message=message)
-        if settings.device == "auto" and (reason := unused_gpu()):
-            yield Warned(message=reason)
-        if tile < settings.tile and not network.trains_on_windows:
-            yield Warned(message=f"The images are small: the training tile is {tile} px.")
-    except GeneratorExit:  # stopped before the first step
-        best.keep(None)
-        raise
-    sampler = make_sampler(network, data, settings, tile, device)
-    steps = train(
-        Learner(network, sampler, settings, dtype), data.validation, budget, best.keep
-    )
-    try:
-        for event in steps:
-            yield event
-            if isinstance(event, EpochDone) and event.is_best and run:
-                yield best.preview(run, event.step)
-    finally:
-        steps.close()
-    yield RunDone(out=out, seconds=budget.seconds, scores=best.model.scores)
-    return best.model
+    Parameters
+    ----------
+    data : TrainingData
+        From `ready`.
+    settings : TrainSettings
+        How to train.
+    run : Run or None
+        Where the best model and the previews are kept.
+    checkpoints : Checkpoints, optional
+        Where the state of the run is kept; it goes on from the one that was found there.
+    warm : WarmStart, optional
+        Weights to begin with.
+    """
+    job = _TrainingRun(data, settings, run, checkpoints, warm)
+    return (yield from job.budget.standing_while_held(job.events()))
 
 
-class Best:
-    """The best network of a run so far, as a model in memory and in the run folder."""
+class _TrainingRun:
+    """All that a run consists of; the parameters are those of `training_run`."""
 
     def __init__(
-        self, network: Network, data: TrainingData, settings: TrainSettings, run: Run | None
+        self,
+        data: TrainingData,
+        settings: TrainSettings,
+        run: Run | None,
+        checkpoints: Checkpoints | None,
+        warm: WarmStart | None,
     ):
-        self.network, self.data, self.settings, self.run = network, data, settings, run
-        self.foreground: NDArray[np.float32] = np.zeros((1, 1), np.float32)
-        self.trained_on: dict[str, str | int | float] = {
-            "network": settings.network,
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "classes": len(data.ids),
-            "channels": data.channels,
-            "split": data.split.how,
+        self.data, self.settings, self.run = data, settings, run
+        self.checkpoints, self.warm = checkpoints, warm
+        self.budget = Budget(settings.steps, settings.minutes)
+        device = choose_device(settings.device)
+        dtype = autocast_dtype(device, settings.precision, training=True)
+        self.device = describe(device, dtype)
+        torch.manual_seed(settings.seed)
+        network = build(settings, data.channels, len(data.ids))
+        if warm:
+            network.load_state_dict(warm.weights)
+        network = network.to(device).to(memory_format=torch.channels_last)
+
+        def tiles(side: int) -> TileSampler:
+            return make_sampler(network, data, settings, side, device)
+
+        self.tile = training_tile(network, settings, data)
+        self.learner = Learner(
+            network, tiles(self.tile), settings, dtype, places(data), resized=tiles
+        )
+        self.best = Best(network, data, settings, run)
+
+    def events(self) -> Generator[Event, None, Model]:
+        """Begin, or go on; train, and report."""
+        out = str(self.run.folder) if self.run else ""
+        facts = self.best.facts | self._begin()
+        try:
+            yield RunStarted(
+                job="train",
+                out=out,
+                device=self.device,
+                total=self.settings.steps,
+                minutes=self.settings.minutes,
+                facts=facts,
+            )
+            for message in self._doubts():
+                yield Warned(message=message)
+        except GeneratorExit:  # stopped before the first step
+            if not self.learner.progress.epoch:
+                self.best.keep(None)
+            raise
+        validation = self.data.validation
+        steps = train(self.learner, validation, self.budget, self.best.keep, self.save)
+        try:
+            for event in steps:
+                yield event
+                if isinstance(event, EpochDone) and event.is_best and self.run:
+                    yield self.best.preview(self.run, event.step)
+        finally:
+            steps.close()
+        if reason := early_end(self.learner.progress, self.settings):
+            yield Warned(message=reason)
+        model = self.best.model
+        yield RunDone(out=out, seconds=self.budget.seconds, scores=model.scores, reason=reason)
+        return model
+
+    def save(self) -> None:
+        """Write down all that the rest of the run depends on."""
+        if not (self.run and self.checkpoints):
+            return
+        progress = self.learner.progress
+        state = {
+            "learner": self.learner.state(),
+            "best": self.best.state() if progress.epoch else None,
+            "seconds": self.budget.seconds,
+            "events": self.run.length(),
         }
-        self.model = self._model({})
+        self.checkpoints.save(progress.step, state)
 
-    def keep(self, found: Validation | None) -> None:
-        """Copy the network as it is now, with the scores it was found to have."""
-        self.model = self._model(found.scores if found else {})
-        if self.run:
-            self.model.save(self.run.model)
-        if found:
-            self.foreground = found.foreground
-
-    def preview(self, run: Run, step: int) -> PreviewReady:
-        """Write what the best network makes of the first validation plane."""
-        region = self.data.split.validation[0]
-        path = run.previews / f"step_{step:06}.tif"
-        write_tiff(path, self.foreground)
-        y, x = region.window
-        return PreviewReady(
-            path=str(path), step=step, index=region.index, origin=(y.start or 0, x.start or 0)
+    def _begin(self) -> dict[str, str | int | float]:
+        """Become what the checkpoint says, or write the first; say what was begun with."""
+        facts: dict[str, str | int | float] = (
+            {"starts from": self.warm.path} if self.warm else {}
         )
+        state = self.checkpoints.state if self.checkpoints else None
+        if not state:
+            self.save()
+            return facts
+        self.learner.restore(state["learner"])
+        if state["best"]:
+            self.best.restore(state["best"])
+        self.budget.add(state["seconds"])
+        return facts | {"goes on": f"from step {self.learner.progress.step}"}
 
-    def _model(self, scores: dict[str, float]) -> Model:
-        copy = build(self.settings, self.data.channels, len(self.data.ids))
-        copy.load_state_dict(self.network.state_dict())
-        return Model(
-            copy.eval(),
-            normalization=self.data.normalization,
-            settings=self.settings,
-            target=self.settings.target,
-            ids=self.data.ids,
-            scores=scores,
-            trained_on=self.trained_on,
-        )
+    def _doubts(self) -> Iterator[str]:
+        """Say what the user would want to know before the first step."""
+        network = self.learner.network
+        yield from self.checkpoints.doubts if self.checkpoints else ()
+        yield from unused_options(self.settings)
+        yield from self.data.warnings
+        if self.settings.device == "auto" and (reason := unused_gpu()):
+            yield reason
+        if self.tile < self.settings.tile and not network.trains_on_windows:
+            yield f"The images are small: the training tile is {self.tile} px."
+
+
+def early_end(progress: Progress, settings: TrainSettings) -> str:
+    """Say why a run has ended before its budget was used; nothing if it was used."""
+    if not is_stuck(progress, settings):
+        return ""
+    return (
+        f"Ended early, after step {progress.step}: the last {progress.since_best} validations "
+        f"were no better than {progress.best:.3g}."
+    )
+
+
+def places(data: TrainingData) -> list[str]:
+    """Say in words where each plane to train on comes from."""
+    return [
+        f"'{data.names[region.image]}'" + "".join(f" slice {i}" for i in region.index)
+        for region in data.split.training
+    ]
+
+
+def warm_start(path: Path | str, settings: TrainSettings, data: TrainingData) -> WarmStart:
+    """Read the weights of a model to begin with; refuse those of another architecture."""
+    with torch.device("meta"):
+        network = build(settings, data.channels, len(data.ids))
+    return WarmStart.read(path, network)
 
 
 def build(settings: TrainSettings, channels: int, classes: int) -> Network:

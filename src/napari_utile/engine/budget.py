@@ -1,0 +1,69 @@
+"""How long a run may take: a clock that can be stopped."""
+
+from collections.abc import Generator
+from time import monotonic
+from typing import TypeVar
+
+from napari_utile.events import Event
+
+T = TypeVar("T")
+
+INSTANT = 0.5
+"""Seconds that a caller may take to show an event; longer, and the run is paused."""
+
+
+class Budget:
+    """Steps, minutes, or both: whichever is used up first.
+
+    The clock starts when the budget is made, so that whatever happens between the steps
+    counts too.
+
+    Parameters
+    ----------
+    steps, minutes : int and float, or None
+        At most so much; None is no limit.
+    """
+
+    def __init__(self, steps: int | None, minutes: float | None):
+        self.steps, self.minutes = steps, minutes
+        self.start = monotonic()
+
+    def add(self, seconds: float) -> None:
+        """Count time that was used before; less than 0 is time that does not count."""
+        self.start -= seconds
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start, without the pauses."""
+        return monotonic() - self.start
+
+    def share(self, seconds: float) -> float:
+        """Give the share of the budget that a time is; 0 if time does not count."""
+        return seconds / (60 * self.minutes) if self.minutes else 0.0
+
+    def progress(self, step: int) -> float:
+        """Give the share that is used after `step` steps, 0 to 1."""
+        by_steps = step / self.steps if self.steps else 0.0
+        return min(1.0, max(by_steps, self.share(self.seconds)))
+
+    def seconds_left(self, step: int) -> float:
+        """Expect the time until the end, at the pace so far."""
+        used = self.progress(step)
+        return self.seconds * (1 - used) / max(used, 1e-9)
+
+    def standing_while_held(
+        self, events: Generator[Event, None, T]
+    ) -> Generator[Event, None, T]:
+        """Pass events on; a caller who keeps one longer than an instant stops the clock."""
+        try:
+            while True:
+                event = next(events)
+                given = monotonic()
+                yield event
+                held = monotonic() - given
+                if held > INSTANT:
+                    self.add(-held)
+        except StopIteration as end:
+            return end.value
+        finally:
+            events.close()

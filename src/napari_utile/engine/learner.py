@@ -1,0 +1,272 @@
+"""A network that learns: one step at a time, within the memory there is."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_utile.engine.augmentation import Draw
+from napari_utile.engine.batches import Batch, TileSampler
+from napari_utile.engine.devices import is_out_of_memory
+from napari_utile.engine.losses import total_weight, weighted_cross_entropy
+from napari_utile.engine.tile_size import Network
+from napari_utile.errors import UserError
+from napari_utile.events import Warned
+from napari_utile.settings import TrainSettings
+
+WINDOWS = 64
+"""That make up for a tile, where a network is trained on windows of one pixel each."""
+
+
+@dataclass
+class Progress:
+    """How far a run has come: all that its loop remembers.
+
+    Attributes
+    ----------
+    step, epoch : int
+        Steps taken, and validations.
+    best : float or None
+        Lowest validation loss so far.
+    since_best : int
+        Validations since then.
+    cost : float
+        Seconds that the last validation took.
+    end : float or None
+        Share of the budget at which the running epoch ends; None between two epochs.
+    taken : int
+        Steps of the running epoch.
+    total : float
+        Sum of their losses.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    best: float | None = None
+    since_best: int = 0
+    cost: float = 0.0
+    end: float | None = None
+    taken: int = 0
+    total: float = 0.0
+
+
+class Learner:
+    """A network, its tiles, its update rule, and how far it has come.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On the device of the sampler's planes. Trained in place.
+    sampler : TileSampler
+        Source of the batches.
+    settings : TrainSettings
+        How to learn.
+    dtype : torch.dtype, optional
+        Number format of the convolutions; None is float32.
+    places : sequence of str, optional
+        Where each plane of the sampler comes from, in words.
+    resized : callable, optional
+        Makes a sampler of the same planes for tiles of another side; without it they stay as
+        they are when memory runs out.
+
+    Attributes
+    ----------
+    batch : int
+        Tiles per step.
+    progress : Progress
+        Advanced by every step; the rest is up to the loop.
+    parts : int
+        In so many parts a batch goes through the network; more once memory has run out.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        sampler: TileSampler,
+        settings: TrainSettings,
+        dtype: torch.dtype | None = None,
+        places: Sequence[str] = (),
+        resized: Callable[[int], TileSampler] | None = None,
+    ):
+        self.network, self.sampler, self.resized = network, sampler, resized
+        self.settings, self.dtype, self.places = settings, dtype, places
+        self.batch = settings.batch * (WINDOWS if network.trains_on_windows else 1)
+        self.optimizer = make_optimizer(network, settings)
+        self.progress = Progress()
+        self.parts = 1
+
+    @property
+    def device(self) -> torch.device:
+        """What computes."""
+        return self.sampler.device
+
+    def learn(self, rate: float) -> Generator[Warned, None, float]:
+        """Draw a batch, follow its gradient once at a learning rate, and return its loss.
+
+        Yields
+        ------
+        Warned
+            If memory runs out, and what is done about it.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is no longer a number. The parameters are then as before the step.
+        UserError
+            If not even a single small tile fits into the memory.
+        """
+        draws, loss = yield from self._gradient()
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f"at step {self.progress.step + 1} (learning rate {rate:.2g})"
+                f"{self._origin(draws)}"
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.progress.step += 1
+        return float(loss.item())
+
+    def _gradient(self) -> Generator[Warned, None, tuple[list[Draw], Tensor]]:
+        """Leave the gradient of a batch in the parameters, however little memory there is."""
+        draws = self.sampler.draw(self.batch)
+        while True:
+            try:
+                return draws, self._loss(self.sampler.render(draws))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # not before here: the error held on to what the step had allocated
+            self.optimizer.zero_grad()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            if self.parts < self.batch:
+                yield Warned(message=self._divide())
+            else:
+                yield Warned(message=self._shrink())
+                draws = self.sampler.draw(self.batch)
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """Compute the loss of a batch and its gradient, each the sum over its parts."""
+        self.optimizer.zero_grad()
+        total = total_weight(batch.classes, batch.weights)
+        losses = []
+        for part in parts(batch, self.parts):
+            images = part.images.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
+                scores = self.network(images)
+            loss = weighted_cross_entropy(scores, part.classes, part.weights, total)
+            loss.backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
+
+    def _divide(self) -> str:
+        """Run batches in twice as many parts."""
+        self.parts = min(2 * self.parts, self.batch)
+        message = (
+            f"Out of memory on {self.device}: from step {self.progress.step + 1} on, the batch "
+            f"of {self.batch} tiles is run in {self.parts} parts of at most "
+            f"{ceil(self.batch / self.parts)}; the gradient is that of the whole batch."
+        )
+        normed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
+        return message + " Batch normalization sees the tiles of one part only." * normed
+
+    def _shrink(self) -> str:
+        """Halve the side of the tiles."""
+        tile, alignment = self.sampler.output, self.network.stride_alignment
+        smaller = ceil(tile / 2 / alignment) * alignment
+        if smaller >= tile or not self.resized:
+            raise UserError(self.too_large())
+        self._resize(smaller)
+        return (
+            f"Out of memory on {self.device} even for a single tile: from step "
+            f"{self.progress.step + 1} on, tiles are {self.sampler.output} px instead of "
+            f"{tile}, {self.batch} of them per step as before."
+        )
+
+    def _resize(self, tile: int) -> None:
+        """Go on with the same planes and random numbers, in tiles of another side."""
+        assert self.resized
+        state = self.sampler.state()
+        self.sampler = self.resized(tile)
+        self.sampler.restore(state)
+
+    def too_large(self) -> str:
+        """Say that the network does not fit into the memory, and what would."""
+        options, tile = self.settings, self.sampler.output
+        return (
+            f"Not even one tile of {tile} px (of a batch of {self.batch}) fits into the "
+            f"memory of {self.device} with depth {options.depth} and width {options.width}: "
+            "close other programs, or lower the width, the depth or the tile."
+        )
+
+    def _origin(self, draws: list[Draw]) -> str:
+        """Say which planes the tiles come from: those that are no numbers, else all."""
+        if not self.places:
+            return ""
+        tiles = self.sampler.render(draws).images
+        broken = [d for d, tile in zip(draws, tiles, strict=True) if not tile.isfinite().all()]
+        places = dict.fromkeys(self.places[draw.plane] for draw in broken or draws)
+        return f", in tiles of {', '.join(places)}"
+
+    def state(self) -> dict[str, Any]:
+        """Give all that the next step depends on: tensors and plain types."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sampler": self.sampler.state(),
+            "random": random_state(self.device),
+            "tile": self.sampler.output,
+            "parts": self.parts,
+            "progress": asdict(self.progress),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what another learner was when it gave its state."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["tile"] != self.sampler.output:
+            self._resize(state["tile"])
+        self.sampler.restore(state["sampler"])
+        self.parts = state["parts"]
+        self.progress = Progress(**state["progress"])
+        restore_random_state(state["random"], self.device)
+
+
+def parts(batch: Batch, count: int) -> Iterator[Batch]:
+    """Divide a batch into parts of about the same number of tiles."""
+    split = (tensor.tensor_split(count) for tensor in batch)
+    return (Batch(*part) for part in zip(*split, strict=True))
+
+
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """Give the state of torch's own generators, from which dropout draws."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Let torch's own generators go on from a state; a run may have changed its device."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def make_optimizer(network: Network, settings: TrainSettings) -> torch.optim.Optimizer:
+    """Build the update rule. Only kernels decay, not biases and norms."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": kernels, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
+    return torch.optim.AdamW(
+        groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999)
+    )
