@@ -28,6 +28,9 @@ JUMPED = 3.0
 """Times the lowest loss so far, and back to that at the start: what was learnt is lost."""
 MOVED = 0.05
 """Share of the loss at the start by which the slowest good run goes down many times over."""
+BURST = 100.0
+"""Times the loss of a guess that does not look at the image: a validation loss that batch norm
+makes before it has its averages stays below 20 times."""
 GUESSING = 0.95
 """Share of the loss of the best guess that does not look at the image."""
 FOUND = 0.01
@@ -76,14 +79,15 @@ class Watch:
                 if jumped
                 else f"has grown from {start:.2g} to {now:.2g}"
             )
-            lower = self.settings.learning_rate / 10
-            yield (
-                f"The training loss {what} at step {event.step}: the learning rate is probably "
-                f"too high. Start again with a tenth of it, {lower:.2g}."
-            )
+            yield f"The training loss {what} at step {event.step}: {self._too_high()}"
 
     def epoch(self, event: EpochDone, found: Validation) -> Iterator[str]:
         """Look at one validation; give sentences to warn with."""
+        if event.val_loss > BURST * found.guess > 0 and self._is_news("rate"):
+            yield (
+                f"The validation loss is {event.val_loss:.2g} after step {event.step}, where a "
+                f"guess has {found.guess:.2g}: {self._too_high()}"
+            )
         if event.step < YOUNG:
             return
         self.training.append(event.train_loss)
@@ -178,6 +182,10 @@ class Watch:
         """Classes of which next to nothing is found."""
         right, true = found.confusion.diagonal(), found.confusion.sum(axis=1)
         return [int(k) for k in np.flatnonzero(right < FOUND * true)]
+
+    def _too_high(self) -> str:
+        rate = self.settings.learning_rate
+        return f"the learning rate {rate:.2g} is probably too high. Start again with a tenth of it."
 
     def _cures(self) -> str:
         """Name what helps against rare classes, of that what is not in use."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ SCORES = ("iou", "dice", "pixel_error", *OBJECTS)
 HIDDEN = -1
 """Id in the truth of pixels that nobody annotated."""
 THRESHOLD = 0.5
+Method = Literal["watershed", "components"]
 
 
 @dataclass(frozen=True)
@@ -138,12 +139,13 @@ def compared(
     """Lay objects, or the foreground alone, on the truth, as `metrics.evaluate` does."""
     hidden = plane.objects == HIDDEN
     truth = np.where(hidden, 0, plane.objects)
-    found, boundary = as_labels(predicted, truth.shape, THRESHOLD)
+    method: Method = "watershed" if plane.has_objects else "components"
+    found, boundary = as_labels(predicted, truth.shape, THRESHOLD, False, method)
     found = np.where(hidden, 0, found)
     if not plane.has_objects:
         table = contingency(found > 0, truth > 0, hidden)
         return table, table
-    found = components(found)
+    found = components(found)  # what is hidden parts an object
     thin = thin_borders(found, boundary)
     return contingency(found, truth, hidden), contingency(thin, truth, hidden)
 
