@@ -1,0 +1,156 @@
+"""Train recipes on the same slices with the same budget: which part earns what.
+
+    python benchmarks/quality.py --data isbi2012=DIR --steps 500 --seeds 1 2 3
+    python benchmarks/quality.py --data isbi2012=DIR --recipes default:2 plain:5 default:5
+
+The first is the ablation: the default recipe, and the same without one of its parts, each
+for as many steps. The second gives each recipe its minutes, and is to be run on an idle
+machine. *plain* is a padded U-Net of the same width with batch normalization, flips only,
+no weight map, Adam at a constant 1e-3.
+
+ISBI 2012 (`volume.tif`, `labels.tif`): the last 4 of the slices are for validation. dsb2018
+(`train/` and `val/`, each with `images/` and `labels/`): the scores are the means over the
+images of `val/`, which training never sees. Scores are those of the best network by
+validation loss, as a run keeps it; mean and standard deviation over the seeds.
+
+Every run is kept as a line in --log, and is not done again.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from statistics import mean, stdev
+from time import perf_counter
+
+import numpy as np
+
+import napari_utile as utile
+from napari_utile.files.images import open_image
+from napari_utile.settings import TrainSettings
+
+PLAIN = {
+    "elastic": 0.0,
+    "rotation": 0.0,
+    "deformed": 0.0,
+    "gray": 0.0,
+    "w0": 0.0,
+    "weight_decay": 0.0,
+    "learning_rate": 1e-3,
+    "schedule": "constant",
+}
+RECIPES = {
+    "default": {},
+    "no weight map": {"w0": 0.0},
+    "no elastic": {"elastic": 0.0},
+    "flips only": {"elastic": 0.0, "rotation": 0.0, "deformed": 0.0, "gray": 0.0},
+    "every tile deformed": {"deformed": 1.0},
+    "constant rate 1e-3": {"schedule": "constant", "learning_rate": 1e-3},
+    "class balance": {"class_balance": True},
+    "no batch norm": {"norm": "none"},
+    "plain": PLAIN,
+}
+"""What differs from the default recipe."""
+SHOWN = ("iou", "f1_50", "panoptic_quality", "v_rand")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare recipes.")
+    parser.add_argument("--data", required=True, help="isbi2012=DIR or dsb2018=DIR")
+    parser.add_argument("--steps", type=int, help="for recipes without minutes")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument(
+        "--recipes", nargs="+", default=list(RECIPES), help="NAME, or NAME:MINUTES"
+    )
+    parser.add_argument("--log", type=Path, default=Path("quality.jsonl"))
+    given = parser.parse_args()
+
+    name, folder = given.data.split("=", 1)
+    done = [json.loads(line) for line in lines(given.log)]
+    for seed in given.seeds:
+        for recipe in given.recipes:
+            run = {"data": name, "recipe": recipe, "seed": seed}
+            if ":" not in recipe:
+                run["steps"] = given.steps
+            if not any(run.items() <= row.items() for row in done):
+                done.append(run | measured(name, Path(folder), recipe, seed, given.steps))
+                with given.log.open("a") as log:
+                    log.write(json.dumps(done[-1]) + "\n")
+    print(f"| {name} | steps | " + " | ".join(SHOWN) + " |")
+    print("|---" * (len(SHOWN) + 2) + "|")
+    for recipe in given.recipes:
+        rows = [row for row in done if (row["data"], row["recipe"]) == (name, recipe)]
+        rows = [row for row in rows if ":" in recipe or row["steps"] == given.steps]
+        cells = [spread([row[score] for row in rows]) for score in SHOWN]
+        steps = round(mean(row["steps"] for row in rows))
+        print(f"| {recipe} | {steps} | " + " | ".join(cells) + " |")
+
+
+def measured(name: str, folder: Path, recipe: str, seed: int, steps: int | None) -> dict:
+    """Train once and score the best network."""
+    kind, _, minutes = recipe.partition(":")
+    budget = {"minutes": float(minutes)} if minutes else {"steps": steps}
+    settings = TrainSettings(**RECIPES[kind], **budget, seed=seed, validation=1 / 6)
+    began = perf_counter()
+    images, labels = pairs_of(folder / "train") if name == "dsb2018" else stack_of(folder)
+    model, taken = train(images, labels, settings)
+    scores = on_unseen(model, folder / "val") if name == "dsb2018" else model.scores
+    seconds = round(perf_counter() - began)
+    print(f"{recipe}, seed {seed}: {taken} steps, {seconds} s", flush=True)
+    return {"steps": taken, "seconds": seconds} | {score: scores[score] for score in SHOWN}
+
+
+def train(images: list, labels: list, settings: TrainSettings) -> tuple[utile.Model, int]:
+    """Drain a run; give back its model, and how many steps it took."""
+    from napari_utile.engine.jobs import run_training
+    from napari_utile.files.stacks import as_stack
+
+    truths = [as_stack(ids, name="labels") for ids in labels]
+    stacks = [as_stack(image, shape=t.shape) for image, t in zip(images, truths, strict=True)]
+    events = run_training(stacks, truths, settings)
+    steps = 0
+    while True:
+        try:
+            steps = getattr(next(events), "step", steps)
+        except StopIteration as end:
+            return end.value, steps
+
+
+def stack_of(folder: Path) -> tuple[list, list]:
+    """Read the slices of ISBI 2012."""
+    names = ("volume.tif", "labels.tif")
+    image, labels = (open_image(folder / name).read() for name in names)
+    return [image], [labels]
+
+
+def pairs_of(folder: Path) -> tuple[list, list]:
+    """Read the images of a folder, and their labels."""
+    found = [
+        [open_image(path).read() for path in sorted((folder / part).iterdir())]
+        for part in ("images", "labels")
+    ]
+    return found[0], found[1]
+
+
+def on_unseen(model: utile.Model, folder: Path) -> dict[str, float]:
+    """Score a model on images that it never saw."""
+    reports = [
+        utile.evaluate(utile.predict(model, image), labels)
+        for image, labels in zip(*pairs_of(folder), strict=True)
+    ]
+    return {score: float(np.mean([report[score] for report in reports])) for score in SHOWN}
+
+
+def lines(path: Path) -> list[str]:
+    """Give the lines of a file that may not be there yet."""
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def spread(values: list[float]) -> str:
+    """Write mean and standard deviation."""
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    return f"{mean(values):.3f} ± {stdev(values):.3f}"
+
+
+if __name__ == "__main__":
+    main()
