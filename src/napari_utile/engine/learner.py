@@ -17,8 +17,9 @@ from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.settings import TrainSettings
 
-WINDOWS = 64
-"""That make up for a tile, where a network is trained on windows of one pixel each."""
+WINDOWS = 16
+"""In place of each tile, where a network is trained on windows: of steps of 32 to 512 windows,
+those of 64 learnt most in the same time (width 16, four tiles, one core with bf16)."""
 
 
 @dataclass
