@@ -73,7 +73,9 @@ class Kept(list):
         super().__init__()
         self.network = network
 
-    def __call__(self, found):
+    def __call__(self, found, is_best):
+        if not is_best:
+            return
         copy = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.append((found, copy))
 
@@ -173,7 +175,7 @@ def test_slow_validations_leave_time_to_learn(clock, monkeypatch):
             return super().progress(step)
 
     learner = Learner(tiny(), Script(two_discs(16).truth), settings(validations=100, minutes=1))
-    run = train(learner, [two_discs(16)], Ticking(None, 0.5), lambda found: None)
+    run = train(learner, [two_discs(16)], Ticking(None, 0.5), lambda *found: None)
     names = [event.event for event in run]
     assert names.count("EpochDone") > 3
     assert all(pair != ("EpochDone", "EpochDone") for pair in pairwise(names))
@@ -373,7 +375,7 @@ def test_dropout_works_in_training_and_rests_in_validation():
 def test_nothing_to_validate_on_is_refused():
     learner = Learner(tiny(), Script(two_discs().truth), settings())
     with pytest.raises(ValueError, match="validate"):
-        next(train(learner, [], Budget(1, None), lambda found: None))
+        next(train(learner, [], Budget(1, None), lambda *found: None))
 
 
 def test_a_loss_that_is_no_number_stops_at_that_step():

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData
@@ -18,7 +16,7 @@ from napari_utile.settings import TrainSettings
 
 
 class Best:
-    """A copy of a network that learns, whenever it is told to keep one.
+    """A copy of a network that learns, whenever it is the best.
 
     Parameters
     ----------
@@ -35,6 +33,8 @@ class Best:
     ----------
     model : Model
         The last copy; at first the network as it was given.
+    found : Validation or None
+        What the last validation found, of the best or another.
     facts : dict
         What it is and was trained on, name -> value.
     """
@@ -43,7 +43,7 @@ class Best:
         self, network: Network, data: TrainingData, settings: TrainSettings, run: Run | None
     ):
         self.network, self.data, self.settings, self.run = network, data, settings, run
-        self.foreground: NDArray[np.float32] = np.zeros((1, 1), np.float32)
+        self.found: Validation | None = None
         self.facts: dict[str, str | int | float] = {
             "network": settings.network,
             "parameters": sum(p.numel() for p in network.parameters()),
@@ -53,17 +53,17 @@ class Best:
         }
         self.model = self._model(network.state_dict(), {})
 
-    def keep(self, found: Validation | None) -> None:
-        """Copy the network as it is now, with the scores it was found to have."""
-        self._put(self.network.state_dict(), found.scores if found else {})
-        if found:
-            self.foreground = found.foreground
+    def keep(self, found: Validation | None, is_best: bool = True) -> None:
+        """Copy the network as it is now, with the scores it was found to have, if it is best."""
+        self.found = found
+        if is_best:
+            self._put(self.network.state_dict(), found.scores if found else {})
 
-    def preview(self, run: Run, step: int) -> PreviewReady:
-        """Write what the best network makes of the first validation plane."""
+    def preview(self, found: Validation, run: Run, step: int) -> PreviewReady:
+        """Write what the network makes of the first validation plane."""
         region = self.data.split.validation[0]
         path = run.previews / f"step_{step:06}.tif"
-        write_tiff(path, self.foreground)
+        write_tiff(path, found.foreground)
         y, x = region.window
         return PreviewReady(
             path=str(path), step=step, index=region.index, origin=(y.start or 0, x.start or 0)

@@ -124,13 +124,15 @@ class Checkpoints:
     def save(self, step: int, state: State) -> None:
         """Write what the run is after so many steps, and remove what is older than needed.
 
+        The state holds tensors and plain types only.
+
         Raises
         ------
         UserError
             If the disk has too little room; what was there is untouched.
         """
         archive = io.BytesIO()  # writing to disk itself, torch tells nobody that it is full
-        torch.save({"format": FORMAT, "plan": asdict(self.plan)} | state, archive)
+        torch.save({"format": FORMAT, "plan": asdict(self.plan)} | plain(state), archive)
         path = self.folder / f"step_{step:08}.pt"
         check_free(path, archive.tell())
         atomic_write(path, lambda draft: draft.write_bytes(archive.getbuffer()))
@@ -153,6 +155,15 @@ WAYS_OUT = (
     "--overwrite replaces it by a new run, which begins with what it has learnt if it is also "
     "named as --warm-start."
 )
+
+
+def plain(state: Any) -> Any:
+    """Make floats of NumPy's, which only a loader that can run code would read."""
+    if isinstance(state, dict):
+        return {name: plain(value) for name, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(plain(value) for value in state)
+    return state.item() if isinstance(state, np.generic) else state
 
 
 def read(path: Path) -> State | None:

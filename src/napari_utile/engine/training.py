@@ -23,7 +23,7 @@ def train(
     learner: Learner,
     validation: Sequence[ValidationPlane],
     budget: Budget,
-    keep: Callable[[Validation | None], None],
+    keep: Callable[[Validation | None, bool], None],
     save: Callable[[], None] = lambda: None,
 ) -> Generator[Event, None, None]:
     """Train a network and report every step.
@@ -40,8 +40,8 @@ def train(
     budget : Budget
         When to end.
     keep : callable
-        Called with the validation whenever the network is the best so far, and with None
-        if the run is stopped before the first validation.
+        Called with every validation, and whether the network is the best so far; with None
+        and True if the run is stopped before the first validation.
     save : callable, optional
         Called after every validation, and when the run is stopped: the learner is then at a
         place to go on from.
@@ -75,8 +75,7 @@ def train(
             if not isfinite(found.loss):
                 raise FloatingPointError(f"in the validation after step {progress.step}")
             is_best = end_epoch(progress, found.loss)
-            if is_best:
-                keep(found)
+            keep(found, is_best)
             progress.cost = budget.seconds - began
             yield EpochDone(
                 epoch=progress.epoch,
@@ -90,7 +89,7 @@ def train(
             save()
     except GeneratorExit:
         if progress.best is None:
-            keep(None)
+            keep(None, True)
         save()
         raise
     except FloatingPointError as place:

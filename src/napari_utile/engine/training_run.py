@@ -20,9 +20,10 @@ from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData, prepare
 from napari_utile.engine.tile_size import Network
 from napari_utile.engine.training import is_stuck, train
+from napari_utile.engine.trouble import Watch
 from napari_utile.engine.warm_start import WarmStart
 from napari_utile.errors import UserError
-from napari_utile.events import EpochDone, Event, RunDone, RunStarted, Warned
+from napari_utile.events import EpochDone, Event, RunDone, RunStarted, StepDone, Warned
 from napari_utile.files.images import Stack
 from napari_utile.files.runs import Run
 from napari_utile.networks import NETWORKS
@@ -116,6 +117,7 @@ class _TrainingRun:
             network, tiles(self.tile), settings, dtype, places(data), resized=tiles
         )
         self.best = Best(network, data, settings, run)
+        self.watch = Watch(settings, data.ids)
 
     def events(self) -> Generator[Event, None, Model]:
         """Begin, or go on; train, and report."""
@@ -140,9 +142,13 @@ class _TrainingRun:
         steps = train(self.learner, validation, self.budget, self.best.keep, self.save)
         try:
             for event in steps:
+                troubles = list(self._look_at(event))  # before a stop is saved
                 yield event
                 if isinstance(event, EpochDone) and event.is_best and self.run:
-                    yield self.best.preview(self.run, event.step)
+                    assert self.best.found
+                    yield self.best.preview(self.best.found, self.run, event.step)
+                for message in troubles:
+                    yield Warned(message=message)
         finally:
             steps.close()
         if reason := early_end(self.learner.progress, self.settings):
@@ -159,6 +165,7 @@ class _TrainingRun:
         state = {
             "learner": self.learner.state(),
             "best": self.best.state() if progress.epoch else None,
+            "watch": self.watch.state(),
             "seconds": self.budget.seconds,
             "events": self.run.length(),
         }
@@ -176,8 +183,16 @@ class _TrainingRun:
         self.learner.restore(state["learner"])
         if state["best"]:
             self.best.restore(state["best"])
+        self.watch.restore(state["watch"])
         self.budget.add(state["seconds"])
         return facts | {"goes on": f"from step {self.learner.progress.step}"}
+
+    def _look_at(self, event: Event) -> Iterator[str]:
+        """Say in words what goes wrong."""
+        if isinstance(event, StepDone):
+            yield from self.watch.step(event)
+        if isinstance(event, EpochDone) and self.best.found:
+            yield from self.watch.epoch(event, self.best.found)
 
     def _doubts(self) -> Iterator[str]:
         """Say what the user would want to know before the first step."""
