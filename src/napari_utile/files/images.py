@@ -133,18 +133,18 @@ def pairs(images: Names, labels: Names) -> list[tuple[Path, Path]]:
         return [(image_files[0], label_files[0])]
     problems = []
     for kind, files in (("image", image_files), ("labels", label_files)):
-        twice = [stem for stem, n in Counter(map(_stem, files)).items() if n > 1]
+        twice = [stem for stem, n in Counter(map(stem_of, files)).items() if n > 1]
         if twice:
             problems.append(f"more than one {kind} called {_listed(twice)}")
-    labels_of = {_stem(path): path for path in label_files}
-    stems = {_stem(path) for path in image_files}
-    if lonely := [p.name for p in image_files if _stem(p) not in labels_of]:
+    labels_of = {stem_of(path): path for path in label_files}
+    stems = {stem_of(path) for path in image_files}
+    if lonely := [p.name for p in image_files if stem_of(p) not in labels_of]:
         problems.append(f"no labels for {_listed(lonely)}")
-    if lonely := [p.name for p in label_files if _stem(p) not in stems]:
+    if lonely := [p.name for p in label_files if stem_of(p) not in stems]:
         problems.append(f"no image for {_listed(lonely)}")
     if problems:
         raise UserError(f"Images and labels do not pair up: {'; '.join(problems)}.")
-    return [(path, labels_of[_stem(path)]) for path in image_files]
+    return [(path, labels_of[stem_of(path)]) for path in image_files]
 
 
 def _reader(path: Path) -> tuple[str, Any]:
@@ -212,7 +212,8 @@ def _as_people_count(path: Path) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
+    """Name a file without its suffixes: cells.x of cells.x.ome.tif."""
     return re.sub(r"(\.ome)?\.[^.]+$", "", path.name, flags=re.IGNORECASE)
 
 

@@ -138,6 +138,13 @@ def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None)
     atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
 
 
+def write_colors(path: Path | str, array: NDArray[Any]) -> None:
+    """Write slices of red, green and blue, (Z, Y, X, 3), so that viewers mix the colors."""
+    pixels = as_ome_type(array)
+    options = {"ome": True, "photometric": "rgb", "metadata": {"axes": "ZYXS"}}
+    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
+
+
 def create_tiff(
     path: Path | str, shape: tuple[int, ...], dtype: np.dtype, like: Stack
 ) -> np.memmap:
