@@ -96,6 +96,25 @@ class Train(_Run, TrainSettings):
         return report(run, self.events, self.json_)
 
 
+class Augment(_Run, TrainSettings):
+    """Show what training would see: random tiles, the split, and where tiles are drawn."""
+
+    kind: ClassVar = TrainSettings
+    image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
+    labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
+    out: Path = Field(description="Folder to write to")
+    count: int = Field(8, ge=1, description="Random tiles to show")
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.augment import augment_files
+
+        run = augment_files(
+            self.image, self.labels, self.out, options, self.count, self.overwrite
+        )
+        return report(run, self.events, self.json_)
+
+
 class Predict(_Run, PredictSettings):
     """Run a model over images of any size."""
 
@@ -202,6 +221,7 @@ class Utile(BaseSettings):
 
     version: bool = Field(False, description="Say which version this is")
     train: CliSubCommand[Train] = Field(description=Train.__doc__)
+    augment: CliSubCommand[Augment] = Field(description=Augment.__doc__)
     predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
     evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
