@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import queue
 import signal
 import sys
 import threading
@@ -120,6 +121,61 @@ def test_the_line_stop_ends_the_run(monkeypatch):
     assert follow(run(), seen.append, to_stdin=True) == STOPPED
     assert run.stopped
     assert len(seen) < 500
+
+
+class Spoken(io.StringIO):
+    """Standard input on which lines come when they are said."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = queue.Queue()
+
+    def __iter__(self):
+        return iter(self.lines.get, None)
+
+    def say(self, line):
+        self.lines.put(line)
+
+
+@pytest.mark.parametrize("last", ["resume\n", "stop\n", None])
+def test_a_paused_run_stands_until_it_may_go_on(monkeypatch, last):
+    stdin, seen = Spoken(), []
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    def show(event):
+        seen.append(event)
+        if len(seen) == 3:
+            stdin.say("pause\n")
+            time.sleep(0.1)  # it is heard
+
+    run = Run(STARTED, *[STEP] * 20, DONE_WELL)
+    statuses = []
+    thread = threading.Thread(
+        target=lambda: statuses.append(follow(run(), show, to_stdin=True)), daemon=True
+    )
+    thread.start()
+    time.sleep(0.4)
+    assert len(seen) == 3
+    stdin.say(last)
+    thread.join(timeout=5)
+    assert statuses == [STOPPED if last == "stop\n" else DONE]
+    assert len(seen) == (4 if last == "stop\n" else 22)
+
+
+def test_a_signal_ends_a_paused_run(monkeypatch):
+    stdin = Spoken()
+    monkeypatch.setattr(sys, "stdin", stdin)
+    seen, run = [], Run(STARTED, *[STEP] * 9, DONE_WELL)
+
+    def show(event):
+        seen.append(event)
+        if len(seen) == 2:
+            stdin.say("pause\n")
+            time.sleep(0.1)
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    assert follow(run(), show, to_stdin=True) == STOPPED
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize("heard", ["", "stopp\n", "please stop\n"])
