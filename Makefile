@@ -41,11 +41,11 @@ clean:
 .venv/engine: pyproject.toml constraints.txt hatch_build.py napari.yaml
 	.ci/make-venv "$(PYTHON)"
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[examples]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
 	touch $@
 
 .venv/window: .venv/engine
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[examples,napari,test]"
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[napari,test]"
 	touch $@
 
 .venv/screen: .ci/system-packages

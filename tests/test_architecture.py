@@ -43,7 +43,7 @@ LIBRARIES = {
     "metrics": DATA,
     "files": DISK,
     "networks": {"torch"},
-    "engine": DISK | {"torch"},
+    "engine": DISK | {"torch", "matplotlib"},
     "console": {"rich"},
     "cli": {"pydantic", "pydantic_settings", "numpy", "rich"},
     "widgets": DATA | {"yaml", "napari", "qtpy", "magicgui", "superqt", "psygnal", "pyqtgraph"},

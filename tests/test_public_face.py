@@ -21,6 +21,7 @@ def test_names_are_those_of_their_homes():
     assert utile.evaluate is metrics.evaluate
     assert utile.train is engine.jobs.train
     assert utile.predict is engine.jobs.predict
+    assert utile.compare is engine.comparison.compare
     assert utile.Model is engine.model.Model
     assert utile.load_model is engine.model.load_model
     assert utile.networks is networks
@@ -44,6 +45,9 @@ def parameters(function):
 def test_arguments_keep_their_names_and_order():
     assert parameters(utile.weight_map)[:4] == ["labels", "w0", "sigma", "class_balance"]
     assert parameters(utile.train)[:3] == ["images", "labels", "settings"]
+    assert parameters(utile.compare) == [
+        "images", "labels", "settings", "networks", "seeds", "out",
+    ]  # fmt: skip
     assert parameters(utile.predict)[:3] == ["model", "image", "tile"]
     assert parameters(utile.load_model) == ["path"]
     assert parameters(utile.evaluate)[:2] == ["prediction", "truth"]

@@ -20,6 +20,7 @@ _HOME = {
     "load_model": "engine.model",
     "train": "engine.jobs",
     "predict": "engine.jobs",
+    "compare": "engine.comparison",
     "networks": "networks",
 }
 

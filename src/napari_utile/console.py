@@ -5,11 +5,12 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from time import monotonic, sleep
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,8 +18,11 @@ from rich.progress import (
     TaskProgressColumn,
     TextColumn,
 )
+from rich.table import Table
 
 from napari_utile.events import (
+    CandidateDone,
+    CandidateStarted,
     EpochDone,
     Event,
     PreviewReady,
@@ -40,10 +44,15 @@ SECONDS_BETWEEN_LINES = 10
 
 
 class StopRequest:
-    """Set by Ctrl-C, by a termination signal, and by the line `stop` on standard input."""
+    """Set by Ctrl-C, by a termination signal, and by the line `stop` on standard input.
+
+    The lines `pause` and `resume` let a run stand for a while: nobody asks it for its next
+    event, and it does nothing before that.
+    """
 
     def __init__(self) -> None:
         self.asked = False
+        self.paused = False
 
     def ask(self, *_: object) -> None:
         """End the run after the present step; asked twice by Ctrl-C, end at once."""
@@ -66,10 +75,21 @@ class StopRequest:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
+    def wait(self) -> None:
+        """Come back when the run may go on, or shall end."""
+        while self.paused and not self.asked:
+            sleep(0.05)  # a lock would not let the signals through
+
     def _read_stdin(self) -> None:
         for line in sys.stdin:
-            if line.strip() == "stop":
-                self.asked = True
+            match line.strip():
+                case "stop":
+                    self.asked = True
+                case "pause":
+                    self.paused = True
+                case "resume":
+                    self.paused = False
+        self.paused = False  # nobody is left who could end it
         # The window died without a word: nobody is left who would ask. Its pipe ends a moment
         # before it does; a run whose input is /dev/null may outlive its shell.
         if _is_pipe(sys.stdin):
@@ -105,6 +125,7 @@ def follow(
                 out = event.out
             elif isinstance(event, RunDone):
                 return DEFECT if event.failed else DONE
+            stop.wait()
             if stop.asked:
                 break
     show(RunDone(out=out, seconds=monotonic() - began, stopped=True))
@@ -118,10 +139,15 @@ def print_line(event: Event) -> None:
 
 def print_the_end(event: Event) -> None:
     """Write the result as JSON; what did not go as asked is said on standard error."""
-    if isinstance(event, Warned):
-        print(f"warning: {event.message}", file=sys.stderr)
+    print_warning(event)
     if isinstance(event, RunDone):
         print(event.model_dump_json(indent=2, exclude={"event"}))
+
+
+def print_warning(event: Event) -> None:
+    """Say on standard error what did not go as asked, and nothing else."""
+    if isinstance(event, Warned):
+        print(f"warning: {event.message}", file=sys.stderr)
 
 
 class Display:
@@ -140,6 +166,7 @@ class Display:
         )
         self.task = self.progress.add_task("", total=1.0, rate="", left="")
         self.last_line = monotonic()
+        self.candidate = ""
 
     def __enter__(self) -> "Display":
         self.progress.start()
@@ -155,20 +182,26 @@ class Display:
                 self._say(f"{event.job} on {event.device}: {facts}")
             case StepDone():
                 self._advance(
-                    f"step {event.step}  loss {event.loss:.3f}",
+                    f"{self.candidate}step {event.step}  loss {event.loss:.3f}",
                     event.progress,
                     f"{event.rate:.1f} steps/s",
                     event.seconds_left,
                 )
             case TileDone():
                 self._advance(
-                    f"{event.image}  tile {event.done} of {event.total}",
-                    event.done / event.total,
+                    f"{self.candidate}{event.image}  tile {event.done} of {event.total}",
+                    None if self.candidate else event.done / event.total,
                     f"{event.rate:.1f} tiles/s",
                     event.seconds_left,
                 )
             case EpochDone():
                 self._say(epoch_line(event))
+            case CandidateStarted():
+                self.candidate = f"{event.network}, seed {event.seed}  "
+                which = f"{event.number} of {event.total}"
+                self._say(f"{event.network}, seed {event.seed} ({which}): {event.out}")
+            case CandidateDone():
+                self._say(candidate_line(event))
             case Warned():
                 self._say(f"warning: {event.message}", style="yellow")
             case RunDone():
@@ -180,14 +213,16 @@ class Display:
     def _say(self, line: str, style: str | None = None) -> None:
         self.console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
 
-    def _advance(self, words: str, share: float, rate: str, left: float | None) -> None:
+    def _advance(self, words: str, share: float | None, rate: str, left: float | None) -> None:
+        """Show how far a run is; without a share the bar stays as it is."""
         left_words = "" if left is None else f"{clock(left)} left"
         self.progress.update(
             self.task, completed=share, description=words, rate=rate, left=left_words
         )
         now = monotonic()
         if not self.console.is_terminal and now - self.last_line > SECONDS_BETWEEN_LINES:
-            self._say(f"{share:4.0%}  {words}  {rate}  {left_words}")
+            done = "" if share is None else f"{share:4.0%}  "
+            self._say(f"{done}{words}  {rate}  {left_words}")
             self.last_line = now
 
 
@@ -203,6 +238,39 @@ def epoch_line(event: EpochDone) -> str:
         f"{clock(event.seconds)}  step {event.step}  loss {event.train_loss:.3f}  "
         f"validation {event.val_loss:.3f}  {scores}{mark}"
     )
+
+
+def candidate_line(event: CandidateDone) -> str:
+    """Say in one line what came of a network."""
+    scores = "  ".join(
+        f"{name} {event.row[name]:.3f}"
+        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality", "v_rand")
+        if name in event.row
+    )
+    return (
+        f"{event.network}, seed {event.seed} is done: {scores}  "
+        f"trained in {clock(event.row['seconds_to_train'])}"
+    )
+
+
+def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
+    """Draw a table on standard output: a line of names, then the rows, then notes."""
+    names, *rows = lines
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    for i, name in enumerate(names):
+        table.add_column(name, justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell.replace(" ± ", "\n± ") for cell in row))
+    console = Console(highlight=False)
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False)
 
 
 def clock(seconds: float) -> str:

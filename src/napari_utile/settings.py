@@ -184,7 +184,7 @@ class CompareSettings(TrainSettings):
     def candidate(self, network: str, seed: int) -> TrainSettings:
         """Give the settings that one of the networks is trained with."""
         shared = self.model_dump(exclude={"networks", "seeds", *SINGLE})
-        return TrainSettings(**shared, network=network, seed=seed)  # type: ignore[arg-type]
+        return TrainSettings(**shared, network=network, seed=seed)
 
     def text(self) -> str:
         """Write every option of the comparison as indented JSON."""

@@ -1,0 +1,353 @@
+"""Several networks, one split, one budget, one folder."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import napari_utile as utile
+from napari_utile.engine import comparison
+from napari_utile.engine.comparison import Progress, run_comparison
+from napari_utile.engine.jobs import stacks_of
+from napari_utile.errors import UserError
+from napari_utile.events import (
+    CandidateDone,
+    CandidateStarted,
+    EpochDone,
+    RunDone,
+    RunStarted,
+    StepDone,
+    Warned,
+)
+from napari_utile.files.images import open_image
+from napari_utile.files.runs import Run
+from napari_utile.metrics import evaluate
+from napari_utile.settings import CompareSettings, TrainSettings
+
+torch.set_num_threads(1)
+
+TINY = {
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations": 2,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+TWO = CompareSettings(**TINY, networks=("unet", "encoder-decoder"), seeds=(0, 1))
+CANDIDATES = ["unet-seed0", "encoder-decoder-seed0", "unet-seed1", "encoder-decoder-seed1"]
+
+
+def cells(shape=(5, 32, 40), seed=0):
+    """A stack of bright squares, and their instances."""
+    random = np.random.default_rng(seed)
+    objects = np.zeros(shape, np.uint16)
+    for x in range(2, shape[-1] - 5, 8):
+        y = random.integers(2, 20)
+        objects[..., y : y + 5, x : x + 5] = objects.max() + 1
+    image = (random.normal(100, 10, shape) + 60 * (objects > 0)).clip(0, 255)
+    return image.astype(np.uint8), objects
+
+
+def drained(run):
+    """All events, and what the run returns."""
+    events = []
+    while True:
+        try:
+            events.append(next(run))
+        except StopIteration as end:
+            return events, end.value
+
+
+def started(settings, out, data=None, **options):
+    return run_comparison(*stacks_of(*(data or cells())), settings, out, **options)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Two networks with two seeds: the folder, its events, and what came of it."""
+    out = tmp_path_factory.mktemp("comparison") / "out"
+    events, result = drained(started(TWO, out))
+    return out, events, result
+
+
+@pytest.fixture
+def copy(compared, tmp_path):
+    """The folder of a finished comparison, to be changed."""
+    return shutil.copytree(compared[0], tmp_path / "copy")
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """Which run folders are trained from now on."""
+    seen = []
+
+    def run_training(images, labels, settings, out, *rest, **options):
+        seen.append(out.name)
+        return real(images, labels, settings, out, *rest, **options)
+
+    real = comparison.run_training
+    monkeypatch.setattr(comparison, "run_training", run_training)
+    return seen
+
+
+# what comes of it
+
+
+def test_every_network_is_trained_with_every_seed(compared):
+    out, _, result = compared
+    assert [f"{run['network']}-seed{run['seed']}" for run in result.runs] == CANDIDATES
+    for run in result.runs:
+        folder = Run(out / f"{run['network']}-seed{run['seed']}")
+        expected = TrainSettings(**TINY, network=run["network"], seed=run["seed"])
+        assert TrainSettings.read(folder.settings) == expected
+        assert utile.load_model(folder.model).trained_on["parameters"] == run["parameters"]
+        assert run["steps"] == 4
+
+
+def test_all_are_judged_on_the_same_pixels(compared):
+    out, _, _ = compared
+    splits = {utile.load_model(out / name / "model").trained_on["split"] for name in CANDIDATES}
+    assert splits == {"4 slices to train, 1 to validate"}
+    image, labels = cells()
+    np.testing.assert_array_equal(open_image(out / "validation/image.tif").read(), image[-1])
+    truth = open_image(out / "validation/truth.tif").read()
+    assert evaluate(truth, labels[-1])["panoptic_quality"] == 1
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_scores_are_those_of_the_results_in_the_folder(compared, name):
+    out, _, _ = compared
+    row = json.loads((out / name / "validation/scores.json").read_text())
+    truth = open_image(out / "validation/truth.tif").read()
+    for layer in ("probabilities", "instances"):
+        report = evaluate(open_image(out / name / f"validation/{layer}.tif").read(), truth)
+        for score in (
+            "iou",
+            "dice",
+            "pixel_error",
+            "matching_ap50",
+            "f1_50",
+            "panoptic_quality",
+        ):
+            assert row[score] == pytest.approx(report[score]), score
+        if layer == "probabilities":
+            assert row["v_rand"] == pytest.approx(report["v_rand"])
+            assert row["v_info"] == pytest.approx(report["v_info"])
+    model = utile.load_model(out / name / "model")
+    assert row["iou"] == pytest.approx(model.scores["iou"])
+    p = utile.predict(model, cells()[0][-1])
+    found = open_image(out / name / "validation/probabilities.tif").read()
+    np.testing.assert_allclose(found, p, atol=1e-5)
+    assert row["seconds_per_megapixel"] == pytest.approx(
+        row["seconds_to_predict"] / (32 * 40e-6)
+    )
+
+
+def test_the_table_has_mean_and_spread_over_seeds(compared):
+    out, _, result = compared
+    rows = json.loads((out / "table.json").read_text())["rows"]
+    assert [row["network"] for row in rows] == ["unet", "encoder-decoder"]
+    ious = [run["iou"] for run in result.runs if run["network"] == "unet"]
+    assert rows[0]["seeds"] == [0, 1]
+    assert rows[0]["iou"] == pytest.approx(np.mean(ious))
+    assert rows[0]["iou_std"] == pytest.approx(np.std(ious, ddof=1))
+    assert (out / "table.md").read_text() == repr(result)
+    assert "also chose the best checkpoint" in repr(result)
+    assert (out / "table.csv").read_text().startswith("network,seeds,iou,iou_std,")
+
+
+def test_the_folder_says_how_to_do_it_again(compared):
+    out, _, _ = compared
+    assert CompareSettings.read(out / "settings.json") == TWO
+    for name in ("curves.png", "results.png"):
+        assert (out / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_events_tell_the_story_once(compared):
+    out, events, result = compared
+    names = [
+        e.event for e in events if e.event not in ("StepDone", "EpochDone", "PreviewReady")
+    ]
+    candidate = ["CandidateStarted", "TileDone", "CandidateDone"]
+    assert names == ["RunStarted", *4 * candidate, "RunDone"]
+    assert isinstance(events[0], RunStarted) and events[0].job == "compare"
+    begun = [e for e in events if isinstance(e, CandidateStarted)]
+    assert [(e.number, e.total) for e in begun] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [e.out for e in begun] == [str(out / name) for name in CANDIDATES]
+    done = [e for e in events if isinstance(e, CandidateDone)]
+    assert [dict(e.row, network=e.network, seed=e.seed) for e in done] == [
+        *map(dict, result.runs)
+    ]
+    assert sum(isinstance(e, EpochDone) for e in events) == 4 * 2
+
+
+def test_progress_is_that_of_the_whole(compared):
+    steps = [e for e in compared[1] if isinstance(e, StepDone)]
+    assert [e.progress for e in steps] == pytest.approx([k / 16 for k in range(1, 17)])
+    assert steps[-1].seconds_left == pytest.approx(0, abs=1e-6)
+
+
+def test_time_left_counts_the_networks_to_come():
+    def training(left):
+        yield StepDone(step=1, loss=1, learning_rate=1, progress=0.5, rate=1, seconds_left=left)
+        return {}
+
+    progress = Progress([None] * 3)
+    (event,), _ = drained(progress.over_all(training(10.0)))
+    assert event.seconds_left == pytest.approx(10 + 2 * 10, abs=0.1)
+    progress.spent[:] = [40.0]  # what the first one took
+    (event,), _ = drained(progress.over_all(training(10.0)))
+    assert event.seconds_left == pytest.approx(10 + 40, abs=0.1)
+    assert event.progress == pytest.approx((1 + 0.5) / 3)
+
+
+# once more
+
+
+def test_what_is_finished_is_not_computed_again(compared, copy, trainings, monkeypatch):
+    monkeypatch.setattr(comparison, "judge", None)
+    events, result = drained(started(TWO, copy))
+    assert trainings == []
+    assert result.runs == compared[2].runs
+    assert isinstance(events[-1], RunDone)
+
+
+def test_only_missing_parts_are_computed(compared, copy, trainings):
+    shutil.rmtree(copy / "unet-seed1")
+    (copy / "encoder-decoder-seed0/validation/scores.json").unlink()
+    _, result = drained(started(TWO, copy))
+    assert trainings == ["unet-seed1"]
+    for again, before in zip(result.runs, compared[2].runs, strict=True):
+        assert {k: v for k, v in again.items() if "seconds" not in k} == {
+            k: v for k, v in before.items() if "seconds" not in k
+        }
+
+
+def test_a_comparison_that_was_stopped_goes_on(compared, tmp_path, trainings):
+    run = started(TWO, tmp_path / "out")
+    for event in run:
+        if isinstance(event, StepDone) and event.progress > 0.4:  # in the second network
+            break
+    run.close()
+    table = json.loads((tmp_path / "out/table.json").read_text())
+    assert [row["network"] for row in table["rows"]] == ["unet"]
+    _, result = drained(started(TWO, tmp_path / "out"))
+    assert trainings == ["unet-seed0", *CANDIDATES[1:2], *CANDIDATES[1:]]
+    assert [r["iou"] for r in result.runs] == [r["iou"] for r in compared[2].runs]
+
+
+def test_networks_and_seeds_may_be_added(copy, trainings):
+    more = CompareSettings(**TINY, networks=("unet", "encoder-decoder"), seeds=(0, 1, 2))
+    _, result = drained(started(more, copy))
+    assert trainings == ["unet-seed2", "encoder-decoder-seed2"]
+    assert result.rows[0]["seeds"] == [0, 1, 2]
+    assert CompareSettings.read(copy / "settings.json") == more
+
+
+def test_another_setting_is_refused_by_name(copy, trainings):
+    other = CompareSettings(**TINY | {"steps": 5}, networks=TWO.networks, seeds=TWO.seeds)
+    with pytest.raises(UserError, match=r"differs .steps: 4 there, 5 here.; choose another"):
+        drained(started(other, copy))
+    assert trainings == []
+    assert CompareSettings.read(copy / "settings.json") == TWO
+
+
+def test_other_pixels_are_refused(copy):
+    with pytest.raises(UserError, match=r"differs .the images, the labels, or where"):
+        drained(started(TWO, copy, cells(seed=1)))
+
+
+def test_overwrite_begins_anew(copy, trainings):
+    other = CompareSettings(**TINY | {"steps": 2}, networks=("unet",))
+    _, result = drained(started(other, copy, overwrite=True))
+    assert trainings == ["unet-seed0"]
+    assert result.runs[0]["steps"] == 2
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="is no comparison; choose another name"):
+        drained(started(TWO, tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+# what goes wrong
+
+
+def test_one_that_fails_is_named_and_the_others_are_done(tmp_path, monkeypatch):
+    real = comparison.run_training
+
+    def run_training(images, labels, settings, *rest, **options):
+        if settings.network == "unet":
+            raise UserError("The loss is no longer a number.")
+        return (yield from real(images, labels, settings, *rest, **options))
+
+    monkeypatch.setattr(comparison, "run_training", run_training)
+    one_seed = TWO.model_copy(update={"seeds": (0,)})
+    events, result = drained(started(one_seed, tmp_path / "out"))
+    assert [run["network"] for run in result.runs] == ["encoder-decoder"]
+    assert events[-1].failed == ("unet-seed0: The loss is no longer a number.",)
+    assert any(isinstance(e, Warned) and "unet-seed0 is left out" in e.message for e in events)
+
+
+def test_if_all_fail_there_is_nothing_to_compare(tmp_path):
+    bad = CompareSettings(
+        **TINY | {"learning_rate": 1e30}, networks=("unet",), optimizer="sgd", norm="none"
+    )
+    with pytest.raises(
+        UserError, match=r"No network could be trained. unet-seed0: The loss is"
+    ):
+        drained(started(bad, tmp_path / "out"))
+
+
+def test_the_guard_band_fits_the_largest_network(tmp_path):
+    image, labels = cells((60, 400))
+    both = CompareSettings(
+        **TINY | {"depth": 2, "steps": 1}, networks=("unet", "encoder-decoder")
+    )
+    shallow = CompareSettings(**TINY | {"steps": 1}, networks=("unet",))
+    guards = {}
+    for name, settings in (("both", both), ("shallow", shallow)):
+        candidates = [
+            comparison.Candidate(settings.candidate(n, 0), tmp_path) for n in settings.networks
+        ]
+        guards[name] = comparison.guard_band(candidates)
+        drained(started(settings, tmp_path / name, (image, labels)))
+        assert json.loads((tmp_path / name / "data.json").read_text())["guard"] == guards[name]
+    # margin of a padded U-Net: 6 * 2^depth - 2 pixels on each side
+    assert guards == {"both": 2 * 22 + 1, "shallow": 2 * 10 + 1}
+
+
+def test_seeds_share_the_split_of_several_images(tmp_path):
+    images, labels = zip(*(cells((32, 40), seed) for seed in range(5)), strict=True)
+    settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), seeds=(0, 1, 2))
+    drained(started(settings, tmp_path, (list(images), list(labels))))
+    regions = [
+        Run(tmp_path / f"unet-seed{seed}").recorded()[0].facts["split"] for seed in range(3)
+    ]
+    assert len(set(regions)) == 1
+    truth = open_image(tmp_path / "validation/truth.tif").read()
+    for seed in range(3):
+        found = open_image(tmp_path / f"unet-seed{seed}/validation/probabilities.tif").read()
+        row = json.loads((tmp_path / f"unet-seed{seed}/validation/scores.json").read_text())
+        assert row["iou"] == pytest.approx(evaluate(found, truth)["iou"])
+
+
+def test_classes_are_scored_by_kind(tmp_path):
+    image, labels = cells()
+    kinds = np.where(labels > 0, 1 + labels % 2, 0) * 10
+    settings = CompareSettings(**TINY, target="classes", networks=("unet",))
+    _, result = drained(started(settings, tmp_path / "out", (image, kinds)))
+    row, found = result.runs[0], tmp_path / "out/unet-seed0/validation/classes.tif"
+    assert set(np.unique(open_image(found).read())) <= {0, 10, 20}
+    assert {"iou", "mean_iou"} <= row.keys() and "v_rand" not in row
+    model = utile.load_model(tmp_path / "out/unet-seed0/model")
+    assert row["mean_iou"] == pytest.approx(model.scores["mean_iou"])
+
+
+def test_from_python(tmp_path):
+    result = utile.compare(
+        *cells(), TrainSettings(**TINY), networks=["unet"], seeds=[3], out=tmp_path / "out"
+    )
+    assert [run["seed"] for run in result.runs] == [3]
+    assert "One seed (3)" in repr(result)
+    assert result.rows[0]["iou_std"] is None
