@@ -1,0 +1,148 @@
+"""Time a step of the training loop beside the bare network on the same tensors, in one run.
+
+    python benchmarks/training_loop.py --steps 30
+
+*loop* is a step of `train` with all that belongs to it: draw the tiles, cut, deform and shade
+them, weigh the loss, take the step, keep the books, and write the event as JSON. Validations
+are left out. *bare* is forward, mean cross-entropy, backward and step of an equal network, in
+the same number format and memory layout, on a batch of the same sampler that is in memory.
+The other rows are *bare* in each format; the one that it has anyway tells the noise. Each does
+one step in turn; medians are shown.
+"""
+
+import argparse
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from napari_utile.engine.batches import Batch
+from napari_utile.engine.budget import Budget
+from napari_utile.engine.devices import autocast_dtype, choose_device, describe
+from napari_utile.engine.learner import Learner, make_optimizer
+from napari_utile.engine.preparation import TrainingData
+from napari_utile.engine.training import train
+from napari_utile.engine.training_run import build, make_sampler, ready, training_tile
+from napari_utile.events import StepDone
+from napari_utile.files.stacks import Stack
+from napari_utile.files.synthesis import synthetic_stack
+from napari_utile.settings import TrainSettings
+
+WARM_UP = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the training loop.")
+    parser.add_argument("--steps", type=int, default=30, help="that are timed")
+    parser.add_argument("--width", type=int, default=TrainSettings().width)
+    parser.add_argument("--tile", type=int, default=TrainSettings().tile, help="px")
+    parser.add_argument("--batch", type=int, default=TrainSettings().batch)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    options = vars(parser.parse_args())
+    steps = options.pop("steps")
+
+    settings = TrainSettings(**options, steps=10**9, validations=1)
+    image, instances = synthetic_stack((4, 512, 512))
+    data = ready([Stack(image, "zyx")], [Stack(instances, "zyx")], settings)
+    device = choose_device(settings.device)
+    dtype = autocast_dtype(device, settings.precision, training=True)
+    batch = learner(data, settings, device, dtype).sampler.batch(settings.batch)
+    ways: dict[str, Callable[[], None]] = {
+        "loop": loop(learner(data, settings, device, dtype), data),
+        "bare": bare(data, settings, dtype, torch.channels_last, batch),
+    }
+    for name, other in (("fp32", None), ("bf16", torch.bfloat16)):
+        ways[f"{name} channels-last"] = bare(data, settings, other, torch.channels_last, batch)
+        ways[f"{name} contiguous"] = bare(data, settings, other, torch.contiguous_format, batch)
+    seconds = in_turn(ways, steps, device)
+
+    tiles = " x ".join(map(str, batch.images.shape))
+    print(f"width {settings.width}, tiles {tiles}, {describe(device, dtype)}, {steps} steps")
+    print(f"{'':22}{'median ms':>11}{'least ms':>10}{'/ bare':>9}{'of bare, in turn':>19}")
+    for name, took in seconds.items():
+        ratios = np.divide(took, seconds["bare"])
+        print(f"{name:22}{1e3 * median(took):11.1f}{1e3 * min(took):10.1f}", end="")
+        print(f"{median(took) / median(seconds['bare']):9.3f}{np.median(ratios):19.3f}")
+
+
+def in_turn(
+    ways: dict[str, Callable[[], None]], steps: int, device: torch.device
+) -> dict[str, list[float]]:
+    """Seconds of each step, each way in turn, after some that are not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(WARM_UP + steps):
+        for name, step in ways.items():
+            synchronize(device)
+            start = perf_counter()
+            step()
+            synchronize(device)
+            if number >= WARM_UP:
+                seconds[name].append(perf_counter() - start)
+    return seconds
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def learner(
+    data: TrainingData,
+    settings: TrainSettings,
+    device: torch.device,
+    dtype: torch.dtype | None,
+) -> Learner:
+    """Set up a network and its sampler as a run does."""
+    torch.manual_seed(settings.seed)
+    network = build(settings, data.channels, len(data.ids)).to(device)
+    network.to(memory_format=torch.channels_last)
+    tile = training_tile(network, settings, data)
+    return Learner(
+        network, make_sampler(network, data, settings, tile, device), settings, dtype
+    )
+
+
+def loop(learner: Learner, data: TrainingData) -> Callable[[], None]:
+    """Take a step of the training loop."""
+    budget = Budget(learner.settings.steps, None)
+    events = train(learner, data.validation, budget, keep=lambda *_: None)
+
+    def step() -> None:
+        event = next(events)
+        assert isinstance(event, StepDone)
+        event.line()
+
+    return step
+
+
+def bare(
+    data: TrainingData,
+    settings: TrainSettings,
+    dtype: torch.dtype | None,
+    layout: torch.memory_format,
+    batch: Batch,
+) -> Callable[[], None]:
+    """Take a step and nothing else."""
+    torch.manual_seed(settings.seed)
+    device = batch.images.device
+    network = build(settings, data.channels, len(data.ids)).to(device).train()
+    network.to(memory_format=layout)
+    optimizer = make_optimizer(network, settings)
+    images, classes = batch.images.contiguous(memory_format=layout), batch.classes.long()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+            scores = network(images)
+        functional.cross_entropy(scores.float(), classes).backward()
+        optimizer.step()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()
