@@ -28,13 +28,17 @@ JUMPED = 3.0
 """Times the lowest loss so far, and back to that at the start: what was learnt is lost."""
 MOVED = 0.05
 """Share of the loss at the start by which the slowest good run goes down many times over."""
-BURST = 100.0
-"""Times the loss of a guess that does not look at the image: a validation loss that batch norm
-makes before it has its averages stays below 20 times."""
-GUESSING = 0.95
-"""Share of the loss of the best guess that does not look at the image."""
+BURST = 1e4
+"""Times the loss of a guess that does not look at the image. Before batch norm has its
+averages, a validation loss is up to 100 times that at a good rate, and 1e18 at one that is too
+high."""
+GUESSING, LEARNT = 0.95, 0.7
+"""Shares of the loss of the best guess that does not look at the image: above the first nothing
+is learnt, and below the second a good deal. A slow run is in between for a while."""
 FOUND = 0.01
 """Share of its pixels: a class of which less is found is one that nobody predicts."""
+RARE = 0.1
+"""Share of the pixels: what is rarer may be lost among the others."""
 WORSE = 1.1
 """Times the best validation loss: runs that end well come back below within two."""
 IN_A_ROW = 4
@@ -131,26 +135,26 @@ class Watch:
     def _learns_nothing(self, found: Validation) -> Iterator[str]:
         """No validation was better than the best guess."""
         guess, last = found.guess, self.validation[-1]
-        if min(self.validation) < GUESSING * guess or not self._is_news("nothing"):
-            return
         start, now = median(self.first), median(self.recent)
-        if now > (1 - MOVED) * start:
+        if min(self.validation) < GUESSING * guess:
+            return
+        if now > (1 - MOVED) * start and self._is_news("nothing"):
             yield (
                 f"The training loss does not move ({start:.2g} at the start, now {now:.2g}): "
                 f"the learning rate {self.settings.learning_rate:.2g} is probably too low, or "
                 "the image does not show what the labels say."
             )
-        elif now < GUESSING * guess:
-            yield (
-                f"Training goes well (loss {now:.2g}) and validation ({last:.2g}) no better "
-                f"than a guess ({guess:.2g}): the two parts differ. Look at how they are "
-                "divided, and whether both are labelled alike."
-            )
-        else:
+        elif now > GUESSING * guess and self._is_news("nothing"):
             yield (
                 f"After {self.progress:.0%} of the run the network is no better than a guess "
                 f"that does not look at the image (loss {guess:.2g}): image and labels "
                 "probably do not lie on each other. Look at both; or try another learning rate."
+            )
+        elif now < LEARNT * guess and self._is_news("nothing"):
+            yield (
+                f"Training goes well (loss {now:.2g}) and validation ({last:.2g}) no better "
+                f"than a guess ({guess:.2g}): the two parts differ. Look at how they are "
+                "divided, and whether both are labelled alike."
             )
 
     def _one_class(self, found: Validation) -> Iterator[str]:
@@ -159,13 +163,15 @@ class Watch:
         shown = np.flatnonzero(found.confusion.sum(axis=1))
         if len(shown) < 2 or len(missed) < len(shown) - 1 or not self._is_news("one class"):
             return
-        k = int(taken.argmax())
+        k, pixels = int(taken.argmax()), taken.sum()
+        is_rare = pixels - found.confusion[k].sum() < RARE * pixels
         name = (
             "background" if k == 0 else "object" if len(self.ids) == 2 else f"id {self.ids[k]}"
         )
+        cure = self._cures() if is_rare else "try another learning rate"
         yield (
             f"After {self.progress:.0%} of the run the network calls every pixel {name}: "
-            f"{self._cures()}, train longer, and see that image and labels lie on each other."
+            f"{cure}, train longer, and see that image and labels lie on each other."
         )
 
     def _unpredicted(self, found: Validation) -> Iterator[str]:
@@ -185,7 +191,7 @@ class Watch:
 
     def _too_high(self) -> str:
         rate = self.settings.learning_rate
-        return f"the learning rate {rate:.2g} is probably too high. Start again with a tenth of it."
+        return f"the learning rate {rate:.2g} is probably too high. Start again with a tenth."
 
     def _cures(self) -> str:
         """Name what helps against rare classes, of that what is not in use."""
