@@ -10,6 +10,7 @@ import torch
 import napari_utile as utile
 from napari_utile.engine import comparison
 from napari_utile.engine.comparison import Progress, run_comparison
+from napari_utile.engine.comparison_figures import draw_results
 from napari_utile.engine.jobs import stacks_of
 from napari_utile.errors import UserError
 from napari_utile.events import (
@@ -67,6 +68,12 @@ def compared(tmp_path_factory):
     out = tmp_path_factory.mktemp("comparison") / "out"
     events, result = drained(started(TWO, out))
     return out, events, result
+
+
+@pytest.fixture(autouse=True)
+def no_figures(compared, monkeypatch):
+    """Drawing takes longer than the rest; the comparison that all look at is drawn."""
+    monkeypatch.setattr(comparison, "draw", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -337,11 +344,19 @@ def test_classes_are_scored_by_kind(tmp_path):
     kinds = np.where(labels > 0, 1 + labels % 2, 0) * 10
     settings = CompareSettings(**TINY, target="classes", networks=("unet",))
     _, result = drained(started(settings, tmp_path / "out", (image, kinds)))
-    row, found = result.runs[0], tmp_path / "out/unet-seed0/validation/classes.tif"
-    assert set(np.unique(open_image(found).read())) <= {0, 10, 20}
+    row, out = result.runs[0], tmp_path / "out"
+    truth = open_image(out / "validation/truth.tif").read()
+    np.testing.assert_array_equal(truth, kinds[-1])
+    found = open_image(out / "unet-seed0/validation/classes.tif").read()
+    assert set(np.unique(found)) <= {0, 10, 20}
+    p = open_image(out / "unet-seed0/validation/probabilities.tif").read()
+    assert row["iou"] == pytest.approx(evaluate(p, truth > 0)["iou"])
     assert {"iou", "mean_iou"} <= row.keys() and "v_rand" not in row
     model = utile.load_model(tmp_path / "out/unet-seed0/model")
     assert row["mean_iou"] == pytest.approx(model.scores["mean_iou"])
+    folder = out / "unet-seed0/validation"
+    draw_results(tmp_path / "results.png", out / "validation", {"unet": (row, folder)})
+    assert (tmp_path / "results.png").exists()
 
 
 def test_from_python(tmp_path):

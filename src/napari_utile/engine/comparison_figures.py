@@ -122,6 +122,8 @@ def scale_losses(ax: Any, values: Sequence[float]) -> None:
 # results
 
 
+NONE = np.iinfo(np.int64).max
+"""Stands for an object that matches no true one."""
 CAPTION = "color: matches that true object (IoU at least 0.5)    white: matches none"
 
 
@@ -144,12 +146,14 @@ def draw_results(
 
     image, true = first_plane(truth, "image"), first_plane(truth, "truth")[0]
     kind = "classes" if list(next(iter(results.values()))[1].glob("classes*")) else "instances"
-    colors = colors_of(int(true.max()) + 1)
-    panels = [("image", gray(image)), ("truth", colors[true])]
-    for network, (row, folder) in results.items():
-        found = first_plane(folder, kind)[0]
-        painted = colors[found] if kind == "classes" else colors[partners(found, true)]
-        panels.append((title_of(network, row), painted))
+    found = [first_plane(folder, kind)[0] for _, folder in results.values()]
+    if kind == "instances":
+        found = [partners(objects, true) for objects in found]
+    ids = np.unique([true, *found])
+    colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
+    titles = [title_of(network, row) for network, (row, _) in results.items()]
+    painted = [colors[np.searchsorted(ids, plane)] for plane in (true, *found)]
+    panels = list(zip(["image", "truth", *titles], [gray(image), *painted], strict=True))
 
     columns = columns_for(len(panels), true.shape[1] / true.shape[0])
     rows = ceil(len(panels) / columns)
@@ -185,21 +189,21 @@ def gray(image: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def colors_of(count: int) -> NDArray[np.float64]:
-    """Give a color (R, G, B) for every id: black for 0, then colors far apart, white last."""
+    """Give so many colors (R, G, B): black, then colors far apart."""
     from matplotlib.colors import hsv_to_rgb
 
     ids = np.arange(1, count)
     hue = ids * 0.618034 % 1  # the golden ratio never comes close to itself
     value = 0.6 + 0.4 * (ids * 0.754878 % 1)
     saturated = hsv_to_rgb(np.stack([hue, np.full(len(ids), 0.65), value], axis=-1))
-    return np.vstack([np.zeros((1, 3)), saturated, np.ones((1, 3))])
+    return np.vstack([np.zeros((1, 3)), saturated])
 
 
 def partners(found: NDArray[Any], true: NDArray[Any]) -> NDArray[np.int64]:
-    """Give every found object the id of the true one that it matches, or the last color."""
+    """Give every found object the id of the true one that it matches, or `NONE`."""
     table = contingency(found, true)
     matching = match(table)
-    ids = np.full(int(found.max()) + 1, int(true.max()) + 1)
+    ids = np.full(int(found.max()) + 1, NONE)
     ids[0] = 0
     ids[table.prediction_ids[matching.prediction]] = table.truth_ids[matching.truth]
     return ids[found]

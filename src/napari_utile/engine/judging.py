@@ -123,9 +123,14 @@ def write_truth(folder: Path, images: Sequence[Stack], data: TrainingData) -> No
     """Write image and truth of the validation part."""
     for layer in layers(images, data.split.validation):
         pixels = [cut(images, data.split.validation[i]).data for i in layer.places]
-        truths = [data.validation[i].objects for i in layer.places]
         layer.write(folder / "image", [p if len(p) > 1 else p[0] for p in pixels])
-        layer.write(folder / "truth", [np.where(t == HIDDEN, 0, t) for t in truths])
+        layer.write(folder / "truth", [truth_of(data.validation[i]) for i in layer.places])
+
+
+def truth_of(plane: ValidationPlane) -> NDArray[Any]:
+    """Give instances, or label ids of classes; 0 where nobody annotated."""
+    ids = plane.objects if plane.has_objects else np.asarray(plane.ids)[plane.objects]
+    return np.where(plane.objects == HIDDEN, 0, ids)
 
 
 def write_results(
