@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_utile import __version__, cli
-from napari_utile.cli import Predict, Train, main
+from napari_utile.cli import Augment, Predict, Train, main
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import EpochDone, RunDone, RunFailed, RunStarted, StepDone, parse_event
 from napari_utile.files.images import open_image, write_tiff
@@ -82,7 +82,7 @@ def complaint(capsys, arguments, status=2):
 def parsed(monkeypatch):
     """Parse the command line, run nothing, and give the settings."""
     seen = []
-    for command in (Train, Predict):
+    for command in (Train, Predict, Augment):
         monkeypatch.setattr(command, "run", lambda self: seen.append(self.options()) or 0)
 
     def parsed(*arguments):
@@ -125,6 +125,12 @@ def test_every_option_of_prediction_is_a_flag(parsed, name):
     value = "instances" if name == "output" else OTHER[name]
     settings = parsed("predict", "m", "i", "--out", "o", *flag(name, value))
     assert settings == PredictSettings(**{name: value})
+
+
+def test_what_training_would_see_has_the_flags_of_training(parsed):
+    flags = [*flag("sampling", "borders"), *flag("tile", 64), *flag("elastic", 3.0)]
+    settings = parsed("augment", "i", "l", "--out", "o", "--count", "3", *flags)
+    assert settings == TrainSettings(sampling="borders", tile=64, elastic=3.0)
 
 
 def test_without_flags_the_settings_are_the_defaults(parsed):
@@ -192,7 +198,7 @@ def test_settings_of_a_run_give_the_same_run(folder, tmp_path):
 def test_help_names_every_command_and_option(capsys):
     assert main([]) == 0
     out = capsys.readouterr().out
-    for command in ("train", "predict", "weights", "evaluate", "sample", "doctor"):
+    for command in ("train", "augment", "predict", "weights", "evaluate", "sample", "doctor"):
         assert command in out
     assert main(["train", "--help"]) == 0
     out = capsys.readouterr().out
@@ -263,6 +269,22 @@ def test_train_predict_and_evaluate(folder, tmp_path, capsys):
     assert 0 <= report["iou"] <= 1
     assert main(["evaluate", str(out), str(folder / "labels.tif")]) == 0
     assert "iou" in capsys.readouterr().out
+
+
+def test_what_training_would_see_is_written(folder, tmp_path, capsys):
+    files = [str(folder / name) for name in ("image.tif", "labels.tif")]
+    arguments = ["augment", *files, "--out", str(tmp_path / "seen"), "--count", "3", *FLAGS]
+    assert main([*arguments, "--events"]) == 0
+    events = [parse_event(line) for line in capsys.readouterr().out.splitlines()]
+    assert (events[0].job, type(events[-1])) == ("augment", RunDone)
+    for name in ("image", "labels", "weights", "grid"):
+        assert open_image(tmp_path / "seen" / f"{name}.tif").shape == (3, 16, 16)
+    for name in ("split", "density"):
+        stack = open_image(tmp_path / "seen" / f"{name}.tif")
+        assert (stack.shape, stack.scale) == ((4, 32, 40), (5, 2, 2))
+    assert "--overwrite replaces it" in complaint(capsys, arguments)
+    assert main([*arguments, "--overwrite", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["out"] == str(tmp_path / "seen")
 
 
 def test_several_images_with_a_bad_one(folder, tmp_path, capsys):
