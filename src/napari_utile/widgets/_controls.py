@@ -1,9 +1,9 @@
-"""What every panel that starts work has: the button, the progress and the messages."""
+"""What every panel that starts work has: the buttons, the progress and the messages."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 
 from napari_utile.errors import UserError
 from napari_utile.events import (
+    CandidateStarted,
     Event,
     RunDone,
     RunFailed,
@@ -30,9 +31,14 @@ from napari_utile.widgets._form import AMBER, RED
 from napari_utile.widgets._job import Job, engine_command, shell_line
 from napari_utile.widgets._messages import Messages, duration
 
+Collect = Callable[[], Work]
+Show = Callable[[Event], None]
+
+PAUSE, RESUME = "Pause", "Resume"
+
 
 class RunControls(QWidget):
-    """Starts and stops the engine, and says how far it is.
+    """Starts, pauses and stops the engine, and says how far it is.
 
     Parameters
     ----------
@@ -46,10 +52,13 @@ class RunControls(QWidget):
 
     happened = Signal(object)
 
-    def __init__(self, verb: str, collect: Callable[[], Work]):
+    def __init__(self, verb: str, collect: Collect):
         super().__init__()
         self._verb, self._collect, self._problem = verb, collect, ""
+        self._show: Show = self.happened.emit
         self._running: list[Any] = []  # the thread that prepares, then the job
+        self._is_learning = False
+        self._candidate = ""
         self.destroyed.connect(_ender(self._running))
 
         self.button = QPushButton(verb)
@@ -57,19 +66,24 @@ class RunControls(QWidget):
         self.copy = QPushButton("Copy as command")
         self.copy.setToolTip("Copy the line that does the same in a shell")
         self.copy.clicked.connect(lambda: self._prepare(self._copy))
+        self.pause = QPushButton(PAUSE)
+        self.pause.setToolTip("Stand still after this step; the time does not count")
+        self.pause.clicked.connect(self._on_pause)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
         self.status = QLabel()
+        self.status.setWordWrap(True)
         self.messages = Messages()
 
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.button, 1)
-        buttons.addWidget(self.copy)
+        self.buttons = QHBoxLayout()
+        self.buttons.addWidget(self.button, 1)
+        for button in (self.pause, self.copy):
+            self.buttons.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addLayout(buttons)
+        column.addLayout(self.buttons)
         for part in (self.bar, self.status, self.messages):
             column.addWidget(part)
         self._show_idle()
@@ -78,6 +92,16 @@ class RunControls(QWidget):
     def is_running(self) -> bool:
         """Whether work is prepared or done."""
         return bool(self._running)
+
+    def set_verb(self, verb: str) -> None:
+        """Say something else on the button that starts the work."""
+        self._verb = verb
+        if not self.is_running:
+            self.button.setText(verb)
+
+    def run(self, collect: Collect, show: Show) -> None:
+        """Do other work with the same buttons; its events are for `show` alone."""
+        self._prepare(self._start, collect, show)
 
     def set_problem(self, problem: str) -> None:
         """Disable the buttons and say why, or enable them with ''."""
@@ -95,13 +119,29 @@ class RunControls(QWidget):
         elif self.button.text() == "Stop":
             self._running[0].stop()
             self.button.setText("Stop at once")
+            self.pause.hide()
             self.status.setText("Stopping. The result so far is being saved …")
         else:
             self._running[0].kill()
 
-    def _prepare(self, then: Callable[[list[str]], None]) -> None:
+    def _on_pause(self) -> None:
+        if self.pause.text() == PAUSE:
+            self._running[0].pause()
+            self.pause.setText(RESUME)
+            self.status.setText("Paused")
+        else:
+            self._running[0].resume()
+            self.pause.setText(PAUSE)
+
+    def _prepare(
+        self,
+        then: Callable[[list[str]], None],
+        collect: Collect | None = None,
+        show: Show | None = None,
+    ) -> None:
         """Collect in the window, write down in a thread, go on with the arguments."""
         self.messages.clear()
+        self._show = show or self.happened.emit
 
         def on_outcome(outcome: Any) -> None:
             self._running.clear()
@@ -111,7 +151,7 @@ class RunControls(QWidget):
                 then(outcome)
 
         try:
-            work = self._collect()
+            work = (collect or self._collect)()
         except UserError as error:
             self._fail(error)
         else:
@@ -131,6 +171,7 @@ class RunControls(QWidget):
         job.happened.connect(self._on_event)
         self._show_busy("Starting the engine …")
         job.start()
+        self.pause.show()
 
     def _copy(self, arguments: Sequence[str]) -> None:
         QApplication.clipboard().setText(shell_line(arguments))
@@ -141,14 +182,21 @@ class RunControls(QWidget):
         match event:
             case RunStarted():
                 self.status.setText(f"Started on {event.device}" if event.device else "Started")
+            case CandidateStarted():
+                which = f"{event.number} of {event.total}"
+                self._candidate = f"{event.network}, seed {event.seed} ({which}) · "
             case StepDone():
+                self._is_learning = True
                 what = f"step {event.step} · {event.rate:.3g} steps/s"
                 self._show_progress(event.progress, what, event.seconds_left)
             case TileDone():
+                share = None if self._candidate else event.done / event.total
                 what = f"tile {event.done} of {event.total} · {event.rate:.3g} tiles/s"
-                self._show_progress(event.done / event.total, what, event.seconds_left)
+                self._show_progress(share, what, event.seconds_left)
             case Warned():
-                self.messages.add(event.message, AMBER)
+                self.messages.add(f"⚠ {event.message}", AMBER)
+                if self._is_learning:  # nobody looks at the panel all the time
+                    show_warning(event.message)
             case RunFailed():
                 self._running.clear()
                 self._show_idle()
@@ -159,17 +207,21 @@ class RunControls(QWidget):
                 self._show_idle()
                 for failure in event.failed:
                     self.messages.add(failure, RED)
-        self.happened.emit(event)
+        self._show(event)
 
-    def _show_progress(self, share: float, what: str, seconds: float | None) -> None:
-        self.bar.setMaximum(1000)
-        self.bar.setValue(round(1000 * share))
+    def _show_progress(self, share: float | None, what: str, seconds: float | None) -> None:
+        """Show how far a run is; without a share the bar stays as it is."""
+        if share is not None:
+            self.bar.setMaximum(1000)
+            self.bar.setValue(round(1000 * share))
         if self.button.text() == "Stop":
+            paused = "Paused · " if self.pause.text() == RESUME else ""
             left = "" if seconds is None else f" · {duration(seconds)} left"
-            self.status.setText(what + left)
+            self.status.setText(paused + self._candidate + what + left)
 
     def _show_busy(self, what: str) -> None:
         self.button.setText("Stop")
+        self.copy.hide()
         self.bar.setMaximum(0)  # moves to and fro
         self.bar.show()
         self.status.setText(what)
@@ -177,7 +229,11 @@ class RunControls(QWidget):
         self.set_problem(self._problem)
 
     def _show_idle(self) -> None:
+        self._is_learning, self._candidate = False, ""
         self.button.setText(self._verb)
+        self.copy.show()
+        self.pause.hide()
+        self.pause.setText(PAUSE)
         self.bar.setMaximum(1000)
         self.bar.reset()
         self.bar.hide()

@@ -1,49 +1,32 @@
 """The training curves, drawn while they grow."""
 
-import pyqtgraph as pg
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from collections.abc import Iterable
 
-from napari_utile.events import EpochDone, StepDone
+import pyqtgraph as pg
+from qtpy.QtCore import Qt
+
+from napari_utile.events import EpochDone, Event, StepDone
+from napari_utile.widgets._plots import Plots, dotted, earlier, values
 
 TRAINING, VALIDATION = "#5b9bd5", "#e6a23c"
-SCORES = {"iou": "#5fb878", "f1_50": "#c586c0"}
-"""The validation scores that are drawn. The panel says the others in words."""
+IOU, CHOSEN = "#5fb878", "#c586c0"
+PREFERRED = ("f1_50", "mean_iou")
+"""Scores that are shown beside the IoU until the user chooses another."""
 SMOOTHING = 0.9
 """Share of the old mean in the new one, step by step, once there are some."""
-PAUSE = 200
-"""Milliseconds between two drawings."""
 
 
-class Curves(QWidget):
+class Curves(Plots):
     """Loss above, validation scores below, over the same steps. The best is marked."""
 
     def __init__(self) -> None:
-        super().__init__()
-        graphics = pg.GraphicsLayoutWidget()
-        graphics.setBackground(None)
-        graphics.ci.setContentsMargins(0, 4, 8, 8)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(graphics)
-        self.setFixedHeight(280)
-
-        loss = self._plot(graphics, "loss", legend=(-12, 2))
-        score = self._plot(graphics, "score", legend=(-12, -2))
-        loss.hideAxis("bottom")
-        score.setLabel("bottom", "step")
-        score.setXLink(loss)
-        score.setYRange(0, 1, padding=0.03)
-        self._steps = loss.plot(pen=pg.mkPen(TRAINING + "48"))
-        self._mean = loss.plot(pen=pg.mkPen(TRAINING, width=2), name="training")
-        self._validation = _dotted(loss, VALIDATION, "validation")
-        self._scores = {name: _dotted(score, color, name) for name, color in SCORES.items()}
-        self._best = [_best_line(loss, "best"), _best_line(score, "")]
-
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE)
-        self._pause.timeout.connect(self._draw)
+        super().__init__(PREFERRED)
+        self._steps = self._loss.plot(pen=pg.mkPen(TRAINING + "48"))
+        self._mean = self._loss.plot(pen=pg.mkPen(TRAINING, width=2), name="training")
+        self._validation = dotted(self._loss, VALIDATION, "validation")
+        self._iou = dotted(self._score, IOU, "iou")
+        self._chosen = dotted(self._score, CHOSEN)
+        self._best = [_best_line(self._loss, "best"), _best_line(self._score, "")]
         self.clear()
 
     def clear(self) -> None:
@@ -54,57 +37,56 @@ class Curves(QWidget):
         self._draw()
 
     def add(self, event: StepDone | EpochDone) -> None:
-        """Take one more point; it is drawn within `PAUSE`."""
+        """Take one more point, in place of those from its step on; drawn within `PAUSE`."""
         if isinstance(event, EpochDone):
+            if self.epochs and self.epochs[-1].step >= event.step:
+                self.epochs = earlier(self.epochs, event.step)
             self.epochs.append(event)
+            self.score.offer(name for name in event.scores if name != "iou")
         else:
+            if self.steps and self.steps[-1].step >= event.step:
+                self._forget_from(event.step)
             share = min(SMOOTHING, len(self.steps) / (len(self.steps) + 2))
             before = self.means[-1] if self.means else 0.0
             self.steps.append(event)
             self.means.append(share * before + (1 - share) * event.loss)
-        if not self._pause.isActive():
-            self._pause.start()
+        self._draw_soon()
+
+    def show_events(self, events: Iterable[Event]) -> None:
+        """Begin anew with what another session reported of a run."""
+        self.clear()
+        for event in events:
+            if isinstance(event, StepDone | EpochDone):
+                self.add(event)
 
     @property
     def best(self) -> EpochDone | None:
         """The validation whose model is kept."""
         return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
 
+    def _forget_from(self, step: int) -> None:
+        self.steps = earlier(self.steps, step)
+        self.means = self.means[: len(self.steps)]
+        self.epochs = earlier(self.epochs, step)
+
     def _draw(self) -> None:
         steps, epochs = [e.step for e in self.steps], [e.step for e in self.epochs]
         self._steps.setData(steps, [e.loss for e in self.steps])
         self._mean.setData(steps, self.means)
         self._validation.setData(epochs, [e.val_loss for e in self.epochs])
-        for name, curve in self._scores.items():
-            curve.setData(epochs, [e.scores.get(name, float("nan")) for e in self.epochs])
+        self._iou.setData(epochs, values(self.epochs, "iou"))
+        self._draw_chosen(epochs)
         for line in self._best:
             line.setVisible(self.best is not None)
             if self.best is not None:
                 line.setValue(self.best.step)
 
-    def _plot(
-        self, graphics: pg.GraphicsLayoutWidget, title: str, legend: tuple[int, int]
-    ) -> pg.PlotItem:
-        plot = graphics.addPlot(row=graphics.ci.layout.rowCount(), col=0)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setLabel("left", title)
-        plot.showGrid(x=True, y=True, alpha=0.15)
-        plot.addLegend(offset=legend, colCount=2, labelTextSize="8pt")
-        for side in ("left", "bottom"):
-            axis = plot.getAxis(side)
-            axis.enableAutoSIPrefix(False)
-            axis.setPen("#888888")
-            axis.setTextPen("#aaaaaa")
-        plot.getAxis("left").setWidth(48)
-        return plot
-
-
-def _dotted(plot: pg.PlotItem, color: str, name: str) -> pg.PlotDataItem:
-    return plot.plot(
-        pen=pg.mkPen(color, width=2), name=name, connect="finite",
-        symbol="o", symbolSize=5, symbolBrush=color, symbolPen=None,
-    )  # fmt: skip
+    def _draw_chosen(self, steps: list[int]) -> None:
+        name, legend = self.score.currentText(), self._score.legend
+        self._chosen.setData(steps, values(self.epochs, name))
+        legend.removeItem(self._chosen)
+        if name:
+            legend.addItem(self._chosen, name)
 
 
 def _best_line(plot: pg.PlotItem, label: str) -> pg.InfiniteLine:

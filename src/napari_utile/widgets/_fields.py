@@ -1,15 +1,25 @@
 """Editors for single options, chosen by the annotation of the option."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QSizePolicy,
+    QSpinBox,
+    QWidget,
+)
 from superqt import QLabeledDoubleSlider
 
 LARGEST_SPIN = 2**31 - 1
+CHECKED, UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,13 @@ def field_of(info: FieldInfo) -> Field:
             lambda slot: spin.valueChanged.connect(lambda _: slot()), text,
         )  # fmt: skip
     line = QLineEdit()
+    if get_origin(kind) is tuple:
+        return Field(
+            line,
+            lambda: [part.strip() for part in line.text().split(",") if part.strip()],
+            lambda values: line.setText(", ".join(map(str, values))),
+            lambda slot: line.textChanged.connect(lambda _: slot()), text,
+        )  # fmt: skip
     optional = type(None) in get_args(kind)
     line.setPlaceholderText("off" if optional else "")
     return Field(
@@ -72,6 +89,40 @@ def slider_of(info: FieldInfo, low: float, high: float) -> Field:
         slider, slider.value, slider.setValue,
         lambda slot: slider.valueChanged.connect(lambda _: slot()), info.description or "",
     )  # fmt: skip
+
+
+def ticks_of(info: FieldInfo, names: Sequence[str]) -> Field:
+    """Make a list in which some of `names` are ticked."""
+    ticks = TickList(names)
+    return Field(
+        ticks, ticks.ticked, ticks.tick,
+        lambda slot: ticks.itemChanged.connect(lambda _: slot()), info.description or "",
+    )  # fmt: skip
+
+
+class TickList(QListWidget):
+    """Names with a box before each, as high as it needs to be."""
+
+    def __init__(self, names: Sequence[str]):
+        super().__init__()
+        for name in names:
+            item = QListWidgetItem(name, self)
+            item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+        self.tick(names)
+        rows = sum(max(20, self.sizeHintForRow(row)) for row in range(self.count()))
+        self.setFixedHeight(rows + 2 * self.frameWidth() + 2)
+
+    def ticked(self) -> list[str]:
+        """List the names that are ticked."""
+        return [item.text() for item in self._items() if item.checkState() == CHECKED]
+
+    def tick(self, names: Sequence[str]) -> None:
+        """Tick these names, and no other."""
+        for item in self._items():
+            item.setCheckState(CHECKED if item.text() in names else UNCHECKED)
+
+    def _items(self) -> list[QListWidgetItem]:
+        return [self.item(row) for row in range(self.count())]
 
 
 def shown(value: Any) -> str:

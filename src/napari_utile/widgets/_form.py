@@ -1,6 +1,8 @@
 """A settings class as a Qt form. It checks through the class itself and computes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -16,16 +18,17 @@ from superqt import QCollapsible
 
 from napari_utile.errors import UserError
 from napari_utile.settings import Settings
-from napari_utile.widgets._fields import field_of, shown, slider_of
+from napari_utile.widgets._fields import field_of, shown, slider_of, ticks_of
 
 S = TypeVar("S", bound=Settings)
 
 RED, AMBER, GREEN = "#e0565b", "#e0a040", "#5fb878"
 LABEL_WIDTH = 108
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Form(QWidget, Generic[S]):
-    """Edits one settings class: a few main fields, the others folded under "More".
+    """Edits one settings class: a few main fields, the others folded away by subject.
 
     Parameters
     ----------
@@ -35,6 +38,12 @@ class Form(QWidget, Generic[S]):
         Names of the fields that are always visible, in this order.
     sliders : mapping of str to (float, float), optional
         Fields that are dragged, and between which values.
+    ticks : mapping of str to sequence of str, optional
+        Fields that hold several names, and which there are: they are ticked in a list.
+    groups : mapping of str to sequence of str, optional
+        Titles, and the fields that are folded under each. Those in none are under "More".
+    without : collection of str, optional
+        Fields that are not shown, and not given to the class.
 
     Notes
     -----
@@ -47,7 +56,10 @@ class Form(QWidget, Generic[S]):
         self,
         kind: type[S],
         main: Sequence[str],
-        sliders: Mapping[str, tuple[float, float]] | None = None,
+        sliders: Mapping[str, tuple[float, float]] = NOTHING,
+        ticks: Mapping[str, Sequence[str]] = NOTHING,
+        groups: Mapping[str, Sequence[str]] = NOTHING,
+        without: Collection[str] = (),
     ):
         super().__init__()
         self._kind = kind
@@ -55,18 +67,27 @@ class Form(QWidget, Generic[S]):
         self.problems: dict[str, str] = {}
         self._fields = {
             name: slider_of(info, *sliders[name])
-            if sliders and name in sliders
+            if name in sliders
+            else ticks_of(info, ticks[name])
+            if name in ticks
             else field_of(info)
             for name, info in kind.model_fields.items()
+            if name not in without
         }
 
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(self._rows(main))
-        if folded := [name for name in self._fields if name not in main]:
-            self.more = _fold("More", self._rows(folded))
-            column.addWidget(self.more)
+        named = {*main, *chain(*groups.values())}
+        others = [name for name in self._fields if name not in named]
+        self.folds = {
+            title: _fold(title, self._rows(names))
+            for title, names in {**groups, "More": others}.items()
+            if names
+        }
+        for fold in self.folds.values():
+            column.addWidget(fold)
         self.show_settings(self._shown)
 
     def settings(self) -> S:
@@ -87,9 +108,10 @@ class Form(QWidget, Generic[S]):
 
     def show_settings(self, settings: S) -> None:
         """Fill every field from `settings`; what the class filled in is left to the class."""
-        for name, value in settings:
+        for name in self._fields:
             is_given = name in settings.model_fields_set
-            self._write(name, value if is_given else self._kind.model_fields[name].default)
+            default = self._kind.model_fields[name].default
+            self._write(name, getattr(settings, name) if is_given else default)
         self._check()
 
     def widget(self, name: str) -> QWidget:
@@ -114,7 +136,7 @@ class Form(QWidget, Generic[S]):
         old = self._shown.model_dump(include={"recipe"})
         before = self._kind.model_validate(old)
         for name, value in self._kind.model_validate({"recipe": recipe}):
-            if value != getattr(before, name):
+            if name in self._fields and value != getattr(before, name):
                 self._write(name, value)
         self._check()
 
@@ -140,9 +162,10 @@ class Form(QWidget, Generic[S]):
         self.changed.emit()
 
     def _show_what_the_class_filled_in(self) -> None:
-        for name, value in self._shown:
-            if self._fields[name].read() is None:
-                self._fields[name].editor.setPlaceholderText(shown(value) or "off")
+        for name, field in self._fields.items():
+            if field.read() is None:
+                value = getattr(self._shown, name)
+                field.editor.setPlaceholderText(shown(value) or "off")
 
     def eventFilter(self, editor: QObject, event: QEvent) -> bool:  # noqa: N802
         """Let the mouse wheel scroll the panel, not change a field in passing."""

@@ -71,6 +71,14 @@ class Job(QObject):
         self._process.write(b"stop\n")
         self._deadline.start(GRACE)
 
+    def pause(self) -> None:
+        """Ask the engine to stand still after its step; the time does not count."""
+        self._process.write(b"pause\n")
+
+    def resume(self) -> None:
+        """Let a paused engine go on."""
+        self._process.write(b"resume\n")
+
     def kill(self) -> None:
         """End the process now. What was saved stays."""
         if self.is_running:
@@ -181,4 +189,6 @@ def _flag(name: str, value: Any) -> list[str]:
         return []
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
+    if isinstance(value, tuple):
+        return [f"--{option}", ",".join(map(str, value))]
     return [f"--{option}", str(value)]

@@ -1,6 +1,6 @@
 """The panel that compares a prediction with the truth, as a table."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator
 from math import prod
 from typing import Any
 
@@ -8,16 +8,12 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_error
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QApplication,
     QFileDialog,
     QHBoxLayout,
     QPushButton,
     QScrollArea,
-    QTableWidget,
-    QTableWidgetItem,
 )
 
 from napari_utile.files.runs import atomic_write
@@ -28,8 +24,7 @@ from napari_utile.widgets._background import background
 from napari_utile.widgets._form import AMBER, RED, Form, mark, rows_of, scrolling_column
 from napari_utile.widgets._layers import LayerChoice, level_0
 from napari_utile.widgets._messages import Messages
-
-SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
+from napari_utile.widgets._table import ScoreTable
 
 
 class EvaluatePanel(QScrollArea):
@@ -128,7 +123,8 @@ class EvaluatePanel(QScrollArea):
         for part in (self.table, self.copy, self.save):
             part.setVisible(report is not None)
         if report is not None:
-            self.table.show_rows(report.rows)
+            *slices, whole = report.rows
+            self.table.show_rows([whole, *slices], bold={0})
             for note in report.notes:
                 self.messages.add(note, AMBER)
 
@@ -140,51 +136,3 @@ class EvaluatePanel(QScrollArea):
         path, _ = QFileDialog.getSaveFileName(self, "Save the table", "scores.csv", "*.csv")
         if path and self.report:
             atomic_write(path, self.report.to_csv().encode())
-
-
-class ScoreTable(QTableWidget):
-    """One row per slice and one for the whole, first. A click on a name sorts by it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(24)
-        self.setMinimumHeight(160)
-
-    def show_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Fill the table anew."""
-        self.setSortingEnabled(False)
-        names = list(rows[-1])
-        self.setRowCount(len(rows))
-        self.setColumnCount(len(names))
-        self.setHorizontalHeaderLabels([SHORT.get(n, n.replace("_", "\n")) for n in names])
-        for i, row in enumerate([rows[-1], *rows[:-1]]):
-            for j, name in enumerate(names):
-                self.setItem(i, j, _Cell(row[name], is_whole=i == 0))
-        for j, name in enumerate(names):
-            self.horizontalHeaderItem(j).setToolTip(name)
-        self.resizeColumnsToContents()
-        self.setSortingEnabled(True)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
-
-
-class _Cell(QTableWidgetItem):
-    """A number that sorts as a number. That of the whole is bold."""
-
-    def __init__(self, value: Any, is_whole: bool):
-        super().__init__(f"{value:.3f}" if isinstance(value, float) else str(value))
-        self.value = value
-        side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        self.setTextAlignment(side)
-        if is_whole:
-            font = self.font()
-            font.setBold(True)
-            self.setFont(font)
-
-    def __lt__(self, other: "_Cell") -> bool:
-        try:
-            return bool(self.value < other.value)
-        except TypeError:  # "all" among slice numbers
-            return isinstance(self.value, str)

@@ -1,0 +1,122 @@
+"""What every picture of training has: losses above, a score below, drawn now and then."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyqtgraph as pg
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_utile.events import EpochDone
+
+PAUSE = 200
+"""Milliseconds between two drawings."""
+
+
+class Plots(QWidget):
+    """Two plots over the same steps, and a list of the scores that the lower one can show.
+
+    Parameters
+    ----------
+    preferred : sequence of str
+        The first of these scores that arrives is shown until the user chooses another.
+    """
+
+    def __init__(self, preferred: Sequence[str]):
+        super().__init__()
+        graphics = pg.GraphicsLayoutWidget()
+        graphics.setBackground(None)
+        graphics.ci.setContentsMargins(0, 4, 8, 0)
+        self.score = ScoreChoice(preferred)
+        self.score.changed.connect(self._draw_soon)
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(QLabel("score"))
+        row.addWidget(self.score)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(graphics)
+        column.addLayout(row)
+        self.setFixedHeight(310)
+
+        self._loss = _plot(graphics, "loss", legend=(-12, 2))
+        self._score = _plot(graphics, "score", legend=(-12, -2))
+        self._loss.hideAxis("bottom")
+        self._score.setLabel("bottom", "step")
+        self._score.setXLink(self._loss)
+        self._score.setYRange(0, 1, padding=0.03)
+
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(PAUSE)
+        self._pause.timeout.connect(self._draw)
+
+    def _draw(self) -> None:
+        """Bring what is seen up to date."""
+        raise NotImplementedError
+
+    def _draw_soon(self) -> None:
+        if not self._pause.isActive():
+            self._pause.start()
+
+
+class ScoreChoice(QComboBox):
+    """A list of the scores that have arrived."""
+
+    def __init__(self, preferred: Sequence[str]):
+        super().__init__()
+        self._preferred = preferred
+        self.changed = self.currentTextChanged
+        self.activated.connect(self._on_choice)
+        self.setToolTip("What the lower plot shows of the validations")
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._is_chosen = False
+
+    def offer(self, names: Iterable[str]) -> None:
+        """Add scores that are new."""
+        for name in names:
+            if self.findText(name) < 0:
+                self.addItem(name)
+        wanted = next((n for n in self._preferred if self.findText(n) >= 0), None)
+        if wanted and not self._is_chosen:
+            self.setCurrentText(wanted)
+
+    def _on_choice(self, _: int) -> None:
+        self._is_chosen = True
+
+
+def values(epochs: Sequence[EpochDone], name: str) -> list[float]:
+    """List a score of validations; NaN, a gap in the line, where it is missing."""
+    return [epoch.scores.get(name, float("nan")) for epoch in epochs]
+
+
+def dotted(plot: pg.PlotItem, color: str, name: str | None = None) -> pg.PlotDataItem:
+    """Add a line with a dot for each validation."""
+    return plot.plot(
+        pen=pg.mkPen(color, width=2), name=name, connect="finite",
+        symbol="o", symbolSize=5, symbolBrush=color, symbolPen=None,
+    )  # fmt: skip
+
+
+def earlier(points: Sequence[Any], step: int) -> list[Any]:
+    """Leave out what a run that goes on from an older state does once more."""
+    return [point for point in points if point.step < step]
+
+
+def _plot(
+    graphics: pg.GraphicsLayoutWidget, title: str, legend: tuple[int, int]
+) -> pg.PlotItem:
+    plot = graphics.addPlot(row=graphics.ci.layout.rowCount(), col=0)
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setLabel("left", title)
+    plot.showGrid(x=True, y=True, alpha=0.15)
+    plot.addLegend(offset=legend, colCount=2, labelTextSize="8pt")
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        axis.enableAutoSIPrefix(False)
+        axis.setPen("#888888")
+        axis.setTextPen("#aaaaaa")
+    plot.getAxis("left").setWidth(48)
+    return plot
