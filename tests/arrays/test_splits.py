@@ -190,8 +190,12 @@ def test_the_narrowest_guard_is_told():
     ("planes", "by", "reason"),
     [
         ([(4, (z,), (9, 9)) for z in range(5)], "image", "2 annotated images, and there is 1"),
-        ([(0, (), (9, 9))], "slice", "2 annotated slices of one image, and there are 1"),
-        ([(i, (0,), (9, 9)) for i in range(3)], "slice", "3 slices of 3 images"),
+        (
+            [(0, (), (9, 9))],
+            "slice",
+            r"2 annotated slices of one image \(annotated slices: 1, images: 1",
+        ),
+        ([(i, (0,), (9, 9)) for i in range(3)], "slice", "annotated slices: 3, images: 3"),
         ([(0, (z,), (1, 1)) for z in range(3)], "block", r"\(1, 1\) pixels is too small"),
     ],
 )

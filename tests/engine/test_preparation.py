@@ -1,5 +1,7 @@
 """From images and labels to planes: nothing leaks, all is weighed, bad input is named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,11 @@ from skimage.measure import label
 
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
+from napari_utile.arrays.sampling import density
 from napari_utile.arrays.weight_maps import weight_map
 from napari_utile.engine import preparation
+from napari_utile.engine.augmentation import Deformation
+from napari_utile.engine.batches import TileSampler
 from napari_utile.engine.preparation import prepare
 from napari_utile.engine.validation import HIDDEN
 from napari_utile.errors import UserError
@@ -237,6 +242,125 @@ def test_an_image_may_lack_a_class_that_another_has():
         assert np.array_equal(np.array(data.ids)[plane.classes], labels[region.image])
 
 
+# how it is divided
+
+
+@pytest.mark.parametrize("split", ["auto", "image", "slice", "block"])
+def test_what_is_kept_whole_is_the_choice_of_the_user(split):
+    pairs = [cells((4, 24, 64), seed) for seed in range(3)]
+    data = prepared(*(list(arrays) for arrays in zip(*pairs, strict=True)), split=split)
+    held = {region.plane for region in data.split.validation}
+    taught = {region.plane for region in data.split.training}
+    match split:
+        case "auto":  # a fifth of 3 images is none: slices
+            assert held == {(i, (3,)) for i in range(3)}
+        case "slice":
+            assert held == {(i, (3,)) for i in range(3)}
+        case "image":
+            assert len({image for image, _ in held}) == 1 and len(held) == 4
+        case "block":
+            assert held == taught
+            assert data.split.guard == FIELD
+    assert (held & taught == set()) == (split != "block")
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ("image", "to divide by image takes 2 annotated images, and there is 1"),
+        ("slice", "by slice takes 2 annotated slices of one image (annotated slices: 1,"),
+    ],
+)
+def test_a_split_that_is_impossible_is_one_sentence_with_counts(split, words):
+    assert words in refusal(*cells((40, 80)), split=split)
+
+
+def test_a_block_is_chosen_where_both_parts_show_objects():
+    image, objects = cells((64, 64))
+    objects[:, 40:] = 0  # nothing at the far end of x, everything along y
+    objects[:12] = objects[52:] = 0
+    data = prepared(image, objects)
+    for plane in (data.training[0], data.validation[0].truth):
+        assert set(plane.classes.unique().tolist()) == {0, 1}
+    assert data.warnings == ()
+
+
+def test_slices_that_show_objects_are_chosen_to_judge_by():
+    image, objects = cells((6, 24, 32))
+    objects[[0, 4, 5]] = 0
+    data = prepared(image, objects)
+    assert data.split.validation[0].index == (3,)
+    (doubt,) = data.warnings
+    assert doubt.startswith("3 of 6 slices of 'image 0' have no object")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_corner_that_is_annotated_is_divided(share, sparse):
+    image, objects = cells((120, 160))
+    corner = (slice(8, 48), slice(16, 96))
+    labels = np.full(objects.shape, 0 if sparse else 5000)
+    labels[corner] = objects[corner] + sparse * (1 + (objects[corner] > 0))
+    data = prepared(image, labels, sparse=sparse, ignore=5000, validation=share)
+    counts = []
+    for plane in (data.training[0], data.validation[0].truth):
+        annotated = plane.classes != IGNORE
+        assert {0, 1} <= set(plane.classes.unique().tolist())
+        counts.append(annotated.sum().item())
+    assert counts[1] / sum(counts) == pytest.approx(share, abs=0.03)
+
+
+# where tiles are drawn
+
+
+def test_everything_annotated_is_drawn_alike_without_a_density():
+    data = prepared(*cells((4, 24, 32)))
+    assert [plane.density for plane in data.training] == [None] * 3
+
+
+@pytest.mark.parametrize("sampling", ["foreground", "classes", "borders"])
+def test_the_density_is_that_of_all_training_planes_together(sampling):
+    pairs = [cells(shape, seed) for seed, shape in enumerate([(24, 32), (40, 16), (32, 32)])]
+    pairs[1][1][:] = np.where(pairs[1][1] == pairs[1][1].max(), 1, 0)
+    data = prepared(*(list(arrays) for arrays in zip(*pairs, strict=True)), sampling=sampling)
+    classes, weights, found = (
+        np.concatenate([np.ravel(getattr(plane, name)) for plane in data.training])
+        for name in ("classes", "weights", "density")
+    )
+    np.testing.assert_allclose(found, density(classes, weights, sampling), rtol=1e-5)
+    assert all(plane.density.shape == plane.classes.shape for plane in data.training)
+    assert found.mean() == pytest.approx(1, abs=1e-4)
+    assert data.validation[0].truth.density is None
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "foreground", "classes", "borders"])
+def test_every_tile_shows_something_that_was_painted(sampling):
+    image, _ = cells((4, 64, 96))
+    labels = np.zeros(image.shape, int)
+    labels[:, 10:12, 10:30] = 1
+    labels[:, 10:12, 30:34] = 2
+    data = prepared(image, labels, sparse=True, sampling=sampling)
+    for plane in data.training:
+        assert np.array_equal(plane.density > 0, plane.classes != IGNORE)
+    turned = Deformation(0, 180, share=1)
+    sampler = TileSampler(data.training, 16, 0, turned, torch.Generator().manual_seed(0))
+    assert (sampler.batch(100).classes != IGNORE).flatten(1).any(1).all()
+
+
+def test_a_rare_class_is_in_as_many_tiles_as_is_asked_for():
+    image, _ = cells((3, 64, 64))
+    kinds = np.zeros(image.shape, int)
+    kinds[:, 30, 30] = 7
+    shown = {}
+    for sampling in ("uniform", "classes"):
+        data = prepared(image, kinds, target="classes", sampling=sampling)
+        still = Deformation(0, 0, flips=False, gray=0, share=0)
+        sampler = TileSampler(data.training, 8, 0, still, torch.Generator().manual_seed(0))
+        shown[sampling] = (sampler.batch(400).classes == 1).flatten(1).any(1).float().mean()
+    assert shown["uniform"] < 0.1
+    assert shown["classes"] > 0.4
+
+
 # what is refused
 
 
@@ -323,6 +447,7 @@ def test_both_parts_need_objects_and_background(shown):
     name, pixels = ("validation", "384") if shown < 4 else ("training", "1,536")
     assert f"The {name} part (4 slices to train, 1 to validate) holds 1 of the" in message
     assert f"in its {pixels} annotated pixels" in message
+    assert message.endswith("Give them the ignore id if they are not annotated.")
 
 
 def test_a_plane_that_cannot_be_divided_is_refused():
@@ -359,6 +484,29 @@ def test_ids_that_are_none_are_refused(ids):
 
 
 # what is said
+
+
+def test_a_class_that_only_one_part_shows_is_named():
+    image, _ = cells((5, 16, 24))
+    kinds = np.zeros(image.shape, int)
+    kinds[:, :8] = 3
+    kinds[1, 12:] = 8
+    assert prepared(image, kinds, target="classes").warnings == (
+        "No pixel for validation has the id 8: no score tells how well it is learnt. Annotate "
+        "it in more places.",
+    )
+    parts = prepared(image, kinds, target="classes").split
+    other = replace(parts, training=parts.training[2:], validation=parts.training[:2])
+    settings = TrainSettings(target="classes")
+    (doubt,) = prepare([stack(image)], [stack(kinds)], settings, FIELD, other).warnings
+    assert doubt.startswith("No pixel for training has the id 8: it cannot be learnt.")
+
+
+def test_sparse_slices_with_background_alone_are_no_doubt():
+    image, objects = cells((5, 16, 24))
+    labels = 1 + (objects > 0)
+    labels[2] = 1
+    assert prepared(image, labels, sparse=True).warnings == ()
 
 
 def test_a_guard_band_narrower_than_the_view_is_a_doubt():

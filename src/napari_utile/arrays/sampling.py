@@ -34,7 +34,7 @@ def density(
     Returns
     -------
     ndarray of float32, same shape
-        Relative frequency with mean 1. 0 where nobody annotated, so that every tile shows
+        Relative frequency with mean 1. 0 where nobody annotated, so that tiles show
         something to learn; positive everywhere else (for borders: where the weights are).
 
     Raises

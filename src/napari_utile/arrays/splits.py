@@ -213,8 +213,8 @@ def _by_slice(planes: Sequence[Plane], images: list[int], share: float, seen: Se
     whole = _together(parts)
     if not whole.validation:
         raise ValueError(
-            "to divide by slice takes 2 annotated slices of one image, and there are "
-            f"{len(planes)} slices of {len(images)} images"
+            "to divide by slice takes 2 annotated slices of one image "
+            f"(annotated slices: {len(planes)}, images: {len(images)})"
         )
     how = f"{len(whole.training)} slices to train, {len(whole.validation)} to validate"
     return replace(whole, how=how)

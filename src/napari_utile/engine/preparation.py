@@ -199,7 +199,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
             raise UserError(
                 f"The {name} part ({parts.how}) holds {shown} of the classes in its "
                 f"{counts.sum():,} annotated pixels; label objects and background in "
-                "both parts."
+                "both parts." + "".join(f" {doubt}" for doubt in _empty_slices(pairs, settings))
             )
     return parts
 
@@ -282,7 +282,12 @@ def _doubts(
             else ("training", "it cannot be learnt")
         )
         yield f"No pixel for {part} has the id {ids[k]}: {so}. Annotate it in more places."
-    if settings.sparse:  # where only background is painted, there is only background
+    yield from _empty_slices(pairs, settings)
+
+
+def _empty_slices(pairs: Sequence[Annotated], settings: TrainSettings) -> Iterator[str]:
+    """Say which slices look as if nobody had annotated them."""
+    if settings.sparse:  # there, what is background was painted as background
         return
     for pair in pairs:
         annotated = [
