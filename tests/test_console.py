@@ -23,9 +23,13 @@ from napari_utile.console import (
     epoch_line,
     follow,
     print_line,
+    print_table,
+    print_warning,
     report,
 )
 from napari_utile.events import (
+    CandidateDone,
+    CandidateStarted,
     EpochDone,
     PreviewReady,
     RunDone,
@@ -45,6 +49,10 @@ EPOCH = EpochDone(
     is_best=True, seconds=75.0,
 )  # fmt: skip
 TILE = TileDone(done=1, total=4, image="x", index=(), write=((0, 4), (4, 9)), rate=1.0)
+CANDIDATE = CandidateStarted(network="fcn", seed=3, number=2, total=6, out="cmp/fcn-seed3")
+JUDGED = CandidateDone(
+    network="fcn", seed=3, row={"iou": 0.9, "v_rand": 0.75, "seconds_to_train": 61.0}
+)
 PREVIEW = PreviewReady(path="a.tif", step=7)
 DONE_WELL = RunDone(out="run", seconds=80.0)
 
@@ -300,6 +308,44 @@ def test_a_terminal_gets_a_bar():
         display.progress.refresh()
     assert display.progress.tasks[0].completed == 0.25
     assert "tile 1 of 4" in display.progress.tasks[0].description
+
+
+def test_a_comparison_tells_of_each_network(capsys):
+    events = (STARTED.model_copy(update={"job": "compare"}), CANDIDATE, STEP, JUDGED, DONE_WELL)
+    assert report(Run(*events)(), events=False, only_json=False) == DONE
+    assert capsys.readouterr().err.splitlines()[1:3] == [
+        "fcn, seed 3 (2 of 6): cmp/fcn-seed3",
+        "fcn, seed 3 is done: iou 0.900  v_rand 0.750  trained in 1:01",
+    ]
+
+
+def test_the_bar_of_a_comparison_is_that_of_the_whole():
+    with Display() as display:
+        display.console = Console(file=io.StringIO(), force_terminal=True, width=100)
+        display.progress.live.console = display.console
+        for event in (CANDIDATE, STEP):
+            display(event)
+        assert display.progress.tasks[0].description.startswith("fcn, seed 3  step 7")
+        display(TILE)  # its tiles are no progress of the whole
+    assert display.progress.tasks[0].completed == 0.5
+    assert display.progress.tasks[0].description.startswith("fcn, seed 3  x  tile 1 of 4")
+
+
+def test_a_table_puts_the_spread_below_the_mean(capsys):
+    lines = [["network", "IoU"], ["unet", "0.900 ± 0.010"], ["[red]", "0.800 ± 0.020"]]
+    print_table("out [1]", lines, ["A [note]."])
+    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert words[0] == ["out", "[1]"]
+    assert ["network", "IoU"] in words
+    assert words[-5:] == [["unet", "0.900"], ["±", "0.010"], ["[red]", "0.800"], ["±", "0.020"],
+                          ["A", "[note]."]]  # fmt: skip
+
+
+def test_only_warnings_are_said_beside_json(capsys):
+    for event in (STARTED, Warned(message="no GPU"), DONE_WELL):
+        print_warning(event)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "warning: no GPU\n")
 
 
 @pytest.mark.parametrize("name", ["a[/b]", "[red]x", "x [1]", ":smile:", "y" * 300])

@@ -23,11 +23,21 @@ from pydantic_settings import (
 )
 
 from napari_utile import __version__
-from napari_utile.console import DEFECT, DONE, MEND, STOPPED, report
+from napari_utile.console import (
+    DEFECT,
+    DONE,
+    MEND,
+    STOPPED,
+    follow,
+    print_table,
+    print_warning,
+    report,
+)
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
 from napari_utile.settings import (
     PAPER,
+    CompareSettings,
     EvaluateSettings,
     PredictSettings,
     Settings,
@@ -44,7 +54,9 @@ class _Run(BaseModel):
 
     settings: Path | None = Field(None, description="settings.json to start from")
     overwrite: bool = Field(False, description="Replace what is there")
-    events: bool = Field(False, description="One JSON line per event; `stop` on stdin ends it")
+    events: bool = Field(
+        False, description="One JSON line per event; stdin heeds `stop`, `pause`, `resume`"
+    )
     json_: bool = Field(False, alias="json", description="Only the result, as JSON")
 
     kind: ClassVar[type[Settings]]
@@ -86,13 +98,16 @@ class Train(_Run, TrainSettings):
     kind: ClassVar = TrainSettings
     image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
     labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
-    out: Path = Field(description="Run folder to make")
+    out: Path = Field(description="Run folder; an unfinished run in it goes on")
+    warm_start: Path | None = Field(None, description="Model or run to begin from")
 
     def run(self) -> int:
         options = self.options()
         from napari_utile.engine.jobs import train_files
 
-        run = train_files(self.image, self.labels, self.out, options, self.overwrite)
+        run = train_files(
+            self.image, self.labels, self.out, options, self.overwrite, self.warm_start
+        )
         return report(run, self.events, self.json_)
 
 
@@ -129,6 +144,35 @@ class Predict(_Run, PredictSettings):
 
         run = predict_files(self.model, self.image, self.out, options, self.overwrite)
         return report(run, self.events, self.json_)
+
+
+class Compare(_Run, CompareSettings):
+    """Train several networks on one split with one budget each, and put them side by side."""
+
+    kind: ClassVar = CompareSettings
+    image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
+    labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
+    out: Path = Field(
+        description="Folder for runs, table and figures; goes on where it stopped"
+    )
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.comparison import compare_files
+        from napari_utile.engine.comparison_table import SHORT, cells
+
+        run = compare_files(self.image, self.labels, self.out, options, self.overwrite)
+        if self.json_ and not self.events:
+            status = follow(run, print_warning)
+        else:
+            status = report(run, self.events, only_json=False)
+        if not self.events and status != STOPPED:
+            found = json.loads((self.out / "table.json").read_text())
+            if self.json_:
+                print(json.dumps(found, indent=2))
+            else:
+                print_table(str(self.out), cells(found["rows"], SHORT), found["notes"])
+        return status
 
 
 class Weights(WeightSettings):
@@ -168,7 +212,9 @@ class Evaluate(EvaluateSettings):
         from napari_utile.metrics import evaluate
 
         prediction, truth = open_image(self.prediction), open_image(self.truth)
-        result = evaluate(prediction.read(), truth.read(), self.ignore, self.threshold)
+        result = evaluate(
+            prediction.read(), truth.read(), self.ignore, self.threshold, objects=self.objects
+        )
         print(result.to_json() if self.json_ else result)
         return DONE
 
@@ -223,6 +269,7 @@ class Utile(BaseSettings):
     train: CliSubCommand[Train] = Field(description=Train.__doc__)
     augment: CliSubCommand[Augment] = Field(description=Augment.__doc__)
     predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
+    compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
     evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
@@ -281,7 +328,7 @@ def _first_sentence(error: ValidationError) -> str:
     name = str(place[-1] if place[0] in Utile.model_fields else place[0]).replace("_", "-")
     same = [e["msg"] for e in error.errors() if e["loc"][:2] == place]
     if not same[0].startswith(START):
-        return f"--{name}: {same[0]}."
+        return f"--{name}: {same[0].removeprefix('Value error, ')}."
     wanted = " or ".join(dict.fromkeys(message.removeprefix(START) for message in same))
     return f"--{name} {first['input']}: should be {wanted}."
 

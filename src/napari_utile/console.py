@@ -19,6 +19,7 @@ from rich.progress import (
     TextColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from napari_utile.events import (
     CandidateDone,
@@ -266,7 +267,7 @@ def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]
     for i, name in enumerate(names):
         table.add_column(name, justify="right" if i else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(cell.replace(" ± ", "\n± ") for cell in row))
+        table.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row))
     console = Console(highlight=False)
     console.print(table)
     for note in notes:
