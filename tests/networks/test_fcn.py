@@ -42,6 +42,14 @@ def test_upsampling_starts_as_bilinear_interpolation():
     assert torch.allclose(found[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-6)
 
 
+def test_first_scores_are_small():
+    torch.manual_seed(0)
+    network = FCN(classes=99, width=4)
+    for score in (network.classify, *network.refine):
+        he = (2 / score.in_channels) ** 0.5
+        assert score.weight.std().item() == pytest.approx(he / 5, rel=0.1)
+
+
 def test_finer_scores_are_added_where_they_belong():
     network = FCN(1, 1, width=1).eval()
     for parameter in (*network.classify.parameters(), *network.connect.parameters()):

@@ -44,6 +44,12 @@ def test_without_skips_each_decoder_sees_half():
         assert 2 * narrow.convolutions[0].in_channels == wide.convolutions[0].in_channels
 
 
+def test_without_skips_the_first_logits_are_small():
+    torch.manual_seed(0)
+    weights = EncoderDecoder(classes=99, width=64, depth=1).classify.weight
+    assert weights.std().item() == pytest.approx((2 / 64) ** 0.5 / 5, rel=0.05)
+
+
 def test_padded_keeps_the_size():
     network = UNet(width=2, padding="same").eval()
     assert network(torch.zeros(1, 1, 48, 32)).shape == (1, 2, 48, 32)

@@ -16,6 +16,7 @@ from napari_utile.networks.layers import (
     check_multiples,
     convolve,
     initialize,
+    soften,
 )
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)
@@ -48,8 +49,8 @@ class FCN(nn.Module):
     the phase of its poolings: 100 is no multiple of 32.
 
     Scores are upsampled bilinearly. In the two steps of 2 that is where learning starts; the
-    last step of 8 is fixed, as published (sec. 4.3). The scoring layers, published as zeros
-    for a classifier that was trained before, are drawn like the others.
+    last step of 8 is fixed, as published (sec. 4.3). The scoring layers start small where the
+    paper has zeros, which would give the layers below no gradient in the first step.
     """
 
     trains_on_windows = False
@@ -94,6 +95,8 @@ class FCN(nn.Module):
             for _ in range(2)
         )
         self.apply(initialize)
+        for score in (self.classify, *self.refine):
+            soften(score)
         self.upsamplers.apply(interpolate)
 
     @property

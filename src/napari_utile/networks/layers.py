@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import sqrt
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -71,3 +72,14 @@ def initialize(module: nn.Module) -> None:
     nn.init.normal_(module.weight, std=sqrt(2 / (module.in_channels * seen)))
     if module.bias is not None:
         nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def soften(classifier: nn.Conv2d) -> None:
+    """Divide the first logits by 5, so that learning does not begin by silencing features.
+
+    The variance of He et al. is that in front of a ReLU. Behind a classifier there is none,
+    and its first logits are as large as wrong. A network without another way to its pixels
+    may then learn first to give the same everywhere, and stay there for hundreds of steps.
+    """
+    classifier.weight /= 5

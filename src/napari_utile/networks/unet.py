@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_utile.networks.layers import Convolutions, center_crop, check_multiples, initialize
+from napari_utile.networks.layers import (
+    Convolutions,
+    center_crop,
+    check_multiples,
+    initialize,
+    soften,
+)
 
 
 class UNet(nn.Module):
@@ -78,6 +84,8 @@ class UNet(nn.Module):
         )
         self.classify = nn.Conv2d(width, classes, kernel_size=1)
         self.apply(initialize)
+        if not self.skips:
+            soften(self.classify)
 
     @property
     def arguments(self) -> dict[str, Any]:
