@@ -59,6 +59,19 @@ def test_both_networks_stand_in_the_table(run, capsys):
     assert all(0 <= float(score) <= 1 for row in rows for score in row[1:])
 
 
+def test_networks_are_compared_in_one_folder(run, capsys):
+    names = run("compare_networks.py", "--steps", 1, "--seeds", 0, "--out", "cmp")
+    assert [row["network"] for row in names["comparison"].rows] == ["unet", "encoder-decoder"]
+    out = capsys.readouterr().out
+    assert out.startswith("| network")
+    assert "validation part (6 slices to train, 2 to validate)" in out
+    files = {path.name for path in Path("cmp").iterdir() if not path.name.startswith(".")}
+    assert files == {
+        "curves.png", "data.json", "encoder-decoder-seed0", "results.png", "settings.json",
+        "table.csv", "table.json", "table.md", "unet-seed0", "validation",
+    }  # fmt: skip
+
+
 def test_the_weight_map_shows_in_a_real_window(run, monkeypatch, make_napari_viewer):
     import napari
 
