@@ -14,7 +14,7 @@ import napari_utile as utile
 from napari_utile.cli import main
 from napari_utile.engine import training
 from napari_utile.engine.batches import TileSampler
-from napari_utile.events import EpochDone, RunFailed, parse_event
+from napari_utile.events import EpochDone, RunFailed, Warned, parse_event
 from napari_utile.files.images import open_image, write_tiff
 from napari_utile.files.runs import Run
 
@@ -86,6 +86,22 @@ def test_fault_03_a_constant_slice_is_named(cells, tmp_path, capsys):
     assert "Image 'em.tif', slice 2 is constant (7.0)" in error
 
 
+def test_fault_03_the_image_among_several_is_named(cells):
+    image, objects = cells
+    images, labels = [image[0], image[1].copy(), image[2]], [*objects[:3]]
+    images[1][3, 3] = np.inf
+    with pytest.raises(utile.UserError, match="1 pixels are NaN or infinite"):
+        utile.train(images, labels, SETTINGS)
+
+
+@pytest.mark.parametrize("split", ["slice", "block"])
+def test_fault_03_what_nobody_annotated_may_be_anything(cells, split):
+    image, objects = cells
+    image[1], objects[1] = np.nan, 9999
+    options = utile.TrainSettings(**TINY, ignore=9999, split=split)
+    assert utile.train(image, objects, options).scores
+
+
 def test_fault_03_a_prediction_stays_finite_and_warns(cells, tmp_path, capsys):
     image, objects = cells
     utile.train(image, objects, SETTINGS).save(tmp_path / "model")
@@ -104,8 +120,16 @@ def test_fault_03_a_prediction_stays_finite_and_warns(cells, tmp_path, capsys):
         (lambda ids: 0 * ids, "show no object, only background: 5,120 annotated of 5,120"),
         (lambda ids: 0 * ids + 1, "show no background, only objects: 5,120 annotated"),
         (lambda ids: 0 * ids + 9, "annotate no pixel: 0 annotated of 5,120"),
-        (lambda ids: np.where(np.arange(4)[:, None, None] == 3, 0, ids), "validation part"),
-        (lambda ids: np.where(np.arange(4)[:, None, None] < 3, 0, ids), "training part"),
+        (
+            lambda ids: np.where(np.arange(4)[:, None, None] == 1, ids, 0),
+            "validation part (3 slices to train, 1 to validate) holds 1 of the classes in its "
+            "1,280 annotated pixels",
+        ),
+        (
+            lambda ids: np.where(np.arange(4)[:, None, None] < 3, 0, ids),
+            "training part (3 slices to train, 1 to validate) holds 1 of the classes in its "
+            "3,840 annotated pixels",
+        ),
     ],
 )
 def test_fault_06_labels_that_teach_nothing_are_refused_with_counts(
@@ -117,6 +141,36 @@ def test_fault_06_labels_that_teach_nothing_are_refused_with_counts(
     assert reason in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run" / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("split", "reason"),
+    [
+        ("image", "to divide by image takes 2 annotated images, and there is 1."),
+        (
+            "slice",
+            "to divide by slice takes 2 annotated slices of one image (annotated slices:",
+        ),
+    ],
+)
+def test_fault_06_a_split_that_is_impossible_is_refused_with_counts(
+    cells, tmp_path, capsys, split, reason
+):
+    image, objects = (array[0] for array in cells)
+    python, error = refusals(image, objects, tmp_path, capsys, split=split)
+    assert reason in python
+    assert reason in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("slices", [[0, 1], [1, 2], [2, 3]])
+def test_fault_06_two_annotated_slices_are_enough_wherever_they_are(cells, tmp_path, slices):
+    image, objects = cells
+    objects[[z for z in range(4) if z not in slices]] = 0
+    model = utile.train(image, objects, SETTINGS, out=tmp_path / "run")
+    assert model.scores
+    warnings = [e.message for e in Run(tmp_path / "run").recorded() if isinstance(e, Warned)]
+    assert any("2 of 4 slices of 'image' have no object" in message for message in warnings)
 
 
 def test_fault_06_a_single_small_plane_is_refused(cells, tmp_path, capsys):

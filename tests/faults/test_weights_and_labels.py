@@ -1,11 +1,21 @@
-"""What labels of a wrong or rare kind do to targets and weight maps."""
+"""What labels and images of a wrong or rare kind do to targets, weight maps and training."""
+
+from itertools import product
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+import napari_utile as utile
 from napari_utile.arrays.labels import as_instances, check_labels, training_target
 from napari_utile.arrays.weight_maps import target_weights, weight_map
+from napari_utile.engine.jobs import drain, run_training
+from napari_utile.engine.preparation import prepare
 from napari_utile.errors import UserError
+from napari_utile.files.images import as_stack, open_image
+
+torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +100,121 @@ def test_fault_06_no_object_or_one_gives_a_finite_weight_map(labels, sigma, clas
 def test_fault_06_one_object_gives_a_finite_target():
     weights = target_weights(training_target([[0, 3, 3, 0]]))
     assert weights.tolist() == [[1, 1, 1, 1]]
+
+
+# images and labels as users have them, each in a short training
+
+TINY = {
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations": 2,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+
+
+def cells(shape=(4, 32, 40)):
+    """Noise with bright squares, and their instances."""
+    objects = np.zeros(shape, np.int64)
+    top, left = (int(side > 8) for side in shape[-2:])
+    rows, columns = (range(start, shape[axis], 8) for axis, start in ((-2, top), (-1, left)))
+    for *index, y, x in product(*map(range, shape[:-2]), rows, columns):
+        objects[*index, y : y + 5, x : x + 5] = objects.max() + 1
+    noise = np.random.default_rng(0).normal(100, 10, shape)
+    return noise + 60 * (objects > 0), objects
+
+
+def trained(image, labels, **options):
+    """Train, and see that the model is good for the image it learnt from."""
+    model = utile.train(image, labels, utile.TrainSettings(**TINY | options))
+    first, shape = (image, labels.shape) if not isinstance(image, list) else (image[0], None)
+    predicted = utile.predict(model, first)
+    assert shape is None or predicted.shape[1:] == shape
+    assert np.isfinite(predicted).all()
+    assert all(np.isfinite(value) for value in model.scores.values())
+    return model
+
+
+@pytest.mark.parametrize(
+    "dtype", [bool, np.uint8, np.int16, np.uint32, np.int64, np.float16, np.float64, ">u2"]
+)
+def test_fault_04_images_of_every_type_are_learnt_from(dtype):
+    image, objects = cells()
+    trained(image > 130 if dtype is bool else image.astype(dtype), objects)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_fault_04_a_color_picture_has_three_channels(tmp_path, mode):
+    image, objects = cells((32, 40))
+    gray = Image.fromarray(image.clip(0, 255).astype(np.uint8))
+    gray.convert(mode).save(tmp_path / "em.png")
+    picture = open_image(tmp_path / "em.png")
+    settings = utile.TrainSettings(**TINY)
+    model = drain(run_training([picture], [as_stack(objects)], settings))
+    assert model.in_channels == 3
+    assert utile.predict(model, picture).shape == (2, 32, 40)
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("channels", [2, 3, 5])
+def test_the_axis_that_the_labels_lack_is_that_of_the_channels(axis, channels):
+    image, objects = cells()
+    model = trained(np.stack([image] * channels, axis), objects)
+    assert model.in_channels == channels
+
+
+OBJECTS = cells()[1]
+KINDS = (OBJECTS > 0) * 4 + (OBJECTS > 40) * 5
+BAND = np.indices(OBJECTS.shape)[1] // 8 % 2 == 1
+SLICE = np.indices(OBJECTS.shape)[0]
+PAINTED = 1 + (OBJECTS > 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "ids"),
+    [
+        (OBJECTS, {}, (0, 1)),
+        (OBJECTS > 0, {}, (0, 1)),
+        (255 * (OBJECTS > 0), {}, (0, 1)),
+        (KINDS, {"target": "classes"}, (0, 4, 9)),
+        (np.where(BAND, -1, OBJECTS), {"ignore": -1}, (0, 1)),
+        (np.where(BAND, 7, KINDS), {"target": "classes", "ignore": 7}, (0, 4, 9)),
+        (np.where(BAND, 0, PAINTED), {"sparse": True}, (1, 2)),
+        (np.where(BAND, 0, PAINTED), {"sparse": True, "target": "classes"}, (1, 2)),
+        (np.where(SLICE % 2, 0, PAINTED), {"sparse": True}, (1, 2)),
+        (np.where(SLICE == 1, PAINTED, 0), {"sparse": True}, (1, 2)),
+        (np.where(SLICE == 2, OBJECTS, 999), {"ignore": 999}, (0, 1)),
+    ],
+    ids=[
+        "instances", "mask", "mask of 255", "classes", "ignored bands",
+        "classes with ignored bands", "sparse instances", "sparse classes",
+        "sparse on every other slice", "sparse on one slice", "one slice, others ignored",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("split", ["auto", "block"])
+def test_labels_of_every_kind_are_learnt_from(labels, options, ids, split):
+    model = trained(cells()[0], labels, split=split, **options)
+    assert model.ids == ids
+    assert model.scores["iou"] >= 0
+
+
+@pytest.mark.parametrize("shapes", [[(32, 40), (24, 56)], [(32, 40), (3, 32, 32)]])
+@pytest.mark.parametrize("split", ["auto", "block"])
+def test_images_of_different_sizes_are_learnt_from_together(shapes, split):
+    images, labels = zip(*(cells(shape) for shape in shapes), strict=True)
+    trained(list(images), list(labels), split=split)
+
+
+@pytest.mark.parametrize(
+    "shape", [(64, 1), (1, 64), (1, 64, 48), (1, 1, 64), (5, 1, 64), (5, 64, 1), (2, 2, 24, 32)]
+)
+@pytest.mark.parametrize("split", ["auto", "block"])
+def test_fault_07_an_axis_of_one_pixel_is_learnt_from(shape, split):
+    trained(*cells(shape), split=split)
+
+
+def test_touching_instances_are_parted_by_one_pixel_in_what_is_learnt():
+    touching = np.zeros((3, 32, 32), int)
+    touching[:, 4:28, 4:16], touching[:, 4:28, 16:28] = 1, 2
+    stack, labels = as_stack(cells((3, 32, 32))[0]), as_stack(touching)
+    data = prepare([stack], [labels], utile.TrainSettings(), receptive_field=8)
+    for plane in (*data.training, data.validation[0].truth):
+        assert (plane.classes[4:28, 4:28] == 0).sum(1).tolist() == [1] * 24
+    assert set(np.unique(data.validation[0].objects)) == {0, 1, 2}
