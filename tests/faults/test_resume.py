@@ -368,7 +368,7 @@ def test_an_interrupted_warm_start_goes_on(tmp_path, whole):
 def test_fault_16_an_unfinished_run_is_not_taken_for_a_warm_start(tmp_path, whole):
     out = tmp_path / "run"
     stopped_at(start(out), StepDone, 13)
-    with pytest.raises(UserError, match="differs .it was started from other weights"):
+    with pytest.raises(UserError, match=r"differs \(it was started from other weights"):
         next(start(out, warm_start=whole))
 
 
