@@ -12,7 +12,7 @@ import zarr
 
 from napari_utile.events import RunDone, RunStarted, TileDone
 from napari_utile.files.images import open_image
-from napari_utile.widgets import _controls
+from napari_utile.widgets import _controls, _pair
 from napari_utile.widgets.predict import SegmentPanel
 from napari_utile.widgets.train import TrainPanel
 from napari_utile.widgets.weights import WeightMapPanel
@@ -213,13 +213,12 @@ print("running" if job.is_running else "gone")
 def test_fault_35_an_exception_while_preparing_is_one_notification(
     train, press, qtbot, errors, monkeypatch, error
 ):
-    from napari_utile.widgets import train as train_panel
 
     def broken(*_):
         raise error("deep inside")
         yield
 
-    monkeypatch.setattr(train_panel, "written", broken)
+    monkeypatch.setattr(_pair, "written", broken)
     press(train.controls.button)
     qtbot.waitUntil(idle(train))
     assert errors == [f"{error.__name__}: deep inside"]
@@ -294,7 +293,6 @@ def test_fault_37_a_cancelled_result_is_kept_as_partial_and_a_new_run_works(
 def test_fault_37_a_run_is_cancelled_while_the_layers_are_still_read(
     train, press, qtbot, monkeypatch, script
 ):
-    from napari_utile.widgets import train as train_panel
 
     def slow(*_):
         while True:
@@ -303,7 +301,7 @@ def test_fault_37_a_run_is_cancelled_while_the_layers_are_still_read(
 
     arguments = script(STARTED, DONE)
     with monkeypatch.context() as patched:
-        patched.setattr(train_panel, "written", slow)
+        patched.setattr(_pair, "written", slow)
         press(train.controls.button)
         qtbot.wait(200)
         press(train.controls.button)

@@ -164,7 +164,7 @@ def test_a_folder_whose_command_was_copied_can_be_trained_in(
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
     assert errors == []
-    assert json.loads(arguments.read_text())[1] == f"{tmp_path}/mine/inputs_2/image/em.zarr"
+    assert json.loads(arguments.read_text())[1] == f"{tmp_path}/mine/inputs/image/em.zarr"
     assert TrainSettings.read(tmp_path / "mine" / "settings.json").steps == 5
     assert (tmp_path / "mine" / "inputs" / "image" / "em.zarr").is_dir()
 

@@ -76,14 +76,15 @@ class RunControls(QWidget):
         self.status.setWordWrap(True)
         self.messages = Messages()
 
-        self.buttons = QHBoxLayout()
-        self.buttons.addWidget(self.button, 1)
+        self._idle = [self.copy]  # there while nothing runs
+        self._buttons = QHBoxLayout()
+        self._buttons.addWidget(self.button, 1)
         for button in (self.pause, self.copy):
-            self.buttons.addWidget(button)
+            self._buttons.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addLayout(self.buttons)
+        column.addLayout(self._buttons)
         for part in (self.bar, self.status, self.messages):
             column.addWidget(part)
         self._show_idle()
@@ -99,16 +100,22 @@ class RunControls(QWidget):
         if not self.is_running:
             self.button.setText(verb)
 
-    def run(self, collect: Collect, show: Show) -> None:
-        """Do other work with the same buttons; its events are for `show` alone."""
-        self._prepare(self._start, collect, show)
+    def add_button(self, verb: str, tooltip: str, collect: Collect, show: Show) -> QPushButton:
+        """Add a button for other work, whose events are for `show` alone."""
+        button = QPushButton(verb)
+        button.setToolTip(tooltip)
+        button.clicked.connect(lambda: self._prepare(self._start, collect, show))
+        self._buttons.insertWidget(1, button)
+        self._idle.append(button)
+        return button
 
     def set_problem(self, problem: str) -> None:
         """Disable the buttons and say why, or enable them with ''."""
         self._problem = problem
         self.messages.set_problem(problem if not self.is_running else "")
         self.button.setEnabled(self.is_running or not problem)
-        self.copy.setEnabled(not self.is_running and not problem)
+        for button in self._idle:
+            button.setEnabled(not self.is_running and not problem)
 
     def _on_button(self) -> None:
         if not self._running:
@@ -221,7 +228,8 @@ class RunControls(QWidget):
 
     def _show_busy(self, what: str) -> None:
         self.button.setText("Stop")
-        self.copy.hide()
+        for button in self._idle:
+            button.hide()
         self.bar.setMaximum(0)  # moves to and fro
         self.bar.show()
         self.status.setText(what)
@@ -231,7 +239,8 @@ class RunControls(QWidget):
     def _show_idle(self) -> None:
         self._is_learning, self._candidate = False, ""
         self.button.setText(self._verb)
-        self.copy.show()
+        for button in self._idle:
+            button.show()
         self.pause.hide()
         self.pause.setText(PAUSE)
         self.bar.setMaximum(1000)

@@ -64,6 +64,13 @@ class Curves(Plots):
         """The validation whose model is kept."""
         return next((epoch for epoch in reversed(self.epochs) if epoch.is_best), None)
 
+    @property
+    def last_step(self) -> int:
+        """The last step that was reported, 0 if none was."""
+        return max(
+            (points[-1].step for points in (self.steps, self.epochs) if points), default=0
+        )
+
     def _forget_from(self, step: int) -> None:
         self.steps = earlier(self.steps, step)
         self.means = self.means[: len(self.steps)]

@@ -22,7 +22,7 @@ from napari_utile.widgets._fields import field_of, shown, slider_of, ticks_of
 
 S = TypeVar("S", bound=Settings)
 
-RED, AMBER, GREEN = "#e0565b", "#e0a040", "#5fb878"
+RED, AMBER, GREEN, BLUE = "#e0565b", "#e0a040", "#5fb878", "#5b9bd5"
 LABEL_WIDTH = 108
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 

@@ -20,7 +20,7 @@ from napari_utile.files.images import open_image
 from napari_utile.files.ome_zarr import create, mark_complete
 from napari_utile.files.runs import check_free
 from napari_utile.files.stacks import SPATIAL, Stack, guess_axes, unit
-from napari_utile.widgets._paths import plain_name
+from napari_utile.widgets._paths import plain_name, unused
 
 CHUNK = 1024
 """Side of what a copied layer is written in, px."""
@@ -166,19 +166,23 @@ def written(stack: Stack, folder: Path, check: Check | None = None) -> Steps:
     """Give a path where the engine finds a stack: its own, or a copy made in `folder`.
 
     A file that the layer only looks into is left where it is. What is in memory, or anywhere
-    else, is copied plane by plane to an OME-Zarr named after the layer.
+    else, is copied plane by plane to an OME-Zarr named after the layer, unless such a copy is
+    there already. A copy of something else is left alone.
 
     Parameters
     ----------
     stack : Stack
     folder : Path
-        Where a copy is made.
+        Where a copy is made or found; if another one is there, the folder beside it.
     check : callable, optional
         Called with every plane that is copied and its index. May raise `UserError`.
     """
     if stack.path and _is_in_file(stack, stack.path):
         return stack.path
-    path = folder / f"{plain_name(stack.name)}.zarr"
+    name = f"{plain_name(stack.name)}.zarr"
+    if (yield from _holds(folder / name, stack)):
+        return folder / name
+    path = unused(folder) / name
     check_free(path, stack.nbytes)
     has_channels = "c" in stack.axes
     copy = create(
@@ -244,6 +248,24 @@ def _look_alike(a: Stack, b: Stack) -> bool:
         np.array_equal(a.plane(index, y, x), b.plane(index, y, x), equal_nan=True)
         for index in {planes[0], planes[len(planes) // 2], planes[-1]}
     )
+
+
+def _holds(path: Path, stack: Stack) -> Generator[None, None, bool]:
+    """Say whether `path` is a copy of all pixels of a stack, at its place."""
+    try:
+        there = open_image(path)
+        names = ("axes", "dtype", "scale", "translate", "units")
+        if there.data.shape != stack.data.shape or any(
+            getattr(there, name) != getattr(stack, name) for name in names
+        ):
+            return False
+        for index in stack.indices:
+            if not np.array_equal(there.plane(index), stack.plane(index), equal_nan=True):
+                return False
+            yield
+    except UserError:
+        return False
+    return True
 
 
 def _path_of(layer: Layer, data: Any) -> Path | None:

@@ -1,9 +1,11 @@
 """What a panel has to say, below its button."""
 
+from html import escape
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_utile.widgets._form import RED
+from napari_utile.widgets._form import BLUE, RED
 
 
 class Messages(QLabel):
@@ -15,12 +17,18 @@ class Messages(QLabel):
         self._lines: list[str] = []
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.hide()
 
     def add(self, text: str, color: str = "") -> None:
         """Show a message below the others; a seventh drops the first."""
         self._lines = [*self._lines, _colored(text, color)][-6:]
+        self._show()
+
+    def offer(self, text: str, target: object) -> None:
+        """Show a message to click on; `linkActivated` then tells the target."""
+        link = f'<a href="{escape(str(target))}" style="color: {BLUE}">{escape(text)}</a>'
+        self._lines = [*self._lines, link][-6:]
         self._show()
 
     def set_problem(self, text: str) -> None:
@@ -60,5 +68,5 @@ def duration(seconds: float) -> str:
 
 
 def _colored(text: str, color: str) -> str:
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace("\n", "<br>")
+    safe = escape(text, quote=False).replace("\n", "<br>")
     return f'<span style="color: {color}">{safe}</span>' if color else safe

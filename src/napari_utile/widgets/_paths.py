@@ -93,19 +93,28 @@ def unused(folder: Path) -> Path:
     return next(path for path in chain([folder], numbered) if not path.exists())
 
 
-def folder_problem(folder: Path | None) -> str:
-    """Say why no run can be made in `folder`, or nothing. One without a model may be."""
+def folder_problem(folder: Path | None, kind: type[Settings] = TrainSettings) -> str:
+    """Say why neither a new run nor an unfinished one can be in `folder`, or nothing."""
     if folder is None:
         return ""
     run = Run(folder)
     try:
-        if run.model.exists():
+        if run.model.exists() and not can_go_on(folder):
             return f"{folder} holds a finished run; choose another run folder."
         if any(folder.glob("[!.]*")):
-            TrainSettings.read(run.settings)
+            kind.read(run.settings)
     except (OSError, ValueError):
-        return f"{folder} is not empty and no run folder; choose another one."
+        what = "run folder" if kind is TrainSettings else "comparison"
+        return f"{folder} is not empty and no {what}; choose another one."
     return ""
+
+
+def can_go_on(folder: Path | None) -> bool:
+    """Say whether there is a training run that was interrupted: a state, and no end."""
+    if folder is None:
+        return False
+    run = Run(folder)
+    return any(run.checkpoint.glob("step_*.pt")) and not run.is_finished
 
 
 def new_run_folder(folder: Path, settings: Settings) -> None:
@@ -117,7 +126,7 @@ def new_run_folder(folder: Path, settings: Settings) -> None:
         If it cannot be made, something else is there already, or a run goes on there.
     """
     check_writable(folder / "settings.json")
-    if problem := folder_problem(folder):
+    if problem := folder_problem(folder, type(settings)):
         raise UserError(problem)
     with locked(folder / "run"):
         atomic_write(folder / "settings.json", settings.text().encode())

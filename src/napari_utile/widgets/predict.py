@@ -3,7 +3,6 @@
 from collections.abc import Generator
 from pathlib import Path
 
-import yaml
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QScrollArea
@@ -17,6 +16,7 @@ from napari_utile.widgets._form import GREEN, Form, mark, rows_of, scrolling_col
 from napari_utile.widgets._job import flags
 from napari_utile.widgets._layers import LayerChoice, frozen, placement, stack_of, written
 from napari_utile.widgets._messages import duration
+from napari_utile.widgets._models import channels_of, model_problem
 from napari_utile.widgets._paths import MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets._results import Result
 
@@ -95,17 +95,6 @@ class SegmentPanel(QScrollArea):
             self._check()
 
 
-def model_problem(model: Path | None) -> str:
-    """Say why nothing can be segmented with this model, or nothing."""
-    if model is None:
-        return "Choose a model: train one, or look for its folder."
-    try:
-        channels_of(model)
-    except UserError as error:
-        return str(error)
-    return ""
-
-
 def image_problem(layer: Layer | None, model: Path | None) -> str:
     """Say why the model cannot take this layer, or nothing."""
     if model is None:
@@ -130,22 +119,3 @@ def output_problem(out: Path | None) -> str:
     if out and out.exists():
         return f"{out} exists; choose another name."
     return ""
-
-
-def channels_of(model: Path) -> int:
-    """Read from the folder of a model, or of its run, how many channels it expects.
-
-    Raises
-    ------
-    UserError
-        If there is no model of U-Tile.
-    """
-    cards = [folder / "bioimageio.yaml" for folder in (model, model / "model")]
-    card = next((path for path in cards if path.is_file()), None)
-    if card is None:
-        raise UserError(f"{model} holds no model.")
-    try:
-        found = yaml.safe_load(card.read_text(encoding="utf-8"))
-        return int(found["config"]["utile"]["arguments"]["in_channels"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        raise UserError(f"{card.parent} was not made by U-Tile, or is damaged.") from None

@@ -2,14 +2,12 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from numpy.typing import NDArray
 from qtpy.QtWidgets import QScrollArea
 
-from napari_utile.errors import UserError
 from napari_utile.events import (
     EpochDone,
     Event,
@@ -19,34 +17,29 @@ from napari_utile.events import (
     RunStarted,
     StepDone,
 )
+from napari_utile.files.runs import Run
 from napari_utile.settings import TrainSettings
 from napari_utile.widgets._background import Work
 from napari_utile.widgets._controls import RunControls
 from napari_utile.widgets._curves import Curves
 from napari_utile.widgets._form import GREEN, Form, mark, rows_of, scrolling_column
 from napari_utile.widgets._job import flags
-from napari_utile.widgets._layers import (
-    LayerChoice,
-    frozen,
-    pair_problem,
-    placement,
-    refuse_empty,
-    refuse_useless,
-    stack_of,
-    written,
-)
+from napari_utile.widgets._layers import placement
 from napari_utile.widgets._messages import duration
+from napari_utile.widgets._models import model_problem
+from napari_utile.widgets._pair import PairChoice
 from napari_utile.widgets._paths import (
     MODELS,
     PathChoice,
+    can_go_on,
     folder_problem,
     fresh_folder,
     new_run_folder,
     unused,
 )
 from napari_utile.widgets._results import Preview
-
-MAIN = ("recipe", "network", "target", "minutes", "steps", "w0", "sigma")
+from napari_utile.widgets._sample_layers import SampleLayers
+from napari_utile.widgets._training_form import GROUPS, MAIN
 
 
 class TrainPanel(QScrollArea):
@@ -55,67 +48,85 @@ class TrainPanel(QScrollArea):
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer
-        self.image = LayerChoice(napari_viewer, Image)
-        self.labels_layer = LayerChoice(napari_viewer, Labels)
-        self.form: Form[TrainSettings] = Form(TrainSettings, MAIN)
+        self.pair = PairChoice(napari_viewer)
+        self.image, self.labels_layer = self.pair.image, self.pair.labels
+        self.form: Form[TrainSettings] = Form(TrainSettings, MAIN, groups=GROUPS)
+        self.start_from = PathChoice("random weights, or a model")
         self.folder = PathChoice("a new folder for every run")
         self.controls = RunControls("Train", self._collect)
+        self.look = self.controls.add_button(
+            "Preview",
+            "Show the split, where tiles are drawn, and tiles as training sees them",
+            self._collect_samples,
+            self._show_samples,
+        )
         self.curves = Curves()
         self.curves.hide()
         self.preview: Preview | None = None
+        self.samples: SampleLayers | None = None
+        self._files: Any = None  # of the samples, for as long as the panel lives
         self._place: dict[str, Any] = {}  # of the image of the run
 
         column = scrolling_column(self)
         column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
         column.addWidget(self.form)
-        column.addLayout(rows_of({"run folder": self.folder}))
+        column.addLayout(rows_of({"start from": self.start_from, "run folder": self.folder}))
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addStretch()
 
-        for source in (self.image, self.labels_layer, self.form, self.folder):
+        for source in (self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
+        self.folder.changed.connect(self._on_folder)
+        self.controls.messages.linkActivated.connect(
+            lambda run: self.folder.set_path(Path(run))
+        )
         self.controls.happened.connect(self._show)
         self._check()
 
     def _check(self) -> None:
-        problem = pair_problem(self.image.layer, self.labels_layer.layer)
-        lacks_image = self.image.layer is None
-        mark(self.image, problem if lacks_image else "", "What the network sees")
-        mark(self.labels_layer, "" if lacks_image else problem, "What it shall find there")
+        problem = self.pair.check() or self.form.problem()
+        start = model_problem(self.start_from.path) if self.start_from.path else ""
         folder = folder_problem(self.folder.path)
+        mark(self.start_from.line, start, "Model or run whose weights a new run begins with")
         mark(self.folder.line, folder, "Where settings, events and the model go")
-        self.controls.set_problem(problem or folder or self.form.problem())
+        self.controls.set_verb("Resume" if can_go_on(self.folder.path) else "Train")
+        self.controls.set_problem(problem or start or folder)
+
+    def _on_folder(self) -> None:
+        """Show what is known of an unfinished run that is chosen."""
+        folder = self.folder.path
+        if folder and can_go_on(folder) and not folder_problem(folder):
+            run = Run(folder)
+            self.form.show_settings(TrainSettings.read(run.settings))
+            self.curves.show_events(run.recorded())
+            self.curves.show()
+            self.controls.messages.clear()
+            self.controls.messages.add(
+                f"This run stopped after step {self.curves.last_step}. Resume goes on with it: "
+                "its settings are shown above, and the layers must be what they were."
+            )
+        self._check()
 
     def _collect(self) -> Work:
         """Take image, labels and settings as they are now; write them down in a thread."""
-        if problem := pair_problem(self.image.layer, self.labels_layer.layer):
-            raise UserError(problem)
-        settings = self.form.settings()
-        labels = frozen(stack_of(self.labels_layer.layer))
-        image = frozen(stack_of(self.image.layer, like=labels.shape))
+        pair, settings = self.pair.taken(), self.form.settings()
         folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
-        self._place = placement(self.image.layer, image.axes)
-
-        def check(plane: NDArray[Any], index: tuple[int, ...]) -> None:
-            if labels.plane(index).any():
-                refuse_useless(image.name, plane, index)
+        start = ["--warm-start", str(self.start_from.path)] if self.start_from.path else []
+        self._place = placement(self.image.layer, pair.image.axes)
 
         def write() -> Generator[None, None, list[str]]:
-            refuse_empty(labels)
-            new_run_folder(folder, settings)
-            inputs = unused(folder / "inputs")  # a copied command may need those that are there
-            image_path = yield from written(image, inputs / "image", check)
-            labels_path = yield from written(labels, inputs / "labels")
-            paths = [str(image_path), str(labels_path)]
-            return ["train", *paths, "--out", str(folder), *flags(settings)]
+            if not can_go_on(folder):
+                new_run_folder(folder, settings)
+            paths = yield from pair.written(folder / "inputs")
+            return ["train", *paths, "--out", str(folder), *start, *flags(settings)]
 
         return write
 
     def _show(self, event: Event) -> None:
         match event:
             case RunStarted():
-                self._clear()
+                self._begin(event)
             case StepDone() | EpochDone():
                 self.curves.add(event)
             case PreviewReady() if self.preview:
@@ -125,18 +136,18 @@ class TrainPanel(QScrollArea):
         if isinstance(event, RunDone | RunFailed):
             self._check()
 
-    def _clear(self) -> None:
-        """Make room for another run."""
-        self.curves.clear()
+    def _begin(self, event: RunStarted) -> None:
+        """Make room for another run, or show what is done of one that goes on."""
+        self.curves.show_events(Run(event.out).recorded() if "goes on" in event.facts else [])
         self.curves.show()
         if self.preview:
             self.preview.remove()
         self.preview = Preview(self._viewer, self._place)
 
     def _show_result(self, event: RunDone) -> None:
-        model = Path(event.out) / "model"
+        run = Run(event.out)
         how = f"{'Stopped' if event.stopped else 'Done'} after {duration(event.seconds)}"
-        if not event.out or not model.exists():
+        if not event.out or not run.model.exists():
             self.controls.messages.add(f"{how}; no model was made.")
             return
         best = self.curves.best
@@ -145,5 +156,32 @@ class TrainPanel(QScrollArea):
         self.controls.messages.add(
             f"{how}. Best on validation: {said or 'not yet validated'}.", GREEN
         )
-        self.controls.messages.add(f"The model is in {model} and chosen in the panel Segment.")
-        MODELS.trained.emit(model)
+        self.controls.messages.add(
+            f"The model is in {run.model} and chosen in the panel Segment."
+        )
+        if event.stopped and self.folder.path is None and can_go_on(run.folder):
+            self.controls.messages.offer("Choose this run folder to resume it.", run.folder)
+        MODELS.trained.emit(run.model)
+
+    # what training would see
+
+    def _collect_samples(self) -> Work:
+        """Take the same as for a run; write it where it is forgotten with the panel."""
+        pair, settings = self.pair.taken(), self.form.settings()
+        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
+        folder = Path(self._files.name)
+        out = unused(folder / "samples")
+        layers = SampleLayers(self._viewer, self.image.layer, pair.labels.shape)
+        self._next_samples = layers, out
+
+        def write() -> Generator[None, None, list[str]]:
+            paths = yield from pair.written(folder / "inputs")
+            return ["augment", *paths, "--out", str(out), *flags(settings)]
+
+        return write
+
+    def _show_samples(self, event: Event) -> None:
+        if isinstance(event, RunDone) and not event.stopped:
+            layers, out = self._next_samples
+            layers.show(out, old=self.samples)
+            self.samples = layers

@@ -1,0 +1,130 @@
+"""What `utile augment` wrote, as layers: tiles as training sees them, and their origin."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+from napari.utils.colormaps import DirectLabelColormap
+from napari.viewer import Viewer
+
+from napari_utile.files.images import Stack, open_image
+from napari_utile.widgets._layers import placement, stack_of
+
+GAP = 0.03
+"""Between image and samples, and between samples, as a share of their width."""
+PARTS = {None: "transparent", 1: "#56b4e9", 2: "#e69f00"}
+"""Colors of training and validation, told apart by every kind of color vision."""
+NAMES = {"index": [1, 2], "part": ["training", "validation"]}
+"""What the status bar says of a pixel."""
+
+
+class SampleLayers:
+    """Shows samples beside the image that they were drawn from, and two maps on it.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where they are shown.
+    image : Image
+        The layer.
+    shape : tuple of int
+        Of the labels.
+    """
+
+    def __init__(self, viewer: Viewer, image: Layer, shape: tuple[int, ...]):
+        self._viewer = viewer
+        self._place = placement(image, stack_of(image, like=shape).axes)
+        self._look = {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
+        self._is_color = image.rgb
+        self._extent = image.extent.world[:, -2:]
+        self.layers: list[Layer] = []
+
+    def show(self, out: Path, old: "SampleLayers | None" = None) -> None:
+        """Add the layers; they take the place of `old` ones, and are as visible as those."""
+        visible = old.remove() if old else {}
+        self.layers = [*self._maps(out), *self._samples(out)]
+        for layer in self.layers:
+            layer.visible = visible.get(layer.name, layer.visible)
+        if not visible:
+            self._viewer.reset_view()
+
+    def remove(self) -> dict[str, bool]:
+        """Take the layers away; say which were visible."""
+        shown = [layer for layer in self.layers if layer in self._viewer.layers]
+        visible = {layer.name: layer.visible for layer in shown}
+        for layer in shown:
+            self._viewer.layers.remove(layer)
+        self.layers = []
+        return visible
+
+    def _maps(self, out: Path) -> Iterator[Layer]:
+        """Show where tiles are drawn, and what is kept for validation, on the image itself."""
+        density = open_image(out / "density.tif").data
+        is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _planes(density))
+        yield self._viewer.add_image(
+            density,
+            name="sampling density",
+            colormap="turbo",
+            opacity=0.5,
+            contrast_limits=(0, max(1.0, float(density.max()))),
+            visible=not is_flat,
+            **self._place,
+        )
+        yield self._viewer.add_labels(
+            open_image(out / "split.tif").data,
+            name="split",
+            opacity=0.25,
+            colormap=DirectLabelColormap(color_dict=PARTS),
+            features=NAMES,
+            **self._place,
+        )
+
+    def _samples(self, out: Path) -> Iterator[Layer]:
+        """Show two rows of samples on the right of the image, in its scale."""
+        found = {name: open_image(out / f"{name}.tif") for name in ("image", "labels")}
+        found |= {name: open_image(out / f"{name}.tif") for name in ("weights", "grid")}
+        places = dict(zip(found, np.ndindex(2, 2), strict=True))
+        size = found["labels"].shape[-2:]
+
+        def given(name: str) -> dict[str, Any]:
+            return {"name": f"samples: {name}", **self._beside(places[name], size)}
+
+        image = found["image"]
+        if self._is_color or image.channels == 1:
+            look = {"rgb": True} if self._is_color else self._look
+            yield self._viewer.add_image(image.data, **look, **given("image"))
+        else:
+            yield from self._viewer.add_image(
+                _channels_first(image), channel_axis=0, **given("image")
+            )
+        yield self._viewer.add_labels(found["labels"].data, **given("labels"))
+        weights = found["weights"].data
+        limits = (0, max(1.0, float(weights.max())))
+        yield self._viewer.add_image(
+            weights, colormap="turbo", contrast_limits=limits, **given("weights")
+        )
+        yield self._viewer.add_image(
+            found["grid"].data, contrast_limits=(0, 255), **given("grid")
+        )
+
+    def _beside(self, place: tuple[int, ...], size: tuple[int, ...]) -> dict[str, Any]:
+        """Place a stack of samples of this size (Y, X), in row and column `place`."""
+        scale = np.abs(self._place["scale"][-3:])
+        scale = np.pad(scale, (3 - len(scale), 0), constant_values=1)
+        (top, _), (_, right) = self._extent
+        step = scale[-2:] * size
+        corner = (top, right + GAP * step[1]) + step * place * (1 + GAP)
+        first = self._place["translate"][-3:-2] if len(self._place["scale"]) > 2 else [0]
+        units = ["pixel", *self._place["units"][-3:]][-3:]
+        return {"scale": scale, "translate": (*first, *corner), "units": units}
+
+
+def _planes(array: Any) -> Iterator[Any]:
+    """Give the planes (Y, X) of an array."""
+    return (array[index] for index in np.ndindex(array.shape[:-2]))
+
+
+def _channels_first(image: Stack) -> Any:
+    return np.moveaxis(image.data, image.axes.index("c"), 0)
