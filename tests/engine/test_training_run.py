@@ -272,6 +272,7 @@ def test_every_network_is_built_from_the_same_settings(network):
             {"network": "sliding-window", "depth": 4, "norm": "none", "tile": 64},
             ["sliding-window has no norm: none", "sliding-window has no tile: 64"],
         ),
+        ({"network": "sliding-window", "w0": 5}, ["sliding-window has no w0: 5.0"]),
         ({"network": "fcn", "recipe": "paper"}, []),
     ],
 )
@@ -280,6 +281,16 @@ def test_options_that_a_network_lacks_are_named(options, unused):
     assert [sentence.partition("The network ")[2] for sentence in said] == [
         f"{text} is not used." for text in unused
     ]
+
+
+def test_the_sliding_window_learns_from_as_many_windows_of_each_class_all_alike():
+    settings = tiny(network="sliding-window", batch=16)
+    data = ready(*stacks(*cells((4, 64, 64))), settings)
+    network = build(settings, 1, 2)
+    sampler = make_sampler(network, data, settings, 1, torch.device("cpu"))
+    batch = sampler.batch(400)
+    assert abs(batch.classes.float().mean().item() - 0.5) < 0.1
+    assert batch.weights.unique().tolist() == [1]
 
 
 def test_the_sliding_window_learns_single_pixels_of_balanced_classes():

@@ -31,6 +31,9 @@ from napari_utile.settings import TrainSettings
 
 ARCHITECTURE = ("depth", "width", "padding", "norm", "dropout")
 """Options of networks; not every network has every one."""
+BALANCED_WINDOWS = {"sampling": "classes", "w0": 0.0, "class_balance": False}
+"""How a network is trained on windows: as many of each class, all of the same weight, as
+Ciresan et al. (2012) did. The weight map on top would count what is rare twice."""
 
 
 def ready(
@@ -44,8 +47,8 @@ def ready(
     Without a split it is made with the receptive field of the network as guard band.
     """
     choose_device(settings.device)
-    if NETWORKS[settings.network].trains_on_windows and settings.sampling == "uniform":
-        settings = settings.model_copy(update={"sampling": "classes"})
+    if NETWORKS[settings.network].trains_on_windows:
+        settings = settings.model_copy(update=BALANCED_WINDOWS)
     data = prepare(images, labels, settings, receptive_field(settings), split)
     with torch.device("meta"):
         network = build(settings, data.channels, len(data.ids))
@@ -264,7 +267,7 @@ def unused_options(settings: TrainSettings) -> Iterator[str]:
     network, default = NETWORKS[settings.network], TrainSettings(recipe=settings.recipe)
     unused = [name for name in ARCHITECTURE if name not in options_of(network)]
     if network.trains_on_windows:
-        unused.append("tile")
+        unused += ["tile", *BALANCED_WINDOWS]
     for name in unused:
         chosen = getattr(settings, name)
         if chosen != getattr(default, name):
