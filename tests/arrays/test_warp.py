@@ -127,6 +127,11 @@ def test_a_turn_is_rigid_and_a_mirror_changes_the_side():
             assert np.linalg.det(turn) == pytest.approx(side)
 
 
+def test_quarter_turns_are_whole_numbers():
+    for degrees in (-270.0, -90.0, 0.0, 90.0, 180.0, 270.0, 450.0):
+        assert {abs(number) for row in turned(degrees) for number in row} == {0, 1}
+
+
 def test_between_pixels_the_image_is_the_hermite_spline_of_central_differences():
     row = np.random.default_rng(5).random(20, np.float32)
     plane = Layers(np.tile(row, (1, 20, 1)), *(np.zeros((20, 20), t) for t in "Bf"))

@@ -1,5 +1,7 @@
 """The preview shows what training will see: the same tiles, the same split, the same places."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -137,6 +139,16 @@ def test_pixels_for_training_have_the_density_1_on_average():
     assert density.sum() == pytest.approx(region.of(density).sum())
     truth = region.of(labels) > 0
     assert region.of(density)[truth].min() > region.of(density)[~truth].max()
+
+
+def test_the_unit_of_a_density_does_not_matter():
+    data = prepared(tiny(sampling="foreground"))
+    doubled = [replace(plane, density=2 * plane.density) for plane in data.training]
+    maps = [
+        density_map(found, [(5, 64, 48)])[0]
+        for found in (data, replace(data, training=tuple(doubled)))
+    ]
+    np.testing.assert_allclose(*maps, rtol=1e-6)
 
 
 def test_without_preference_the_density_is_1_wherever_tiles_are_drawn():

@@ -210,6 +210,22 @@ def test_a_density_of_nothing_is_refused(wrong):
         sampler([with_density(coordinates(9, 9), np.full((9, 9), wrong))])
 
 
+def test_a_density_with_a_negative_pixel_is_refused():
+    density = np.ones((9, 9))
+    density[3, 4] = -1
+    with pytest.raises(ValueError, match="negative"):
+        sampler([with_density(coordinates(9, 9), density)])
+
+
+def test_chance_never_picks_what_has_no_density(monkeypatch):
+    density = np.zeros((9, 9))
+    density[4, 4] = 1
+    drawn = sampler([with_density(coordinates(9, 9), density)], 15, 7)
+    lowest = torch.zeros(3, 9, dtype=torch.float64)
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: lowest)
+    assert (centres(drawn.draw(3)) == 4).all()
+
+
 def test_a_plane_moves_to_a_device_and_its_density_stays():
     moved = with_density(coordinates(9, 9), np.ones((9, 9))).to(torch.device("meta"))
     assert {moved.image.device.type, moved.classes.device.type} == {"meta"}
