@@ -1,7 +1,8 @@
-"""Input that nothing can be learnt from, and learning that breaks: faults 3, 6 and 14."""
+"""Input that nothing can be learnt from, and learning that breaks: faults 3, 6, 14, 17, 18."""
 
 import io
 import json
+import multiprocessing
 import re
 import sys
 from dataclasses import replace
@@ -14,9 +15,11 @@ import napari_utile as utile
 from napari_utile.cli import main
 from napari_utile.engine import training
 from napari_utile.engine.batches import TileSampler
+from napari_utile.engine.jobs import run_training
 from napari_utile.events import EpochDone, RunFailed, Warned, parse_event
-from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.images import as_stack, open_image, write_tiff
 from napari_utile.files.runs import Run
+from napari_utile.networks import UNet
 
 torch.set_num_threads(1)
 
@@ -248,3 +251,70 @@ def test_fault_14_every_event_before_the_end_is_strict_json(cells, tmp_path, mon
     for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)
         parse_event(line)
+
+
+def short_of_memory(monkeypatch, most):
+    """Let a pass through the network need an impossible amount of memory, for real."""
+    logits = UNet._logits
+
+    def hungry(self, x, padding):
+        if x[:, 0].numel() > most:
+            torch.empty(2**50)
+        return logits(self, x, padding)
+
+    monkeypatch.setattr(UNet, "_logits", hungry)
+
+
+def warnings_of(run):
+    return [event.message for event in run if isinstance(event, Warned)]
+
+
+def trained_on(cells, out, **options):
+    image, objects = cells
+    settings = utile.TrainSettings(**TINY | {"steps": 2, "validations": 2} | options)
+    return run_training([as_stack(image)], [as_stack(objects, name="labels")], settings, out)
+
+
+def test_fault_17_a_batch_that_does_not_fit_is_learnt_in_parts(cells, tmp_path, monkeypatch):
+    short_of_memory(monkeypatch, most=2000)
+    said = warnings_of(trained_on(cells, tmp_path / "run", tile=32, batch=4))
+    parts = [message for message in said if "is run in" in message]
+    assert [re.findall(r"\d+ (?:tiles|parts)", message) for message in parts] == [
+        ["4 tiles", "2 parts"], ["4 tiles", "4 parts"],
+    ]  # fmt: skip
+    utile.load_model(tmp_path / "run")
+
+
+def test_fault_17_a_validation_that_does_not_fit_is_run_in_smaller_tiles(cells, monkeypatch):
+    expected = utile.train(*cells, utile.TrainSettings(**TINY | {"steps": 2})).scores
+    short_of_memory(monkeypatch, most=1200)
+    run = trained_on(cells, None)
+    events = list(run)
+    said = warnings_of(events)
+    assert all(re.match(r"Out of memory on cpu: tiles of \d+ px instead", m) for m in said)
+    assert len(said) == len(set(said)) > 0  # two validations say it once
+    assert events[-1].scores == pytest.approx(expected)
+
+
+def test_fault_17_what_never_fits_is_said_with_all_that_counts(
+    cells, tmp_path, capsys, monkeypatch
+):
+    short_of_memory(monkeypatch, most=0)
+    write_tiff(tmp_path / "em.tif", cells[0])
+    write_tiff(tmp_path / "ids.tif", cells[1])
+    status, error = shell(tmp_path, capsys, batch=2)
+    assert status == 2
+    assert "tile of 2 px (of a batch of 2) fits" in error
+    assert "depth 1 and width 2" in error
+
+
+def test_fault_18_training_starts_no_process_and_what_breaks_in_drawing_is_told(
+    cells, monkeypatch
+):
+    def broken(self, draws):
+        assert not multiprocessing.active_children()
+        raise OSError("no tiles")
+
+    monkeypatch.setattr(TileSampler, "render", broken)
+    with pytest.raises(OSError, match="no tiles"):
+        utile.train(*cells, SETTINGS)

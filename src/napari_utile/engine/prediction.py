@@ -3,7 +3,7 @@
 It yields events; it opens no files, and holds no more than a tile of image and result.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from itertools import product
 from time import monotonic
@@ -94,6 +94,7 @@ def logits(
     tile: Size | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
+    warn: Callable[[str], object] = str,
 ) -> Array:
     """Compute the logits of one plane tile by tile.
 
@@ -110,6 +111,8 @@ def logits(
         as the memory allows.
     dtype : torch.dtype, optional
         Number format of the convolutions; None is float32.
+    warn : callable, optional
+        Told in a sentence if memory runs out, and tiles become smaller.
 
     Returns
     -------
@@ -122,8 +125,19 @@ def logits(
     for write in tiled.windows(
         plane.shape, choose_tile(network, plane.shape, device, dtype, tile)
     ):
-        result[:, *write] = tiled.logits(plane, write)
+        steps = tiled.within_memory(partial(tiled.logits, plane), write)
+        result[:, *write] = told(steps, warn)
     return result
+
+
+def told(steps: Generator[Warned, None, Array], warn: Callable[[str], object]) -> Array:
+    """Run to the end and give back the result; say what is warned of on the way."""
+    while True:
+        try:
+            warn(next(steps).message)
+        except StopIteration as end:
+            result: Array = end.value
+            return result
 
 
 def check_channels(model: Model, stack: Stack) -> None:

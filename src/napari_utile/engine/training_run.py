@@ -121,6 +121,7 @@ class _TrainingRun:
         )
         self.best = Best(network, data, settings, run)
         self.watch = Watch(settings, data.ids)
+        self.said: list[str] = []
 
     def events(self) -> Generator[Event, None, Model]:
         """Begin, or go on; train, and report."""
@@ -195,6 +196,9 @@ class _TrainingRun:
         if isinstance(event, StepDone):
             yield from self.watch.step(event)
         if isinstance(event, EpochDone) and self.best.found:
+            news = [message for message in self.best.found.warnings if message not in self.said]
+            self.said += news
+            yield from news
             yield from self.watch.epoch(event, self.best.found)
 
     def _doubts(self) -> Iterator[str]:

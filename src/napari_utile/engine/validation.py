@@ -1,6 +1,6 @@
 """Judging a network by whole planes that it never learnt from, as it will be used."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
@@ -68,6 +68,8 @@ class Validation:
     """Annotated pixels by their true class (rows) and the one they are taken for."""
     guess: float = float("inf")
     """Loss of the best guess that does not look at the image: the share of each class."""
+    warnings: tuple[str, ...] = ()
+    """What did not go as asked, in sentences."""
 
 
 def validate(
@@ -82,9 +84,10 @@ def validate(
         are none if the loss is not finite.
     """
     network.eval()
-    judged = []
+    judged: list[Judged] = []
+    warnings: list[str] = []
     for plane in planes:
-        judged.append(judge(network, plane, device))
+        judged.append(judge(network, plane, device, warnings.append))
         if not isfinite(judged[-1].loss):
             return Validation(judged[-1].loss, {}, judged[0].foreground)
     totals = np.sum([each.weights for each in judged], axis=0)
@@ -97,6 +100,7 @@ def validate(
         foreground=judged[0].foreground,
         confusion=confusion,
         guess=entropy(totals),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -113,10 +117,15 @@ class Judged:
     foreground: NDArray[np.float32]
 
 
-def judge(network: nn.Module, plane: ValidationPlane, device: torch.device) -> Judged:
+def judge(
+    network: nn.Module,
+    plane: ValidationPlane,
+    device: torch.device,
+    warn: Callable[[str], object] = str,
+) -> Judged:
     """Predict one plane and compare it with the truth."""
     truth = plane.truth
-    predicted = logits(network, truth.image.numpy(), device=device)
+    predicted = logits(network, truth.image.numpy(), device=device, warn=warn)
     loss = weighted_cross_entropy(
         torch.from_numpy(predicted)[None], truth.classes[None], truth.weights[None]
     ).item()
