@@ -431,3 +431,71 @@ def test_a_budget_that_is_used_up_at_once_still_leaves_a_model(clock):
     names = [event.event for event in run]
     assert names == ["StepDone", "EpochDone"]
     assert len(kept) == 1
+
+
+# ended early
+
+
+def flat(monkeypatch, *losses):
+    """Let the validations find these losses, then always the last."""
+    losses_of(monkeypatch, *losses, *[losses[-1]] * 50)
+
+
+def test_patience_ends_a_run_that_gets_no_better(monkeypatch):
+    flat(monkeypatch, 3.0, 2.0, 2.5, 2.0)
+    run, kept = start(settings(steps=20, validations=20, patience=3))
+    epochs = [event for event in run if isinstance(event, EpochDone)]
+    assert [event.val_loss for event in epochs] == [3.0, 2.0, 2.5, 2.0, 2.0]
+    assert [found.loss for found, _ in kept] == [3.0, 2.0]
+
+
+def test_a_better_validation_gives_new_patience(monkeypatch):
+    flat(monkeypatch, 3.0, 3.5, 2.0, 2.5, 1.0, 1.5, 1.5)
+    run, _ = start(settings(steps=20, validations=20, patience=2))
+    assert sum(isinstance(event, EpochDone) for event in run) == 7
+
+
+def test_without_patience_the_budget_is_used_up(monkeypatch):
+    flat(monkeypatch, 1.0)
+    run, _ = start(settings(steps=6, validations=6))
+    assert sum(isinstance(event, EpochDone) for event in run) == 6
+
+
+def test_a_run_is_saved_at_every_validation_and_when_it_is_stopped():
+    saved, options = [], settings(steps=6, validations=3)
+    learner = Learner(tiny(), Script(two_discs().truth), options)
+    run = train(
+        learner,
+        [two_discs()],
+        Budget(6, None),
+        lambda *found: None,
+        lambda: saved.append(learner.progress.step),
+    )
+    for event in run:
+        if isinstance(event, StepDone) and event.step == 5:
+            break
+    run.close()
+    assert saved == [2, 4, 5]
+
+
+def test_a_stopped_epoch_keeps_its_mean_loss():
+    def losses(stop_at=None):
+        learner = Learner(tiny(), Script(two_discs().truth), settings(steps=4, validations=1))
+        events = []
+        while True:
+            run = train(learner, [two_discs()], Budget(4, None), lambda *found: None)
+            for event in run:
+                events.append(event)
+                if isinstance(event, StepDone) and event.step == stop_at:
+                    break
+            run.close()
+            stop_at, stopped = None, stop_at
+            if stopped is None:
+                return events
+
+    whole, stopped = losses(), losses(stop_at=3)
+    assert [event.event for event in stopped] == [event.event for event in whole]
+    assert stopped[-1].train_loss == whole[-1].train_loss
+    assert stopped[-1].train_loss == pytest.approx(
+        np.mean([event.loss for event in whole if isinstance(event, StepDone)])
+    )

@@ -305,3 +305,19 @@ def test_the_sliding_window_learns_single_pixels_of_balanced_classes():
     assert batch.classes.shape == (3, 1, 1)
     assert sampler.deformation.elastic == 10 * 95 / 256
     assert Learner(network, sampler, settings).batch == 16 * settings.batch
+
+
+def test_a_run_that_ends_early_says_why(monkeypatch):
+    settings = tiny(steps=20, validations=20, patience=2, learning_rate=1e-30, weight_decay=0)
+    events, _ = drained(start(settings))
+    warned, done = events[-2:]
+    assert isinstance(warned, Warned) and isinstance(done, RunDone)
+    steps = sum(isinstance(event, StepDone) for event in events)
+    assert steps < 20
+    assert warned.message == done.reason
+    assert done.reason.startswith(f"Ended early, after step {steps}: the last 2 validations")
+
+
+def test_a_run_that_uses_its_budget_gives_no_reason():
+    events, _ = drained(start(tiny(patience=5)))
+    assert events[-1].reason == ""

@@ -2,14 +2,15 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from napari_utile.errors import UserError
-from napari_utile.events import Warned
+from napari_utile.events import RunDone, Warned
 from napari_utile.files import runs
 from napari_utile.files.runs import Run, atomic_write, check_free, check_output, locked
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import PredictSettings, TrainSettings
 
 
 def test_a_run_keeps_its_settings_and_events(tmp_path):
@@ -137,3 +138,80 @@ def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):
         Run.create(tmp_path, TrainSettings(), overwrite=True)
     assert (tmp_path / "previews").exists()
     assert "fontSize" in (tmp_path / "settings.json").read_text()
+
+
+def test_holding_a_folder_changes_nothing_in_it(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings(steps=3)) as run:
+        run.record(Warned(message="a"))
+        run.model.mkdir()
+    with Run.hold(tmp_path / "run", TrainSettings) as run:
+        assert run.recorded() == [Warned(message="a")]
+        assert TrainSettings.read(run.settings).steps == 3
+        assert run.model.exists()
+
+
+def test_a_folder_of_another_kind_of_run_is_not_held(tmp_path):
+    Run.create(tmp_path / "run", PredictSettings()).close()
+    with pytest.raises(UserError, match="not a run folder"):
+        Run.hold(tmp_path / "run", TrainSettings)
+
+
+@pytest.mark.parametrize(
+    ("events", "finished"),
+    [
+        ([], False),
+        ([Warned(message="a")], False),
+        ([Warned(message="a"), RunDone(seconds=1)], True),
+        ([RunDone(seconds=1)], True),
+        ([RunDone(seconds=1, stopped=True)], False),
+        ([RunDone(seconds=1), Warned(message="a")], False),
+    ],
+)
+def test_a_run_is_finished_if_its_last_event_says_so(tmp_path, events, finished):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        for event in events:
+            run.record(event)
+        assert run.is_finished == finished
+        with run.events.open("a") as file:
+            file.write('{"event": "Run')
+        assert not (run.is_finished and not finished)
+
+
+def test_a_record_is_cut_back_to_a_length(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        assert run.length() == 0
+        run.record(Warned(message="a"))
+        length = run.length()
+        run.record(Warned(message="b"))
+        run.cut_back(length)
+        assert run.recorded() == [Warned(message="a")]
+        run.cut_back(10**6)  # a power loss may have cost the last lines
+        assert run.length() == length
+
+
+def test_settings_are_written_before_anything_else(tmp_path, monkeypatch):
+    """A process killed between the two leaves a folder that the next one takes."""
+    monkeypatch.setattr(Path, "mkdir", fail_for("previews", Path.mkdir))
+    with pytest.raises(OSError, match="killed"):
+        Run.create(tmp_path / "run", TrainSettings())
+    monkeypatch.undo()
+    Run.create(tmp_path / "run", TrainSettings()).close()
+
+
+def fail_for(name, function):
+    def fail(self, *given, **options):
+        if self.name == name:
+            raise OSError("killed")
+        return function(self, *given, **options)
+
+    return fail
+
+
+def test_the_only_whole_model_is_not_swept_away(tmp_path):
+    """As left by a process killed while it put a new model in place of the old one."""
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        (run.folder / ".model.previous").mkdir()
+        (run.folder / ".model.abc").mkdir()
+    with Run.hold(tmp_path / "run", TrainSettings):
+        assert (run.folder / ".model.previous").exists()
+        assert not (run.folder / ".model.abc").exists()
