@@ -239,8 +239,13 @@ def test_colors_are_written_as_colors(tmp_path):
 
 def test_channels_are_written_first(tmp_path):
     image, labels = cells((64, 90))
-    tifffile.imwrite(tmp_path / "image.tif", np.stack([image, image]), metadata={"axes": "CYX"})
+    tifffile.imwrite(
+        tmp_path / "image.tif", np.stack([image, 255 - image]), metadata={"axes": "CYX"}
+    )
     tifffile.imwrite(tmp_path / "labels.tif", labels)
-    augmented(tmp_path, count=2)
+    augmented(tmp_path, tiny(gray=0), count=2)
     again = open_image(tmp_path / "seen" / "image.tif")
     assert (again.channels, again.shape, again.axes) == (2, (2, 32, 32), "czyx")
+    first, second = again.read()
+    assert first.mean() < second.mean()
+    np.testing.assert_allclose(first + 1.0 * second, 255, atol=1)
