@@ -110,7 +110,7 @@ def borders(
     unique, which = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
     value, within, which = np.concatenate(values), np.concatenate(inside), which.ravel()
 
-    def total(weights: NDArray) -> NDArray[np.floating]:
+    def total(weights: NDArray) -> NDArray:
         return np.bincount(which, weights, len(unique))
 
     sums = np.stack(

@@ -54,7 +54,7 @@ class Best:
         self.model = self._model(network.state_dict(), {})
 
     def keep(self, found: Validation | None, is_best: bool = True) -> None:
-        """Copy the network as it is now, with the scores it was found to have, if it is best."""
+        """Copy the network as it is now, with its scores, if it is best."""
         self.found = found
         if is_best:
             self._put(self.network.state_dict(), found.scores if found else {})
