@@ -1,12 +1,14 @@
 """An engine that plays a script: it prints events and obeys `stop`, without torch.
 
 The first argument is the path of the script: JSON, a list of lines. A string is printed as
-it is, an event is printed as JSON, and {"do": ...} is one of `sleep`, `wait` (for `stop`),
-`deaf` (sleeps for ever, whatever is said), `fill` (writes into the OME-Zarr of --out) and
-`exit`. What it was started with is kept in `arguments.json` beside the script.
+it is, an event is printed as JSON, and {"do": ...} is one of `sleep`, `wait` (for `stop`, or
+what is named), `deaf` (sleeps for ever, whatever is said), `fill` (writes into the OME-Zarr of
+--out), `copy` (a folder into --out) and `exit`. What it was started with is kept in
+`arguments.json` beside the script.
 """
 
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -43,13 +45,15 @@ for line in json.loads(script.read_text()):
             time.sleep(seconds)
         case {"do": "wait"}:
             for heard in sys.stdin:
-                if heard == "stop\n":
+                if heard == line.get("for", "stop") + "\n":
                     break
         case {"do": "deaf"}:
             while True:
                 time.sleep(1)
         case {"do": "fill"}:
             fill(line)
+        case {"do": "copy", "folder": folder}:
+            shutil.copytree(folder, out(), dirs_exist_ok=True)
         case {"do": "exit", "status": status, "message": message}:
             print(message, file=sys.stderr, flush=True)
             sys.exit(status)

@@ -1,5 +1,6 @@
 """A trained network on the validation part of its run: results, scores and time."""
 
+import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,6 +20,7 @@ from napari_utile.engine.preparation import TrainingData
 from napari_utile.engine.validation import HIDDEN, Judged, ValidationPlane, compared, kinds
 from napari_utile.events import TileDone, Warned
 from napari_utile.files.images import Stack, write_tiff
+from napari_utile.files.runs import atomic_write
 from napari_utile.metrics.report import scores, whole_of
 from napari_utile.settings import PredictSettings, TrainSettings
 
@@ -120,8 +122,11 @@ def confusion(plane: ValidationPlane, predicted: NDArray[np.float32]) -> NDArray
 
 
 def write_truth(folder: Path, images: Sequence[Stack], data: TrainingData) -> None:
-    """Write image and truth of the validation part."""
-    for layer in layers(images, data.split.validation):
+    """Write image and truth of the validation part, and where in the image it lies."""
+    found = layers(images, data.split.validation)
+    lies = [layer.lies(data.split.validation) for layer in found]
+    atomic_write(folder / "places.json", json.dumps(lies, indent=2).encode())
+    for layer in found:
         pixels = [cut(images, data.split.validation[i]).data for i in layer.places]
         layer.write(folder / "image", [p if len(p) > 1 else p[0] for p in pixels])
         layer.write(folder / "truth", [truth_of(data.validation[i]) for i in layer.places])
@@ -160,6 +165,12 @@ class Layer:
     places: list[int]
     image: Stack
     suffix: str
+
+    def lies(self, regions: Sequence[Region]) -> dict[str, Any]:
+        """Say which slices of the image it is made of, and where (y, x) its corner is there."""
+        corner = [int(side.start or 0) for side in regions[self.places[0]].window]
+        slices = [[int(i) for i in regions[place].index] for place in self.places]
+        return {"suffix": self.suffix, "slices": slices, "corner": corner}
 
     def write(self, name: Path, planes: Sequence[NDArray[Any]]) -> None:
         """Write planes (Y, X) or (C, Y, X), one per region, as one TIFF."""

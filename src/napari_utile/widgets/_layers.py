@@ -294,3 +294,8 @@ def placement(layer: Layer, axes: str) -> dict[str, Any]:
         "units": [layer.units[i] for i in kept],
         "axis_labels": [layer.axis_labels[i] for i in kept],
     }
+
+
+def moved(place: dict[str, Any], offset: Any) -> NDArray[Any]:
+    """Give the `translate` of a layer at `place` that begins `offset` pixels further on."""
+    return place["translate"] + place["rotate"] @ place["shear"] @ (place["scale"] * offset)

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_utile.events import PreviewReady
 from napari_utile.files.images import open_image
+from napari_utile.widgets._layers import moved
 
 PAUSE = 200
 """Milliseconds between two looks at a result that grows."""
@@ -92,8 +93,8 @@ class Preview:
         """Show another picture, on the slice and at the place that it was made of."""
         pixels = open_image(Path(event.path)).plane()[0]
         pixels = pixels[(np.newaxis,) * len(event.index)]
-        corner = self._place["scale"] * (*event.index, *event.origin)
-        place = self._place | {"translate": self._place["translate"] + corner}
+        corner = moved(self._place, (*event.index, *event.origin))
+        place = self._place | {"translate": corner}
         if self.layer in self._viewer.layers:
             self.layer.data, self.layer.translate = pixels, place["translate"]
         elif self.layer is None:  # once it is removed it stays away

@@ -19,6 +19,7 @@ class ScoreTable(QTableWidget):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(24)
         self.setMinimumHeight(160)
+        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
 
     def show_rows(self, rows: Sequence[Mapping[str, Any]], bold: Collection[int] = ()) -> None:
         """Fill the table anew; names are those of the first row, a value may be a `Spread`."""
@@ -33,8 +34,16 @@ class ScoreTable(QTableWidget):
         for j, name in enumerate(names):
             self.horizontalHeaderItem(j).setToolTip(name)
         self.resizeColumnsToContents()
-        self.setSortingEnabled(True)
-        self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)  # by what the user last chose
+
+    def text(self) -> str:
+        """Write the table as a spreadsheet takes it, in the order in which it is seen."""
+        columns = range(self.columnCount())
+        lines = [[self.horizontalHeaderItem(j).toolTip() for j in columns]]
+        for i in range(self.rowCount()):
+            cells = [self.item(i, j).value for j in columns]
+            lines.append([as_text(x) if isinstance(x, Spread) else str(x) for x in cells])
+        return "".join("\t".join(line) + "\n" for line in lines)
 
 
 class Spread(float):
