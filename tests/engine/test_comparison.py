@@ -324,14 +324,28 @@ def test_the_guard_band_fits_the_largest_network(tmp_path):
     assert guards == {"both": 2 * 22 + 1, "shallow": 2 * 10 + 1}
 
 
-def test_seeds_share_the_split_of_several_images(tmp_path):
+def test_the_guard_band_is_that_of_the_network_that_sees_most(tmp_path, monkeypatch):
+    fields = {"unet": 45, "fcn": 101, "segnet": 77}
+    monkeypatch.setattr(comparison, "receptive_field", lambda s: fields[s.network])
+    candidates = [comparison.Candidate(TrainSettings(network=n), tmp_path) for n in fields]
+    assert comparison.guard_band(candidates) == 101
+
+
+def test_seeds_share_the_split_of_several_images(tmp_path, monkeypatch):
+    """Alone, each seed would choose other images to validate by."""
+    splits = []
+
+    def run_training(*stacks_and_settings, split):
+        splits.append(split)
+        return (yield from real(*stacks_and_settings, split=split))
+
+    real = comparison.run_training
+    monkeypatch.setattr(comparison, "run_training", run_training)
     images, labels = zip(*(cells((32, 40), seed) for seed in range(5)), strict=True)
     settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), seeds=(0, 1, 2))
     drained(started(settings, tmp_path, (list(images), list(labels))))
-    regions = [
-        Run(tmp_path / f"unet-seed{seed}").recorded()[0].facts["split"] for seed in range(3)
-    ]
-    assert len(set(regions)) == 1
+    assert len(splits) == 3
+    assert splits[0] is not None and splits == [splits[0]] * 3
     truth = open_image(tmp_path / "validation/truth.tif").read()
     for seed in range(3):
         found = open_image(tmp_path / f"unet-seed{seed}/validation/probabilities.tif").read()
