@@ -115,6 +115,14 @@ def test_fault_17_then_tiles_become_smaller():
     assert (short.progress.step, short.sampler.output) == (1, 8)
 
 
+def test_smaller_tiles_are_drawn_anew():
+    short, fresh = learner(most=8**2, batch=2), learner(batch=2, tile=8)
+    fresh.sampler.draw(2)  # the large ones, which were given up
+    assert learnt(short)[1] == pytest.approx(learnt(fresh)[1], rel=1e-5)
+    for one, other in zip(gradients(short), gradients(fresh), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
 @pytest.mark.parametrize("resizes", [True, False])
 def test_fault_17_at_last_everything_that_counts_is_named(resizes):
     short = learner(most=0, batch=2, resizes=resizes)
