@@ -107,6 +107,12 @@ def test_hard_tiles_are_no_trouble():
     assert after(losses, []) == []
 
 
+def test_hard_tiles_in_a_row_are_no_trouble_below_the_start():
+    losses = curve(0.8, 0.1, 300)
+    losses[200:230] = 0.5
+    assert after(losses, []) == []
+
+
 def test_a_network_that_learns_late_is_no_trouble():
     losses = [*np.full(80, 0.69), *curve(0.69, 0.2, 120)]
     assert after(losses, [(60, 0.69, 0.67), (120, 0.5, 0.4), (200, 0.3, 0.3)]) == []
