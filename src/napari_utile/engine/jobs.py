@@ -278,7 +278,7 @@ def predict_file(
 
 def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, None, T]:
     """Pass events on, and keep them in the run folder."""
-    began = monotonic()
+    began, event = monotonic(), None
     try:
         while True:
             event = next(events)
@@ -288,6 +288,8 @@ def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, No
         return end.value
     except GeneratorExit:
         events.close()  # its checkpoint does not count what is recorded from here on
+        if isinstance(event, RunDone):  # closed by who needs no more than the last event
+            raise
         run.record(RunDone(out=str(run.folder), seconds=monotonic() - began, stopped=True))
         raise
     finally:
