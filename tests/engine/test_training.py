@@ -499,3 +499,14 @@ def test_a_stopped_epoch_keeps_its_mean_loss():
     assert stopped[-1].train_loss == pytest.approx(
         np.mean([event.loss for event in whole if isinstance(event, StepDone)])
     )
+
+
+def test_every_epoch_has_the_mean_loss_of_its_own_steps():
+    losses, epochs = [], 0
+    for event in start(settings(steps=9, validations=3))[0]:
+        if isinstance(event, StepDone):
+            losses.append(event.loss)
+        elif isinstance(event, EpochDone):
+            assert event.train_loss == pytest.approx(np.mean(losses), rel=1e-6)
+            losses, epochs = [], epochs + 1
+    assert epochs == 3
