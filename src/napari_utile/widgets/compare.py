@@ -66,7 +66,7 @@ class ComparePanel(QScrollArea):
             groups=GROUPS,
             without=SINGLE,
         )
-        self.folder = PathChoice("a new folder for every comparison")
+        self.folder = PathChoice("a new folder")
         self.controls = RunControls("Compare", self._collect)
         self.curves = NetworkCurves()
         self.table = ScoreTable()

@@ -32,7 +32,7 @@ class SegmentPanel(QScrollArea):
         self.model = PathChoice("folder of a model or of a run")
         self.image = LayerChoice(napari_viewer, Image)
         self.form: Form[PredictSettings] = Form(PredictSettings, MAIN)
-        self.output = PathChoice("a new folder for every result", new=".zarr")
+        self.output = PathChoice("a new folder", new=".zarr")
         self.controls = RunControls("Segment", self._collect)
         self.result: Result | None = None
 

@@ -51,8 +51,8 @@ class TrainPanel(QScrollArea):
         self.pair = PairChoice(napari_viewer)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.form: Form[TrainSettings] = Form(TrainSettings, MAIN, groups=GROUPS)
-        self.start_from = PathChoice("random weights, or a model")
-        self.folder = PathChoice("a new folder for every run")
+        self.start_from = PathChoice("random weights")
+        self.folder = PathChoice("a new folder")
         self.controls = RunControls("Train", self._collect)
         self.look = self.controls.add_button(
             "Preview",
