@@ -41,6 +41,7 @@ PLAIN = {
 RECIPES = {
     "default": {},
     "no weight map": {"w0": 0.0},
+    "w0 10": {"w0": 10.0},
     "no elastic": {"elastic": 0.0},
     "flips only": {"elastic": 0.0, "rotation": 0.0, "deformed": 0.0, "gray": 0.0},
     "every tile deformed": {"deformed": 1.0},

@@ -134,7 +134,7 @@ def test_weights_are_the_weight_map_of_the_training_labels(class_balance):
 
 def test_weights_of_one_divided_image_are_those_of_its_training_block():
     image, objects = cells((40, 80))
-    data = prepared(image, objects, class_balance=True)
+    data = prepared(image, objects, w0=10, class_balance=True)
     end = data.training[0].image.shape[2]
     np.testing.assert_allclose(
         data.training[0].weights, weight_map(objects[:, :end]), rtol=1e-5
@@ -145,7 +145,7 @@ def test_touching_objects_are_parted_and_the_gap_is_stressed():
     image, _ = cells((3, 16, 16))
     objects = np.zeros((3, 16, 16), int)
     objects[:, 2:14, 2:8], objects[:, 2:14, 8:14] = 1, 2
-    data = prepared(image, objects, class_balance=False)
+    data = prepared(image, objects, w0=10, class_balance=False)
     gap = data.training[0].classes[8, 2:14] == 0
     assert gap.sum() == 1
     # eq. 2 with d1 = d2 = 1

@@ -119,7 +119,9 @@ def test_the_best_model_on_disk_is_the_one_returned(tmp_path):
 @pytest.mark.parametrize("rate", [0.01, 0.5])
 def test_the_model_is_the_network_of_the_best_validation(rate):
     # with the higher rate it is not the last one
-    settings = tiny(steps=8, validations=8, learning_rate=rate, schedule="constant", seed=1)
+    settings = tiny(
+        steps=8, validations=8, learning_rate=rate, schedule="constant", seed=1, w0=10
+    )
     data = ready(*stacks(*cells()), settings)
     events, model = drained(training_run(data, settings, None))
     losses = [event.val_loss for event in events if isinstance(event, EpochDone)]
