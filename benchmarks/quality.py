@@ -103,7 +103,7 @@ def measured(name: str, folder: Path, recipe: str, seed: int, steps: int | None)
 def train(images: list, labels: list, settings: TrainSettings) -> tuple[utile.Model, int]:
     """Drain a run; give back its model, and how many steps it took."""
     from napari_utile.engine.jobs import run_training
-    from napari_utile.files.stacks import as_stack
+    from napari_utile.files.images import as_stack
 
     truths = [as_stack(ids, name="labels") for ids in labels]
     stacks = [as_stack(image, shape=t.shape) for image, t in zip(images, truths, strict=True)]

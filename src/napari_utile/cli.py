@@ -29,6 +29,7 @@ from napari_utile.console import (
     MEND,
     STOPPED,
     follow,
+    ignoring_stops,
     print_table,
     print_warning,
     report,
@@ -103,12 +104,18 @@ class Train(_Run, TrainSettings):
 
     def run(self) -> int:
         options = self.options()
-        from napari_utile.engine.jobs import train_files
+        from napari_utile.engine.distributed import joined
+        from napari_utile.engine.jobs import follow_training, train_files
 
-        run = train_files(
-            self.image, self.labels, self.out, options, self.overwrite, self.warm_start
-        )
-        return report(run, self.events, self.json_)
+        with joined(options.device) as group:
+            if not group.leads:
+                with ignoring_stops():
+                    follow_training(self.image, self.labels, options)
+                return DONE
+            run = train_files(
+                self.image, self.labels, self.out, options, self.overwrite, self.warm_start
+            )
+            return report(run, self.events, self.json_)
 
 
 class Augment(_Run, TrainSettings):

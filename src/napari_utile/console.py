@@ -98,6 +98,20 @@ class StopRequest:
             self.asked |= os.getppid() != PARENT
 
 
+@contextmanager
+def ignoring_stops() -> Iterator[None]:
+    """Leave it to another process to heed a signal to stop."""
+    previous = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def _is_pipe(stream: Any) -> bool:
     try:
         mode = os.fstat(stream.fileno()).st_mode

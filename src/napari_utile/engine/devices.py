@@ -16,13 +16,17 @@ CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 def choose_device(name: str = "auto") -> torch.device:
     """Give the device of that name; "auto" is the GPU if it can be used, else the CPU.
 
+    Of several processes on a machine, each has its own GPU: LOCAL_RANK says which.
+
     Raises
     ------
     UserError
         If there is no such device here. It says why.
     """
     if name == "auto":
-        return torch.device("cpu" if reasons_without_gpu() else "cuda")
+        name = "cpu" if reasons_without_gpu() else "cuda"
+    if name == "cuda" and (rank := os.environ.get("LOCAL_RANK")):
+        name = f"cuda:{rank}"
     try:
         device = torch.device(name)
     except RuntimeError:

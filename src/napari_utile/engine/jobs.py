@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from napari_utile.arrays.splits import Split
 from napari_utile.engine.checkpoints import WAYS_OUT, Checkpoints, Plan
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
+from napari_utile.engine.distributed import Group, ending_with_the_leader
 from napari_utile.engine.model import Model, load_model
 from napari_utile.engine.outputs import Output, check_result
 from napari_utile.engine.prediction import check_channels, tile_size
 from napari_utile.engine.prediction import predict as predict_tiles
-from napari_utile.engine.training_run import ready, training_run
+from napari_utile.engine.training_run import follow, ready, training_run
 from napari_utile.engine.training_run import warm_start as warm_start_of
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
@@ -109,11 +110,38 @@ def train_files(
 
     See `run_training`.
     """
-    stacks, truths = [], []
-    for image, label in pairs(images, labels):
-        truths.append(open_image(label))
-        stacks.append(open_image(image))
+    stacks, truths = opened(images, labels)
     return (yield from run_training(stacks, truths, settings, out, overwrite, warm_start))
+
+
+def follow_training(images: str | Path, labels: str | Path, settings: TrainSettings) -> None:
+    """Take part in the `train_files` of the first process, which says whatever goes wrong."""
+    with ending_with_the_leader():
+        try:
+            stacks, truths = opened(images, labels)
+            data = ready(stacks, truths, settings)
+            plan = Plan.of(settings, stacks, truths, data.split)
+        except (UserError, OSError) as error:
+            disagreement(str(error))
+            return
+        if not disagreement(plan):
+            follow(data, settings)
+
+
+def disagreement(mine: Plan | str) -> str:
+    """Lay the plans of all processes side by side; say what keeps them from one run.
+
+    A process that has no plan says why.
+    """
+    group = Group.here()
+    first, *others = group.collect(mine)
+    assert isinstance(first, Plan)
+    for rank, theirs in enumerate(others, start=1):
+        if isinstance(theirs, str):
+            return f"Process {rank} of {group.size}: {theirs}"
+        if differences := first.differences(theirs):
+            return f"Process {rank} of {group.size} differs: {'; '.join(differences)}."
+    return ""
 
 
 def run_training(
@@ -174,6 +202,8 @@ def run_training(
         data = ready(images, labels, settings, split)
         warm = warm_start_of(warm_start, settings, data) if warm_start else None
         plan = Plan.of(settings, images, labels, data.split, warm.weights if warm else None)
+        if reason := disagreement(plan):
+            raise UserError(reason)
         checkpoints = Checkpoints(run.checkpoint, plan)
         if not overwrite and checkpoints.find() and checkpoints.state:
             run.cut_back(checkpoints.state["events"])
@@ -303,6 +333,15 @@ def drain(run: Generator[Any, None, T]) -> T:
             next(run)
         except StopIteration as end:
             return end.value
+
+
+def opened(images: str | Path, labels: str | Path) -> tuple[list[Stack], list[Stack]]:
+    """Open one image and its labels, or those of two folders or globs that pair by name."""
+    stacks, truths = [], []
+    for image, label in pairs(images, labels):
+        truths.append(open_image(label))
+        stacks.append(open_image(image))
+    return stacks, truths
 
 
 def stacks_of(images: Images, labels: Images) -> tuple[list[Stack], list[Stack]]:

@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_utile.engine.augmentation import Draw
 from napari_utile.engine.batches import Batch, TileSampler
 from napari_utile.engine.devices import is_out_of_memory
+from napari_utile.engine.distributed import Group, share_statistics
 from napari_utile.engine.losses import total_weight, weighted_cross_entropy
 from napari_utile.engine.tile_size import Network
 from napari_utile.errors import UserError
@@ -92,12 +94,16 @@ class Learner:
         places: Sequence[str] = (),
         resized: Callable[[int], TileSampler] | None = None,
     ):
+        self.group = Group.here()
+        if self.group.size > 1:
+            network = share_statistics(network, sampler.device)
         self.network, self.sampler, self.resized = network, sampler, resized
         self.settings, self.dtype, self.places = settings, dtype, places
         self.batch = settings.batch * (WINDOWS if network.trains_on_windows else 1)
         self.optimizer = make_optimizer(network, settings)
         self.progress = Progress()
         self.parts = 1
+        self._forward = self.group.averaging(network)
 
     @property
     def device(self) -> torch.device:
@@ -106,6 +112,8 @@ class Learner:
 
     def learn(self, rate: float) -> Generator[Warned, None, float]:
         """Draw a batch, follow its gradient once at a learning rate, and return its loss.
+
+        Of several processes, each learns its share of the batch.
 
         Yields
         ------
@@ -119,6 +127,10 @@ class Learner:
         UserError
             If not even a single small tile fits into the memory.
         """
+        if self.group.leads:
+            self.group.lead(rate)
+        else:
+            self._part_from_the_leader()
         draws, loss = yield from self._gradient()
         if not torch.isfinite(loss):
             raise FloatingPointError(
@@ -131,15 +143,23 @@ class Learner:
         self.progress.step += 1
         return float(loss.item())
 
+    def leave(self) -> None:
+        """Let the other processes end, and let go of what connects to them."""
+        if self.group.leads:
+            self.group.dismiss()
+        self._forward = self.network
+
     def _gradient(self) -> Generator[Warned, None, tuple[list[Draw], Tensor]]:
         """Leave the gradient of a batch in the parameters, however little memory there is."""
         draws = self.sampler.draw(self.batch)
         while True:
             try:
-                return draws, self._loss(self.sampler.render(draws))
+                return draws, self._loss(self.sampler.render(self.group.share(draws)))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+            if self.group.size > 1:  # the others wait for what this one cannot compute
+                raise UserError(self.too_large())
             # not before here: the error held on to what the step had allocated
             self.optimizer.zero_grad()
             if self.device.type == "cuda":
@@ -153,16 +173,21 @@ class Learner:
     def _loss(self, batch: Batch) -> Tensor:
         """Compute the loss of a batch and its gradient, each the sum over its parts."""
         self.optimizer.zero_grad()
-        total = total_weight(batch.classes, batch.weights)
+        total = self.group.sum(total_weight(batch.classes, batch.weights))
         losses = []
         for part in parts(batch, self.parts):
             images = part.images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
-                scores = self.network(images)
+                scores = self._forward(images)
             loss = weighted_cross_entropy(scores, part.classes, part.weights, total)
-            loss.backward()
+            (loss * self.group.size).backward()  # of which the processes take the mean
             losses.append(loss.detach())
-        return torch.stack(losses).sum()
+        return self.group.sum(torch.stack(losses).sum())
+
+    def _part_from_the_leader(self) -> None:
+        """Draw other numbers for dropout than the other processes, the same in every run."""
+        numbers = (self.settings.seed, self.progress.step, self.group.rank)
+        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
     def _divide(self) -> str:
         """Run batches in twice as many parts."""
@@ -232,7 +257,7 @@ class Learner:
         if state["tile"] != self.sampler.output:
             self._resize(state["tile"])
         self.sampler.restore(state["sampler"])
-        self.parts = state["parts"]
+        self.parts = state["parts"] if self.group.size == 1 else 1
         self.progress = Progress(**state["progress"])
         restore_random_state(state["random"], self.device)
 

@@ -7,6 +7,7 @@ import torch
 
 from napari_utile.engine.budget import Budget
 from napari_utile.engine.devices import is_out_of_memory
+from napari_utile.engine.distributed import is_left_alone
 from napari_utile.engine.learner import Learner, Progress
 from napari_utile.engine.validation import Validation, ValidationPlane, validate
 from napari_utile.errors import UserError
@@ -103,6 +104,11 @@ def train(
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise UserError(learner.too_large()) from None
+        if is_left_alone(error):
+            raise UserError(
+                f"Another process of the run has ended after step {progress.step}: the same "
+                "command goes on from the last validation."
+            ) from error
         if not is_lost(error):
             raise
         raise UserError(

@@ -1,6 +1,7 @@
 """A whole training run: from stacks to the best model, kept in memory and in its folder."""
 
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from inspect import signature
 from math import ceil
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_utile.engine.best import Best
 from napari_utile.engine.budget import Budget
 from napari_utile.engine.checkpoints import Checkpoints
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
+from napari_utile.engine.distributed import Group
 from napari_utile.engine.learner import Learner, Progress
 from napari_utile.engine.model import Model
 from napari_utile.engine.preparation import TrainingData, prepare
@@ -52,6 +54,12 @@ def ready(
     data = prepare(images, labels, settings, receptive_field(settings), split)
     with torch.device("meta"):
         network = build(settings, data.channels, len(data.ids))
+    tiles, processes = settings.batch, Group.here().size
+    if tiles < processes and not network.trains_on_windows:
+        raise UserError(
+            f"{processes} processes cannot share a batch of {tiles}: give each of them at "
+            "least one tile."
+        )
     tile, step = training_tile(network, settings, data), network.stride_alignment
     # batch norm has nothing to average over where one pixel is left at the bottom
     is_alone = settings.batch == 1 and network.padding == "same" and tile <= step
@@ -86,7 +94,42 @@ def training_run(
         Weights to begin with.
     """
     job = _TrainingRun(data, settings, run, checkpoints, warm)
-    return (yield from job.budget.standing_while_held(job.events()))
+    try:
+        return (yield from job.budget.standing_while_held(job.events()))
+    finally:
+        job.learner.leave()
+
+
+def follow(data: TrainingData, settings: TrainSettings) -> None:
+    """Take part in the run of another process, until it ends. Nothing is written."""
+    learner = make_learner(data, settings)
+    try:
+        learner.restore(learner.group.hand_out())
+        for rate in learner.group.rates():
+            with suppress(FloatingPointError):  # the leader finds the same, and ends
+                for _ in learner.learn(rate):
+                    pass
+    finally:
+        learner.leave()
+
+
+def make_learner(
+    data: TrainingData, settings: TrainSettings, warm: WarmStart | None = None
+) -> Learner:
+    """Build the network on the device, and all that it learns with."""
+    device = choose_device(settings.device)
+    torch.manual_seed(settings.seed)
+    network = build(settings, data.channels, len(data.ids))
+    if warm:
+        network.load_state_dict(warm.weights)
+    network = network.to(device).to(memory_format=torch.channels_last)
+
+    def tiles(side: int) -> TileSampler:
+        return make_sampler(network, data, settings, side, device)
+
+    tile = training_tile(network, settings, data)
+    dtype = autocast_dtype(device, settings.precision, training=True)
+    return Learner(network, tiles(tile), settings, dtype, places(data), resized=tiles)
 
 
 class _TrainingRun:
@@ -103,35 +146,24 @@ class _TrainingRun:
         self.data, self.settings, self.run = data, settings, run
         self.checkpoints, self.warm = checkpoints, warm
         self.budget = Budget(settings.steps, settings.minutes)
-        device = choose_device(settings.device)
-        dtype = autocast_dtype(device, settings.precision, training=True)
-        self.device = describe(device, dtype)
-        torch.manual_seed(settings.seed)
-        network = build(settings, data.channels, len(data.ids))
-        if warm:
-            network.load_state_dict(warm.weights)
-        network = network.to(device).to(memory_format=torch.channels_last)
-
-        def tiles(side: int) -> TileSampler:
-            return make_sampler(network, data, settings, side, device)
-
-        self.tile = training_tile(network, settings, data)
-        self.learner = Learner(
-            network, tiles(self.tile), settings, dtype, places(data), resized=tiles
-        )
-        self.best = Best(network, data, settings, run)
+        self.learner = make_learner(data, settings, warm)
+        self.best = Best(self.learner.network, data, settings, run)
         self.watch = Watch(settings, data.ids)
         self.said: list[str] = []
 
     def events(self) -> Generator[Event, None, Model]:
         """Begin, or go on; train, and report."""
         out = str(self.run.folder) if self.run else ""
+        learner = self.learner
         facts = self.best.facts | self._begin()
+        if learner.group.size > 1:
+            facts["processes"] = learner.group.size
+            learner.group.hand_out(learner.state())
         try:
             yield RunStarted(
                 job="train",
                 out=out,
-                device=self.device,
+                device=describe(learner.device, learner.dtype),
                 total=self.settings.steps,
                 minutes=self.settings.minutes,
                 facts=facts,
@@ -139,11 +171,11 @@ class _TrainingRun:
             for message in self._doubts():
                 yield Warned(message=message)
         except GeneratorExit:  # stopped before the first step
-            if not self.learner.progress.epoch:
+            if not learner.progress.epoch:
                 self.best.keep(None)
             raise
         validation = self.data.validation
-        steps = train(self.learner, validation, self.budget, self.best.keep, self.save)
+        steps = train(learner, validation, self.budget, self.best.keep, self.save)
         try:
             for event in steps:
                 troubles = list(self._look_at(event))  # before a stop is saved
@@ -155,7 +187,7 @@ class _TrainingRun:
                     yield Warned(message=message)
         finally:
             steps.close()
-        if reason := early_end(self.learner.progress, self.settings):
+        if reason := early_end(learner.progress, self.settings):
             yield Warned(message=reason)
         model = self.best.model
         yield RunDone(out=out, seconds=self.budget.seconds, scores=model.scores, reason=reason)
@@ -209,8 +241,9 @@ class _TrainingRun:
         yield from self.data.warnings
         if self.settings.device == "auto" and (reason := unused_gpu()):
             yield reason
-        if self.tile < self.settings.tile and not network.trains_on_windows:
-            yield f"The images are small: the training tile is {self.tile} px."
+        tile = self.learner.sampler.output
+        if tile < self.settings.tile and not network.trains_on_windows:
+            yield f"The images are small: the training tile is {tile} px."
 
 
 def early_end(progress: Progress, settings: TrainSettings) -> str:

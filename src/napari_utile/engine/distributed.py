@@ -1,0 +1,206 @@
+"""One run on several processes, of one machine or many, that torchrun has started.
+
+All draw the whole batch from the same random numbers, and each learns its own share of it.
+The first process leads: it alone keeps the time, validates, writes and speaks. The others
+follow: they take a step whenever it does, and end when it ends.
+"""
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from math import isnan, nan
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from napari_utile.engine.devices import choose_device
+from napari_utile.errors import UserError
+
+PATIENCE = timedelta(days=7)
+"""For which the others wait while the first validates, or stands still."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of a run, as one of them sees them.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which process this is, and how many there are. One alone asks nobody.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def here(cls) -> "Group":
+        """Give the group that this process has joined."""
+        if not (distributed.is_available() and distributed.is_initialized()):
+            return cls()
+        return cls(distributed.get_rank(), distributed.get_world_size())
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the first process."""
+        return self.rank == 0
+
+    def share(self, tiles: Sequence[T]) -> list[T]:
+        """Give the tiles of a batch that this process learns."""
+        return list(tiles[self.rank :: self.size])
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Add up a tensor over all processes."""
+        value = value.detach().clone()
+        if self.size > 1:
+            distributed.all_reduce(value)
+        return value
+
+    def averaging(self, network: nn.Module) -> nn.Module:
+        """Let the gradients of a network be averaged over the processes."""
+        if self.size == 1:
+            return network
+        return DistributedDataParallel(network)
+
+    def collect(self, mine: T) -> list[T]:
+        """Bring together what each process has."""
+        theirs: list[Any] = [None] * self.size
+        if self.size == 1:
+            return [mine]
+        distributed.all_gather_object(theirs, mine)
+        return theirs
+
+    def hand_out(self, given: Any = None) -> Any:
+        """Give what the first process has to all."""
+        box = [given]
+        if self.size > 1:
+            distributed.broadcast_object_list(box, device=torch.device("cpu"))
+        return box[0]
+
+    def lead(self, rate: float) -> None:
+        """Let the others take a step at a learning rate."""
+        if self.size > 1:
+            distributed.broadcast(torch.tensor(rate, dtype=torch.float64), src=0)
+
+    def dismiss(self) -> None:
+        """Let the others end."""
+        with suppress(RuntimeError):  # they may have ended already
+            self.lead(nan)
+
+    def rates(self) -> Iterator[float]:
+        """Follow: wait for every step, until there are no more."""
+        rate = torch.zeros((), dtype=torch.float64)
+        while True:
+            distributed.broadcast(rate, src=0)
+            if isnan(rate):
+                return
+            yield rate.item()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Group]:
+    """Join the other processes, if torchrun has started any.
+
+    Raises
+    ------
+    UserError
+        If there is no such device, or the other processes cannot be reached.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Group()
+        return
+    if not distributed.is_available():
+        raise UserError("This build of PyTorch trains on one process only.")
+    here = choose_device(device)
+    backend = "gloo"
+    if here.type == "cuda":
+        torch.cuda.set_device(here)
+        backend = "cpu:gloo,cuda:nccl"
+    try:
+        distributed.init_process_group(backend, timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"The other processes cannot be reached ({reason}).") from None
+    try:
+        yield Group.here()
+    finally:
+        gc.collect()  # what still holds the group would keep its threads beyond the end
+        distributed.destroy_process_group()
+
+
+@contextmanager
+def ending_with_the_leader() -> Iterator[None]:
+    """Take it for the end if the first process has gone without a word."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_left_alone(error):
+            raise
+
+
+def is_left_alone(error: RuntimeError) -> bool:
+    """Tell whether an error says that another process has ended."""
+    known = isinstance(error, distributed.DistError) if distributed.is_available() else False
+    return known or "gloo" in str(error)
+
+
+class SumOfAll(torch.autograd.Function):
+    """The sum of a tensor over all processes, through which gradients flow back to each."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        return Group.here().sum(value)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return Group.here().sum(gradient)
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch normalization by the statistics of the tiles of all processes, on CPUs.
+
+    It is what `torch.nn.SyncBatchNorm` is on GPUs.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        values, over = x.float(), (0, 2, 3)
+        count = SumOfAll.apply(values.new_tensor(x[:, 0].numel()))
+        mean = SumOfAll.apply(values.sum(over)) / count
+        centred = values - mean[:, None, None]
+        variance = SumOfAll.apply(centred.square().sum(over)) / count
+        self._follow(mean.detach(), variance.detach() * count / (count - 1))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        """Bring the running statistics nearer to those of a batch."""
+        assert self.num_batches_tracked is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+
+
+def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+    """Let batch normalization look at the tiles of all processes.
+
+    The names of the parameters and buffers stay as they are.
+    """
+    if device.type == "cuda":
+        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return converted
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm
+    return network
