@@ -502,6 +502,20 @@ def test_a_class_that_only_one_part_shows_is_named():
     assert doubt.startswith("No pixel for training has the id 8: it cannot be learnt.")
 
 
+def test_objects_painted_in_one_slice_alone_are_divided_by_blocks():
+    image, objects = cells((3, 24, 160))
+    labels = np.zeros(objects.shape, int)
+    labels[0] = 1 + (objects[0] > 0)  # objects and background
+    labels[1, ::5] = objects[1, ::5] == 0  # some background
+    data = prepared(image, labels, sparse=True, target="classes")
+    assert "along x, the same in every slice" in data.split.how
+    for plane in (*data.training[:1], data.validation[0].truth):
+        assert {0, 1} <= {*plane.classes.unique().tolist()}
+    assert "validation part" in refusal(
+        image, labels, sparse=True, target="classes", split="slice"
+    )
+
+
 def test_sparse_slices_with_background_alone_are_no_doubt():
     image, objects = cells((5, 16, 24))
     labels = 1 + (objects > 0)

@@ -1,6 +1,7 @@
 """From images and labels to what a run learns from: checked, divided, normalized, weighted."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Self
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE, Target, check_labels, training_target
 from napari_utile.arrays.sampling import density
-from napari_utile.arrays.splits import Region, Split, split
+from napari_utile.arrays.splits import Region, Split, Way, split
 from napari_utile.arrays.weight_maps import balance, border_term, gap_widths
 from napari_utile.engine.batches import Plane
 from napari_utile.engine.validation import HIDDEN, ValidationPlane
@@ -21,8 +22,8 @@ from napari_utile.files.images import Stack
 from napari_utile.files.stacks import memory_budget, size
 from napari_utile.settings import TrainSettings
 
-BYTES_OF_LABELS = 30
-"""Per pixel: ids, objects, classes, weights, and what making them takes for a while."""
+BYTES_OF_LABELS = 42
+"""Per pixel: ids, objects, classes, weights, density, and what making them takes for a while."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,9 @@ def check_room(images: Sequence[Stack]) -> None:
 def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
     """Divide the planes on which anything is annotated.
 
+    Slices that were painted in so few places that a part would lack objects or background
+    are divided by blocks, unless slices were asked for.
+
     Raises
     ------
     UserError
@@ -186,10 +190,17 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
         if (pair.target.classes[index] != IGNORE).any()
     ]
     classes = [pairs[i].target.classes[index] for i, index, _ in planes]
+
+    def divided(by: Way) -> Split:
+        share, seed = settings.validation, settings.seed
+        return split(planes, share, receptive_field, seed, by, classes)
+
     try:
-        parts = split(
-            planes, settings.validation, receptive_field, settings.seed, settings.split, classes
-        )
+        parts = divided(settings.split)
+        if settings.sparse and settings.split == "auto" and _fewest_classes(pairs, parts) < 2:
+            with suppress(ValueError):  # the slices may be too small
+                blocks = divided("block")
+                parts = blocks if _fewest_classes(pairs, blocks) > 1 else parts
     except ValueError as error:
         raise UserError(f"Training and validation need more labels: {error}.") from None
     for name, regions in (("training", parts.training), ("validation", parts.validation)):
@@ -215,6 +226,14 @@ def with_density(planes: Sequence[Plane], settings: TrainSettings) -> tuple[Plan
     return tuple(
         replace(plane, density=part.view(plane.classes.shape))
         for plane, part in zip(planes, parts, strict=True)
+    )
+
+
+def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
+    """Count the classes of the part that shows fewer."""
+    return min(
+        int(np.count_nonzero(_counts(pairs, part)))
+        for part in (parts.training, parts.validation)
     )
 
 
