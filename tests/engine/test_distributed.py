@@ -137,7 +137,7 @@ def test_a_stop_ends_all_and_one_process_goes_on(folder):
     assert alone.returncode == 0
 
 
-def test_fault_19_the_death_of_one_process_is_said_and_nothing_is_lost(folder):
+def test_the_death_of_one_process_is_said_and_nothing_is_lost(folder):
     command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations 20"
     first, second = start(folder, *2 * [command])
     wait_for_steps(folder / "run", 12)

@@ -63,6 +63,7 @@ class ComparisonLayers:
                 self._results.append((layer, part, number))
         self._add_names(list(folders), parts[0])
         self.show_in_a_row(is_row)
+        self._bring_into_view([index for part in parts for index in part.slices])
         self._viewer.reset_view()
 
     def show_in_a_row(self, is_row: bool) -> None:
@@ -90,6 +91,16 @@ class ComparisonLayers:
         name = f"validation image{part.suffix}"
         self._others.append(self._viewer.add_image(pixels, name=name, **self._look, **place))
 
+    def _bring_into_view(self, slices: list[list[int]]) -> None:
+        """Go to the first of these slices, unless one of them is in view."""
+        count = len(slices[0])
+        first, step = self._place["translate"][:count], self._place["scale"][:count]
+        dims = self._viewer.dims
+        axes = range(dims.ndim - 2 - count, dims.ndim - 2)
+        in_view = np.round((np.array([dims.point[axis] for axis in axes]) - first) / step)
+        if in_view.tolist() not in slices:
+            dims.set_point(axes, first + step * slices[0])
+
     def _add_names(self, names: list[str], part: "Part") -> None:
         """Write above each picture whose it is."""
         origins = [
@@ -103,7 +114,7 @@ class ComparisonLayers:
                 size=1,
                 face_color="transparent",
                 border_color="transparent",
-                text={"string": names, "anchor": "lower_left", "color": "white", "size": 12},
+                text={"string": names, "anchor": "upper_left", "color": "white", "size": 8},
                 units=self._place["units"][-2:],
             )
         )

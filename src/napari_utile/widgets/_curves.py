@@ -22,11 +22,12 @@ class Curves(Plots):
     def __init__(self) -> None:
         super().__init__(PREFERRED)
         self._steps = self._loss.plot(pen=pg.mkPen(TRAINING + "48"))
-        self._mean = self._loss.plot(pen=pg.mkPen(TRAINING, width=2), name="training")
-        self._validation = dotted(self._loss, VALIDATION, "validation")
-        self._iou = dotted(self._score, IOU, "iou")
+        self._mean = self._loss.plot(pen=pg.mkPen(TRAINING, width=2))
+        self._validation = dotted(self._loss, VALIDATION)
+        self._iou = dotted(self._score, IOU)
         self._chosen = dotted(self._score, CHOSEN)
         self._best = [_best_line(self._loss, "best"), _best_line(self._score, "")]
+        self.keys[0].show_names({"training": TRAINING, "validation": VALIDATION})
         self.clear()
 
     def clear(self) -> None:
@@ -82,18 +83,13 @@ class Curves(Plots):
         self._mean.setData(steps, self.means)
         self._validation.setData(epochs, [e.val_loss for e in self.epochs])
         self._iou.setData(epochs, values(self.epochs, "iou"))
-        self._draw_chosen(epochs)
+        name = self.score.currentText()
+        self._chosen.setData(epochs, values(self.epochs, name))
+        self.keys[1].show_names({"iou": IOU} | ({name: CHOSEN} if name else {}))
         for line in self._best:
             line.setVisible(self.best is not None)
             if self.best is not None:
                 line.setValue(self.best.step)
-
-    def _draw_chosen(self, steps: list[int]) -> None:
-        name, legend = self.score.currentText(), self._score.legend
-        self._chosen.setData(steps, values(self.epochs, name))
-        legend.removeItem(self._chosen)
-        if name:
-            legend.addItem(self._chosen, name)
 
 
 def _best_line(plot: pg.PlotItem, label: str) -> pg.InfiniteLine:

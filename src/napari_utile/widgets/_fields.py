@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,6 +19,8 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 LARGEST_SPIN = 2**31 - 1
+ROW, PADDING = 20, 4
+"""Height of a line of a list, and what a theme may leave free above and below them, px."""
 CHECKED, UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
@@ -108,9 +110,9 @@ class TickList(QListWidget):
         for name in names:
             item = QListWidgetItem(name, self)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setSizeHint(QSize(0, ROW))
         self.tick(names)
-        rows = sum(max(20, self.sizeHintForRow(row)) for row in range(self.count()))
-        self.setFixedHeight(rows + 2 * self.frameWidth() + 2)
+        self.setFixedHeight(ROW * self.count() + 2 * self.frameWidth() + 2 * PADDING)
 
     def ticked(self) -> list[str]:
         """List the names that are ticked."""

@@ -25,6 +25,7 @@ class NetworkCurves(Plots):
         self._lines: dict[tuple[str, int], tuple] = {}
         for plot in (self._loss, self._score):
             plot.clear()
+        self.keys[0].show_names({})
 
     def add(self, network: str, seed: int, event: EpochDone) -> None:
         """Take one more validation of a run, in place of those from its step on."""
@@ -43,13 +44,10 @@ class NetworkCurves(Plots):
             score.setData(steps, values(epochs, self.score.currentText()))
 
     def _new_lines(self, network: str) -> tuple:
-        """Add the lines of a run; the first of a network tells its color in the legend."""
+        """Add the lines of a run, and its network to the key."""
         color = color_of(network)
-        is_first = all(name != network for name, _ in self._lines)
-        return (
-            dotted(self._loss, color, network if is_first else None),
-            dotted(self._score, color),
-        )
+        self.keys[0].show_names(self.keys[0].names | {network: color})
+        return dotted(self._loss, color), dotted(self._score, color)
 
 
 def color_of(network: str) -> str:

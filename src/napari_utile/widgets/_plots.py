@@ -1,16 +1,18 @@
 """What every picture of training has: losses above, a score below, drawn now and then."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_utile.events import EpochDone
 
 PAUSE = 200
 """Milliseconds between two drawings."""
+FEWEST = 10
+"""Steps that the axis shows at least: there is no half step."""
 
 
 class Plots(QWidget):
@@ -26,22 +28,24 @@ class Plots(QWidget):
         super().__init__()
         graphics = pg.GraphicsLayoutWidget()
         graphics.setBackground(None)
-        graphics.ci.setContentsMargins(0, 4, 8, 0)
+        graphics.ci.setContentsMargins(0, 4, 8, 4)
+        self.keys = Key(), Key()
         self.score = ScoreChoice(preferred)
         self.score.changed.connect(self._draw_soon)
         row = QHBoxLayout()
-        row.addStretch()
+        row.addWidget(self.keys[1], 1)
         row.addWidget(QLabel("score"))
         row.addWidget(self.score)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        column.addWidget(self.keys[0])
         column.addWidget(graphics)
         column.addLayout(row)
-        self.setFixedHeight(310)
+        graphics.setFixedHeight(280)
 
-        self._loss = _plot(graphics, "loss", legend=(-12, 2))
-        self._score = _plot(graphics, "score", legend=(-12, -2))
+        self._loss = _plot(graphics, "loss")
+        self._score = _plot(graphics, "score")
         self._loss.hideAxis("bottom")
         self._score.setLabel("bottom", "step")
         self._score.setXLink(self._loss)
@@ -59,6 +63,26 @@ class Plots(QWidget):
     def _draw_soon(self) -> None:
         if not self._pause.isActive():
             self._pause.start()
+
+
+class Key(QLabel):
+    """Says which color is what, beside a plot: within it, curves would run through the words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.RichText)
+        self.names: dict[str, str] = {}
+
+    def show_names(self, names: Mapping[str, str]) -> None:
+        """Show names and their colors."""
+        if names != self.names:
+            self.names = dict(names)
+            entries = (
+                f'<span style="color: {color}">●</span>&nbsp;{name.replace("-", "&#8209;")}'
+                for name, color in names.items()
+            )
+            self.setText("&nbsp; ".join(entries))
 
 
 class ScoreChoice(QComboBox):
@@ -91,10 +115,10 @@ def values(epochs: Sequence[EpochDone], name: str) -> list[float]:
     return [epoch.scores.get(name, float("nan")) for epoch in epochs]
 
 
-def dotted(plot: pg.PlotItem, color: str, name: str | None = None) -> pg.PlotDataItem:
+def dotted(plot: pg.PlotItem, color: str) -> pg.PlotDataItem:
     """Add a line with a dot for each validation."""
     return plot.plot(
-        pen=pg.mkPen(color, width=2), name=name, connect="finite",
+        pen=pg.mkPen(color, width=2), connect="finite",
         symbol="o", symbolSize=5, symbolBrush=color, symbolPen=None,
     )  # fmt: skip
 
@@ -104,15 +128,13 @@ def earlier(points: Sequence[Any], step: int) -> list[Any]:
     return [point for point in points if point.step < step]
 
 
-def _plot(
-    graphics: pg.GraphicsLayoutWidget, title: str, legend: tuple[int, int]
-) -> pg.PlotItem:
+def _plot(graphics: pg.GraphicsLayoutWidget, title: str) -> pg.PlotItem:
     plot = graphics.addPlot(row=graphics.ci.layout.rowCount(), col=0)
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.setLabel("left", title)
     plot.showGrid(x=True, y=True, alpha=0.15)
-    plot.addLegend(offset=legend, colCount=2, labelTextSize="8pt")
+    plot.setLimits(minXRange=FEWEST)
     for side in ("left", "bottom"):
         axis = plot.getAxis(side)
         axis.enableAutoSIPrefix(False)

@@ -18,10 +18,12 @@ PARTS = {None: "transparent", 1: "#56b4e9", 2: "#e69f00"}
 """Colors of training and validation, told apart by every kind of color vision."""
 NAMES = {"index": [1, 2], "part": ["training", "validation"]}
 """What the status bar says of a pixel."""
+CLASSES = {None: "transparent", 1: "#56b4e9", 255: "#808080"}
+"""Colors of the foreground, and of what nobody annotated; napari's own first color is dark."""
 
 
 class SampleLayers:
-    """Shows samples beside the image that they were drawn from, and two maps on it.
+    """Shows samples left of the image that they were drawn from, and two maps on it.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ class SampleLayers:
     """
 
     def __init__(self, viewer: Viewer, image: Layer, shape: tuple[int, ...]):
-        self._viewer = viewer
+        self._viewer, self._shape = viewer, shape
         self._place = placement(image, stack_of(image, like=shape).axes)
         self._look = {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
         self._is_color = image.rgb
@@ -82,14 +84,17 @@ class SampleLayers:
         )
 
     def _samples(self, out: Path) -> Iterator[Layer]:
-        """Show two rows of samples on the right of the image, in its scale."""
+        """Show two rows of samples on the left of the image, in its scale.
+
+        What is right of it is the place of `ComparisonLayers`.
+        """
         found = {name: open_image(out / f"{name}.tif") for name in ("image", "labels")}
         found |= {name: open_image(out / f"{name}.tif") for name in ("weights", "grid")}
         places = dict(zip(found, np.ndindex(2, 2), strict=True))
-        size = found["labels"].shape[-2:]
+        shape = found["labels"].shape
 
         def given(name: str) -> dict[str, Any]:
-            return {"name": f"samples: {name}", **self._beside(places[name], size)}
+            return {"name": f"samples: {name}", **self._beside(places[name], shape)}
 
         image = found["image"]
         if self._is_color or image.channels == 1:
@@ -99,7 +104,10 @@ class SampleLayers:
             yield from self._viewer.add_image(
                 _channels_first(image), channel_axis=0, **given("image")
             )
-        yield self._viewer.add_labels(found["labels"].data, **given("labels"))
+        labels = found["labels"].data
+        is_one_class = labels[labels < 255].max(initial=0) < 2
+        colors = {"colormap": DirectLabelColormap(color_dict=CLASSES)} if is_one_class else {}
+        yield self._viewer.add_labels(labels, **colors, **given("labels"))
         weights = found["weights"].data
         limits = (0, max(1.0, float(weights.max())))
         yield self._viewer.add_image(
@@ -109,16 +117,25 @@ class SampleLayers:
             found["grid"].data, contrast_limits=(0, 255), **given("grid")
         )
 
-    def _beside(self, place: tuple[int, ...], size: tuple[int, ...]) -> dict[str, Any]:
-        """Place a stack of samples of this size (Y, X), in row and column `place`."""
+    def _beside(self, place: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
+        """Place samples of this shape (K, Y, X), in row and column `place`."""
         scale = np.abs(self._place["scale"][-3:])
         scale = np.pad(scale, (3 - len(scale), 0), constant_values=1)
-        (top, _), (_, right) = self._extent
-        step = scale[-2:] * size
-        corner = (top, right + GAP * step[1]) + step * place * (1 + GAP)
-        first = self._place["translate"][-3:-2] if len(self._place["scale"]) > 2 else [0]
+        top, left = self._extent[0]
+        step = scale[-2:] * shape[-2:] * (1 + GAP)
+        corner = (top, left - 2 * step[1]) + step * place
         units = ["pixel", *self._place["units"][-3:]][-3:]
-        return {"scale": scale, "translate": (*first, *corner), "units": units}
+        first = self._first(shape[0], scale[0])
+        return {"scale": scale, "translate": (first, *corner), "units": units}
+
+    def _first(self, count: int, thickness: float) -> float:
+        """Choose where the samples begin, so that the slice in view has one."""
+        if len(self._place["scale"]) < 3:
+            return 0.0
+        begin = self._place["translate"][-3]
+        in_view = round((self._viewer.dims.point[-3] - begin) / thickness)
+        first = max(0, min(in_view - count // 2, self._shape[-3] - count))
+        return float(begin + first * thickness)
 
 
 def _planes(array: Any) -> Iterator[Any]:

@@ -89,6 +89,7 @@ class SegmentPanel(QScrollArea):
                 )
                 text = f"{how}. The result is in {self.result.out}."
                 self.controls.messages.add(text, "" if event.stopped else GREEN)
+                self.output.set_path(None)  # the next result needs another
             case RunFailed() if self.result:
                 self.result.end(is_partial=True)
         if isinstance(event, RunDone | RunFailed):

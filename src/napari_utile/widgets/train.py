@@ -56,7 +56,8 @@ class TrainPanel(QScrollArea):
         self.controls = RunControls("Train", self._collect)
         self.look = self.controls.add_button(
             "Preview",
-            "Show the split, where tiles are drawn, and tiles as training sees them",
+            "Show tiles as training sees them, where they are drawn, and the split: "
+            "blue to train on, orange kept for validation",
             self._collect_samples,
             self._show_samples,
         )
@@ -159,7 +160,9 @@ class TrainPanel(QScrollArea):
         self.controls.messages.add(
             f"The model is in {run.model} and chosen in the panel Segment."
         )
-        if event.stopped and self.folder.path is None and can_go_on(run.folder):
+        if not event.stopped:
+            self.folder.set_path(None)  # the next run needs another
+        elif self.folder.path is None and can_go_on(run.folder):
             self.controls.messages.offer("Choose this run folder to resume it.", run.folder)
         MODELS.trained.emit(run.model)
 
