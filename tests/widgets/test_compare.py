@@ -171,6 +171,7 @@ def test_every_network_has_a_curve_in_its_own_color(panel, script, press, qtbot)
     assert loss.getData()[1].tolist() == [1, 0.5]
     assert score.getData()[1].tolist() == [0.5, 0.6]
     assert score.opts["pen"].color().name() == color_of("unet")
+    assert panel.curves.keys[0].names == {name: color_of(name) for name in ("unet", "fcn")}
     assert len({color_of(name) for name in NETWORK_NAMES}) == len(NETWORK_NAMES) <= len(COLORS)
     panel.curves.score.setCurrentText("dice")
     qtbot.waitUntil(lambda: score.getData()[1].tolist() == [0.1, 0.1])
@@ -261,6 +262,40 @@ def test_results_stand_side_by_side_or_lie_where_they_belong(
             layer.data_to_world((1, 30, 20)), image.data_to_world((2, 30, 36))
         )
     assert not beneath.visible
+
+
+def test_a_slice_that_has_results_comes_into_view(
+    panel, script, press, qtbot, viewer, compared
+):
+    lines = (
+        STARTED, {"do": "copy", "folder": str(compared)}, begins("unet"), ends("unet", 1), DONE,
+    )  # fmt: skip
+    for before, after in ((0, 1), (2, 2)):
+        viewer.dims.set_current_step(0, before)
+        script(*lines)
+        press(panel.controls.button)
+        qtbot.waitUntil(idle(panel))
+        assert viewer.dims.current_step[0] == after
+
+
+def test_names_stand_above_the_pictures(panel, script, press, qtbot, viewer, compared):
+    script(
+        STARTED, {"do": "copy", "folder": str(compared)}, begins("unet"), ends("unet", 1), DONE,
+    )  # fmt: skip
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    names = viewer.layers["networks"]
+    assert names.text.anchor == "upper_left"  # its text is drawn upwards from the point
+    assert names.data[0, 0] == viewer.layers["truth"].translate[-2]
+
+
+def test_the_list_of_networks_is_as_high_as_its_lines(qtbot):
+    ticks = TickList(NETWORK_NAMES)
+    qtbot.addWidget(ticks)
+    ticks.show()
+    last = ticks.visualItemRect(ticks.item(ticks.count() - 1))
+    assert last.height() == 20
+    assert 0 <= ticks.viewport().height() - last.bottom() < last.height()
 
 
 def test_another_comparison_takes_the_place_of_the_layers(

@@ -58,3 +58,23 @@ def test_missing_scores_and_a_new_run_are_no_trouble(curves, qtbot):
     qtbot.wait(250)
     curves.clear()
     assert (curves.steps, curves.epochs, curves.means) == ([], [], [])
+
+
+def test_every_curve_is_named_beside_the_plots(curves, qtbot):
+    curves.add(epoch(1, True, iou=0.5, f1_50=0.4, dice=0.7))
+    loss, score = curves.keys
+    qtbot.waitUntil(lambda: [*score.names] == ["iou", "f1_50"])
+    assert [*loss.names] == ["training", "validation"]
+    curves.score.setCurrentText("dice")
+    qtbot.waitUntil(lambda: [*score.names] == ["iou", "dice"])
+    for key in curves.keys:
+        assert all(color in key.text() for color in key.names.values())
+
+
+def test_one_validation_does_not_make_an_axis_of_half_steps(curves, qtbot):
+    curves.show()
+    curves.add(epoch(1, True, iou=0.5, f1_50=0.4))
+    qtbot.waitUntil(lambda: len(curves._iou.getData()[0] or ()) == 1)
+    qtbot.wait(100)
+    first, last = curves._score.viewRange()[0]
+    assert last - first >= 10

@@ -68,6 +68,16 @@ def test_probabilities_appear_with_the_first_tile_and_grow(panel, script, press,
     assert "Done" in panel.controls.messages.text()
 
 
+def test_the_next_result_needs_another_path(panel, script, press, qtbot, tmp_path):
+    script(STARTED, fill(0.25), tile(1), DONE)
+    panel.output.set_path(tmp_path / "mine.zarr")
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert f"The result is in {tmp_path / 'mine.zarr'}" in panel.controls.messages.text()
+    assert panel.output.path is None
+    assert panel.controls.button.isEnabled()
+
+
 def test_instances_are_a_labels_layer(panel, script, press, qtbot, viewer):
     script(STARTED, fill(7, (), "uint32", "instances"), tile(1), DONE)
     panel.form.set_value("output", "instances")
@@ -100,6 +110,7 @@ def test_a_refusal_leaves_the_result_of_the_last_run_as_it_is(
     panel.output.set_path(tmp_path / "mine.zarr")
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
+    panel.output.set_path(tmp_path / "mine.zarr")
     assert not panel.controls.button.isEnabled()
     assert "mine.zarr exists" in panel.output.line.toolTip()
     panel.controls.button.setEnabled(True)

@@ -141,7 +141,9 @@ def test_a_folder_that_holds_something_else_is_red_and_left_alone(panel, tmp_pat
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["settings.json"]
 
 
-def test_a_folder_with_a_finished_run_is_red(panel, script, press, qtbot, tmp_path):
+def test_a_finished_run_leaves_its_folder_which_is_red_if_chosen_again(
+    panel, script, press, qtbot, tmp_path
+):
     script(STARTED, RunDone(out="OUT", seconds=1))
     panel.folder.set_path(tmp_path / "mine")
     panel.controls.happened.connect(
@@ -149,6 +151,10 @@ def test_a_folder_with_a_finished_run_is_red(panel, script, press, qtbot, tmp_pa
     )
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
+    assert panel.folder.path is None  # the next run needs another
+    assert panel.controls.button.isEnabled()
+
+    panel.folder.set_path(tmp_path / "mine")
     assert "finished run" in panel.folder.line.toolTip()
     assert not panel.controls.button.isEnabled()
 

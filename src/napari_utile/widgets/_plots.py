@@ -66,7 +66,7 @@ class Plots(QWidget):
 
 
 class Key(QLabel):
-    """Says which color is what, beside a plot: within it, curves would run through the words."""
+    """Says which color is what, beside a plot: in it, curves would cross the words."""
 
     def __init__(self) -> None:
         super().__init__()

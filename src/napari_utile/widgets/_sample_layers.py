@@ -18,7 +18,7 @@ PARTS = {None: "transparent", 1: "#56b4e9", 2: "#e69f00"}
 """Colors of training and validation, told apart by every kind of color vision."""
 NAMES = {"index": [1, 2], "part": ["training", "validation"]}
 """What the status bar says of a pixel."""
-CLASSES = {None: "transparent", 1: "#56b4e9", 255: "#808080"}
+CLASSES = {None: "transparent", 1: "#009e73", 255: "#808080"}
 """Colors of the foreground, and of what nobody annotated; napari's own first color is dark."""
 
 
