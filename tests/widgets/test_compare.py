@@ -338,6 +338,21 @@ def test_a_folder_with_a_comparison_shows_its_settings_and_goes_on(panel, tmp_pa
     assert "Resume does what is missing" in text(panel)
 
 
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_a_comparison_leaves_its_folder_when_it_is_done(
+    panel, script, press, qtbot, compared, is_stopped
+):
+    (compared / "settings.json").write_text(CompareSettings().text())
+    (compared / "data.json").write_text("{}")
+    panel.folder.set_path(compared)
+    done = RunDone(out="OUT", seconds=1, stopped=is_stopped)
+    script(STARTED, begins("unet"), ends("unet", 0.8), done)
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert panel.folder.path == (compared if is_stopped else None)
+    assert panel.controls.button.text() == ("Resume" if is_stopped else "Compare")
+
+
 def test_a_folder_that_holds_something_else_is_red(panel, tmp_path):
     (tmp_path / "holiday.jpg").touch()
     panel.folder.set_path(tmp_path)

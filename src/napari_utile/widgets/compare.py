@@ -191,7 +191,9 @@ class ComparePanel(QScrollArea):
         out = Path(event.out)
         text = f"{how}. Runs, table and figures are in {out}."
         self.controls.messages.add(text, "" if event.stopped else GREEN)
-        if event.stopped and self.folder.path is None:
+        if not event.stopped:
+            self.folder.set_path(None)  # the next comparison needs another
+        elif self.folder.path is None:
             self.controls.messages.offer("Choose this folder to resume the comparison.", out)
         try:
             self.results.show(out, self._folders, self.row.isChecked())
