@@ -22,10 +22,13 @@ PATIENCE = 600
 """Seconds after which something that was waited for has gone wrong."""
 SMALL = {"steps": "", "width": 8, "depth": 3, "tile": 128}
 """A network that learns this easy sample in a minute."""
+COMPARED = {"networks": ["unet", "encoder-decoder"], "minutes": "0.5", **SMALL}
+SLICE = 2
+"""Where samples are shown: one of the slices that are trained on."""
 
 
 def main() -> None:
-    """Train, segment, weigh, evaluate; take a picture of each panel and of the window."""
+    """Preview, train, segment, weigh, evaluate and compare; take a picture of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=1.5, help="how long to train")
     parser.add_argument("--out", type=Path, default=DOCS, help="folder for the pictures")
@@ -46,8 +49,13 @@ def main() -> None:
         lay_out(*(dock for dock, _ in opened))
 
         train.folder.set_path(Path("runs/synthetic"))
-        for name, value in {"minutes": str(wanted.minutes), **SMALL}.items():
-            train.form.set_value(name, value)
+        fill_in(train, {"minutes": str(wanted.minutes), **SMALL})
+        viewer.dims.set_current_step(0, SLICE)
+        press(train.look, lambda: not train.controls.is_running)
+        truth.visible = False
+        wait(1)
+        save(cropped(viewer.screenshot(flash=False)), out / "preview.png")
+        train.samples.remove()
         press(train.controls.button, lambda: not train.controls.is_running)
         train.preview.remove()
 
@@ -55,7 +63,6 @@ def main() -> None:
         segment.form.set_value("min_size", 30)
         segment.output.set_path(Path("synthetic.zarr"))
         press(segment.controls.button, lambda: not segment.controls.is_running)
-        segment.output.set_path(None)
         (result,) = segment.result.layers
 
         weights.labels_layer.choose(truth)
@@ -72,7 +79,32 @@ def main() -> None:
         save(drawn(segment), out / "segment.png")
         save(drawn(weights), out / "weight_map.png")
         save(drawn(evaluate), out / "evaluate.png")
+        compare_networks(viewer, image, truth, out)
         viewer.close()
+
+
+def compare_networks(viewer: Any, image: Any, truth: Any, out: Path) -> None:
+    """Compare two networks; take a picture of the panel, and of the results side by side."""
+    dock, compare = viewer.window.add_plugin_dock_widget("napari-utile", "Compare networks")
+    dock.setFloating(True)
+    dock.resize(620, 1000)
+    compare.image.choose(image)
+    compare.labels_layer.choose(truth)
+    fill_in(compare, COMPARED)
+    compare.folder.set_path(Path("comparison"))
+    for layer in viewer.layers:
+        layer.visible = False
+    viewer.canvas.grid.enabled = False
+    press(compare.controls.button, lambda: not compare.controls.is_running)
+    wait(1)
+    save(drawn(compare), out / "compare.png")
+    save(cropped(viewer.screenshot(flash=False)), out / "compare_results.png")
+
+
+def fill_in(panel: Any, values: dict[str, Any]) -> None:
+    """Set fields of a panel as a user does."""
+    for name, value in values.items():
+        panel.form.set_value(name, value)
 
 
 def lay_out(train: Any, segment: Any, weights: Any, evaluate: Any) -> None:
@@ -92,7 +124,7 @@ def lay_out(train: Any, segment: Any, weights: Any, evaluate: Any) -> None:
     wait(1)
     window.resizeDocks([train, layers], [340, 320], Qt.Orientation.Horizontal)
     window.resizeDocks([layers, segment, weights], [300, 440, 280], Qt.Orientation.Vertical)
-    window.resizeDocks([evaluate], [470], Qt.Orientation.Vertical)
+    window.resizeDocks([evaluate], [530], Qt.Orientation.Vertical)
 
 
 def press(button: Any, is_done: Callable[[], bool]) -> None:
@@ -144,6 +176,14 @@ def drawn(panel: Any) -> np.ndarray:
     bottom = max(part.geometry().bottom() for part in parts if part.isVisible())
     height = bottom + content.layout().contentsMargins().bottom()
     return QImg2array(content.grab(QRect(0, 0, content.width(), height)).toImage())
+
+
+def cropped(pixels: np.ndarray) -> np.ndarray:
+    """Cut off the black around what a canvas shows, (Y, X, RGB)."""
+    rows, columns = (
+        np.flatnonzero(pixels[..., :3].any(axis=axes)) for axes in ((1, 2), (0, 2))
+    )
+    return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def save(pixels: np.ndarray, path: Path) -> None:
