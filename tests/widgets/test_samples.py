@@ -79,3 +79,10 @@ def test_every_class_has_a_color_of_its_own(stack, written):
     show(stack, written(classes=4))
     colors = stack.layers["samples: labels"].colormap
     assert len({tuple(colors.map(np.uint8(number))) for number in range(4)}) == 4
+
+
+def test_the_density_does_not_tint_what_no_tile_is_drawn_from(stack, written):
+    show(stack, written())
+    colors = stack.layers["sampling density"].colormap
+    assert colors.map(np.array([0.0]))[0, 3] == 0
+    assert colors.map(np.array([0.01, 0.5, 1.0]))[:, 3].tolist() == [1, 1, 1]

@@ -114,7 +114,7 @@ class ComparisonLayers:
                 size=1,
                 face_color="transparent",
                 border_color="transparent",
-                text={"string": names, "anchor": "upper_left", "color": "white", "size": 8},
+                text={"string": names, "anchor": "upper_left", "color": "white", "size": 7},
                 units=self._place["units"][-2:],
             )
         )

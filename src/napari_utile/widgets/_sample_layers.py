@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Layer
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
 from napari.viewer import Viewer
 
 from napari_utile.files.images import Stack, open_image
@@ -68,7 +68,7 @@ class SampleLayers:
         yield self._viewer.add_image(
             density,
             name="sampling density",
-            colormap="turbo",
+            colormap=_turbo_over_nothing(),
             opacity=0.5,
             contrast_limits=(0, max(1.0, float(density.max()))),
             visible=not is_flat,
@@ -136,6 +136,13 @@ class SampleLayers:
         in_view = round((self._viewer.dims.point[-3] - begin) / thickness)
         first = max(0, min(in_view - count // 2, self._shape[-3] - count))
         return float(begin + first * thickness)
+
+
+def _turbo_over_nothing() -> Colormap:
+    """Make the colors of a map that is transparent where it is 0: the split is seen there."""
+    colors = ensure_colormap("turbo").map(np.linspace(0, 1, 256))
+    colors[0, -1] = 0
+    return Colormap(colors, name="turbo over nothing")
 
 
 def _planes(array: Any) -> Iterator[Any]:
