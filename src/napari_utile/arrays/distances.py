@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_utile.arrays.compiled import compiled
 
 Array = NDArray[Any]
 Pair = tuple[Array, Array]
@@ -69,7 +70,7 @@ def two_nearest(
     return np.sqrt(squared, out=squared)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sweep(labels: Array, step: float, squared: Array, ids: Array) -> None:
     """Find the two nearest objects along the first axis of `labels` (N, M)."""
     n, m = labels.shape
@@ -92,7 +93,7 @@ def _sweep(labels: Array, step: float, squared: Array, ids: Array) -> None:
                         squared[1, i, j], ids[1, i, j] = value, id_
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _envelopes(step: float, squared: Array, ids: Array) -> None:
     """Carry the two nearest objects along axis 2 of arrays (2, outer, N, inner), in place."""
     _, outer, n, inner = squared.shape
@@ -120,7 +121,7 @@ def _envelopes(step: float, squared: Array, ids: Array) -> None:
                 i = k
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _envelope(
     line: Pair, without: int, pixels: tuple[int, int], span: tuple[int, int], found: Pair
 ) -> int:
@@ -150,7 +151,7 @@ def _envelope(
     return size
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _draw(line: Pair, found: Pair, size: int, step: float, out: Pair) -> None:
     """Write the squared distances and ids of an envelope of `size` parabolas."""
     (heights, labels), (parabolas, begins), (squared, ids) = line, found, out

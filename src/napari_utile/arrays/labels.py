@@ -9,10 +9,10 @@ from math import prod
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import label as connected
 
+from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.separation import separated
 from napari_utile.errors import UserError
 
@@ -261,7 +261,7 @@ def with_gaps(instances: Labels) -> NDArray[np.int32]:
     return parted
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _part(plane: NDArray[Any], sizes: NDArray[Any]) -> None:
     """Clear one pixel of each touching pair, in place."""
     for y in range(plane.shape[0]):

@@ -5,12 +5,14 @@ interpolated bicubically. Where the paper is silent: the displacements follow th
 that is level at the ends, the field of SciPy's and elasticdeform's mirrored splines.
 """
 
+from functools import partial
 from math import cos, radians, sin
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_utile.arrays.compiled import compiled
 
 Array = NDArray[Any]
 Turn = tuple[tuple[float, float], tuple[float, float]]
@@ -114,7 +116,7 @@ def warp(plane: Layers, placement: Placement, tile: Layers, basis: Array | None 
 
 
 # Sums may be joined to products, no more: the same tile on every machine but for rounding.
-_fast = njit(cache=True, nogil=True, fastmath={"contract"})
+_fast = partial(compiled, fastmath={"contract"})
 
 
 @_fast
