@@ -341,6 +341,16 @@ def test_a_table_puts_the_spread_below_the_mean(capsys):
                           ["A", "[note]."]]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["cmp[/a]", "cmp[red]x", "x [1]", ":smile:"])
+def test_a_table_shows_names_as_they_are(capsys, name):
+    print_table(name, [["network", name], ["unet", name]], [name])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == name
+    assert lines[1].split(maxsplit=1)[1].strip() == name
+    assert lines[3].split(maxsplit=1)[1].strip() == name
+    assert lines[-1] == name
+
+
 def test_only_warnings_are_said_beside_json(capsys):
     for event in (STARTED, Warned(message="no GPU"), DONE_WELL):
         print_warning(event)

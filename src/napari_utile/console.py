@@ -272,20 +272,20 @@ def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]
     """Draw a table on standard output: a line of names, then the rows, then notes."""
     names, *rows = lines
     table = Table(
-        title=title,
+        title=Text(title, style="table.title"),
         title_justify="left",
         box=SIMPLE_HEAD,
         show_edge=False,
         padding=(0, 0, 0, 1),
     )
     for i, name in enumerate(names):
-        table.add_column(name, justify="right" if i else "left", no_wrap=True)
+        table.add_column(Text(name), justify="right" if i else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row))
     console = Console(highlight=False)
     console.print(table)
     for note in notes:
-        console.print(note, markup=False)
+        console.print(note, markup=False, emoji=False)
 
 
 def clock(seconds: float) -> str:
