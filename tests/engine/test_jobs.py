@@ -9,7 +9,7 @@ import torch
 
 import napari_utile as utile
 from napari_utile.arrays.labels import instances
-from napari_utile.engine.jobs import predict_files, train_files
+from napari_utile.engine.jobs import predict_files, stacks_of, train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, RunDone, RunStarted, TileDone, Warned
 from napari_utile.files.images import open_image, write_tiff
@@ -125,6 +125,22 @@ def test_images_and_labels_must_pair_up():
     image, objects = cells()
     with pytest.raises(UserError, match="2 images and 1 labels do not pair up"):
         utile.train([image, image], [objects], SETTINGS)
+
+
+def test_messages_count_the_arrays_of_a_list():
+    image, objects = cells((32, 40))
+    with pytest.raises(UserError, match=r"Image 'image 2' is constant \(7\)"):
+        utile.train([image, np.full_like(image, 7), image], [objects] * 3, SETTINGS)
+    with pytest.raises(UserError, match=r"[Ll]abels 'labels 3'"):
+        utile.train([image] * 3, [objects, objects, objects - 0.5], SETTINGS)
+    with pytest.raises(UserError, match=r"image 2 \(32, 39\) is no image that fits"):
+        utile.train([image, image[:, 1:]], [objects] * 2, SETTINGS)
+
+
+def test_a_single_array_needs_no_number():
+    for several in (np.asarray, lambda array: [array]):
+        stacks, truths = stacks_of(*map(several, cells()))
+        assert (stacks[0].name, truths[0].name) == ("image", "labels")
 
 
 def test_an_image_that_does_not_fit_its_labels_is_refused_with_both_shapes():

@@ -1,7 +1,7 @@
 """Whole jobs, from images to results: the front door of shell, window and notebook."""
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
@@ -349,12 +349,19 @@ def stacks_of(images: Images, labels: Images) -> tuple[list[Stack], list[Stack]]
     images, labels = _several(images), _several(labels)
     if len(images) != len(labels):
         raise UserError(f"{len(images)} images and {len(labels)} labels do not pair up.")
-    truths = [as_stack(ids, name="labels") for ids in labels]
+    truths = [as_stack(ids, name=name) for ids, name in _named(labels, "labels")]
     stacks = [
-        as_stack(image, shape=truth.shape) for image, truth in zip(images, truths, strict=True)
+        as_stack(image, name=name, shape=truth.shape)
+        for (image, name), truth in zip(_named(images, "image"), truths, strict=True)
     ]
     return stacks, truths
 
 
 def _several(images: Images) -> Sequence[NDArray[Any]]:
     return images if isinstance(images, Sequence) else [images]
+
+
+def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[Any], str]]:
+    """Give each array a name for messages; several are counted from 1."""
+    for number, array in enumerate(arrays, 1):
+        yield array, f"{name} {number}" if len(arrays) > 1 else name
