@@ -53,8 +53,8 @@ RECIPES = {
     "plain": PLAIN,
 }
 """What differs from the default recipe."""
-SCORES = ("iou", "f1_50", "panoptic_quality", "v_rand")
 AVERAGED = "v_rand averaged"
+SCORES = ("iou", "f1_50", "panoptic_quality", "v_rand", AVERAGED)
 
 
 def main() -> None:
@@ -79,12 +79,19 @@ def main() -> None:
                 done.append(run | measured(name, Path(folder), recipe, seed, given.steps))
                 with given.log.open("a") as log:
                     log.write(json.dumps(done[-1]) + "\n")
-    shown = (*SCORES, AVERAGED)
+    table = {
+        recipe: [
+            row
+            for row in done
+            if (row["data"], row["recipe"]) == (name, recipe)
+            and (":" in recipe or row["steps"] == given.steps)
+        ]
+        for recipe in given.recipes
+    }
+    shown = [s for s in SCORES if all(s in row for rows in table.values() for row in rows)]
     print(f"| {name} | steps | " + " | ".join(shown) + " |")
     print("|---" * (len(shown) + 2) + "|")
-    for recipe in given.recipes:
-        rows = [row for row in done if (row["data"], row["recipe"]) == (name, recipe)]
-        rows = [row for row in rows if ":" in recipe or row["steps"] == given.steps]
+    for recipe, rows in table.items():
         cells = [spread([row[score] for row in rows]) for score in shown]
         steps = round(mean(row["steps"] for row in rows))
         print(f"| {recipe} | {steps} | " + " | ".join(cells) + " |")
@@ -104,7 +111,7 @@ def measured(name: str, folder: Path, recipe: str, seed: int, steps: int | None)
         unseen = [[images[0][-4:]], [labels[0][-4:]]]
     model, taken = train(images, labels, settings)
     seconds = round(perf_counter() - began)
-    scores = on_unseen(model, *unseen, averaging=False)
+    scores = on_unseen(model, *unseen)
     scores[AVERAGED] = on_unseen(model, *unseen, averaging=True)["v_rand"]
     print(f"{recipe}, seed {seed}: {taken} steps, {seconds} s", flush=True)
     return {"steps": taken, "seconds": seconds} | scores
@@ -143,7 +150,7 @@ def pairs_of(folder: Path) -> tuple[list, list]:
 
 
 def on_unseen(
-    model: utile.Model, images: list, labels: list, averaging: bool
+    model: utile.Model, images: list, labels: list, averaging: bool = False
 ) -> dict[str, float]:
     """Score a model on images that it never saw."""
     settings = PredictSettings(averaging=averaging)
@@ -151,7 +158,9 @@ def on_unseen(
         utile.evaluate(utile.predict(model, image, settings=settings), truth)
         for image, truth in zip(images, labels, strict=True)
     ]
-    return {score: float(np.mean([report[score] for report in reports])) for score in SCORES}
+    return {
+        score: float(np.mean([report[score] for report in reports])) for score in SCORES[:-1]
+    }
 
 
 def lines(path: Path) -> list[str]:

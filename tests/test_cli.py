@@ -10,6 +10,8 @@ import time
 
 import numpy as np
 import pytest
+import zarr
+from PIL import Image
 
 from napari_utile import __version__, cli
 from napari_utile.cli import Augment, Compare, Predict, Train, main
@@ -151,6 +153,16 @@ def test_flags_win_over_the_file(parsed, tmp_path):
     # the default, if it is given, too
     settings = parsed("train", "i", "l", "--out", "o", "--settings", file, "--seed", 0)
     assert settings == TrainSettings(width=8, seed=0, minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"), [("--minutes", {"minutes": 10}), ("--steps", {"steps": 10})]
+)
+def test_the_budget_that_is_given_replaces_that_of_the_file(parsed, tmp_path, flag, expected):
+    file = tmp_path / "settings.json"
+    file.write_text(TrainSettings().text())  # it ends after some steps, and so says the file
+    settings = parsed("train", "i", "l", "--out", "o", "--settings", file, flag, 10)
+    assert settings == TrainSettings(**expected)
 
 
 def test_a_file_may_hold_some_options_only(parsed, tmp_path):
@@ -333,6 +345,75 @@ def test_weights_of_a_mask_are_those_of_its_parts(tmp_path):
     assert main(["weights", str(tmp_path / "mask.tif"), "--out", str(out)]) == 0
     parts = mask // 255 + (np.arange(30) > 13) * (mask > 0)
     np.testing.assert_allclose(open_image(out).read(), weight_map(parts), rtol=1e-6)
+
+
+@pytest.fixture
+def as_converters_write(folder, tmp_path):
+    """image.zarr and labels.zarr with all five axes, as bioformats2raw writes them."""
+    for name in ("image", "labels"):
+        pixels = open_image(folder / f"{name}.tif").read()
+        axes = [{"name": axis, "type": kind} for axis, kind in zip("tczyx", KINDS, strict=True)]
+        level = {"path": "0"}
+        ome = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [level]}]}
+        group = zarr.create_group(tmp_path / f"{name}.zarr", attributes={"ome": ome})
+        group.create_array("0", data=pixels[None, None])
+    return tmp_path
+
+
+KINDS = ("time", "channel", "space", "space", "space")
+
+
+def test_labels_with_all_five_axes_are_labels(folder, as_converters_write, capsys):
+    image, labels = (str(as_converters_write / f"{name}.zarr") for name in ("image", "labels"))
+    for command in ("train", "augment"):
+        out = str(as_converters_write / command)
+        assert main([command, image, labels, "--out", out, *FLAGS]) == 0
+    out = as_converters_write / "weights.tif"
+    assert main(["weights", labels, "--out", str(out)]) == 0
+    assert open_image(out).read().squeeze().shape == (4, 32, 40)
+    same = [labels, str(folder / "labels.tif")]
+    for prediction, truth in (same, same[::-1], [labels, labels]):
+        capsys.readouterr()
+        assert main(["evaluate", prediction, truth, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["seg"] == 1
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Labels as gray.png, with alpha in la.png, and as colors in rgb.png."""
+    ids = np.zeros((32, 40), np.uint8)
+    ids[4:12, 4:12], ids[4:12, 20:30] = 1, 2
+    gray = Image.fromarray(ids)
+    for mode in ("L", "LA", "RGB"):
+        gray.convert(mode).save(tmp_path / f"{mode.lower()}.png")
+    return tmp_path
+
+
+def test_labels_with_alpha_are_labels(pictures, capsys):
+    for name in ("l", "la"):
+        out = str(pictures / f"{name}.tif")
+        assert main(["weights", str(pictures / f"{name}.png"), "--out", out]) == 0
+    assert np.array_equal(
+        *(open_image(pictures / f"{name}.tif").read() for name in ("l", "la"))
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["weights", "rgb.png", "--out", "w.tif"],
+        ["evaluate", "l.png", "rgb.png"],
+        ["evaluate", "rgb.png", "l.png"],
+        ["train", "rgb.png", "rgb.png", "--out", "run"],
+        ["augment", "rgb.png", "rgb.png", "--out", "seen"],
+    ],
+)
+def test_colors_are_no_labels(pictures, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(pictures)
+    line = complaint(capsys, arguments)
+    assert "'rgb.png'" in line
+    assert "one id per pixel" in line
+    assert not (pictures / "w.tif").exists()
 
 
 def test_labels_are_never_overwritten_by_their_weights(folder, tmp_path, capsys):

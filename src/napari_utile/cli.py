@@ -49,6 +49,9 @@ from napari_utile.settings import (
 START = "Input should be "
 """With which most of pydantic's messages begin."""
 
+BUDGET = {"steps", "minutes"}
+"""Options of which the one that is given replaces both of a file."""
+
 
 class _Run(BaseModel):
     """What every command that takes time has beside its settings."""
@@ -69,6 +72,8 @@ class _Run(BaseModel):
             kept = _read(self.settings)
             if "recipe" in given:  # the named set wins over what another run was made with
                 kept = {name: value for name, value in kept.items() if name not in PAPER}
+            if BUDGET & given.keys():
+                kept = {name: value for name, value in kept.items() if name not in BUDGET}
             given = kept | given
         try:
             return self.kind(**given)
@@ -194,15 +199,16 @@ class Weights(WeightSettings):
         from napari_utile.arrays.weight_maps import target_weights
         from napari_utile.files.images import open_image, write_tiff
         from napari_utile.files.runs import check_output
+        from napari_utile.files.stacks import read_labels
 
         check_output(self.out, self.overwrite)
         stack = open_image(self.labels)
         if self.out.exists() and self.out.samefile(self.labels):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
-        labels = check_labels(stack.read(), self.labels, self.ignore)
+        labels = check_labels(read_labels(stack), self.labels, self.ignore)
         target = training_target(labels, ignore=self.ignore, alone=False)
         weights = target_weights(target, self.w0, self.sigma, self.class_balance)
-        write_tiff(self.out, weights, like=stack)
+        write_tiff(self.out, weights.reshape(stack.shape), like=stack)
         print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
         return DONE
 
@@ -216,11 +222,16 @@ class Evaluate(EvaluateSettings):
 
     def run(self) -> int:
         from napari_utile.files.images import open_image
+        from napari_utile.files.stacks import read_labels, read_prediction
         from napari_utile.metrics import evaluate
 
         prediction, truth = open_image(self.prediction), open_image(self.truth)
         result = evaluate(
-            prediction.read(), truth.read(), self.ignore, self.threshold, objects=self.objects
+            read_prediction(prediction),
+            read_labels(truth),
+            self.ignore,
+            self.threshold,
+            objects=self.objects,
         )
         print(result.to_json() if self.json_ else result)
         return DONE

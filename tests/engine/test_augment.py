@@ -10,6 +10,7 @@ import torch
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import TRAINING, VALIDATION
 from napari_utile.engine.augment import augment_files, density_map, sampler_of, samples
+from napari_utile.engine.batches import Batch
 from napari_utile.engine.training_run import ready
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunStarted, Warned
@@ -63,11 +64,13 @@ def augmented(folder, settings=None, image="image.tif", labels="labels.tif", **o
     return list(run)
 
 
-def test_the_samples_are_the_first_batch_of_training():
+def test_the_samples_are_the_first_tiles_of_training():
     settings = tiny(seed=3)
     data = prepared(settings)
-    batch = sampler_of(data, settings).batch(settings.batch)
-    shown = samples(data, sampler_of(data, settings), settings.batch)
+    training = sampler_of(data, settings)
+    first, second = (training.batch(settings.batch) for _ in range(2))
+    batch = Batch(*map(torch.cat, zip(first, second, strict=True)))
+    shown = samples(data, sampler_of(data, settings), 2 * settings.batch)
     np.testing.assert_array_equal(shown.labels, batch.classes)
     np.testing.assert_array_equal(shown.weights, batch.weights)
     mean, std = data.normalization.mean[0], data.normalization.std[0]

@@ -1,5 +1,7 @@
 """What chance decides about a tile keeps to its limits, and to its pixels where it must."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -66,6 +68,13 @@ def test_tiles_that_are_not_deformed_turn_by_quarters_onto_pixels():
 def test_tiles_do_not_turn_by_quarters_where_that_is_too_far():
     for angle in (0, 0.3, 0.6, 0.999):
         assert placed(Deformation(share=0, rotation=89), angle).turn == turned(0.0)
+
+
+@pytest.mark.parametrize("rotation", [90, 179])
+def test_no_quarter_turns_a_tile_too_far(rotation):
+    angles = np.linspace(0, 1, 60, endpoint=False)
+    found = [placed(Deformation(share=0, rotation=rotation), angle=a).turn for a in angles]
+    assert Counter(found) == {turned(quarter): 20 for quarter in (0.0, 90.0, 270.0)}
 
 
 def test_the_middle_moves_to_the_nearest_pixels():

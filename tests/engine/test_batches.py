@@ -217,11 +217,21 @@ def test_a_density_with_a_negative_pixel_is_refused():
         sampler([with_density(coordinates(9, 9), density)])
 
 
+def test_tiles_do_not_depend_on_how_many_are_drawn_at_once():
+    deformation = Deformation()
+    together, apart = (sampler([coordinates(40, 40)], 15, 7, deformation) for _ in range(2))
+    eight, twice_four = together.draw(8), [*apart.draw(3), *apart.draw(5)]
+    for one, other in zip(eight, twice_four, strict=True):
+        assert one.placement.centre == other.placement.centre
+        assert (one.placement.displacements == other.placement.displacements).all()
+        assert (one.gain, one.shift) == (other.gain, other.shift)
+
+
 def test_chance_never_picks_what_has_no_density(monkeypatch):
     density = np.zeros((9, 9))
     density[4, 4] = 1
     drawn = sampler([with_density(coordinates(9, 9), density)], 15, 7)
-    lowest = torch.zeros(3, 9, dtype=torch.float64)
+    lowest = torch.zeros(9, dtype=torch.float64)
     monkeypatch.setattr(torch, "rand", lambda *_, **__: lowest)
     assert (centres(drawn.draw(3)) == 4).all()
 

@@ -38,8 +38,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def start(folder, *commands, out="run"):
-    """Start one process for each command, as torchrun does."""
+def start(folder, *commands, short=None):
+    """Start one process for each command, as torchrun does; one may be short of memory."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -47,7 +47,11 @@ def start(folder, *commands, out="run"):
     shared |= {"OMP_NUM_THREADS": 1}
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "napari_utile", "train", *command.split(), "--out", out],
+            [
+                sys.executable,
+                *(("-c", SHORT_OF_MEMORY) if rank == short else ("-m", "napari_utile")),
+                *f"train {command} --out run".split(),
+            ],
             env=os.environ
             | {name: str(value) for name, value in (shared | {"RANK": rank}).items()},
             cwd=folder,
@@ -148,6 +152,27 @@ def test_the_death_of_one_process_is_said_and_nothing_is_lost(folder):
     assert "Traceback" not in told
     (alone,) = start(folder, command)
     assert "goes on from step" in alone.communicate(timeout=60)[1]
+
+
+SHORT_OF_MEMORY = """
+import sys, torch
+from napari_utile.cli import main
+from napari_utile.engine import learner
+def short(*arguments):
+    raise torch.OutOfMemoryError("out of memory")
+learner.weighted_cross_entropy = short
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_fault_17_a_process_that_runs_out_of_memory_says_so_and_all_end(folder, rank):
+    command = f"image.tif labels.tif {SMALL} --batch 4 --steps 6"
+    processes = start(folder, *2 * [command], short=rank)
+    told = [process.communicate(timeout=60)[1] for process in processes]
+    assert "utile: 2 tiles of 16 px do not fit into the memory of cpu" in told[rank]
+    assert "Traceback" not in told[0] + told[1]
+    assert processes[rank].returncode == 2
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import pytest
 import torch
+from torch.nn import BatchNorm2d
 
 from napari_utile.engine.augmentation import Deformation
 from napari_utile.engine.batches import Plane, TileSampler
@@ -100,8 +101,33 @@ def test_fault_17_the_batch_is_divided_and_numbers_are_said():
 
 
 def test_what_batch_normalization_sees_is_said():
-    (warned,), _ = learnt(learner(most=2 * 16**2, batch=4, norm="batch"))
-    assert warned.message.endswith(" Batch normalization sees the tiles of one part only.")
+    short = learner(most=2 * 16**2, batch=4, norm="batch")
+    (warned,), _ = learnt(short)
+    assert warned.message.endswith(
+        "most 2; batch normalization now sees the tiles of one part only."
+    )
+    # two parts move the running statistics as far as one batch did
+    norms = [module for module in short.network.modules() if isinstance(module, BatchNorm2d)]
+    assert [(1 - norm.momentum) ** 2 for norm in norms] == pytest.approx(6 * [0.9])
+
+
+def test_fault_17_tiles_stay_large_enough_for_batch_normalization():
+    with pytest.raises(UserError, match="one tile of 4 px"):
+        learnt(learner(most=0, batch=2, norm="batch"))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_stop_at_a_warning_changes_nothing_about_what_goes_on(number):
+    whole, stopped, later = (learner(most=8**2, batch=2) for _ in range(3))
+    learnt(whole)
+    step = stopped.learn(0.1)
+    for _ in range(number):
+        next(step)
+    step.close()
+    later.restore(stopped.state())
+    learnt(later)
+    for one, other in zip(whole.network.parameters(), later.network.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_fault_17_then_tiles_become_smaller():

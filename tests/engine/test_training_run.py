@@ -1,16 +1,20 @@
 """A whole training run: what it builds, keeps and says."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
+from napari_utile.engine import training
+from napari_utile.engine.jobs import run_training
 from napari_utile.engine.model import load_model
 from napari_utile.engine.prediction import logits
 from napari_utile.engine.training import Learner
 from napari_utile.engine.training_run import (
     build,
+    can_learn_from_one,
     make_sampler,
     ready,
     receptive_field,
@@ -128,6 +132,41 @@ def test_the_model_is_the_network_of_the_best_validation(rate):
     assert (losses[-1] > min(losses)) == (rate > 0.1)
     again = validate(model.network, data.validation, torch.device("cpu"))
     assert again.loss == pytest.approx(min(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "tile", "can"),
+    [("unet", 16, False), ("unet", 32, True), ("segnet", 16, True), ("fcn", 32, True)],
+)
+def test_one_tile_alone_is_enough_where_its_norms_see_more_than_a_pixel(network, tile, can):
+    # SegNet and FCN-8s do not normalize behind their last pooling
+    with torch.device("meta"):
+        built = build(TrainSettings(network=network, width=2), channels=1, classes=2)
+    assert can_learn_from_one(built, tile) == can
+
+
+def test_a_tile_that_leaves_one_pixel_to_a_norm_is_refused():
+    with pytest.raises(UserError, match="tile of 16 px is one pixel behind the last pooling"):
+        ready(*stacks(*cells()), tiny(tile=16, depth=4))
+
+
+def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_goes_on(
+    tmp_path, monkeypatch
+):
+    def warning(*arguments):
+        return replace(validate(*arguments), warnings=("It is late.",))
+
+    monkeypatch.setattr(training, "validate", warning)
+    settings = tiny(steps=4, validations=4)
+    said = 0
+    for _ in range(2):
+        run = run_training(*stacks(*cells()), settings, tmp_path / "run")
+        for event in run:
+            said += isinstance(event, Warned) and event.message == "It is late."
+            if isinstance(event, StepDone) and event.step == 3:
+                break  # the second time it is not taken again
+        run.close()
+    assert said == 1
 
 
 @pytest.mark.parametrize("stop_at", [RunStarted, StepDone, EpochDone])

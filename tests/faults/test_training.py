@@ -304,7 +304,7 @@ def test_fault_17_what_never_fits_is_said_with_all_that_counts(
     write_tiff(tmp_path / "ids.tif", cells[1])
     status, error = shell(tmp_path, capsys, batch=2)
     assert status == 2
-    assert "tile of 2 px (of a batch of 2) fits" in error
+    assert "tile of 4 px (of a batch of 2) fits" in error
     assert "depth 1 and width 2" in error
 
 

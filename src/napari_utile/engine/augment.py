@@ -131,7 +131,7 @@ def samples(
     sampler : TileSampler
         On the CPU. It goes on: asked again, it gives the next tiles.
     count : int
-        Number of tiles. The first ones of a run, up to its batch, are those of training.
+        Number of tiles. Those of a new sampler are the first ones of training.
     dtype : dtype, default float32
         Of the image; what lies outside its limits is cut off.
     """

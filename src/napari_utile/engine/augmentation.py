@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.warp import Placement, turned
 
+QUARTERS = (0.0, 90.0, 180.0, 270.0)
+"""Degrees by which a tile turns onto pixels."""
+
 
 class Draw(NamedTuple):
     """All that is random about one tile."""
@@ -84,8 +87,8 @@ class Deformation:
         if kind < self.share:
             bend = (normal - normal[1, 1] if fixed else normal) * np.float32(self.elastic)
             return Placement(centre, turned((2 * angle - 1) * self.rotation, mirrored), bend)
-        quarters = floor(4 * angle) if self.rotation >= 90 else 0
-        turn = turned(90.0 * quarters, mirrored)
+        quarters = [turn for turn in QUARTERS if min(turn, 360 - turn) <= self.rotation]
+        turn = turned(quarters[floor(len(quarters) * angle)], mirrored)
         return Placement(on_pixels(centre, size), turn, np.zeros_like(normal))
 
     def shade(self, contrast: float, brightness: float) -> tuple[float, float]:

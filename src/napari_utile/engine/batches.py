@@ -105,10 +105,8 @@ class TileSampler:
         return self.render(self.draw(count))
 
     def draw(self, count: int) -> list[Draw]:
-        """Draw all that is random about `count` tiles: as many numbers for each, always."""
-        chance = torch.rand(count, 9, generator=self.generator, dtype=torch.float64).numpy()
-        normal = torch.randn(count, 3, 3, 2, generator=self.generator).numpy()
-        return [self._draw(*numbers) for numbers in zip(chance, normal, strict=True)]
+        """Draw all that is random about `count` tiles: one after the other, all alike."""
+        return [self._draw(*self._numbers()) for _ in range(count)]
 
     def render(self, draws: Sequence[Draw]) -> Batch:
         """Cut tiles, deform and shade them, on the device of the planes."""
@@ -126,6 +124,11 @@ class TileSampler:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a `state`."""
         self.generator.set_state(state["generator"])
+
+    def _numbers(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Draw what decides about one tile: numbers that are uniform, and normal ones."""
+        chance = torch.rand(9, generator=self.generator, dtype=torch.float64)
+        return chance.numpy(), torch.randn(3, 3, 2, generator=self.generator).numpy()
 
     def _draw(self, chance: NDArray[np.float64], normal: NDArray[np.float32]) -> Draw:
         plane = _pick(self.totals, chance[0])

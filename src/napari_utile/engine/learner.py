@@ -23,6 +23,9 @@ WINDOWS = 16
 """In place of each tile, where a network is trained on windows: of steps of 32 to 512 windows,
 those of 64 learnt most in the same time (width 16, four tiles, one core with bf16)."""
 
+MOMENTUM = 0.1
+"""How far one batch moves the running statistics of batch normalization; that of torch."""
+
 
 @dataclass
 class Progress:
@@ -103,6 +106,7 @@ class Learner:
         self.optimizer = make_optimizer(network, settings)
         self.progress = Progress()
         self.parts = 1
+        self._is_within_a_step = False
         self._forward = self.group.averaging(network)
 
     @property
@@ -131,7 +135,9 @@ class Learner:
             self.group.lead(rate)
         else:
             self._part_from_the_leader()
+        self._is_within_a_step = True
         draws, loss = yield from self._gradient()
+        self._is_within_a_step = False
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"at step {self.progress.step + 1} (learning rate {rate:.2g})"
@@ -145,12 +151,13 @@ class Learner:
 
     def leave(self) -> None:
         """Let the other processes end, and let go of what connects to them."""
-        if self.group.leads:
-            self.group.dismiss()
+        if self.group.leads and not self._is_within_a_step:
+            self.group.dismiss()  # within one they hear nothing, and end with the connection
         self._forward = self.network
 
     def _gradient(self) -> Generator[Warned, None, tuple[list[Draw], Tensor]]:
         """Leave the gradient of a batch in the parameters, however little memory there is."""
+        before = self.sampler.state()
         draws = self.sampler.draw(self.batch)
         while True:
             try:
@@ -164,11 +171,16 @@ class Learner:
             self.optimizer.zero_grad()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            if self.parts < self.batch:
-                yield Warned(message=self._divide())
-            else:
+            try:
+                if self.parts < self.batch:
+                    yield Warned(message=self._divide())
+                    continue
+                before = self.sampler.state()
                 yield Warned(message=self._shrink())
                 draws = self.sampler.draw(self.batch)
+            except GeneratorExit:  # what goes on draws the same tiles again
+                self.sampler.restore(before)
+                raise
 
     def _loss(self, batch: Batch) -> Tensor:
         """Compute the loss of a batch and its gradient, each the sum over its parts."""
@@ -191,20 +203,35 @@ class Learner:
 
     def _divide(self) -> str:
         """Run batches in twice as many parts."""
-        self.parts = min(2 * self.parts, self.batch)
-        message = (
+        self._run_in_parts(min(2 * self.parts, self.batch))
+        kept = (
+            "batch normalization now sees the tiles of one part only"
+            if self._norms()
+            else "the gradient is that of the whole batch"
+        )
+        return (
             f"Out of memory on {self.device}: from step {self.progress.step + 1} on, the batch "
             f"of {self.batch} tiles is run in {self.parts} parts of at most "
-            f"{ceil(self.batch / self.parts)}; the gradient is that of the whole batch."
+            f"{ceil(self.batch / self.parts)}; {kept}."
         )
-        normed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
-        return message + " Batch normalization sees the tiles of one part only." * normed
+
+    def _run_in_parts(self, parts: int) -> None:
+        """Divide every batch; running statistics then follow as fast as before."""
+        self.parts = parts
+        for norm in self._norms():
+            norm.momentum = 1 - (1 - MOMENTUM) ** (1 / parts)
+
+    def _norms(self) -> list[nn.BatchNorm2d]:
+        """Find the batch normalizations."""
+        return [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def _shrink(self) -> str:
         """Halve the side of the tiles."""
         tile, alignment = self.sampler.output, self.network.stride_alignment
         smaller = ceil(tile / 2 / alignment) * alignment
-        if smaller >= tile or not self.resized:
+        # one tile alone: a norm has nothing to average over where one pixel is left of it
+        is_least = bool(self._norms()) and smaller < 2 * alignment
+        if smaller >= tile or is_least or not self.resized:
             raise UserError(self.too_large())
         self._resize(smaller)
         return (
@@ -223,6 +250,13 @@ class Learner:
     def too_large(self) -> str:
         """Say that the network does not fit into the memory, and what would."""
         options, tile = self.settings, self.sampler.output
+        if self.group.size > 1:
+            return (
+                f"{ceil(self.batch / self.group.size)} tiles of {tile} px do not fit into the "
+                f"memory of {self.device} with depth {options.depth} and width "
+                f"{options.width}: start more processes, or lower the batch, the tile or the "
+                "width."
+            )
         return (
             f"Not even one tile of {tile} px (of a batch of {self.batch}) fits into the "
             f"memory of {self.device} with depth {options.depth} and width {options.width}: "
@@ -257,7 +291,7 @@ class Learner:
         if state["tile"] != self.sampler.output:
             self._resize(state["tile"])
         self.sampler.restore(state["sampler"])
-        self.parts = state["parts"] if self.group.size == 1 else 1
+        self._run_in_parts(state["parts"] if self.group.size == 1 else 1)
         self.progress = Progress(**state["progress"])
         restore_random_state(state["random"], self.device)
 

@@ -61,14 +61,25 @@ def ready(
             "least one tile."
         )
     tile, step = training_tile(network, settings, data), network.stride_alignment
-    # batch norm has nothing to average over where one pixel is left at the bottom
-    is_alone = settings.batch == 1 and network.padding == "same" and tile <= step
-    if network.arguments.get("norm") and is_alone:
+    if settings.batch == 1 and tile <= step and not can_learn_from_one(network, tile):
         raise UserError(
             f"A tile of {tile} px is one pixel behind the last pooling: choose a larger tile "
             "or batch, or a smaller depth."
         )
     return data
+
+
+def can_learn_from_one(network: Network, tile: int) -> bool:
+    """Tell whether a network on no device learns from a single tile of that side.
+
+    Batch normalization has nothing to average over where one pixel is left of it.
+    """
+    size = network.input_size(tile) if network.padding == "valid" else tile
+    try:
+        network.train()(torch.empty(1, network.in_channels, size, size, device="meta"))
+    except ValueError:
+        return False
+    return True
 
 
 def training_run(
@@ -202,6 +213,7 @@ class _TrainingRun:
             "learner": self.learner.state(),
             "best": self.best.state() if progress.epoch else None,
             "watch": self.watch.state(),
+            "said": self.said,
             "seconds": self.budget.seconds,
             "events": self.run.length(),
         }
@@ -220,6 +232,7 @@ class _TrainingRun:
         if state["best"]:
             self.best.restore(state["best"])
         self.watch.restore(state["watch"])
+        self.said = state["said"]
         self.budget.add(state["seconds"])
         return facts | {"goes on": f"from step {self.learner.progress.step}"}
 
