@@ -221,6 +221,27 @@ def test_channels_come_first_and_are_normalized_one_by_one(axes):
     )
 
 
+@pytest.mark.parametrize("image_axes", ["zyx", "tczyx"])
+@pytest.mark.parametrize("label_axes", ["zyx", "czyx", "tczyx"])
+def test_axes_of_one_channel_and_one_time_say_nothing(image_axes, label_axes):
+    image, objects = cells((3, 16, 24))
+    plain = prepared(image, objects)
+    image, objects = (
+        stack(array[(None,) * (len(axes) - 3)], axes=axes)
+        for array, axes in ((image, image_axes), (objects, label_axes))
+    )
+    data = prepare([image], [objects], TrainSettings(), FIELD)
+    for ours, theirs in zip(data.training, plain.training, strict=True):
+        torch.testing.assert_close(ours.image, theirs.image)
+        torch.testing.assert_close(ours.weights, theirs.weights)
+        assert torch.equal(ours.classes, theirs.classes)
+
+
+def test_a_stack_of_one_plane_is_learnt_with_the_labels_of_a_plane():
+    image, objects = cells((40, 80))
+    assert len(prepared(image[None, None], objects).training) == 1
+
+
 def test_images_of_different_sizes_learn_together():
     pairs = [cells(shape, seed) for seed, shape in enumerate([(24, 32), (40, 16), (32, 32)])]
     data = prepared([image for image, _ in pairs], [objects for _, objects in pairs])
@@ -469,7 +490,7 @@ def test_different_channels_are_refused():
 def test_labels_with_channels_are_refused():
     image, objects = cells((16, 24))
     colors = np.stack([objects] * 3, axis=-1)
-    with pytest.raises(UserError, match="Labels 'em' have 3 channels, not one"):
+    with pytest.raises(UserError, match="Labels 'em' have 3 channels, but"):
         prepare([stack(image)], [stack(colors, axes="yxc")], TrainSettings(), FIELD)
 
 

@@ -3,7 +3,14 @@ import pytest
 
 from napari_utile.errors import UserError
 from napari_utile.files import stacks
-from napari_utile.files.stacks import Stack, check_memory, guess_axes, unit
+from napari_utile.files.stacks import (
+    Stack,
+    check_memory,
+    guess_axes,
+    read_labels,
+    read_prediction,
+    unit,
+)
 
 
 class Counting:
@@ -50,6 +57,57 @@ def test_alpha_is_no_channel():
     assert stack.channels == 3
     assert stack.plane().shape == (3, 2, 3)
     assert 3 not in stack.plane()[:, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "alpha"),
+    [
+        ("zyx", (3, 4, 5), False),
+        ("tczyx", (1, 1, 3, 4, 5), False),
+        ("ctzyx", (1, 1, 3, 4, 5), False),
+        ("zyxc", (3, 4, 5, 1), False),
+        ("zyxc", (3, 4, 5, 2), True),
+    ],
+)
+def test_labels_of_one_channel_at_one_time_are_planes(axes, shape, alpha):
+    ids = np.arange(60).reshape(3, 4, 5)
+    data = np.stack([ids, 7 * ids], -1) if alpha else ids.reshape(shape)
+    np.testing.assert_array_equal(read_labels(Stack(data, axes, alpha=alpha)), ids)
+
+
+def test_labels_keep_the_axes_of_space_and_a_course_of_time():
+    assert read_labels(Stack(np.zeros((1, 4, 5), int), "zyx")).shape == (1, 4, 5)
+    assert read_labels(Stack(np.zeros((2, 1, 4, 5), int), "tcyx")).shape == (2, 4, 5)
+    assert read_labels(Stack(np.zeros((1, 1, 1, 5), int), "tzyx")).shape == (1, 1, 5)
+
+
+@pytest.mark.parametrize(("axes", "shape"), [("yxc", (4, 5, 3)), ("tczyx", (1, 2, 3, 4, 5))])
+def test_labels_of_several_channels_are_refused_with_the_way_out(axes, shape):
+    labels = Stack(np.zeros(shape, int), axes, name="ids.png")
+    with pytest.raises(
+        UserError, match=r"^Labels 'ids.png' have . channels.* give one channel"
+    ):
+        read_labels(labels)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "dtype", "found"),
+    [
+        ("zyx", (3, 4, 5), "u2", (3, 4, 5)),
+        ("tczyx", (1, 1, 3, 4, 5), "u2", (3, 4, 5)),
+        ("tczyx", (1, 1, 3, 4, 5), "f4", (1, 3, 4, 5)),
+        ("tczyx", (1, 2, 3, 4, 5), "f4", (2, 3, 4, 5)),
+        ("ctzyx", (2, 1, 3, 4, 5), "u1", (2, 3, 4, 5)),
+        ("yxc", (4, 5, 3), "f4", (3, 4, 5)),
+    ],
+)
+def test_a_prediction_is_labels_or_has_its_channels_first(axes, shape, dtype, found):
+    assert read_prediction(Stack(np.zeros(shape, dtype), axes)).shape == found
+
+
+def test_colors_are_no_prediction():
+    with pytest.raises(UserError, match=r"^Prediction 'ids.png' is a color picture: give"):
+        read_prediction(Stack(np.zeros((4, 5, 3), np.uint8), "yxc", name="ids.png"))
 
 
 def test_foreign_byte_order_becomes_native():

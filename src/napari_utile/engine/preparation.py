@@ -19,11 +19,11 @@ from napari_utile.engine.batches import Plane
 from napari_utile.engine.validation import HIDDEN, ValidationPlane
 from napari_utile.errors import UserError
 from napari_utile.files.images import Stack
-from napari_utile.files.stacks import memory_budget, size
+from napari_utile.files.stacks import memory_budget, read_labels, size
 from napari_utile.settings import TrainSettings
 
 BYTES_OF_LABELS = 42
-"""Per pixel: ids, objects, classes, weights, density, and what making them takes for a while."""
+"""Per pixel: ids, objects, classes, weights, density, and what making them takes meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,13 @@ class Annotated:
     @classmethod
     def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
         """Read the labels and say what they mean; they show all classes if they are alone."""
-        if image.shape != labels.shape:
+        if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):
             raise UserError(
                 f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
                 "differ in shape."
             )
-        if labels.channels > 1:
-            raise UserError(f"Labels '{labels.name}' have {labels.channels} channels, not one.")
-        ids = check_labels(labels.read(), f"labels '{labels.name}'", settings.ignore)
+        pixels = read_labels(labels).reshape(image.shape)
+        ids = check_labels(pixels, f"labels '{labels.name}'", settings.ignore)
         try:
             target = training_target(
                 ids, settings.target, settings.ignore, settings.sparse, alone=alone
@@ -227,6 +226,12 @@ def with_density(planes: Sequence[Plane], settings: TrainSettings) -> tuple[Plan
         replace(plane, density=part.view(plane.classes.shape))
         for plane, part in zip(planes, parts, strict=True)
     )
+
+
+def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Say a shape as if a plane were no stack of one, nor a stack a series of one."""
+    first = next((i for i, length in enumerate(shape) if length > 1), len(shape))
+    return shape[first:]
 
 
 def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:

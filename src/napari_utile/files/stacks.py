@@ -161,6 +161,58 @@ class Stack:
         return self.data.shape[self.axes.index(axis)]
 
 
+def read_labels(stack: Stack) -> NDArray[Any]:
+    """Read labels: one id per pixel.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `stack`, without the axis of channels and without a single time point.
+
+    Raises
+    ------
+    UserError
+        If there are several channels, or they do not fit into the memory.
+    """
+    if stack.channels > 1:
+        raise UserError(
+            f"Labels '{stack.name}' have {stack.channels} channels, but labels have one id per "
+            "pixel: give one channel, such as a gray or indexed picture in place of a colored "
+            "one."
+        )
+    pixels = stack.read()
+    return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
+
+
+def read_prediction(stack: Stack) -> NDArray[Any]:
+    """Read what was predicted: labels, or probabilities with the channels first.
+
+    Whole numbers in one channel are labels. Otherwise there is a probability per channel.
+
+    Raises
+    ------
+    UserError
+        If it is a color picture, or does not fit into the memory.
+    """
+    is_whole = stack.dtype.kind in "biu"
+    if "c" not in stack.axes or (is_whole and stack.channels == 1):
+        return read_labels(stack)
+    if is_whole and stack.channels == 3 and stack.axes.endswith("c"):
+        raise UserError(
+            f"Prediction '{stack.name}' is a color picture: give labels, one id per pixel in "
+            "one channel, or the probabilities of the classes, one channel each, channels "
+            "first."
+        )
+    return _at_one_time(stack, stack.read())
+
+
+def _at_one_time(stack: Stack, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Leave out the axis of time (before z, y and x) if there is one point on it."""
+    if "t" not in stack.axes or stack.shape[0] > 1:
+        return pixels
+    return pixels.squeeze(-len(stack.shape))
+
+
 def unit(name: Any) -> str:
     """Spell a unit in full, as OME-Zarr and napari do; "pixel" for what is no unit."""
     name = str(name or "").strip()
