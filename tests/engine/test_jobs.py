@@ -94,6 +94,15 @@ def test_training_keeps_a_run_folder_if_asked(tmp_path):
     assert utile.load_model(tmp_path / "run").scores == model.scores
 
 
+def test_a_finished_run_is_replaced_from_python_too(tmp_path):
+    out, more = tmp_path / "run", utile.TrainSettings(**TINY | {"steps": 3})
+    utile.train(*cells(), SETTINGS, out=out)
+    with pytest.raises(UserError, match="overwrite"):
+        utile.train(*cells(), more, out=out)
+    utile.train(*cells(), more, out=out, overwrite=True)
+    assert utile.TrainSettings.read(out / "settings.json") == more
+
+
 def test_labels_may_be_a_mask():
     image, objects = cells()
     assert utile.train(image, objects > 0, SETTINGS).ids == (0, 1)

@@ -35,6 +35,7 @@ def train(
     settings: TrainSettings | None = None,
     out: Path | str | None = None,
     warm_start: Path | str | None = None,
+    overwrite: bool = False,
 ) -> Model:
     """Train a network on arrays and give back the best model of the run.
 
@@ -51,6 +52,8 @@ def train(
         of the same settings and data goes on where it stopped.
     warm_start : path, optional
         Model, or run, whose weights the new run begins with.
+    overwrite : bool, default False
+        Begin anew whatever run is in the folder.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def train(
     """
     stacks, truths = stacks_of(images, labels)
     settings = settings or TrainSettings()
-    return drain(run_training(stacks, truths, settings, out, warm_start=warm_start))
+    return drain(run_training(stacks, truths, settings, out, overwrite, warm_start))
 
 
 def predict(
