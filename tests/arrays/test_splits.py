@@ -114,7 +114,8 @@ def test_two_stacks_give_their_last_slices_each():
     [
         ([], 0.2, "no annotated plane"),
         ([(0, (), (1, 1))], 0.2, r"\(1, 1\) pixels is too small"),
-        ([(0, (), (30, 30))], 0.9, "too small"),
+        ([(0, (), (1, 1))], 0.9, r"\(1, 1\) pixels is too small"),
+        ([(0, (), (1024, 1024))], 0.51, "less than half .* lower validation, which is 0.51"),
     ],
 )
 def test_what_cannot_be_divided_is_refused(planes, share, reason):

@@ -92,7 +92,8 @@ def split(
     Raises
     ------
     ValueError
-        If there is no plane, or too few or too small ones to be divided in this way.
+        If there is no plane, or too few or too small ones to be divided in this way, or half
+        of a plane or more is to be kept for validation.
 
     Notes
     -----
@@ -230,6 +231,12 @@ def _by_block(
         parts.append(seen.best(blocks, share) if blocks else _apart(mine, set()))
     whole = _together(parts)
     if not whole.validation:
+        stacks = _of_each(planes, images)
+        if any(any(_blocks(mine, seen.extents(mine), 0, guard)) for mine in stacks):
+            raise ValueError(
+                "less than half of a plane can be kept for validation; lower validation, which "
+                f"is {share:g}"
+            )
         size = max(shape for _, _, shape in planes)
         raise ValueError(f"a single plane of {size} pixels is too small to be divided")
     if seen:
