@@ -415,7 +415,22 @@ def test_a_constant_slice_is_named(z):
 
 def test_a_single_constant_image_is_named():
     _, objects = cells((40, 80))
-    assert "Image 'image 0' is constant (5)" in refusal(np.full((40, 80), 5), objects)
+    message = refusal(np.full((40, 80), 5), objects)
+    assert "Image 'image 0' is constant (5)" in message
+    assert message.endswith("; leave this image out.")
+
+
+@pytest.mark.parametrize("shape", [(40, 80), (3, 40, 80)])
+def test_a_constant_block_is_named_with_a_way_out_that_helps(shape):
+    image, objects = cells(shape)
+    image[..., 60:] = 17
+    message = refusal(image, objects, split="block")
+    where = "" if len(shape) == 2 else ", slice 0"
+    assert f"'image 0'{where}, block of y 0 to 39 and x 66 to 79, is constant (17" in message
+    assert message.endswith("; crop it away, or give its labels the ignore id.")
+    objects[..., 60:] = 999
+    assert prepared(image, objects, split="block", ignore=999).training
+    assert prepared(image[..., :60], objects[..., :60], split="block").training
 
 
 def test_a_slice_that_nobody_annotated_may_be_anything():
@@ -472,16 +487,20 @@ def test_both_parts_need_objects_and_background(shown):
 
 
 def test_a_plane_that_cannot_be_divided_is_refused():
-    assert "plane of (40, 80) pixels is too small" in refusal(*cells((40, 80)), validation=0.9)
+    message = refusal(*cells((40, 80)), validation=0.9)
+    assert message == (
+        "The labels cannot be divided into training and validation: less than half of a plane "
+        "can be kept for validation; lower validation, which is 0.9."
+    )
 
 
 def test_different_channels_are_refused():
     image, objects = cells((16, 24))
     colors = np.stack([image] * 3, axis=-1)
-    with pytest.raises(UserError, match=r"number of channels: \[1, 3\]"):
+    with pytest.raises(UserError, match=r"channels: 'gray' has 1, 'rgb' has 3\."):
         prepare(
-            [stack(image), stack(colors, axes="yxc")],
-            [stack(objects)] * 2,
+            [stack(image, "gray"), stack(colors, "rgb", "yxc"), stack(image, "other")],
+            [stack(objects)] * 3,
             TrainSettings(),
             FIELD,
         )
@@ -521,6 +540,18 @@ def test_a_class_that_only_one_part_shows_is_named():
     settings = TrainSettings(target="classes")
     (doubt,) = prepare([stack(image)], [stack(kinds)], settings, FIELD, other).warnings
     assert doubt.startswith("No pixel for training has the id 8: it cannot be learnt.")
+
+
+def test_many_missing_classes_are_one_sentence():
+    image, _ = cells((5, 16, 24))
+    kinds = np.zeros(image.shape, int)
+    kinds[:, :8] = 1
+    kinds[0, 10, :20] = np.arange(100, 120)
+    (doubt,) = prepared(image, kinds, target="classes", split="slice").warnings
+    assert doubt == (
+        "No pixel for validation has the ids 100, 101, 102, 103, 104, 105, 106, 107, 108, 109 "
+        "and 10 more: no score tells how well they are learnt. Annotate them in more places."
+    )
 
 
 def test_objects_painted_in_one_slice_alone_are_divided_by_blocks():

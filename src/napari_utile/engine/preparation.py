@@ -113,9 +113,7 @@ def prepare(
         Annotated.read(image, truth, settings, alone=len(images) == 1)
         for image, truth in zip(images, labels, strict=True)
     ]
-    channels = {pair.image.channels for pair in pairs}
-    if len(channels) > 1:
-        raise UserError(f"The images differ in their number of channels: {sorted(channels)}.")
+    channels = _same_channels(images)
     ids = tuple(sorted({i for pair in pairs for i in pair.target.ids}))
     if len(ids) >= IGNORE:
         raise UserError(
@@ -143,7 +141,7 @@ def prepare(
         ),
         split=parts,
         normalization=normalization,
-        channels=channels.pop(),
+        channels=channels,
         ids=ids,
         warnings=tuple(_doubts(pairs, parts, settings, receptive_field)),
         names=tuple(image.name for image in images),
@@ -201,7 +199,9 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
                 blocks = divided("block")
                 parts = blocks if _fewest_classes(pairs, blocks) > 1 else parts
     except ValueError as error:
-        raise UserError(f"Training and validation need more labels: {error}.") from None
+        raise UserError(
+            f"The labels cannot be divided into training and validation: {error}."
+        ) from None
     for name, regions in (("training", parts.training), ("validation", parts.validation)):
         counts = _counts(pairs, regions)
         shown = np.count_nonzero(counts)
@@ -226,6 +226,20 @@ def with_density(planes: Sequence[Plane], settings: TrainSettings) -> tuple[Plan
         replace(plane, density=part.view(plane.classes.shape))
         for plane, part in zip(planes, parts, strict=True)
     )
+
+
+def _same_channels(images: Sequence[Stack]) -> int:
+    """Count the channels, which every image has as many of."""
+    names: dict[int, str] = {}
+    for image in images:
+        names.setdefault(image.channels, image.name)
+    if len(names) > 1:
+        found = ", ".join(f"'{name}' has {count}" for count, name in sorted(names.items()))
+        raise UserError(
+            f"The images differ in their number of channels: {found}. Train on images of one "
+            "kind at a time."
+        )
+    return images[0].channels
 
 
 def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -256,9 +270,28 @@ def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
     if not np.isfinite(pixels).all():
         count = int((~np.isfinite(pixels)).sum())
         raise UserError(f"{where}: {count} pixels are NaN or infinite; mend or leave them out.")
-    if pixels.min() == pixels.max():
-        raise UserError(f"{where} is constant ({pixels.min()}): nothing can be learnt from it.")
+    if _is_constant(pixels):
+        whole = _is_constant(image.plane(region.index))
+        way_out = "crop it away, or give its labels the ignore id"
+        if whole and not region.index:
+            way_out = "leave this image out"
+        raise UserError(
+            f"{where}{'' if whole else _block(region, image.shape)} is constant "
+            f"({pixels.min()}): nothing can be learnt from it; {way_out}."
+        )
     return pixels
+
+
+def _is_constant(pixels: NDArray) -> bool:
+    return bool(pixels.min() == pixels.max())
+
+
+def _block(region: Region, shape: tuple[int, ...]) -> str:
+    """Say where in its plane a region lies."""
+    y, x = (
+        range(*part.indices(side)) for part, side in zip(region.window, shape[-2:], strict=True)
+    )
+    return f", block of y {y[0]} to {y[-1]} and x {x[0]} to {x[-1]},"
 
 
 def _plane(
@@ -299,14 +332,25 @@ def _doubts(
         )
     ids = pairs[0].target.ids
     taught, judged = (_counts(pairs, part) > 0 for part in (parts.training, parts.validation))
-    for k in np.flatnonzero(taught != judged):
-        part, so = (
-            ("validation", "no score tells how well it is learnt")
-            if taught[k]
-            else ("training", "it cannot be learnt")
+    if lacking := [ids[k] for k in np.flatnonzero(taught & ~judged)]:
+        are, them = ("it is", "it") if len(lacking) == 1 else ("they are", "them")
+        yield (
+            f"No pixel for validation has the {_listed(lacking)}: no score tells how well "
+            f"{are} learnt. Annotate {them} in more places."
         )
-        yield f"No pixel for {part} has the id {ids[k]}: {so}. Annotate it in more places."
+    if lacking := [ids[k] for k in np.flatnonzero(judged & ~taught)]:
+        they, them = ("it", "it") if len(lacking) == 1 else ("they", "them")
+        yield (
+            f"No pixel for training has the {_listed(lacking)}: {they} cannot be learnt. "
+            f"Annotate {them} in more places."
+        )
     yield from _empty_slices(pairs, settings)
+
+
+def _listed(ids: Sequence[int], most: int = 10) -> str:
+    """Name a few ids, count the rest: 'ids 3, 4 and 7 more'."""
+    more = f" and {len(ids) - most} more" if len(ids) > most else ""
+    return f"id{'s' * (len(ids) > 1)} {', '.join(map(str, ids[:most]))}{more}"
 
 
 def _empty_slices(pairs: Sequence[Annotated], settings: TrainSettings) -> Iterator[str]:
