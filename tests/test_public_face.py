@@ -46,7 +46,7 @@ def test_arguments_keep_their_names_and_order():
     assert parameters(utile.weight_map)[:4] == ["labels", "w0", "sigma", "class_balance"]
     assert parameters(utile.train)[:3] == ["images", "labels", "settings"]
     assert parameters(utile.compare) == [
-        "images", "labels", "settings", "networks", "seeds", "out",
+        "images", "labels", "settings", "networks", "seeds", "out", "overwrite",
     ]  # fmt: skip
     assert parameters(utile.predict)[:3] == ["model", "image", "tile"]
     assert parameters(utile.load_model) == ["path"]

@@ -11,7 +11,9 @@ import napari_utile as utile
 from napari_utile.engine import comparison
 from napari_utile.engine.comparison import Progress, run_comparison
 from napari_utile.engine.comparison_figures import draw_results
+from napari_utile.engine.comparison_folder import as_json, as_split
 from napari_utile.engine.jobs import stacks_of
+from napari_utile.engine.preparation import prepare
 from napari_utile.errors import UserError
 from napari_utile.events import (
     CandidateDone,
@@ -24,6 +26,7 @@ from napari_utile.events import (
 )
 from napari_utile.files.images import open_image
 from napari_utile.files.runs import Run
+from napari_utile.files.stacks import Stack
 from napari_utile.metrics import evaluate
 from napari_utile.settings import CompareSettings, TrainSettings
 
@@ -46,6 +49,10 @@ def cells(shape=(5, 32, 40), seed=0):
         objects[..., y : y + 5, x : x + 5] = objects.max() + 1
     image = (random.normal(100, 10, shape) + 60 * (objects > 0)).clip(0, 255)
     return image.astype(np.uint8), objects
+
+
+ONE_PLANE = cells((60, 400))
+SHALLOW = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), seeds=(1,))
 
 
 def drained(run):
@@ -258,9 +265,100 @@ def test_another_setting_is_refused_by_name(copy, trainings):
     assert CompareSettings.read(copy / "settings.json") == TWO
 
 
-def test_other_pixels_are_refused(copy):
-    with pytest.raises(UserError, match=r"differs .the images, the labels, or where"):
-        drained(started(TWO, copy, cells(seed=1)))
+@pytest.mark.parametrize("others", ["pixels", "labels", "slices", "shape", "images"])
+def test_other_images_or_labels_are_refused(copy, trainings, others):
+    image, labels = cells()
+    other_image, other_labels = cells(seed=1)
+    data, what = {
+        "pixels": ((other_image, labels), "the annotated images have changed"),
+        "labels": ((image, other_labels), "the labels have changed"),
+        "slices": ((image[:3], labels[:3]), "the labels have changed"),
+        "shape": ((image[:3], labels), "is no image that fits the labels"),
+        "images": (([image] * 2, [labels] * 2), "the labels have changed"),
+    }[others]
+    before = (copy / "data.json").read_text()
+    with pytest.raises(UserError, match=what):
+        drained(started(TWO, copy, data))
+    assert trainings == [] and (copy / "data.json").read_text() == before
+
+
+def test_fewer_slices_of_the_image_alone_are_refused(copy, trainings):
+    (image,), labels = stacks_of(*cells())
+    fewer = Stack(image.data[:3], image.axes)
+    with pytest.raises(UserError, match="the annotated images have changed"):
+        drained(run_comparison([fewer], labels, TWO, copy))
+    assert trainings == []
+
+
+def test_other_pixels_are_seen_where_image_and_labels_differ_by_an_axis_of_one(tmp_path):
+    pixels, labels = ONE_PLANE[0][None], [Stack(ONE_PLANE[1], "yx")]
+    image, other = Stack(pixels, "zyx"), Stack(255 - pixels, "zyx")
+    drained(run_comparison([image], labels, SHALLOW, tmp_path))
+    with pytest.raises(UserError, match="the annotated images have changed"):
+        drained(run_comparison([other], labels, SHALLOW, tmp_path))
+
+
+def test_more_slices_of_annotations_are_refused(tmp_path):
+    """They belong to no part of the split that is kept."""
+    image, labels = cells()
+    settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), ignore=99)
+    sparse = labels.copy()
+    sparse[0] = 99
+    drained(started(settings, tmp_path, (image, sparse)))
+    with pytest.raises(UserError, match="the labels have changed"):
+        drained(started(settings, tmp_path, (image, labels)))
+
+
+@pytest.mark.parametrize("text", [None, "{}", "[]", '{"pixels": "1a", "split": "by slice"}'])
+def test_runs_that_learnt_from_nobody_knows_what_are_not_taken(copy, trainings, text):
+    (copy / "data.json").unlink() if text is None else (copy / "data.json").write_text(text)
+    with pytest.raises(UserError, match="choose another folder, or replace it: --overwrite"):
+        drained(started(TWO, copy))
+    assert trainings == []
+
+
+# the split is kept
+
+
+def test_a_network_that_sees_more_may_be_added(tmp_path, trainings, monkeypatch):
+    fields = {"unet": 21, "segnet": 45}
+    monkeypatch.setattr(comparison, "receptive_field", lambda s: fields[s.network])
+    drained(started(SHALLOW, tmp_path, ONE_PLANE))
+    before = (tmp_path / "data.json").read_text()
+    more = SHALLOW.model_copy(update={"networks": ("unet", "segnet")})
+    _, result = drained(started(more, tmp_path, ONE_PLANE))
+    assert trainings == ["unet-seed1", "segnet-seed1"]
+    assert [row["network"] for row in result.rows] == ["unet", "segnet"]
+    assert (tmp_path / "data.json").read_text() == before
+    assert "Only 21 px lie between training and validation, and segnet sees 45 px" in repr(
+        result
+    )
+    splits = {
+        utile.load_model(tmp_path / name / "model").trained_on["split"] for name in trainings
+    }
+    assert len(splits) == 1
+
+
+def test_a_seed_may_be_added_before_the_others(tmp_path, trainings):
+    """The first one chose the images to validate by."""
+    images, labels = zip(*(cells((32, 40), seed) for seed in range(5)), strict=True)
+    data = (list(images), list(labels))
+    drained(started(SHALLOW, tmp_path, data))
+    truth = open_image(tmp_path / "validation/truth.tif").read()
+    more = SHALLOW.model_copy(update={"seeds": (0, 1, 2)})
+    drained(started(more, tmp_path, data))
+    assert trainings == ["unet-seed1", "unet-seed0", "unet-seed2"]
+    np.testing.assert_array_equal(open_image(tmp_path / "validation/truth.tif").read(), truth)
+
+
+@pytest.mark.parametrize("data", [cells(), ONE_PLANE, tuple(map(list, cells()))])
+def test_a_split_reads_back_as_it_was_written(data):
+    """By slice, by block, by image."""
+    split = prepare(*stacks_of(*data), TrainSettings(), 21).split
+    assert as_split(json.loads(json.dumps(as_json(split)))) == split
+
+
+# begun anew
 
 
 def test_overwrite_begins_anew(copy, trainings):
@@ -268,6 +366,73 @@ def test_overwrite_begins_anew(copy, trainings):
     _, result = drained(started(other, copy, overwrite=True))
     assert trainings == ["unet-seed0"]
     assert result.runs[0]["steps"] == 2
+
+
+OTHER = CompareSettings(**TINY | {"steps": 2}, networks=TWO.networks, seeds=(0,))
+
+
+def test_results_of_a_comparison_that_was_replaced_are_not_taken(copy, trainings):
+    alone = OTHER.model_copy(update={"networks": ("unet",)})
+    drained(started(alone, copy, overwrite=True))
+    _, result = drained(started(OTHER, copy))
+    assert trainings == ["unet-seed0", "encoder-decoder-seed0"]
+    assert [run["steps"] for run in result.runs] == [2, 2]
+
+
+def test_nor_if_it_was_stopped_after_the_first_network(copy, trainings):
+    run = started(OTHER, copy, cells(seed=1), overwrite=True)
+    next(event for event in run if isinstance(event, CandidateDone))
+    run.close()
+    assert not (copy / "curves.png").exists()
+    _, result = drained(started(OTHER, copy, cells(seed=1)))
+    assert trainings == ["unet-seed0", "encoder-decoder-seed0"]
+    assert [run["steps"] for run in result.runs] == [2, 2]
+
+
+def test_to_replace_a_comparison_leaves_what_is_no_run_of_it(copy):
+    mine = [
+        copy / "notes.txt",
+        copy / "segnet-seed0/paper.pdf",
+        copy / "best/settings.json",
+        copy / "unet-seed1/notes.txt",
+    ]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(TrainSettings().text())
+    drained(started(OTHER, copy, overwrite=True))
+    assert all(path.exists() for path in mine)
+    assert not (copy / "encoder-decoder-seed1").exists()
+    assert not (copy / "unet-seed1/model").exists()
+    _, result = drained(started(OTHER.model_copy(update={"seeds": (0, 1)}), copy))
+    assert [run["steps"] for run in result.runs] == [2] * 4
+
+
+def test_input_that_cannot_be_used_does_not_cost_the_old_comparison(copy):
+    image, labels = cells()
+    before = sorted(path for path in copy.rglob("*") if not path.name.startswith("."))
+    with pytest.raises(UserError, match="no object"):
+        drained(started(OTHER, copy, (image, 0 * labels), overwrite=True))
+    after = sorted(path for path in copy.rglob("*") if not path.name.startswith("."))
+    assert before == after
+
+
+def test_a_run_of_other_settings_is_trained_anew(copy, trainings):
+    other = TrainSettings(**TINY | {"steps": 9}, network="unet", seed=0)
+    (copy / "unet-seed0/settings.json").write_text(other.text())
+    events, result = drained(started(TWO, copy))
+    assert trainings == ["unet-seed0"]
+    (warning,) = [event.message for event in events if isinstance(event, Warned)]
+    assert "another run (steps: 9 there, 4 here): unet-seed0 is trained anew" in warning
+    assert [run["steps"] for run in result.runs] == [4] * 4
+    run = Run(copy / "unet-seed0")
+    assert TrainSettings.read(run.settings) == TWO.candidate("unet", 0)
+
+
+def test_another_device_makes_no_other_run(copy, trainings):
+    other = TrainSettings(**TINY | {"precision": "bf16"}, network="unet", seed=0)
+    (copy / "unet-seed0/settings.json").write_text(other.text())
+    drained(started(TWO, copy))
+    assert trainings == []
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
@@ -317,7 +482,7 @@ def test_the_guard_band_fits_the_largest_network(tmp_path):
         candidates = [
             comparison.Candidate(settings.candidate(n, 0), tmp_path) for n in settings.networks
         ]
-        guards[name] = comparison.guard_band(candidates)
+        guards[name] = max(comparison.receptive_fields(candidates).values())
         drained(started(settings, tmp_path / name, (image, labels)))
         assert json.loads((tmp_path / name / "data.json").read_text())["guard"] == guards[name]
     # margin of a padded U-Net: 6 * 2^depth - 2 pixels on each side
@@ -328,7 +493,11 @@ def test_the_guard_band_is_that_of_the_network_that_sees_most(tmp_path, monkeypa
     fields = {"unet": 45, "fcn": 101, "segnet": 77}
     monkeypatch.setattr(comparison, "receptive_field", lambda s: fields[s.network])
     candidates = [comparison.Candidate(TrainSettings(network=n), tmp_path) for n in fields]
-    assert comparison.guard_band(candidates) == 101
+    assert comparison.receptive_fields(candidates) == fields
+    settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet", "fcn", "segnet"))
+    next(run := started(settings, tmp_path / "out", cells((60, 600))))
+    run.close()
+    assert json.loads((tmp_path / "out/data.json").read_text())["guard"] == 101
 
 
 def test_seeds_share_the_split_of_several_images(tmp_path, monkeypatch):
@@ -379,4 +548,10 @@ def test_from_python(tmp_path):
     )
     assert [run["seed"] for run in result.runs] == [3]
     assert "One seed (3)" in repr(result)
+    longer = TrainSettings(**TINY | {"steps": 5})
+    again = {"networks": ["unet"], "seeds": [3], "out": tmp_path / "out"}
+    with pytest.raises(UserError, match=r"in Python overwrite=True"):
+        utile.compare(*cells(), longer, **again)
+    replaced = utile.compare(*cells(), longer, **again, overwrite=True)
+    assert replaced.runs[0]["steps"] == 5
     assert result.rows[0]["iou_std"] is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_utile.arrays.splits import Split
 from napari_utile.engine.comparison_table import (
     SHORT,
     Comparison,
@@ -27,6 +28,7 @@ def run(network, seed, iou, parameters=1234):
     }  # fmt: skip
 
 
+BY_SLICE = Split((), (), "by slice")
 RUNS = (run("unet", 0, 0.8), run("fcn", 0, 0.5, 9), run("unet", 1, 0.9), run("fcn", 1, 0.5, 9))
 
 
@@ -46,8 +48,17 @@ def test_a_single_seed_has_no_spread():
     (read,) = csv.DictReader(io.StringIO(to_csv([row])))
     assert (read["iou"], read["iou_std"]) == ("0.8", "")
     assert "±" not in to_markdown([row], ())
-    assert "One seed (0)" in notes_on([0], "by slice")[1]
-    assert "0, 1 (n - 1)" in notes_on([0, 1], "by slice")[1]
+    assert "One seed (0)" in notes_on([0], BY_SLICE)[1]
+    assert "0, 1 (n - 1)" in notes_on([0, 1], BY_SLICE)[1]
+
+
+def test_networks_that_see_across_the_guard_band_are_named():
+    fields = {"unet": 45, "fcn": 101, "segnet": 46}
+    *_, note = notes_on([0], Split((), (), "by block", guard=45), fields)
+    assert "Only 45 px lie between" in note and "fcn sees 101 px, segnet sees 46 px" in note
+    for enough in (Split((), (), "by block", guard=101), BY_SLICE):
+        assert len(notes_on([0], enough, fields)) == 2
+    assert "Only 0 px" in notes_on([0], Split((), (), "by block", guard=0), fields)[-1]
 
 
 def test_csv_names_the_seeds():

@@ -3,7 +3,7 @@
 It yields events; what comes of it lies in one folder, which can be run again:
 
     settings.json                    all that is needed to run it again
-    data.json                        what was learnt from and judged by
+    data.json                        what was learnt from and judged by, and the split
     table.csv  table.json  table.md  one row per network
     curves.png  results.png
     validation/                      image and truth of the validation part
@@ -12,15 +12,24 @@ It yields events; what comes of it lies in one folder, which can be run again:
 """
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from napari_utile.engine.comparison_figures import draw_curves, draw_results
+from napari_utile.engine.comparison_folder import (
+    MACHINE,
+    SETTINGS,
+    check_folder,
+    differences,
+    give_up,
+    kept_split,
+    name_of,
+    write_data,
+)
 from napari_utile.engine.comparison_table import Comparison, notes_on, to_csv, to_json
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.jobs import Images, drain, run_training, stacks_of
@@ -42,14 +51,10 @@ from napari_utile.events import (
     Warned,
 )
 from napari_utile.files.images import Stack, open_image, pairs
-from napari_utile.files.runs import Run, atomic_write, check_writable, locked
+from napari_utile.files.runs import Run, atomic_write, locked
 from napari_utile.settings import NETWORK_NAMES, SINGLE, CompareSettings, TrainSettings
 
 Row = dict[str, Any]
-
-SETTINGS, DATA = "settings.json", "data.json"
-MAY_CHANGE = {"device", "precision", "networks", "seeds", *SINGLE}
-"""Options that may change when a comparison goes on."""
 
 
 def compare(
@@ -60,6 +65,7 @@ def compare(
     seeds: Sequence[int] = (0,),
     *,
     out: Path | str,
+    overwrite: bool = False,
 ) -> Comparison:
     """Train several networks on the same arrays, and judge them by the same pixels.
 
@@ -75,6 +81,8 @@ def compare(
         Each network is trained once with each of these.
     out : path
         Folder for everything that comes of it. What is there of the same comparison is kept.
+    overwrite : bool, default False
+        Replace whatever comparison is in the folder.
 
     Returns
     -------
@@ -88,7 +96,7 @@ def compare(
     """
     given = (settings or TrainSettings()).model_dump(exclude=SINGLE)
     wanted = CompareSettings(**given, networks=tuple(networks), seeds=tuple(seeds))
-    return drain(run_comparison(*stacks_of(images, labels), wanted, out))
+    return drain(run_comparison(*stacks_of(images, labels), wanted, out, overwrite))
 
 
 def compare_files(
@@ -119,7 +127,7 @@ def run_comparison(
 
     To stop is to close the generator. Started again, with the same settings and data, it goes
     on where it stopped: what is finished is read, not computed. More networks and seeds may be
-    named then.
+    named then; they share the split that was made first.
 
     Yields
     ------
@@ -142,13 +150,20 @@ def run_comparison(
     device = choose_device(settings.device)
     check_folder(out)
     candidates = [
-        Candidate(settings.candidate(network, seed), out / f"{network}-seed{seed}")
+        Candidate(settings.candidate(network, seed), out / name_of(network, seed))
         for seed in settings.seeds
         for network in settings.networks
     ]
-    data = prepare(images, labels, candidates[0].settings, guard_band(candidates))
+    fields = receptive_fields(candidates)
     with locked(out / "comparison"):
-        begin(out, settings, data, overwrite)
+        kept = None if overwrite else kept_split(out, settings, images, labels)
+        guard = max(fields.values(), default=0)
+        data = prepare(images, labels, candidates[0].settings, guard, kept)
+        if overwrite:
+            give_up(out)
+        atomic_write(out / SETTINGS, settings.text().encode())
+        if not kept:
+            write_data(out, images, labels, data.split)
         write_truth(out / "validation", images, data)
         yield RunStarted(
             job="compare",
@@ -161,8 +176,8 @@ def run_comparison(
                 "split": data.split.how,
             },
         )
-        progress = Progress([c for c in candidates if overwrite or not c.run.is_finished])
-        result = Comparison(out, notes=notes_on(settings.seeds, data.split.how))
+        progress = Progress([c for c in candidates if overwrite or not c.is_trained])
+        result = Comparison(out, notes=notes_on(settings.seeds, data.split, fields))
         for number, candidate in enumerate(candidates, 1):
             yield candidate.started(number, len(candidates))
             computed = trained_and_judged(candidate, images, labels, data, overwrite)
@@ -209,6 +224,23 @@ class Candidate:
     def run(self) -> Run:
         """Its run folder."""
         return Run(self.folder)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether its run came to its end, with its settings."""
+        return self.run.is_finished and self._found is not None and not self.differences()
+
+    def differences(self) -> list[str]:
+        """Say in what the run in its folder is another; nothing if there is none."""
+        return [*differences(self._found, self.settings, MACHINE)] if self._found else []
+
+    @property
+    def _found(self) -> TrainSettings | None:
+        """Settings of the run in its folder."""
+        try:
+            return TrainSettings.read(self.run.settings)
+        except (OSError, ValueError):
+            return None
 
     @property
     def scores(self) -> Path:
@@ -273,7 +305,13 @@ def trained_and_judged(
     overwrite: bool,
 ) -> Generator[Event, None, Row]:
     """Do what is missing of a candidate, and give its row of the table."""
-    if overwrite or not candidate.run.is_finished:
+    if overwrite or not candidate.is_trained:
+        if not overwrite and (words := candidate.differences()):
+            overwrite = True
+            yield Warned(
+                message=f"{candidate.folder} holds another run ({'; '.join(words)}): "
+                f"{candidate.name} is trained anew."
+            )
         candidate.scores.unlink(missing_ok=True)
         yield from run_training(
             images, labels, candidate.settings, candidate.folder, overwrite, split=data.split
@@ -298,60 +336,13 @@ def training_facts(run: Run) -> Row:
     }
 
 
-def guard_band(candidates: Sequence[Candidate]) -> int:
-    """Give the largest receptive field of all; a network that cannot be built has none."""
-    fields = [0]
+def receptive_fields(candidates: Sequence[Candidate]) -> dict[str, int]:
+    """Give the receptive field of each network; one that cannot be built has none."""
+    fields: dict[str, int] = {}
     for settings in {c.network: c.settings for c in candidates}.values():
         with suppress(UserError):
-            fields.append(receptive_field(settings))
-    return max(fields)
-
-
-def check_folder(out: Path) -> None:
-    """Refuse a folder that cannot be written, or in which something else is."""
-    check_writable(out / SETTINGS)
-    if out.is_dir() and any(out.glob("[!.]*")):
-        try:
-            CompareSettings.read(out / SETTINGS)
-        except (OSError, ValueError):
-            raise UserError(
-                f"{out} exists and is no comparison; choose another name."
-            ) from None
-
-
-def begin(out: Path, settings: CompareSettings, data: TrainingData, overwrite: bool) -> None:
-    """Write down what is compared; refuse to go on with something else."""
-    is_new = overwrite or not (out / DATA).exists()
-    if not is_new and (words := list(differences(out, settings, data))):
-        raise UserError(
-            f"{out} holds a comparison that differs ({'; '.join(words)}); choose another "
-            "folder, or --overwrite replaces it."
-        )
-    atomic_write(out / SETTINGS, settings.text().encode())
-    facts = {"pixels": digest(data), "split": data.split.how, "guard": data.split.guard}
-    atomic_write(out / DATA, json.dumps(facts, indent=2).encode())
-
-
-def differences(out: Path, settings: CompareSettings, data: TrainingData) -> Iterator[str]:
-    """Say in what a comparison that has begun differs from the one that is asked for."""
-    there, here = (s.model_dump() for s in (CompareSettings.read(out / SETTINGS), settings))
-    for name in here:
-        if name not in MAY_CHANGE and there[name] != here[name]:
-            yield f"{name.replace('_', '-')}: {there[name]} there, {here[name]} here"
-    if json.loads((out / DATA).read_text())["pixels"] != digest(data):
-        yield "the images, the labels, or where they are divided"
-
-
-def digest(data: TrainingData) -> str:
-    """Compute the BLAKE2 digest of all pixels and classes, and of their division."""
-    found = blake2b(digest_size=16)
-    validation = (plane.truth for plane in data.validation)
-    for part, planes in (("training", data.training), ("validation", validation)):
-        for plane in planes:
-            found.update(f"{part} {tuple(plane.image.shape)}".encode())
-            found.update(plane.image.numpy().tobytes())
-            found.update(plane.classes.numpy().tobytes())
-    return found.hexdigest()
+            fields[settings.network] = receptive_field(settings)
+    return fields
 
 
 def write_tables(result: Comparison) -> None:

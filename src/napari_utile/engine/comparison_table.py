@@ -3,11 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Self
+
+from napari_utile.arrays.splits import Split
 
 Row = Mapping[str, Any]
 
@@ -161,14 +163,28 @@ def as_text(value: float, spread: float | None) -> str:
     return f"{value:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
 
 
-def notes_on(seeds: Sequence[int], split: str) -> tuple[str, ...]:
-    """Say how the numbers came about."""
+def notes_on(
+    seeds: Sequence[int], split: Split, fields: Mapping[str, int] | None = None
+) -> tuple[str, ...]:
+    """Say how the numbers came about; `fields` are the receptive fields of the networks."""
     spread = f"± is the standard deviation over the seeds {', '.join(map(str, seeds))} (n - 1)."
     if len(seeds) == 1:
         spread = f"One seed ({seeds[0]}): no spread is known, small differences may be chance."
     return (
-        f"Scores are of the validation part ({split}), the same for every network. It "
+        f"Scores are of the validation part ({split.how}), the same for every network. It "
         "also chose the best checkpoint of each run, so they flatter a little: judge by images "
         "that were in neither part.",
         spread,
+        *_notes_on_guard(split.guard, fields or {}),
     )
+
+
+def _notes_on_guard(guard: int | None, fields: Mapping[str, int]) -> Iterator[str]:
+    """Say which networks see further than the band between training and validation."""
+    wider = {n: field for n, field in fields.items() if guard is not None and field > guard}
+    if wider:
+        seen = ", ".join(f"{name} sees {field} px" for name, field in wider.items())
+        yield (
+            f"Only {guard} px lie between training and validation, and {seen}: these scores "
+            "may flatter more."
+        )
