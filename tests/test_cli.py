@@ -418,6 +418,45 @@ def test_colors_are_no_labels(pictures, monkeypatch, capsys, arguments):
     assert not (pictures / "w.tif").exists()
 
 
+NO_TEXT = os.fsdecode(b"caf\xe9")
+"""A name in Latin-1, as Python gives it."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/run"],
+        ["train", NO_TEXT, "LABELS", "--out", "run"],
+        ["train", "IMAGE", NO_TEXT, "--out", "run"],
+        ["train", "folder", "folder", "--out", "run"],
+        ["augment", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/seen"],
+        ["compare", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/out"],
+        ["predict", "RUN", "IMAGE", "--out", f"{NO_TEXT}.tif"],
+        ["predict", "RUN", NO_TEXT, "--out", "out.tif"],
+    ],
+    ids=[
+        "train out", "image", "labels", "in a folder", "augment out", "compare out",
+        "predict out", "predict image",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_no_text_is_refused_at_once(
+    folder, tmp_path, monkeypatch, capsys, arguments
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / f"{NO_TEXT}.tif").write_bytes((folder / "image.tif").read_bytes())
+    real = {"IMAGE": "image.tif", "LABELS": "labels.tif", "RUN": "run"}
+    arguments = [str(folder / real[one]) if one in real else one for one in arguments]
+    assert main([*arguments, "--events"]) == 2
+    out, err = capsys.readouterr()
+    failed = parse_event(out)
+    assert failed.user
+    assert r"caf\xe9" in failed.message and "is not UTF-8" in failed.message
+    assert err == f"utile: {failed.message}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_labels_are_never_overwritten_by_their_weights(folder, tmp_path, capsys):
     labels = tmp_path / "labels.tif"
     labels.write_bytes((folder / "labels.tif").read_bytes())

@@ -186,6 +186,7 @@ def test_fault_19_the_lock_of_a_killed_process_is_taken_over(tmp_path):
         ("x" * 300 + ".zarr", "too long"),
         ("file.txt/out.zarr", "is not a folder"),
         ("nul\0.zarr", "null"),
+        ("caf\udce9/out.zarr", "the name is not UTF-8"),  # as Python gives Latin-1
     ],
 )
 def test_fault_13_a_path_that_cannot_be_written_is_refused_before(tmp_path, name, reason):

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from napari_utile.errors import UserError
+from napari_utile.files.names import check_name
 from napari_utile.files.ome_zarr import is_zarr, open_zarr
 from napari_utile.files.stacks import Stack, check_memory, guess_axes
 from napari_utile.files.tiffs import open_tiff, write_tiff
@@ -38,8 +39,10 @@ def open_image(path: str | Path) -> Stack:
     Raises
     ------
     UserError
-        If it is missing, empty, cut off, no image, or claims more than it can hold.
+        If it is missing, empty, cut off, no image, or claims more than it can hold; or if its
+        name is not UTF-8.
     """
+    check_name(path)
     path = Path(path)
     form, reader = _reader(path)
     try:
@@ -99,12 +102,13 @@ def expand(names: Names) -> list[Path]:
     Raises
     ------
     UserError
-        If a name leads to no image.
+        If a name leads to no image, or is not UTF-8.
     """
     if isinstance(names, str | Path):
         names = [names]
     found: list[Path] = []
     for name in names:
+        check_name(name)
         path = Path(name)
         if path.is_dir() and not is_zarr(path):
             inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES]
@@ -116,6 +120,8 @@ def expand(names: Names) -> list[Path]:
         if not inside:
             what = "holds no image" if path.is_dir() else "was not found"
             raise UserError(f"{name} {what}.")
+        for path in inside:
+            check_name(path)
         found += sorted(inside, key=_as_people_count)
     return found
 

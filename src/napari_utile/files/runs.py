@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, parse_event
+from napari_utile.files.names import check_name
 from napari_utile.settings import Settings
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -229,6 +230,7 @@ def check_writable(path: Path | str) -> None:
     UserError
         Names the path and the reason.
     """
+    check_name(path)
     path = Path(path).absolute()
     try:
         folder = _existing_folder(path)
