@@ -50,6 +50,9 @@ class Script:
         self.take_time()
         return [self.plane] * count
 
+    def state(self):
+        return {}
+
     def render(self, draws):
         tiles = [(plane.image, plane.classes, plane.weights) for plane in draws]
         return Batch(*(torch.stack(part) for part in zip(*tiles, strict=True)))
