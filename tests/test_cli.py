@@ -434,10 +434,12 @@ NO_TEXT = os.fsdecode(b"caf\xe9")
         ["compare", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/out"],
         ["predict", "RUN", "IMAGE", "--out", f"{NO_TEXT}.tif"],
         ["predict", "RUN", NO_TEXT, "--out", "out.tif"],
+        ["predict", NO_TEXT, "IMAGE", "--out", "out.tif"],
+        ["train", "IMAGE", "LABELS", "--out", "run", "--warm-start", NO_TEXT],
     ],
     ids=[
         "train out", "image", "labels", "in a folder", "augment out", "compare out",
-        "predict out", "predict image",
+        "predict out", "predict image", "model", "warm start",
     ],
 )  # fmt: skip
 def test_a_name_that_is_no_text_is_refused_at_once(

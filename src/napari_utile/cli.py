@@ -36,6 +36,7 @@ from napari_utile.console import (
 )
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
+from napari_utile.files.names import check_name
 from napari_utile.settings import (
     PAPER,
     CompareSettings,
@@ -321,6 +322,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    for argument in arguments:
+        check_name(argument)
     try:
         command = CliApp.run(Utile, cli_args=arguments or ["--help"])
     except ValidationError as error:

@@ -10,6 +10,7 @@ from napari_utile.engine.checkpoints import Checkpoints, Plan, plain, read
 from napari_utile.errors import UserError
 from napari_utile.files import runs
 from napari_utile.files.images import as_stack
+from napari_utile.files.stacks import Stack
 from napari_utile.settings import TrainSettings
 
 SPLIT = Split((Region(0, (0,)), Region(0, (1,))), (Region(0, (3,)),), "by hand")
@@ -42,6 +43,20 @@ def test_every_plane_that_is_trained_on_or_validated_counts(z, noticed):
     assert found == ["the annotated images have changed"] * noticed
     found = plan().differences(plan(labels=image))
     assert ("the labels have changed" in found) or not noticed
+
+
+@pytest.mark.parametrize("index", [(0,), (1,), (3,)])
+def test_a_pair_may_differ_in_leading_axes_of_one_plane(index):
+    pixels = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    image, labels = Stack(pixels, "zyx"), Stack(pixels[None], "tzyx")
+    changed = Stack(pixels_with((*index, 4, 5), 999)[None], "tzyx")
+    plans = [
+        Plan.of(TrainSettings(), [image], [ids], SPLIT) for ids in (labels, labels, changed)
+    ]
+    assert plans[0] == plans[1]
+    assert plans[0].differences(plans[2]) == ["the labels have changed"]
+    one = Split((Region(0, (), np.s_[:, :3]),), (Region(0, (), np.s_[:, 3:]),), "by hand")
+    Plan.of(TrainSettings(), [Stack(pixels[0], "yx")], [Stack(pixels[:1], "zyx")], one)
 
 
 def test_another_type_of_the_same_numbers_is_another_image():

@@ -48,7 +48,7 @@ def test_starts_the_engine_on_model_and_image(panel, script, press, qtbot, model
 
 def test_probabilities_appear_with_the_first_tile_and_grow(panel, script, press, qtbot, viewer):
     script(
-        STARTED, fill(0.25), tile(1), {"do": "sleep", "seconds": 0.6}, fill(0.75), tile(2),
+        STARTED, fill(0.25), tile(1), {"do": "sleep", "seconds": 2}, fill(0.75), tile(2),
         {"do": "wait"}, DONE,
     )  # fmt: skip
     press(panel.controls.button)

@@ -59,11 +59,12 @@ class Plan:
     ) -> "Plan":
         """Look at everything that decides what a run will give."""
         regions = (*split.training, *split.validation)
-        places = sorted({(region.image, region.index) for region in regions})
+        places = sorted({region.plane for region in regions})
+        same = [(i, of_as_many_axes(index, len(labels[i].shape) - 2)) for i, index in places]
         return cls(
             settings.model_dump(mode="json"),
             digest_of_planes(images, places),
-            digest_of_planes(labels, places),
+            digest_of_planes(labels, same),
             digest_of_weights(weights) if weights else "",
         )
 
@@ -200,6 +201,11 @@ def digest_of_planes(
         digest.update(f"{i} {index} {pixels.dtype} {pixels.shape}".encode())
         digest.update(pixels.data)
     return digest.hexdigest()
+
+
+def of_as_many_axes(index: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Find the same plane in a stack with more or fewer leading axes of one plane."""
+    return (0,) * (count - len(index)) + index[max(0, len(index) - count) :]
 
 
 def digest_of_weights(weights: Weights) -> str:

@@ -200,7 +200,9 @@ def run_training(
         return (yield from training_run(data, settings, None, warm=warm))
     with Run.hold(out, TrainSettings) as run:
         if run.is_finished and not overwrite:
-            raise UserError(f"{out} holds a finished run; --overwrite replaces it.")
+            raise UserError(
+                f"{out} holds a finished run; --overwrite replaces it (in Python: overwrite=True)."
+            )
         # an older run is given up only when it is sure that this one can start
         data = ready(images, labels, settings, split)
         warm = warm_start_of(warm_start, settings, data) if warm_start else None

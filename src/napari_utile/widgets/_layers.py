@@ -213,7 +213,9 @@ def refuse_useless(image: str, plane: NDArray[Any], index: tuple[int, ...]) -> N
     if not np.isfinite(low) or not np.isfinite(high):
         raise UserError(f"{where}, has pixels that are NaN or infinite; mend or cut them out.")
     if low == high:
-        raise UserError(f"{where}, is constant ({low}): nothing can be learnt from it.")
+        raise UserError(
+            f"{where}, is constant ({low}): nothing can be learnt from it; leave it out."
+        )
 
 
 def refuse_empty(labels: Stack) -> None:
