@@ -201,7 +201,8 @@ def run_training(
     with Run.hold(out, TrainSettings) as run:
         if run.is_finished and not overwrite:
             raise UserError(
-                f"{out} holds a finished run; --overwrite replaces it (in Python: overwrite=True)."
+                f"{out} holds a finished run; --overwrite replaces it (in Python: "
+                "overwrite=True)."
             )
         # an older run is given up only when it is sure that this one can start
         data = ready(images, labels, settings, split)
