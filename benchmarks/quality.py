@@ -36,11 +36,13 @@ PLAIN = {
     "gray": 0.0,
     "w0": 0.0,
     "weight_decay": 0.0,
+    "optimizer": "adamw",
     "learning_rate": 1e-3,
     "schedule": "constant",
 }
 RECIPES = {
     "default": {},
+    "adamw": {"optimizer": "adamw"},
     "no weight map": {"w0": 0.0},
     "w0 10": {"w0": 10.0},
     "no elastic": {"elastic": 0.0},

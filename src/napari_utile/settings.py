@@ -101,9 +101,9 @@ class TrainSettings(Settings):
     sampling: Literal["uniform", "foreground", "classes", "borders"] = Field(
         "uniform", description="Where tiles are drawn more often"
     )
-    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="Update rule")
+    optimizer: Literal["muon", "adamw", "sgd"] = Field("muon", description="Update rule")
     learning_rate: float = Field(3e-3, gt=0, description="Learning rate, at its highest")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, beta1 of AdamW")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, beta1 of Adam")
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay")
     schedule: Literal["constant", "one-cycle"] = Field(
         "one-cycle", description="Learning rate over the run"

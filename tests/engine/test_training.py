@@ -318,7 +318,7 @@ def test_a_step_of_sgd_is_that_of_the_formula():
         torch.testing.assert_close(p, q, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["muon", "adamw", "sgd"])
 def test_kernels_decay_and_nothing_else(name):
     network = tiny(norm="batch")
     optimizer = make_optimizer(network, settings(optimizer=name, weight_decay=0.1))
@@ -327,9 +327,10 @@ def test_kernels_decay_and_nothing_else(name):
     assert decay == expected
 
 
+@pytest.mark.parametrize("name", ["muon", "adamw"])
 @pytest.mark.parametrize("momentum", [0.5, 0.99])
-def test_momentum_is_beta_one_of_adam(momentum):
-    optimizer = make_optimizer(tiny(), settings(optimizer="adamw", momentum=momentum))
+def test_momentum_is_beta_one_of_adam(momentum, name):
+    optimizer = make_optimizer(tiny(), settings(optimizer=name, momentum=momentum))
     assert {group["betas"] for group in optimizer.param_groups} == {(momentum, 0.999)}
 
 

@@ -14,6 +14,7 @@ from napari_utile.engine.batches import Batch, TileSampler
 from napari_utile.engine.devices import is_out_of_memory
 from napari_utile.engine.distributed import Group, share_statistics
 from napari_utile.engine.losses import total_weight, weighted_cross_entropy
+from napari_utile.engine.muon import Muon
 from napari_utile.engine.tile_size import Network
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
@@ -327,6 +328,7 @@ def make_optimizer(network: Network, settings: TrainSettings) -> torch.optim.Opt
     ]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
-    return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999)
-    )
+    betas = (settings.momentum, 0.999)
+    if settings.optimizer == "muon":
+        return Muon(groups, lr=settings.learning_rate, betas=betas)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)

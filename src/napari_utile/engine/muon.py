@@ -1,0 +1,118 @@
+"""Muon: the update rule that gives every direction of a kernel the same step.
+
+Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
+https://kellerjordan.github.io/posts/muon. What is no kernel, and the kernels that begin and
+end the network, follow Adam (Kingma & Ba, 2015) as they advise.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+STEPS = 5
+"""Of the iteration, after which all singular values lie in 0.68...1.13."""
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of its polynomial, from the source: steep at 0, flat and near 1 beyond."""
+LEAST = 8
+"""Channels: a kernel that sees or makes fewer is the first or the last of a network."""
+MOMENTUM = 0.95
+"""Of kernels; the value of the source."""
+KERNEL_RATE = 6.0
+"""Learning rate of kernels over that of everything else: their steps have norm 1, not size 1."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Orthogonalized momentum for kernels, Adam for all other parameters.
+
+    Parameters
+    ----------
+    groups : iterable of dict
+        Parameters, with the `weight_decay` of each group.
+    lr : float
+        Learning rate of what follows Adam; kernels have `KERNEL_RATE` times as much.
+    betas : (float, float)
+        Of Adam.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ):
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Follow the gradients once."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                rate = group["lr"]
+                if is_kernel(parameter):
+                    rate *= KERNEL_RATE
+                    direction = self._orthogonal(parameter)
+                else:
+                    direction = self._adam(parameter, *group["betas"])
+                parameter.mul_(1 - rate * group["weight_decay"]).sub_(direction, alpha=rate)
+
+    def _orthogonal(self, kernel: Tensor) -> Tensor:
+        """Give the step of a kernel: the orthogonal matrix nearest to its Nesterov momentum."""
+        state = self.state[kernel]
+        if not state:
+            state["momentum"] = torch.zeros_like(kernel)
+        state["momentum"].lerp_(kernel.grad, 1 - MOMENTUM)
+        ahead = kernel.grad.lerp(state["momentum"], MOMENTUM).flatten(1).float()
+        rows, columns = ahead.shape
+        return orthogonalized(ahead).view_as(kernel) * max(1.0, rows / columns) ** 0.5
+
+    def _adam(self, parameter: Tensor, beta1: float, beta2: float) -> Tensor:
+        """Give the step of Adam, without its rate."""
+        state = self.state[parameter]
+        if not state:
+            state["mean"] = torch.zeros_like(parameter)
+            state["square"] = torch.zeros_like(parameter)
+            state["step"] = torch.zeros(())
+        state["step"] += 1
+        state["mean"].lerp_(parameter.grad, 1 - beta1)
+        state["square"].lerp_(parameter.grad.square(), 1 - beta2)
+        mean = state["mean"] / (1 - beta1 ** state["step"].item())
+        square = state["square"] / (1 - beta2 ** state["step"].item())
+        return mean / (square.sqrt() + 1e-8)
+
+
+def is_kernel(parameter: Tensor) -> bool:
+    """Tell whether a parameter is a kernel between hidden layers, (O, I, Y, X)."""
+    return parameter.ndim == 4 and min(parameter.shape[:2]) >= LEAST
+
+
+def orthogonalized(matrix: Tensor) -> Tensor:
+    """Move all singular values of a matrix near to 1 and leave its directions.
+
+    The iteration of Newton and Schulz takes matrix products only. It is run on the small
+    square matrix of the products of all rows (or columns), to the same result: of X it is
+    ``P(X X^T) X`` with one polynomial P.
+
+    Parameters
+    ----------
+    matrix : Tensor of float32, shape (M, N)
+
+    Returns
+    -------
+    Tensor, shape (M, N)
+        Singular values in 0.68...1.13, but for those that are less than 1e-3 of their norm.
+    """
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    wide = matrix.T if is_tall else matrix
+    wide = wide / wide.norm().clamp_min(1e-7)
+    products = wide @ wide.T
+    so_far = one = torch.eye(len(products), device=matrix.device)
+    a, b, c = COEFFICIENTS
+    for _ in range(STEPS):
+        now = so_far @ products @ so_far
+        so_far = (a * one + b * now + c * (now @ now)) @ so_far
+    result = so_far @ wide
+    return result.T if is_tall else result
