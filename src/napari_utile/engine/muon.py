@@ -19,8 +19,8 @@ LEAST = 8
 """Channels: a kernel that sees or makes fewer is the first or the last of a network."""
 MOMENTUM = 0.95
 """Of kernels; the value of the source."""
-KERNEL_RATE = 6.0
-"""Learning rate of kernels over that of everything else: their steps have norm 1, not size 1."""
+KERNEL_RATE = 15.0
+"""Learning rate of kernels over that of everything else: a step has singular values near 1."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -54,22 +54,22 @@ class Muon(torch.optim.Optimizer):
                 rate = group["lr"]
                 if is_kernel(parameter):
                     rate *= KERNEL_RATE
-                    direction = self._orthogonal(parameter)
+                    direction = self._orthogonal(parameter, parameter.grad)
                 else:
-                    direction = self._adam(parameter, *group["betas"])
+                    direction = self._adam(parameter, parameter.grad, *group["betas"])
                 parameter.mul_(1 - rate * group["weight_decay"]).sub_(direction, alpha=rate)
 
-    def _orthogonal(self, kernel: Tensor) -> Tensor:
+    def _orthogonal(self, kernel: Tensor, gradient: Tensor) -> Tensor:
         """Give the step of a kernel: the orthogonal matrix nearest to its Nesterov momentum."""
         state = self.state[kernel]
         if not state:
             state["momentum"] = torch.zeros_like(kernel)
-        state["momentum"].lerp_(kernel.grad, 1 - MOMENTUM)
-        ahead = kernel.grad.lerp(state["momentum"], MOMENTUM).flatten(1).float()
+        state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        ahead = gradient.lerp(state["momentum"], MOMENTUM).flatten(1).float()
         rows, columns = ahead.shape
         return orthogonalized(ahead).view_as(kernel) * max(1.0, rows / columns) ** 0.5
 
-    def _adam(self, parameter: Tensor, beta1: float, beta2: float) -> Tensor:
+    def _adam(self, parameter: Tensor, gradient: Tensor, beta1: float, beta2: float) -> Tensor:
         """Give the step of Adam, without its rate."""
         state = self.state[parameter]
         if not state:
@@ -77,8 +77,8 @@ class Muon(torch.optim.Optimizer):
             state["square"] = torch.zeros_like(parameter)
             state["step"] = torch.zeros(())
         state["step"] += 1
-        state["mean"].lerp_(parameter.grad, 1 - beta1)
-        state["square"].lerp_(parameter.grad.square(), 1 - beta2)
+        state["mean"].lerp_(gradient, 1 - beta1)
+        state["square"].lerp_(gradient.square(), 1 - beta2)
         mean = state["mean"] / (1 - beta1 ** state["step"].item())
         square = state["square"] / (1 - beta2 ** state["step"].item())
         return mean / (square.sqrt() + 1e-8)
