@@ -313,7 +313,7 @@ def test_every_network_is_built_from_the_same_settings(network):
             {"network": "sliding-window", "depth": 4, "norm": "none", "tile": 64},
             ["sliding-window has no norm: none", "sliding-window has no tile: 64"],
         ),
-        ({"network": "sliding-window", "w0": 5}, ["sliding-window has no w0: 5.0"]),
+        ({"network": "sliding-window", "w0": 4}, ["sliding-window has no w0: 4.0"]),
         ({"network": "fcn", "recipe": "paper"}, []),
     ],
 )
