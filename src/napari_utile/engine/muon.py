@@ -109,10 +109,11 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     wide = matrix.T if is_tall else matrix
     wide = wide / wide.norm().clamp_min(1e-7)
     products = wide @ wide.T
-    so_far = one = torch.eye(len(products), device=matrix.device)
+    one = torch.eye(len(products), device=matrix.device)
     a, b, c = COEFFICIENTS
-    for _ in range(STEPS):
-        now = so_far @ products @ so_far
-        so_far = (a * one + b * now + c * (now @ now)) @ so_far
-    result = so_far @ wide
+    polynomial = a * one + b * products + c * products @ products
+    for _ in range(STEPS - 1):
+        now = polynomial @ products @ polynomial
+        polynomial = (a * one + b * now + c * now @ now) @ polynomial
+    result = polynomial @ wide
     return result.T if is_tall else result
