@@ -188,6 +188,17 @@ def test_a_stop_goes_on_bit_identical_also_within_an_epoch(tmp_path, whole, mome
     assert Run(out).is_finished
 
 
+def test_a_stop_goes_on_bit_identical_where_muon_turns_kernels(tmp_path):
+    wide = {"width": 16, "steps": 8}  # narrow networks have no kernel between hidden layers
+    drained(start(tmp_path / "whole", **wide))
+    stopped_at(start(tmp_path / "cut", **wide), StepDone, 3)
+    drained(start(tmp_path / "cut", **wide))
+    one, other = (
+        utile.load_model(tmp_path / run).network.state_dict() for run in ("whole", "cut")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
 def test_a_stop_after_the_last_step_still_validates(tmp_path, whole):
     out = tmp_path / "run"
     stopped_at(start(out), StepDone, TINY["steps"])

@@ -70,9 +70,9 @@ class Group:
 
     def collect(self, mine: T) -> list[T]:
         """Bring together what each process has."""
-        theirs: list[Any] = [None] * self.size
         if self.size == 1:
             return [mine]
+        theirs: list[Any] = [None] * self.size
         distributed.all_gather_object(theirs, mine)
         return theirs
 
