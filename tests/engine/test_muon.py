@@ -14,8 +14,8 @@ def test_directions_stay_and_singular_values_become_alike(shape):
     turned = u.T @ orthogonalized(matrix) @ v.T
     values = turned.diagonal()
     torch.testing.assert_close(turned, values.diag(), atol=1e-3, rtol=0)
-    assert values.min() > 0.65
-    assert values.max() < 1.25
+    assert values.min() > 0.68
+    assert values.max() < 1.21
 
 
 @pytest.mark.parametrize("matrix", [torch.zeros(8, 16), torch.full((8, 16), 1e-30)])
@@ -42,7 +42,7 @@ def test_kernels_move_as_by_the_muon_of_pytorch(shape):
     assert moved < 0.1
 
 
-@pytest.mark.parametrize("shape", [(16,), (16, 1, 3, 3), (2, 16, 1, 1)])
+@pytest.mark.parametrize("shape", [(16,), (16, 1, 3, 3), (2, 16, 1, 1), (520, 60, 3, 3)])
 def test_everything_else_moves_as_by_the_adamw_of_pytorch(shape):
     torch.manual_seed(0)
     one = torch.nn.Parameter(torch.randn(shape))

@@ -24,6 +24,7 @@ SHOWN = {
     "v_rand": "V Rand",
     "v_info": "V Info",
     "parameters": "parameters",
+    "steps": "steps",
     "seconds_to_train": "training, s",
     "seconds_to_predict": "prediction, s",
     "seconds_per_megapixel": "prediction, s/Mpx",

@@ -1,8 +1,9 @@
 """Muon: the update rule that gives every direction of a kernel the same step.
 
 Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
-https://kellerjordan.github.io/posts/muon. What is no kernel, and the kernels that begin and
-end the network, follow Adam (Kingma & Ba, 2015) as they advise.
+https://kellerjordan.github.io/posts/muon. What is no kernel follows Adam (Kingma & Ba, 2015),
+and so do kernels of few channels, as those that begin and end a network mostly are, and those
+of very many.
 """
 
 from collections.abc import Iterable
@@ -12,11 +13,14 @@ import torch
 from torch import Tensor
 
 STEPS = 5
-"""Of the iteration, after which all singular values lie in 0.68...1.13."""
+"""Of the iteration, after which singular values lie in 0.68...1.21."""
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of its polynomial, from the source: steep at 0, flat and near 1 beyond."""
 LEAST = 8
-"""Channels: a kernel that sees or makes fewer is the first or the last of a network."""
+"""Channels that such a kernel sees and makes."""
+MOST = 512
+"""Rows or columns, whichever are fewer: beyond, a step costs more than the gradient itself, as
+in the layers of FCN that were fully connected."""
 MOMENTUM = 0.95
 """Of kernels; the value of the source."""
 KERNEL_RATE = 15.0
@@ -85,8 +89,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def is_kernel(parameter: Tensor) -> bool:
-    """Tell whether a parameter is a kernel between hidden layers, (O, I, Y, X)."""
-    return parameter.ndim == 4 and min(parameter.shape[:2]) >= LEAST
+    """Tell whether a parameter is a kernel (O, I, Y, X), or (I, O, Y, X), to be orthogonalized."""
+    return (
+        parameter.ndim == 4
+        and min(parameter.shape[:2]) >= LEAST
+        and min(parameter.flatten(1).shape) <= MOST
+    )
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
@@ -103,7 +111,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     Returns
     -------
     Tensor, shape (M, N)
-        Singular values in 0.68...1.13, but for those that are less than 1e-3 of their norm.
+        Singular values in 0.68...1.21, but for those that are less than 2e-3 of their norm.
     """
     is_tall = matrix.shape[0] > matrix.shape[1]
     wide = matrix.T if is_tall else matrix
