@@ -677,6 +677,16 @@ def is_alive(pid):
         return False
 
 
+@pytest.mark.parametrize("flag", ["--events", "--json"])
+def test_who_reads_no_more_ends_a_run_without_a_word(folder, tmp_path, flag):
+    command = [sys.executable, "-m", "napari_utile", *train(folder, tmp_path / "run"), flag]
+    pipes = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 130
+
+
 def test_help_loads_no_torch():
     code = (
         "import sys; from napari_utile.cli import main; status = main(['train', '--help']); "
@@ -722,6 +732,18 @@ def test_compare_as_json_prints_only_rows(folder, compared, capsys):
         ("encoder-decoder", [0]),
     ]
     assert all(0 <= row["iou"] <= 1 and row["iou_std"] is None for row in rows)
+
+
+def test_compare_as_json_prints_an_object_when_stopped(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("napari_utile.engine.comparison.run_comparison", interrupted)
+    assert main(compare(folder, tmp_path / "out", "--json")) == 130
+    assert json.loads(capsys.readouterr().out) == {"rows": [], "notes": [], "stopped": True}
+
+
+def interrupted(*_):
+    """A run whose user presses Ctrl-C at once."""
+    os.kill(os.getpid(), signal.SIGINT)
+    yield RunStarted(job="compare")
 
 
 def test_compare_as_events_prints_only_events(folder, compared, capsys):

@@ -4,6 +4,7 @@ The engine is imported inside the commands, so that `utile --help` is there at o
 """
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -179,11 +180,12 @@ class Compare(_Run, CompareSettings):
             status = follow(run, print_warning)
         else:
             status = report(run, self.events, only_json=False)
-        if not self.events and status != STOPPED:
-            found = json.loads((self.out / "table.json").read_text())
+        table = self.out / "table.json"  # after a stop, of the networks that were done
+        found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
+        if not self.events:
             if self.json_:
-                print(json.dumps(found, indent=2))
-            else:
+                print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
+            elif found["rows"]:
                 print_table(str(self.out), cells(found["rows"], SHORT), found["notes"])
         return status
 
@@ -310,6 +312,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(arguments)
     except UserError as error:
         return _fail(str(error), MEND, as_events)
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        return STOPPED
     except OSError as error:
         return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
     except EngineError as error:
@@ -352,6 +357,11 @@ def _first_sentence(error: ValidationError) -> str:
         return f"--{name}: {same[0].removeprefix('Value error, ')}."
     wanted = " or ".join(dict.fromkeys(message.removeprefix(START) for message in same))
     return f"--{name} {first['input']}: should be {wanted}."
+
+
+def _let_go_of_stdout() -> None:
+    """Write to nowhere from here on: whoever read has left, and Python flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:

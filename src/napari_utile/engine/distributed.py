@@ -112,7 +112,7 @@ def joined(device: str) -> Iterator[Group]:
     UserError
         If there is no such device, or the other processes cannot be reached.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         yield Group()
         return
     if not distributed.is_available():
