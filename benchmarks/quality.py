@@ -8,11 +8,13 @@ for as many steps. The second gives each recipe its minutes, and is to be run on
 machine. *plain* is a padded U-Net of the same width with batch normalization, flips only,
 no weight map, Adam at a constant 1e-3.
 
-ISBI 2012 (`volume.tif`, `labels.tif`): the last 4 of the slices are for validation. dsb2018
+ISBI 2012 (`image.tif`, `labels.tif`, as `utile sample isbi2012` writes them; any number of
+slices): the last 4 of the slices are for validation. dsb2018
 (`train/` and `val/`, each with `images/` and `labels/`): the scores are the means over the
 images of `val/`, which training never sees. Scores are those of the best network by
-validation loss, as a run keeps it; mean and standard deviation over the seeds. *v_rand
-averaged* is that of the mean of eight predictions (`--averaging`).
+validation loss, as a run keeps it; mean and standard deviation over the seeds. *components*
+is v_rand where objects are what is connected (`--objects components`), and *averaged* that of
+the mean of eight predictions (`--averaging`).
 
 Every run is kept as a line in --log, and is not done again.
 """
@@ -22,6 +24,7 @@ import json
 from pathlib import Path
 from statistics import mean, stdev
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 
@@ -44,10 +47,11 @@ RECIPES = {
     "default": {},
     "adamw": {"optimizer": "adamw"},
     "no weight map": {"w0": 0.0},
+    "w0 2": {"w0": 2.0},
+    "w0 5": {"w0": 5.0},
     "w0 10": {"w0": 10.0},
     "no elastic": {"elastic": 0.0},
     "flips only": {"elastic": 0.0, "rotation": 0.0, "deformed": 0.0, "gray": 0.0},
-    "every tile deformed": {"deformed": 1.0},
     "constant rate 1e-3": {"schedule": "constant", "learning_rate": 1e-3},
     "class balance": {"class_balance": True},
     "no batch norm": {"norm": "none"},
@@ -55,8 +59,8 @@ RECIPES = {
     "plain": PLAIN,
 }
 """What differs from the default recipe."""
-AVERAGED = "v_rand averaged"
-SCORES = ("iou", "f1_50", "panoptic_quality", "v_rand", AVERAGED)
+COMPONENTS, AVERAGED = "v_rand components", "v_rand averaged"
+SCORES = ("iou", "f1_50", "panoptic_quality", "v_rand", COMPONENTS, AVERAGED)
 
 
 def main() -> None:
@@ -103,17 +107,20 @@ def measured(name: str, folder: Path, recipe: str, seed: int, steps: int | None)
     """Train once and score the best network."""
     kind, _, minutes = recipe.partition(":")
     budget = {"minutes": float(minutes)} if minutes else {"steps": steps}
-    settings = TrainSettings(**RECIPES[kind], **budget, seed=seed, validation=1 / 6)
-    began = perf_counter()
     if name == "dsb2018":
         images, labels = pairs_of(folder / "train")
         unseen = pairs_of(folder / "val")
+        share = 1 / 6
     else:
         images, labels = stack_of(folder)
         unseen = [[images[0][-4:]], [labels[0][-4:]]]
+        share = 4 / len(labels[0])
+    began = perf_counter()
+    settings = TrainSettings(**RECIPES[kind], **budget, seed=seed, validation=share)
     model, taken = train(images, labels, settings)
     seconds = round(perf_counter() - began)
     scores = on_unseen(model, *unseen)
+    scores[COMPONENTS] = on_unseen(model, *unseen, objects="components")["v_rand"]
     scores[AVERAGED] = on_unseen(model, *unseen, averaging=True)["v_rand"]
     print(f"{recipe}, seed {seed}: {taken} steps, {seconds} s", flush=True)
     return {"steps": taken, "seconds": seconds} | scores
@@ -137,9 +144,8 @@ def train(images: list, labels: list, settings: TrainSettings) -> tuple[utile.Mo
 
 def stack_of(folder: Path) -> tuple[list, list]:
     """Read the slices of ISBI 2012."""
-    names = ("volume.tif", "labels.tif")
-    image, labels = (open_image(folder / name).read() for name in names)
-    return [image], [labels]
+    image = next(path for path in folder.iterdir() if path.name in ("image.tif", "volume.tif"))
+    return [open_image(image).read()], [open_image(folder / "labels.tif").read()]
 
 
 def pairs_of(folder: Path) -> tuple[list, list]:
@@ -152,16 +158,20 @@ def pairs_of(folder: Path) -> tuple[list, list]:
 
 
 def on_unseen(
-    model: utile.Model, images: list, labels: list, averaging: bool = False
+    model: utile.Model,
+    images: list,
+    labels: list,
+    averaging: bool = False,
+    objects: Literal["watershed", "components"] = "watershed",
 ) -> dict[str, float]:
     """Score a model on images that it never saw."""
     settings = PredictSettings(averaging=averaging)
     reports = [
-        utile.evaluate(utile.predict(model, image, settings=settings), truth)
+        utile.evaluate(utile.predict(model, image, settings=settings), truth, objects=objects)
         for image, truth in zip(images, labels, strict=True)
     ]
     return {
-        score: float(np.mean([report[score] for report in reports])) for score in SCORES[:-1]
+        score: float(np.mean([report[score] for report in reports])) for score in SCORES[:-2]
     }
 
 
