@@ -314,16 +314,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), MEND, as_events)
     except BrokenPipeError:
         _let_go_of_stdout()
-        return STOPPED
     except OSError as error:
         return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
     except EngineError as error:
         return _fail(str(error), DEFECT, as_events)
     except KeyboardInterrupt:  # before a run began, or pressed twice
-        return STOPPED
+        pass
     except Exception as error:
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
+    return STOPPED
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -89,7 +89,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def is_kernel(parameter: Tensor) -> bool:
-    """Tell whether a parameter is a kernel (O, I, Y, X), or (I, O, Y, X), to be orthogonalized."""
+    """Tell whether a parameter is a kernel, (O, I, Y, X) or (I, O, Y, X), of middling size."""
     return (
         parameter.ndim == 4
         and min(parameter.shape[:2]) >= LEAST
