@@ -21,7 +21,7 @@ from napari_utile.arrays.labels import as_instances
 from napari_utile.arrays.splits import split
 from napari_utile.console import Display
 from napari_utile.engine.jobs import predict_files, train_files
-from napari_utile.events import Event, RunDone
+from napari_utile.events import Event
 from napari_utile.files.images import open_image
 from napari_utile.files.samples import write_sample
 
@@ -48,10 +48,10 @@ def main() -> None:
             validations=10,
         )
         run, segmentation = out / network, out / f"{network}.zarr"
-        trained = show(train_files(image, labels, run, settings, overwrite=True))
+        cost = show(train_files(image, labels, run, settings, overwrite=True))
         how = utile.PredictSettings(output="instances")
         show(predict_files(run / "model", [image], segmentation, how, overwrite=True))
-        rows.append(row(network, run, segmentation, labels, trained.seconds))
+        rows.append(row(network, run, segmentation, labels, cost))
 
     slices = validation_slices(open_image(labels).shape)
     report = {"image": str(image), "validation_slices": slices, "rows": rows}
@@ -78,12 +78,14 @@ def arguments() -> argparse.Namespace:
     return wanted
 
 
-def show(run: Iterator[Event]) -> RunDone:
-    """Show the progress of a run; give back its last event."""
+def show(run: Iterator[Event]) -> dict[str, float]:
+    """Show the progress of a run; give back what it took."""
+    steps = 0
     with Display() as display:
         for event in run:
             display(event)
-    return event
+            steps = getattr(event, "step", steps)
+    return {"steps": steps, "seconds": round(event.seconds, 1)}
 
 
 def validation_slices(shape: tuple[int, ...]) -> list[int]:
@@ -93,7 +95,7 @@ def validation_slices(shape: tuple[int, ...]) -> list[int]:
     return [region.index[0] for region in split(planes, share).validation]
 
 
-def row(network: str, run: Path, segmentation: Path, labels: Path, seconds: float) -> dict:
+def row(network: str, run: Path, segmentation: Path, labels: Path, cost: dict) -> dict:
     """Evaluate a segmentation on the validation slices."""
     truth, found = open_image(labels).read(), open_image(segmentation).read()
     slices = validation_slices(truth.shape)
@@ -102,7 +104,7 @@ def row(network: str, run: Path, segmentation: Path, labels: Path, seconds: floa
         "network": network,
         **{name: scores[name] for name in SCORES},
         "parameters": utile.load_model(run).trained_on["parameters"],
-        "seconds": round(seconds, 1),
+        **cost,
     }
 
 

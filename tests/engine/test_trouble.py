@@ -258,6 +258,24 @@ def test_after_a_restart_the_same_is_said_and_nothing_twice(cut):
     assert len(said) == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"minutes": 0.5}, True), ({"minutes": 9, "steps": 40}, True), ({"steps": 3}, False),
+     ({"minutes": 9, "steps": 3}, False)],
+)  # fmt: skip
+def test_few_steps_in_the_time_given_are_said_at_the_end(options, said):
+    watching = watch(**options)
+    assert after([0.7, 0.6, 0.6], [], watching=watching) == []
+    expected = f"Only 3 steps fitted into {options.get('minutes')} minutes, "
+    assert [message[: len(expected)] for message in watching.end()] == [expected] * said
+
+
+def test_enough_steps_are_no_trouble_at_the_end():
+    watching = watch(minutes=0.5)
+    after([0.7] * 50, [], watching=watching)
+    assert list(watching.end()) == []
+
+
 def test_a_state_before_the_first_step_is_one():
     watching = watch()
     watching.restore(watch().state())

@@ -198,6 +198,8 @@ class _TrainingRun:
                     yield Warned(message=message)
         finally:
             steps.close()
+        for message in self.watch.end():
+            yield Warned(message=message)
         if reason := early_end(learner.progress, self.settings):
             yield Warned(message=reason)
         model = self.best.model

@@ -104,6 +104,15 @@ class Watch:
         if self.progress >= HALF and not {"nothing", "one class"} & {*self.said}:
             yield from self._unpredicted(found)
 
+    def end(self) -> Iterator[str]:
+        """Look at the run as a whole; give sentences to warn with."""
+        minutes = self.settings.minutes
+        if minutes and self.steps < YOUNG and self.steps != self.settings.steps:
+            yield (
+                f"Only {self.steps} steps fitted into {minutes:g} minutes, and a network needs "
+                "hundreds: train longer, or choose a smaller width or tile."
+            )
+
     def state(self) -> dict[str, Any]:
         """Give all that decides what is said next, as plain types."""
         names = ("first", "recent", "training", "validation", "said")
