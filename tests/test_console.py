@@ -289,6 +289,20 @@ def test_a_stopped_run_says_so(capsys):
     assert "stopped after 0:03: run" in capsys.readouterr().err
 
 
+def test_a_stop_is_answered_at_once_and_the_way_on_is_told(capsys):
+    run = Run(STARTED, STEP, after=lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert report(run(), events=False, only_json=False) == STOPPED
+    said = capsys.readouterr().err.splitlines()[-2:]
+    assert said[0].startswith("stopping")
+    assert said[1].endswith("run; the same command goes on")
+
+
+def test_nobody_is_told_to_go_on_where_nothing_does(capsys):
+    stopped = RunDone(out="out.tif", seconds=3, stopped=True)
+    report(Run(RunStarted(job="predict"), stopped)(), events=False, only_json=False)
+    assert capsys.readouterr().err.endswith("stopped after 0:03: out.tif\n")
+
+
 def test_without_a_terminal_a_line_tells_of_progress_now_and_then(capsys, monkeypatch):
     now = iter(range(0, 1000, 4))
     monkeypatch.setattr(console, "monotonic", lambda: next(now))

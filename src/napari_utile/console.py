@@ -51,7 +51,8 @@ class StopRequest:
     event, and it does nothing before that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Callable[[], None] = lambda: None) -> None:
+        self.answer = answer
         self.asked = False
         self.paused = False
 
@@ -60,6 +61,7 @@ class StopRequest:
         if self.asked and _:
             raise KeyboardInterrupt
         self.asked = True
+        self.answer()
 
     @contextmanager
     def listening(self, to_stdin: bool) -> Iterator["StopRequest"]:
@@ -133,7 +135,8 @@ def follow(
 ) -> int:
     """Hand the events of a run to `show` until it ends or is stopped."""
     began, out = monotonic(), ""
-    with StopRequest().listening(to_stdin) as stop, closing(run):
+    request = StopRequest(show.stopping) if isinstance(show, Display) else StopRequest()
+    with request.listening(to_stdin) as stop, closing(run):
         for event in run:
             show(event)
             if isinstance(event, RunStarted):
@@ -182,6 +185,7 @@ class Display:
         self.task = self.progress.add_task("", total=1.0, rate="", left="")
         self.last_line = monotonic()
         self.candidate = ""
+        self.goes_on = False
 
     def __enter__(self) -> "Display":
         self.progress.start()
@@ -193,6 +197,7 @@ class Display:
     def __call__(self, event: Event) -> None:
         match event:
             case RunStarted():
+                self.goes_on = event.job in ("train", "compare")
                 facts = ", ".join(f"{name} {value}" for name, value in event.facts.items())
                 self._say(f"{event.job} on {event.device}: {facts}")
             case StepDone():
@@ -221,9 +226,14 @@ class Display:
                 self._say(f"warning: {event.message}", style="yellow")
             case RunDone():
                 verb = "stopped" if event.stopped else "done"
-                self._say(f"{verb} after {clock(event.seconds)}: {event.out}")
+                more = "; the same command goes on" if event.stopped and self.goes_on else ""
+                self._say(f"{verb} after {clock(event.seconds)}: {event.out}{more}")
             case PreviewReady():
                 pass
+
+    def stopping(self) -> None:
+        """Say at once that a stop was heard: a step or a validation may take a while."""
+        self._say("stopping after what is being computed; Ctrl-C again ends at once")
 
     def _say(self, line: str, style: str | None = None) -> None:
         self.console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
