@@ -507,6 +507,7 @@ PATHS = ["train", "i.tif", "l.tif", "--out", "run"]
         ([*PATHS, "--settings", "no.json"], "no.json cannot be read: No such file"),
         ([*PATHS, "--tile", "3"], "--tile 3: should be greater than or equal to 16."),
         (PATHS, "i.tif was not found."),
+        (PATHS[:-2], "--out is missing."),
         (["predict", "m", "i.tif", "--out", "p", "--tile", "big"], "--tile big: should be"),
         (["predict", "m", "i.tif", "--out", "p"], "m does not exist."),
         (["evaluate", "a.tif", "b.tif"], "a.tif was not found."),

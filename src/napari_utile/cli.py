@@ -244,7 +244,7 @@ class Sample(BaseModel):
     """Write sample data, image.tif and labels.tif, to try things on."""
 
     name: CliPositionalArg[Literal["synthetic", "isbi2012"]] = Field(
-        description="A stack made by code, or a real one that is downloaded (7.5 MB)"
+        description="synthetic, made by code; or isbi2012, real, a download of 7.5 MB"
     )
     out: Path = Field(description="Folder to write to")
     overwrite: bool = Field(False, description="Replace what is there")
@@ -352,6 +352,8 @@ def _first_sentence(error: ValidationError) -> str:
     # ("train", "steps"), ("predict", "tile", "int"), or ("steps",) from a file
     place = first["loc"][:2]
     name = str(place[-1] if place[0] in Utile.model_fields else place[0]).replace("_", "-")
+    if first["type"] == "missing":
+        return f"--{name} is missing."
     same = [e["msg"] for e in error.errors() if e["loc"][:2] == place]
     if not same[0].startswith(START):
         return f"--{name}: {same[0].removeprefix('Value error, ')}."

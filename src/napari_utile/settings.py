@@ -254,3 +254,9 @@ class EvaluateSettings(Settings):
         "watershed",
         description="Of probabilities: take apart what only a leak joins, or leave as it is",
     )
+
+
+def difference(name: str, there: Any, here: Any) -> str:
+    """Say how an option differs between two runs."""
+    words = ["none" if value is None else value for value in (there, here)]
+    return f"{name.replace('_', '-')}: {words[0]} there, {words[1]} here"

@@ -81,7 +81,7 @@ def test_an_option_that_was_added_since_has_its_default():
     old = plan()
     del old.settings["patience"]
     assert old.differences(plan()) == []
-    assert old.differences(plan(patience=3)) == ["patience: None there, 3 here"]
+    assert old.differences(plan(patience=3)) == ["patience: none there, 3 here"]
 
 
 def test_weights_to_start_from_need_not_be_named_again():

@@ -308,6 +308,14 @@ def test_the_only_image_that_is_bad_is_an_error(saved, tmp_path):
     assert not (tmp_path / "p.zarr").exists()
 
 
+@pytest.mark.parametrize("name", ["p.png", "p.npy", "p.JPG"])
+def test_a_result_in_a_format_for_pictures_is_refused(saved, tmp_path, name):
+    tifffile.imwrite(tmp_path / "x.tif", cells((32, 40))[0])
+    with pytest.raises(UserError, match=rf"{name}: a result is written as \.zarr or \.tif"):
+        predicted(saved, [tmp_path / "x.tif"], tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
 def test_two_images_never_share_a_result(saved, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

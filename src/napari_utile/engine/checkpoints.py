@@ -16,7 +16,7 @@ from napari_utile.engine.weights import Weights
 from napari_utile.errors import UserError
 from napari_utile.files.images import Stack
 from napari_utile.files.runs import atomic_write, check_free
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import TrainSettings, difference
 
 FORMAT = 1
 """Counts up when what older versions wrote can no longer be gone on from."""
@@ -72,7 +72,7 @@ class Plan:
         """Say in what another plan differs from this one, which is "there"."""
         settings = TrainSettings(**self.settings).model_dump(mode="json")  # options since added
         words = [
-            f"{name.replace('_', '-')}: {settings[name]} there, {value} here"
+            difference(name, settings[name], value)
             for name, value in here.settings.items()
             if name not in MACHINE and value != settings[name]
         ]
@@ -153,8 +153,8 @@ class Checkpoints:
 
 
 WAYS_OUT = (
-    "--overwrite replaces it by a new run, which begins with what it has learnt if it is also "
-    "named as --warm-start."
+    "--overwrite replaces it by a new run; add --warm-start and its name to begin with what it "
+    "has learnt. Or choose another folder."
 )
 
 

@@ -11,7 +11,7 @@ from napari_utile.engine.checkpoints import digest_of_planes
 from napari_utile.errors import UserError
 from napari_utile.files.images import Stack
 from napari_utile.files.runs import Run, atomic_write, check_writable
-from napari_utile.settings import SINGLE, CompareSettings, TrainSettings
+from napari_utile.settings import SINGLE, CompareSettings, TrainSettings, difference
 
 SETTINGS, DATA = "settings.json", "data.json"
 WRITTEN = ("table.json", "table.csv", "table.md", "curves.png", "results.png")
@@ -90,7 +90,7 @@ def differences(there: TrainSettings, here: TrainSettings, but: Set[str]) -> Ite
     before = there.model_dump()
     for name, value in here.model_dump().items():
         if name not in but and before[name] != value:
-            yield f"{name.replace('_', '-')}: {before[name]} there, {value} here"
+            yield difference(name, before[name], value)
 
 
 def digest_of_labels(labels: Sequence[Stack]) -> str:

@@ -47,7 +47,8 @@ def reasons_without_gpu() -> list[str]:
         return ["U-Tile computes on the CPU of a Mac."]
     if not torch.backends.cuda.is_built():
         mend = f"pip install --force-reinstall torch --index-url {CUDA_WHEELS}"
-        return [f"PyTorch {torch.__version__} is built for the CPU only; mend it by: {mend}"]
+        seen = "mend it by" if shutil.which("nvidia-smi") else "no NVIDIA GPU was seen. If any"
+        return [f"PyTorch {torch.__version__} is built for the CPU only; {seen}: {mend}"]
     if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) in ("", "-1"):
         return [f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU; unset it."]
     if not torch.cuda.is_available():

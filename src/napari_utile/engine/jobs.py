@@ -21,7 +21,7 @@ from napari_utile.engine.training_run import follow, ready, training_run
 from napari_utile.engine.training_run import warm_start as warm_start_of
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
-from napari_utile.files.images import Stack, as_stack, expand, open_image, pairs
+from napari_utile.files.images import SUFFIXES, Stack, as_stack, expand, open_image, pairs
 from napari_utile.files.runs import Run, locked
 from napari_utile.settings import PredictSettings, TrainSettings
 
@@ -202,7 +202,8 @@ def run_training(
         if run.is_finished and not overwrite:
             raise UserError(
                 f"{out} holds a finished run; --overwrite replaces it (in Python: "
-                "overwrite=True)."
+                "overwrite=True). To train on, choose another folder and name this one as "
+                "--warm-start."
             )
         # an older run is given up only when it is sure that this one can start
         data = ready(images, labels, settings, split)
@@ -289,6 +290,8 @@ def predict_files(
 def result_of_each(paths: Sequence[Path], out: Path) -> list[Path]:
     """Say where the result of each image is written; refuse two at the same place."""
     if len(paths) == 1:
+        if out.suffix.lower() in SUFFIXES - {".zarr", ".tif", ".tiff"}:
+            raise UserError(f"{out}: a result is written as .zarr or .tif.")
         return [out]
     results = [out / f"{path.stem}.zarr" for path in paths]
     if twice := [str(path) for path, n in Counter(results).items() if n > 1]:

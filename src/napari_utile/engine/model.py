@@ -230,7 +230,9 @@ def _find(path: Path) -> Path:
                 return place
     if not path.exists():
         raise UserError(f"{path} does not exist.")
-    raise UserError(f"{path} is no model: it holds no {DESCRIPTION}.")
+    raise UserError(
+        f"{path} is no model: it holds no {DESCRIPTION}. Name a run folder, or its model."
+    )
 
 
 def _read_description(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from napari_utile.engine.tile_size import Network
 from napari_utile.engine.weights import Weights
 from napari_utile.errors import UserError
 from napari_utile.networks import NETWORKS
+from napari_utile.settings import difference
 
 FREE = {"dropout", "padding"}
 """Arguments of a network that its weights do not depend on."""
@@ -32,7 +33,7 @@ class WarmStart:
         model = load_model(path)
         there, here = description(model.network), description(network)
         if differences := [
-            f"{name}: {there.get(name)} there, {here.get(name)} here"
+            difference(name, there.get(name), here.get(name))
             for name in here | there
             if name not in FREE and there.get(name) != here.get(name)
         ]:
