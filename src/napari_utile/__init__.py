@@ -3,8 +3,12 @@
 Names are loaded when first used, so importing the package costs nothing.
 """
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Read when torch is loaded: idle threads that spin make a busy machine many times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
 
