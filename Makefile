@@ -17,6 +17,7 @@ SCREEN := env -u QT_QPA_PLATFORM xvfb-run -a -s "-screen 0 1600x1200x24"
 
 demo: .venv/engine
 	$(BIN)/python examples/demo.py --out demo
+	@echo "The command utile is in $(BIN); to have it by name:  . $(BIN)/activate"
 
 test: .venv/screen lint
 	$(SCREEN) $(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -40,6 +41,7 @@ clean:
 
 .venv/engine: pyproject.toml constraints.txt hatch_build.py napari.yaml
 	.ci/make-venv "$(PYTHON)"
+	@echo "Installing into .venv, for a minute or two ..."
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install -q -c constraints.txt -e .
 	touch $@
