@@ -47,7 +47,6 @@ RECIPES = {
     "default": {},
     "adamw": {"optimizer": "adamw"},
     "no weight map": {"w0": 0.0},
-    "w0 2": {"w0": 2.0},
     "w0 5": {"w0": 5.0},
     "w0 10": {"w0": 10.0},
     "no elastic": {"elastic": 0.0},

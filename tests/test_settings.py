@@ -141,7 +141,7 @@ def test_a_tile_is_nothing_else(tile):
 
 
 def test_what_two_panels_share_has_one_default():
-    # the default recipe learns with w0 = 5 and no class balance; the map is the paper's
+    # the default recipe learns with w0 = 2 and no class balance; the map is the paper's
     for name in ("sigma", "ignore"):
         assert getattr(TrainSettings(), name) == getattr(WeightSettings(), name)
     assert PredictSettings().threshold == EvaluateSettings().threshold

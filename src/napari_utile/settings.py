@@ -118,7 +118,7 @@ class TrainSettings(Settings):
         "one-cycle", description="Learning rate over the run"
     )
     # the loss
-    w0: float = Field(5.0, ge=0, description="Extra weight of narrow gaps (paper: 10)")
+    w0: float = Field(2.0, ge=0, description="Extra weight of narrow gaps (paper: 10)")
     sigma: float = Field(5.0, gt=0, description="Gap width over which it fades (paper: 5), px")
     class_balance: bool = Field(
         False, description="Give every class the same total weight; for classes that are rare"
