@@ -1,12 +1,12 @@
 """Train recipes on the same slices with the same budget: which part earns what.
 
-    python benchmarks/quality.py --data isbi2012=DIR --steps 500 --seeds 1 2 3
+    python benchmarks/quality.py --data isbi2012=DIR --steps 410 --seeds 1 2 3
     python benchmarks/quality.py --data isbi2012=DIR --recipes default:2 plain:5 default:5
 
-The first is the ablation: the default recipe, and the same without one of its parts, each
-for as many steps. The second gives each recipe its minutes, and is to be run on an idle
-machine. *plain* is a padded U-Net of the same width with batch normalization, flips only,
-no weight map, Adam at a constant 1e-3.
+The first is the ablation: the default recipe, and the same without one of its parts, each for
+as many steps; --w0 is that of every recipe that does not name one. The second gives each
+recipe its minutes, and is to be run on an idle machine. *plain* is a padded U-Net of the same
+width with batch normalization, flips only, no weight map, Adam at a constant 1e-3.
 
 ISBI 2012 (`image.tif`, `labels.tif`, as `utile sample isbi2012` writes them; any number of
 slices): the last 4 of the slices are for validation. dsb2018
@@ -67,6 +67,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="isbi2012=DIR or dsb2018=DIR")
     parser.add_argument("--steps", type=int, help="for recipes without minutes")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--w0", type=float, default=TrainSettings().w0)
     parser.add_argument(
         "--recipes", nargs="+", default=list(RECIPES), help="NAME, or NAME:MINUTES"
     )
@@ -77,18 +78,18 @@ def main() -> None:
     done = [json.loads(line) for line in lines(given.log)]
     for seed in given.seeds:
         for recipe in given.recipes:
-            run = {"data": name, "recipe": recipe, "seed": seed}
+            run = {"data": name, "recipe": recipe, "seed": seed, "w0": given.w0}
             if ":" not in recipe:
                 run["steps"] = given.steps
             if not any(run.items() <= row.items() for row in done):
-                done.append(run | measured(name, Path(folder), recipe, seed, given.steps))
+                done.append(run | measured(Path(folder), run))
                 with given.log.open("a") as log:
                     log.write(json.dumps(done[-1]) + "\n")
     table = {
         recipe: [
             row
             for row in done
-            if (row["data"], row["recipe"]) == (name, recipe)
+            if (row["data"], row["recipe"], row["w0"]) == (name, recipe, given.w0)
             and (":" in recipe or row["steps"] == given.steps)
         ]
         for recipe in given.recipes
@@ -102,11 +103,12 @@ def main() -> None:
         print(f"| {recipe} | {steps} | " + " | ".join(cells) + " |")
 
 
-def measured(name: str, folder: Path, recipe: str, seed: int, steps: int | None) -> dict:
+def measured(folder: Path, run: dict) -> dict:
     """Train once and score the best network."""
-    kind, _, minutes = recipe.partition(":")
-    budget = {"minutes": float(minutes)} if minutes else {"steps": steps}
-    if name == "dsb2018":
+    kind, _, minutes = run["recipe"].partition(":")
+    budget = {"minutes": float(minutes)} if minutes else {"steps": run["steps"]}
+    recipe = {"w0": run["w0"]} | RECIPES[kind] | budget
+    if run["data"] == "dsb2018":
         images, labels = pairs_of(folder / "train")
         unseen = pairs_of(folder / "val")
         share = 1 / 6
@@ -115,13 +117,13 @@ def measured(name: str, folder: Path, recipe: str, seed: int, steps: int | None)
         unseen = [[images[0][-4:]], [labels[0][-4:]]]
         share = 4 / len(labels[0])
     began = perf_counter()
-    settings = TrainSettings(**RECIPES[kind], **budget, seed=seed, validation=share)
+    settings = TrainSettings(**recipe, seed=run["seed"], validation=share)
     model, taken = train(images, labels, settings)
     seconds = round(perf_counter() - began)
     scores = on_unseen(model, *unseen)
     scores[COMPONENTS] = on_unseen(model, *unseen, objects="components")["v_rand"]
     scores[AVERAGED] = on_unseen(model, *unseen, averaging=True)["v_rand"]
-    print(f"{recipe}, seed {seed}: {taken} steps, {seconds} s", flush=True)
+    print(f"{run['recipe']}, seed {run['seed']}: {taken} steps, {seconds} s", flush=True)
     return {"steps": taken, "seconds": seconds} | scores
 
 
