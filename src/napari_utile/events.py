@@ -99,7 +99,7 @@ class CandidateDone(_Event):
     event: Literal["CandidateDone"] = "CandidateDone"
     network: str
     seed: int
-    row: dict[str, float] = Field(description="Scores, parameters and seconds, name -> value")
+    row: dict[str, int | float] = Field(description="Scores, parameters, steps and seconds")
 
 
 class Warned(_Event):

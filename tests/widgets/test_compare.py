@@ -34,7 +34,7 @@ def begins(network, seed=0, number=1):
 def ends(network, iou, seed=0):
     row = {
         "iou": iou, "matching_ap50": 0.5, "v_rand": 0.9, "dice": 0.1, "parameters": 1234,
-        "seconds_to_train": 60.0, "seconds_to_predict": 0.25,
+        "steps": 625, "seconds_to_train": 60.0, "seconds_to_predict": 0.25,
     }  # fmt: skip
     return CandidateDone(network=network, seed=seed, row=row)
 
@@ -201,7 +201,7 @@ def test_the_table_fills_and_gives_mean_and_spread_over_seeds(panel, script, pre
     )  # fmt: skip
     press(panel.controls.button)
     qtbot.waitUntil(lambda: bool(rows(panel)))
-    first = ["unet", "0", "0.800", "0.500", "0.900", "1,234", "60.0", "0.250"]
+    first = ["unet", "0", "0.800", "0.500", "0.900", "1,234", "625", "60.0", "0.250"]
     assert rows(panel) == [first]
     panel.controls._running[0].stop()
     qtbot.waitUntil(lambda: len(rows(panel)) == 4)

@@ -43,6 +43,7 @@ COLUMNS = (
     "matching_ap50",
     "v_rand",
     "parameters",
+    "steps",
     "seconds_to_train",
     "seconds_to_predict",
 )
