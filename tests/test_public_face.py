@@ -1,6 +1,7 @@
 """What scripts depend on."""
 
 import inspect
+import os
 import subprocess
 import sys
 
@@ -27,6 +28,17 @@ def test_names_are_those_of_their_homes():
     assert utile.networks is networks
     assert utile.TrainSettings is settings.TrainSettings
     assert utile.UserError is errors.UserError
+
+
+@pytest.mark.parametrize(("given", "there"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_idle_threads_sleep_unless_told_otherwise(given, there):
+    name = "OMP_WAIT_POLICY"
+    others = {key: value for key, value in os.environ.items() if key != name}
+    code = f"import napari_utile, os, sys; print(os.environ['{name}'], 'torch' in sys.modules)"
+    printed = subprocess.check_output(
+        [sys.executable, "-c", code], env=others | ({name: given} if given else {}), text=True
+    )
+    assert printed.split() == [there, "False"]  # torch reads it when it is loaded
 
 
 def test_tab_completion_shows_them():

@@ -4,7 +4,6 @@ The engine is imported inside the commands, so that `utile --help` is there at o
 """
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -312,18 +311,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(arguments)
     except UserError as error:
         return _fail(str(error), MEND, as_events)
-    except BrokenPipeError:
-        _let_go_of_stdout()
+    except (KeyboardInterrupt, BrokenPipeError):
+        return STOPPED  # before a run began, or asked twice; or nobody reads any more
     except OSError as error:
         return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
     except EngineError as error:
         return _fail(str(error), DEFECT, as_events)
-    except KeyboardInterrupt:  # before a run began, or pressed twice
-        pass
     except Exception as error:
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
-    return STOPPED
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -359,11 +355,6 @@ def _first_sentence(error: ValidationError) -> str:
         return f"--{name}: {same[0].removeprefix('Value error, ')}."
     wanted = " or ".join(dict.fromkeys(message.removeprefix(START) for message in same))
     return f"--{name} {first['input']}: should be {wanted}."
-
-
-def _let_go_of_stdout() -> None:
-    """Write to nowhere from here on: whoever read has left, and Python flushes at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:

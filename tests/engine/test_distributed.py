@@ -15,8 +15,9 @@ from torch import distributed, nn
 
 from napari_utile.engine import devices
 from napari_utile.engine.devices import choose_device
-from napari_utile.engine.distributed import Group, SharedBatchNorm, share_statistics
+from napari_utile.engine.distributed import Group, SharedBatchNorm, joined, share_statistics
 from napari_utile.engine.model import load_model
+from napari_utile.errors import UserError
 from napari_utile.files.images import write_tiff
 from napari_utile.networks.unet import UNet
 
@@ -214,6 +215,12 @@ def test_every_tile_belongs_to_one_process():
     shares = [Group(rank, 3).share(range(7)) for rank in range(3)]
     assert sorted(tile for share in shares for tile in share) == list(range(7))
     assert {len(share) for share in shares} == {2, 3}
+
+
+def test_a_size_that_is_no_number_is_refused_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "x")
+    with pytest.raises(UserError), joined("cpu"):
+        pass
 
 
 def test_each_process_of_a_machine_has_its_own_gpu(monkeypatch):

@@ -10,7 +10,7 @@ from napari_utile.engine import training
 from napari_utile.engine.training_run import ready, training_run
 from napari_utile.engine.trouble import Watch
 from napari_utile.engine.validation import Validation, validate
-from napari_utile.events import EpochDone, StepDone
+from napari_utile.events import EpochDone, RunDone, StepDone, Warned
 from napari_utile.files.images import as_stack
 from napari_utile.settings import TrainSettings
 
@@ -316,6 +316,18 @@ def said_about(monkeypatch, image, labels, **options):
         elif isinstance(event, EpochDone):
             said += watching.epoch(event, found[-1])
     return said
+
+
+def test_a_real_run_of_few_steps_is_told_before_its_end():
+    image, objects = squares()
+    settings = TrainSettings(
+        minutes=1e-4, depth=1, width=2, tile=32, batch=1, device="cpu", precision="fp32"
+    )
+    data = ready([as_stack(image)], [as_stack(objects)], settings)
+    *_, last, done = training_run(data, settings, None)
+    assert isinstance(done, RunDone)
+    assert isinstance(last, Warned)
+    assert last.message.startswith("Only ")
 
 
 @pytest.mark.parametrize("seed", [0, 1])
