@@ -7,7 +7,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-# Read when torch is loaded: idle threads that spin make a busy machine many times slower.
+# Read when torch is loaded: threads that spin while idle take the cores from other programs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
