@@ -179,13 +179,14 @@ class Compare(_Run, CompareSettings):
             status = follow(run, print_warning)
         else:
             status = report(run, self.events, only_json=False)
+        if self.events:
+            return status
         table = self.out / "table.json"  # after a stop, of the networks that were done
         found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
-        if not self.events:
-            if self.json_:
-                print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
-            elif found["rows"]:
-                print_table(str(self.out), cells(found["rows"], SHORT), found["notes"])
+        if self.json_:
+            print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
+        elif found["rows"]:
+            print_table(str(self.out), cells(found["rows"], SHORT), found["notes"])
         return status
 
 
