@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from napari_utile.events import (
+    BlockDone,
     CandidateDone,
     CandidateStarted,
     EpochDone,
     Event,
+    ImageDone,
     PreviewReady,
     RunDone,
     RunFailed,
@@ -38,6 +40,8 @@ EVENTS = [
     ),
     PreviewReady(path="a.tif", step=4, index=(3,), origin=(0, 8)),
     TileDone(done=1, total=2, image="x", index=(), write=((0, 4), (4, 9)), rate=1.0),
+    BlockDone(stage="objects", done=1, total=2, image="x", rate=1.0, seconds_left=1.0),
+    ImageDone(image="x", out="x.zarr", status="failed", shape=(4, 9), message="is empty"),
     CandidateStarted(network="unet", seed=1, number=1, total=2, out="cmp/unet-1"),
     CandidateDone(network="unet", seed=1, row={"iou": 0.5}),
     Warned(message="zwei\nZeilen, \u2028 und µm"),

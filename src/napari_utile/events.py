@@ -82,6 +82,36 @@ class TileDone(_Event):
     seconds_left: float | None = None
 
 
+class BlockDone(_Event):
+    """One block went through a stage that follows on the network."""
+
+    event: Literal["BlockDone"] = "BlockDone"
+    stage: Literal["objects", "numbers", "pyramid"] = Field(
+        description="Objects are found, then numbered over the stack; smaller copies are made"
+    )
+    done: int
+    total: int
+    image: str = Field(description="Which image of the batch")
+    rate: float = Field(description="Blocks per second")
+    seconds_left: float | None = None
+
+
+class ImageDone(_Event):
+    """One image of a prediction has come to its end, good or bad."""
+
+    event: Literal["ImageDone"] = "ImageDone"
+    image: str = Field(description="Path, or name of the layer")
+    out: str
+    status: Literal["done", "kept", "part", "incomplete", "failed"] = Field(
+        description="kept: it was complete before; part: others have the rest; "
+        "incomplete: some blocks failed"
+    )
+    seconds: float = 0.0
+    shape: tuple[int, ...] = ()
+    objects: int | None = Field(None, description="Where instances were asked for")
+    message: str = Field("", description="What went wrong, if it did")
+
+
 class CandidateStarted(_Event):
     """One network of a comparison begins; the events up to its `CandidateDone` are of it."""
 
@@ -135,6 +165,8 @@ Event = (
     | EpochDone
     | PreviewReady
     | TileDone
+    | BlockDone
+    | ImageDone
     | CandidateStarted
     | CandidateDone
     | Warned

@@ -4,6 +4,7 @@ The panel's form, the command line's flags, `settings.json` in the run folder an
 in the model are all made from these classes. Nobody else types a default again.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -224,14 +225,45 @@ class PredictSettings(Settings):
         description="Foreground probability that makes an object; for instances, and one map",
     )
     min_size: int = Field(0, ge=0, description="Smaller objects are dropped, px; for instances")
+    fill_holes: int = Field(
+        0, ge=0, description="Holes in an object up to this size are filled, px; for instances"
+    )
     objects: Literal["watershed", "components"] = Field(
         "watershed",
         description="Take apart what only a leak joins, or leave what is connected; instances",
+    )
+    linking: Literal["overlap", "touch", "none"] = Field(
+        "overlap",
+        description="How objects of neighbouring slices become one: the two that overlap most, "
+        "all that touch, or never; for instances",
+    )
+    link_iou: float = Field(
+        0.25, ge=0, le=1, description="Least IoU of two objects that overlap and become one"
+    )
+    dtype: Literal["uint8", "float16", "float32"] = Field(
+        "uint8", description="Number format of probabilities on disk; in uint8, 255 is 1"
+    )
+    format: Literal["auto", "zarr", "tif"] = Field(
+        "auto", description="OME-Zarr or BigTIFF; auto: as the name says, zarr for several"
+    )
+    region: str | None = Field(
+        None, description="Part to segment, in px: 0:10,256:768,0:512 for slices, rows, columns"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
     )
+
+    @field_validator("region")
+    @classmethod
+    def _refuse_no_region(cls, region: str | None) -> str | None:
+        if region is not None and not REGION.fullmatch(region):
+            raise ValueError(f"{region!r} is no region; write it like 0:10,256:768,0:512")
+        return region
+
+
+REGION = re.compile(r"\d+:\d+(,\d+:\d+)+")
+"""Ranges of pixels, first to one past the last, for each axis."""
 
 
 class WeightSettings(Settings):
