@@ -1,10 +1,25 @@
+import os
+import shutil
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 import pytest
 import zarr
 
 from napari_utile.errors import UserError
+from napari_utile.files import ome_zarr
 from napari_utile.files.images import open_image
-from napari_utile.files.ome_zarr import create, mark_complete, open_zarr, provenance
+from napari_utile.files.ome_zarr import (
+    create,
+    create_labels,
+    mark_complete,
+    open_zarr,
+    provenance,
+    pyramid,
+    reopen,
+    sync,
+)
 from napari_utile.files.stacks import Stack
 
 EM = Stack(
@@ -153,3 +168,172 @@ def test_an_image_is_incomplete_until_it_is_said_to_be_complete(tmp_path):
 
 def test_an_image_of_others_has_no_provenance(tmp_path):
     assert provenance(ngff(tmp_path / "a.zarr", SPACE, [])) == {}
+
+
+@pytest.fixture
+def result(tmp_path):
+    """A result as the engine leaves it: probabilities, and instances decided from them."""
+    path = tmp_path / "r.zarr"
+    rng = np.random.default_rng(0)
+    image = create(path, EM.shape, "u1", (1, 16, 16), EM, kind="instances")
+    image[:] = rng.integers(0, 256, EM.shape)
+    labels = create_labels(path, "instances", EM.shape, "u4", (1, 16, 16), EM)
+    labels[:] = rng.integers(0, 4, EM.shape) * 70_000
+    return path
+
+
+def test_labels_are_named_and_point_to_their_image(result):
+    create_labels(result, "classes", EM.shape, "u1", (1, 16, 16), EM)
+    labels = zarr.open_group(result / "labels", mode="r")
+    assert labels.attrs["ome"] == {"version": "0.5", "labels": ["classes", "instances"]}
+    ome = labels["instances"].attrs["ome"]
+    assert ome["image-label"] == {"source": {"image": "../../"}}
+    assert [axis["name"] for axis in ome["multiscales"][0]["axes"]] == ["z", "y", "x"]
+    assert labels["instances/0"].chunks == (1, 16, 16)
+    assert "image-label" not in zarr.open_group(result).attrs["ome"]
+
+
+def test_what_was_asked_for_is_opened_and_the_rest_by_name(result):
+    inside = result / "labels" / "instances"
+    for stack in (open_image(result), open_zarr(result, "instances"), open_image(inside)):
+        assert (stack.dtype, stack.scale, stack.units) == ("u4", EM.scale, EM.units)
+    assert open_image(result).path == result
+    assert open_image(inside).path == inside
+    assert open_zarr(result, "probabilities").dtype == np.uint8
+    with pytest.raises(UserError, match=r"r\.zarr has no labels called classes"):
+        open_zarr(result, "classes")
+
+
+def test_labels_of_somebody_else_are_not_what_was_asked_for(result):
+    group = zarr.open_group(result)
+    group.attrs["utile"] = provenance(result) | {"kind": "probabilities"}
+    assert open_image(result).dtype == np.uint8
+
+
+@pytest.mark.parametrize("labels", [None, "instances"])
+def test_a_reopened_image_goes_on_where_it_was(result, labels):
+    before = reopen(result, labels)[:]
+    reopen(result, labels)[4, 16:32, 16:32] = 9
+    before[4, 16:32, 16:32] = 9
+    np.testing.assert_array_equal(reopen(result, labels)[:], before)
+
+
+def test_what_is_not_there_is_not_reopened(result, tmp_path):
+    for path, labels in ((result, "classes"), (tmp_path / "none.zarr", None)):
+        with pytest.raises(UserError, match=path.name):
+            reopen(path, labels)
+    assert not (tmp_path / "none.zarr").exists()
+
+
+def averaged(image):
+    """Average 2 x 2 pixels one by one, as the definition says."""
+    *leading, height, width = image.shape
+    small = np.zeros((*leading, -(-height // 2), -(-width // 2)))
+    for *index, y, x in np.ndindex(small.shape):
+        four = image[(*index, slice(2 * y, 2 * y + 2), slice(2 * x, 2 * x + 2))]
+        small[(*index, y, x)] = four.mean()
+    return np.rint(small) if image.dtype.kind == "u" else small
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_every_level_is_the_mean_of_the_one_before(tmp_path, dtype):
+    like = Stack(np.zeros((2, 37, 70)), "zyx")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *like.shape)).astype(dtype)
+    create(tmp_path / "p.zarr", pixels.shape, dtype, (2, 1, 10, 16), like)[:] = pixels
+    steps = list(pyramid(tmp_path / "p.zarr"))
+    blocks = 2 * (2 * 3 + 1 * 2 + 1)  # of 19 x 35, 10 x 18 and 5 x 9 pixels in two slices
+    assert steps == [(done, blocks) for done in range(1, blocks + 1)]
+    group = zarr.open_group(tmp_path / "p.zarr", mode="r")
+    for level, shape in enumerate([(19, 35), (10, 18), (5, 9)], 1):
+        pixels = averaged(pixels)
+        assert group[str(level)].shape == (2, 2, *shape)
+        np.testing.assert_allclose(group[str(level)][:], pixels, rtol=1e-6)
+        pixels = group[str(level)][:]
+
+
+def test_ids_are_never_mixed(result):
+    list(pyramid(result, "instances"))
+    group = zarr.open_group(result / "labels" / "instances", mode="r")
+    ids, halved = group["0"][:], group["1"][:]
+    for z, y, x in np.ndindex(halved.shape):
+        four = ids[z, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+        values, counts = np.unique(four, return_counts=True)
+        assert halved[z, y, x] in values[counts == counts.max()]
+    assert set(np.unique(group["2"][:])) <= {0, 70_000, 140_000, 210_000}
+
+
+def test_levels_say_where_they_are(result):
+    assert len(multiscale_of(result)["datasets"]) == 1
+    list(pyramid(result))
+    places = [level["coordinateTransformations"] for level in multiscale_of(result)["datasets"]]
+    assert [place[0]["scale"] for place in places] == [[50, 4, 4], [50, 8, 8], [50, 16, 16]]
+    # the middle of 2 x 2 pixels is half a pixel from that of the first, that of 4 x 4 1.5
+    assert [place[1]["translation"] for place in places] == [
+        [0, 100, 200], [0, 102, 202], [0, 106, 206]
+    ]  # fmt: skip
+
+
+def multiscale_of(path):
+    return zarr.open_group(path, mode="r").attrs["ome"]["multiscales"][0]
+
+
+def test_an_image_of_one_chunk_needs_no_smaller_levels(tmp_path):
+    create(tmp_path / "p.zarr", EM.shape, "u1", (1, 40, 60), EM)[:] = 1
+    assert list(pyramid(tmp_path / "p.zarr")) == []
+    assert len(multiscale_of(tmp_path / "p.zarr")["datasets"]) == 1
+
+
+def content(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_stopped_pyramid_goes_on_with_the_same_result(result, tmp_path):
+    stopped = tmp_path / "stopped.zarr"
+    shutil.copytree(result, stopped)
+    total = len(list(pyramid(result)))
+    for steps in range(1, total + 1, 7):
+        running = pyramid(stopped)
+        list(islice(running, steps))
+        running.close()
+        assert len(multiscale_of(stopped)["datasets"]) == 1
+    chunk = stopped / "1" / "c" / "0" / "0" / "0"
+    made = chunk.stat()
+    assert len(list(pyramid(stopped))) < total
+    assert chunk.stat() == made  # its level was complete
+    assert content(stopped) == content(result)
+    assert list(pyramid(stopped)) == []
+
+
+def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
+    synced = []
+    monkeypatch.setattr(ome_zarr, "to_disk", lambda p: (synced.append(p), os.stat(p)))
+    sync(reopen(result, "instances"), (3, 1, 2))
+    level = result / "labels" / "instances" / "0"
+    assert synced == [level / "c/3/1/2", level / "c/3/1", level / "c/3", level / "c", level]
+
+
+def test_a_chunk_of_zeros_has_no_file_and_reads_as_zeros(result):
+    level = reopen(result)
+    level[3, 16:32, 32:48] = 0
+    assert not (result / "0" / "c" / "3" / "1" / "2").exists()
+    sync(level, (3, 1, 2))
+    assert not reopen(result)[3, 16:32, 32:48].any()
+    assert reopen(result)[3].any()
+
+
+def test_a_damaged_chunk_is_noticed(result):
+    chunk = result / "0" / "c" / "3" / "1" / "2"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(UserError, match=r"r\.zarr, slice \(3,\): cannot be read"):
+        open_zarr(result, "probabilities").plane((3,))
+
+
+def test_drafts_of_killed_writers_are_swept_at_the_end(result):
+    draft = result / "0" / "c" / "3" / "1" / "2.0123456789abcdef.partial"
+    draft.touch()
+    before = len(content(result))
+    mark_complete(result)
+    assert len(content(result)) == before - 1
+    assert not draft.exists()

@@ -108,7 +108,7 @@ def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path):
 
 def test_the_new_file_is_on_disk_before_the_old_one_goes(tmp_path, monkeypatch):
     done = []
-    monkeypatch.setattr(runs, "_to_disk", lambda path: done.append(f"sync {path.suffix}"))
+    monkeypatch.setattr(runs, "to_disk", lambda path: done.append(f"sync {path.suffix}"))
     replace = os.replace
     monkeypatch.setattr(os, "replace", lambda *paths: done.append("replace") or replace(*paths))
     atomic_write(tmp_path / "a", b"")

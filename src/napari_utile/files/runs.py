@@ -115,7 +115,7 @@ class Run:
 
     def record(self, event: Event) -> None:
         """Append an event to the record of the run."""
-        with _room_for(self.events), self.events.open("a", encoding="utf-8") as file:
+        with room_for(self.events), self.events.open("a", encoding="utf-8") as file:
             file.write(event.line() + "\n")
 
     def recorded(self) -> list[Event]:
@@ -128,7 +128,7 @@ class Run:
     def length(self) -> int:
         """Bring the record safely to disk and give its length in bytes."""
         self.events.touch()
-        _to_disk(self.events)
+        to_disk(self.events)
         return self.events.stat().st_size
 
     def cut_back(self, length: int) -> None:
@@ -148,10 +148,11 @@ class Run:
 
 
 @contextmanager
-def locked(path: Path | str) -> Iterator[None]:
+def locked(path: Path | str, patience: float = 0) -> Iterator[None]:
     """Hold `path` against other processes, by a lock file beside it.
 
     The operating system ends the lock with its process, however that dies, so none is stale.
+    Another process is waited for as long as the patience lasts, in seconds.
 
     Raises
     ------
@@ -163,7 +164,7 @@ def locked(path: Path | str) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     holder = path.with_name(f".{path.name}.holder")
     try:
-        with FileLock(lock, timeout=0, thread_local=False):
+        with FileLock(lock, timeout=patience, thread_local=False):
             holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             try:
                 yield
@@ -197,7 +198,7 @@ def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) ->
         If the disk is full: names the path; the file that was there is untouched.
     """
     path = Path(path)
-    with _room_for(path):
+    with room_for(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
@@ -205,9 +206,9 @@ def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) ->
                 draft.write_bytes(content)
             else:
                 content(draft)
-            _to_disk(draft)
+            to_disk(draft)
             os.replace(draft, path)
-            _to_disk(path.parent)
+            to_disk(path.parent)
         finally:
             draft.unlink(missing_ok=True)
 
@@ -252,13 +253,17 @@ def check_free(path: Path | str, nbytes: int) -> None:
     UserError
         Names the path and the bytes that are missing.
     """
-    path = Path(path).absolute()
-    free = shutil.disk_usage(_existing_folder(path)).free
+    free = free_disk(path)
     if free < nbytes:
         raise UserError(
             f"{path} needs up to {nbytes:,} bytes and its disk has {free:,} free: "
             f"{nbytes - free:,} are missing."
         )
+
+
+def free_disk(path: Path | str) -> int:
+    """Count the bytes that are free where `path` would be made."""
+    return shutil.disk_usage(_existing_folder(Path(path).absolute())).free
 
 
 def _existing_folder(path: Path) -> Path:
@@ -272,7 +277,7 @@ def _existing_folder(path: Path) -> Path:
 
 
 @contextmanager
-def _room_for(path: Path) -> Iterator[None]:
+def room_for(path: Path) -> Iterator[None]:
     """Say which file it was that found the disk full."""
     try:
         yield
@@ -285,7 +290,7 @@ def _room_for(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Wait until a file or the names in a folder have reached the disk."""
     if path.is_dir() and os.name == "nt":  # Windows syncs no folders
         return

@@ -38,13 +38,16 @@ class Stack:
     name : str
         What messages call it.
     path : Path, optional
-        Where it came from.
+        The local file or folder that it came from.
     scale, translate : tuple of float, optional
         Size of a pixel and position of the first one, per axis of `shape`. Default 1 and 0.
     units : tuple of str, optional
         Unit of scale and translate per axis of `shape`, in full: "nanometer". Default "pixel".
     alpha : bool, default False
         The last channel says how opaque a pixel is shown. It was not measured: left out.
+    source : str, optional
+        Where it came from, as messages and other processes name it: the path, or the address
+        (URL) of an image that lies on another machine and has no path. Empty in memory.
     """
 
     data: Any
@@ -55,6 +58,7 @@ class Stack:
     translate: tuple[float, ...] = ()
     units: tuple[str, ...] = ()
     alpha: bool = False
+    source: str = ""
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):
@@ -63,6 +67,7 @@ class Stack:
             raise UserError(f"{self.name} holds {self.data.dtype}, not numbers.")
         if 0 in self.data.shape:
             raise UserError(f"{self.name} is empty: its shape is {tuple(self.data.shape)}.")
+        object.__setattr__(self, "source", self.source or str(self.path or ""))
         n = len(self.spatial_axes)
         for field, default in (("scale", 1.0), ("translate", 0.0), ("units", "pixel")):
             object.__setattr__(self, field, tuple(getattr(self, field)) or (default,) * n)
@@ -128,9 +133,10 @@ class Stack:
         except IndexError:
             raise
         except Exception as error:  # decoders have no common type for damaged data
-            if self.path is None:
+            if not self.source:
                 raise
-            raise UserError(f"{self.path}, slice {index}: cannot be read ({error}).") from error
+            said = f"{self.source}, slice {index}: cannot be read ({error})."
+            raise UserError(said) from error
         kept = [axis for axis in self.axes if axis in "cyx"]
         pixels = pixels.transpose([kept.index(axis) for axis in "cyx" if axis in kept])
         pixels = pixels.astype(self.dtype, copy=False)
