@@ -10,6 +10,7 @@ from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.files import images, stacks
+from napari_utile.files.file_arrays import FileArray
 from napari_utile.files.images import as_stack, expand, open_image, pairs
 from napari_utile.files.stacks import Stack
 
@@ -57,10 +58,11 @@ def test_a_palette_keeps_its_ids(tmp_path):
     np.testing.assert_array_equal(open_image(tmp_path / "labels.png").read(), PLANE % 5)
 
 
-def test_npy_is_mapped(tmp_path):
-    np.save(tmp_path / "a.npy", PLANE)
+@pytest.mark.parametrize("array", [PLANE, np.asfortranarray(PLANE), PLANE.astype(">i4")])
+def test_npy_is_read_window_by_window(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
     stack = open_image(tmp_path / "a.npy")
-    assert isinstance(stack.data, np.memmap)
+    assert isinstance(stack.data, FileArray)
     np.testing.assert_array_equal(stack.read(), PLANE)
 
 

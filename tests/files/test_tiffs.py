@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tifffile
@@ -5,9 +7,16 @@ import zarr
 from PIL import Image
 
 from napari_utile.errors import UserError
+from napari_utile.files.file_arrays import FileArray
 from napari_utile.files.images import open_image, write_tiff
 from napari_utile.files.stacks import Stack
-from napari_utile.files.tiffs import letters
+from napari_utile.files.tiffs import (
+    create_tiff,
+    finish_tiff,
+    letters,
+    partial_name,
+    reopen_tiff,
+)
 
 VOLUME = np.random.default_rng(0).integers(0, 255, (5, 64, 48), np.uint8)
 WAYS = {
@@ -43,8 +52,8 @@ def test_every_kind_of_tiff_gives_its_planes(tiff, way):
     np.testing.assert_array_equal(stack.read(), VOLUME)
 
 
-def test_uncompressed_is_mapped_and_compressed_is_read_plane_by_plane(tiff, monkeypatch):
-    assert isinstance(open_image(tiff()).data, np.memmap)
+def test_compressed_is_read_strip_by_strip(tiff, monkeypatch):
+    assert isinstance(open_image(tiff()).data, FileArray)
     stack = open_image(tiff(compression="zlib", photometric="minisblack"))
     assert isinstance(stack.data, zarr.Array)
     decoded = []
@@ -180,7 +189,7 @@ def test_what_is_written_is_what_is_read(tmp_path, dtype):
     stack = open_image(tmp_path / "out.tif")
     np.testing.assert_array_equal(stack.read(), array)
     assert (stack.axes, stack.scale, stack.units) == ("zyx", like.scale, like.units)
-    assert isinstance(stack.data, np.memmap)
+    assert isinstance(stack.data, FileArray)
 
 
 def test_channels_are_written_first_and_no_color_is_made_of_them(tmp_path):
@@ -195,3 +204,61 @@ def test_ids_that_no_tiff_holds_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"4294967296: use \.zarr"):
         write_tiff(tmp_path / "big.tif", np.array([[0, 2**32]]).astype(np.uint64))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("shape", [VOLUME.shape, (2, *VOLUME.shape)])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "f4"])
+def test_a_tiff_is_filled_window_by_window_and_read_by_others(tmp_path, shape, dtype):
+    like = Stack(VOLUME, "zyx", scale=(50.0, 4.0, 4.0), units=("nanometer",) * 3)
+    expected = np.random.default_rng(0).integers(1, 255, shape).astype(dtype)
+    array = create_tiff(partial_name(tmp_path / "r.tif"), shape, dtype, like)
+    assert (array.shape, array.dtype) == (shape, dtype)
+    for z, y, x in np.ndindex(5, 4, 2):
+        where = (..., z, slice(16 * y, 16 * y + 16), slice(32 * x, 32 * x + 32))
+        array = reopen_tiff(tmp_path / "r.partial.tif")  # as after a stop
+        assert not array[where].any()
+        array[where] = expected[where]
+        np.testing.assert_array_equal(array[where], expected[where])
+    array.flush()
+    finish_tiff(tmp_path / "r.tif")
+    assert [p.name for p in tmp_path.iterdir()] == ["r.tif"]
+    with tifffile.TiffFile(tmp_path / "r.tif") as tif:
+        np.testing.assert_array_equal(tif.asarray(), expected)
+    stack = open_image(tmp_path / "r.tif")
+    assert (stack.axes[-3:], stack.scale, stack.units) == ("zyx", like.scale, like.units)
+
+
+def test_a_large_tiff_is_a_bigtiff_that_takes_room_only_where_it_is_written(tmp_path):
+    like = Stack(np.zeros((1, 1, 1), np.uint8), "zyx")
+    array = create_tiff(tmp_path / "r.tif", (50, 10_000, 10_000), np.uint8, like)
+    array[49, -1, -2:] = 7
+    assert (tmp_path / "r.tif").stat().st_blocks * 512 < 10_000_000
+    stack = open_image(tmp_path / "r.tif")
+    assert stack.shape == (50, 10_000, 10_000)
+    assert stack.plane((49,), slice(9998, None), slice(9997, None)).tolist() == [
+        [[0, 0, 0], [0, 7, 7]]
+    ]
+    with tifffile.TiffFile(tmp_path / "r.tif") as tif:
+        assert tif.is_bigtiff
+
+
+def test_what_is_no_unfinished_tiff_is_not_gone_on_with(tiff, tmp_path):
+    compressed = tiff(compression="zlib")
+    (tmp_path / "empty.tif").touch()
+    for path in (compressed, tmp_path / "empty.tif", tmp_path / "none.tif"):
+        with pytest.raises(UserError, match=f"{path.name} is no TIFF that can be gone on"):
+            reopen_tiff(path)
+
+
+@pytest.mark.parametrize("how", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])
+def test_four_threads_may_read(tiff, how):
+    stack = open_image(tiff(photometric="minisblack", **how))
+    windows = [(z, y, x) for z in range(5) for y in range(0, 60, 5) for x in range(0, 40, 7)]
+
+    def read(window):
+        z, y, x = window
+        return stack.plane((z,), slice(y, y + 20), slice(x, x + 9))[0]
+
+    with ThreadPoolExecutor(4) as threads:
+        for (z, y, x), part in zip(windows, threads.map(read, windows), strict=True):
+            np.testing.assert_array_equal(part, VOLUME[z, y : y + 20, x : x + 9])

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from napari_utile.errors import UserError
+from napari_utile.files.file_arrays import FileArray
 from napari_utile.files.names import check_name
 from napari_utile.files.ome_zarr import is_zarr, open_zarr
 from napari_utile.files.stacks import Stack, check_memory, guess_axes
@@ -200,7 +201,7 @@ def _open_picture(path: Path) -> Stack:
 
 
 def _open_npy(path: Path) -> Stack:
-    data = np.lib.format.open_memmap(path, mode="r")
+    data = FileArray.of(np.lib.format.open_memmap(path, mode="r"))
     return Stack(data, guess_axes(data.shape), name=path.name, path=path)
 
 

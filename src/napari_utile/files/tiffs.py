@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -15,7 +16,8 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
-from napari_utile.files.runs import atomic_write
+from napari_utile.files.file_arrays import FileArray
+from napari_utile.files.runs import atomic_write, room_for, to_disk
 from napari_utile.files.stacks import Stack, check_memory, unit
 
 MOST_COMPRESSED = {1: 1, 8: 1100, 32946: 1100}
@@ -52,7 +54,7 @@ def open_tiff(path: Path) -> Stack:
         mapped = series.dataoffset is not None
     data: Any
     if mapped:
-        data = tifffile.memmap(path, series=number, level=0, mode="r")
+        data = FileArray.of(tifffile.memmap(path, series=number, level=0, mode="r"))
     else:
         store = tifffile.imread(path, aszarr=True, series=number, level=0)
         data = zarr.open_array(store, mode="r")
@@ -145,15 +147,13 @@ def write_colors(path: Path | str, array: NDArray[Any]) -> None:
     atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
 
 
-def create_tiff(
-    path: Path | str, shape: tuple[int, ...], dtype: np.dtype, like: Stack
-) -> np.memmap:
-    """Make an OME-TIFF of zeros that is filled tile by tile, on disk and not in memory.
+def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stack) -> FileArray:
+    """Make an OME-TIFF of zeros that is filled window by window, on disk and not in memory.
 
     Parameters
     ----------
     path : path
-        An existing file is replaced.
+        An existing file is replaced. While windows are missing, `partial_name` says so.
     shape : tuple of int
         ``like.shape`` or ``(C, *like.shape)``.
     dtype : dtype
@@ -163,11 +163,54 @@ def create_tiff(
 
     Returns
     -------
-    memmap
-        What is assigned to it is written to the file.
+    FileArray
+        What is assigned to it is written to the file; ``flush()`` brings it to the disk.
+
+    Raises
+    ------
+    UserError
+        If there is no room for the first bytes; the rest is claimed as it is written.
     """
-    options = ome_options(shape, prod(shape) * dtype.itemsize, like)
-    return tifffile.memmap(path, shape=shape, dtype=dtype, **options)
+    path, kind = Path(path), np.dtype(dtype)
+    options = ome_options(shape, prod(shape) * kind.itemsize, like)
+    with room_for(path):
+        return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
+
+
+def reopen_tiff(path: Path | str) -> FileArray:
+    """Open what `create_tiff` made to go on writing it.
+
+    Raises
+    ------
+    UserError
+        If it is no such file, or was not made to its end.
+    """
+    try:
+        mapped = tifffile.memmap(path, series=0, mode="r+")
+    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
+        raise UserError(f"{path} is no TIFF that can be gone on with ({error}).") from error
+    return FileArray.of(mapped)
+
+
+def partial_name(path: Path | str) -> Path:
+    """Name a TIFF that is not complete.
+
+    >>> partial_name("cells.ome.tif").name
+    'cells.ome.partial.tif'
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def finish_tiff(path: Path | str) -> None:
+    """Give the TIFF that was filled as `partial_name` its own name, now that it is complete.
+
+    A file of that name is replaced, in one moment.
+    """
+    path = Path(path)
+    to_disk(partial_name(path))
+    os.replace(partial_name(path), path)
+    to_disk(path.parent)
 
 
 def ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class SampleLayers:
 
     def _maps(self, out: Path) -> Iterator[Layer]:
         """Show where tiles are drawn, and what is kept for validation, on the image itself."""
-        density = open_image(out / "density.tif").data
+        density = np.asarray(open_image(out / "density.tif").data)
         is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _planes(density))
         yield self._viewer.add_image(
             density,
@@ -75,7 +75,7 @@ class SampleLayers:
             **self._place,
         )
         yield self._viewer.add_labels(
-            open_image(out / "split.tif").data,
+            np.asarray(open_image(out / "split.tif").data),
             name="split",
             opacity=0.25,
             colormap=DirectLabelColormap(color_dict=PARTS),
@@ -90,6 +90,7 @@ class SampleLayers:
         """
         found = {name: open_image(out / f"{name}.tif") for name in ("image", "labels")}
         found |= {name: open_image(out / f"{name}.tif") for name in ("weights", "grid")}
+        pixels = {name: np.asarray(stack.data) for name, stack in found.items()}
         places = dict(zip(found, np.ndindex(2, 2), strict=True))
         shape = found["labels"].shape
 
@@ -99,23 +100,21 @@ class SampleLayers:
         image = found["image"]
         if self._is_color or image.channels == 1:
             look = {"rgb": True} if self._is_color else self._look
-            yield self._viewer.add_image(image.data, **look, **given("image"))
+            yield self._viewer.add_image(pixels["image"], **look, **given("image"))
         else:
             yield from self._viewer.add_image(
                 _channels_first(image), channel_axis=0, **given("image")
             )
-        labels = found["labels"].data
+        labels = pixels["labels"]
         is_one_class = labels[labels < 255].max(initial=0) < 2
         colors = {"colormap": DirectLabelColormap(color_dict=CLASSES)} if is_one_class else {}
         yield self._viewer.add_labels(labels, **colors, **given("labels"))
-        weights = found["weights"].data
+        weights = pixels["weights"]
         limits = (0, max(1.0, float(weights.max())))
         yield self._viewer.add_image(
             weights, colormap="turbo", contrast_limits=limits, **given("weights")
         )
-        yield self._viewer.add_image(
-            found["grid"].data, contrast_limits=(0, 255), **given("grid")
-        )
+        yield self._viewer.add_image(pixels["grid"], contrast_limits=(0, 255), **given("grid"))
 
     def _beside(self, place: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
         """Place samples of this shape (K, Y, X), in row and column `place`."""
@@ -151,4 +150,4 @@ def _planes(array: Any) -> Iterator[Any]:
 
 
 def _channels_first(image: Stack) -> Any:
-    return np.moveaxis(image.data, image.axes.index("c"), 0)
+    return np.moveaxis(np.asarray(image.data), image.axes.index("c"), 0)
