@@ -1,0 +1,146 @@
+"""What is done of a result that is made block by block: written down block by block.
+
+A line is written after what it tells of has reached the disk, so whatever happens, a block
+that is written down is whole. Several processes may work on one result: each writes a journal
+of its own, and reads those of all.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.files.runs import atomic_write, locked, room_for
+
+PLAN, FINISHED = "plan.json", "finished.json"
+PATIENCE = 20.0
+"""Seconds that one part waits while another makes the result or looks whether all is done."""
+
+
+class WorkFolder:
+    """The hidden folder beside an unfinished result: its plan, journals, and what is half done.
+
+    Parameters
+    ----------
+    result : Path
+        The result; the folder of ``cells.zarr`` is ``.cells.zarr.utile``.
+    """
+
+    def __init__(self, result: Path):
+        self.result = result
+        self.path = result.with_name(f".{result.name}.utile")
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What was begun here; empty if nothing was, or it cannot be read."""
+        return _read(self / PLAN)
+
+    @property
+    def finished(self) -> dict[str, Any]:
+        """What is known of a result that is complete and cannot hold it itself."""
+        return _read(self / FINISHED)
+
+    def finish(self, facts: dict[str, Any]) -> None:
+        """Write down what is known of a complete result."""
+        atomic_write(self / FINISHED, (json.dumps(facts, indent=2) + "\n").encode())
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        """Give up what is here of another result, and write down what is begun."""
+        self.clear()
+        atomic_write(self / PLAN, (json.dumps(plan, indent=2) + "\n").encode())
+
+    def clear(self) -> None:
+        """Remove all but the locks of processes."""
+        if not self.path.exists():
+            return
+        (self / PLAN).unlink(missing_ok=True)  # first: without it the rest counts for nothing
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix not in (".lock", ".holder"):
+                path.unlink()
+        if not any(path.suffix != ".lock" for path in self.path.iterdir()):
+            shutil.rmtree(self.path)
+
+    def done(self, stage: str, count: int) -> NDArray[np.bool_]:
+        """Say which of the first `count` numbers of a stage are done, by whomever."""
+        done = np.zeros(count, bool)
+        for journal in self.path.glob("journal*.txt"):
+            *lines, _ = journal.read_text(encoding="utf-8").split("\n")  # the last is cut off
+            for line in lines:
+                name, _, number = line.partition(" ")
+                if name == stage and number.isdigit() and int(number) < count:
+                    done[int(number)] = True
+        return done
+
+    def journal(self, name: str = "") -> "Journal":
+        """Open a journal of one's own to write in."""
+        return Journal(self / f"journal{name and '-'}{name}.txt")
+
+    @contextmanager
+    def held(self, part: tuple[int, int] | None = None) -> Iterator[None]:
+        """Keep other processes from this result, or from this part of it.
+
+        Raises
+        ------
+        UserError
+            If another process has it, or a part of it: names process and host.
+        """
+        if part is None:
+            with locked(self.result):
+                for lock in sorted(self.path.glob(".part-*.lock")):
+                    with locked(self / lock.name[1:].removesuffix(".lock")):
+                        pass
+                yield
+        else:
+            with locked(self / f"part-{part[0]}-of-{part[1]}"):
+                with self.shared():
+                    pass
+                yield
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Do what only one part at a time may do; wait for another that does."""
+        with locked(self.result, PATIENCE):
+            yield
+
+
+class Journal:
+    """A list of what this process has done, line by line. Any thread may write."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)  # a line that was cut off
+        self._file = path.open("ab")
+        self._lock = Lock()
+
+    def write(self, stage: str, numbers: Iterable[int]) -> None:
+        """Write down blocks that have reached the disk, and see that this does, too."""
+        with self._lock, room_for(self.path):
+            self._file.write(b"".join(b"%s %d\n" % (stage.encode(), n) for n in numbers))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

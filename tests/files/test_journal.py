@@ -1,0 +1,142 @@
+"""What is done of a result, written down so that it outlives its process."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_utile.errors import UserError
+from napari_utile.files.journal import WorkFolder
+
+
+@pytest.fixture
+def work(tmp_path):
+    folder = WorkFolder(tmp_path / "cells.zarr")
+    folder.begin({"format": 1})
+    return folder
+
+
+def test_what_was_written_down_is_done(work):
+    journal = work.journal()
+    journal.write("network", [0, 3])
+    journal.write("numbers", [1])
+    assert work.done("network", 5).tolist() == [True, False, False, True, False]
+    assert np.flatnonzero(work.done("numbers", 5)).tolist() == [1]
+    assert not work.done("network", 0).size
+
+
+def test_journals_of_several_processes_are_read_together(work):
+    for name, number in (("1-of-2", 0), ("2-of-2", 2)):
+        work.journal(name).write("network", [number])
+    assert work.done("network", 3).tolist() == [True, False, True]
+
+
+def test_a_line_that_was_cut_off_does_not_count(work):
+    journal = work.journal()
+    journal.write("network", [1, 23])
+    journal.close()
+    path = work / "journal.txt"
+    path.write_bytes(path.read_bytes()[:-2])  # "network 2": 23 was not wholly written
+    assert np.flatnonzero(work.done("network", 30)).tolist() == [1]
+    again = work.journal()
+    assert np.flatnonzero(work.done("network", 30)).tolist() == [1]
+    again.write("network", [5])
+    assert np.flatnonzero(work.done("network", 30)).tolist() == [1, 5]
+
+
+def test_a_disk_may_leave_zeros_in_a_journal(work):
+    work.journal().write("network", [1])
+    with (work / "journal.txt").open("ab") as file:
+        file.write(b"\0\0\0\nnetwork x\nnetwork 99\n")
+    assert np.flatnonzero(work.done("network", 30)).tolist() == [1]
+
+
+def test_a_new_beginning_forgets_what_was_done(work):
+    work.journal().write("network", [1])
+    (work / "tables").mkdir()
+    work.begin({"format": 2})
+    assert work.plan == {"format": 2}
+    assert not work.done("network", 3).any()
+    assert not (work / "tables").exists()
+
+
+def test_nothing_is_left_when_all_is_done(work):
+    work.journal().write("network", [1])
+    work.clear()
+    assert not work.path.exists()
+    assert work.plan == {}
+    work.clear()
+
+
+def test_a_plan_that_cannot_be_read_is_none(work):
+    (work / "plan.json").write_text("{")
+    assert work.plan == {}
+    (work / "plan.json").write_text("[]")
+    assert work.plan == {}
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from napari_utile.files.journal import WorkFolder
+part = tuple(map(int, sys.argv[2:])) or None
+with WorkFolder(Path(sys.argv[1])).held(part):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the result, or a part of it."""
+    started = []
+
+    def hold(*part):
+        command = [sys.executable, "-c", HOLDER, str(tmp_path / "cells.zarr"), *map(str, part)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in started:
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine"), [((), None), ((1, 2), None), ((1, 2), (1, 2))], ids=str
+)
+def test_what_another_process_has_is_refused_with_pid_and_host(work, other, theirs, mine):
+    process = other(*theirs)
+    with (
+        pytest.raises(UserError, match=f"is in use by process {process.pid} on "),
+        work.held(mine),
+    ):
+        pass
+
+
+def test_a_part_waits_for_nobody_who_has_another_part(work, other):
+    other(1, 2)
+    with work.held((2, 2)):
+        pass
+
+
+def test_a_part_is_refused_while_another_process_has_the_whole(work, other, monkeypatch):
+    monkeypatch.setattr("napari_utile.files.journal.PATIENCE", 0.1)
+    process = other()
+    with (
+        pytest.raises(UserError, match=f"is in use by process {process.pid} on "),
+        work.held((1, 2)),
+    ):
+        pass
+
+
+def test_the_locks_of_killed_processes_are_free(work, other):
+    process = other(1, 2)
+    process.kill()
+    process.wait()
+    with work.held():
+        pass
