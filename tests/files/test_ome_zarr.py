@@ -1,7 +1,6 @@
 import os
 import shutil
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest

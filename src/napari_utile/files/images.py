@@ -16,8 +16,9 @@ from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.files.file_arrays import FileArray
-from napari_utile.files.names import check_name
+from napari_utile.files.names import check_name, is_url, location, name_of
 from napari_utile.files.ome_zarr import is_zarr, open_zarr
+from napari_utile.files.remote import open_url
 from napari_utile.files.stacks import Stack, check_memory, guess_axes
 from napari_utile.files.tiffs import open_tiff, write_tiff
 
@@ -35,7 +36,8 @@ def open_image(path: str | Path) -> Stack:
     """Open a TIFF (also BigTIFF, OME-TIFF), OME-Zarr, Zarr, PNG, JPEG or .npy file.
 
     TIFF, Zarr and .npy are read when `Stack.plane` asks for pixels; PNG and JPEG at once. A
-    picture loses its alpha channel, which says how opaque a pixel is shown.
+    picture loses its alpha channel, which says how opaque a pixel is shown. Of OME-Zarr and
+    Zarr the address will do, too (https://..., s3://...).
 
     Raises
     ------
@@ -44,6 +46,8 @@ def open_image(path: str | Path) -> Stack:
         name is not UTF-8.
     """
     check_name(path)
+    if is_url(path):
+        return open_url(str(location(path)))
     path = Path(path)
     form, reader = _reader(path)
     try:
@@ -97,8 +101,10 @@ def as_stack(
     return Stack(image, axes, name=name)
 
 
-def expand(names: Names) -> list[Path]:
+def expand(names: Names) -> list[Path | str]:
     """List the images behind paths, globs and folders, sorted as people count.
+
+    The address of an image (https://..., s3://...) stays as it is: a str.
 
     Raises
     ------
@@ -107,9 +113,12 @@ def expand(names: Names) -> list[Path]:
     """
     if isinstance(names, str | Path):
         names = [names]
-    found: list[Path] = []
+    found: list[Path | str] = []
     for name in names:
         check_name(name)
+        if is_url(name):
+            found.append(location(name))
+            continue
         path = Path(name)
         if path.is_dir() and not is_zarr(path):
             inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES]
@@ -121,13 +130,13 @@ def expand(names: Names) -> list[Path]:
         if not inside:
             what = "holds no image" if path.is_dir() else "was not found"
             raise UserError(f"{name} {what}.")
-        for path in inside:
-            check_name(path)
+        for file in inside:
+            check_name(file)
         found += sorted(inside, key=_as_people_count)
     return found
 
 
-def pairs(images: Names, labels: Names) -> list[tuple[Path, Path]]:
+def pairs(images: Names, labels: Names) -> list[tuple[Path | str, Path | str]]:
     """Pair images with their labels by name; one image and one labels file are a pair.
 
     Raises
@@ -145,9 +154,9 @@ def pairs(images: Names, labels: Names) -> list[tuple[Path, Path]]:
             problems.append(f"more than one {kind} called {_listed(twice)}")
     labels_of = {stem_of(path): path for path in label_files}
     stems = {stem_of(path) for path in image_files}
-    if lonely := [p.name for p in image_files if stem_of(p) not in labels_of]:
+    if lonely := [name_of(p) for p in image_files if stem_of(p) not in labels_of]:
         problems.append(f"no labels for {_listed(lonely)}")
-    if lonely := [p.name for p in label_files if stem_of(p) not in stems]:
+    if lonely := [name_of(p) for p in label_files if stem_of(p) not in stems]:
         problems.append(f"no image for {_listed(lonely)}")
     if problems:
         raise UserError(f"Images and labels do not pair up: {'; '.join(problems)}.")
@@ -213,15 +222,19 @@ FORMATS = [
 ]
 
 
-def _as_people_count(path: Path) -> list[str | int]:
+def _as_people_count(path: Path | str) -> list[str | int]:
     """Sort slice_2 before slice_10."""
     parts = re.split(r"(\d+)", str(path).casefold())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def stem_of(path: Path) -> str:
-    """Name a file without its suffixes: cells.x of cells.x.ome.tif."""
-    return re.sub(r"(\.ome)?\.[^.]+$", "", path.name, flags=re.IGNORECASE)
+def stem_of(path: Path | str) -> str:
+    """Name a file, or what an address leads to, without suffixes.
+
+    >>> stem_of(Path("cells.x.ome.tif")), stem_of("s3://bucket/cells.x.zarr/")
+    ('cells.x', 'cells.x')
+    """
+    return re.sub(r"(\.ome)?\.[^.]+$", "", name_of(path), flags=re.IGNORECASE)
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

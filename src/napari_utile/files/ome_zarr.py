@@ -20,9 +20,8 @@ from napari_utile.errors import UserError
 from napari_utile.files.pyramids import level_shapes, mean, most_frequent
 from napari_utile.files.runs import check_writable, to_disk
 from napari_utile.files.stacks import Stack
-from napari_utile.files.zarr_images import LABELS, TYPES, image_in, labels_in
+from napari_utile.files.zarr_images import LABELS, MARKS, TYPES, image_in, labels_in
 
-MARKS = ("zarr.json", ".zgroup", ".zarray")
 VERSION = "0.5"
 COMPRESSION = ZstdCodec(level=1, checksum=True)
 """Of all ways tried the smallest files at nearly the fastest speed (blosc with lz4 is a third

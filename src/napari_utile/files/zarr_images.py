@@ -14,6 +14,8 @@ from napari_utile.errors import UserError
 from napari_utile.files.names import name_of
 from napari_utile.files.stacks import Stack, guess_axes, unit
 
+MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""The files of which a Zarr folder has one."""
 TYPES = {"c": "channel", "t": "time"}
 PROBABILITIES, LABELS = "probabilities", "labels"
 
@@ -28,7 +30,7 @@ def image_in(
     ngff = attributes.get("ome", attributes)
     if which is None:
         kind = attributes.get("utile", {}).get("kind")
-        which = kind if f"{LABELS}/{kind}" in node else PROBABILITIES
+        which = kind if kind and f"{LABELS}/{kind}" in node else PROBABILITIES
     if which != PROBABILITIES:
         return _image(source, labels_in(node, source, which))
     if "multiscales" in ngff:
@@ -41,7 +43,7 @@ def image_in(
         names = ", ".join(inside[:9]) or "nothing"
         raise UserError(f"{source} is not one image: it holds {names}; name one of them.")
     (name,) = inside
-    within = source / name if isinstance(source, Path) else f"{source.rstrip('/')}/{name}"
+    within = source / name if isinstance(source, Path) else f"{source}/{name}"
     return image_in(node[name], within)
 
 
