@@ -198,7 +198,7 @@ def test_instances_of_a_foreground_map_and_of_class_maps_agree():
     three = np.stack([1 - foreground, foreground / 2, foreground / 2])
     expected = components(foreground > 0.7)
     for probabilities in (foreground[None], two, three):
-        assert (instances(probabilities, 0.7) == expected).all()
+        assert (instances(probabilities, 0.7, linking="none") == expected).all()
 
 
 def test_small_objects_are_dropped_and_the_rest_is_renumbered():
@@ -208,8 +208,8 @@ def test_small_objects_are_dropped_and_the_rest_is_renumbered():
 
 def test_instances_of_a_volume_go_through_its_slices():
     volume = np.ones((1, 3, 2, 2), np.float32)
-    assert instances(volume).max() == 3
-    assert instances(volume, volumetric=True).max() == 1
+    assert instances(volume, linking="none").max() == 3
+    assert instances(volume).max() == instances(volume, volumetric=True).max() == 1
 
 
 def test_probabilities_in_8_bits():

@@ -225,7 +225,9 @@ def as_labels(
         raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
     is_foreground = len(prediction) == 1
     boundary = -prediction[0].astype(np.float32) if is_foreground else prediction[0]
-    found = instances(prediction, threshold, volumetric=volumetric, method=objects)
+    found = instances(
+        prediction, threshold, volumetric=volumetric, method=objects, linking="none"
+    )
     return found, boundary
 
 
