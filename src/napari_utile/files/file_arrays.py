@@ -95,14 +95,8 @@ class FileArray:
 
     def _window(self, where: Any) -> tuple[list[int], list[int], list[int]]:
         """Give the first number, the lengths, and the lengths of the axes that are slices."""
-        where = where if isinstance(where, tuple) else (where,)
-        if any(part is Ellipsis for part in where):
-            at = next(i for i, part in enumerate(where) if part is Ellipsis)
-            rest = (slice(None),) * (self.ndim - len(where) + 1)
-            where = (*where[:at], *rest, *where[at + 1 :])
-        where = (*where, *(slice(None),) * (self.ndim - len(where)))
         first, lengths, kept = [], [], []
-        for part, n in zip(where, self.shape, strict=True):
+        for part, n in zip(every_axis(where, self.ndim), self.shape, strict=True):
             chosen = range(n)[part]
             if isinstance(chosen, range):
                 if chosen.step != 1:
@@ -113,3 +107,15 @@ class FileArray:
             first.append(chosen.start)
             lengths.append(len(chosen))
         return first, lengths, kept
+
+
+def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:
+    """Spell out an index that leaves out axes.
+
+    >>> every_axis((0, ..., slice(3)), 4)
+    (0, slice(None, None, None), slice(None, None, None), slice(None, 3, None))
+    """
+    where = where if isinstance(where, tuple) else (where,)
+    at = next((i for i, part in enumerate(where) if part is Ellipsis), len(where))
+    given = len(where) - (at < len(where))
+    return (*where[:at], *(slice(None),) * (ndim - given), *where[at + 1 :])

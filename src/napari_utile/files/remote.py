@@ -3,7 +3,8 @@
 fsspec and what it needs for an address are extras; they are loaded when one is opened.
 """
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import zarr
@@ -38,8 +39,21 @@ def open_url(url: str, which: str | None = None) -> Stack:
     none. Other servers are set by fsspec's own variables, such as FSSPEC_S3_ENDPOINT_URL.
     """
     url = url.rstrip("/")
-    try:
+    with _told(url):
         return image_in(_node(url, _options(url)), url, which)
+
+
+def open_node(url: str) -> zarr.Group | zarr.Array:
+    """Open a Zarr folder, or an array, behind an address; raises as `open_url` does."""
+    with _told(url):
+        return _node(url, _options(url))
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Say in one sentence what went wrong."""
+    try:
+        yield
     except UserError:
         raise
     except ImportError as error:

@@ -25,16 +25,16 @@ def image_in(
 ) -> Stack:
     """Describe the image that a Zarr group or array of any store is; see `open_zarr`."""
     if isinstance(node, zarr.Array):
-        return _plain(source, node)
+        return plain_image(source, node)
     attributes: dict[str, Any] = dict(node.attrs)
     ngff = attributes.get("ome", attributes)
     if which is None:
         kind = attributes.get("utile", {}).get("kind")
         which = kind if kind and f"{LABELS}/{kind}" in node else PROBABILITIES
     if which != PROBABILITIES:
-        return _image(source, labels_in(node, source, which))
+        return ngff_image(source, labels_in(node, source, which))
     if "multiscales" in ngff:
-        return _image(source, node)
+        return ngff_image(source, node)
     if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
         inside = ["0"] if "0" in node and "1" not in node else _names(node, str.isdigit)
     else:
@@ -45,6 +45,13 @@ def image_in(
     (name,) = inside
     within = source / name if isinstance(source, Path) else f"{source}/{name}"
     return image_in(node[name], within)
+
+
+def levels_in(group: zarr.Group) -> list[zarr.Array]:
+    """List the arrays of an NGFF image, the largest first."""
+    attributes: dict[str, Any] = dict(group.attrs)
+    datasets = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+    return [group[dataset["path"]] for dataset in datasets]
 
 
 def labels_in(group: zarr.Group, source: Path | str, name: str) -> zarr.Group:
@@ -65,7 +72,7 @@ def _names(group: zarr.Group, are_images: Callable[[str], bool] = bool) -> list[
     return sorted(filter(are_images, group.keys()))
 
 
-def _plain(source: Path | str, data: zarr.Array) -> Stack:
+def plain_image(source: Path | str, data: zarr.Array) -> Stack:
     """Name the axes of a bare array by its dimension names, or else by its shape."""
     names = getattr(data.metadata, "dimension_names", None) or data.attrs.get(
         "_ARRAY_DIMENSIONS"
@@ -76,7 +83,7 @@ def _plain(source: Path | str, data: zarr.Array) -> Stack:
     return Stack(data, axes, **_called(source))
 
 
-def _image(source: Path | str, group: zarr.Group) -> Stack:
+def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
     """Read axes, scale, translation and units as NGFF 0.1 to 0.5 write them."""
     attributes: dict[str, Any] = dict(group.attrs)
     multiscale = attributes.get("ome", attributes)["multiscales"][0]
