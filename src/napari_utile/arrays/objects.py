@@ -131,10 +131,14 @@ def fragments(
     block, inside = foreground[inner], mask[inner]
     if rule.method == "watershed":
         _refuse_narrow_halo(foreground.shape, inner, origin, shape)
-        towards = separation.directions(mask, foreground)[inner]
+        depths = separation.depth(mask)
+        towards = separation.directions(depths, mask, foreground)[inner]
+        depths = depths[inner]
         parts, tops, leave = separation.trees(towards)
         found = _ways_out(tops, leave, block.shape, origin, shape)
-        found["pairs"], found["sums"] = separation.borders(parts, inside, block)
+        heights = np.where(leave == HERE, depths.ravel()[tops], 0)
+        found |= {"heights": heights, "edge_depths": edge(depths)}
+        found["pairs"], found["measures"] = separation.borders(parts, depths, inside, block)
     else:
         parts = connected(inside, background=0, connectivity=1).astype(np.uint32)
         found = {"names": np.arange(parts.max(initial=0))}
@@ -164,7 +168,7 @@ def _ways_out(
     block: tuple[int, ...],
     origin: tuple[int, int],
     shape: tuple[int, int],
-) -> dict[str, NDArray[np.int64]]:
+) -> dict[str, NDArray[Any]]:
     """Name the parts by the raster index of their top, or `NEVER` if they leave by an exit.
 
     An exit is (part, side, position along the side).
@@ -342,19 +346,27 @@ def _agglomerated(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
     np.minimum.at(names, tree[1:], plane.column("names"))
     tops = np.flatnonzero(tree == np.arange(len(tree)))[1:]
     tops = tops[np.argsort(names[tops])]
-    part_of = np.zeros(len(tree), np.int64)
-    part_of[tops] = np.arange(len(tops))
-    part = part_of[tree]
+    rank = np.zeros(len(tree), np.int64)
+    rank[tops] = np.arange(len(tops))
+    part = rank[tree[1:]]
 
-    ends, sums = _all_borders(plane, rule.threshold)
-    ends = part[ends]
-    apart = ends[:, 0] != ends[:, 1]
-    sizes = np.bincount(part[1:], plane.column("sizes"), len(tops)).astype(np.int64)
+    ends, measures = _all_borders(plane, rule.threshold)
+    heights = np.zeros(len(tops), np.int64)
+    np.maximum.at(heights, part, plane.column("heights"))
+    part = separation.hills(*_of_parts(part[ends - 1], measures), heights)[part]
+    sizes = np.bincount(part, plane.column("sizes"), len(tops)).astype(np.int64)
+    borders = _of_parts(part[ends - 1], measures)
     sure = separation.surely_one(rule.threshold)
-    one = separation.agglomerated(*separation.summed(ends[apart], sums[apart]), sizes, sure)
-    group = tops[one][part] if len(tops) else part
-    group[0] = 0
-    return group
+    part = separation.agglomerated(*borders, sizes, sure)[part]
+    return np.append(0, tops[part])
+
+
+def _of_parts(
+    ends: NDArray[np.int64], measures: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Put together the borders of what is one part, and leave out those within it."""
+    apart = ends[:, 0] != ends[:, 1]
+    return separation.summed(ends[apart], measures[apart])
 
 
 def _crossings(plane: _Plane) -> NDArray[np.int64]:
@@ -375,11 +387,12 @@ def _all_borders(
     """Collect the borders of fragments, within blocks and across their faces."""
     across = np.stack(plane.faces("edge_parts", plane.parts), axis=1)
     meet = across.all(axis=1)
-    here, beyond = (side[meet] for side in plane.faces("edge_foreground"))
-    masks = [foreground_mask(side, threshold) for side in (here, beyond)]
+    depths = (side[meet] for side in plane.faces("edge_depths"))
+    shares = [side[meet] for side in plane.faces("edge_foreground")]
+    masks = (foreground_mask(side, threshold) for side in shares)
     ends = [plane.column("pairs", plane.parts), across[meet]]
-    sums = [plane.column("sums"), separation.measured(masks[0] & masks[1], here, beyond)]
-    return np.concatenate(ends), np.concatenate(sums)
+    measures = [plane.column("measures"), separation.measured(*depths, *masks, *shares)]
+    return np.concatenate(ends), np.concatenate(measures)
 
 
 def _owners(plane: _Plane, group: NDArray[np.int64], most: int) -> NDArray[np.int64]:

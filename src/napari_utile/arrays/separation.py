@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from napari_utile.arrays.compiled import compiled
-from napari_utile.arrays.stitching import root
+from napari_utile.arrays.stitching import root, roots
 
 DEEPEST = 32
 """Largest depth that is told from others, in pixels."""
 SMOOTHING = 2.0
-"""Of the depth whose peaks start a part, in pixels; more parts only take more time."""
+"""Of the depth whose tops start a part, in pixels."""
+FINENESS = 1024
+"""Steps of depth to a pixel."""
+RISE = 1.0
+"""A part whose top rises less over the saddle to a deeper one is none, in pixels."""
 REACH = 4
 """How far into the background a border is followed, in pixels: about half a membrane."""
 ENDS = 4 * REACH
@@ -32,6 +36,7 @@ SPECK = 50
 _WINDOW = np.arange(-round(4 * SMOOTHING), round(4 * SMOOTHING) + 1)
 _WEIGHTS = np.rint(2**12 * np.exp(-((_WINDOW / SMOOTHING) ** 2) / 2))
 _DEPTHS = np.rint(2**4 * np.sqrt(np.arange(DEEPEST**2 + 1)))
+_UNIT = 2**4 * _WEIGHTS.sum() ** 2 / FINENESS
 
 HALO = DEEPEST + len(_WINDOW) // 2 + 1
 """Pixels around a block that decide where its own pixels lead to."""
@@ -56,41 +61,26 @@ def surely_one(threshold: float) -> float:
     return threshold + (1 - threshold) / 3
 
 
-def directions(mask: NDArray[np.bool_], foreground: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Say which of its neighbours each pixel leads to, on the way to the top of its part.
+def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Measure how far each pixel is from the background, up to `DEEPEST`, and smooth it.
 
-    In the mask that is the deepest one (`depth`), and where it is not deeper itself, the top is
-    `HERE`. In the background, up to `REACH` steps off the mask, it is the most likely of those
-    neighbours that are one step nearer to it. Of equals it is the first in raster order.
+    Beyond the border the plane is mirrored.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (Y, X)
         Where objects are.
-    foreground : ndarray of uint8, shape (Y, X)
-        Probabilities; 255 is 1.
 
     Returns
     -------
-    ndarray of int8, shape (Y, X)
-        `UP`, `LEFT`, `RIGHT`, `DOWN`, `HERE` or `NOWHERE`. Right up to `HALO` from where
-        the arrays were cut from a larger plane.
-    """
-    towards: NDArray[np.int8] = _uphill(depth(mask), mask)
-    _follow_borders(towards, foreground)
-    return towards
-
-
-def depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Measure how far each pixel is from the background, up to `DEEPEST`, and smooth it.
-
-    The numbers are whole (some 2**28 to a pixel), so they are the same wherever and in
-    whatever order they are summed up. Beyond the border the plane is mirrored.
+    ndarray of uint16, shape (Y, X)
+        In `FINENESS` steps to a pixel. It is computed in whole numbers, so it is the same
+        in whatever order it is summed up.
     """
     depths = _DEPTHS[_squared_distance(mask, DEEPEST)]
     for axis in (0, 1):
         depths = correlate1d(depths, _WEIGHTS, axis, mode="reflect")
-    return depths
+    return np.rint(depths / _UNIT).astype(np.uint16)
 
 
 @compiled
@@ -120,8 +110,36 @@ def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
     return squared
 
 
+def directions(
+    depths: NDArray[np.uint16], mask: NDArray[np.bool_], foreground: NDArray[np.uint8]
+) -> NDArray[np.int8]:
+    """Say which of its neighbours each pixel leads to, on the way to the top of its part.
+
+    In the mask that is the deepest one, and where none is deeper, the top is `HERE`. In the
+    background, up to `REACH` steps off the mask, it is the most likely of those that are one
+    step nearer to it. Of equals it is the first in raster order.
+
+    Parameters
+    ----------
+    depths : ndarray of uint16, shape (Y, X)
+        See `depth`.
+    mask : ndarray of bool, shape (Y, X)
+    foreground : ndarray of uint8, shape (Y, X)
+        Probabilities; 255 is 1.
+
+    Returns
+    -------
+    ndarray of int8, shape (Y, X)
+        `UP`, `LEFT`, `RIGHT`, `DOWN`, `HERE` or `NOWHERE`. Right up to `HALO` from where the
+        arrays were cut from a larger plane.
+    """
+    towards: NDArray[np.int8] = _uphill(depths, mask)
+    _follow_borders(towards, foreground)
+    return towards
+
+
 @compiled
-def _uphill(depths: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArray[np.int8]:
+def _uphill(depths: NDArray[np.uint16], mask: NDArray[np.bool_]) -> NDArray[np.int8]:
     """Lead each pixel of the mask to its deepest neighbour there."""
     height, width = mask.shape
     towards = np.full(mask.shape, NOWHERE, np.int8)
@@ -207,7 +225,10 @@ def _trees(towards: NDArray[np.int8]) -> tuple[NDArray[np.uint32], NDArray[np.in
 
 
 def borders(
-    labels: NDArray[np.integer], mask: NDArray[np.bool_], foreground: NDArray[np.uint8]
+    labels: NDArray[np.integer],
+    depths: NDArray[np.uint16],
+    mask: NDArray[np.bool_],
+    foreground: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Measure where parts meet.
 
@@ -215,57 +236,102 @@ def borders(
     ----------
     labels : ndarray of int, shape (Y, X)
         Parts; 0 is none.
-    mask : ndarray of bool, shape (Y, X)
-    foreground : ndarray of uint8, shape (Y, X)
+    depths, mask, foreground : ndarray of uint16, bool and uint8, shape (Y, X)
+        As in `directions`.
 
     Returns
     -------
     pairs : ndarray of int64, shape (B, 2)
         Parts that have neighbouring pixels, the lower first.
-    sums : ndarray of int64, shape (B, 4)
-        Of their pixel pairs inside the mask, and of those not: their number, and the sum
-        of the probabilities of both pixels.
+    measures : ndarray of int64, shape (B, 5)
+        Of their pixel pairs inside the mask, and of those not: their number, and the sum of
+        the probabilities of both pixels. And the depth of their saddle, where it is deepest.
     """
     meeting = []
     for here, there in (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:]):
         a, b = labels[here], labels[there]
         meet = (a != b) & (a > 0) & (b > 0)
+        pixels = [(d[s][meet]) for d in (depths, mask, foreground) for s in (here, there)]
         pairs = np.stack([a[meet], b[meet]], axis=1).astype(np.int64)
-        meeting.append(
-            (
-                pairs,
-                measured(
-                    mask[here][meet] & mask[there][meet],
-                    foreground[here][meet],
-                    foreground[there][meet],
-                ),
-            )
-        )
+        meeting.append((pairs, measured(*pixels)))
     return summed(*(np.concatenate(of_both) for of_both in zip(*meeting, strict=True)))
 
 
 def measured(
-    inside: NDArray[np.bool_], here: NDArray[np.uint8], there: NDArray[np.uint8]
+    depth_here: NDArray[np.uint16],
+    depth_there: NDArray[np.uint16],
+    mask_here: NDArray[np.bool_],
+    mask_there: NDArray[np.bool_],
+    here: NDArray[np.uint8],
+    there: NDArray[np.uint8],
 ) -> NDArray[np.int64]:
-    """Write what single pairs of pixels add to the sums of a border (see `borders`)."""
+    """Write what single pairs of pixels add to the measures of a border (see `borders`)."""
+    inside = mask_here & mask_there
     both = here.astype(np.int64) + there
-    return np.stack([inside, inside * both, ~inside, ~inside * both], axis=1).astype(np.int64)
+    saddle = inside * np.minimum(depth_here, depth_there)
+    columns = (inside, inside * both, ~inside, ~inside * both, saddle)
+    return np.stack([column.astype(np.int64) for column in columns], axis=1)
 
 
 def summed(
-    pairs: NDArray[np.int64], sums: NDArray[np.int64]
+    pairs: NDArray[np.int64], measures: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Add up what belongs to the same two parts; sort by them, the lower first."""
+    """Put together what belongs to the same two parts; sort by them, the lower first."""
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     base = high.max(initial=0) + 1
     unique, which = np.unique(low * base + high, return_inverse=True)
-    totals = [np.bincount(which, column, len(unique)) for column in sums.T]  # exact to 2**53
-    return np.stack(np.divmod(unique, base), axis=1), np.stack(totals, axis=1).astype(np.int64)
+    totals = np.zeros((len(unique), 5), np.int64)
+    for column in range(4):
+        totals[:, column] = np.bincount(which, measures[:, column], len(unique))  # to 2**53
+    np.maximum.at(totals[:, 4], which, measures[:, 4])
+    return np.stack(np.divmod(unique, base), axis=1), totals
+
+
+def hills(
+    pairs: NDArray[np.int64], measures: NDArray[np.int64], heights: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Join the parts whose tops rise less than `RISE` over a saddle, the deepest one first.
+
+    Parameters
+    ----------
+    pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
+        Borders as `borders` gives them, of parts 0, 1, ... in raster order of their tops.
+    heights : ndarray of int, shape (P,)
+        Depth of the tops.
+
+    Returns
+    -------
+    ndarray of int64, shape (P,)
+        For each part the first one of those it is one with.
+    """
+    touching = measures[:, 0] > 0
+    saddles = measures[touching, 4]
+    order = np.argsort(-saddles, kind="stable")
+    one: NDArray[np.int64] = _hills(
+        pairs[touching][order], saddles[order], heights.astype(np.int64), RISE * FINENESS
+    )
+    return one
+
+
+@compiled
+def _hills(
+    pairs: NDArray[np.int64],
+    saddles: NDArray[np.int64],
+    heights: NDArray[np.int64],
+    rise: float,
+) -> NDArray[np.int64]:
+    parents = np.arange(len(heights))
+    for i in range(len(pairs)):
+        a, b = root(parents, pairs[i, 0]), root(parents, pairs[i, 1])
+        if min(heights[a], heights[b]) < saddles[i] + rise:
+            parents[max(a, b)] = min(a, b)
+            heights[min(a, b)] = max(heights[a], heights[b])
+    return roots(parents)
 
 
 def agglomerated(
     pairs: NDArray[np.int64],
-    sums: NDArray[np.int64],
+    measures: NDArray[np.int64],
     sizes: NDArray[np.int64],
     threshold: float,
 ) -> NDArray[np.int64]:
@@ -273,7 +339,7 @@ def agglomerated(
 
     Parameters
     ----------
-    pairs, sums : ndarray of int64, shapes (B, 2) and (B, 4)
+    pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
         Borders as `borders` gives them, of parts 0, 1, ... in raster order of their tops.
     sizes : ndarray of int64, shape (P,)
         Of the parts, in pixels of the mask.
@@ -289,7 +355,7 @@ def agglomerated(
     Notes
     -----
     Of equal borders goes first the one with the first pair of parts. So the result depends on
-    the sums only.
+    the measures only.
 
     References
     ----------
@@ -297,10 +363,9 @@ def agglomerated(
     for instance in Nunez-Iglesias et al., "Machine Learning of Hierarchical Clustering to
     Segment 2D and 3D Images", PLoS ONE 2013.
     """
-    touching = sums[:, 0] > 0
-    joined: NDArray[np.int64] = _agglomerated(
-        pairs[touching], sums[touching], sizes.copy(), threshold
-    )
+    touching = measures[:, 0] > 0
+    sums = measures[touching, :4].copy()
+    joined: NDArray[np.int64] = _agglomerated(pairs[touching], sums, sizes.copy(), threshold)
     return joined
 
 
