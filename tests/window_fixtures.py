@@ -16,7 +16,7 @@ FAKE = Path(__file__).with_name("fake_engine.py")
 @pytest.fixture
 def script(tmp_path, monkeypatch):
     """Make every engine that the window starts play the given events and commands."""
-    from napari_utile.widgets import _controls
+    from napari_utile.widgets import _controls, _detached
 
     folder = tmp_path / "script"
     folder.mkdir()
@@ -25,7 +25,8 @@ def script(tmp_path, monkeypatch):
         lines = [json.loads(x.line()) if hasattr(x, "line") else x for x in lines]
         (folder / "script.json").write_text(json.dumps(lines))
         command = [sys.executable, str(FAKE), str(folder / "script.json")]
-        monkeypatch.setattr(_controls, "engine_command", lambda given: [*command, *given])
+        for module in (_controls, _detached):
+            monkeypatch.setattr(module, "engine_command", lambda given: [*command, *given])
         return folder / "arguments.json"
 
     return play

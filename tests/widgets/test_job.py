@@ -8,7 +8,9 @@ import pytest
 
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunFailed, RunStarted, Warned
-from napari_utile.widgets import _job
+from napari_utile.files.job_folders import JobFolder
+from napari_utile.widgets import _controls, _detached, _job
+from napari_utile.widgets._detached import DetachedJob
 from napari_utile.widgets._job import Job, engine_command, python, shell_line
 
 STARTED = RunStarted(job="train", out="OUT")
@@ -16,19 +18,52 @@ DONE = RunDone(out="OUT", seconds=1)
 
 
 @pytest.fixture
-def play(qtbot, script, tmp_path):
-    """Start an engine that plays the given lines."""
-    from napari_utile.widgets import _controls
+def folder(tmp_path):
+    return JobFolder(tmp_path / "job")
+
+
+@pytest.fixture(params=["attached", "detached"])
+def play(request, qtbot, script, tmp_path, folder):
+    """Start an engine that plays the given lines, of either kind."""
+    arguments = ["train", "--out", str(tmp_path / "out")]
+    jobs = []
 
     def play(*lines):
         script(*lines)
-        job = Job(_controls.engine_command(["train", "--out", str(tmp_path / "out")]))
+        if request.param == "attached":
+            job = Job(_controls.engine_command(arguments))
+        else:
+            job = DetachedJob(arguments, folder)
         job.heard = []
         job.happened.connect(job.heard.append)
         job.start()
+        jobs.append(job)
         return job
 
-    return play
+    yield play
+    for job in jobs:
+        job.kill()
+
+
+@pytest.fixture
+def detached(script, tmp_path, folder, qtbot):
+    """Start an engine in a job folder, and wait for its first event."""
+    jobs = []
+
+    def detached(*lines):
+        script(STARTED, *lines)
+        job = DetachedJob(["predict", "--out", str(tmp_path / "out")], folder)
+        job.heard = []
+        job.happened.connect(job.heard.append)
+        job.start()
+        jobs.append(job)
+        qtbot.waitUntil(lambda: bool(job.heard))
+        return job
+
+    yield detached
+    for job in jobs:
+        folder.ask_to_stop()
+        job.kill()
 
 
 def ended(job):
@@ -100,6 +135,64 @@ def test_close_ends_even_a_deaf_engine_in_less_than_five_seconds(play, qtbot):
     job.close()
     assert time.monotonic() - began < 5
     assert not job.is_running
+
+
+def test_a_detached_engine_that_cannot_be_started_is_a_failure(qtbot, monkeypatch, folder):
+    monkeypatch.setattr(_detached, "engine_command", lambda _: ["/no/such/python"])
+    job, heard = DetachedJob(["predict"], folder), []
+    job.happened.connect(heard.append)
+    job.start()
+    qtbot.waitUntil(lambda: bool(heard))
+    assert "did not start: /no/such/python" in heard[0].message
+    assert not job.is_running
+
+
+def test_a_detached_engine_goes_on_when_its_window_closes_if_it_shall(detached, qtbot, folder):
+    job = detached({"do": "wait"}, DONE)
+    folder.set_goes_on(True)
+    job.close()
+    qtbot.wait(300)
+    assert job.is_running and folder.is_running
+    folder.ask_to_stop()
+    qtbot.waitUntil(lambda: not folder.is_running)
+    assert b'"RunDone"' in folder.events.read_bytes()
+
+
+@pytest.mark.parametrize("changed_its_mind", [False, True])
+def test_a_detached_engine_ends_with_its_window_otherwise(
+    detached, folder, changed_its_mind, qtbot
+):
+    job = detached({"do": "wait"}, DONE)
+    if changed_its_mind:
+        folder.set_goes_on(True)
+        folder.set_goes_on(False)
+    began = time.monotonic()
+    job.close()
+    assert time.monotonic() - began < 5
+    assert not job.is_running and not folder.is_running
+
+
+def test_only_the_events_of_this_start_are_told(detached, qtbot, folder):
+    first = detached(Warned(message="first"), {"do": "wait"}, DONE)
+    first.stop()
+    qtbot.waitUntil(ended(first))
+    second = detached(Warned(message="second"), DONE)
+    qtbot.waitUntil(ended(second))
+    assert [event.message for event in second.heard if isinstance(event, Warned)] == ["second"]
+    assert folder.events.read_bytes().count(b"RunStarted") == 2
+
+
+def test_a_line_that_is_half_written_waits(detached, qtbot, folder):
+    line = Warned(message="whole").line()
+    job = detached({"do": "wait"}, DONE)
+    with folder.events.open("a") as file:
+        file.write(line[:20])
+        file.flush()
+        qtbot.wait(300)
+        assert len(job.heard) == 1
+        file.write(line[20:] + "\n")
+    qtbot.waitUntil(lambda: len(job.heard) == 2)
+    assert job.heard[1].message == "whole"
 
 
 def test_the_python_of_a_windowless_napari_is_the_one_beside_it(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """What every panel that starts work has: the buttons, the progress and the messages."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from napari.utils.notifications import show_error, show_warning
@@ -16,23 +17,16 @@ from qtpy.QtWidgets import (
 )
 
 from napari_utile.errors import UserError
-from napari_utile.events import (
-    CandidateStarted,
-    Event,
-    RunDone,
-    RunFailed,
-    RunStarted,
-    StepDone,
-    TileDone,
-    Warned,
-)
+from napari_utile.events import Event, RunDone, RunFailed, RunStarted, StepDone, Warned
 from napari_utile.widgets._background import Work, background
 from napari_utile.widgets._form import AMBER, RED
-from napari_utile.widgets._job import Job, engine_command, shell_line
-from napari_utile.widgets._messages import Messages, duration
+from napari_utile.widgets._job import Engine, Job, engine_command, shell_line
+from napari_utile.widgets._messages import Messages
+from napari_utile.widgets._progress import Progress
 
 Collect = Callable[[], Work]
 Show = Callable[[Event], None]
+Launch = Callable[[Sequence[str]], Engine]
 
 PAUSE, RESUME = "Pause", "Resume"
 
@@ -48,24 +42,27 @@ class RunControls(QWidget):
         Called when the button is pressed. Takes what the run needs from the window at once,
         and returns the work that writes it down and gives the arguments of the command line.
         Raises `UserError` if there is nothing to run.
+    launch : callable, optional
+        Makes the engine for these arguments; by default one that ends with the window.
     """
 
     happened = Signal(object)
 
-    def __init__(self, verb: str, collect: Collect):
+    def __init__(self, verb: str, collect: Collect, launch: Launch | None = None):
         super().__init__()
+        self._launch = launch or attached
         self._verb, self._collect, self._problem = verb, collect, ""
         self._show: Show = self.happened.emit
         self._running: list[Any] = []  # the thread that prepares, then the job
         self._is_learning = False
-        self._candidate = ""
+        self.progress = Progress()
         self.destroyed.connect(_ender(self._running))
 
         self.button = QPushButton(verb)
         self.button.clicked.connect(self._on_button)
         self.copy = QPushButton("Copy as command")
         self.copy.setToolTip("Copy the line that does the same in a shell")
-        self.copy.clicked.connect(lambda: self._prepare(self._copy))
+        self.copy.clicked.connect(lambda: self._prepare(self._copy, self._collect))
         self.pause = QPushButton(PAUSE)
         self.pause.setToolTip("Stand still after this step; the time does not count")
         self.pause.clicked.connect(self._on_pause)
@@ -101,10 +98,14 @@ class RunControls(QWidget):
             self.button.setText(verb)
 
     def add_button(self, verb: str, tooltip: str, collect: Collect, show: Show) -> QPushButton:
-        """Add a button for other work, whose events are for `show` alone."""
+        """Add a button for other work, whose events are for `show` alone.
+
+        Its engine ends with the window.
+        """
         button = QPushButton(verb)
         button.setToolTip(tooltip)
-        button.clicked.connect(lambda: self._prepare(self._start, collect, show))
+        start = partial(self._start, attached)
+        button.clicked.connect(lambda: self._prepare(start, collect, show))
         self._buttons.insertWidget(1, button)
         self._idle.append(button)
         return button
@@ -119,8 +120,8 @@ class RunControls(QWidget):
 
     def _on_button(self) -> None:
         if not self._running:
-            self._prepare(self._start)
-        elif not isinstance(self._running[0], Job):
+            self._prepare(partial(self._start, self._launch), self._collect)
+        elif not isinstance(self._running[0], Engine):
             self._running[0].quit()
             self._on_event(RunDone(seconds=0, stopped=True))
         elif self.button.text() == "Stop":
@@ -143,11 +144,12 @@ class RunControls(QWidget):
     def _prepare(
         self,
         then: Callable[[list[str]], None],
-        collect: Collect | None = None,
+        collect: Collect,
         show: Show | None = None,
     ) -> None:
         """Collect in the window, write down in a thread, go on with the arguments."""
         self.messages.clear()
+        self.progress = Progress()
         self._show = show or self.happened.emit
 
         def on_outcome(outcome: Any) -> None:
@@ -158,7 +160,7 @@ class RunControls(QWidget):
                 then(outcome)
 
         try:
-            work = (collect or self._collect)()
+            work = collect()
         except UserError as error:
             self._fail(error)
         else:
@@ -168,9 +170,9 @@ class RunControls(QWidget):
     def _fail(self, error: Exception) -> None:
         self._on_event(RunFailed(message=str(error), user=isinstance(error, UserError)))
 
-    def _start(self, arguments: Sequence[str]) -> None:
+    def _start(self, launch: Launch, arguments: Sequence[str]) -> None:
         try:
-            job = Job(engine_command(arguments))
+            job = launch(arguments)
         except UserError as error:
             self._fail(error)
             return
@@ -186,20 +188,13 @@ class RunControls(QWidget):
         self.messages.add("The command is on the clipboard.")
 
     def _on_event(self, event: Event) -> None:
+        if self.progress.add(event):
+            self._show_progress()
         match event:
             case RunStarted():
                 self.status.setText(f"Started on {event.device}" if event.device else "Started")
-            case CandidateStarted():
-                which = f"{event.number} of {event.total}"
-                self._candidate = f"{event.network}, seed {event.seed} ({which}) · "
             case StepDone():
                 self._is_learning = True
-                what = f"step {event.step} · {event.rate:.3g} steps/s"
-                self._show_progress(event.progress, what, event.seconds_left)
-            case TileDone():
-                share = None if self._candidate else event.done / event.total
-                what = f"tile {event.done} of {event.total} · {event.rate:.3g} tiles/s"
-                self._show_progress(share, what, event.seconds_left)
             case Warned():
                 self.messages.add(f"⚠ {event.message}", AMBER)
                 if self._is_learning:  # nobody looks at the panel all the time
@@ -216,15 +211,14 @@ class RunControls(QWidget):
                     self.messages.add(failure, RED)
         self._show(event)
 
-    def _show_progress(self, share: float | None, what: str, seconds: float | None) -> None:
+    def _show_progress(self) -> None:
         """Show how far a run is; without a share the bar stays as it is."""
-        if share is not None:
+        if self.progress.share is not None:
             self.bar.setMaximum(1000)
-            self.bar.setValue(round(1000 * share))
+            self.bar.setValue(round(1000 * self.progress.share))
         if self.button.text() == "Stop":
             paused = "Paused · " if self.pause.text() == RESUME else ""
-            left = "" if seconds is None else f" · {duration(seconds)} left"
-            self.status.setText(paused + self._candidate + what + left)
+            self.status.setText(paused + self.progress.line())
 
     def _show_busy(self, what: str) -> None:
         self.button.setText("Stop")
@@ -237,7 +231,7 @@ class RunControls(QWidget):
         self.set_problem(self._problem)
 
     def _show_idle(self) -> None:
-        self._is_learning, self._candidate = False, ""
+        self._is_learning = False
         self.button.setText(self._verb)
         for button in self._idle:
             button.show()
@@ -250,11 +244,16 @@ class RunControls(QWidget):
         self.set_problem(self._problem)
 
 
+def attached(arguments: Sequence[str]) -> Engine:
+    """Make an engine that ends with the window."""
+    return Job(engine_command(arguments))
+
+
 def _ender(running: list[Any]) -> Callable[[], None]:
     """Return what ends a thread or job when its panel has been destroyed."""
 
     def end(*_: Any) -> None:
         for work in running:
-            work.close() if isinstance(work, Job) else work.quit()
+            work.close() if isinstance(work, Engine) else work.quit()
 
     return end

@@ -1,5 +1,6 @@
 """The engine's process: started, listened to, stopped. Nothing that is seen stands here."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -20,86 +21,60 @@ FAREWELL = 3_000
 """Milliseconds that it has when the window closes, or to go once it has said goodbye."""
 
 
-class Job(QObject):
-    """One run of the engine. The last event is always one `RunDone` or `RunFailed`.
+class Engine(QObject):
+    """A process that reports events. The last is always one `RunDone` or `RunFailed`.
 
-    The last event comes when the process has gone and its memory is free again.
-
-    Parameters
-    ----------
-    command : sequence of str
-        Program and arguments; it prints one event per line.
+    It comes when the process has gone and its memory is free again.
     """
 
     happened = Signal(object)
 
-    def __init__(self, command: Sequence[str]):
+    def __init__(self) -> None:
         super().__init__()
         self._last: RunDone | RunFailed | None = None
         self._log: deque[str] = deque(maxlen=20)
         self._deadline = QTimer(self)
         self._deadline.setSingleShot(True)
         self._deadline.timeout.connect(self.kill)
-
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUNBUFFERED", "1")
-        environment.insert("PYTHONIOENCODING", "utf-8")
-        if not environment.contains("OMP_WAIT_POLICY"):
-            # idle threads that spin would do so on the cores that the window needs
-            environment.insert("OMP_WAIT_POLICY", "passive")
-        self._process = QProcess(self)
-        self._process.setProcessEnvironment(environment)
-        self._process.setProgram(command[0])
-        self._process.setArguments(list(command[1:]))
-        self._process.readyReadStandardOutput.connect(self._read_events)
-        self._process.readyReadStandardError.connect(self._read_log)
-        self._process.errorOccurred.connect(self._on_error)
-        self._process.finished.connect(self._on_end)
         QCoreApplication.instance().aboutToQuit.connect(self.close)
 
     @property
     def is_running(self) -> bool:
         """Whether there is a process."""
-        return self._process.state() != QProcess.ProcessState.NotRunning
+        raise NotImplementedError
 
     def start(self) -> None:
         """Start the process; what it has to say comes as events."""
-        self._process.start()
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Ask the engine to save and end; kill it if it has not after `GRACE`."""
-        self._process.write(b"stop\n")
+        self._say("stop")
         self._deadline.start(GRACE)
 
     def pause(self) -> None:
         """Ask the engine to stand still after its step; the time does not count."""
-        self._process.write(b"pause\n")
+        self._say("pause")
 
     def resume(self) -> None:
         """Let a paused engine go on."""
-        self._process.write(b"resume\n")
+        self._say("resume")
 
     def kill(self) -> None:
         """End the process now. What was saved stays."""
         if self.is_running:
             self._log.append("it was ended by force; what it had saved is kept")
-            self._process.kill()
+            self._end_by_force()
 
     def close(self) -> None:
-        """End the process in less than five seconds: the window closes."""
-        self.blockSignals(True)
-        if self.is_running:
-            self._process.write(b"stop\n")
-            self._process.closeWriteChannel()
-            if not self._process.waitForFinished(FAREWELL):
-                self._process.terminate()
-                if not self._process.waitForFinished(FAREWELL // 4):
-                    self._process.kill()
-                    self._process.waitForFinished(FAREWELL // 4)
+        """Let go of the process in less than five seconds: the window closes."""
+        raise NotImplementedError
 
-    def _read_events(self) -> None:
-        while self._process.canReadLine():
-            self._on_line(bytes(self._process.readLine()))
+    def _say(self, word: str) -> None:
+        raise NotImplementedError
+
+    def _end_by_force(self) -> None:
+        raise NotImplementedError
 
     def _on_line(self, line: bytes) -> None:
         try:
@@ -113,31 +88,101 @@ class Job(QObject):
         else:
             self.happened.emit(event)
 
-    def _read_log(self) -> None:
-        self._remember(bytes(self._process.readAllStandardError()))
-
     def _remember(self, text: bytes) -> None:
         lines = text.decode(errors="replace").splitlines()
         self._log.extend(line.strip() for line in lines if line.strip())
 
-    def _on_error(self, error: Any) -> None:
-        if error == QProcess.ProcessError.FailedToStart:
-            why = self._process.errorString()
-            self.happened.emit(
-                RunFailed(message=f"The engine did not start: {why}.", user=False)
-            )
+    def _fail_to_start(self, why: str) -> None:
+        message = f"The engine did not start: {why}."
+        self.happened.emit(RunFailed(message=message, user=False))
 
-    def _on_end(self, status: int) -> None:
+    def _finish(self, status: int) -> None:
+        """Tell the last event, now that the process has gone and all is read."""
         self._deadline.stop()
-        self._read_events()
-        self._on_line(bytes(self._process.readAllStandardOutput()))  # a line cut off by a crash
-        self._deadline.stop()
-        self._read_log()
         reason = self._log[-1] if self._log else "it left no message"
         crash = RunFailed(
             message=f"The engine ended with status {status}: {reason}", user=False
         )
         self.happened.emit(self._last or crash)
+
+
+class Job(Engine):
+    """One run of the engine that ends with the window.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program and arguments; it prints one event per line.
+    """
+
+    def __init__(self, command: Sequence[str]):
+        super().__init__()
+        environment = QProcessEnvironment()
+        for name, value in engine_environment().items():
+            environment.insert(name, value)
+        self._process = QProcess(self)
+        self._process.setProcessEnvironment(environment)
+        self._process.setProgram(command[0])
+        self._process.setArguments(list(command[1:]))
+        self._process.readyReadStandardOutput.connect(self._read_events)
+        self._process.readyReadStandardError.connect(self._read_log)
+        self._process.errorOccurred.connect(self._on_error)
+        self._process.finished.connect(self._on_end)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self._process.state() != QProcess.ProcessState.NotRunning
+
+    def start(self) -> None:
+        """Start the process; what it has to say comes as events."""
+        self._process.start()
+
+    def close(self) -> None:
+        """End the process in less than five seconds: the window closes."""
+        self.blockSignals(True)
+        if self.is_running:
+            self._say("stop")
+            self._process.closeWriteChannel()
+            if not self._process.waitForFinished(FAREWELL):
+                self._process.terminate()
+                if not self._process.waitForFinished(FAREWELL // 4):
+                    self._process.kill()
+                    self._process.waitForFinished(FAREWELL // 4)
+
+    def _say(self, word: str) -> None:
+        self._process.write(f"{word}\n".encode())
+
+    def _end_by_force(self) -> None:
+        self._process.kill()
+
+    def _read_events(self) -> None:
+        while self._process.canReadLine():
+            self._on_line(bytes(self._process.readLine()))
+
+    def _read_log(self) -> None:
+        self._remember(bytes(self._process.readAllStandardError()))
+
+    def _on_error(self, error: Any) -> None:
+        if error == QProcess.ProcessError.FailedToStart:
+            self._fail_to_start(self._process.errorString())
+
+    def _on_end(self, status: int) -> None:
+        self._read_events()
+        self._on_line(bytes(self._process.readAllStandardOutput()))  # a line cut off by a crash
+        self._read_log()
+        self._finish(status)
+
+
+def engine_environment() -> dict[str, str]:
+    """Give the environment of an engine that reports at once and leaves room for others."""
+    return {
+        # idle threads that spin would do so on the cores that the window needs
+        "OMP_WAIT_POLICY": "passive",
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
 
 
 def engine_command(arguments: Sequence[str]) -> list[str]:

@@ -140,7 +140,7 @@ def stack_of(
 
 def frozen(stack: Stack) -> Stack:
     """Copy pixels that are in memory, so that painting on does not change them."""
-    return replace(stack, data=stack.data.copy()) if _is_in_memory(stack.data) else stack
+    return replace(stack, data=stack.data.copy()) if is_in_memory(stack.data) else stack
 
 
 def pair_problem(image: Layer | None, labels: Layer | None) -> str:
@@ -225,13 +225,14 @@ def refuse_empty(labels: Stack) -> None:
         raise UserError(f"Labels '{labels.name}' are empty: {count}.")
 
 
-def _is_in_memory(data: Any) -> bool:
+def is_in_memory(data: Any) -> bool:
+    """Say whether pixels would be lost with the window: they are not on disk, nor computed."""
     return isinstance(data, np.ndarray) and not isinstance(data, np.memmap)
 
 
 def _is_in_file(stack: Stack, path: Path) -> bool:
     """Say whether `path` opens to the very same array, not to what it was made from."""
-    if _is_in_memory(stack.data):
+    if is_in_memory(stack.data):
         return False
     try:
         there = open_image(path)

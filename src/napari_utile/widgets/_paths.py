@@ -10,8 +10,14 @@ from qtpy.QtCore import QSignalBlocker, QStandardPaths, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from napari_utile.errors import UserError
+from napari_utile.files.job_folders import JobFolder, job_folders
 from napari_utile.files.runs import Run, atomic_write, check_writable, locked
 from napari_utile.settings import Settings, TrainSettings
+
+JOBS = "segmentations"
+"""Folder, in that of the user's data, where the folders of jobs are."""
+KNOWN = 50
+"""Of the jobs there are, so many are listed."""
 
 
 class _Models:
@@ -79,6 +85,11 @@ def data_folder() -> Path:
     """Return the user's folder for what U-Tile makes. It may not exist yet."""
     place = QStandardPaths.StandardLocation.GenericDataLocation
     return Path(QStandardPaths.writableLocation(place)) / "napari-utile"
+
+
+def known_jobs() -> list[JobFolder]:
+    """List the newest segmentations of this user, the newest first."""
+    return job_folders(data_folder() / JOBS, KNOWN)
 
 
 def fresh_folder(kind: str, name: str) -> Path:

@@ -1,6 +1,9 @@
 """The layers of a result on disk that fill while the engine writes it."""
 
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -9,70 +12,124 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
+from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
 from napari_utile.files.images import open_image
+from napari_utile.files.ome_zarr import is_zarr, open_zarr
+from napari_utile.files.stacks import Stack
 from napari_utile.widgets._layers import moved
 
 PAUSE = 200
 """Milliseconds between two looks at a result that grows."""
+SHARE = 5
+"""A look may take one part in so many of the window's time: a plane may be large."""
+PARTIAL = " (partial)"
+ON_DISK = "utile"
+"""Key of a layer's metadata under which stands what it shows."""
 
 
 class Result(QObject):
-    """Shows what is in `out` at the place of the layer it was made from.
+    """Shows what is in `out`, while it is written, at the place of what it was made from.
+
+    Instances are decided from the probability of the foreground, which is shown while the
+    network computes it, and hidden when all is done.
 
     Parameters
     ----------
     viewer : Viewer
         Where it is shown.
     place : dict
-        Of the layer: scale, position, units; see `placement`.
+        Of the layers: scale, position, units; see `placement`. Empty: what the file says.
     out : Path
-        OME-Zarr that the engine fills.
+        OME-Zarr that the engine fills, or a TIFF, which is shown when it is complete.
     name : str
-        Of the layer.
+        Of the image.
+    output : str
+        Probabilities, classes or instances.
     """
 
-    def __init__(self, viewer: Viewer, place: dict[str, Any], out: Path, name: str):
+    def __init__(
+        self, viewer: Viewer, place: dict[str, Any], out: Path, name: str, output: str
+    ):
         super().__init__()
         self._viewer, self._place, self.out, self._name = viewer, place, out, name
-        self.layers: list[Layer] = []
+        self._output = output
+        self._shown: dict[str, list[Layer]] = {}
+        self.is_over = False
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE)
         self._pause.timeout.connect(self.refresh)
 
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers, those of what was asked for last."""
+        return list(chain(*self._shown.values()))
+
     def grow(self) -> None:
-        """Take note that a tile was written: add the layers, or look again within `PAUSE`."""
-        if not self.layers:
-            self.layers = self._add()
-        elif not self._pause.isActive():
+        """Take note that a block was written: add layers, or look again after a pause."""
+        is_new = self._add()
+        if not is_new and not self._pause.isActive():
             self._pause.start()
 
     def refresh(self) -> None:
-        """Read anew what is in view."""
+        """Read anew what is in view; the longer that takes, the longer the next pause."""
+        began = monotonic()
         for layer in self.layers:
             if layer in self._viewer.layers:
                 layer.refresh()
+        self._pause.setInterval(max(PAUSE, round(SHARE * 1000 * (monotonic() - began))))
 
     def end(self, is_partial: bool) -> None:
-        """Show the last tiles, and say in the name if some are missing."""
+        """Show the last blocks, and say in the names if some are missing; once."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self._add(is_partial)
         self._pause.stop()
         self.refresh()
         for layer in self.layers:
-            layer.name = f"{layer.name} (partial)" if is_partial else layer.name
+            layer.name = f"{layer.name}{PARTIAL}" if is_partial else layer.name
+        if self._output == "instances" and not is_partial:
+            for layer in self._shown.get("probabilities", []):
+                layer.visible = False
 
-    def _add(self) -> list[Layer]:
-        found = open_image(self.out)
-        # napari's cache, and guessing levels or contrast, would read or keep old tiles
-        given = {"multiscale": False, "cache": False, **self._place}
-        if "c" not in found.axes:
-            return [self._viewer.add_labels(found.data, name=self._name, **given)]
-        classes = range(1, found.channels) if found.channels > 1 else [0]
+    def _add(self, is_partial: bool = True) -> bool:
+        """Add the layers of what is on disk by now; say whether there were any."""
+        parts = [] if self._output == "classes" else ["probabilities"]
+        if self._output != "probabilities":
+            parts.append(self._output)
+        is_new = False
+        for part in parts:
+            if part not in self._shown and (stack := self._open(part, is_partial)):
+                self._shown[part] = self._add_layers(part, stack)
+                is_new = True
+        return is_new
+
+    def _open(self, part: str, is_partial: bool) -> Stack | None:
+        """Open a part of the result; None if it is not there yet."""
+        with suppress(UserError, OSError, KeyError, ValueError):  # it is just being made
+            if self.out.suffix.lower() == ".zarr":
+                return open_zarr(self.out, part) if is_zarr(self.out) else None
+            if not is_partial and part == self._output:
+                return open_image(self.out)
+        return None
+
+    def _add_layers(self, part: str, stack: Stack) -> list[Layer]:
+        # napari's cache, and guessing levels or contrast, would read or keep old blocks
+        place = arrays(self._place) or place_of(stack)
+        given = {"multiscale": False, "cache": False, **place}
+        name = f"{self._name} {part}"
+        if part != "probabilities":
+            return [self._put(f"{self.out} {part}", "labels", stack.data, name=name, **given)]
+        classes = range(1, stack.channels) if stack.channels > 1 else [0]
+        has_channels = "c" in stack.axes
         return [
-            self._viewer.add_image(
-                Channel(found.data, channel),
-                name=self._name if len(classes) == 1 else f"{self._name} {channel}",
-                contrast_limits=(0, 1 if found.dtype.kind == "f" else 255),
+            self._put(
+                f"{self.out} {part} {channel}",
+                "image",
+                Channel(stack.data, channel) if has_channels else stack.data,
+                name=name if len(classes) == 1 else f"{name} {channel}",
+                contrast_limits=(0, 1 if stack.dtype.kind == "f" else 255),
                 colormap="magenta",
                 blending="additive",
                 opacity=0.6,
@@ -80,6 +137,13 @@ class Result(QObject):
             )
             for channel in classes
         ]
+
+    def _put(self, key: str, kind: str, data: Any, **given: Any) -> Layer:
+        """Add a layer, in place of one that shows what was on disk there before."""
+        for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
+            self._viewer.layers.remove(old)
+        add = self._viewer.add_labels if kind == "labels" else self._viewer.add_image
+        return add(data, metadata={ON_DISK: key}, **given)
 
 
 class Preview:
@@ -126,3 +190,27 @@ class Channel:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self._data[self._index].astype(dtype or self.dtype, copy=False)
+
+
+def place_of(stack: Stack) -> dict[str, Any]:
+    """Give the arguments that put a layer where its file says."""
+    return {"scale": stack.scale, "translate": stack.translate, "units": stack.units}
+
+
+def plain(place: dict[str, Any]) -> dict[str, Any]:
+    """Write a `placement` as JSON can hold it."""
+    return {
+        name: [str(word) for word in value] if name in WORDS else np.asarray(value).tolist()
+        for name, value in place.items()
+    }
+
+
+def arrays(place: dict[str, Any]) -> dict[str, Any]:
+    """Read what `plain` has written."""
+    return {
+        name: value if name in WORDS else np.asarray(value) for name, value in place.items()
+    }
+
+
+WORDS = ("units", "axis_labels")
+"""What of a placement is no number."""
