@@ -20,6 +20,9 @@ PACKAGE = Path(napari_utile.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MANIFEST = yaml.safe_load((PACKAGE / "napari.yaml").read_text())
 CONTRIBUTIONS = MANIFEST["contributions"]
+OFFERED = [
+    item for kind in ("widgets", "sample_data", "readers") for item in CONTRIBUTIONS[kind]
+]
 COMMANDS = {command["id"]: command["python_name"] for command in CONTRIBUTIONS["commands"]}
 PANELS = {panel["display_name"]: panel["command"] for panel in CONTRIBUTIONS["widgets"]}
 
@@ -41,7 +44,7 @@ LIBRARIES = {
     "events": {"pydantic"},
     "arrays": DATA,
     "metrics": DATA,
-    "files": DISK,
+    "files": DISK | {"aiohttp", "fsspec"},
     "networks": {"torch"},
     "engine": DISK | {"torch", "matplotlib"},
     "console": {"rich"},
@@ -121,11 +124,12 @@ def libraries(rooms: set[str]) -> set[str]:
 def test_what_is_imported_is_declared_and_nothing_else(project: Path):
     metadata = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     base = declared(metadata["dependencies"])
-    window = declared(metadata["optional-dependencies"]["napari"])
+    extras = {name: declared(of) for name, of in metadata["optional-dependencies"].items()}
 
     # napari's plugin menu installs no extras: what its own install lacks is in the base.
-    assert libraries({"widgets"}) - base <= window
-    assert libraries({*ROOMS} - {"widgets"}) == base - {"pyqtgraph"}
+    assert libraries({"widgets"}) - base <= extras["napari"]
+    asked_for = extras["cloud"] | extras["cluster"]  # of whom the user names an address
+    assert libraries({*ROOMS} - {"widgets"}) - asked_for == base - {"pyqtgraph"}
 
 
 def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -198,13 +202,12 @@ def test_every_command_resolves(command: str):
 
 def test_every_contribution_names_a_command_that_exists():
     placed = [item for items in CONTRIBUTIONS["menus"].values() for item in items]
-    for item in [*CONTRIBUTIONS["widgets"], *CONTRIBUTIONS["sample_data"], *placed]:
+    for item in [*OFFERED, *placed]:
         assert item["command"] in COMMANDS
 
 
 def test_every_command_is_offered_somewhere():
-    offered = [*CONTRIBUTIONS["widgets"], *CONTRIBUTIONS["sample_data"]]
-    assert {item["command"] for item in offered} == set(COMMANDS)
+    assert {item["command"] for item in OFFERED} == set(COMMANDS)
 
 
 def test_every_menu_is_one_that_napari_opens_to_plugins():
