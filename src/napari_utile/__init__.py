@@ -9,6 +9,9 @@ from typing import Any
 
 # Read when torch is loaded: threads that spin while idle take the cores from other programs.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch first asks for memory: pages of 2 MB for maps of features, where Linux has
+# them. Else a tile spends a third of its time on 200,000 new pages of 4 kB.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 __version__ = "0.1.0"
 

@@ -7,6 +7,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class Convolutions(nn.Module):
@@ -37,12 +38,25 @@ class Convolutions(nn.Module):
             x = functional.relu(norm(convolve(x, convolution, padding)), inplace=True)
         return x
 
+    def fold_norms(self) -> None:
+        """Scale the convolutions by what their normalizations have learnt, and drop these.
+
+        What comes out in evaluation mode stays the same, but for rounding.
+        """
+        for i, (convolution, norm) in enumerate(
+            zip(self.convolutions, self.norms, strict=True)
+        ):
+            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                self.convolutions[i] = fuse_conv_bn_eval(convolution, norm)
+                self.norms[i] = nn.Identity()
+
 
 def convolve(x: Tensor, convolution: nn.Module, padding: int) -> Tensor:
     """Apply a convolution with that padding instead of its own."""
     kernel: Tensor = convolution.weight  # type: ignore[assignment]
     bias: Tensor = convolution.bias  # type: ignore[assignment]
-    return functional.conv2d(x, kernel, bias, padding=padding)
+    dilation: tuple[int, int] = convolution.dilation  # type: ignore[assignment]
+    return functional.conv2d(x, kernel, bias, padding=padding, dilation=dilation)
 
 
 def center_crop(x: Tensor, like: Tensor) -> Tensor:
