@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from skimage.measure import label as connected
 
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.linking import Numbering, overlaps
 from napari_utile.arrays.objects import ObjectRule, PlaneObjects, assembled, fragments
+from napari_utile.arrays.stitching import regions
 from napari_utile.errors import UserError
 
 IGNORE = 255
@@ -214,9 +214,9 @@ def components(
     for block, out in zip(
         blocks(labels, volumetric), blocks(numbered, volumetric), strict=True
     ):
-        regions, n = connected(block, background=0, connectivity=1, return_num=True)
-        np.add(regions, count, out=out, where=regions > 0, casting="same_kind")
-        count += n
+        connected, firsts = regions(block)
+        np.add(connected, count, out=out, where=connected > 0, casting="same_kind")
+        count += len(firsts)
     return numbered
 
 

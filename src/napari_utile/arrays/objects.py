@@ -13,17 +13,15 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.measure import label as connected
 
 from napari_utile.arrays import separation
 from napari_utile.arrays.separation import DOWN, HALO, HERE, LEFT, RIGHT, STEPS, UP
-from napari_utile.arrays.stitching import first_places, united
+from napari_utile.arrays.stitching import NEVER, first_places, regions, united
 
 __all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assembled", "fragments"]
 
 Slices = tuple[slice, slice]
 Table = Mapping[str, NDArray[Any]]
-NEVER = np.iinfo(np.int64).max
 NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
 """All pixels that have one below, and these; all that have one to the right, and these."""
 
@@ -140,8 +138,8 @@ def fragments(
         found |= {"heights": heights, "edge_depths": edge(depths)}
         found["pairs"], found["measures"] = separation.borders(parts, depths, inside, block)
     else:
-        parts = connected(inside, background=0, connectivity=1).astype(np.uint32)
-        found = {"names": np.arange(parts.max(initial=0))}
+        parts, firsts = regions(inside)
+        found = {"names": firsts}
     count = len(found["names"])
     labels = np.where(inside, parts, np.uint32(0))
     holes, of_holes = _holes(labels, origin, shape, rule.fill_holes)
@@ -208,7 +206,7 @@ def _holes(
         nothing = np.empty(0, np.int64)
         tables = {"hole_sizes": nothing, "hole_open": nothing.astype(bool)}
         return np.zeros_like(labels), {**tables, "beside_hole": nothing, "beside_part": nothing}
-    holes = connected(labels == 0, background=0, connectivity=1).astype(np.uint32)
+    holes, _ = regions(labels == 0)
     sizes = np.bincount(holes.ravel())
     is_open = sizes > most
     for axis in (0, 1):
