@@ -79,7 +79,7 @@ class FileArray:
         UserError
             If the disk is full.
         """
-        first, lengths, kept = self._window(where)
+        first, lengths, kept = window_of(where, self.shape)
         window = np.broadcast_to(values, kept).astype(self.dtype, order="C").reshape(lengths)
         path = Path(self.filename)
         with room_for(path), path.open("r+b") as file:
@@ -93,20 +93,25 @@ class FileArray:
         """Wait until what was written is on the disk."""
         to_disk(Path(self.filename))
 
-    def _window(self, where: Any) -> tuple[list[int], list[int], list[int]]:
-        """Give the first number, the lengths, and the lengths of the axes that are slices."""
-        first, lengths, kept = [], [], []
-        for part, n in zip(every_axis(where, self.ndim), self.shape, strict=True):
-            chosen = range(n)[part]
-            if isinstance(chosen, range):
-                if chosen.step != 1:
-                    raise IndexError(f"a window has no steps, as {part} has")
-                kept.append(len(chosen))
-            else:
-                chosen = range(chosen, chosen + 1)
-            first.append(chosen.start)
-            lengths.append(len(chosen))
-        return first, lengths, kept
+
+def window_of(where: Any, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
+    """Give the first number, the lengths, and the lengths of the axes that are slices.
+
+    >>> window_of((3, ..., slice(2, 9)), (5, 6, 7))
+    ([3, 0, 2], [1, 6, 5], [6, 5])
+    """
+    first, lengths, kept = [], [], []
+    for part, n in zip(every_axis(where, len(shape)), shape, strict=True):
+        chosen = range(n)[part]
+        if isinstance(chosen, range):
+            if chosen.step != 1:
+                raise IndexError(f"a window has no steps, as {part} has")
+            kept.append(len(chosen))
+        else:
+            chosen = range(chosen, chosen + 1)
+        first.append(chosen.start)
+        lengths.append(len(chosen))
+    return first, lengths, kept
 
 
 def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:

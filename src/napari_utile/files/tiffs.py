@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.files.file_arrays import FileArray
+from napari_utile.files.kept_chunks import KeptChunks
 from napari_utile.files.runs import atomic_write, room_for, to_disk
 from napari_utile.files.stacks import Stack, check_memory, unit
 
@@ -57,7 +58,7 @@ def open_tiff(path: Path) -> Stack:
         data = FileArray.of(tifffile.memmap(path, series=number, level=0, mode="r"))
     else:
         store = tifffile.imread(path, aszarr=True, series=number, level=0)
-        data = zarr.open_array(store, mode="r")
+        data = KeptChunks(zarr.open_array(store, mode="r"))
         check_memory(math.prod(data.chunks) * data.dtype.itemsize, f"A strip of {path}")
     spatial = [axis for axis in "tzyx" if axis in axes]
     known = [metadata.get(axis, (1.0, "pixel")) for axis in spatial]
