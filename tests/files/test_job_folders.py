@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from napari_utile.errors import UserError
 from napari_utile.events import RunStarted
 from napari_utile.files import job_folders
 from napari_utile.files.job_folders import JobFolder, JobRecord, Lines, Shown
@@ -67,6 +68,12 @@ with JobFolder(Path({str(folder.path)!r})).held():
         assert not folder.is_running
 
 
+def test_a_second_engine_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(job_folders, "PATIENCE", 0.1)
+    with folder.held(), pytest.raises(UserError, match="another process works on this job"):
+        folder.held().__enter__()
+
+
 def test_a_start_forgets_the_last_stop_and_separates_what_was_cut_off(folder):
     folder.ask_to_stop()
     folder.events.write_bytes(b'{"event": "TileDo')
@@ -113,7 +120,7 @@ def test_lines_come_when_they_are_whole(tmp_path):
 
 
 def test_of_a_long_record_only_the_end_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(job_folders, "PIECE", 10)
+    monkeypatch.setattr(job_folders, "RECENT", 10)
     (tmp_path / "log").write_bytes(b"first\nsecond\nthird\n")
     assert Lines.last(tmp_path / "log").new() == [b"ond", b"third"]
     assert Lines.last(tmp_path / "none").new() == []

@@ -36,7 +36,7 @@ def tile(done, image="em.zarr"):
 def job(home, tmp_path):
     """Make a job folder whose engine has said the given events."""
 
-    def job(*events, name="2026-01-01_em", batch=False, made=60):
+    def job(*events, name="2026-01-01_em", batch=False, made=100):
         folder, out = JobFolder(home / "segmentations" / name), tmp_path / f"{name}.zarr"
         shown = Shown(image="em.zarr", name="em", out=out, place=PLACE)
         folder.write(
@@ -307,7 +307,7 @@ def test_a_segmentation_appears_in_the_list(
 
 def test_of_a_long_record_few_lines_are_read(job, monkeypatch):
     folder = job(STARTED)
-    with folder.events.open("a") as file:
+    with folder.events.open("a") as file:  # more than is read at once
         file.writelines(tile(1).line() + "\n" for _ in range(50_000))
     say(folder, tile(3))
     read = []

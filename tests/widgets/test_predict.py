@@ -572,7 +572,7 @@ def test_a_tiff_is_shown_when_it_is_complete(
     panel.form.set_value("output", "classes")
     script(STARTED, tile(1), DONE)
     press(panel.controls.button)
-    tifffile.imwrite(tmp_path / "mine.tif", cells[1], metadata={"axes": "ZYX"})
+    tifffile.imwrite(tmp_path / "mine.tif", cells[1], photometric="minisblack")
     qtbot.waitUntil(idle(panel))
     np.testing.assert_array_equal(viewer.layers["em classes"].data[0], cells[1][0])
 
@@ -595,6 +595,16 @@ def test_an_unfinished_output_goes_on_with_the_same_copy_of_the_layer(
     assert json.loads(arguments.read_text()) == first
     assert len(list((home / "segmentations").iterdir())) == 1
     assert panel.controls.button.text() == "Segment"
+
+
+def test_a_stopped_result_is_offered_to_go_on_with(panel, script, press, qtbot, home):
+    arguments = script(STARTED, fill(0.5), tile(1), RunDone(out="OUT", seconds=1, stopped=True))
+    run(panel, press, qtbot)
+    out = given(arguments)[1]["--out"]
+    assert f'href="{out}"' in text(panel)
+    panel.controls.messages.linkActivated.emit(out)
+    assert str(panel.output.path) == out
+    assert panel.controls.button.text() == "Go on"
 
 
 def test_an_output_that_another_window_writes_is_refused(

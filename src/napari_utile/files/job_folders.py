@@ -6,7 +6,8 @@ says in `log.txt`. Nothing here starts or ends a process.
 """
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_utile.errors import UserError
 from napari_utile.files.runs import atomic_write
 
-PIECE = 4_000_000
-"""Bytes of a record that are read at once."""
+PIECE, RECENT = 4_000_000, 100_000_000
+"""Bytes of a record that are read at once, and that are read of it at all."""
+PATIENCE = 5.0
+"""Seconds that an engine waits for the lock of its folder."""
 
 
 class Shown(BaseModel):
@@ -104,10 +108,25 @@ class JobFolder:
         except Timeout:
             return True
 
-    def held(self) -> FileLock:
-        """Give the lock that an engine holds as long as it lives; to be used with `with`."""
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Say, as long as the context lasts, that an engine lives.
+
+        Raises
+        ------
+        UserError
+            If another one does.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._running, thread_local=False)
+        lock = FileLock(self._running, thread_local=False)
+        try:  # a window that looks whether an engine lives holds the lock for a moment
+            lock.acquire(timeout=PATIENCE)
+        except Timeout:
+            raise UserError(f"{self.path}: another process works on this job.") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def goes_on(self) -> bool:
@@ -173,9 +192,9 @@ class Lines:
 
     @classmethod
     def last(cls, path: Path) -> "Lines":
-        """Begin `PIECE` before the end, perhaps within a line: what is far back is not read."""
+        """Begin `RECENT` before the end, perhaps within a line; what is far back is left."""
         length = path.stat().st_size if path.exists() else 0
-        return cls(path, max(length - PIECE, 0))
+        return cls(path, max(length - RECENT, 0))
 
     def new(self) -> list[bytes]:
         """Read on, at most `PIECE`; what is left is read the next time."""

@@ -9,7 +9,7 @@ from napari_utile.files.job_folders import Beginning, JobFolder, JobRecord, Line
 from napari_utile.widgets._messages import duration
 from napari_utile.widgets._progress import ENDED_WELL, Progress, outcome
 
-PATIENCE = timedelta(seconds=30)
+PATIENCE = timedelta(seconds=60)
 """How long an engine may take before it holds the lock of its folder."""
 OFTEN = (b'{"event":"TileDone"', b'{"event":"BlockDone"')
 """How lines begin of which only the last matters."""

@@ -155,7 +155,7 @@ class JobsPanel(QWidget):
         show_in(item, entry.record.title, words if len(words) < 32 else entry.state)
         item.setForeground(1, QBrush(QColor(COLORS[entry.state])))
         made = f"{entry.record.created:%d %b %Y, %H:%M}"
-        item.setToolTip(0, f"{entry.record.out}\n{made}")
+        item.setToolTip(0, f"{entry.record.title}\n{entry.record.out}\n{made}")
         item.setToolTip(1, entry.details() or words)
         images = entry.images()
         if item.childCount() > len(images):  # it was started again

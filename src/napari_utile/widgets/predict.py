@@ -94,6 +94,9 @@ class SegmentPanel(QScrollArea):
             source.changed.connect(self._check)
         self.goes_on.toggled.connect(self._on_goes_on)
         self.controls.happened.connect(self._show)
+        self.controls.messages.linkActivated.connect(
+            lambda out: self.output.set_path(Path(out))
+        )
         MODELS.trained.connect(self.model.set_path)
         self.destroyed.connect(lambda: MODELS.trained.disconnect(self.model.set_path))
         self.model.set_path(last_model())
@@ -219,13 +222,13 @@ class SegmentPanel(QScrollArea):
         where = f"The result is in {event.out}."
         if self.controls.progress.total > 1:
             where = f"The results are in {event.out}."
-        if event.stopped:
-            where += " The same settings and name go on with it, or Go on in the panel Jobs."
         is_good = not event.stopped and not event.failed
         text = f"{how}{': ' if what else ''}{what}. {where}"
         self.controls.messages.add(text, GREEN if is_good else "")
         if not event.stopped:
             self.output.set_path(None)  # the next result needs another
+        elif self.output.path is None:
+            self.controls.messages.offer("Choose it to go on with it.", event.out)
 
     def _end_results(self, is_partial: bool) -> None:
         for result in self.results.values():
