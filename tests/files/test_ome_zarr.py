@@ -311,6 +311,17 @@ def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
     assert synced == [level / "c/3/1/2", level / "c/3/1", level / "c/3", level / "c", level]
 
 
+def test_every_block_of_a_smaller_level_is_on_the_disk_before_it_counts(result, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        ome_zarr, "sync", lambda level, chunk: synced.append((level.path, chunk))
+    )
+    for done, _ in pyramid(result, "instances"):
+        assert len(synced) == done
+    assert synced[0] == ("labels/instances/1", (0, 0, 0))
+    assert synced[-1] == ("labels/instances/2", (4, 0, 0))
+
+
 def test_a_chunk_of_zeros_has_no_file_and_reads_as_zeros(result):
     level = reopen(result)
     level[3, 16:32, 32:48] = 0
@@ -318,6 +329,9 @@ def test_a_chunk_of_zeros_has_no_file_and_reads_as_zeros(result):
     sync(level, (3, 1, 2))
     assert not reopen(result)[3, 16:32, 32:48].any()
     assert reopen(result)[3].any()
+    new = create(result.with_name("new.zarr"), EM.shape, "u1", (1, 16, 16), EM)
+    new[:] = 0
+    assert not (result.with_name("new.zarr") / "0" / "c").exists()
 
 
 def test_a_damaged_chunk_is_noticed(result):
