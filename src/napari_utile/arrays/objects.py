@@ -261,7 +261,7 @@ def assembled(tables: Sequence[Table], grid: tuple[int, int], rule: ObjectRule) 
 
     count = len(group)
     sizes = np.bincount(group[1:], plane.column("sizes"), count)
-    sizes += np.bincount(owner[1:], plane.column("hole_sizes"), count)
+    sizes = sizes + np.bincount(owner[1:], plane.column("hole_sizes"), count)
     firsts = np.full(count, NEVER)
     np.minimum.at(firsts, group[1:], plane.column("firsts"))
     least = 1 if rule.linking == "touch" else max(1, rule.min_size)
