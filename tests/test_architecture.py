@@ -46,7 +46,7 @@ LIBRARIES = {
     "metrics": DATA,
     "files": DISK | {"aiohttp", "fsspec"},
     "networks": {"torch"},
-    "engine": DISK | {"torch", "matplotlib"},
+    "engine": DISK | {"torch", "matplotlib", "distributed"},
     "console": {"rich"},
     "cli": {"pydantic", "pydantic_settings", "numpy", "rich"},
     "widgets": DATA | {"yaml", "napari", "qtpy", "magicgui", "superqt", "psygnal", "pyqtgraph"},

@@ -15,6 +15,7 @@ from PIL import Image
 
 from napari_utile import __version__, cli
 from napari_utile.cli import Augment, Compare, Predict, Train, main
+from napari_utile.engine.jobs import How
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import EpochDone, RunDone, RunFailed, RunStarted, StepDone, parse_event
 from napari_utile.files.images import open_image, write_tiff
@@ -104,6 +105,8 @@ OTHER = {
     "rotation": 90.0, "flips": False, "gray": 0.5, "seed": 7, "device": "cpu",
     "precision": "fp32", "averaging": True, "threshold": 0.25, "min_size": 3, "deformed": 0.25,
     "patience": 3, "split": "block", "sampling": "borders", "objects": "components",
+    "fill_holes": 9, "linking": "touch", "link_iou": 0.5, "dtype": "float16", "format": "tif",
+    "region": "0:1,0:9,3:7",
 }  # fmt: skip
 """For every option a value that is not the default."""
 
@@ -133,6 +136,50 @@ def test_what_training_would_see_has_the_flags_of_training(parsed):
     flags = [*flag("sampling", "borders"), *flag("tile", 64), *flag("elastic", 3.0)]
     settings = parsed("augment", "i", "l", "--out", "o", "--count", "3", *flags)
     assert settings == TrainSettings(sampling="borders", tile=64, elastic=3.0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], How()),
+        (["--part", "2/8"], How(part=(2, 8))),
+        (["--workers", "3", "--overwrite"], How(workers=3, overwrite=True)),
+        (["--scheduler", "tcp://h:1", "--no-resume"], How(scheduler="tcp://h:1", resume=False)),
+        (["--dry-run"], How(dry_run=True)),
+    ],
+)
+def test_where_a_prediction_is_made_is_a_flag(monkeypatch, flags, expected):
+    seen = []
+    monkeypatch.setattr(
+        "napari_utile.engine.jobs.predict_files",
+        lambda *given, how: seen.append(how) or iter([RunStarted(job="predict")]),
+    )
+    monkeypatch.setattr("napari_utile.cli.report", lambda run, *_: list(run) and 0)
+    assert main(["predict", "m", "i", "--out", "o", *flags]) == 0
+    assert seen == [expected]
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
+def test_a_part_that_is_none_is_refused(capsys, part):
+    line = complaint(capsys, ["predict", "m", "i", "--out", "o", f"--part={part}"])
+    assert line == f"--part: '{part}' is no part; write it like 2/8, the second of eight."
+
+
+def test_parts_and_workers_do_not_go_together(capsys):
+    command = ["predict", "m", "i", "--out", "o", "--part=1/2", "--workers=2"]
+    assert "--part and --scheduler or --workers" in complaint(capsys, command)
+
+
+def test_a_dry_run_says_what_it_takes_and_does_nothing(folder, tmp_path, capsys):
+    names = [str(folder / "run"), str(folder / "image.tif"), "--out", str(tmp_path / "p.zarr")]
+    assert main(["predict", *names, "--dry-run", "--json", "--tile", "16"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert {"blocks", "block", "memory", "disk", "time"} <= facts.keys()
+    assert not list(tmp_path.iterdir())
+    assert main(["predict", *names, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "memory" in out and err == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_flags_the_settings_are_the_defaults(parsed):
@@ -315,7 +362,11 @@ def test_several_images_with_a_bad_one(folder, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert json.loads(out)["failed"] == [f"{images[0]}: {images[0]} is empty."]
     assert "bad.tif is left out" in err
-    assert [p.name for p in (tmp_path / "out").glob("[!.]*")] == ["good.zarr"]
+    names = sorted(p.name for p in (tmp_path / "out").glob("[!.]*"))
+    assert names == ["good.zarr", "summary.csv", "summary.json"]
+    table = (tmp_path / "out" / "summary.csv").read_text().splitlines()
+    assert [line.split(",")[4] for line in table] == ["status", "failed", "done"]
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())[0]["status"] == "failed"
 
 
 def test_weights_are_the_weight_map(folder, tmp_path, capsys):

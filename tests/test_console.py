@@ -299,7 +299,7 @@ def test_a_stop_is_answered_at_once_and_the_way_on_is_told(capsys):
 
 def test_nobody_is_told_to_go_on_where_nothing_does(capsys):
     stopped = RunDone(out="out.tif", seconds=3, stopped=True)
-    report(Run(RunStarted(job="predict"), stopped)(), events=False, only_json=False)
+    report(Run(RunStarted(job="augment"), stopped)(), events=False, only_json=False)
     assert capsys.readouterr().err.endswith("stopped after 0:03: out.tif\n")
 
 

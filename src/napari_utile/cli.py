@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     CliApp,
@@ -30,12 +30,13 @@ from napari_utile.console import (
     STOPPED,
     follow,
     ignoring_stops,
+    print_facts,
     print_table,
     print_warning,
     report,
 )
 from napari_utile.errors import EngineError, UserError
-from napari_utile.events import RunFailed
+from napari_utile.events import RunFailed, RunStarted
 from napari_utile.files.names import check_name
 from napari_utile.settings import (
     PAPER,
@@ -144,19 +145,54 @@ class Augment(_Run, TrainSettings):
 
 
 class Predict(_Run, PredictSettings):
-    """Run a model over images of any size."""
+    """Run a model over images of any size; the same command goes on with what was stopped."""
 
     kind: ClassVar = PredictSettings
     model: CliPositionalArg[Path] = Field(description="Folder of a model, or of a run")
     image: CliPositionalArg[list[str]] = Field(description="Images or stacks; folders or globs")
     out: Path = Field(description=".zarr (OME-Zarr) or .tif; a folder for several images")
+    resume: bool = Field(True, description="Go on with a result that is not finished")
+    part: str | None = Field(None, description="k/n: do the k-th of n parts, others the others")
+    scheduler: str | None = Field(
+        None, description="Address of a dask scheduler, tcp://host:8786, for its workers"
+    )
+    workers: int = Field(0, ge=0, description="Start so many dask workers on this machine")
+    dry_run: bool = Field(False, description="Say what time, memory and disk it takes, and end")
+    job: Path | None = Field(None, description="Folder by which a window follows the events")
+
+    @field_validator("part")
+    @classmethod
+    def _refuse_no_part(cls, part: str | None) -> str | None:
+        k, _, n = (part or "1/1").partition("/")
+        if not (k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
+            raise ValueError(f"{part!r} is no part; write it like 2/8, the second of eight")
+        return part
 
     def run(self) -> int:
         options = self.options()
-        from napari_utile.engine.jobs import predict_files
+        from napari_utile.engine.jobs import How, predict_files
 
-        run = predict_files(self.model, self.image, self.out, options, self.overwrite)
-        return report(run, self.events, self.json_)
+        if self.part and (self.scheduler or self.workers):
+            raise UserError("--part and --scheduler or --workers share out the work: give one.")
+        how = How(
+            overwrite=self.overwrite,
+            resume=self.resume,
+            part=_part(self.part),
+            scheduler=self.scheduler,
+            workers=self.workers,
+            dry_run=self.dry_run,
+        )
+        run = predict_files(self.model, self.image, self.out, options, how=how)
+        if self.dry_run and not self.events:
+            started = next(event for event in run if isinstance(event, RunStarted))
+            print_facts(started.facts, self.json_)
+            return DONE
+        return report(run, self.events, self.json_, self.job)
+
+
+def _part(part: str | None) -> tuple[int, int] | None:
+    k, _, n = (part or "").partition("/")
+    return (int(k), int(n)) if part else None
 
 
 class Compare(_Run, CompareSettings):
@@ -265,12 +301,7 @@ class Doctor(BaseModel):
     def run(self) -> int:
         from napari_utile.engine.diagnosis import diagnose
 
-        findings = diagnose()
-        if self.json_:
-            print(json.dumps(findings, indent=2))
-        else:
-            for name, finding in findings.items():
-                print(f"{name:<12} {finding}")
+        print_facts(diagnose(), self.json_)
         return DONE
 
 

@@ -1,12 +1,14 @@
 """A run as a person, or another program, reads it in a terminal; and how it is stopped."""
 
+import json
 import os
 import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -22,10 +24,12 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_utile.events import (
+    BlockDone,
     CandidateDone,
     CandidateStarted,
     EpochDone,
     Event,
+    ImageDone,
     PreviewReady,
     RunDone,
     RunStarted,
@@ -33,6 +37,7 @@ from napari_utile.events import (
     TileDone,
     Warned,
 )
+from napari_utile.files.job_folders import JobFolder
 
 PARENT = os.getppid()
 """Process that started this one."""
@@ -47,12 +52,17 @@ SECONDS_BETWEEN_LINES = 10
 class StopRequest:
     """Set by Ctrl-C, by a termination signal, and by the line `stop` on standard input.
 
+    A job is also stopped by the file `stop` in its folder; and the file `keep` there lets it go
+    on when the process that started it has gone.
+
     The lines `pause` and `resume` let a run stand for a while: nobody asks it for its next
     event, and it does nothing before that.
     """
 
-    def __init__(self, answer: Callable[[], None] = lambda: None) -> None:
-        self.answer = answer
+    def __init__(
+        self, answer: Callable[[], None] = lambda: None, job: JobFolder | None = None
+    ) -> None:
+        self.answer, self.job = answer, job
         self.asked = False
         self.paused = False
 
@@ -72,6 +82,8 @@ class StopRequest:
             previous = {number: signal.signal(number, self.ask) for number in signals}
         if to_stdin:
             threading.Thread(target=self._read_stdin, daemon=True).start()
+        if self.job:
+            threading.Thread(target=self._watch, args=(self.job,), daemon=True).start()
         try:
             yield self
         finally:
@@ -97,7 +109,13 @@ class StopRequest:
         # before it does; a run whose input is /dev/null may outlive its shell.
         if _is_pipe(sys.stdin):
             sleep(0.5)
-            self.asked |= os.getppid() != PARENT
+            goes_on = self.job is not None and self.job.goes_on
+            self.asked |= os.getppid() != PARENT and not goes_on
+
+    def _watch(self, job: JobFolder) -> None:
+        while not job.is_asked_to_stop:
+            sleep(0.5)
+        self.asked = True
 
 
 @contextmanager
@@ -122,8 +140,14 @@ def _is_pipe(stream: Any) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-def report(run: Generator[Event, None, Any], events: bool, only_json: bool) -> int:
+def report(
+    run: Generator[Event, None, Any], events: bool, only_json: bool, job: Path | None = None
+) -> int:
     """Show a run in the way that was asked for, heed stops, and give back the exit status."""
+    if events and job:
+        folder = JobFolder(job)
+        with folder.held():
+            return follow(run, print_line, to_stdin=True, job=folder)
     if events:
         return follow(run, print_line, to_stdin=True)
     with Display(quiet=only_json) as display:
@@ -131,11 +155,15 @@ def report(run: Generator[Event, None, Any], events: bool, only_json: bool) -> i
 
 
 def follow(
-    run: Generator[Event, None, Any], show: Callable[[Event], None], to_stdin: bool = False
+    run: Generator[Event, None, Any],
+    show: Callable[[Event], None],
+    to_stdin: bool = False,
+    job: JobFolder | None = None,
 ) -> int:
     """Hand the events of a run to `show` until it ends or is stopped."""
     began, out = monotonic(), ""
-    request = StopRequest(show.stopping) if isinstance(show, Display) else StopRequest()
+    answer = show.stopping if isinstance(show, Display) else lambda: None
+    request = StopRequest(answer, job)
     with request.listening(to_stdin) as stop, closing(run):
         for event in run:
             show(event)
@@ -185,7 +213,7 @@ class Display:
         self.task = self.progress.add_task("", total=1.0, rate="", left="")
         self.last_line = monotonic()
         self.candidate = ""
-        self.goes_on = False
+        self.goes_on = self.computing = False
 
     def __enter__(self) -> "Display":
         self.progress.start()
@@ -197,7 +225,7 @@ class Display:
     def __call__(self, event: Event) -> None:
         match event:
             case RunStarted():
-                self.goes_on = event.job in ("train", "compare")
+                self.goes_on = event.job in ("train", "compare", "predict")
                 facts = ", ".join(f"{name} {value}" for name, value in event.facts.items())
                 self._say(f"{event.job} on {event.device}: {facts}")
             case StepDone():
@@ -208,12 +236,22 @@ class Display:
                     event.seconds_left,
                 )
             case TileDone():
+                self.computing = event.done < event.total
                 self._advance(
                     f"{self.candidate}{event.image}  tile {event.done} of {event.total}",
                     None if self.candidate else event.done / event.total,
                     f"{event.rate:.1f} tiles/s",
                     event.seconds_left,
                 )
+            case BlockDone() if not self.computing:
+                self._advance(
+                    f"{event.image}  {STAGES[event.stage]} {event.done} of {event.total}",
+                    event.done / event.total,
+                    f"{event.rate:.1f}/s",
+                    event.seconds_left,
+                )
+            case ImageDone():
+                self._say(image_line(event), style=None if event.status in GOOD else "yellow")
             case EpochDone():
                 self._say(epoch_line(event))
             case CandidateStarted():
@@ -228,7 +266,7 @@ class Display:
                 verb = "stopped" if event.stopped else "done"
                 more = "; the same command goes on" if event.stopped and self.goes_on else ""
                 self._say(f"{verb} after {clock(event.seconds)}: {event.out}{more}")
-            case PreviewReady():
+            case PreviewReady() | BlockDone():
                 pass
 
     def stopping(self) -> None:
@@ -249,6 +287,21 @@ class Display:
             done = "" if share is None else f"{share:4.0%}  "
             self._say(f"{done}{words}  {rate}  {left_words}")
             self.last_line = now
+
+
+GOOD = ("done", "kept", "part")
+"""How an image ends that did not fail."""
+STAGES = {"objects": "objects, block", "numbers": "numbers, slice", "pyramid": "pyramid, block"}
+"""What is counted in each stage."""
+
+
+def image_line(event: ImageDone) -> str:
+    """Say in one line how an image ended."""
+    if event.status not in GOOD:
+        return f"{event.image}: {event.status}: {event.message}"
+    ends = {"done": "done", "kept": "was done before", "part": "this part is done, others not"}
+    objects = "" if event.objects is None else f", {event.objects:,} objects"
+    return f"{event.image}: {ends[event.status]}{objects}, {clock(event.seconds)}: {event.out}"
 
 
 def epoch_line(event: EpochDone) -> str:
@@ -296,6 +349,15 @@ def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]
     console.print(table)
     for note in notes:
         console.print(note, markup=False, emoji=False)
+
+
+def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
+    """Write facts on standard output, a line for each."""
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for name, fact in facts.items():
+            print(f"{name:<12} {fact}")
 
 
 def clock(seconds: float) -> str:

@@ -250,6 +250,12 @@ def predicted(saved, images, out, overwrite=False, **options):
     return drained(predict_files(saved, images, out, settings, overwrite))
 
 
+def assert_in_bytes(found, expected):
+    """Compare what is on disk with probabilities; 255 is 1."""
+    assert found.dtype == np.uint8
+    np.testing.assert_allclose(found / 255, expected, atol=0.5 / 255 + 1e-5)
+
+
 @pytest.mark.parametrize("suffix", [".zarr", ".tif"])
 def test_probabilities_of_a_file_keep_its_place_and_units(
     saved, model, files, tmp_path, suffix
@@ -258,7 +264,7 @@ def test_probabilities_of_a_file_keep_its_place_and_units(
     events, results = predicted(saved, [files[0]], out)
     assert results == [out]
     result = open_image(out)
-    np.testing.assert_allclose(result.read(), utile.predict(model, cells()[0]), atol=1e-5)
+    assert_in_bytes(result.read(), utile.predict(model, cells()[0]))
     assert (result.spatial_axes, result.scale) == ("zyx", (50, 4, 4))
     assert result.units == ("nanometer",) * 3
     tiles = [event for event in events if isinstance(event, TileDone)]
@@ -286,7 +292,7 @@ def test_several_images_become_a_folder_of_results(saved, model, tmp_path):
     assert [path.name for path in results] == ["im_0.zarr", "im_1.zarr", "im_2.zarr"]
     for i, path in enumerate(results):
         expected = utile.predict(model, cells((32, 40), i)[0])
-        np.testing.assert_allclose(open_image(path).read(), expected, atol=1e-5)
+        assert_in_bytes(open_image(path).read(), expected)
 
 
 def test_a_bad_image_among_several_is_left_out_and_named(saved, tmp_path):
@@ -363,7 +369,7 @@ def test_a_stopped_prediction_keeps_what_was_reported(saved, model, files, tmp_p
     found, expected = open_image(out).read(), utile.predict(model, cells()[0])
     for tile in tiles:
         where = (slice(None), *tile.index, *(slice(*side) for side in tile.write))
-        np.testing.assert_allclose(found[where], expected[where], atol=1e-5)
+        assert_in_bytes(found[where], expected[where])
     assert not found[:, 3].any()
 
 

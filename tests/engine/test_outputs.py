@@ -1,24 +1,20 @@
-"""What is made of probabilities on their way to the disk."""
+"""What is written of probabilities, where, and in which numbers."""
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
 from scipy.ndimage import gaussian_filter
-from skimage.measure import label
 
-from napari_utile.arrays.labels import instances
-from napari_utile.engine.model import Model
-from napari_utile.engine.outputs import ClassWriter, InstanceWriter, Output
-from napari_utile.errors import UserError
-from napari_utile.files import runs
+from napari_utile.engine.blocks import Blocks
+from napari_utile.engine.outputs import Form, form_of, output_for
 from napari_utile.files.images import open_image
+from napari_utile.files.journal import WorkFolder
+from napari_utile.files.ome_zarr import open_zarr
 from napari_utile.files.stacks import Stack
-from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
 
-SHAPE = (3, 20, 30)
-TILE = (8, 16)
+SHAPE, TILE = (3, 20, 30), (8, 16)
 
 
 def probabilities(channels=2, shape=SHAPE, seed=0):
@@ -26,10 +22,6 @@ def probabilities(channels=2, shape=SHAPE, seed=0):
     noise = np.random.default_rng(seed).normal(size=(channels, *shape))
     smooth = np.exp(5 * gaussian_filter(noise, (0,) * (len(shape) - 1) + (2, 2)) / 0.15)
     return (smooth / smooth.sum(0)).astype(np.float32)
-
-
-def model(classes=2, ids=()):
-    return Model(UNet(1, classes, depth=1, width=2), ids=ids)
 
 
 def image(shape=SHAPE):
@@ -44,34 +36,54 @@ def image(shape=SHAPE):
     )
 
 
-def fill(writer, found, tile=TILE):
-    """Write tile by tile, plane by plane, as `predict` does."""
-    *leading, height, width = found.shape[1:]
-    for index in np.ndindex(*leading):
-        for y in range(0, height, tile[0]):
-            for x in range(0, width, tile[1]):
-                down, across = min(y + tile[0], height), min(x + tile[1], width)
-                where = (*index, slice(y, down), slice(x, across))
-                writer[:, *where] = found[:, *where]
+def form(maps=2, ids=(0, 1), shape=SHAPE, starts=None, **settings) -> Form:
+    starts = starts or (0,) * len(shape)
+    whole = image(tuple(a + b for a, b in zip(starts, shape, strict=True)))
+    blocks = Blocks(starts, shape, TILE)
+    return form_of(whole, blocks, PredictSettings(**settings), maps, ids)
 
 
-def written(path, found, overwrite=False, ids=(), **settings):
-    options = PredictSettings(**settings)
-    output = Output(
-        path, image(found.shape[1:]), model(len(found), ids), options, TILE, overwrite
+def written(path, found, ids=(0, 1), **settings):
+    """Write block by block, as the network does; open the result."""
+    output = output_for(
+        path, form(len(found), ids, found.shape[1:], **settings), WorkFolder(path)
     )
-    fill(output.writer, found)
-    output.complete()
+    output.create()
+    fill(output, found)
+    list(output.pyramids())
+    output.complete({})
     return open_image(path)
+
+
+def fill(output, found):
+    blocks = output.form.blocks
+    for number in range(len(blocks)):
+        block = blocks[number]
+        output.put(block, found[(slice(None), *block.index, *block.window)])
 
 
 @pytest.mark.parametrize("name", ["p.zarr", "p.tif", "p.ome.tiff", "P.TIF"])
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_probabilities_are_written_as_they_are(tmp_path, name, channels):
+def test_probabilities_are_bytes_of_which_255_is_1(tmp_path, name, channels):
     found = probabilities(channels)
     back = written(tmp_path / name, found).read()
+    assert back.dtype == np.uint8
+    assert np.abs(back.reshape(found.shape) / 255 - found).max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("name", ["p.zarr", "p.tif"])
+def test_probabilities_are_written_as_they_are_if_asked(tmp_path, name):
+    found = probabilities()
+    back = written(tmp_path / name, found, dtype="float32").read()
     assert back.dtype == np.float32
-    np.testing.assert_array_equal(back.reshape(found.shape), found)
+    np.testing.assert_array_equal(back, found)
+
+
+def test_a_tiff_has_no_half_floats_and_loses_nothing(tmp_path):
+    found = probabilities()
+    assert written(tmp_path / "p.zarr", found, dtype="float16").dtype == np.float16
+    back = written(tmp_path / "p.tif", found, dtype="float16").read()
+    np.testing.assert_array_equal(back, found.astype(np.float16))
 
 
 @pytest.mark.parametrize("name", ["c.zarr", "c.tif"])
@@ -83,46 +95,59 @@ def test_classes_are_the_label_ids(tmp_path, name, ids, dtype):
     np.testing.assert_array_equal(back, np.array(ids)[found.argmax(0)])
 
 
-@pytest.mark.parametrize("name", ["i.zarr", "i.tif"])
+def test_one_map_is_a_class_where_it_is_above_the_threshold():
+    one = form(1, ids=(1, 2), output="classes", threshold=0.3)
+    assert one.decided(np.array([[[0.2, 0.3, 0.4]]], np.float32)).tolist() == [[1, 1, 2]]
+
+
 @pytest.mark.parametrize("channels", [1, 2])
-def test_instances_are_numbered_through_the_stack(tmp_path, name, channels):
+def test_of_instances_the_foreground_is_kept(tmp_path, channels):
     found = probabilities(2)[2 - channels :]
-    options = {"output": "instances", "threshold": 0.6, "objects": "components"}
-    back = written(tmp_path / name, found, **options).read()
-    foreground = found[0] > 0.6 if channels == 1 else found[0] < 0.4
-    assert back.dtype == np.uint32
-    assert np.array_equal(back > 0, foreground)
-    assert set(np.unique(back)) == set(range(back.max() + 1))
-    count = 0
-    for plane, mask in zip(back, foreground, strict=True):
-        expected = label(mask, connectivity=1)
-        assert np.array_equal(plane, np.where(expected, expected + count, 0))
-        count += expected.max()
+    output = output_for(
+        tmp_path / "i.zarr", form(channels, output="instances"), WorkFolder(tmp_path / "i.zarr")
+    )
+    output.create()
+    fill(output, found)
+    likely = found[0] if channels == 1 else 1 - found[0]
+    there = open_zarr(tmp_path / "i.zarr", "probabilities")
+    assert there.shape == SHAPE and there.channels == 1
+    assert np.abs(there.read() / 255.0 - likely).max() <= 0.5 / 255 + 1e-6
 
 
-def test_instances_are_taken_apart_as_in_python(tmp_path):
+@pytest.mark.parametrize("name", ["i.zarr", "i.tif"])
+def test_a_block_and_what_is_around_it_is_read_back(tmp_path, name):
+    output = output_for(tmp_path / name, form(output="instances"), WorkFolder(tmp_path / name))
+    output.create()
     found = probabilities()
-    back = written(tmp_path / "i.zarr", found, output="instances").read()
-    np.testing.assert_array_equal(back, instances(found))
-    assert back.max() > instances(found, method="components").max()
+    fill(output, found)
+    again = output_for(tmp_path / name, output.form, output.work)
+    again.open()
+    lower_left = again.form.blocks[4]
+    assert lower_left.window == (slice(16, 20), slice(0, 16))
+    around, inner = again.foreground(lower_left, halo=3)
+    expected = np.rint((1 - found[0, 0, 13:20, 0:19]) * np.float32(255))
+    np.testing.assert_array_equal(around, expected)
+    assert inner == (slice(3, 7), slice(0, 16))
 
 
-def test_small_instances_are_dropped(tmp_path):
-    found = probabilities()
-    back = written(tmp_path / "i.zarr", found, output="instances", min_size=12).read()
-    assert np.bincount(back.ravel()).min() >= 12
-    np.testing.assert_array_equal(back, instances(found, min_size=12))
+def test_classes_and_probabilities_lie_in_one_store(tmp_path):
+    found = probabilities(3)
+    written(tmp_path / "c.zarr", found, ids=(0, 7, 9), output="classes")
+    there = open_zarr(tmp_path / "c.zarr", "probabilities").read()
+    assert np.abs(there / 255.0 - found).max() <= 0.5 / 255 + 1e-6
+    group = zarr.open_group(tmp_path / "c.zarr", mode="r")
+    assert group["labels"].attrs["ome"]["labels"] == ["classes"]
 
 
 def test_a_single_plane_is_written_without_a_slice(tmp_path):
     found = probabilities(shape=(20, 30))
-    for output in ("probabilities", "classes", "instances"):
+    for output in ("probabilities", "classes"):
         back = written(tmp_path / f"{output}.zarr", found, output=output)
         assert back.shape == (20, 30)
 
 
 @pytest.mark.parametrize("name", ["p.zarr", "p.tif"])
-@pytest.mark.parametrize("output", ["probabilities", "instances"])
+@pytest.mark.parametrize("output", ["probabilities", "classes"])
 def test_place_and_units_of_the_image_are_kept(tmp_path, name, output):
     back = written(tmp_path / name, probabilities(), output=output)
     assert back.spatial_axes == "zyx"
@@ -132,71 +157,62 @@ def test_place_and_units_of_the_image_are_kept(tmp_path, name, output):
         assert back.translate == (0, 12, 8)
 
 
+def test_a_region_lies_where_it_was_cut_out():
+    assert form(starts=(2, 16, 5)).like.translate == (2 * 50, 12 + 16 * 4, 8 + 5 * 4)
+
+
 def test_the_result_says_how_it_was_made(tmp_path):
-    written(tmp_path / "i.zarr", probabilities(), output="instances", threshold=0.7)
-    attributes = str(dict(zarr.open_group(tmp_path / "i.zarr", mode="r").attrs))
-    assert "'threshold': 0.7" in attributes
-
-
-@pytest.mark.parametrize("name", ["p.zarr", "p.tif"])
-def test_an_output_that_exists_is_kept_unless_asked(tmp_path, name):
-    first, second = probabilities(seed=1), probabilities(seed=2)
-    written(tmp_path / name, first)
-    with pytest.raises(UserError, match=f"{name} exists; --overwrite replaces it"):
-        written(tmp_path / name, second)
-    np.testing.assert_array_equal(open_image(tmp_path / name).read(), first)
-    written(tmp_path / name, second, overwrite=True)
-    np.testing.assert_array_equal(open_image(tmp_path / name).read(), second)
-
-
-@pytest.mark.parametrize("name", ["p.zarr", "p.tif"])
-def test_what_does_not_fit_on_the_disk_is_not_begun(tmp_path, monkeypatch, name):
-    usage = runs.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(runs.shutil, "disk_usage", lambda _: usage._replace(free=14_000))
-    with pytest.raises(UserError, match=r"14,400 bytes .* 14,000 free: 400 are missing"):
-        written(tmp_path / name, probabilities())
-    assert not list(tmp_path.iterdir())
+    written(tmp_path / "c.zarr", probabilities(), output="classes", threshold=0.7)
+    attributes = dict(zarr.open_group(tmp_path / "c.zarr", mode="r").attrs)["utile"]
+    assert attributes["settings"]["threshold"] == 0.7
+    assert attributes["complete"]
 
 
 def test_the_chunks_are_tiles(tmp_path):
-    written(tmp_path / "p.zarr", probabilities())
-    assert zarr.open_array(tmp_path / "p.zarr" / "0").chunks == (2, 1, *TILE)
+    written(tmp_path / "c.zarr", probabilities(), output="classes")
+    assert zarr.open_array(tmp_path / "c.zarr" / "0").chunks == (2, 1, *TILE)
+    assert zarr.open_array(tmp_path / "c.zarr" / "labels" / "classes" / "0").chunks == (
+        1,
+        *TILE,
+    )
 
 
-def test_writers_hold_one_plane_at_most():
-    target = np.zeros(SHAPE, np.uint32)
-    writer = InstanceWriter(target, PredictSettings(output="instances"))
-    fill(writer, probabilities())
-    assert writer.foreground.nbytes == 20 * 30 * 4
+def test_a_tiff_is_called_partial_while_it_is_filled(tmp_path):
+    output = output_for(
+        tmp_path / "c.tif", form(output="classes"), WorkFolder(tmp_path / "c.tif")
+    )
+    output.create()
+    assert [path.name for path in tmp_path.glob("c*")] == ["c.partial.tif"]
+    fill(output, probabilities())
+    output.complete({})
+    assert [path.name for path in tmp_path.glob("c*")] == ["c.tif"]
+    expected = probabilities().argmax(0)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "c.tif"), expected)
 
 
-def test_instances_of_a_plane_that_was_not_completed_are_written_too():
-    target = np.zeros((20, 30), np.uint32)
-    writer = InstanceWriter(target, PredictSettings(output="instances"))
-    tile = np.stack([np.zeros((20, 15)), np.ones((20, 15))]).astype(np.float32)
-    writer[:, 0:20, 0:15] = tile
-    assert not target.any()
-    writer.finish_plane()
-    assert (target[:, :15] == 1).all()
-    assert not target[:, 15:].any()
+def test_what_is_removed_is_gone(tmp_path):
+    for name in ("c.zarr", "c.tif"):
+        output = output_for(
+            tmp_path / name, form(output="classes"), WorkFolder(tmp_path / name)
+        )
+        output.create()
+        output.remove()
+    assert not list(tmp_path.glob("c*"))
 
 
-def test_instances_appear_plane_by_plane():
-    target = np.zeros(SHAPE, np.uint32)
-    writer = InstanceWriter(target, PredictSettings(output="instances"))
-    found = probabilities()
-    fill(writer, found[:, :2])
-    assert [bool(plane.any()) for plane in target] == [True, True, False]
+def test_ids_of_more_than_2_to_the_32_voxels_need_64_bits():
+    assert form(output="instances").label_type == np.uint32
+    assert form(shape=(70_000, 300, 300), output="instances").label_type == np.uint64
 
 
-def test_one_map_is_a_class_where_it_is_above_the_threshold():
-    target = np.zeros((1, 3), np.uint8)
-    writer = ClassWriter(target, ids=(1, 2), threshold=0.3)
-    writer[:, slice(0, 1), slice(0, 3)] = np.array([[[0.2, 0.3, 0.4]]], np.float32)
-    assert target.tolist() == [[1, 1, 2]]
-
-
-def test_tiff_results_are_readable_by_tifffile(tmp_path):
-    found = probabilities()
-    written(tmp_path / "i.tif", found, output="instances")
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "i.tif"), instances(found))
+@pytest.mark.parametrize(
+    ("settings", "bytes_per_voxel"),
+    [
+        ({}, 2),
+        ({"dtype": "float32"}, 8),
+        ({"output": "classes"}, 3),
+        ({"output": "instances", "dtype": "float32"}, 1 + 4),
+    ],
+)
+def test_the_room_that_a_result_takes_is_known(settings, bytes_per_voxel):
+    assert form(**settings).nbytes == bytes_per_voxel * np.prod(SHAPE)

@@ -49,7 +49,7 @@ def test_each_of_the_three_has_a_thread_of_its_own():
 def test_only_a_few_blocks_are_read_ahead_and_wait_to_be_written():
     read, may_write = [], Event()
     steps = pipelined(
-        range(100), lambda n: read.append(n), double_of_nothing, lambda n, v: may_write.wait(5)
+        range(100), read.append, double_of_nothing, lambda n, v: may_write.wait(5)
     )
     may_write.set()
     next(steps)
@@ -101,11 +101,10 @@ def test_a_disk_that_is_full_ends_everything():
         if number == 1:
             raise OSError("full")
 
-    written = []
+    steps = pipelined(range(50), int, double, write)
+    assert next(steps) == Written(0)
     with pytest.raises(OSError, match="full"):
-        for event in pipelined(range(50), int, double, write):
-            written.append(event.number)
-    assert written == [0]
+        next(steps)
 
 
 def test_closing_waits_for_what_is_being_written():

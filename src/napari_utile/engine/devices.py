@@ -104,6 +104,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
 
 
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error says that the GPU can no longer be used by this process."""
+    lost = getattr(torch, "AcceleratorError", ())
+    return isinstance(error, lost) or (
+        isinstance(error, RuntimeError)
+        and "CUDA error" in str(error)
+        and not is_out_of_memory(error)
+    )
+
+
 def _has_bfloat16() -> bool:
     """Ask for instructions that multiply bfloat16: without them it is slower than float32."""
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

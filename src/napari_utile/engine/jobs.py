@@ -1,6 +1,5 @@
 """Whole jobs, from images to results: the front door of shell, window and notebook."""
 
-from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from time import monotonic
@@ -10,20 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import Split
+from napari_utile.engine.batch import How, predict_files
 from napari_utile.engine.checkpoints import WAYS_OUT, Checkpoints, Plan
-from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.distributed import Group, ending_with_the_leader
-from napari_utile.engine.model import Model, load_model
-from napari_utile.engine.outputs import Output, check_result
-from napari_utile.engine.prediction import check_channels, tile_size
+from napari_utile.engine.model import Model
 from napari_utile.engine.prediction import predict as predict_tiles
 from napari_utile.engine.training_run import follow, ready, training_run
 from napari_utile.engine.training_run import warm_start as warm_start_of
 from napari_utile.errors import UserError
-from napari_utile.events import Event, RunDone, RunStarted, Warned
-from napari_utile.files.images import SUFFIXES, Stack, as_stack, expand, open_image, pairs
-from napari_utile.files.runs import Run, locked
+from napari_utile.events import Event, RunDone
+from napari_utile.files.images import Stack, as_stack, open_image, pairs
+from napari_utile.files.runs import Run
 from napari_utile.settings import PredictSettings, TrainSettings
+
+__all__ = [
+    "How",
+    "drain",
+    "follow_training",
+    "predict",
+    "predict_files",
+    "run_training",
+    "stacks_of",
+    "train",
+    "train_files",
+]
 
 T = TypeVar("T")
 Images = NDArray[Any] | Sequence[NDArray[Any]]
@@ -220,99 +229,6 @@ def run_training(
             run.begin(settings)
         steps = training_run(data, settings, run, checkpoints, warm)
         return (yield from recorded(steps, run))
-
-
-def predict_files(
-    model: str | Path,
-    images: Sequence[str | Path],
-    out: Path,
-    settings: PredictSettings,
-    overwrite: bool = False,
-) -> Generator[Event, None, list[Path]]:
-    """Run a model over files, and write one result for each.
-
-    To stop the run is to close the generator; what an event reported is on disk.
-
-    Parameters
-    ----------
-    model : path
-        Folder of a model, or of a run.
-    images : sequence of path
-        Files; folders and globs stand for the images in them.
-    out : Path
-        The result of one image (.zarr or .tif), or a folder for those of several.
-
-    Yields
-    ------
-    RunStarted, TileDone, Warned, RunDone
-
-    Returns
-    -------
-    list of Path
-        The results that are complete.
-
-    Raises
-    ------
-    UserError
-        Before anything is computed, if model, device or output cannot be used, or the only
-        image cannot. One bad image of several is left out and named in `RunDone.failed`.
-    """
-    began = monotonic()
-    loaded, paths = load_model(model), expand(images)
-    results = result_of_each(paths, Path(out))
-    device = choose_device(settings.device)
-    if len(paths) == 1:
-        stack = open_image(paths[0])
-        check_channels(loaded, stack)
-        check_result(out, stack, overwrite)
-    yield RunStarted(
-        job="predict",
-        out=str(out),
-        device=describe(device, autocast_dtype(device, settings.precision, training=False)),
-        facts={"model": str(model), "images": len(paths), "output": settings.output},
-    )
-    if settings.device == "auto" and (reason := unused_gpu()):
-        yield Warned(message=reason)
-    done, failed = [], []
-    for path, result in zip(paths, results, strict=True):
-        try:
-            yield from predict_file(loaded, path, result, settings, overwrite)
-            done.append(result)
-        except UserError as error:
-            if len(paths) == 1:
-                raise
-            failed.append(f"{path}: {error}")
-            yield Warned(message=f"{path} is left out: {error}")
-    yield RunDone(out=str(out), seconds=monotonic() - began, failed=tuple(failed))
-    return done
-
-
-def result_of_each(paths: Sequence[Path], out: Path) -> list[Path]:
-    """Say where the result of each image is written; refuse two at the same place."""
-    if len(paths) == 1:
-        if out.suffix.lower() in SUFFIXES - {".zarr", ".tif", ".tiff"}:
-            raise UserError(f"{out}: a result is written as .zarr or .tif.")
-        return [out]
-    results = [out / f"{path.stem}.zarr" for path in paths]
-    if twice := [str(path) for path, n in Counter(results).items() if n > 1]:
-        raise UserError(f"More than one image would become {', '.join(twice)}; rename them.")
-    return results
-
-
-def predict_file(
-    model: Model, path: Path, result: Path, settings: PredictSettings, overwrite: bool
-) -> Generator[Event, None, None]:
-    """Run a model over one file; another process that writes there is not disturbed."""
-    stack = open_image(path)
-    check_channels(model, stack)
-    with locked(result):
-        tile = tile_size(model, stack, settings)
-        output = Output(result, stack, model, settings, tile, overwrite)
-        try:
-            yield from predict_tiles(model, stack, output.writer, settings, tile)
-            output.complete()
-        finally:
-            output.close()
 
 
 def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, None, T]:

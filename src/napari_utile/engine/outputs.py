@@ -1,105 +1,292 @@
-"""What becomes of probabilities: written as they are, as classes, or as instances.
+"""A result on disk: where each block goes, in which numbers, and what it is called meanwhile.
 
-A writer stands where `prediction.predict` expects an array of probabilities, and passes on
-what it makes of each tile.
+OME-Zarr keeps the probabilities as its image and what was decided from them, classes or
+instances, as its labels. A TIFF has room for one of them.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
-from napari_utile.arrays.labels import classes, instances
-from napari_utile.engine.model import Model
+from napari_utile.arrays.labels import classes
+from napari_utile.engine.blocks import Block, Blocks
 from napari_utile.errors import UserError
-from napari_utile.files import ome_zarr
+from napari_utile.files import ome_zarr, tiffs
 from napari_utile.files.images import Stack
-from napari_utile.files.runs import check_free, check_output
-from napari_utile.files.stacks import check_memory
-from napari_utile.files.tiffs import create_tiff
+from napari_utile.files.journal import WorkFolder
+from napari_utile.files.runs import check_output
 from napari_utile.settings import PredictSettings
 
 TIFF = (".tif", ".tiff")
-BYTES_OF_A_PLANE = 24
-"""That are held per pixel while objects are numbered."""
+LARGEST = 2**32 - 1
+"""Id in 32 bits."""
 
 
-class Output:
-    """One result on disk, filled tile by tile.
+@dataclass(frozen=True)
+class Form:
+    """What is written of an image.
 
-    Parameters
+    Attributes
     ----------
-    path : Path
-        A .tif or .tiff is written as TIFF, all else as OME-Zarr.
-    stack : Stack
-        The image; scale, position, units and axes are taken over.
-    model : Model
-        Says how many classes there are.
+    blocks : Blocks
+        Shape and cut of the result.
+    like : Stack
+        Axes, scale, position and units of the result; it has no pixels.
     settings : PredictSettings
-        What is written, and how objects are made.
-    tile : (int, int)
-        Height and width that a tile writes; the chunks of the result.
-    overwrite : bool
-        Replace what is there.
+        What is asked for.
+    maps : int
+        Channels of the network's probabilities.
+    ids : tuple of int
+        Label id of each class.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        stack: Stack,
-        model: Model,
-        settings: PredictSettings,
-        tile: tuple[int, int],
-        overwrite: bool,
-    ):
-        self.path = path
-        dtype: dict[str, Any] = {
-            "probabilities": np.float32,
-            "classes": np.min_scalar_type(max(model.ids)),
-            "instances": np.uint32,
-        }
-        channels = (model.classes,) if settings.output == "probabilities" else ()
-        shape, kind = (*channels, *stack.shape), np.dtype(dtype[settings.output])
-        check_free(path, prod(shape) * kind.itemsize)
-        check_result(path, stack, overwrite)
-        if settings.output == "instances":
-            check_memory(BYTES_OF_A_PLANE * prod(stack.shape[-2:]), f"A plane of {stack.name}")
-        if path.suffix.lower() in TIFF:
-            self.array: Any = create_tiff(path, shape, kind, stack)
-        else:
-            self.array = ome_zarr.create(
-                path,
-                shape,
-                kind,
-                chunks=(*channels, *[1] * len(stack.shape[:-2]), *tile),
-                like=stack,
-                channel_names=[f"class {i}" for i in model.ids] if channels else None,
-                kind=settings.output,
-                overwrite=overwrite,
-                attributes={"settings": settings.model_dump(mode="json")},
+    blocks: Blocks
+    like: Stack
+    settings: PredictSettings
+    maps: int
+    ids: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the result, without channels."""
+        return self.blocks.shape
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """The leading axis of the probabilities, if they have one."""
+        return () if self.settings.output == "instances" else (self.maps,)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """A block: one chunk of what has no channels."""
+        return (*[1] * (len(self.shape) - 2), *self.blocks.tile)
+
+    @property
+    def probability_type(self) -> np.dtype:
+        """Number format of the probabilities; objects are always found in bytes."""
+        whole = self.settings.output == "instances"
+        return np.dtype("uint8" if whole else self.settings.dtype)
+
+    @property
+    def label_type(self) -> np.dtype:
+        """Number format of ids."""
+        if self.settings.output == "classes":
+            return np.min_scalar_type(max(self.ids))
+        return np.dtype(np.uint32 if prod(self.shape) <= LARGEST else np.uint64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk, if nothing can be compressed."""
+        voxels = prod(self.shape)
+        taken = prod(self.channels) * voxels * self.probability_type.itemsize
+        if self.settings.output != "probabilities":
+            taken += voxels * self.label_type.itemsize
+        return taken
+
+    def encoded(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Give probabilities as they are kept: (K, Y, X), or the foreground (Y, X)."""
+        if self.settings.output == "instances":
+            is_single = len(probabilities) == 1
+            probabilities = probabilities[0] if is_single else 1 - probabilities[0]
+        if self.probability_type == np.uint8:
+            return np.rint(probabilities * np.float32(255)).astype(np.uint8)
+        return probabilities.astype(self.probability_type, copy=False)
+
+    def decided(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
+        """Give the label id of the most probable class."""
+        ids = np.asarray(self.ids, self.label_type)
+        return ids[classes(probabilities, self.settings.threshold)]
+
+
+def form_of(
+    stack: Stack, blocks: Blocks, settings: PredictSettings, maps: int, ids: tuple[int, ...]
+) -> Form:
+    """Say what will be written of a stack; nothing is read."""
+    nothing: Any = np.broadcast_to(np.zeros((), stack.dtype), blocks.shape)
+    translate = tuple(
+        origin + start * scale
+        for origin, start, scale in zip(
+            stack.translate, blocks.starts, stack.scale, strict=True
+        )
+    )
+    like = replace(
+        stack, data=nothing, axes=stack.spatial_axes, translate=translate, alpha=False
+    )
+    return Form(blocks, like, settings, maps, ids)
+
+
+class Output(ABC):
+    """One result, filled block by block, by one process or by several.
+
+    Attributes
+    ----------
+    probabilities : array or None
+        Takes (K, *shape), or the foreground, of `shape`. None if nobody wants them.
+    labels : array or None
+        Takes classes or instances.
+    """
+
+    def __init__(self, path: Path, form: Form, work: WorkFolder):
+        self.path, self.form, self.work = path, form, work
+        self.probabilities: Any = None
+        self.labels: Any = None
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make everything that blocks are written to; replace what is there."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Open what was made."""
+
+    def put(self, block: Block, probabilities: NDArray[np.float32]) -> None:
+        """Write one block, and see that it is on disk."""
+        where, form = (*block.index, *block.window), self.form
+        if self.probabilities is not None:
+            channels = (slice(None),) * len(form.channels)
+            self.probabilities[(*channels, *where)] = form.encoded(probabilities)
+            sync(self.probabilities, block, len(form.channels), form.blocks)
+        if form.settings.output == "classes":
+            self.put_labels(block, form.decided(probabilities))
+
+    def put_labels(self, block: Block, labels: NDArray[Any]) -> None:
+        """Write the classes or instances of one block, and see that they are on disk."""
+        self.labels[(*block.index, *block.window)] = labels
+        sync(self.labels, block, 0, self.form.blocks)
+
+    def foreground(self, block: Block, halo: int) -> tuple[NDArray[np.uint8], Any]:
+        """Read the foreground of a block and around it; say where the block is in it."""
+        wide, inner = self.form.blocks.around(block, halo)
+        return np.asarray(self.probabilities[(*block.index, *wide)]), inner
+
+    @abstractmethod
+    def pyramids(self) -> Iterator[tuple[int, int]]:
+        """Make the smaller copies for viewers; yield what is done of how much."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove what was made."""
+
+    @abstractmethod
+    def complete(self, facts: dict[str, Any]) -> None:
+        """Say on disk that nothing is missing."""
+
+
+class ZarrOutput(Output):
+    """An OME-Zarr of probabilities, and of what was decided from them as its labels."""
+
+    def create(self) -> None:
+        form, output = self.form, self.form.settings.output
+        self.probabilities = ome_zarr.create(
+            self.path,
+            (*form.channels, *form.shape),
+            form.probability_type,
+            chunks=(*form.channels, *form.chunks),
+            like=form.like,
+            channel_names=[f"class {i}" for i in form.ids[-form.maps :]]
+            if form.channels
+            else None,
+            overwrite=True,
+            attributes={"kind": output, "settings": form.settings.model_dump(mode="json")},
+        )
+        if output != "probabilities":
+            self.labels = ome_zarr.create_labels(
+                self.path, output, form.shape, form.label_type, form.chunks, form.like
             )
 
-        self.writer: Any = self.array
-        """What takes the tiles."""
-        if settings.output == "classes":
-            self.writer = ClassWriter(self.array, model.ids, settings.threshold)
-        elif settings.output == "instances":
-            self.writer = InstanceWriter(self.array, settings)
+    def open(self) -> None:
+        output = self.form.settings.output
+        self.probabilities = ome_zarr.reopen(self.path)
+        if output != "probabilities":
+            self.labels = ome_zarr.reopen(self.path, output)
 
-    def close(self) -> None:
-        """Write what has come of a plane that is not complete."""
-        if isinstance(self.writer, InstanceWriter):
-            self.writer.finish_plane()
+    def pyramids(self) -> Iterator[tuple[int, int]]:
+        yield from ome_zarr.pyramid(self.path)
+        if self.labels is not None:
+            yield from ome_zarr.pyramid(self.path, self.form.settings.output)
 
-    def complete(self) -> None:
-        """Say on disk that nothing is missing."""
-        if isinstance(self.array, np.memmap):
-            self.array.flush()
+    def remove(self) -> None:
+        ome_zarr.remove(self.path)
+
+    def complete(self, facts: dict[str, Any]) -> None:
+        ome_zarr.mark_complete(self.path, **facts)
+
+
+class TiffOutput(Output):
+    """An OME-TIFF of what was asked for; while blocks are missing its name says so."""
+
+    @property
+    def partial(self) -> Path:
+        """The file while it is filled."""
+        return tiffs.partial_name(self.path)
+
+    def create(self) -> None:
+        form = self.form
+        if form.settings.output == "probabilities":
+            shape, dtype = (*form.channels, *form.shape), form.probability_type
         else:
-            ome_zarr.mark_complete(self.path)
+            shape, dtype = form.shape, form.label_type
+        array = tiffs.create_tiff(self.partial, shape, tiff_type(dtype), form.like)
+        if form.settings.output == "instances":
+            create_plain(self.work / "foreground", form.shape, np.uint8, form.chunks)
+        self._take(array)
+
+    def open(self) -> None:
+        self._take(tiffs.reopen_tiff(self.partial))
+
+    def _take(self, array: Any) -> None:
+        if self.form.settings.output == "probabilities":
+            self.probabilities = array
+        else:
+            self.labels = array
+        if self.form.settings.output == "instances":
+            self.probabilities = open_plain(self.work / "foreground")
+
+    def pyramids(self) -> Iterator[tuple[int, int]]:
+        return iter(())
+
+    def remove(self) -> None:
+        self.partial.unlink(missing_ok=True)
+
+    def complete(self, facts: dict[str, Any]) -> None:
+        tiffs.finish_tiff(self.path)
+
+
+def output_for(path: Path, form: Form, work: WorkFolder) -> Output:
+    """Choose by the name: .tif and .tiff are TIFF, all else is OME-Zarr."""
+    kind = TiffOutput if path.suffix.lower() in TIFF else ZarrOutput
+    return kind(path, form, work)
+
+
+def tiff_type(dtype: np.dtype) -> np.dtype:
+    """Give the nearest type that OME-TIFF knows."""
+    return np.dtype({"float16": "float32", "uint64": "uint32"}.get(dtype.name, dtype.name))
+
+
+def create_plain(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Any) -> zarr.Array:
+    """Make an array of zeros without any metadata, for what is on its way."""
+    return zarr.create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
+
+
+def open_plain(path: Path) -> zarr.Array:
+    """Open such an array to read and write."""
+    return zarr.open_array(path, mode="r+")
+
+
+def sync(array: Any, block: Block, channels: int, blocks: Blocks) -> None:
+    """See that a block that was written is on disk."""
+    if isinstance(array, zarr.Array):
+        row, column = divmod(block.number - block.plane * blocks.per_plane, blocks.grid[1])
+        ome_zarr.sync(array, (*[0] * channels, *block.index, row, column))
+    else:
+        array.flush()
 
 
 def check_result(path: Path, stack: Stack, overwrite: bool) -> None:
@@ -116,55 +303,3 @@ def check_result(path: Path, stack: Stack, overwrite: bool) -> None:
     if stack.path and path.exists() and path.samefile(stack.path):
         raise UserError(f"{path} is the image itself; choose another output.")
     check_output(path, overwrite)
-
-
-class ClassWriter:
-    """Writes the label id of the most probable class."""
-
-    def __init__(self, array: Any, ids: Sequence[int], threshold: float):
-        self.array, self.threshold = array, threshold
-        self.ids = np.asarray(ids)
-
-    def __setitem__(self, where: tuple[Any, ...], probabilities: NDArray[np.float32]) -> None:
-        self.array[where[1:]] = self.ids[classes(probabilities, self.threshold)]
-
-
-class InstanceWriter:
-    """Numbers the objects of each plane when its last tile has come, and goes on counting.
-
-    It holds the foreground of one plane, whatever the size of the stack.
-    """
-
-    def __init__(self, array: Any, settings: PredictSettings):
-        self.array, self.settings = array, settings
-        self.missing, self.count = 0, 0
-        self.index: tuple[int, ...] = ()
-        self.foreground: NDArray[np.float32] = np.empty((1, 0, 0), np.float32)
-
-    def __setitem__(self, where: tuple[Any, ...], probabilities: NDArray[np.float32]) -> None:
-        _, *index, y, x = where
-        if not self.missing:
-            self.index = tuple(index)
-            self.foreground = np.zeros((1, *self.array.shape[-2:]), np.float32)
-            self.missing = self.foreground.size
-        is_single = len(probabilities) == 1
-        self.foreground[0, y, x] = probabilities[0] if is_single else 1 - probabilities[0]
-        self.missing -= prod(probabilities.shape[1:])
-        if not self.missing:
-            self._write()
-
-    def finish_plane(self) -> None:
-        """Number the objects of a plane of which some tiles never came."""
-        if self.missing:
-            self._write()
-            self.missing = 0
-
-    def _write(self) -> None:
-        found = instances(
-            self.foreground,
-            self.settings.threshold,
-            self.settings.min_size,
-            method=self.settings.objects,
-        )
-        self.array[self.index] = np.where(found, found + np.uint32(self.count), 0)
-        self.count += int(found.max(initial=0))

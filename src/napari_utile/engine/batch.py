@@ -1,0 +1,389 @@
+"""Many images in one run: each gets a result, a bad one is named, and a table says it all."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal
+
+from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
+from napari_utile.engine.estimate import estimate
+from napari_utile.engine.model import Model, load_model
+from napari_utile.engine.objects import Objects
+from napari_utile.engine.outputs import TIFF, check_result
+from napari_utile.engine.prediction import how_far
+from napari_utile.engine.segmentation import (
+    NETWORK,
+    Plan,
+    Segmentation,
+    finished_facts,
+    finished_plan,
+    planned,
+)
+from napari_utile.engine.stages import Failures, Following, finish, first_line, fragments_of
+from napari_utile.engine.stages import network as through_network
+from napari_utile.errors import UserError
+from napari_utile.events import Event, ImageDone, RunDone, RunStarted, Warned
+from napari_utile.files.images import SUFFIXES, expand
+from napari_utile.files.journal import Journal
+from napari_utile.files.names import name_of
+from napari_utile.files.runs import atomic_write, check_free
+from napari_utile.settings import PredictSettings
+
+
+@dataclass(frozen=True)
+class How:
+    """Where and by whom a prediction is made; no bit of the result depends on it.
+
+    Attributes
+    ----------
+    overwrite : bool
+        Replace results that are there.
+    resume : bool
+        Go on with those that are not finished.
+    part : (int, int), optional
+        Do only the k-th of n parts, counted from 1; others do the others.
+    scheduler : str, optional
+        Address of a dask scheduler whose workers compute the blocks.
+    workers : int
+        Start so many workers on this machine instead.
+    dry_run : bool
+        Say what it would take, and end.
+    """
+
+    overwrite: bool = False
+    resume: bool = True
+    part: tuple[int, int] | None = None
+    scheduler: str | None = None
+    workers: int = 0
+    dry_run: bool = False
+
+
+def predict_files(
+    model: str | Path,
+    images: Sequence[str | Path],
+    out: Path,
+    settings: PredictSettings | None = None,
+    overwrite: bool = False,
+    how: How | None = None,
+) -> Generator[Event, None, list[Path]]:
+    """Run a model over files, and write one result for each.
+
+    To stop the run is to close the generator; what an event reported is on disk, and the same
+    call goes on from there. The result is the same to the bit, however often it was stopped.
+
+    Parameters
+    ----------
+    model : path
+        Folder of a model, or of a run.
+    images : sequence of path
+        Files; folders and globs stand for the images in them.
+    out : Path
+        The result of one image (.zarr or .tif), or a folder for those of several.
+    settings : PredictSettings, optional
+        What is written.
+    overwrite : bool
+        As in `how`.
+    how : How, optional
+        Where and by whom it is made.
+
+    Yields
+    ------
+    RunStarted, TileDone, BlockDone, Warned, ImageDone, RunDone
+
+    Returns
+    -------
+    list of Path
+        The results that are complete.
+
+    Raises
+    ------
+    UserError
+        Before anything is computed, if model, device or output cannot be used, or the only
+        image cannot. One bad image of several is left out and named in `RunDone.failed`.
+    """
+    began = monotonic()
+    settings, how = settings or PredictSettings(), how or How()
+    how = replace(how, overwrite=overwrite or how.overwrite)
+    loaded, paths = load_model(model), expand(images)
+    results = result_of_each(paths, Path(out), settings.format)
+    run = Batch(loaded, Path(model), settings, how, is_alone=len(paths) == 1)
+    device = choose_device(settings.device)
+    facts: dict[str, str | int | float] = {
+        "model": str(model), "images": len(paths), "output": settings.output,
+    }  # fmt: skip
+    if run.is_alone or how.dry_run:
+        jobs = [run.planned(*pair) for pair in zip(paths, results, strict=True)]
+        for made in jobs:
+            run.decide(made)
+        facts |= estimate(jobs, always=how.dry_run)
+    yield RunStarted(
+        job="predict",
+        out=str(out),
+        device=describe(device, autocast_dtype(device, settings.precision, training=False)),
+        facts=facts,
+    )
+    if settings.device == "auto" and (reason := unused_gpu()):
+        yield Warned(message=reason)
+    ends: list[ImageDone] = []
+    for path, result in zip(paths, [] if how.dry_run else results, strict=False):
+        ends.append((yield from run.image(path, result)))
+        yield ends[-1]
+        if not run.is_alone:
+            write_summary(Path(out), ends)
+    failed = [end for end in ends if end.status in ("failed", "incomplete")]
+    yield RunDone(
+        out=str(out),
+        seconds=monotonic() - began,
+        failed=tuple(f"{end.image}: {end.message}" for end in failed),
+    )
+    return [Path(end.out) for end in ends if end.status in ("done", "kept")]
+
+
+class Batch:
+    """One model, one set of settings, any number of images.
+
+    Parameters
+    ----------
+    model, path : Model, Path
+        What segments, and where it was read.
+    settings, how
+        What is written; where and by whom.
+    is_alone : bool
+        Whether there is only one image: what is wrong with it ends the run.
+    """
+
+    def __init__(
+        self, model: Model, path: Path, settings: PredictSettings, how: How, is_alone: bool
+    ):
+        self.model, self.path, self.settings, self.how = model, path, settings, how
+        self.is_alone = is_alone
+
+    def image(self, image: Path | str, result: Path) -> Generator[Event, None, ImageDone]:
+        """Segment one image; say how it ended."""
+        began = monotonic()
+
+        def ended(status: Any, **facts: Any) -> ImageDone:
+            seconds = monotonic() - began
+            return ImageDone(
+                image=str(image), out=str(result), status=status, seconds=seconds, **facts
+            )
+
+        try:
+            made = self.planned(image, result)
+            with made.work.held(self.how.part):
+                kept = self._open(made)
+                if kept is not None:
+                    return ended("kept", shape=made.blocks.shape, objects=kept.get("objects"))
+                status, facts = yield from self._fill(made)
+        except UserError as error:
+            if self.is_alone:
+                raise
+            yield Warned(message=f"{image} is left out: {error}")
+            return ended("failed", message=str(error))
+        return ended(status, shape=made.blocks.shape, **facts)
+
+    def planned(self, image: Path | str, result: Path) -> Segmentation:
+        """Look at an image and at what is there of its result."""
+        made = planned(self.model, self.path, image, result, self.settings)
+        there = Plan.read(made.work.plan)
+        if there and not self.how.overwrite:  # its blocks are cut as they were
+            plan = replace(made.plan, tile=there.tile)
+            made = Segmentation(self.model, made.stack, result, plan)
+        return made
+
+    def decide(self, made: Segmentation) -> Literal["begin", "go on", "keep"]:
+        """Say what becomes of what is there.
+
+        Raises
+        ------
+        UserError
+            If it must not be touched, or was begun otherwise: names every difference.
+        """
+        overwrite, result = self.how.overwrite, made.result
+        finished = finished_plan(result)
+        is_again = self.how.part or not self.is_alone
+        if finished and is_again and not overwrite and not finished.differences(made.plan):
+            return "keep"
+        begun = None if finished or overwrite else Plan.read(made.work.plan)
+        if result.suffix.lower() in TIFF and (
+            self.how.part or self.how.scheduler or self.how.workers
+        ):
+            raise UserError(
+                f"{result}: several processes cannot share a TIFF; name a .zarr instead."
+            )
+        if begun is None or not self.how.resume:
+            check_result(result, made.stack, overwrite)
+            check_free(result, made.output.form.nbytes)
+            return "begin"
+        if differences := begun.differences(made.plan):
+            raise UserError(
+                f"{result} was begun otherwise: {'; '.join(differences)}. Give the same again "
+                "to go on, or --overwrite to begin anew."
+            )
+        return "go on"
+
+    def _open(self, made: Segmentation) -> dict[str, Any] | None:
+        """Begin a result or open it; of one that is complete give its facts instead."""
+        with made.work.shared() if self.how.part else nullcontext():
+            match self.decide(made):
+                case "keep":
+                    return finished_facts(made.result)
+                case "begin":
+                    made.begin()
+                case "go on":
+                    made.go_on()
+        return None
+
+    def _fill(self, made: Segmentation) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
+        """Do what is missing of a result, or of one's part of it."""
+        if far := how_far(self.model, made.stack):
+            yield Warned(message=far)
+        part = self.how.part
+        journal = made.work.journal(f"{part[0]}-of-{part[1]}" if part else "")
+        try:
+            objects = None
+            if made.settings.output == "instances":
+                objects = Objects(made, journal)
+                with made.work.shared() if part else nullcontext():
+                    objects.begin()
+            failures = yield from self._network(made, journal, objects)
+            if failures:
+                return "incomplete", {"message": complaint(made, failures)}
+            if part:
+                return (yield from self._finish_if_last(made, objects, part))
+            yield from finish(made, objects)
+            return "done", counted(objects)
+        except BaseException:
+            if not part and not made.work.done(NETWORK, len(made.blocks)).any():
+                made.discard()
+            raise
+        finally:
+            journal.close()
+
+    def _network(
+        self, made: Segmentation, journal: Journal, objects: Objects | None
+    ) -> Generator[Event, None, Failures]:
+        """Send blocks through the network, here or elsewhere; find objects meanwhile."""
+        if self.how.scheduler or self.how.workers:
+            from napari_utile.engine.cluster import through_workers
+
+            return (
+                yield from through_workers(
+                    made, journal, objects, self.how.scheduler, self.how.workers
+                )
+            )
+        made.connect()
+        if self.how.part or objects is None:
+            part = self.how.part or (1, 1)
+            return (yield from through_network(made, made.blocks.part(*part), journal))
+        with Following(made, objects) as following:
+            numbers = range(len(made.blocks))
+            steps = through_network(made, numbers, journal, following.heed)
+            failures = yield from accompanied(steps, following)
+            if not failures:
+                yield from following.rest()
+        return failures
+
+    def _finish_if_last(
+        self, made: Segmentation, objects: Objects | None, part: tuple[int, int]
+    ) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
+        """Find the objects of one's own part; finish the result if all others are done."""
+        if objects:
+            yield from fragments_of(made, objects, made.blocks.part(*part))
+        with ExitStack() as held:
+            try:
+                held.enter_context(made.work.shared())
+            except UserError:  # another part is finishing it
+                return "part", {}
+            if finished_plan(made.result):
+                return "done", {"objects": finished_facts(made.result).get("objects")}
+            if not made.work.done(NETWORK, len(made.blocks)).all():
+                return "part", {}
+            yield from finish(made, objects)
+        return "done", counted(objects)
+
+
+def accompanied(
+    steps: Generator[Event, None, Failures], following: Following
+) -> Generator[Event, None, Failures]:
+    """Pass on the events of the network, and between them what follows on it."""
+    with closing(steps):
+        while True:
+            try:
+                yield next(steps)
+            except StopIteration as end:
+                failures: Failures = end.value
+                return failures
+            yield from following.news()
+
+
+def counted(objects: Objects | None) -> dict[str, Any]:
+    """Say how many objects there are, if any were looked for."""
+    return {"objects": objects.count} if objects else {}
+
+
+def complaint(made: Segmentation, failures: Failures) -> str:
+    """Say which blocks failed, and why the first of them did."""
+    number, error = next(iter(failures.items()))
+    block = made.blocks[number]
+    y, x = block.window
+    place = f"rows {y.start}-{y.stop}, columns {x.start}-{x.stop}"
+    if block.index:
+        place = f"slice {', '.join(map(str, block.index))}, {place}"
+    return (
+        f"{len(failures)} of {len(made.blocks)} blocks failed, the first at {place}: "
+        f"{first_line(error)} The result is incomplete; the same command tries them again."
+    )
+
+
+def result_of_each(paths: Sequence[Path | str], out: Path, form: str = "auto") -> list[Path]:
+    """Say where the result of each image is written.
+
+    Raises
+    ------
+    UserError
+        If two would be at the same place, or the name does not fit what is written.
+    """
+    suffix = out.suffix.lower()
+    if len(paths) == 1:
+        if suffix in SUFFIXES - {".zarr", *TIFF}:
+            raise UserError(f"{out}: a result is written as .zarr or .tif.")
+        if form != "auto" and (suffix in TIFF) != (form == "tif"):
+            raise UserError(f"{out}: the format {form} is asked for; end the name in .{form}.")
+        return [out]
+    if suffix in SUFFIXES and not out.is_dir():
+        raise UserError(f"{out} is one file, and there are {len(paths)} images: name a folder.")
+    suffix = "tif" if form == "tif" else "zarr"
+    results = [out / f"{Path(name_of(path)).stem}.{suffix}" for path in paths]
+    if twice := [str(path) for path, n in Counter(results).items() if n > 1]:
+        raise UserError(f"More than one image would become {', '.join(twice)}; rename them.")
+    return results
+
+
+def write_summary(folder: Path, ends: Sequence[ImageDone]) -> None:
+    """Write how each image ended, as summary.csv and summary.json."""
+    rows = [
+        {
+            "file": end.image,
+            "size": " x ".join(map(str, end.shape)),
+            "seconds": round(end.seconds, 1),
+            "objects": "" if end.objects is None else end.objects,
+            "status": end.status,
+            "result": end.out,
+            "message": end.message,
+        }
+        for end in ends
+    ]
+    text = io.StringIO()
+    table = csv.DictWriter(text, rows[0], lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    atomic_write(folder / "summary.csv", text.getvalue().encode())
+    plain = [end.model_dump(mode="json", exclude={"event"}) for end in ends]
+    atomic_write(folder / "summary.json", (json.dumps(plain, indent=2) + "\n").encode())
