@@ -36,7 +36,7 @@ def stitched(labels: Any, out: Any, block: Sequence[int]) -> int:
     -------
     int
         Number of regions. They are 1, 2, ... in raster order of their first elements, and
-        connected along the axes, like those of ``skimage.measure.label(labels, connectivity=1)``.
+        connected along the axes, as by ``skimage.measure.label`` with a connectivity of 1.
 
     Notes
     -----
