@@ -1,5 +1,6 @@
 """One job as the list shows it: what it is, how far, how it ended. No Qt."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,8 @@ from napari_utile.widgets._progress import ENDED_WELL, Progress, outcome
 
 PATIENCE = timedelta(seconds=60)
 """How long an engine may take before it holds the lock of its folder."""
-OFTEN = (b'{"event":"TileDone"', b'{"event":"BlockDone"')
-"""How lines begin of which only the last matters."""
+TILE, BLOCK = b'{"event":"TileDone"', b'{"event":"BlockDone"'
+"""How the lines begin that come often: of those in a row only the last matters."""
 
 State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "interrupted"]
 ALIVE = ("starting", "running", "stopping")
@@ -41,16 +42,12 @@ class JobEntry:
 
     def update(self) -> None:
         """Look at what is new. Costs little, and nothing is read twice."""
-        self.grew, newest = False, b""
+        self.grew = False
         # asked first: its last words are read below
         is_running = self.progress.end is None and self.folder.is_running
         while lines := self._lines.new():
-            for line in lines:
-                if line.startswith(OFTEN):
-                    newest = line  # the one before it tells nothing more
-                else:
-                    self._add(line)
-        self._add(newest)
+            for line in that_matter(lines):
+                self._add(line)
         self.state = self._state(is_running)
 
     @property
@@ -137,6 +134,21 @@ class JobEntry:
             return "stopping" if self.folder.is_asked_to_stop else "running"
         is_young = datetime.now() - self._began < PATIENCE
         return "starting" if is_young and self.progress.share is None else "interrupted"
+
+
+def that_matter(lines: list[bytes]) -> Iterator[bytes]:
+    """Leave out the tiles and blocks that are followed by another of their kind."""
+    newest: dict[bytes, bytes] = {}
+    for line in lines:
+        kind = next((start for start in (TILE, BLOCK) if line.startswith(start)), None)
+        if kind:
+            newest.pop(kind, None)  # so that the order stays
+            newest[kind] = line
+        else:
+            yield from newest.values()
+            newest.clear()
+            yield line
+    yield from newest.values()
 
 
 def is_complete(end: RunDone) -> bool:
