@@ -1,0 +1,160 @@
+"""Segment a stack of 64 x 2048 x 2048 beside its first slices and the bare network, in one run.
+
+    python benchmarks/stack.py --data vnc/raw.tif --model run/model
+
+The stack repeats a small one with shifts; without --data it is noise. *bare* runs the network
+as it predicts, on the tiles of the first slices, cut, mirrored and normalized beforehand and
+kept in memory. The others are `predict_files` from an uncompressed TIFF to an OME-Zarr, all
+included: reading, writing, journal, objects, smaller levels. Each way is a process of its own,
+so that its peak of memory is its own: the largest resident size, as Linux counts it.
+"""
+
+import argparse
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import tifffile
+import torch
+
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.tiling import mirrored, tile_around
+from napari_utile.engine.jobs import predict_files
+from napari_utile.engine.model import Model, load_model
+from napari_utile.engine.prediction import device_and_dtype, tile_size
+from napari_utile.engine.tiled import TiledNetwork
+from napari_utile.files.images import open_image
+from napari_utile.networks import UNet
+from napari_utile.settings import PredictSettings
+
+
+class Way(NamedTuple):
+    """What is measured."""
+
+    name: str
+    slices: int
+    folder: Path
+    model: Path
+    device: str
+    precision: str
+
+
+class Measured(NamedTuple):
+    """What it took."""
+
+    seconds: float
+    gigabytes: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Segment a large stack.")
+    parser.add_argument("--slices", type=int, default=64)
+    parser.add_argument("--few", type=int, default=4, help="slices to compare with")
+    parser.add_argument("--size", type=int, default=2048, help="side of a slice, px")
+    parser.add_argument("--data", type=Path, help="a small stack (TIFF, Z Y X) to repeat")
+    parser.add_argument("--model", type=Path, help="a trained model; else one at random")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_stack(folder / "stack.tif", options.slices, options.size, options.data)
+        model = options.model or random_model(folder / "model")
+        kinds = [("bare", options.few)]
+        kinds += [
+            (output, slices)
+            for output in ("probabilities", "instances")
+            for slices in (options.few, options.slices)
+        ]
+        print(f"{options.size} x {options.size} px, {torch.get_num_threads()} threads")
+        print(f"{'':16}{'slices':>7}{'s':>9}{'s/slice':>9}{'/ bare':>8}{'GB':>7}{'/ few':>7}")
+        bare, few = 0.0, 0.0
+        for kind, slices in kinds:
+            way = Way(kind, slices, folder, model, options.device, options.precision)
+            took = in_its_own_process(way)
+            pace = took.seconds / slices
+            bare = bare or pace
+            few = took.gigabytes if slices == options.few else few
+            print(
+                f"{kind:16}{slices:7}{took.seconds:9.1f}{pace:9.3f}{pace / bare:8.3f}"
+                f"{took.gigabytes:7.2f}{took.gigabytes / few:7.2f}",
+                flush=True,
+            )
+
+
+def write_stack(path: Path, slices: int, size: int, data: Path | None) -> None:
+    """Repeat a small stack, shifted from slice to slice, to any size."""
+    rng = np.random.default_rng(0)
+    small = tifffile.imread(data) if data else rng.integers(0, 255, (4, 512, 512), np.uint8)
+    stack = tifffile.memmap(path, shape=(slices, size, size), dtype=np.uint8)
+    for z in range(slices):
+        plane = np.roll(small[z % len(small)], rng.integers(0, 512, 2), (0, 1))
+        repeats = [-(-size // side) for side in plane.shape]
+        stack[z] = np.tile(plane, repeats)[:size, :size]
+
+
+def random_model(path: Path) -> Path:
+    """Write a model that was never trained."""
+    torch.manual_seed(0)
+    Model(UNet(), Normalization(mean=(127.0,), std=(74.0,))).save(path)
+    return path
+
+
+def in_its_own_process(way: Way) -> Measured:
+    """Measure in a fresh interpreter."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(measure, way).result()
+
+
+def measure(way: Way) -> Measured:
+    """Do one way once."""
+    seconds = bare(way) if way.name == "bare" else segment(way)
+    status = Path("/proc/self/status").read_text()
+    return Measured(seconds, int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9)
+
+
+def bare(way: Way) -> float:
+    """Run nothing but the network over tiles in memory."""
+    model, stack = load_model(way.model), open_image(way.folder / "stack.tif")
+    settings = PredictSettings(device=way.device, precision=way.precision)
+    tiled = TiledNetwork(model.network, *device_and_dtype(settings))
+    net = tiled.network
+    tiles = [
+        tile_around(window, net.stride_alignment, net.margin, net.input_size)
+        for window in tiled.windows(stack.shape[-2:], tile_size(model, stack, settings))
+    ]
+    seconds = 0.0
+    for z in range(-1, way.slices):  # the first time is to warm up
+        plane = stack.plane((max(z, 0),))
+        inputs = [model.normalization.apply(mirrored(plane, tile.read)) for tile in tiles]
+        start = perf_counter()
+        for pixels, tile in zip(inputs, tiles, strict=True):
+            tiled._run(pixels, tile.cut(net.margin))
+        seconds += perf_counter() - start if z >= 0 else 0.0
+    return seconds
+
+
+def segment(way: Way) -> float:
+    """Segment the first slices of the stack."""
+    shape = open_image(way.folder / "stack.tif").shape
+    region = f"0:{way.slices}," + ",".join(f"0:{side}" for side in shape[1:])
+    settings = PredictSettings(
+        output=way.name,
+        region=region,
+        device=way.device,
+        precision=way.precision,
+    )
+    out = way.folder / f"{way.name}-{way.slices}.zarr"
+    start = perf_counter()
+    for _ in predict_files(way.model, [way.folder / "stack.tif"], out, settings):
+        pass
+    return perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
