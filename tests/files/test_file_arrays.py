@@ -102,7 +102,7 @@ stack.plane((0,), slice(0, 64), slice(0, 64))
 before = most = resident()
 for index in stack.indices:
     for y in range(0, 1024, 256):
-        stack.plane(index, slice(y, y + 256))
+        stack.plane(index, slice(y, y + 256)).max()
         most = max(most, resident())
 print(most - before)
 """
