@@ -63,7 +63,7 @@ def main() -> None:
         segment.form.set_value("min_size", 30)
         segment.output.set_path(Path("synthetic.zarr"))
         press(segment.controls.button, lambda: not segment.controls.is_running)
-        (result,) = segment.result.layers
+        *_, result = segment.result.layers
 
         weights.labels_layer.choose(truth)
         press(weights.button, lambda: weights.overlay is not None)
@@ -79,8 +79,30 @@ def main() -> None:
         save(drawn(segment), out / "segment.png")
         save(drawn(weights), out / "weight_map.png")
         save(drawn(evaluate), out / "evaluate.png")
+        segment_slowly(viewer, image, segment, opened, out)
         compare_networks(viewer, image, truth, out)
         viewer.close()
+
+
+def segment_slowly(viewer: Any, image: Any, segment: Any, opened: list[Any], out: Path) -> None:
+    """Segment in small tiles; take a picture of the window while a slice is half filled."""
+    jobs, _ = viewer.window.add_plugin_dock_widget("napari-utile", "Jobs")
+    for dock, panel in opened:
+        dock.setVisible(panel is segment)
+    for layer in viewer.layers:
+        layer.visible = layer is image
+    viewer.canvas.grid.enabled = False
+    fill_in(segment, {"tile": "32", "averaging": True})
+    segment.output.set_path(Path("slowly.zarr"))
+    press(segment.controls.button, lambda: (segment.controls.progress.share or 0) > 0.55)
+    press(segment.controls.pause, lambda: True)
+    viewer.dims.set_current_step(0, int(segment.controls.progress.share * len(image.data)))
+    viewer.reset_view()
+    wait(3)
+    save(viewer.screenshot(canvas_only=False, flash=False), out / "segment_live.png")
+    press(segment.controls.pause, lambda: True)
+    press(segment.controls.button, lambda: not segment.controls.is_running)
+    jobs.hide()
 
 
 def compare_networks(viewer: Any, image: Any, truth: Any, out: Path) -> None:

@@ -167,9 +167,11 @@ def test_the_newest_are_on_top_and_rows_come_and_go(panel, job):
     assert [title[0] for title, _ in rows(panel)] == ["c", "a"]
     choose(panel, 1)
     folder = job(DONE, name="2026-01-02_b")
+    assert [title[0] for title, _ in rows(panel)] == ["c", "b", "a"]
+    assert panel.chosen.record.title[0] == "a"
     job(DONE, name="2026-01-04_d")
     assert [title[0] for title, _ in rows(panel)] == ["d", "c", "b", "a"]
-    assert panel.chosen.record.title[0] == "a"
+    assert panel.chosen.record.title[0] == "d"  # it was just started
     folder.remove()
     assert [title[0] for title, _ in rows(panel)] == ["d", "c", "a"]
 

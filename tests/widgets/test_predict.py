@@ -281,6 +281,16 @@ def test_what_it_takes_is_said_when_it_starts(panel, script, press, qtbot):
     assert "images" not in text(panel)
 
 
+def test_what_it_writes_itself_is_not_red(panel, script, press, qtbot, tmp_path, viewer):
+    panel.output.set_path(tmp_path / "mine.zarr")
+    script(STARTED, fill(0.5), tile(1), {"do": "wait"}, FINISH, DONE)
+    press(panel.controls.button)
+    qtbot.waitUntil(lambda: "em probabilities" in viewer.layers)
+    assert "border" not in panel.output.line.styleSheet()
+    assert not panel.note.text()
+    run(panel, press, qtbot)
+
+
 def test_an_estimate_computes_and_leaves_nothing(panel, script, press, qtbot, viewer, home):
     facts = {"blocks": 96, "time": "about 3 min"}
     arguments = script(RunStarted(job="predict", out="OUT", facts=facts), DONE)

@@ -144,9 +144,9 @@ class JobsPanel(QWidget):
                     item = QTreeWidgetItem()
                     item.setData(0, KEY, key)
                     self.list.insertTopLevelItem(row, item)
+                    if row == 0:  # it was just started
+                        self.list.setCurrentItem(item)
                 self._show_entry(item, entry)
-            if self.list.currentItem() is None:
-                self.list.setCurrentItem(self.list.topLevelItem(0))
         self._show_chosen()
 
     def _show_entry(self, item: QTreeWidgetItem, entry: JobEntry) -> None:

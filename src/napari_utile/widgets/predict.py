@@ -110,8 +110,9 @@ class SegmentPanel(QScrollArea):
         model = model_problem(self.model.path)
         source = "" if model else self.source.problem(self.model.path)
         is_batch = self.source.is_batch
-        output = output_problem(self.output.path, is_batch)
-        note = "" if output else output_note(self.output.path, is_batch)
+        out = None if self.controls.is_running else self.output.path  # it is being written
+        output = output_problem(out, is_batch)
+        note = "" if output else output_note(out, is_batch)
         mark(self.model.line, model, "Where the training left it")
         mark(self.output.line, output, OUTPUT_HELP[is_batch])
         self.output.line.setPlaceholderText("a new folder")
