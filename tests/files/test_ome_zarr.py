@@ -167,6 +167,8 @@ def test_an_image_is_incomplete_until_it_is_said_to_be_complete(tmp_path):
 
 def test_an_image_of_others_has_no_provenance(tmp_path):
     assert provenance(ngff(tmp_path / "a.zarr", SPACE, [])) == {}
+    zarr.create_array(tmp_path / "bare.zarr", shape=(4, 5), dtype="u1")
+    assert provenance(tmp_path / "bare.zarr") == {}
 
 
 @pytest.fixture

@@ -289,7 +289,7 @@ def mark_complete(path: Path | str, **attributes: Any) -> None:
 
 def provenance(path: Path | str) -> dict[str, Any]:
     """Read what stands under "utile"; empty for an image that is not ours."""
-    attributes: dict[str, Any] = dict(zarr.open_group(path, mode="r").attrs)
+    attributes: dict[str, Any] = dict(zarr.open(path, mode="r").attrs)
     return attributes.get("utile", {})
 
 
