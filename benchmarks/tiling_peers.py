@@ -17,6 +17,8 @@ automatic tile. The others have windows of 512 px and else their defaults:
 What is not installed is left out. An unpadded network cannot be had by them as it is, for its
 output must be as large as its input: where a library brings context the network is put
 around it (torch-em); else it mirrors each window, which is what it costs to use it there.
+Beyond the border of the image most others see zeros, so a second difference is shown, that
+of pixels at least 192 px inside.
 
 Every run has its own process; they take turns, and medians are shown. Imports do not count.
 *CPU s* is the time that all threads computed, which other programs hardly change. Peaks are
@@ -82,6 +84,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     options = parser.parse_args()
 
+    os.environ["TQDM_DISABLE"] = "1"
     print(f"{options.size} x {options.size} px, width {options.width}, ", end="")
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, ", end="")
     print(f"median of {options.rounds} rounds in turn")
@@ -120,7 +123,8 @@ def compare(padding: str, folder: Path, options: argparse.Namespace) -> None:
             for other in ("whole", "MONAI"):
                 ratio = took[way][clock] / took[other][clock] if other in took else np.nan
                 print(f"{ratio:9.2f}", end="")
-        print(f"{took[way].gigabytes:9.2f}{difference(way, folder):12.0e}   ", end="")
+        differences = "{:12.1g}{:9.1g}".format(*difference(way, folder))
+        print(f"{took[way].gigabytes:9.2f}{differences}   ", end="")
         print(*(f"{runs[way].seconds:.2f}" for runs in rounds), flush=True)
     print(f"load before each run: {median(loads):.1f} (median), {max(loads):.1f} (most)")
 
@@ -137,10 +141,12 @@ def shown(way: str) -> str:
         return ""
 
 
-def difference(way: str, folder: Path) -> float:
-    """Give the largest difference in probability from one pass."""
-    whole, found = (folder / f"{name}.npy" for name in ("whole", way))
-    return float(np.abs(np.load(found) - np.load(whole)).max()) if whole.exists() else np.nan
+def difference(way: str, folder: Path) -> tuple[float, float]:
+    """Give the largest difference in probability from one pass; and the one far inside."""
+    if not (folder / "whole.npy").exists():
+        return np.nan, np.nan
+    apart = np.abs(np.load(folder / f"{way}.npy") - np.load(folder / "whole.npy"))
+    return apart.max(), apart[2 * HALO : -2 * HALO, 2 * HALO : -2 * HALO].max()
 
 
 def in_its_own_process(do: Callable[..., Any], *arguments: Any) -> Any:
@@ -192,7 +198,6 @@ def measure(run: Run) -> Took:
     network.load_state_dict(torch.load(run.folder / "weights.pt"))
     network.eval()
     image = np.load(run.folder / "image.npy")
-    os.environ["TQDM_DISABLE"] = "1"
     with redirect_stdout(None):
         predict = WAYS[run.way][2](network, image, run.folder)
     with torch.inference_mode():

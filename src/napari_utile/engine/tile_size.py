@@ -16,7 +16,7 @@ from napari_utile.engine.devices import free_memory
 SHARE = {"cpu": 0.25, "cuda": 0.6}
 """Of the free memory: so much tiles may take."""
 MOST_BYTES = {"cpu": 2**30, "cuda": 2**34}
-MOST_PIXELS = {"cpu": 2**20, "cuda": 2**22}
+MOST_PIXELS = {"cpu": 3 * 2**18, "cuda": 2**22}
 """Larger tiles save a few per cent of margin, and a user waits longer for each."""
 WORKSPACE = 1.5
 """What convolutions take for themselves, as a factor on what they return."""
