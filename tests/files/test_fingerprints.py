@@ -191,3 +191,9 @@ def test_a_copied_tree_that_kept_its_dates_is_the_same(tmp_path, large):
     path = save(tmp_path / "v3.zarr")
     copy = shutil.copytree(path, tmp_path / "copy.zarr")  # as cp -p does
     assert compare(fingerprint(open_image(path)), fingerprint(open_image(copy))) is None
+
+
+def test_of_a_sharded_array_the_shards_are_looked_at(tmp_path, large, monkeypatch):
+    monkeypatch.setattr(fingerprints, "MOST_FILES", 15)
+    path = save(tmp_path / "sharded.zarr")  # 5 x 3 x 1 shards of 2 x 4 chunks
+    assert fingerprint(open_image(path))["files"]["count"] == 15
