@@ -2,11 +2,11 @@
 
     python benchmarks/tiling.py --size 2048 --width 16
 
-*bare* runs the network on the same tiles, cut, normalized and mirrored beforehand and kept in
-memory; *whole* runs it once on the mirrored image. *tiled* is `predict`: it reads uint8,
-normalizes, mirrors, computes, turns logits into probabilities and writes them. Each has its
-own process, so that its peak of memory is its own. All are done in turn; medians are shown.
-The networks have 4 poolings and random weights.
+*bare* runs the network, made ready as for a prediction, on the same tiles, cut, normalized and
+mirrored beforehand and kept in memory; *whole* runs it once on the mirrored image. *tiled* is
+`predict`: it reads uint8, normalizes, mirrors, computes, turns logits into probabilities and
+writes them. Each has its own process, so that its peak of memory is its own. All are done in
+turn; medians are shown. The networks have 4 poolings and random weights.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from napari_utile.arrays.tiling import mirrored, tiles
 from napari_utile.engine.model import Model
 from napari_utile.engine.prediction import predict, probabilities
 from napari_utile.engine.tile_size import choose_tile
+from napari_utile.engine.tiled import ready
 from napari_utile.files.stacks import Stack
 from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
@@ -105,7 +106,6 @@ def measure(way: Way) -> Measured:
     """Run one way once, after a warm-up on one small tile."""
     torch.manual_seed(0)
     network = UNet(width=way.width, padding=way.padding).eval()
-    network.to(memory_format=torch.channels_last)
     image = np.random.default_rng(0).integers(0, 255, (way.size, way.size), np.uint8)
     model = Model(network, Normalization(mean=(127.0,), std=(74.0,)))
     dtype = torch.bfloat16 if way.precision == "bf16" else None
@@ -115,6 +115,7 @@ def measure(way: Way) -> Measured:
         tile = choose_tile(network, image.shape, torch.device("cpu"), dtype, image.shape)
     plan = tiles(image.shape, tile, network.margin, network.input_size)
     result = np.zeros((2, *image.shape), np.float32)
+    network = ready(network, torch.device("cpu"), dtype)
     forward(network, torch.zeros(1, 1, *2 * [network.input_size(16)]), dtype)
 
     if way.name == "tiled":
