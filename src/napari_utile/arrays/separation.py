@@ -54,9 +54,8 @@ def surely_one(threshold: float) -> float:
 
     Notes
     -----
-    The third was found on networks trained for two minutes on 19 slices of ISBI 2012: their
-    Rand score on five others is 0.95 for 0.65 to 0.7, 0.94 for 0.6 and 0.75, and 0.88 for
-    connected components.
+    With four networks trained on 19 slices of ISBI 2012 the Rand score on five others is 0.97
+    to 0.98 for 0.6 to 0.75 (0.974 here), and 0.92 for connected components.
     """
     return threshold + (1 - threshold) / 3
 
