@@ -339,6 +339,15 @@ def test_holes_are_filled_up_to_their_size(most, filled, block, method):
     assert plane.sizes.sum() == mask.sum()
 
 
+@pytest.mark.parametrize("notch", [(0, 2), (2, 0), (2, 4), (4, 2)])
+@pytest.mark.parametrize("block", [(5, 5), (2, 3), (1, 1)])
+def test_a_notch_in_any_border_of_the_plane_is_no_hole(notch, block):
+    plane = np.full((5, 5), 255, np.uint8)
+    plane[notch] = 0
+    found, _ = objects_of(plane, block, ObjectRule(fill_holes=9))
+    assert ((found > 0) == (plane > 0)).all()
+
+
 @pytest.mark.parametrize("block", [(5, 7), (2, 2), (1, 1)])
 def test_a_hole_with_another_object_in_it_stays(block):
     ring = drawn("#######", "#.....#", "#..#..#", "#.....#", "#######")

@@ -95,7 +95,7 @@ class PlaneObjects:
 
 def foreground_mask(foreground: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
     """Tell which pixels are foreground: higher than `threshold`, where 255 is 1."""
-    return foreground > int(round(threshold * 255, 9))  # 0.57 * 100 is less than 57
+    return foreground > int(threshold * 255)
 
 
 def fragments(
