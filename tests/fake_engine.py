@@ -107,4 +107,5 @@ for line in json.loads(script.read_text()):
             print(message, file=sys.stderr, flush=True)
             sys.exit(status)
         case _:
-            print(json.dumps(line).replace("OUT", out()), flush=True)
+            words = json.dumps(line, separators=(",", ":"))
+            print(words.replace("OUT", out()), flush=True)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_utile.events import RunDone, RunStarted, TileDone
+from napari_utile.events import RunDone, RunStarted, TileDone, parse_event
 from napari_utile.files.images import open_image
+from napari_utile.files.job_folders import JobFolder
 from napari_utile.widgets import _controls, _pair
 from napari_utile.widgets.predict import SegmentPanel
 from napari_utile.widgets.train import TrainPanel
@@ -174,6 +175,41 @@ def test_fault_23_a_model_for_other_channels_is_said_before_anything_is_read(
     assert "The model expects 1 channel, layer 'photo' has 3." in text(panel)
     assert "border" in panel.image.styleSheet()
     assert not panel.controls.button.isEnabled()
+
+
+def test_fault_25_a_path_that_is_open_in_the_viewer_shows_what_is_written_next(
+    open_panel, viewer, model, script, press, qtbot, tmp_path
+):
+    panel = open_panel(SegmentPanel, viewer)
+    panel.model.set_path(model)
+    panel.output.set_path(tmp_path / "mine.zarr")
+    script(STARTED, FILL, TILE, STOPPED)
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert viewer.layers["em probabilities (partial)"].data[0, 0, 0] == 0.5
+    script(STARTED, FILL | {"value": 0.75}, TILE, DONE)
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    (layer,) = [layer for layer in viewer.layers if "probabilities" in layer.name]
+    assert layer.name == "em probabilities"
+    assert layer.data[0, 0, 0] == 0.75
+
+
+def test_fault_34_closing_the_window_ends_a_segmentation_that_shall_not_go_on(
+    window, open_panel, model, script, press, qtbot, home
+):
+    panel = open_panel(SegmentPanel, window)
+    panel.model.set_path(model)
+    script(STARTED, {"do": "wait"}, STOPPED)
+    press(panel.controls.button)
+    qtbot.waitUntil(lambda: panel.controls.status.text() == "Started")
+    (folder,) = map(JobFolder, (home / "segmentations").iterdir())
+    assert folder.is_running
+    began = time.monotonic()
+    window.close()
+    qtbot.waitUntil(lambda: not folder.is_running)
+    assert time.monotonic() - began < 5
+    assert parse_event(folder.events.read_text().splitlines()[-1]).stopped
 
 
 def test_fault_34_closing_the_window_ends_the_engine(window, open_panel, script, press, qtbot):

@@ -240,20 +240,6 @@ def test_the_foreground_is_shown_while_objects_come_and_hidden_in_the_end(
     assert labels.visible
 
 
-def test_a_path_that_is_open_in_the_viewer_shows_what_is_written_next(
-    panel, script, press, qtbot, viewer, tmp_path
-):
-    panel.output.set_path(tmp_path / "mine.zarr")
-    script(STARTED, fill(0.25), tile(1), RunDone(out="OUT", seconds=1, stopped=True))
-    run(panel, press, qtbot)
-    assert "em probabilities (partial)" in viewer.layers
-    script(STARTED, fill(0.75), tile(2), FINISH, DONE)
-    run(panel, press, qtbot)
-    (layer,) = [layer for layer in viewer.layers if "prob" in layer.name]
-    assert layer.name == "em probabilities"
-    assert layer.data[0, 0, 0] == 0.75
-
-
 def test_looking_again_takes_a_fifth_of_the_time_at_most(viewer, tmp_path, qtbot):
     zarr.create_group(tmp_path / "r.zarr")
     result = Result(viewer, {}, tmp_path / "r.zarr", "em", "classes")

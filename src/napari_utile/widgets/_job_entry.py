@@ -112,11 +112,11 @@ class JobEntry:
 
     def _add(self, line: bytes) -> None:
         """Take note of a line; each start of the engine begins anew."""
-        if line.startswith(b'{"began"'):
-            self._began = Beginning.model_validate_json(line).began
-            self.progress = Progress()
-            return
         try:
+            if line.startswith(b'{"began"'):
+                self._began = Beginning.model_validate_json(line).began
+                self.progress = Progress()
+                return
             event = parse_event(line)
         except ValueError:  # cut off, or said by a library
             return

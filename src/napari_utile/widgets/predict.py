@@ -153,7 +153,7 @@ class SegmentPanel(QScrollArea):
             arguments = ["predict", str(model), *images, "--out", str(out), *flags(settings)]
             self._folder = folder
             self._record = JobRecord(
-                title=f"{source.name} → {settings.output}",
+                title=f"{source.name}{', a part' * bool(source.region)} → {settings.output}",
                 arguments=tuple(arguments),
                 output=settings.output,
                 out=out,
