@@ -8,6 +8,7 @@ import signal
 import time
 from contextlib import suppress
 
+import dask
 import numpy as np
 import pytest
 import torch
@@ -333,6 +334,74 @@ def test_fault_39_a_gpu_that_is_lost_ends_the_run_which_goes_on_later(
         drained(segment(files, tmp_path / "out.zarr"))
     monkeypatch.undo()
     assert len(tiles(drained(segment(files, tmp_path / "out.zarr")))) == BLOCKS - 20
+    assert bits(tmp_path / "out.zarr") == bits(whole)
+
+
+def test_fault_40_too_little_memory_makes_a_block_smaller_or_the_run_end(
+    files, whole, tmp_path, monkeypatch
+):
+    run_tile = TiledNetwork._run
+
+    def short_of_memory(self, pixels, cut):
+        if pixels.shape[-1] > limit:
+            raise MemoryError
+        return run_tile(self, pixels, cut)
+
+    limit = 0
+    monkeypatch.setattr(TiledNetwork, "_run", short_of_memory)
+    with pytest.raises(UserError, match="Not even a tile of 2 x 2 px fits into the memory"):
+        drained(segment(files, tmp_path / "out.zarr"))
+    assert not (tmp_path / "out.zarr").exists()
+    limit = 24
+    events = drained(segment(files, tmp_path / "out.zarr"))
+    assert any(
+        "tiles of 8 px instead of 16" in e.message for e in events if isinstance(e, Warned)
+    )
+    there = open_image(whole).read()
+    np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").read(), there)
+
+
+DEADLY = """
+import os, signal
+from napari_utile.engine.segmentation import Segmentation
+
+def deadly(self, number, plane, compute=Segmentation.compute):
+    if number == 41 and not os.path.exists({cured!r}):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return compute(self, number, plane)
+
+if Segmentation.compute.__name__ != "deadly":  # a worker may load this twice
+    Segmentation.compute = deadly
+"""
+
+
+def test_fault_40_a_block_that_kills_its_worker_is_never_counted_as_done(
+    files, whole, tmp_path, monkeypatch
+):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("napari_utile.engine.cluster.QUEUE", 1)  # so that it kills no others
+    (tmp_path / "deadly.py").write_text(DEADLY.format(cured=str(tmp_path / "cured")))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            preload=[str(tmp_path / "deadly.py")],
+        ) as cluster,
+    ):
+        how = How(scheduler=cluster.scheduler_address)
+        events = drained(segment(files, tmp_path / "out.zarr", how))
+        (end,) = [event for event in events if isinstance(event, ImageDone)]
+        assert end.status == "incomplete"
+        assert (
+            "1 of 80 blocks failed, the first at slice 2, rows 0-16, columns 16-32"
+            in end.message
+        )
+        assert len(tiles(events)) == BLOCKS - 1
+        (tmp_path / "cured").touch()
+        assert len(tiles(drained(segment(files, tmp_path / "out.zarr", how)))) == 1
     assert bits(tmp_path / "out.zarr") == bits(whole)
 
 

@@ -232,6 +232,42 @@ def test_fault_09_a_header_that_claims_too_much_is_refused(refused, trained, tmp
     assert [p.name for p in tmp_path.iterdir()] == ["bomb.png"]
 
 
+# 10: what does not pair up
+
+
+def test_fault_10_what_does_not_pair_up_is_named_before_anything(refused, trained, tmp_path):
+    for folder, names in (("em", "abcd"), ("ids", "bcde")):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / f"{name}.tif").write_bytes(b"never looked at")
+    (tmp_path / "em" / "c.png").touch()
+    line = refused(
+        "train", tmp_path / "em", tmp_path / "ids", "--out", tmp_path / "run", *FLAGS
+    )
+    assert "more than one image called c" in line
+    assert "no labels for a.tif" in line
+    assert "no image for e.tif" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_fault_10_images_that_would_share_a_result_are_named(refused, trained, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.tif").write_bytes((trained / "em.tif").read_bytes())
+    folders = tmp_path / "one", tmp_path / "two"
+    line = refused("predict", trained / "run", *folders, "--out", tmp_path / "out")
+    assert "More than one image would become" in line and "x.zarr" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_fault_10_several_images_do_not_fit_into_one_file(refused, trained, tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.tif").write_bytes((trained / "em.tif").read_bytes())
+    for out in ("out.zarr", "out.tif"):
+        line = refused("predict", trained / "run", tmp_path, "--out", tmp_path / out)
+        assert f"{out} is one file, and there are 2 images: name a folder" in line
+
+
 # 12: outputs
 
 

@@ -18,13 +18,14 @@ from napari_utile.engine.objects import FOUND, Objects
 from napari_utile.engine.prediction import told
 from napari_utile.engine.segmentation import NETWORK, Segmentation, reopened
 from napari_utile.engine.stages import (
+    HOPELESS,
     Failures,
     Pace,
     block_done,
-    refuse_to_go_on,
+    first_line,
     tile_done,
 )
-from napari_utile.errors import UserError
+from napari_utile.errors import EngineError, UserError
 from napari_utile.events import Event, Warned
 from napari_utile.files.journal import Journal
 
@@ -85,14 +86,18 @@ def network(
     todo = [number for number in range(len(done)) if not done[number]]
     failures: Failures = {}
     for _ in range(2):
-        for number, warnings in shared_out(client, compute_block, made, todo):
-            if isinstance(warnings, Exception):
-                refuse_to_go_on(warnings, was_read=False)
-                failures[number] = warnings
+        row = 0
+        for number, outcome in shared_out(client, compute_block, made, todo):
+            if isinstance(outcome, Exception):
+                row += 1
+                failures[number] = outcome
+                if row == HOPELESS:
+                    raise outcome
                 continue
+            row = 0
             failures.pop(number, None)
             journal.write(NETWORK, [number])
-            for message in warnings:
+            for message in outcome:
                 yield Warned(message=message)
             yield tile_done(made, number, pace)
         todo = list(failures)
@@ -106,29 +111,32 @@ def find(client: Client, made: Segmentation, journal: Journal) -> Generator[Even
     found = made.work.done(FOUND, len(made.blocks))
     pace = Pace(len(found), int(found.sum()))
     todo = [number for number in range(len(found)) if not found[number]]
-    for number, error in shared_out(client, find_block, made, todo):
-        if isinstance(error, Exception):
-            raise error
+    for number, outcome in shared_out(client, find_block, made, todo):
+        if isinstance(outcome, Exception):
+            raise outcome
         journal.write(FOUND, [number])
         yield block_done(made, "objects", pace)
 
 
 def shared_out(
     client: Client,
-    work: Callable[[str, str, str, int], Any],
+    work: Callable[[Segmentation, int], list[str]],
     made: Segmentation,
     numbers: Iterable[int],
-) -> Generator[tuple[int, Any], None, None]:
-    """Hand out blocks, a few per worker; yield each number and what came back."""
+) -> Generator[tuple[int, list[str] | Exception], None, None]:
+    """Hand out blocks, a few per worker; yield each number, and what is to be warned of.
+
+    In place of that, the error of a block that failed, or killed its workers.
+    """
     from distributed import as_completed
 
     waiting, running = iter(numbers), as_completed(loop=client.loop)
-    where, token = str(made.result.absolute()), str(hash(repr(made.plan)))
+    where = (str(made.result.absolute()), str(hash(repr(made.plan))), made.settings.device)
     number_of: dict[str, int] = {}
 
     def hand_out() -> None:
         for number in waiting:
-            future = client.submit(work, where, token, made.settings.device, number, pure=False)
+            future = client.submit(in_worker, work, *where, number, pure=False)
             number_of[future.key] = number
             running.add(future)
             if len(number_of) >= QUEUE * max(1, len(client.scheduler_info()["workers"])):
@@ -138,16 +146,40 @@ def shared_out(
         hand_out()
         for future in running:
             number = number_of.pop(future.key)
-            error = future.exception()
-            yield number, future.result() if error is None else error
+            killed: Exception | None = future.exception()
+            yield number, killed or outcome_of(*future.result())
             hand_out()
     finally:
         client.cancel(running.futures)
 
 
-def compute_block(result: str, token: str, device: str, number: int) -> list[str]:
-    """Do one block, in a worker; give back what is to be warned of."""
-    made = _opened(result, token, device)
+def outcome_of(warnings: list[str], failure: str, user: bool) -> list[str] | Exception:
+    """Turn what a worker said back into an error, if it was one."""
+    if not failure:
+        return warnings
+    return UserError(failure) if user else EngineError(failure)
+
+
+def in_worker(
+    work: Callable[[Segmentation, int], list[str]],
+    result: str,
+    token: str,
+    device: str,
+    number: int,
+) -> tuple[list[str], str, bool]:
+    """Do a block; say what is to be warned of, or why it failed and if the user can mend it.
+
+    Errors travel as words: not every exception can be pickled, and one that cannot would leave
+    its block waiting for ever.
+    """
+    try:
+        return work(_opened(result, token, device), number), "", False
+    except Exception as error:
+        return [], first_line(error), isinstance(error, UserError)
+
+
+def compute_block(made: Segmentation, number: int) -> list[str]:
+    """Send a block through the network and write it."""
     warnings: list[str] = []
     plane = made.read(number)
     with _ONE_AT_A_TIME:  # other threads of the worker read and write meanwhile
@@ -156,11 +188,12 @@ def compute_block(result: str, token: str, device: str, number: int) -> list[str
     return warnings
 
 
-def find_block(result: str, token: str, device: str, number: int) -> None:
-    """Find the objects of one block, in a worker."""
-    objects = Objects(_opened(result, token, device), None)
+def find_block(made: Segmentation, number: int) -> list[str]:
+    """Find the objects of a block and write them."""
+    objects = Objects(made, None)
     objects.begin()
     objects.find(number)
+    return []
 
 
 def _opened(result: str, token: str, device: str) -> Segmentation:
