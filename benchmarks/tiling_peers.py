@@ -28,6 +28,7 @@ pages of 2 MB (THP_MEM_ALLOC_ENABLE), which is off in the others as it is in PyT
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
@@ -107,6 +108,7 @@ def compare(padding: str, folder: Path, options: argparse.Namespace) -> None:
             loads.append(os.getloadavg()[0])
             os.environ["THP_MEM_ALLOC_ENABLE"] = str(int(way.startswith("tiled")))
             runs[way] = in_its_own_process(measure, Run(way, padding, folder))
+            print(f"{padding}, {way}: {runs[way].seconds:.1f} s", file=sys.stderr, flush=True)
         rounds.append(runs)
     took = {
         way: Took(*map(median, zip(*(runs[way] for runs in rounds), strict=True)))
