@@ -1,5 +1,9 @@
 """What predicts fastest is still the same network, and the caller's stays as it is."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -112,3 +116,20 @@ def test_extreme_logits_are_certain():
     extreme = np.array([[-2000.0, 2000.0]], np.float32)
     assert probabilities(extreme).tolist() == [[0, 1]]
     assert probabilities(np.concatenate([extreme, -extreme])).tolist() == [[0, 1], [1, 0]]
+
+
+LARGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not LARGE_PAGES.exists() or "[never]" in LARGE_PAGES.read_text(), reason="no large pages"
+)
+def test_maps_of_features_come_in_large_pages():
+    code = """if True:
+        import napari_utile, torch
+        from resource import RUSAGE_SELF, getrusage
+        before = getrusage(RUSAGE_SELF).ru_minflt
+        torch.ones(2**24)
+        print(getrusage(RUSAGE_SELF).ru_minflt - before)"""
+    new_pages = int(subprocess.check_output([sys.executable, "-c", code], text=True))
+    assert new_pages < 2**26 / 4096 / 2
