@@ -218,6 +218,16 @@ def test_probabilities_in_8_bits():
     assert classes(eight_bits).tolist() == [[0, 0, 1, 1]]
 
 
+def test_a_probability_of_one_half_is_not_higher_than_one_half():
+    halves = np.array([[[0.5, 0.502]]], np.float32)
+    for probabilities in (
+        halves,
+        halves.astype(np.float64),
+        np.stack([1 - halves[0], halves[0]]),
+    ):
+        assert instances(probabilities).tolist() == [[0, 1]]
+
+
 def test_the_most_probable_class_wins_and_the_first_of_equals():
     probabilities = np.array([[0.5, 0.2, 0.3], [0.5, 0.5, 0.3], [0.0, 0.3, 0.4]])[:, None]
     assert classes(probabilities).tolist() == [[0, 1, 2]]
