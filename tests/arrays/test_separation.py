@@ -263,3 +263,12 @@ def test_of_equal_borders_the_first_goes_first():
 def test_a_border_is_none_from_two_thirds_on():
     assert surely_one(0.5) == pytest.approx(2 / 3)
     assert surely_one(0.7) == pytest.approx(0.8)
+
+
+def test_a_border_that_was_added_up_keeps_the_first_of_its_places():
+    # 1-3 goes first, then 0-1-3 and 0-2 are equal: that of 0 and 1 is the first
+    pairs = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [3, 4], [3, 5]])
+    shares = (0.8, 0.8, 0.8, 0.1, 1, 0.1, 0.1)
+    measures = np.array([border(8, share) for share in shares])
+    joined = agglomerated(pairs, measures, np.full(6, SPECK), 0.6)
+    assert joined.tolist() == [0, 0, 2, 0, 4, 5]
