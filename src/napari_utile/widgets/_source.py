@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.layers import Image, Layer, Shapes
 from napari.viewer import Viewer
-from qtpy.QtCore import QSignalBlocker, QSize, Signal
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -16,8 +16,8 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
-    QPlainTextEdit,
     QSizePolicy,
+    QTextEdit,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -145,6 +145,7 @@ class SourceChoice(QWidget):
             }
         )
         self.setLayout(self._rows)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         for source in (self.image, self.shapes, self.layers, self.files):
             source.changed.connect(self.changed)
         self.kind.currentTextChanged.connect(self._on_kind)
@@ -263,10 +264,12 @@ class FilesChoice(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = QPlainTextEdit()
+        self.text = QTextEdit()
         self.text.setPlaceholderText("a folder, or images: one in each line")
         self.text.setFixedHeight(LINES_IN_VIEW * ROW)
-        self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.text.setLineWrapMode(QTextEdit.LineWrapMode.NoWrap)
+        self.text.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.text.setAcceptRichText(False)
         self.text.textChanged.connect(self.changed)
         look = QToolButton()
         look.setText("…")
@@ -276,6 +279,7 @@ class FilesChoice(QWidget):
         menu.addAction("Images …", self._look_for_images)
         menu.addAction("Folder …", self._look_for_folder)
         look.setMenu(menu)
+        look.setStyleSheet("QToolButton::menu-indicator { image: none; }")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
