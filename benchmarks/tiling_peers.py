@@ -114,12 +114,11 @@ def compare(padding: str, folder: Path, options: argparse.Namespace) -> None:
         way: Took(*map(median, zip(*(runs[way] for runs in rounds), strict=True)))
         for way in installed
     }
-    print(f"\n{PADDINGS[padding]:36}{'s':>7}{'/ whole':>9}{'/ MONAI':>9}", end="")
-    print(
-        f"{'CPU s':>8}{'/ whole':>9}{'/ MONAI':>9}{'peak GB':>9}{'difference':>12}   rounds, s"
-    )
+    print(f"\n{PADDINGS[padding]:34}{'s':>7}{'/ whole':>9}{'/ MONAI':>9}", end="")
+    print(f"{'CPU s':>8}{'/ whole':>9}{'/ MONAI':>9}{'peak GB':>9}", end="")
+    print(f"{'difference':>12}{'inside':>9}   rounds, s")
     for way, name in installed.items():
-        print(f"{name:36}", end="")
+        print(f"{name:34}", end="")
         for clock, unit in ((0, 7), (1, 8)):
             print(f"{took[way][clock]:{unit}.2f}", end="")
             for other in ("whole", "MONAI"):
