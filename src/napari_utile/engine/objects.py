@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from napari_utile.files.runs import atomic_write
 
 FOUND, NUMBERED, FINAL = "fragments", "numbers", "final"
 """Stages of the journal: of blocks, of planes, and of planes whose ids had to wait."""
+SECONDS = 5
+"""Between two times that the numbering is kept; planes since then are numbered again."""
 COLUMNS = ("plane", "below", "above", "overlap", "iou", "joined")
 
 
@@ -55,6 +58,8 @@ class Objects:
         self._labels: Any = None
         self._numbering = Numbering(self.rule)
         self._below: PlaneObjects | None = None
+        self._unsaved: list[int] = []
+        self._saved = monotonic()
 
     @property
     def count(self) -> int:
@@ -85,6 +90,7 @@ class Objects:
 
     def resume(self) -> int:
         """Take up the numbering behind the last plane that was numbered; give the next one."""
+        self._unsaved.clear()
         done = self.work.done(NUMBERED, self.blocks.planes)
         after = int(done.argmin()) if not done.all() else len(done)
         if after == 0:
@@ -106,14 +112,23 @@ class Objects:
         text = table(self._numbering.links)
         self._numbering.links.clear()
         atomic_write(self._links(plane), text.encode())
-        arrays = self._numbering.to_arrays()
-        atomic_write(self._state(plane), lambda draft: savez(draft, arrays))
         if self.rule.linking == "touch":
             atomic_write(self._ids(plane), lambda draft: savez(draft, {"ids": ids}))
-        self.journal.write(NUMBERED, [plane])
-        if plane > 1:
-            self._state(plane - 2).unlink(missing_ok=True)
         self._below = objects
+        self._unsaved.append(plane)
+        if monotonic() - self._saved > SECONDS or plane == self.blocks.planes - 1:
+            self._save(plane)
+
+    def _save(self, plane: int) -> None:
+        """Keep what the planes after this one must know of those before."""
+        arrays = self._numbering.to_arrays()
+        atomic_write(self._state(plane), lambda draft: savez(draft, arrays))
+        self.journal.write(NUMBERED, self._unsaved)
+        for old in self._state(plane).parent.glob("*.npz"):
+            if old != self._state(plane):
+                old.unlink()
+        self._unsaved.clear()
+        self._saved = monotonic()
 
     def finals(self) -> Iterator[tuple[int, int]]:
         """Give ids that could not be final their last value; yield planes done of how many."""

@@ -15,7 +15,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from napari_utile.arrays.labels import classes
+from napari_utile.arrays.labels import classes, foreground
 from napari_utile.engine.blocks import Block, Blocks
 from napari_utile.errors import UserError
 from napari_utile.files import ome_zarr, tiffs
@@ -93,8 +93,7 @@ class Form:
     def encoded(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Give probabilities as they are kept: (K, Y, X), or the foreground (Y, X)."""
         if self.settings.output == "instances":
-            is_single = len(probabilities) == 1
-            probabilities = probabilities[0] if is_single else 1 - probabilities[0]
+            return foreground(probabilities)
         if self.probability_type == np.uint8:
             return np.rint(probabilities * np.float32(255)).astype(np.uint8)
         return probabilities.astype(self.probability_type, copy=False)

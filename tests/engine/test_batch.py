@@ -1,0 +1,221 @@
+"""Whole predictions of files: what comes out, of one image and of many."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+import zarr
+
+import napari_utile as utile
+from napari_utile.engine.jobs import How, predict_files
+from napari_utile.errors import UserError
+from napari_utile.events import BlockDone, ImageDone, RunStarted, TileDone, Warned
+from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.ome_zarr import open_zarr
+from napari_utile.settings import PredictSettings
+from tests.blob_model import blob_model, blobs
+
+torch.set_num_threads(1)
+
+SHAPE, TILE = (3, 60, 70), 16
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("batch")
+    blob_model().save(folder / "model")
+    write_tiff(folder / "em.tif", blobs(SHAPE))
+    return folder
+
+
+def segment(files, out, images=("em.tif",), how=None, **options):
+    settings = PredictSettings(**{"tile": TILE, "device": "cpu"} | options)
+    paths = [files / name for name in images]
+    return list(predict_files(files / "model", paths, out, settings, how=how))
+
+
+def ends(events):
+    return [event for event in events if isinstance(event, ImageDone)]
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"objects": "components", "linking": "touch", "min_size": 5, "threshold": 0.8},
+        {"objects": "components", "linking": "none", "fill_holes": 8},
+        {"linking": "overlap", "link_iou": 0.6, "min_size": 9, "fill_holes": 8},
+        {"linking": "touch", "threshold": 0.6},
+    ],
+    ids=str,
+)
+def test_objects_found_in_blocks_are_those_of_the_whole_stack(files, tmp_path, name, rule):
+    segment(files, tmp_path / name, output="instances", **rule)
+    segment(files, tmp_path / "p.zarr", output="instances")
+    likely = open_zarr(tmp_path / "p.zarr", "probabilities").read()
+    given = dict(rule)
+    method = given.pop("objects", "watershed")
+    expected = utile.instances(likely[np.newaxis], method=method, **given)
+    assert expected.max() > 2
+    np.testing.assert_array_equal(open_image(tmp_path / name).read(), expected)
+
+
+def test_every_decision_of_linking_is_in_a_table(files, tmp_path):
+    (*_, end, _) = segment(files, tmp_path / "out.zarr", output="instances")
+    labels = open_image(tmp_path / "out.zarr").read()
+    assert end.objects == labels.max() == len(np.unique(labels)) - 1
+    with (tmp_path / "out.links.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["plane"] for row in rows} == {"1", "2"}
+    for row in rows:
+        plane, below, above = (int(row[name]) for name in ("plane", "below", "above"))
+        shared = (labels[plane - 1] == below) & (labels[plane] == above)
+        if row["joined"] in ("True", "1"):
+            assert below == above and shared.sum() == int(row["overlap"])
+            union = ((labels[plane - 1] == below) | (labels[plane] == above)).sum()
+            assert float(row["iou"]) == pytest.approx(shared.sum() / union, abs=1e-3)
+        else:
+            assert below != above
+
+
+def test_nothing_is_linked_through_time(files, tmp_path):
+    pixels = blobs((2, 3, 40, 40))
+    pixels[1, 0] = pixels[0, 2]  # the same objects, one time point later
+    group = zarr.open_group(tmp_path / "movie.zarr", mode="w")
+    axes = [{"name": a, "type": "time" if a == "t" else "space"} for a in "tzyx"]
+    scale = [{"type": "scale", "scale": [1, 1, 1, 1]}]
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": [
+            {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}]}
+        ],
+    }
+    group.create_array("0", data=pixels)
+    settings = PredictSettings(output="instances", tile=TILE, device="cpu")
+    list(
+        predict_files(files / "model", [tmp_path / "movie.zarr"], tmp_path / "o.zarr", settings)
+    )
+    first, second = open_image(tmp_path / "o.zarr").read()
+    assert first.max() > 3
+    assert not np.intersect1d(first[first > 0], second[second > 0]).size
+    assert np.intersect1d(first[0][first[0] > 0], first[1][first[1] > 0]).size
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+@pytest.mark.parametrize("region", ["1:3,7:41,3:70", "0:1,16:48,32:48", "2:3,59:60,69:70"])
+def test_a_region_is_cut_out_of_the_whole(files, tmp_path, name, region):
+    segment(files, tmp_path / "whole.zarr", dtype="float32")
+    segment(files, tmp_path / name, dtype="float32", region=region)
+    where = tuple(slice(*map(int, part.split(":"))) for part in region.split(","))
+    whole, part = (open_image(tmp_path / n).read() for n in ("whole.zarr", name))
+    expected = whole[(slice(None), *where)]
+    np.testing.assert_allclose(part.reshape(expected.shape), expected, atol=1e-5)
+    if name == "out.zarr":
+        assert open_image(tmp_path / name).translate == tuple(side.start for side in where)
+
+
+def test_a_batch_has_a_table_and_goes_on(files, tmp_path):
+    for name in ("a.tif", "b.tif", "d.tif"):
+        write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
+    (tmp_path / "c.tif").write_bytes(b"")
+    (tmp_path / "model").symlink_to(files / "model")
+    names = ["a.tif", "b.tif", "c.tif", "d.tif"]
+    events = segment(tmp_path, tmp_path / "out", names, output="instances")
+    assert [end.status for end in ends(events)] == ["done", "done", "failed", "done"]
+    assert len(events[-1].failed) == 1 and "c.tif is empty" in events[-1].failed[0]
+    rows = list(csv.DictReader((tmp_path / "out" / "summary.csv").open()))
+    assert list(rows[0]) == [
+        "file",
+        "size",
+        "seconds",
+        "objects",
+        "status",
+        "result",
+        "message",
+    ]
+    assert [row["size"] for row in rows] == ["60 x 70", "60 x 70", "", "60 x 70"]
+    assert int(rows[0]["objects"]) == open_image(tmp_path / "out" / "a.zarr").read().max()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())[2]["status"] == "failed"
+    # mended, the same command does what is missing and keeps the rest
+    write_tiff(tmp_path / "c.tif", blobs(SHAPE[1:], seed=9))
+    before = (tmp_path / "out" / "a.zarr" / "zarr.json").stat().st_mtime_ns
+    events = segment(tmp_path, tmp_path / "out", names, output="instances")
+    assert [end.status for end in ends(events)] == ["kept", "kept", "done", "kept"]
+    assert ends(events)[0].objects == int(rows[0]["objects"])
+    assert (tmp_path / "out" / "a.zarr" / "zarr.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("form", ["zarr", "tif"])
+def test_a_batch_keeps_only_what_was_made_in_the_same_way(files, tmp_path, form):
+    for name in ("a.tif", "b.tif"):
+        write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
+    (tmp_path / "model").symlink_to(files / "model")
+    names = ["a.tif", "b.tif"]
+    segment(tmp_path, tmp_path / "out", names, format=form)
+    assert sorted(p.suffix for p in (tmp_path / "out").glob("[ab].*")) == [f".{form}"] * 2
+    write_tiff(tmp_path / "b.tif", blobs(SHAPE[1:], seed=7))
+    events = segment(tmp_path, tmp_path / "out", names, format=form)
+    assert [end.status for end in ends(events)] == ["kept", "failed"]
+    assert f"b.{form} exists; --overwrite replaces it" in ends(events)[1].message
+
+
+def test_parts_are_put_together_by_the_last_one(files, tmp_path):
+    out = tmp_path / "out.zarr"
+    segment(files, tmp_path / "whole.zarr", output="instances")
+    for k in (2, 3):
+        events = segment(files, out, how=How(part=(k, 3)), output="instances")
+        assert ends(events)[0].status == "part"
+        assert len([e for e in events if isinstance(e, TileDone)]) == 4 * 5
+    assert (
+        ends(segment(files, out, how=How(part=(1, 3)), output="instances"))[0].status == "done"
+    )
+    there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
+    np.testing.assert_array_equal(there, back)
+    again = ends(segment(files, out, how=How(part=(2, 3)), output="instances"))[0]
+    assert again.status == "kept" and again.objects == back.max()
+
+
+def test_what_it_takes_is_said_before(files, tmp_path):
+    how = How(dry_run=True)
+    events = segment(files, tmp_path / "out.zarr", how=how, output="instances")
+    (started,) = [event for event in events if isinstance(event, RunStarted)]
+    facts = started.facts
+    assert facts["blocks"] == 3 * 4 * 5
+    assert facts["block"] == "16 x 16"
+    assert facts["disk"].startswith(f"up to {5 * np.prod(SHAPE) / 1000:.3g} kB of ")
+    assert facts["memory"].startswith("about ") and facts["time"].startswith("about ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_stages_are_told_in_their_order(files, tmp_path):
+    events = segment(files, tmp_path / "out.zarr", output="instances")
+    stages = [e.stage for e in events if isinstance(e, BlockDone)]
+    assert stages.count("objects") == 3 * 4 * 5
+    assert stages.count("numbers") == 3
+    assert stages[-1] == "pyramid"
+    last = {e.stage: e for e in events if isinstance(e, BlockDone)}
+    assert all(event.done == event.total for event in last.values())
+
+
+def test_several_images_are_no_single_file(files, tmp_path):
+    with pytest.raises(UserError, match=r"out\.zarr is one file, and there are 2 images"):
+        segment(files, tmp_path / "out.zarr", ["em.tif", "em.tif"])
+
+
+@pytest.mark.parametrize(("name", "form"), [("p.zarr", "tif"), ("p.tif", "zarr")])
+def test_a_name_that_does_not_fit_the_format_is_refused(files, tmp_path, name, form):
+    with pytest.raises(UserError, match=rf"end the name in \.{form}"):
+        segment(files, tmp_path / name, format=form)
+
+
+def test_pixels_that_are_no_numbers_are_told_once_a_slice(files, tmp_path):
+    pixels = blobs(SHAPE).astype(np.float32)
+    pixels[1, 20, 30] = np.nan
+    write_tiff(tmp_path / "em.tif", pixels)
+    (tmp_path / "model").symlink_to(files / "model")
+    events = segment(tmp_path, tmp_path / "out.zarr")
+    (warning,) = [event.message for event in events if isinstance(event, Warned)]
+    assert "Slice 1 of em.tif has pixels that are NaN or infinite" in warning
