@@ -10,8 +10,10 @@ import zarr
 
 import napari_utile as utile
 from napari_utile.engine.jobs import How, predict_files
+from napari_utile.engine.segmentation import Segmentation
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, RunStarted, TileDone, Warned
+from napari_utile.files import ome_zarr
 from napari_utile.files.images import open_image, write_tiff
 from napari_utile.files.ome_zarr import open_zarr
 from napari_utile.settings import PredictSettings
@@ -176,6 +178,33 @@ def test_parts_are_put_together_by_the_last_one(files, tmp_path):
     np.testing.assert_array_equal(there, back)
     again = ends(segment(files, out, how=How(part=(2, 3)), output="instances"))[0]
     assert again.status == "kept" and again.objects == back.max()
+
+
+def test_a_part_never_removes_what_others_have_done(files, tmp_path):
+    segment(files, tmp_path / "out.zarr", how=How(part=(1, 2)))
+    with pytest.raises(UserError, match=r"out\.zarr exists, and one part must not remove"):
+        segment(files, tmp_path / "out.zarr", how=How(part=(2, 2), overwrite=True))
+    segment(files, tmp_path / "out.zarr", how=How(part=(2, 2)))
+    assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
+
+
+def test_whatever_goes_wrong_with_one_image_the_others_are_done(files, tmp_path, monkeypatch):
+    for name in ("a.tif", "b.tif"):
+        write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
+    (tmp_path / "model").symlink_to(files / "model")
+    compute = Segmentation.compute
+
+    def odd(self, number, plane):
+        if self.name == "a.tif":
+            raise ZeroDivisionError("an odd image\nwith many words")
+        return compute(self, number, plane)
+
+    monkeypatch.setattr(Segmentation, "compute", odd)
+    events = segment(tmp_path, tmp_path / "out", ["a.tif", "b.tif"])
+    assert [(end.status, end.message) for end in ends(events)] == [
+        ("failed", "an odd image"),
+        ("done", ""),
+    ]
 
 
 def test_what_it_takes_is_said_before(files, tmp_path):

@@ -181,11 +181,11 @@ class Batch:
                 if kept is not None:
                     return ended("kept", shape=made.blocks.shape, objects=kept.get("objects"))
                 status, facts = yield from self._fill(made)
-        except UserError as error:
+        except Exception as error:  # whatever it is, the other images may be without it
             if self.is_alone:
                 raise
-            yield Warned(message=f"{image} is left out: {error}")
-            return ended("failed", message=str(error))
+            yield Warned(message=f"{image} is left out: {first_line(error)}")
+            return ended("failed", message=first_line(error))
         return ended(status, shape=made.blocks.shape, **facts)
 
     def planned(self, image: Path | str, result: Path) -> Segmentation:
@@ -216,6 +216,11 @@ class Batch:
         ):
             raise UserError(
                 f"{result}: several processes cannot share a TIFF; name a .zarr instead."
+            )
+        if self.how.part and overwrite and result.exists():
+            raise UserError(
+                f"{result} exists, and one part must not remove what others have done: remove "
+                "it yourself, and start all parts without --overwrite."
             )
         if begun is None or not self.how.resume:
             check_result(result, made.stack, overwrite)

@@ -40,7 +40,7 @@ def predict(
     Parameters
     ----------
     model : Model
-        Its network is moved to the device.
+        It stays as it is; what predicts is a copy, on the device.
     stack : Stack
         Read lazily, a tile at a time.
     target : array-like, shape (K, *stack.shape)
