@@ -1,3 +1,4 @@
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -242,12 +243,58 @@ def test_a_large_tiff_is_a_bigtiff_that_takes_room_only_where_it_is_written(tmp_
         assert tif.is_bigtiff
 
 
+@pytest.mark.parametrize(
+    ("axes", "shape"),
+    [
+        ("yx", (1, 20, 30)),  # one map
+        ("zyx", (1, 20, 30)),
+        ("zyx", (2, 1, 20, 30)),
+        ("tzyx", (3, 1, 20, 30)),
+        ("yx", (1, 30)),
+        ("yx", (1, 1)),
+    ],
+)
+def test_axes_of_length_one_come_back(tmp_path, axes, shape):
+    like = Stack(np.zeros(shape[-len(axes) :], np.uint8), axes)
+    made = create_tiff(tmp_path / "r.tif", shape, np.float32, like)
+    array = reopen_tiff(tmp_path / "r.tif", shape, np.float32)
+    assert (array.offset, array.shape, array.dtype) == (made.offset, shape, np.float32)
+    array[(slice(None),) * len(shape)] = 0.5
+    assert (tifffile.imread(tmp_path / "r.tif") == 0.5).all()
+
+
 def test_what_is_no_unfinished_tiff_is_not_gone_on_with(tiff, tmp_path):
     compressed = tiff(compression="zlib")
     (tmp_path / "empty.tif").touch()
+    words = "cannot be gone on with: .*; --overwrite begins anew"
     for path in (compressed, tmp_path / "empty.tif", tmp_path / "none.tif"):
-        with pytest.raises(UserError, match=f"{path.name} is no TIFF that can be gone on"):
-            reopen_tiff(path)
+        with pytest.raises(UserError, match=f"{path.name} {words}"):
+            reopen_tiff(path, VOLUME.shape, np.uint8)
+    with pytest.raises(UserError, match=f"none.tif {words.replace('.*', 'it is not there')}"):
+        reopen_tiff(tmp_path / "none.tif")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((4, 64, 48), "u1"), ((5, 48, 64), "u1"), ((5, 1, 64, 48), "u2"), ((64, 48), "u1")],
+)
+def test_a_tiff_of_another_shape_or_type_is_not_gone_on_with(tiff, shape, dtype):
+    path = tiff()
+    assert reopen_tiff(path, VOLUME.shape, "u1").shape == VOLUME.shape
+    with pytest.raises(UserError, match="it is another TIFF, not one of "):
+        reopen_tiff(path, shape, dtype)
+
+
+@pytest.mark.parametrize("z", [1, 5])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.7, 0.97])
+def test_an_unfinished_tiff_that_was_cut_off_is_left_as_it_is(tmp_path, z, share):
+    path, shape = tmp_path / "r.tif", (z, 64, 48)
+    create_tiff(path, shape, np.uint8, Stack(np.zeros(shape, np.uint8), "zyx"))
+    length = int(share * path.stat().st_size)
+    os.truncate(path, length)
+    with pytest.raises(UserError, match=r"cannot be gone on with: it is .*cut off"):
+        reopen_tiff(path, shape, np.uint8)
+    assert path.stat().st_size == length
 
 
 @pytest.mark.parametrize("how", [{}, {"compression": "zlib"}, {"tile": (16, 16)}])

@@ -178,19 +178,49 @@ def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stac
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
 
 
-def reopen_tiff(path: Path | str) -> FileArray:
+def reopen_tiff(
+    path: Path | str, shape: tuple[int, ...] | None = None, dtype: Any = None
+) -> FileArray:
     """Open what `create_tiff` made to go on writing it.
+
+    Parameters
+    ----------
+    path : path
+    shape, dtype : tuple of int, dtype
+        As they were given to `create_tiff`: a TIFF does not keep axes of length 1.
 
     Raises
     ------
     UserError
-        If it is no such file, or was not made to its end.
+        If it is not there, was not made to its end, or is another one.
     """
+    path = Path(path)
     try:
-        mapped = tifffile.memmap(path, series=0, mode="r+")
-    except (OSError, ValueError, IndexError, tifffile.TiffFileError) as error:
-        raise UserError(f"{path} is no TIFF that can be gone on with ({error}).") from error
-    return FileArray.of(mapped)
+        with _complaints() as complaints, tifffile.TiffFile(path) as tif:
+            series, there = tif.series[0], tif.filehandle.size
+            kind, offset = np.dtype(tif.byteorder + series.dtype.char), series.dataoffset
+            found, size = series.shape, series.nbytes
+    except FileNotFoundError:
+        raise _lost(path, "it is not there") from None
+    except PermissionError:
+        raise _lost(path, "it may not be read") from None
+    except Exception as error:  # what is no TIFF raises whatever stumbles over it
+        raise _lost(path, "it is no TIFF, or was cut off") from error
+    if complaints or (offset is not None and offset + size > there):
+        raise _lost(path, "it is cut off")
+    shape, wanted = found if shape is None else shape, np.dtype(dtype or kind)
+    if offset is None or (_long(found), kind) != (_long(shape), wanted):
+        raise _lost(path, f"it is another TIFF, not one of {shape} {wanted}")
+    return FileArray(str(path.absolute()), offset, shape, wanted)
+
+
+def _lost(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} cannot be gone on with: {reason}; --overwrite begins anew.")
+
+
+def _long(shape: tuple[int, ...]) -> list[int]:
+    """Leave out axes of length 1."""
+    return [n for n in shape if n > 1]
 
 
 def partial_name(path: Path | str) -> Path:
