@@ -1,5 +1,6 @@
 """What is done of a result, written down so that it outlives its process."""
 
+import os
 import subprocess
 import sys
 
@@ -74,6 +75,43 @@ def test_a_plan_that_cannot_be_read_is_none(work):
     assert work.plan == {}
     (work / "plan.json").write_text("[]")
     assert work.plan == {}
+
+
+@pytest.fixture
+def tiff(tmp_path):
+    """The folder of a result that cannot hold what is known of it, and its unfinished file."""
+    partial = tmp_path / "cells.partial.tif"
+    partial.write_bytes(b"pixels")
+    return WorkFolder(tmp_path / "cells.tif"), partial
+
+
+def test_what_is_known_of_a_file_is_known_when_it_has_its_name(tiff):
+    work, partial = tiff
+    work.finish({"objects": 3}, of=partial)
+    assert work.finished == {}  # it was killed before it was renamed
+    partial.rename(work.result)
+    assert work.finished == {"objects": 3}
+    work.clear()
+    assert work.finished == {"objects": 3}
+    work.finish({"objects": 4})
+    assert work.finished == {"objects": 4}
+    work.begin({"format": 1})
+    assert work.finished == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "later"), [(b"others", 1), (b"longer pixels", 0), (None, 0)]
+)
+def test_nothing_is_known_of_a_file_that_took_its_place(tiff, content, later):
+    work, partial = tiff
+    work.finish({"objects": 3}, of=partial)
+    partial.rename(work.result)
+    when = work.result.stat().st_mtime_ns
+    work.result.unlink()
+    if content:
+        work.result.write_bytes(content)
+        os.utime(work.result, ns=(when, when + later * 1000))
+    assert work.finished == {}
 
 
 HOLDER = """

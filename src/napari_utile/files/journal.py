@@ -47,16 +47,31 @@ class WorkFolder:
 
     @property
     def finished(self) -> dict[str, Any]:
-        """What is known of a result that is complete and cannot hold it itself."""
-        return _read(self / FINISHED)
+        """What is known of a result that is complete and cannot hold it itself.
 
-    def finish(self, facts: dict[str, Any]) -> None:
-        """Write down what is known of a complete result."""
+        Empty if another file has taken its place since.
+        """
+        facts = _read(self / FINISHED)
+        file = facts.pop("file", None)
+        return facts if file is None or file == _state(self.result) else {}
+
+    def finish(self, facts: dict[str, Any], of: Path | None = None) -> None:
+        """Write down what is known of a complete result.
+
+        Parameters
+        ----------
+        facts : dict of plain JSON types
+        of : Path, optional
+            The file that it is told by, if it has yet to be renamed to the result.
+        """
+        if file := _state(of or self.result):
+            facts = facts | {"file": file}
         atomic_write(self / FINISHED, (json.dumps(facts, indent=2) + "\n").encode())
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Give up what is here of another result, and write down what is begun."""
         self.clear()
+        (self / FINISHED).unlink(missing_ok=True)
         atomic_write(self / PLAN, (json.dumps(plan, indent=2) + "\n").encode())
 
     def clear(self) -> None:
@@ -67,7 +82,7 @@ class WorkFolder:
         for path in self.path.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.suffix not in (".lock", ".holder"):
+            elif path.suffix not in (".lock", ".holder") and path.name != FINISHED:
                 path.unlink()
         if not any(path.suffix != ".lock" for path in self.path.iterdir()):
             shutil.rmtree(self.path)
@@ -136,6 +151,15 @@ class Journal:
     def close(self) -> None:
         """Write no more."""
         self._file.close()
+
+
+def _state(file: Path) -> dict[str, int]:
+    """Give what changes when a file is written; renaming keeps it."""
+    try:
+        status = file.stat()
+    except OSError:
+        return {}
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def _read(path: Path) -> dict[str, Any]:
