@@ -22,6 +22,7 @@ from napari_utile.events import (
     RunStarted,
     StepDone,
     TileDone,
+    Waiting,
     Warned,
     parse_event,
 )
@@ -44,6 +45,7 @@ EVENTS = [
     ImageDone(image="x", out="x.zarr", status="failed", shape=(4, 9), message="is empty"),
     CandidateStarted(network="unet", seed=1, number=1, total=2, out="cmp/unet-1"),
     CandidateDone(network="unet", seed=1, row={"iou": 0.5}),
+    Waiting(message="no worker is left"),
     Warned(message="zwei\nZeilen, \u2028 und µm"),
     RunFailed(message="no", user=True),
     RunDone(out="run", seconds=1.0, stopped=True, failed=("a.tif: is empty.",)),

@@ -174,6 +174,8 @@ class Predict(_Run, PredictSettings):
 
         if self.part and (self.scheduler or self.workers):
             raise UserError("--part and --scheduler or --workers share out the work: give one.")
+        if self.job and not self.events:
+            raise UserError("--job is of use with --events only.")
         how = How(
             overwrite=self.overwrite,
             resume=self.resume,
@@ -184,8 +186,10 @@ class Predict(_Run, PredictSettings):
         )
         run = predict_files(self.model, self.image, self.out, options, how=how)
         if self.dry_run and not self.events:
-            started = next(event for event in run if isinstance(event, RunStarted))
-            print_facts(started.facts, self.json_)
+            for event in run:
+                print_warning(event)
+                if isinstance(event, RunStarted):
+                    print_facts(event.facts, self.json_)
             return DONE
         return report(run, self.events, self.json_, self.job)
 

@@ -35,6 +35,7 @@ from napari_utile.events import (
     RunStarted,
     StepDone,
     TileDone,
+    Waiting,
     Warned,
 )
 from napari_utile.files.job_folders import JobFolder
@@ -266,7 +267,7 @@ class Display:
                 verb = "stopped" if event.stopped else "done"
                 more = "; the same command goes on" if event.stopped and self.goes_on else ""
                 self._say(f"{verb} after {clock(event.seconds)}: {event.out}{more}")
-            case PreviewReady() | BlockDone():
+            case PreviewReady() | BlockDone() | Waiting():
                 pass
 
     def stopping(self) -> None:

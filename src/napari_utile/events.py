@@ -132,6 +132,13 @@ class CandidateDone(_Event):
     row: dict[str, int | float] = Field(description="Scores, parameters, steps and seconds")
 
 
+class Waiting(_Event):
+    """Nothing has come yet. Whoever wants to end the run can do so now."""
+
+    event: Literal["Waiting"] = "Waiting"
+    message: str = Field("", description="For what, if it takes unusually long")
+
+
 class Warned(_Event):
     """Something did not go as asked; work goes on."""
 
@@ -169,6 +176,7 @@ Event = (
     | ImageDone
     | CandidateStarted
     | CandidateDone
+    | Waiting
     | Warned
     | RunFailed
     | RunDone

@@ -9,6 +9,8 @@ import torch
 import zarr
 
 import napari_utile as utile
+from napari_utile.engine import objects
+from napari_utile.engine.batch import Batch
 from napari_utile.engine.jobs import How, predict_files
 from napari_utile.engine.segmentation import Segmentation
 from napari_utile.errors import UserError
@@ -69,7 +71,7 @@ def test_every_decision_of_linking_is_in_a_table(files, tmp_path):
     (*_, end, _) = segment(files, tmp_path / "out.zarr", output="instances")
     labels = open_image(tmp_path / "out.zarr").read()
     assert end.objects == labels.max() == len(np.unique(labels)) - 1
-    with (tmp_path / "out.links.csv").open() as file:
+    with (tmp_path / "out.zarr.links.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {row["plane"] for row in rows} == {"1", "2"}
     for row in rows:
@@ -182,7 +184,7 @@ def test_parts_are_put_together_by_the_last_one(files, tmp_path):
 
 def test_a_part_never_removes_what_others_have_done(files, tmp_path):
     segment(files, tmp_path / "out.zarr", how=How(part=(1, 2)))
-    with pytest.raises(UserError, match=r"out\.zarr exists, and one part must not remove"):
+    with pytest.raises(UserError, match=r"out\.zarr is there, and one part must not remove"):
         segment(files, tmp_path / "out.zarr", how=How(part=(2, 2), overwrite=True))
     segment(files, tmp_path / "out.zarr", how=How(part=(2, 2)))
     assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
@@ -207,6 +209,207 @@ def test_whatever_goes_wrong_with_one_image_the_others_are_done(files, tmp_path,
     ]
 
 
+def stopped(files, out, count=7, **options):
+    """A result that was begun and stopped."""
+    settings = PredictSettings(**{"tile": TILE, "device": "cpu"} | options)
+    run = predict_files(files / "model", [files / "em.tif"], out, settings)
+    for event in run:
+        if isinstance(event, TileDone) and event.done == count:
+            break
+    run.close()
+
+
+def test_a_part_cuts_the_result_as_another_has_begun_it(files, tmp_path, monkeypatch):
+    segment(files, tmp_path / "whole.zarr", tile=32)
+    decide, begun = Batch.decide, []
+
+    def while_another_begins(self, made):
+        if not begun:  # between its first look and the lock
+            begun.append(1)
+            segment(files, made.result, how=How(part=(1, 2)), tile=32)
+        return decide(self, made)
+
+    monkeypatch.setattr(Batch, "decide", while_another_begins)
+    segment(files, tmp_path / "out.zarr", how=How(part=(2, 2)), tile=16)
+    there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
+    np.testing.assert_array_equal(there, back)
+    assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_image_that_has_the_name_of_an_unfinished_result_is_kept(files, tmp_path, overwrite):
+    write_tiff(tmp_path / "out.partial.tif", blobs(SHAPE))
+    (tmp_path / "model").symlink_to(files / "model")
+    how = How(overwrite=overwrite)
+    with pytest.raises(UserError, match=r"out\.partial\.tif is the image itself"):
+        segment(tmp_path, tmp_path / "out.tif", ["out.partial.tif"], how=how)
+    np.testing.assert_array_equal(open_image(tmp_path / "out.partial.tif").read(), blobs(SHAPE))
+
+
+def test_an_unfinished_tiff_is_not_replaced_unasked(files, tmp_path):
+    stopped(files, tmp_path / "out.tif")
+    with pytest.raises(UserError, match=r"out\.partial\.tif exists; --overwrite replaces it"):
+        segment(files, tmp_path / "out.tif", how=How(resume=False))
+
+
+def test_what_is_there_stays_until_the_new_one_can_be_made(files, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_utile.engine.cluster.PATIENCE", 1)
+    segment(files, tmp_path / "out.zarr")
+    before = open_image(tmp_path / "out.zarr").read()
+    how = How(overwrite=True, scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"No scheduler answers|pip install"):
+        segment(files, tmp_path / "out.zarr", how=how)
+    np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").read(), before)
+
+
+def test_a_slice_that_cannot_be_numbered_is_numbered_the_next_time(
+    files, tmp_path, monkeypatch
+):
+    segment(files, tmp_path / "whole.zarr", output="instances", linking="none")
+    monkeypatch.setattr(objects, "SECONDS", -1)
+    number = objects.Objects.number
+
+    def torn(self, plane):
+        if plane == 1:
+            raise OSError("torn")
+        number(self, plane)
+
+    monkeypatch.setattr(objects.Objects, "number", torn)
+    with pytest.raises(OSError, match="torn"):
+        segment(files, tmp_path / "out.zarr", output="instances", linking="none")
+    monkeypatch.undo()
+    segment(files, tmp_path / "out.zarr", output="instances", linking="none")
+    there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
+    np.testing.assert_array_equal(there, back)
+
+
+def test_objects_that_touch_are_counted_once(files, tmp_path):
+    how = {"objects": "components", "linking": "touch", "threshold": 0.8}
+    (*_, end, _) = segment(files, tmp_path / "out.zarr", output="instances", **how)
+    assert end.objects == open_image(tmp_path / "out.zarr").read().max()
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_who_removes_an_unfinished_result_begins_anew(files, tmp_path, name):
+    stopped(files, tmp_path / name)
+    (tmp_path / "out.partial.tif").unlink(missing_ok=True)
+    ome_zarr.remove(tmp_path / "out.zarr")
+    events = segment(files, tmp_path / name)
+    assert len([e for e in events if isinstance(e, TileDone)]) == 3 * 4 * 5
+    assert ends(events)[0].status == "done"
+
+
+def test_a_death_just_before_a_tiff_has_its_name_is_gone_on_from(files, tmp_path, monkeypatch):
+    def dies(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_utile.files.tiffs.finish_tiff", dies)
+    with pytest.raises(KeyboardInterrupt):
+        segment(files, tmp_path / "out.tif")
+    monkeypatch.undo()
+    assert ends(segment(files, tmp_path / "out.tif"))[0].status == "done"
+    assert open_image(tmp_path / "out.tif").read().any()
+
+
+def test_a_plan_of_another_version_is_not_gone_on_with(files, tmp_path):
+    stopped(files, tmp_path / "out.zarr")
+    plan = tmp_path / ".out.zarr.utile" / "plan.json"
+    plan.write_text(plan.read_text().replace('"tile": "auto"', '"tile": 16'))
+    text = json.loads(plan.read_text())
+    text["settings"]["an_option_to_come"] = 1
+    plan.write_text(json.dumps(text))
+    with pytest.raises(UserError, match=r"out\.zarr exists; --overwrite replaces it"):
+        segment(files, tmp_path / "out.zarr")
+
+
+@pytest.mark.parametrize(
+    ("begun", "again"),
+    [
+        ({}, {"min_size": 9, "linking": "none", "threshold": 0.7}),
+        ({"output": "instances"}, {"output": "instances", "dtype": "float16"}),
+        ({"region": "0:3,0:60,0:70"}, {}),
+        ({"device": "auto"}, {"device": "cpu"}),
+        (
+            {"output": "instances", "linking": "none"},
+            {"output": "instances", "linking": "none", "link_iou": 0.9},
+        ),
+    ],
+    ids=str,
+)
+def test_settings_without_influence_may_change(files, tmp_path, begun, again):
+    stopped(files, tmp_path / "out.zarr", **begun)
+    events = segment(files, tmp_path / "out.zarr", **again)
+    assert ends(events)[0].status == "done"
+    assert len([e for e in events if isinstance(e, TileDone)]) <= 3 * 4 * 5 - 7
+
+
+def test_one_image_in_a_folder_is_a_batch_of_one(files, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "model").symlink_to(files / "model")
+    for name in ("a.tif", "b.tif"):
+        write_tiff(tmp_path / "images" / name, blobs(SHAPE[1:], seed=ord(name[0])))
+        events = segment(tmp_path, tmp_path / "out", ["images"])
+    assert [end.status for end in ends(events)] == ["kept", "done"]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.zarr")) == [
+        "a.zarr",
+        "b.zarr",
+    ]
+
+
+def test_results_beside_the_images_are_no_images(files, tmp_path):
+    (tmp_path / "model").symlink_to(files / "model")
+    for name in ("a.tif", "b.tif"):
+        write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
+    for status in ("done", "kept"):
+        events = segment(tmp_path, tmp_path, ["."])
+        assert [end.status for end in ends(events)] == [status] * 2
+
+
+def test_a_folder_of_results_is_no_result(files, tmp_path):
+    segment(files, tmp_path / "out")
+    (tmp_path / "model").symlink_to(files / "model")
+    for name in ("a.tif", "b.tif"):
+        write_tiff(tmp_path / name, blobs(SHAPE[1:]))
+    with pytest.raises(
+        UserError, match=r"out is one file, and the results of 2 images are a fo"
+    ):
+        segment(tmp_path, tmp_path / "out", ["a.tif", "b.tif"])
+
+
+def test_a_dry_run_counts_what_is_missing_and_names_what_is_bad(files, tmp_path):
+    (tmp_path / "model").symlink_to(files / "model")
+    for name in ("a.tif", "b.tif"):
+        write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
+    (tmp_path / "c.tif").write_bytes(b"")
+    segment(tmp_path, tmp_path / "out", ["a.tif", "c.tif"])
+    names = ["a.tif", "b.tif", "c.tif"]
+    events = segment(tmp_path, tmp_path / "out", names, how=How(dry_run=True))
+    assert events[0].facts["blocks"] == 4 * 5
+    assert [e.message for e in events if isinstance(e, Warned)] == [
+        f"{tmp_path}/c.tif will be left out: {tmp_path}/c.tif is empty."
+    ]
+
+
+def test_links_go_when_their_result_does(files, tmp_path):
+    segment(files, tmp_path / "out.zarr", output="instances")
+    assert (tmp_path / "out.zarr.links.csv").exists()
+    segment(
+        files,
+        tmp_path / "out.zarr",
+        how=How(overwrite=True),
+        output="instances",
+        linking="none",
+    )
+    assert not (tmp_path / "out.zarr.links.csv").exists()
+
+
+def test_a_tiff_has_no_half_floats(files, tmp_path):
+    with pytest.raises(
+        UserError, match=r"out\.tif: a TIFF has no float16; choose --dtype float32"
+    ):
+        segment(files, tmp_path / "out.tif", dtype="float16")
+
+
 def test_what_it_takes_is_said_before(files, tmp_path):
     how = How(dry_run=True)
     events = segment(files, tmp_path / "out.zarr", how=how, output="instances")
@@ -214,7 +417,9 @@ def test_what_it_takes_is_said_before(files, tmp_path):
     facts = started.facts
     assert facts["blocks"] == 3 * 4 * 5
     assert facts["block"] == "16 x 16"
-    assert facts["disk"].startswith(f"up to {5 * np.prod(SHAPE) / 1000:.3g} kB of ")
+    assert facts["disk"].startswith(
+        f"up to {(5 * 4 / 3 + 4) * np.prod(SHAPE) / 1000:.3g} kB of "
+    )
     assert facts["memory"].startswith("about ") and facts["time"].startswith("about ")
     assert not list(tmp_path.iterdir())
 
@@ -230,7 +435,9 @@ def test_the_stages_are_told_in_their_order(files, tmp_path):
 
 
 def test_several_images_are_no_single_file(files, tmp_path):
-    with pytest.raises(UserError, match=r"out\.zarr is one file, and there are 2 images"):
+    with pytest.raises(
+        UserError, match=r"out\.zarr is one file, and the results of 2 images are a folder"
+    ):
         segment(files, tmp_path / "out.zarr", ["em.tif", "em.tif"])
 
 

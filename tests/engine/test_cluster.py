@@ -9,7 +9,7 @@ import torch
 
 from napari_utile.engine.jobs import How, predict_files
 from napari_utile.errors import UserError
-from napari_utile.events import BlockDone, ImageDone, TileDone
+from napari_utile.events import BlockDone, ImageDone, TileDone, Waiting
 from napari_utile.files.images import open_image, write_tiff
 from napari_utile.settings import PredictSettings
 from tests.blob_model import blob_model, blobs
@@ -100,6 +100,22 @@ def test_workers_of_ones_own_are_started_and_ended(files, tmp_path):
     (end,) = [event for event in events if isinstance(event, ImageDone)]
     assert end.status == "done"
     assert_same(files, tmp_path / "out.zarr")
+
+
+def test_a_run_without_workers_waits_and_can_be_stopped(files, tmp_path):
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        run = segment(files, tmp_path / "out.zarr", scheduler=cluster.scheduler_address)
+        tiles = 0
+        for event in run:
+            tiles += isinstance(event, TileDone)
+            if tiles == 3:
+                cluster.scale(0)
+            if isinstance(event, Waiting) and event.message:
+                break
+        assert event.message == "No worker is left; waiting for one."
+        run.close()
 
 
 def test_a_scheduler_that_does_not_answer_is_named(files, tmp_path, monkeypatch):

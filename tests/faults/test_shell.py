@@ -265,7 +265,7 @@ def test_fault_10_several_images_do_not_fit_into_one_file(refused, trained, tmp_
         (tmp_path / f"{name}.tif").write_bytes((trained / "em.tif").read_bytes())
     for out in ("out.zarr", "out.tif"):
         line = refused("predict", trained / "run", tmp_path, "--out", tmp_path / out)
-        assert f"{out} is one file, and there are 2 images: name a folder" in line
+        assert f"{out} is one file, and the results of 2 images are a folder" in line
 
 
 # 12: outputs

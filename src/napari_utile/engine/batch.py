@@ -5,17 +5,19 @@ import io
 import json
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+import numpy as np
 
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
-from napari_utile.engine.estimate import estimate
+from napari_utile.engine.estimate import Facts, estimate
 from napari_utile.engine.model import Model, load_model
 from napari_utile.engine.objects import Objects
-from napari_utile.engine.outputs import TIFF, check_result
+from napari_utile.engine.outputs import TIFF, TiffOutput, check_result
 from napari_utile.engine.prediction import how_far
 from napari_utile.engine.segmentation import (
     NETWORK,
@@ -30,10 +32,14 @@ from napari_utile.engine.stages import network as through_network
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunStarted, Warned
 from napari_utile.files.images import SUFFIXES, expand
-from napari_utile.files.journal import Journal
+from napari_utile.files.journal import Journal, WorkFolder
 from napari_utile.files.names import name_of
+from napari_utile.files.ome_zarr import is_zarr, provenance
 from napari_utile.files.runs import atomic_write, check_free
 from napari_utile.settings import PredictSettings
+
+RESULTS = {".zarr", *TIFF}
+"""How the name of a single result ends."""
 
 
 @dataclass(frozen=True)
@@ -110,32 +116,37 @@ def predict_files(
     began = monotonic()
     settings, how = settings or PredictSettings(), how or How()
     how = replace(how, overwrite=overwrite or how.overwrite)
-    loaded, paths = load_model(model), expand(images)
-    results = result_of_each(paths, Path(out), settings.format)
-    run = Batch(loaded, Path(model), settings, how, is_alone=len(paths) == 1)
-    device = choose_device(settings.device)
-    facts: dict[str, str | int | float] = {
-        "model": str(model), "images": len(paths), "output": settings.output,
-    }  # fmt: skip
-    if run.is_alone or how.dry_run:
-        jobs = [run.planned(*pair) for pair in zip(paths, results, strict=True)]
-        for made in jobs:
-            run.decide(made)
-        facts |= estimate(jobs, always=how.dry_run)
-    yield RunStarted(
-        job="predict",
-        out=str(out),
-        device=describe(device, autocast_dtype(device, settings.precision, training=False)),
-        facts=facts,
+    out, loaded, paths = (
+        Path(out),
+        load_model(model),
+        without_results(expand(images), Path(out)),
     )
-    if settings.device == "auto" and (reason := unused_gpu()):
-        yield Warned(message=reason)
-    ends: list[ImageDone] = []
-    for path, result in zip(paths, [] if how.dry_run else results, strict=False):
-        ends.append((yield from run.image(path, result)))
-        yield ends[-1]
-        if not run.is_alone:
-            write_summary(Path(out), ends)
+    is_alone = len(paths) == 1 and (
+        out.suffix.lower() in RESULTS or str(images[0]) == str(paths[0])
+    )
+    results = result_of_each(paths, out, settings.format, is_alone)
+    device = choose_device(settings.device)
+    facts: Facts = {"model": str(model), "images": len(paths), "output": settings.output}
+    doubts, ends = [], list[ImageDone]()
+    with Batch(loaded, Path(model), settings, how, is_alone) as run:
+        if is_alone or how.dry_run:
+            foreseen, doubts = run.foreseen(paths, results)
+            facts |= foreseen
+        yield RunStarted(
+            job="predict",
+            out=str(out),
+            device=describe(device, autocast_dtype(device, settings.precision, training=False)),
+            facts=facts,
+        )
+        for doubt in doubts:
+            yield Warned(message=doubt)
+        if settings.device == "auto" and (reason := unused_gpu()):
+            yield Warned(message=reason)
+        for path, result in zip(paths, [] if how.dry_run else results, strict=False):
+            ends.append((yield from run.image(path, result)))
+            yield ends[-1]
+            if not is_alone:
+                write_summary(out, ends)
     failed = [end for end in ends if end.status in ("failed", "incomplete")]
     yield RunDone(
         out=str(out),
@@ -163,30 +174,71 @@ class Batch:
     ):
         self.model, self.path, self.settings, self.how = model, path, settings, how
         self.is_alone = is_alone
+        self._held = ExitStack()
+        self._client: Any = None
+
+    def __enter__(self) -> Self:
+        """Reach the workers, if others shall compute; nothing is begun before they answer."""
+        if (self.how.scheduler or self.how.workers) and not self.how.dry_run:
+            from napari_utile.engine.cluster import connected
+
+            self._client = connected(self._held, self.how.scheduler, self.how.workers)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    def foreseen(
+        self, paths: Sequence[Path | str], results: Sequence[Path]
+    ) -> tuple[Facts, list[str]]:
+        """Say what it will take to do what is missing, and which images cannot be done."""
+        jobs, doubts = [], []
+        for path, result in zip(paths, results, strict=True):
+            try:
+                made = self.planned(path, result)
+                if self.decide(made) != "keep":
+                    jobs.append(made)
+            except UserError as error:
+                if self.is_alone:
+                    raise
+                doubts.append(f"{path} will be left out: {error}")
+        return estimate(jobs, always=self.how.dry_run), doubts
 
     def image(self, image: Path | str, result: Path) -> Generator[Event, None, ImageDone]:
         """Segment one image; say how it ended."""
         began = monotonic()
 
         def ended(status: Any, **facts: Any) -> ImageDone:
-            seconds = monotonic() - began
+            seconds = facts.pop("seconds", monotonic() - began)
             return ImageDone(
                 image=str(image), out=str(result), status=status, seconds=seconds, **facts
             )
 
         try:
-            made = self.planned(image, result)
-            with made.work.held(self.how.part):
+            with WorkFolder(result).held(self.how.part):
+                made = yield from self._looked_at(image, result)
                 kept = self._open(made)
                 if kept is not None:
-                    return ended("kept", shape=made.blocks.shape, objects=kept.get("objects"))
-                status, facts = yield from self._fill(made)
+                    return ended("kept", shape=made.blocks.shape, **known(kept))
+                status, facts = yield from self._fill(made, began)
         except Exception as error:  # whatever it is, the other images may be without it
             if self.is_alone:
                 raise
             yield Warned(message=f"{image} is left out: {first_line(error)}")
             return ended("failed", message=first_line(error))
         return ended(status, shape=made.blocks.shape, **facts)
+
+    def _looked_at(
+        self, image: Path | str, result: Path
+    ) -> Generator[Event, None, Segmentation]:
+        """Look at everything that may be wrong, before anything that is there is given up."""
+        made = self.planned(image, result)
+        with suppress(UserError):  # a slice that cannot be read is told when its turn comes
+            if far := how_far(self.model, made.stack):
+                yield Warned(message=far)
+        if not self._client:
+            made.connect()
+        return made
 
     def planned(self, image: Path | str, result: Path) -> Segmentation:
         """Look at an image and at what is there of its result."""
@@ -210,21 +262,12 @@ class Batch:
         is_again = self.how.part or not self.is_alone
         if finished and is_again and not overwrite and not finished.differences(made.plan):
             return "keep"
+        refuse_what_cannot_be(made, self.how)
         begun = None if finished or overwrite else Plan.read(made.work.plan)
-        if result.suffix.lower() in TIFF and (
-            self.how.part or self.how.scheduler or self.how.workers
-        ):
-            raise UserError(
-                f"{result}: several processes cannot share a TIFF; name a .zarr instead."
-            )
-        if self.how.part and overwrite and result.exists():
-            raise UserError(
-                f"{result} exists, and one part must not remove what others have done: remove "
-                "it yourself, and start all parts without --overwrite."
-            )
         if begun is None or not self.how.resume:
             check_result(result, made.stack, overwrite)
-            check_free(result, made.output.form.nbytes)
+            if isinstance(made.output, TiffOutput):  # all of it is taken at once
+                check_free(result, made.output.nbytes)
             return "begin"
         if differences := begun.differences(made.plan):
             raise UserError(
@@ -236,6 +279,9 @@ class Batch:
     def _open(self, made: Segmentation) -> dict[str, Any] | None:
         """Begin a result or open it; of one that is complete give its facts instead."""
         with made.work.shared() if self.how.part else nullcontext():
+            there = Plan.read(made.work.plan)  # another part may have begun meanwhile
+            if there and not self.how.overwrite and there.tile != made.plan.tile:
+                made.cut(there.tile)
             match self.decide(made):
                 case "keep":
                     return finished_facts(made.result)
@@ -245,10 +291,10 @@ class Batch:
                     made.go_on()
         return None
 
-    def _fill(self, made: Segmentation) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
+    def _fill(
+        self, made: Segmentation, began: float
+    ) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
         """Do what is missing of a result, or of one's part of it."""
-        if far := how_far(self.model, made.stack):
-            yield Warned(message=far)
         part = self.how.part
         journal = made.work.journal(f"{part[0]}-of-{part[1]}" if part else "")
         try:
@@ -262,7 +308,7 @@ class Batch:
                 return "incomplete", {"message": complaint(made, failures)}
             if part:
                 return (yield from self._finish_if_last(made, objects, part))
-            yield from finish(made, objects)
+            yield from finish(made, objects, began)
             return "done", counted(objects)
         except BaseException:
             if not part and not made.work.done(NETWORK, len(made.blocks)).any():
@@ -275,15 +321,10 @@ class Batch:
         self, made: Segmentation, journal: Journal, objects: Objects | None
     ) -> Generator[Event, None, Failures]:
         """Send blocks through the network, here or elsewhere; find objects meanwhile."""
-        if self.how.scheduler or self.how.workers:
+        if self._client:
             from napari_utile.engine.cluster import through_workers
 
-            return (
-                yield from through_workers(
-                    made, journal, objects, self.how.scheduler, self.how.workers
-                )
-            )
-        made.connect()
+            return (yield from through_workers(self._client, made, journal, objects))
         if self.how.part or objects is None:
             part = self.how.part or (1, 1)
             return (yield from through_network(made, made.blocks.part(*part), journal))
@@ -301,17 +342,42 @@ class Batch:
         """Find the objects of one's own part; finish the result if all others are done."""
         if objects:
             yield from fragments_of(made, objects, made.blocks.part(*part))
-        with ExitStack() as held:
-            try:
-                held.enter_context(made.work.shared())
-            except UserError:  # another part is finishing it
-                return "part", {}
-            if finished_plan(made.result):
-                return "done", {"objects": finished_facts(made.result).get("objects")}
-            if not made.work.done(NETWORK, len(made.blocks)).all():
-                return "part", {}
-            yield from finish(made, objects)
-        return "done", counted(objects)
+        while True:
+            with ExitStack() as held:
+                try:
+                    held.enter_context(made.work.shared())
+                except UserError:
+                    if made.is_being_finished:
+                        return "part", {}
+                    continue  # somebody only looks whether all is done, as this part does
+                if finished_plan(made.result):
+                    return "done", known(finished_facts(made.result))
+                if not made.work.done(NETWORK, len(made.blocks)).all():
+                    return "part", {}
+                yield from finish(made, objects)
+                return "done", counted(objects)
+
+
+def refuse_what_cannot_be(made: Segmentation, how: How) -> None:
+    """Refuse what the format or several processes make impossible."""
+    result = made.result
+    if isinstance(made.output, TiffOutput):
+        if how.part or how.scheduler or how.workers:
+            raise UserError(
+                f"{result}: several processes cannot share a TIFF; name a .zarr instead."
+            )
+        if made.output.form.probability_type == np.float16:
+            raise UserError(f"{result}: a TIFF has no float16; choose --dtype float32.")
+    if how.part and how.overwrite and (result.exists() or made.work.plan):
+        raise UserError(
+            f"{result} is there, and one part must not remove what others have done: remove it "
+            "yourself, and start all parts without --overwrite."
+        )
+
+
+def known(facts: dict[str, Any]) -> dict[str, Any]:
+    """Take what the table shows from the facts of a complete result."""
+    return {name: facts[name] for name in ("objects", "seconds") if name in facts}
 
 
 def accompanied(
@@ -347,7 +413,20 @@ def complaint(made: Segmentation, failures: Failures) -> str:
     )
 
 
-def result_of_each(paths: Sequence[Path | str], out: Path, form: str = "auto") -> list[Path]:
+def without_results(paths: Sequence[Path | str], out: Path) -> list[Path | str]:
+    """Leave out what an earlier run of the same command has written beside the images."""
+    mine = [p for p in paths if not (isinstance(p, Path) and p.parent == out and is_result(p))]
+    return mine or list(paths)
+
+
+def is_result(path: Path) -> bool:
+    """Say whether an image was segmented by U-Tile."""
+    return is_zarr(path) and "settings" in provenance(path)
+
+
+def result_of_each(
+    paths: Sequence[Path | str], out: Path, form: str = "auto", is_alone: bool = True
+) -> list[Path]:
     """Say where the result of each image is written.
 
     Raises
@@ -356,14 +435,16 @@ def result_of_each(paths: Sequence[Path | str], out: Path, form: str = "auto") -
         If two would be at the same place, or the name does not fit what is written.
     """
     suffix = out.suffix.lower()
-    if len(paths) == 1:
-        if suffix in SUFFIXES - {".zarr", *TIFF}:
+    if is_alone:
+        if suffix in SUFFIXES - RESULTS:
             raise UserError(f"{out}: a result is written as .zarr or .tif.")
         if form != "auto" and (suffix in TIFF) != (form == "tif"):
             raise UserError(f"{out}: the format {form} is asked for; end the name in .{form}.")
         return [out]
-    if suffix in SUFFIXES and not out.is_dir():
-        raise UserError(f"{out} is one file, and there are {len(paths)} images: name a folder.")
+    if (suffix in SUFFIXES and not out.is_dir()) or is_zarr(out):
+        raise UserError(
+            f"{out} is one file, and the results of {len(paths)} images are a folder: name one."
+        )
     suffix = "tif" if form == "tif" else "zarr"
     results = [out / f"{Path(name_of(path)).stem}.{suffix}" for path in paths]
     if twice := [str(path) for path, n in Counter(results).items() if n > 1]:

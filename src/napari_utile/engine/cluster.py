@@ -8,8 +8,10 @@ process keeps the journal; a worker that dies costs the block it was at.
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 from typing import Any
 
 import torch
@@ -26,54 +28,43 @@ from napari_utile.engine.stages import (
     tile_done,
 )
 from napari_utile.errors import EngineError, UserError
-from napari_utile.events import Event, Warned
+from napari_utile.events import Event, Waiting, Warned
 from napari_utile.files.journal import Journal
 
 QUEUE = 3
 """Blocks that wait at each worker, so that none waits for this process."""
 PATIENCE = 30
 """Seconds in which a scheduler must answer, and a first worker come."""
+SILENCE, PAUSE = 1.0, 0.01
+"""Seconds without a block after which one may want to stop; and between two looks."""
 
 Client = Any
 
 
 def through_workers(
-    made: Segmentation,
-    journal: Journal,
-    objects: Objects | None,
-    scheduler: str | None = None,
-    workers: int = 0,
+    client: Client, made: Segmentation, journal: Journal, objects: Objects | None
 ) -> Generator[Event, None, Failures]:
     """Send blocks through the network, and find their objects, on the workers of a scheduler.
 
     Parameters
     ----------
+    client : distributed.Client
+        Of the scheduler, see `connected`.
     made : Segmentation
         Begun: its plan is beside the result.
     journal : Journal
         Where this process writes down what the workers have done.
     objects : Objects, optional
         Those of instances.
-    scheduler : str, optional
-        Its address, tcp://host:8786.
-    workers : int
-        Start so many on this machine, in its place. They listen on 127.0.0.1 only.
 
     Returns
     -------
     dict
         Blocks that failed twice, and their errors.
-
-    Raises
-    ------
-    UserError
-        If dask is not installed, or no scheduler or worker answers.
     """
-    with ExitStack() as held:
-        client = connected(held, scheduler, workers)
-        failures = yield from network(client, made, journal)
-        if objects is not None and not failures:
-            yield from find(client, made, journal)
+    failures = yield from network(client, made, journal)
+    if objects is not None and not failures:
+        yield from find(client, made, journal)
     return failures
 
 
@@ -88,6 +79,9 @@ def network(
     for _ in range(2):
         row = 0
         for number, outcome in shared_out(client, compute_block, made, todo):
+            if outcome is None:
+                yield waiting(client)
+                continue
             if isinstance(outcome, Exception):
                 row += 1
                 failures[number] = outcome
@@ -112,6 +106,9 @@ def find(client: Client, made: Segmentation, journal: Journal) -> Generator[Even
     pace = Pace(len(found), int(found.sum()))
     todo = [number for number in range(len(found)) if not found[number]]
     for number, outcome in shared_out(client, find_block, made, todo):
+        if outcome is None:
+            yield waiting(client)
+            continue
         if isinstance(outcome, Exception):
             raise outcome
         journal.write(FOUND, [number])
@@ -123,34 +120,42 @@ def shared_out(
     work: Callable[[Segmentation, int], list[str]],
     made: Segmentation,
     numbers: Iterable[int],
-) -> Generator[tuple[int, list[str] | Exception], None, None]:
+) -> Generator[tuple[int, list[str] | Exception | None], None, None]:
     """Hand out blocks, a few per worker; yield each number, and what is to be warned of.
 
-    In place of that, the error of a block that failed, or killed its workers.
+    In place of that, the error of a block that failed, or killed its workers; or None when
+    nothing has come for a while.
     """
-    from distributed import as_completed
-
-    waiting, running = iter(numbers), as_completed(loop=client.loop)
+    left = iter(numbers)
     where = (str(made.result.absolute()), str(hash(repr(made.plan))), made.settings.device)
-    number_of: dict[str, int] = {}
+    running: dict[Any, int] = {}
 
     def hand_out() -> None:
-        for number in waiting:
-            future = client.submit(in_worker, work, *where, number, pure=False)
-            number_of[future.key] = number
-            running.add(future)
-            if len(number_of) >= QUEUE * max(1, len(client.scheduler_info()["workers"])):
-                break
+        most = QUEUE * max(1, len(client.scheduler_info()["workers"]))
+        for number in islice(left, max(0, most - len(running))):
+            running[client.submit(in_worker, work, *where, number, pure=False)] = number
 
     try:
         hand_out()
-        for future in running:
-            number = number_of.pop(future.key)
-            killed: Exception | None = future.exception()
-            yield number, killed or outcome_of(*future.result())
+        heard = monotonic()
+        while running:
+            for future in [future for future in running if future.done()]:
+                number, heard = running.pop(future), monotonic()
+                killed: Exception | None = future.exception()
+                yield number, killed or outcome_of(*future.result())
             hand_out()
+            if monotonic() - heard > SILENCE:
+                heard = monotonic()
+                yield -1, None
+            sleep(PAUSE)
     finally:
-        client.cancel(running.futures)
+        client.cancel(list(running))
+
+
+def waiting(client: Client) -> Waiting:
+    """Say that nothing has come, and if there is nobody from whom it could."""
+    lonely = not client.scheduler_info()["workers"]
+    return Waiting(message="No worker is left; waiting for one." if lonely else "")
 
 
 def outcome_of(warnings: list[str], failure: str, user: bool) -> list[str] | Exception:
@@ -184,6 +189,8 @@ def compute_block(made: Segmentation, number: int) -> list[str]:
     plane = made.read(number)
     with _ONE_AT_A_TIME:  # other threads of the worker read and write meanwhile
         found = told(made.compute(number, plane), warnings.append)
+    if not made.is_current:  # the run ended meanwhile, and another began
+        raise UserError(f"{made.result} is no longer made by this plan.")
     made.write(number, found)
     return warnings
 
@@ -221,7 +228,21 @@ def device_here(name: str) -> str:
 
 
 def connected(held: ExitStack, scheduler: str | None, workers: int) -> Client:
-    """Reach a scheduler, or start one with workers on this machine, until `held` ends."""
+    """Reach a scheduler, or start one with workers on this machine, until `held` ends.
+
+    Parameters
+    ----------
+    held : ExitStack
+    scheduler : str, optional
+        Its address, tcp://host:8786.
+    workers : int
+        Start so many on this machine, in its place. They listen on 127.0.0.1 only.
+
+    Raises
+    ------
+    UserError
+        If dask is not installed, or no scheduler or worker answers.
+    """
     try:
         from distributed import Client, LocalCluster
     except ImportError:

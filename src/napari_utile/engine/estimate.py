@@ -27,10 +27,12 @@ def estimate(jobs: Sequence[Segmentation], always: bool = False) -> Facts:
     always : bool, default False
         Time a block even if there are so few that this costs more than it tells.
     """
+    if not jobs:
+        return {"blocks": 0}
     first = jobs[0]
     count = sum(len(made.blocks) for made in jobs)
     done = sum(int(made.work.done(NETWORK, len(made.blocks)).sum()) for made in jobs)
-    disk = sum(made.output.form.nbytes for made in jobs)
+    disk = sum(made.output.nbytes for made in jobs)
     facts: Facts = {
         "blocks": f"{done} of {count} done" if done else count,
         "block": " x ".join(map(str, first.blocks.tile)),

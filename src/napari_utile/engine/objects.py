@@ -24,8 +24,8 @@ from napari_utile.files import ome_zarr
 from napari_utile.files.journal import Journal
 from napari_utile.files.runs import atomic_write
 
-FOUND, NUMBERED, FINAL = "fragments", "numbers", "final"
-"""Stages of the journal: of blocks, of planes, and of planes whose ids had to wait."""
+FOUND, FINAL = "fragments", "final"
+"""Stages of the journal: of blocks, and of planes whose ids had to wait."""
 SECONDS = 5
 """Between two times that the numbering is kept; planes since then are numbered again."""
 COLUMNS = ("plane", "below", "above", "overlap", "iou", "joined")
@@ -58,18 +58,18 @@ class Objects:
         self._labels: Any = None
         self._numbering = Numbering(self.rule)
         self._below: PlaneObjects | None = None
-        self._unsaved: list[int] = []
+        self._final: int | None = None
         self._saved = monotonic()
 
     @property
     def count(self) -> int:
-        """Objects so far."""
-        return self._numbering.count
+        """Objects so far; those that touch count as one when all slices are numbered."""
+        return self._numbering.count if self._final is None else self._final
 
     def begin(self) -> None:
         """Make room for the fragments, if that has not been done, and go on where it ended."""
         place = self.work / "fragments"
-        if not place.exists():
+        if not ome_zarr.is_zarr(place):
             create_plain(place, self.blocks.shape, np.uint32, self.made.output.form.chunks)
         self._labels = open_plain(place)
 
@@ -89,25 +89,22 @@ class Objects:
             self.journal.write(FOUND, [number])
 
     def resume(self) -> int:
-        """Take up the numbering behind the last plane that was numbered; give the next one."""
-        self._unsaved.clear()
-        done = self.work.done(NUMBERED, self.blocks.planes)
-        after = int(done.argmin()) if not done.all() else len(done)
-        if after == 0:
+        """Take up the numbering where it was last kept; give the slice that comes next."""
+        kept = [int(path.stem) for path in (self.work / "numbering").glob("*.npz")]
+        if not kept:
             self._numbering, self._below = Numbering(self.rule), None
             return 0
-        with np.load(self._state(after - 1)) as arrays:
+        last = max(kept)
+        with np.load(self._state(last)) as arrays:
             self._numbering = Numbering.from_arrays(self.rule, dict(arrays))
-        self._below = self._assembled(after - 1)
-        return after
+        self._below = self._assembled(last)
+        return last + 1
 
     def number(self, plane: int) -> None:
         """Number the objects of a plane, after those of all planes before it."""
         objects = self._assembled(plane)
         overlap = self._overlap(plane, objects) if self._has_plane_below(plane) else None
         ids = self._numbering.plane(objects, overlap)
-        if self.made.result.suffix.lower() in TIFF and self.count > LARGEST:
-            raise UserError(f"A TIFF holds ids up to {LARGEST:,}: write to .zarr instead.")
         self._write(plane, objects, ids)
         text = table(self._numbering.links)
         self._numbering.links.clear()
@@ -115,7 +112,6 @@ class Objects:
         if self.rule.linking == "touch":
             atomic_write(self._ids(plane), lambda draft: savez(draft, {"ids": ids}))
         self._below = objects
-        self._unsaved.append(plane)
         if monotonic() - self._saved > SECONDS or plane == self.blocks.planes - 1:
             self._save(plane)
 
@@ -123,11 +119,9 @@ class Objects:
         """Keep what the planes after this one must know of those before."""
         arrays = self._numbering.to_arrays()
         atomic_write(self._state(plane), lambda draft: savez(draft, arrays))
-        self.journal.write(NUMBERED, self._unsaved)
         for old in self._state(plane).parent.glob("*.npz"):
             if old != self._state(plane):
                 old.unlink()
-        self._unsaved.clear()
         self._saved = monotonic()
 
     def finals(self) -> Iterator[tuple[int, int]]:
@@ -135,6 +129,7 @@ class Objects:
         final = self._numbering.final()
         if final is None:
             return
+        self._final = int(final.max(initial=0))
         done = self.work.done(FINAL, self.blocks.planes)
         for plane in np.flatnonzero(~done).tolist():
             with np.load(self._ids(plane)) as arrays:
@@ -146,9 +141,8 @@ class Objects:
 
     def write_links(self) -> None:
         """Write the table of what became one through the slices, and why."""
-        if self.rule.linking == "none" or self.blocks.planes < 2:
+        if self.rule.linking != "overlap" or self.blocks.planes < 2:
             return
-        target = self.made.result.with_suffix(".links.csv")
 
         def gather(draft: Path) -> None:
             with draft.open("w", encoding="utf-8", newline="") as file:
@@ -156,9 +150,11 @@ class Objects:
                 for plane in range(self.blocks.planes):
                     file.write(self._links(plane).read_text(encoding="utf-8"))
 
-        atomic_write(target, gather)
+        atomic_write(self.made.links, gather)
 
     def _write(self, plane: int, objects: PlaneObjects, ids: NDArray[np.uint64]) -> None:
+        if self.made.result.suffix.lower() in TIFF and ids.max(initial=0) > LARGEST:
+            raise UserError(f"A TIFF holds ids up to {LARGEST:,}: write to .zarr instead.")
         for number, block_map in zip(self.blocks.of_plane(plane), objects.maps, strict=True):
             block = self.blocks[number]
             self.made.output.put_labels(block, ids[block_map][self._fragments(block)])

@@ -83,7 +83,7 @@ class Form:
 
     @property
     def nbytes(self) -> int:
-        """Bytes on disk, if nothing can be compressed."""
+        """Bytes of the result in full resolution, if nothing can be compressed."""
         voxels = prod(self.shape)
         taken = prod(self.channels) * voxels * self.probability_type.itemsize
         if self.settings.output != "probabilities":
@@ -137,6 +137,16 @@ class Output(ABC):
         self.probabilities: Any = None
         self.labels: Any = None
 
+    @property
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether something was made, complete or not."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes that it takes on disk at most, with what is only there meanwhile."""
+
     @abstractmethod
     def create(self) -> None:
         """Make everything that blocks are written to; replace what is there."""
@@ -180,6 +190,14 @@ class Output(ABC):
 
 class ZarrOutput(Output):
     """An OME-Zarr of probabilities, and of what was decided from them as its labels."""
+
+    @property
+    def exists(self) -> bool:
+        return ome_zarr.is_zarr(self.path)
+
+    @property
+    def nbytes(self) -> int:
+        return self.form.nbytes * 4 // 3 + fragment_bytes(self.form)
 
     def create(self) -> None:
         form, output = self.form, self.form.settings.output
@@ -226,19 +244,34 @@ class TiffOutput(Output):
         """The file while it is filled."""
         return tiffs.partial_name(self.path)
 
-    def create(self) -> None:
+    @property
+    def exists(self) -> bool:
+        return self.partial.exists()
+
+    @property
+    def nbytes(self) -> int:
+        (shape, dtype), form = self._kind, self.form
+        meanwhile = prod(form.shape) if form.settings.output == "instances" else 0
+        return prod(shape) * dtype.itemsize + meanwhile + fragment_bytes(form)
+
+    @property
+    def _kind(self) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and type of what is written."""
         form = self.form
         if form.settings.output == "probabilities":
-            shape, dtype = (*form.channels, *form.shape), form.probability_type
-        else:
-            shape, dtype = form.shape, form.label_type
-        array = tiffs.create_tiff(self.partial, shape, tiff_type(dtype), form.like)
+            return (*form.channels, *form.shape), form.probability_type
+        ids = form.label_type
+        return form.shape, np.dtype(np.uint32) if ids == np.uint64 else ids
+
+    def create(self) -> None:
+        form = self.form
+        array = tiffs.create_tiff(self.partial, *self._kind, form.like)
         if form.settings.output == "instances":
             create_plain(self.work / "foreground", form.shape, np.uint8, form.chunks)
         self._take(array)
 
     def open(self) -> None:
-        self._take(tiffs.reopen_tiff(self.partial))
+        self._take(tiffs.reopen_tiff(self.partial, *self._kind))
 
     def _take(self, array: Any) -> None:
         if self.form.settings.output == "probabilities":
@@ -264,9 +297,9 @@ def output_for(path: Path, form: Form, work: WorkFolder) -> Output:
     return kind(path, form, work)
 
 
-def tiff_type(dtype: np.dtype) -> np.dtype:
-    """Give the nearest type that OME-TIFF knows."""
-    return np.dtype({"float16": "float32", "uint64": "uint32"}.get(dtype.name, dtype.name))
+def fragment_bytes(form: Form) -> int:
+    """Count what the fragments of objects take meanwhile."""
+    return 4 * prod(form.shape) if form.settings.output == "instances" else 0
 
 
 def create_plain(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Any) -> zarr.Array:
@@ -299,6 +332,7 @@ def check_result(path: Path, stack: Stack, overwrite: bool) -> None:
     if path.suffix.lower() not in TIFF:
         ome_zarr.check_output(path, stack, overwrite)
         return
-    if stack.path and path.exists() and path.samefile(stack.path):
-        raise UserError(f"{path} is the image itself; choose another output.")
-    check_output(path, overwrite)
+    for written in (path, tiffs.partial_name(path)):
+        if stack.path and written.exists() and written.samefile(stack.path):
+            raise UserError(f"{written} is the image itself; choose another output.")
+        check_output(written, overwrite)

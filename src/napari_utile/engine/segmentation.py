@@ -5,7 +5,7 @@ blocks, and when, is said elsewhere.
 """
 
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from napari_utile import __version__
 from napari_utile.engine.blocks import Blocks, part_of
@@ -36,8 +37,12 @@ from napari_utile.settings import PredictSettings, difference
 
 FORMAT = 1
 """Counts up when what older versions began can no longer be gone on with."""
-MACHINE = {"device", "tile", "format"}
-"""Settings that may change under a result: they say how it is computed, not what."""
+MACHINE = {"device", "tile", "format", "precision"}
+"""Settings that may change under a result: they say how it is computed, not what; the number
+format that comes of the precision is compared by itself."""
+OF_INSTANCES = {"min_size", "fill_holes", "objects", "linking", "link_iou"}
+FINISHING = "finishing"
+"""File by which one part tells the others that it puts the result together."""
 NETWORK = "network"
 """The stage in which a block goes through the network."""
 
@@ -79,6 +84,8 @@ class Plan:
         """Plan the segmentation of a stack."""
         device, dtype = device_and_dtype(how)
         _, shape = part_of(stack, how.region)
+        if shape == stack.shape:  # the whole, spelled out
+            how = how.model_copy(update={"region": None})
         asked = None if how.tile == "auto" else (how.tile, how.tile)
         tile = choose_tile(model.network, (shape[-2], shape[-1]), device, dtype, asked)
         return cls(
@@ -93,12 +100,13 @@ class Plan:
 
     @classmethod
     def read(cls, plan: dict[str, Any]) -> Self | None:
-        """Take a plan from a file; None if it is of another version."""
+        """Take a plan from a file; None if there is none that this version understands."""
         if plan.get("format") != FORMAT:
             return None
         try:
+            PredictSettings(**plan["settings"])
             return cls(**plan | {"tile": tuple(plan["tile"])})
-        except (TypeError, KeyError):
+        except (TypeError, KeyError, ValidationError):
             return None
 
     def as_dict(self) -> dict[str, Any]:
@@ -115,11 +123,23 @@ class Plan:
         words += [
             difference(name, settings[name], value)
             for name, value in here.settings.items()
-            if name not in MACHINE | {"precision"} and value != settings[name]
+            if name not in without_influence(here.settings) and value != settings[name]
         ]
         if self.precision != here.precision:
             words.append(difference("precision", self.precision, here.precision))
         return words
+
+
+def without_influence(settings: dict[str, Any]) -> set[str]:
+    """Name the settings that change no bit of what these settings ask for."""
+    names = set(MACHINE)
+    if settings["output"] != "instances":
+        names |= OF_INSTANCES
+    else:
+        names |= {"dtype"} | ({"link_iou"} if settings["linking"] != "overlap" else set())
+    if settings["output"] == "probabilities":
+        names |= {"threshold"}
+    return names
 
 
 class Segmentation:
@@ -142,19 +162,31 @@ class Segmentation:
     def __init__(self, model: Model, stack: Stack, result: Path, plan: Plan):
         self.model, self.stack, self.result, self.plan = model, stack, result, plan
         self.settings = PredictSettings(**plan.settings)
-        starts, shape = part_of(stack, self.settings.region)
-        self.blocks = Blocks(starts, shape, plan.tile)
         self.work = WorkFolder(result)
-        form = form_of(stack, self.blocks, self.settings, model.classes, model.ids)
-        self.output: Output = output_for(result, form, self.work)
+        self.cut(plan.tile)
         self._feeds: dict[int, Feed] = {}
         self._complaints: list[str] = []
         self._lock = Lock()
+
+    def cut(self, tile: tuple[int, int]) -> None:
+        """Cut the result into blocks of that size, as it was begun."""
+        self.plan = replace(self.plan, tile=tile)
+        starts, shape = part_of(self.stack, self.settings.region)
+        self.blocks = Blocks(starts, shape, tile)
+        form = form_of(
+            self.stack, self.blocks, self.settings, self.model.classes, self.model.ids
+        )
+        self.output: Output = output_for(self.result, form, self.work)
 
     @property
     def name(self) -> str:
         """What events and messages call it."""
         return self.stack.name
+
+    @property
+    def links(self) -> Path:
+        """The table of what became one through the slices."""
+        return self.result.with_name(f"{self.result.name}.links.csv")
 
     def connect(self, device: str | None = None) -> None:
         """Bring the network to its device."""
@@ -166,14 +198,15 @@ class Segmentation:
     def begin(self) -> None:
         """Begin anew, in place of whatever is there."""
         self.work.begin(self.plan.as_dict())
+        self.links.unlink(missing_ok=True)
         self.output.create()
         journal = self.work.journal()
         journal.write("begin", [0])
         journal.close()
 
     def go_on(self) -> None:
-        """Open what was begun; make it if that is as far as it came."""
-        if self.work.done("begin", 1).all():
+        """Open what was begun; make it if that is as far as it came, or it was removed."""
+        if self.output.exists and self.work.done("begin", 1).all():
             self.output.open()
         else:
             self.begin()
@@ -181,10 +214,10 @@ class Segmentation:
     def complete(self, facts: dict[str, Any]) -> None:
         """Say that nothing is missing, and remove what only the making needed."""
         finished = facts | {"plan": self.plan.as_dict()}
+        if isinstance(self.output, TiffOutput):  # it has no room for this
+            self.work.finish(finished, of=self.output.partial)
         self.output.complete(finished)
         self.work.clear()
-        if isinstance(self.output, TiffOutput):  # it has no room for this
-            self.work.finish(finished)
 
     def discard(self) -> None:
         """Remove all that was made."""
@@ -219,6 +252,20 @@ class Segmentation:
             yield Warned(message=complaint)
         run = partial(self.network.probabilities, plane, averaging=self.settings.averaging)
         return (yield from self.network.within_memory(run, window))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the plan beside the result is still this one."""
+        return Plan.read(self.work.plan) == self.plan
+
+    def announce_the_end(self) -> None:
+        """Let other parts know that this process puts the result together."""
+        (self.work / FINISHING).touch()
+
+    @property
+    def is_being_finished(self) -> bool:
+        """Whether a process has begun to put the result together."""
+        return (self.work / FINISHING).exists() or not self.is_current
 
     def write(self, number: int, probabilities: NDArray[np.float32]) -> None:
         """Write a block; it is on disk when this returns."""

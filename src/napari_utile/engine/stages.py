@@ -3,11 +3,11 @@
 They yield events. What an event reports is on disk, and is not done again.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from os import cpu_count
 from queue import SimpleQueue
 from threading import Event as Flag
 from time import monotonic
@@ -22,7 +22,7 @@ from napari_utile.engine.objects import FOUND, Objects
 from napari_utile.engine.pipeline import Failed, Written, pipelined
 from napari_utile.engine.segmentation import NETWORK, Segmentation
 from napari_utile.errors import UserError
-from napari_utile.events import BlockDone, Event, TileDone
+from napari_utile.events import BlockDone, Event, TileDone, Waiting
 from napari_utile.files.journal import Journal
 
 HOPELESS = 8
@@ -137,15 +137,17 @@ def fragments_of(
     """Find the fragments of blocks whose surroundings are there; leave out the others."""
     there = made.work.done(NETWORK, len(made.blocks))
     found = made.work.done(FOUND, len(made.blocks))
-    todo = [
+    todo = (
         number
         for number in numbers
         if not found[number] and there[list(made.blocks.near(made.blocks[number], HALO))].all()
-    ]
+    )
     pace = Pace(len(made.blocks), int(found.sum()))
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for _ in in_turn(pool, objects.find, todo):
             yield block_done(made, "objects", pace)
+            if not made.is_current:  # another part has finished the result
+                return
 
 
 def in_turn(
@@ -156,7 +158,7 @@ def in_turn(
     try:
         for number in numbers:
             running[number] = pool.submit(work, number)
-            while len(running) > 2 * (cpu_count() or 1):
+            while len(running) > 2 * cores():
                 first = next(iter(running))
                 running.pop(first).result()
                 yield first
@@ -169,8 +171,20 @@ def in_turn(
             future.cancel()
 
 
-def finish(made: Segmentation, objects: Objects | None) -> Generator[Event, None, None]:
-    """Do what is left when every block went through the network, and say that it is done."""
+def cores() -> int:
+    """Count the cores that this process may use, as a batch system allows them; 8 at most."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return min(8, len(allowed(0)) if allowed else os.cpu_count() or 1)
+
+
+def finish(
+    made: Segmentation, objects: Objects | None, began: float | None = None
+) -> Generator[Event, None, None]:
+    """Do what is left when every block went through the network, and say that it is done.
+
+    The seconds since `began` are written down with the result.
+    """
+    made.announce_the_end()
     facts: dict[str, Any] = {}
     if objects is not None:
         yield from fragments_of(made, objects, range(len(made.blocks)))
@@ -189,6 +203,8 @@ def finish(made: Segmentation, objects: Objects | None) -> Generator[Event, None
     for done, total in made.output.pyramids():
         pyramid.total, pyramid.done = total, done - 1
         yield block_done(made, "pyramid", pyramid)
+    if began is not None:
+        facts["seconds"] = round(monotonic() - began, 1)
     made.complete(facts)
 
 
@@ -215,7 +231,7 @@ class Following:
         self._numbered = Pace(made.blocks.planes, self._next)
         self._news: SimpleQueue[BlockDone] = SimpleQueue()
         self._thread = ThreadPoolExecutor(1, "objects")
-        self._finders = ThreadPoolExecutor(cpu_count(), "fragments")
+        self._finders = ThreadPoolExecutor(cores(), "fragments")
         self._planes: list[Future[None]] = []
         self._stopped = Flag()
 
@@ -240,10 +256,11 @@ class Following:
         while not self._news.empty():
             yield self._news.get()
 
-    def rest(self) -> Iterator[BlockDone]:
+    def rest(self) -> Iterator[BlockDone | Waiting]:
         """Wait for the planes that are complete; yield what is done."""
         while self._planes:
             yield from self.news()
+            yield Waiting()
             self._stopped.wait(PAUSE)
         yield from self.news()
 
@@ -259,6 +276,16 @@ class Following:
             self._next += 1
 
     def _plane(self, plane: int) -> None:
+        """Number a plane; those after it wait for ever if that fails."""
+        if self._stopped.is_set():
+            return
+        try:
+            self._number(plane)
+        except BaseException:
+            self._stopped.set()
+            raise
+
+    def _number(self, plane: int) -> None:
         numbers = self.made.blocks.of_plane(plane)
         todo = [number for number in numbers if not self._there[number]]
         for _ in in_turn(self._finders, self.objects.find, todo):
