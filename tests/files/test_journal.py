@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from napari_utile.errors import UserError
+from napari_utile.files import journal as journals
 from napari_utile.files.journal import WorkFolder
 
 
@@ -51,6 +53,44 @@ def test_a_disk_may_leave_zeros_in_a_journal(work):
     with (work / "journal.txt").open("ab") as file:
         file.write(b"\0\0\0\nnetwork x\nnetwork 99\n")
     assert np.flatnonzero(work.done("network", 30)).tolist() == [1]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 7, 12, 100])
+def test_wherever_a_journal_is_divided_every_line_counts_once_and_whole(
+    work, monkeypatch, piece
+):
+    monkeypatch.setattr(journals, "PIECE", piece)
+    lines = b"net 5\nnetwork 1\n\nnetwork 23\nnetworks 7\nmy network 8\nnetwork 4 4\nnetwork "
+    (work / "journal.txt").write_bytes(lines)
+    assert np.flatnonzero(work.done("network", 30)).tolist() == [1, 23]
+    journal = work.journal()
+    assert (work / "journal.txt").read_bytes() == lines[: -len("network ")]
+    journal.write("network", [6])
+    assert np.flatnonzero(work.done("network", 30)).tolist() == [1, 6, 23]
+
+
+@pytest.mark.parametrize("there", [b"", b"network 1", b"\0" * 30])
+def test_a_journal_without_a_whole_line_begins_anew(work, there, monkeypatch):
+    monkeypatch.setattr(journals, "PIECE", 8)
+    (work / "journal.txt").write_bytes(there)
+    work.journal().close()
+    assert (work / "journal.txt").read_bytes() == b""
+
+
+def test_a_long_journal_takes_little_memory_and_is_not_read_to_be_gone_on_with(work):
+    number, count = np.arange(200_000), 200_000
+    text = "".join(f"network {i}\nfragments {i}\n" for i in number[::2])
+    (work / "journal.txt").write_text(text)
+    tracemalloc.start()
+    try:
+        done = work.done("network", count)
+        assert tracemalloc.get_traced_memory()[1] < len(text)  # read whole it is 10 times that
+        tracemalloc.reset_peak()
+        work.journal().close()
+        assert tracemalloc.get_traced_memory()[1] < len(text) // 2
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(done, number % 2 == 0)
 
 
 def test_a_new_beginning_forgets_what_was_done(work):

@@ -116,18 +116,16 @@ def predict_files(
     began = monotonic()
     settings, how = settings or PredictSettings(), how or How()
     how = replace(how, overwrite=overwrite or how.overwrite)
-    out, loaded, paths = (
-        Path(out),
-        load_model(model),
-        without_results(expand(images), Path(out)),
-    )
+    out, loaded = Path(out), load_model(model)
+    paths = without_results(expand(images), out)
     is_alone = len(paths) == 1 and (
         out.suffix.lower() in RESULTS or str(images[0]) == str(paths[0])
     )
     results = result_of_each(paths, out, settings.format, is_alone)
     device = choose_device(settings.device)
     facts: Facts = {"model": str(model), "images": len(paths), "output": settings.output}
-    doubts, ends = [], list[ImageDone]()
+    doubts: list[str] = []
+    ends: list[ImageDone] = []
     with Batch(loaded, Path(model), settings, how, is_alone) as run:
         if is_alone or how.dry_run:
             foreseen, doubts = run.foreseen(paths, results)

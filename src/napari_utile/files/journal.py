@@ -7,6 +7,7 @@ of its own, and reads those of all.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ from napari_utile.files.runs import atomic_write, locked, room_for
 PLAN, FINISHED = "plan.json", "finished.json"
 PATIENCE = 20.0
 """Seconds that one part waits while another makes the result or looks whether all is done."""
+PIECE = 2**18
+"""Bytes of a journal that are in memory at once."""
 
 
 class WorkFolder:
@@ -91,11 +94,8 @@ class WorkFolder:
         """Say which of the first `count` numbers of a stage are done, by whomever."""
         done = np.zeros(count, bool)
         for journal in self.path.glob("journal*.txt"):
-            *lines, _ = journal.read_text(encoding="utf-8").split("\n")  # the last is cut off
-            for line in lines:
-                name, _, number = line.partition(" ")
-                if name == stage and number.isdigit() and int(number) < count:
-                    done[int(number)] = True
+            for numbers in _numbers(journal, stage):
+                done[numbers[numbers < count]] = True
         return done
 
     def journal(self, name: str = "") -> "Journal":
@@ -137,7 +137,7 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            os.truncate(path, path.read_bytes().rfind(b"\n") + 1)  # a line that was cut off
+            os.truncate(path, _whole(path))
         self._file = path.open("ab")
         self._lock = Lock()
 
@@ -151,6 +151,30 @@ class Journal:
     def close(self) -> None:
         """Write no more."""
         self._file.close()
+
+
+def _numbers(journal: Path, stage: str) -> Iterator[NDArray[np.int64]]:
+    """Read the numbers of a stage piece by piece; a line that is not whole is none."""
+    line = re.compile(rb"\n%s ([0-9]{1,18})(?=\n)" % re.escape(stage.encode()))
+    with journal.open("rb") as file:
+        rest = b"\n"
+        while piece := file.read(PIECE):
+            piece = rest + piece
+            yield np.array([int(number) for number in line.findall(piece)], np.int64)
+            rest = piece[piece.rindex(b"\n") :]
+
+
+def _whole(journal: Path) -> int:
+    """Count the bytes up to the end of the last line that is whole, looking from behind."""
+    with journal.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - PIECE)
+            file.seek(start)
+            if newline := file.read(end - start).rfind(b"\n") + 1:
+                return start + newline
+            end = start
+    return 0
 
 
 def _state(file: Path) -> dict[str, int]:
