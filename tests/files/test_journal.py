@@ -218,3 +218,36 @@ def test_the_locks_of_killed_processes_are_free(work, other):
     process.wait()
     with work.held():
         pass
+
+
+def test_the_last_part_that_leaves_a_finished_result_removes_the_folder(work, other):
+    process = other(1, 2)
+    with work.held((2, 2)):
+        work.clear()
+    assert (work / ".part-1-of-2.lock").exists()  # it is held
+    process.communicate()
+    assert not work.path.exists()
+
+
+def test_locks_stay_while_something_is_missing(work):
+    with work.held((1, 2)):
+        pass
+    assert work.plan
+    assert (work / ".part-1-of-2.lock").exists()
+
+
+def test_what_a_killed_part_held_is_removed_with_the_folder(work, other):
+    process = other(1, 2)
+    process.kill()
+    process.wait()
+    with work.held((2, 2)):
+        work.clear()
+    assert not work.path.exists()
+
+
+def test_what_is_known_of_a_finished_file_stays_without_the_locks(work):
+    with work.held((1, 2)):
+        work.clear()
+        work.finish({"objects": 3})
+    assert work.finished == {"objects": 3}
+    assert [path.name for path in work.path.iterdir()] == ["finished.json"]

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.errors import UserError
 from napari_utile.files.runs import atomic_write, locked, room_for
 
 PLAN, FINISHED = "plan.json", "finished.json"
@@ -113,15 +114,32 @@ class WorkFolder:
         """
         if part is None:
             with locked(self.result):
-                for lock in sorted(self.path.glob(".part-*.lock")):
-                    with locked(self / lock.name[1:].removesuffix(".lock")):
-                        pass
-                yield
-        else:
-            with locked(self / f"part-{part[0]}-of-{part[1]}"):
-                with self.shared():
+                for _ in self._free_locks():
                     pass
                 yield
+        else:
+            with ExitStack() as mine:
+                with self.shared():  # no lock is made while others remove what is left
+                    mine.callback(self._leave)
+                    mine.enter_context(locked(self / f"part-{part[0]}-of-{part[1]}"))
+                yield
+
+    def _leave(self) -> None:
+        """Remove the locks and the folder, if all is finished and nobody holds a part."""
+        if (self / PLAN).exists():
+            return
+        with suppress(UserError, OSError), self.shared():
+            if not (self / PLAN).exists():
+                for lock in list(self._free_locks()):
+                    lock.unlink(missing_ok=True)
+                self.path.rmdir()
+
+    def _free_locks(self) -> Iterator[Path]:
+        """Give the lock of each part, and see that nobody holds it."""
+        for lock in sorted(self.path.glob(".part-*.lock")):
+            with locked(self / lock.name[1:].removesuffix(".lock")):
+                pass
+            yield lock
 
     @contextmanager
     def shared(self) -> Iterator[None]:
