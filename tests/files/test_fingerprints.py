@@ -2,12 +2,14 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
 
+from napari_utile.errors import UserError
 from napari_utile.files import fingerprints
 from napari_utile.files.fingerprints import PATCHES, SIDE, difference, fingerprint
 from napari_utile.files.images import as_stack, open_image
@@ -197,3 +199,33 @@ def test_of_a_sharded_array_the_shards_are_looked_at(tmp_path, large, monkeypatc
     monkeypatch.setattr(fingerprints, "MOST_FILES", 15)
     path = save(tmp_path / "sharded.zarr")  # 5 x 3 x 1 shards of 2 x 4 chunks
     assert fingerprint(open_image(path))["files"]["count"] == 15
+
+
+class Damaged:
+    """An array of which some planes cannot be read."""
+
+    shape, dtype = PIXELS.shape, PIXELS.dtype
+
+    def __init__(self, *planes):
+        self.planes = planes
+
+    def __getitem__(self, where):
+        if where[0] in self.planes:
+            raise OSError("a chunk is damaged")
+        return PIXELS[where]
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize("path", [None, "a.zarr"])  # without a path errors come as they are
+def test_a_damaged_block_makes_no_stack_useless(size, path, request):
+    if size == "large":
+        request.getfixturevalue("large")
+    there = fingerprint(Stack(Damaged(2), "zyx", path=path and Path(path)))
+    assert compare(there, fingerprint(Stack(Damaged(2), "zyx"))) is None
+    for other in (PIXELS, Damaged(3), Damaged(2, 3)):
+        assert compare(there, fingerprint(Stack(other, "zyx"))) == "its pixels have changed"
+
+
+def test_an_image_of_which_nothing_can_be_read_is_refused():
+    with pytest.raises(UserError, match=r"a\.zarr, slice \(0,\): .*a chunk is damaged"):
+        fingerprint(Stack(Damaged(*range(5)), "zyx", path=Path("a.zarr")))

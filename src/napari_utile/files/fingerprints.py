@@ -4,7 +4,7 @@ Work that goes on after a stop, or is shared by several machines, must not mix t
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from math import ceil, prod
@@ -15,6 +15,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from napari_utile.errors import UserError
 from napari_utile.files.stacks import Stack
 
 SMALL = 64_000_000
@@ -26,6 +27,9 @@ MOST_FILES = 10_000
 STEPS = (0.7548776662466927, 0.5698402909980532)
 """Multiples of these, without the whole numbers, fill a square evenly: M. Roberts, "The
 unreasonable effectiveness of quasirandom sequences" (2018), R2."""
+
+UNREADABLE = np.frombuffer(b"unreadable", np.uint8)
+"""Stands for pixels that cannot be read."""
 
 Fingerprint = dict[str, Any]
 
@@ -49,10 +53,13 @@ def fingerprint(stack: Stack) -> Fingerprint:
     Raises
     ------
     UserError
-        If the image cannot be read.
+        If no sample can be read.
 
     Notes
     -----
+    Where pixels cannot be read, that they cannot is what is digested: one damaged block makes
+    no stack useless, and a block that is whole again is a change.
+
     What is not noticed: changes of a large image in memory, or on another machine, beside the
     samples; and of chunks of a Zarr array beyond the first `MOST_FILES`.
     """
@@ -65,7 +72,7 @@ def fingerprint(stack: Stack) -> Fingerprint:
     }
     is_remote = stack.path is None and stack.source
     if stack.nbytes <= SMALL and not is_remote:
-        found["pixels"] = _digest(stack.plane(index) for index in stack.indices)
+        found["pixels"] = _digest(_plane(stack, index) for index in stack.indices)
     elif files := _files(stack):
         found["files"] = _described(*files)
     return found
@@ -115,18 +122,32 @@ def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
     return f"it was modified on {when:%Y-%m-%d at %H:%M:%S}"
 
 
-def _samples(stack: Stack) -> Iterator[NDArray[Any]]:
+def _samples(stack: Stack) -> list[NDArray[Any]]:
+    """Read squares that are spread over the planes, and over what a plane is."""
     planes, (height, width) = stack.indices, stack.shape[-2:]
+    places = []
     for number in range(PATCHES):
         index = planes[round(number * (len(planes) - 1) / (PATCHES - 1))]
         y, x = (
             int(step * number % 1 * max(1, n - SIDE + 1))
             for step, n in zip(STEPS, (height, width), strict=True)
         )
-        yield stack.plane(index, slice(y, y + SIDE), slice(x, x + SIDE))
+        places.append((index, slice(y, y + SIDE), slice(x, x + SIDE)))
+    samples = [_plane(stack, *place) for place in places]
+    if all(pixels is UNREADABLE for pixels in samples):
+        stack.plane(*places[0])  # says why
+    return samples
 
 
-def _digest(parts: Iterator[NDArray[Any]]) -> str:
+def _plane(stack: Stack, *place: Any) -> NDArray[Any]:
+    """Read a plane, or a part of it, as `Stack.plane` does; or say that it cannot be read."""
+    try:
+        return stack.plane(*place)
+    except (UserError, OSError):
+        return UNREADABLE
+
+
+def _digest(parts: Iterable[NDArray[Any]]) -> str:
     digest = blake2b(digest_size=16)
     for pixels in parts:
         little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
