@@ -4,6 +4,7 @@ Zarr folders on this machine; `zarr_images` says what is in them.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import psutil
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
@@ -26,6 +28,8 @@ VERSION = "0.5"
 COMPRESSION = ZstdCodec(level=1, checksum=True)
 """Of all ways tried the smallest files at nearly the fastest speed (blosc with lz4 is a third
 faster and takes 1.3 to 4 times the room). The checksum tells a chunk that the disk damaged."""
+DRAFT = re.compile(r"zarr\.[0-9a-f]{32}\.partial")
+"""What zarr writes metadata to before it names them."""
 
 
 def is_zarr(path: Path) -> bool:
@@ -84,7 +88,7 @@ def create(
         What was asked for. The latter two are decided from this image and stand in a label
         image of that name; see `create_labels`.
     overwrite : bool, default False
-        Replace a Zarr folder that is there. Nothing else is ever replaced.
+        Replace a Zarr folder that is there. Nothing else is ever replaced but empty folders.
     attributes : mapping, optional
         Kept under "utile", beside ``kind`` and ``complete``, which is false until
         `mark_complete`.
@@ -300,7 +304,7 @@ def check_output(path: Path | str, like: Stack | None = None, overwrite: bool = 
     ------
     UserError
         If it is there without `overwrite`, is no Zarr folder, holds the input, or cannot be
-        written.
+        written. A folder without files, as a killed process leaves it, is no obstacle.
     """
     path = Path(path)
     check_writable(path)
@@ -310,6 +314,8 @@ def check_output(path: Path | str, like: Stack | None = None, overwrite: bool = 
         source, target = like.path.resolve(), path.resolve()
         if source == target or target in source.parents or source in target.parents:
             raise UserError(f"{path} is the image itself; choose another output.")
+    if _is_empty(path):
+        return
     if not overwrite:
         raise UserError(f"{path} exists; --overwrite replaces it.")
     if not is_zarr(path):
@@ -317,11 +323,47 @@ def check_output(path: Path | str, like: Stack | None = None, overwrite: bool = 
 
 
 def remove(path: Path) -> None:
-    """Delete a Zarr folder; its name is free at once."""
+    """Delete a Zarr folder, or one without files; its name is free at once.
+
+    What processes that were killed while they did so have left is deleted, too.
+    """
+    _sweep(path)
     if is_zarr(path):
         waste = path.with_name(f".{path.name}.{os.getpid()}.old")
         os.replace(path, waste)
         shutil.rmtree(waste)
+    elif _is_empty(path):
+        _remove_folders(path)
+
+
+def _is_empty(path: Path) -> bool:
+    """Say whether there is nothing in a folder but folders, and metadata half written."""
+    return path.is_dir() and not any(
+        any(not DRAFT.fullmatch(file) for file in files)
+        or any(Path(folder, name).is_symlink() for name in inside)
+        for folder, inside, files in os.walk(path)
+    )
+
+
+def _remove_folders(path: Path) -> None:
+    """Remove a folder that is empty; a file that somebody puts there meanwhile stops it."""
+    for folder, inside, files in os.walk(path, topdown=False):
+        for draft in filter(DRAFT.fullmatch, files):
+            Path(folder, draft).unlink(missing_ok=True)
+        for name in inside:
+            Path(folder, name).rmdir()
+    if not path.is_symlink():
+        path.rmdir()
+
+
+def _sweep(path: Path) -> None:
+    """Delete what `remove` had put aside in processes that no longer live."""
+    aside = re.compile(re.escape(f".{path.name}.") + r"(\d{1,9})\.old")
+    for waste in path.parent.glob(".*.old"):
+        if named := aside.fullmatch(waste.name):
+            pid = int(named[1])
+            if pid == os.getpid() or not psutil.pid_exists(pid):  # numbers come again
+                shutil.rmtree(waste, ignore_errors=True)
 
 
 def describe(axes: str, like: Stack, name: str) -> dict[str, Any]:
