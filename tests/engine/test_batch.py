@@ -10,8 +10,8 @@ import zarr
 
 import napari_utile as utile
 from napari_utile.engine import objects
-from napari_utile.engine.batch import Batch
 from napari_utile.engine.jobs import How, predict_files
+from napari_utile.engine.prediction_run import PredictionRun
 from napari_utile.engine.segmentation import Segmentation
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, RunStarted, TileDone, Warned
@@ -221,7 +221,7 @@ def stopped(files, out, count=7, **options):
 
 def test_a_part_cuts_the_result_as_another_has_begun_it(files, tmp_path, monkeypatch):
     segment(files, tmp_path / "whole.zarr", tile=32)
-    decide, begun = Batch.decide, []
+    decide, begun = PredictionRun.decide, []
 
     def while_another_begins(self, made):
         if not begun:  # between its first look and the lock
@@ -229,7 +229,7 @@ def test_a_part_cuts_the_result_as_another_has_begun_it(files, tmp_path, monkeyp
             segment(files, made.result, how=How(part=(1, 2)), tile=32)
         return decide(self, made)
 
-    monkeypatch.setattr(Batch, "decide", while_another_begins)
+    monkeypatch.setattr(PredictionRun, "decide", while_another_begins)
     segment(files, tmp_path / "out.zarr", how=How(part=(2, 2)), tile=16)
     there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
     np.testing.assert_array_equal(there, back)

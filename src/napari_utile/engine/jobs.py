@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import Split
-from napari_utile.engine.batch import How, predict_files
+from napari_utile.engine.batch import predict_files
 from napari_utile.engine.checkpoints import WAYS_OUT, Checkpoints, Plan
 from napari_utile.engine.distributed import Group, ending_with_the_leader
 from napari_utile.engine.model import Model
 from napari_utile.engine.prediction import predict as predict_tiles
+from napari_utile.engine.prediction_run import How
 from napari_utile.engine.training_run import follow, ready, training_run
 from napari_utile.engine.training_run import warm_start as warm_start_of
 from napari_utile.errors import UserError
