@@ -41,7 +41,7 @@ def estimate(jobs: Sequence[Segmentation], always: bool = False) -> Facts:
     }
     if always or count - done >= WORTHWHILE:
         seconds = (count - done) * seconds_of_a_block(first)
-        facts["time"] = f"about {words(seconds)}"
+        facts["time"] = f"about {words(seconds)}" if seconds >= 1 else "less than 1 s"
     return facts
 
 
