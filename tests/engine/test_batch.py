@@ -2,6 +2,7 @@
 
 import csv
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, RunStarted, TileDone, Warned
 from napari_utile.files import ome_zarr
 from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.journal import WorkFolder
 from napari_utile.files.ome_zarr import open_zarr
 from napari_utile.settings import PredictSettings
 from tests.blob_model import blob_model, blobs
@@ -309,6 +311,28 @@ def test_a_death_just_before_a_tiff_has_its_name_is_gone_on_from(files, tmp_path
     monkeypatch.undo()
     assert ends(segment(files, tmp_path / "out.tif"))[0].status == "done"
     assert open_image(tmp_path / "out.tif").read().any()
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+@pytest.mark.parametrize("trouble", [OSError, KeyboardInterrupt])
+def test_a_complete_result_stays_whatever_happens_after(
+    files, tmp_path, monkeypatch, name, trouble
+):
+    clear = WorkFolder.clear
+
+    def clear_badly(self):
+        is_complete = (self / "plan.json").exists() and (tmp_path / name).exists()
+        clear(self)
+        if is_complete:
+            raise trouble
+
+    segment(files, tmp_path / "whole.zarr")
+    monkeypatch.setattr(WorkFolder, "clear", clear_badly)
+    # what could not be removed is no reason to call a complete result anything else
+    with nullcontext() if trouble is OSError else pytest.raises(trouble):
+        segment(files, tmp_path / name)
+    there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", name))
+    np.testing.assert_array_equal(there, back)
 
 
 def test_a_plan_of_another_version_is_not_gone_on_with(files, tmp_path):

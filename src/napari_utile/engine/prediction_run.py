@@ -5,7 +5,7 @@ Nothing that is there is given up before everything that may be wrong has been l
 
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, Self
@@ -28,7 +28,7 @@ from napari_utile.engine.segmentation import (
 from napari_utile.engine.stages import Failures, Following, finish, first_line, fragments_of
 from napari_utile.engine.stages import network as through_network
 from napari_utile.errors import UserError
-from napari_utile.events import Event, ImageDone, Warned
+from napari_utile.events import Event, ImageDone, Waiting, Warned
 from napari_utile.files.journal import Journal, WorkFolder
 from napari_utile.files.runs import check_free
 from napari_utile.settings import PredictSettings
@@ -149,11 +149,14 @@ class PredictionRun:
     def planned(self, image: Path | str, result: Path) -> Segmentation:
         """Look at an image and at what is there of its result."""
         made = planned(self.model, self.path, image, result, self.settings)
-        there = Plan.read(made.work.plan)
-        if there and not self.how.overwrite:  # its blocks are cut as they were
-            plan = replace(made.plan, tile=there.tile)
-            made = Segmentation(self.model, made.stack, result, plan)
+        self._cut_as_begun(made)
         return made
+
+    def _cut_as_begun(self, made: Segmentation) -> None:
+        """Take over the blocks of what is there and not finished."""
+        there = Plan.read(made.work.plan)
+        if there and not self.how.overwrite:
+            made.cut(there.tile)
 
     def decide(self, made: Segmentation) -> Literal["begin", "go on", "keep"]:
         """Say what becomes of what is there.
@@ -185,9 +188,7 @@ class PredictionRun:
     def _open(self, made: Segmentation) -> dict[str, Any] | None:
         """Begin a result or open it; of one that is complete give its facts instead."""
         with made.work.shared() if self.how.part else nullcontext():
-            there = Plan.read(made.work.plan)  # another part may have begun meanwhile
-            if there and not self.how.overwrite and there.tile != made.plan.tile:
-                made.cut(there.tile)
+            self._cut_as_begun(made)  # another part may have begun since it was planned
             match self.decide(made):
                 case "keep":
                     return finished_facts(made.result)
@@ -217,7 +218,8 @@ class PredictionRun:
             yield from finish(made, objects, began)
             return "done", counted(objects)
         except BaseException:
-            if not part and not made.work.done(NETWORK, len(made.blocks)).any():
+            nothing = not made.work.done(NETWORK, len(made.blocks)).any()
+            if nothing and not part and not finished_plan(made.result):
                 made.discard()
             raise
         finally:
@@ -255,6 +257,7 @@ class PredictionRun:
                 except UserError:
                     if made.is_being_finished:
                         return "part", {}
+                    yield Waiting()
                     continue  # somebody only looks whether all is done, as this part does
                 if finished_plan(made.result):
                     return "done", known(finished_facts(made.result))

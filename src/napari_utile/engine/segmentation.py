@@ -5,6 +5,7 @@ blocks, and when, is said elsewhere.
 """
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import blake2b
@@ -217,7 +218,8 @@ class Segmentation:
         if isinstance(self.output, TiffOutput):  # it has no room for this
             self.work.finish(finished, of=self.output.partial)
         self.output.complete(finished)
-        self.work.clear()
+        with suppress(OSError):  # a file that is open cannot be removed from some network disks
+            self.work.clear()
 
     def discard(self) -> None:
         """Remove all that was made."""
