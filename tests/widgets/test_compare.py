@@ -197,14 +197,15 @@ def test_what_another_session_did_of_a_network_is_drawn_too(
 def test_the_table_fills_and_gives_mean_and_spread_over_seeds(panel, script, press, qtbot):
     script(
         STARTED, begins("unet"), ends("unet", 0.8), {"do": "wait"}, begins("unet", 1),
-        ends("unet", 0.9, seed=1), begins("fcn"), ends("fcn", 0.5), {"do": "wait"},
+        ends("unet", 0.9, seed=1), begins("fcn"), ends("fcn", 0.5),
+        RunDone(out="OUT", seconds=75, stopped=True),
     )  # fmt: skip
     press(panel.controls.button)
     qtbot.waitUntil(lambda: bool(rows(panel)))
     first = ["unet", "0", "0.800", "0.500", "0.900", "1,234", "625", "60.0", "0.250"]
     assert rows(panel) == [first]
     panel.controls._running[0].stop()
-    qtbot.waitUntil(lambda: len(rows(panel)) == 4)
+    qtbot.waitUntil(idle(panel))
     assert [row[:3] for row in rows(panel)] == [
         ["unet", "0", "0.800"],
         ["unet", "1", "0.900"],
@@ -213,7 +214,6 @@ def test_the_table_fills_and_gives_mean_and_spread_over_seeds(panel, script, pre
     ]
     panel.table.sortItems(2, Qt.SortOrder.AscendingOrder)
     assert [row[2] for row in rows(panel)] == ["0.500", "0.800", "0.850 ± 0.071", "0.900"]
-    panel.controls._running[0].kill()
 
 
 def test_the_table_is_copied_for_a_spreadsheet(panel, script, press, qtbot):
