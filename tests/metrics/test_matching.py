@@ -2,7 +2,18 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from napari_utile.metrics.matching import f1, match, matching_ap, panoptic_quality, seg
+from napari_utile.metrics.matching import (
+    IOU_THRESHOLDS,
+    f1,
+    iou_rows,
+    match,
+    matching_ap,
+    matchings,
+    panoptic_quality,
+    precision,
+    recall,
+    seg,
+)
 from napari_utile.metrics.overlap import contingency
 
 THRESHOLDS = [0.05, 0.2, 1 / 3, 0.5, 0.6, 0.75, 0.95, 1]
@@ -44,6 +55,7 @@ def test_hand_worked_scores():
     assert at_half.true_positives == 2
     assert (at_half.false_positives, at_half.false_negatives) == (1, 1)
     assert matching_ap(at_half) == 2 / (2 + 1 + 1)
+    assert (precision(at_half), recall(at_half)) == (2 / 3, 2 / 3)
     assert f1(at_half) == 2 * 2 / (2 * 2 + 1 + 1)
     assert panoptic_quality(at_half) == (2 / 4 + 3 / 4) / (2 + 1 / 2 + 1 / 2)
     # Half of an object is not more than half of it.
@@ -111,3 +123,51 @@ def test_a_hundred_thousand_objects_with_huge_ids():
     matching = match(contingency(prediction[::-1, ::-1], truth))
     assert matching.true_positives == 100_000
     assert panoptic_quality(matching) == 3 / 4
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_many_thresholds_give_what_each_gives_alone(blobs, order):
+    table = contingency(*blobs)
+    for threshold, found in zip(
+        THRESHOLDS[::order], matchings(table, THRESHOLDS[::order]), strict=True
+    ):
+        alone = match(table, threshold)
+        pairs = [set(zip(m.truth, m.prediction, m.ious, strict=True)) for m in (alone, found)]
+        assert pairs[0] == pairs[1]
+        assert found.false_positives == alone.false_positives
+        assert found.false_negatives == alone.false_negatives
+
+
+def test_rows_over_iou_are_those_of_every_pair_of_objects(blobs):
+    ious = every_iou(*blobs)
+    rows = iou_rows(contingency(*blobs))
+    assert [row["iou_threshold"] for row in rows] == list(IOU_THRESHOLDS)
+    assert pytest.approx(np.arange(0.5, 1, 0.05)) == IOU_THRESHOLDS
+    for row in rows[1:]:  # above 0.5 no object has two partners
+        tp = (ious >= row["iou_threshold"]).sum()
+        fn, fp = np.array(ious.shape) - tp
+        counts = row["true_positives"], row["false_positives"], row["false_negatives"]
+        assert counts == (tp, fp, fn)
+        assert row["precision"] == tp / (tp + fp)
+        assert row["recall"] == tp / (tp + fn)
+        assert row["f1"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
+        assert row["matching_ap"] == tp / (tp + fp + fn)
+        total = ious[ious >= row["iou_threshold"]].sum()
+        assert row["panoptic_quality"] == pytest.approx(total / (tp + fp / 2 + fn / 2))
+
+
+def test_a_pair_at_exactly_a_threshold_is_matched():
+    # IoU 11 / 20: as the quotient of 11 and 20, and as the number 0.55
+    row = iou_rows(table([1] * 11 + [0] * 9, [1] * 20), [0.55])[0]
+    assert row["true_positives"] == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "truth"), [([0, 0], [0, 0]), ([1, 0], [0, 0]), ([0, 0], [1, 0])]
+)
+def test_without_objects_on_one_side_every_score_is_zero_and_on_both_one(found, truth):
+    row = iou_rows(table(found, truth))[0]
+    names = ("precision", "recall", "f1", "matching_ap", "panoptic_quality")
+    expected = float(found == truth)
+    assert [row[name] for name in names] == [expected] * 5
+    assert seg(table(found, truth)) == expected

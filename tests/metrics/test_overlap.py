@@ -68,6 +68,33 @@ def test_ids_may_be_huge_and_are_kept_exactly():
     assert table.ious.tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint16, np.int64, np.uint64, ">u8"])
+def test_ids_keep_their_type_and_order(dtype):
+    info = None if dtype is bool else np.iinfo(dtype)
+    ids = np.array([1] if info is None else [info.max, 5, info.min or 1], dtype)
+    labels = np.concatenate([ids, np.zeros(2, dtype), ids[:1]])[np.newaxis]
+    table = contingency(labels, labels)
+    native = np.dtype(dtype).newbyteorder("=")
+    assert table.truth_ids.dtype == table.prediction_ids.dtype == native
+    assert table.truth_ids.tolist() == sorted(ids.tolist())
+    assert table.truth_areas.sum() == len(ids) + 1
+    assert table.truth.tolist() == table.prediction.tolist() == list(range(len(ids)))
+
+
+def test_every_pair_of_ids_is_counted_however_many_there_are(rng):
+    """More pairs than the table first has places for, and ids that only differ in high bits."""
+    high = rng.integers(0, 200, (2, 300, 400))
+    table = contingency(*(high << 50))
+    expected = np.zeros((200, 200), int)
+    np.add.at(expected, (high[1], high[0]), 1)
+    found = np.zeros_like(expected)
+    found[table.truth_ids[table.truth] >> 50, table.prediction_ids[table.prediction] >> 50] = (
+        table.overlaps
+    )
+    np.testing.assert_array_equal(found[1:, 1:], expected[1:, 1:])
+    np.testing.assert_array_equal(table.truth_areas, expected[1:].sum(axis=1))
+
+
 def test_side_by_side_is_the_table_of_the_images_beside_each_other(blobs):
     prediction, truth = blobs
     beside = contingency(

@@ -2,8 +2,12 @@
 
 `matching_ap` is TP / (TP + FP + FN) at one IoU, which some papers call AP. It is not COCO's
 area under the precision-recall curve.
+
+Without any object, true or predicted, every score here is 1; with objects on one side only,
+every score is 0. None is ever NaN.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +16,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from napari_utile.metrics.overlap import Contingency, share
+
+IOU_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
+"""Those of COCO: 0.50, 0.55 ... 0.95."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +88,62 @@ def match(table: Contingency, threshold: float = 0.5) -> Matching:
     )
 
 
+def matchings(table: Contingency, thresholds: Sequence[float]) -> list[Matching]:
+    """Match at each of several IoUs; see `match`.
+
+    Notes
+    -----
+    Pairs above an IoU of 0.5 are sorted once: the matching at any threshold there is the first
+    of them. So ten thresholds take hardly longer than one.
+    """
+    ious = table.ious
+    sure = np.flatnonzero(ious > 0.5)
+    best_first = sure[np.argsort(-ious[sure], kind="stable")]
+    truth, prediction = table.truth[best_first], table.prediction[best_first]
+    ious = ious[best_first]
+    objects = table.truth_ids.size, table.prediction_ids.size
+
+    def first(threshold: float) -> Matching:
+        n = np.searchsorted(-ious, -threshold, side="right")
+        return Matching(truth[:n], prediction[:n], ious[:n], *objects)
+
+    return [first(t) if t > 0.5 else match(table, t) for t in thresholds]
+
+
+def iou_rows(
+    table: Contingency, thresholds: Sequence[float] = IOU_THRESHOLDS
+) -> tuple[dict[str, float], ...]:
+    """Score the objects at each IoU threshold.
+
+    Returns
+    -------
+    tuple of dict
+        For each threshold `iou_threshold`, `true_positives`, `false_positives`,
+        `false_negatives`, `precision`, `recall`, `f1`, `matching_ap` and `panoptic_quality`.
+
+    Examples
+    --------
+    >>> from napari_utile.metrics.overlap import contingency
+    >>> table = contingency(np.array([[5, 5, 5, 0]]), np.array([[2, 2, 2, 2]]))
+    >>> [row["f1"] for row in iou_rows(table, [0.5, 0.75, 0.8])]
+    [1.0, 1.0, 0.0]
+    """
+    return tuple(
+        {
+            "iou_threshold": threshold,
+            "true_positives": matching.true_positives,
+            "false_positives": matching.false_positives,
+            "false_negatives": matching.false_negatives,
+            "precision": precision(matching),
+            "recall": recall(matching),
+            "f1": f1(matching),
+            "matching_ap": matching_ap(matching),
+            "panoptic_quality": panoptic_quality(matching),
+        }
+        for threshold, matching in zip(thresholds, matchings(table, thresholds), strict=True)
+    )
+
+
 def assigned(
     truth: NDArray[np.int64], prediction: NDArray[np.int64], ious: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
@@ -103,6 +166,18 @@ def matching_ap(matching: Matching) -> float:
     """TP / (TP + FP + FN); 1 if there are no objects at all."""
     found = matching.true_positives
     return share(found, matching.truth_objects + matching.predicted_objects - found)
+
+
+def precision(matching: Matching) -> float:
+    """TP / (TP + FP). Of no predicted objects 0, but 1 if there are no true ones either."""
+    nothing = float(matching.truth_objects == 0)
+    return share(matching.true_positives, matching.predicted_objects, of_nothing=nothing)
+
+
+def recall(matching: Matching) -> float:
+    """TP / (TP + FN). Of no true objects 0, but 1 if there are no predicted ones either."""
+    nothing = float(matching.predicted_objects == 0)
+    return share(matching.true_positives, matching.truth_objects, of_nothing=nothing)
 
 
 def f1(matching: Matching) -> float:

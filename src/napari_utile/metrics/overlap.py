@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.metrics.pairs import counted
+
 Labels = NDArray[Any]
 """Instances: integers or bool, 0 is background."""
 
@@ -68,9 +70,9 @@ def contingency(
 
     Notes
     -----
-    Labels are piecewise constant, so what is sorted are not pixels but runs of equal pairs of
-    ids along the last axis. On a pair of 2048 x 2048 images with 5,000 objects each this takes
-    about as long as two `np.bincount` over the pixels.
+    Labels are piecewise constant, so what is counted are not pixels but runs of equal pairs of
+    ids along the last axis, and nothing is sorted but the pairs that occur. How that compares
+    with one `np.bincount` over the pixels is told by `benchmarks/matching.py`.
 
     Examples
     --------
@@ -84,22 +86,22 @@ def contingency(
         prediction, truth = prediction[~ignored], truth[~ignored]
 
     lengths, predicted, true = runs(prediction.ravel(), truth.ravel())
-    truth_ids, true = np.unique(true, return_inverse=True)
-    prediction_ids, predicted = np.unique(predicted, return_inverse=True)
-    pairs, pair = np.unique(true * prediction_ids.size + predicted, return_inverse=True)
-    true_of_pair, predicted_of_pair = np.divmod(pairs, max(prediction_ids.size, 1))
-    overlaps = summed(lengths, pair)
-
-    real = (truth_ids[true_of_pair] != 0) & (prediction_ids[predicted_of_pair] != 0)
+    pairs, overlaps = counted(as_int64(true), as_int64(predicted), lengths)
+    truth_ids, true = np.unique(as_ids(pairs[:, 0], truth.dtype), return_inverse=True)
+    prediction_ids, predicted = np.unique(
+        as_ids(pairs[:, 1], prediction.dtype), return_inverse=True
+    )
+    real = (truth_ids[true] != 0) & (prediction_ids[predicted] != 0)
+    in_order = np.flatnonzero(real)[np.lexsort((predicted[real], true[real]))]
     return Contingency(
         truth.size,
         truth_ids[truth_ids != 0],
         prediction_ids[prediction_ids != 0],
-        summed(lengths, true)[truth_ids != 0],
-        summed(lengths, predicted)[prediction_ids != 0],
-        (np.cumsum(truth_ids != 0) - 1)[true_of_pair[real]],
-        (np.cumsum(prediction_ids != 0) - 1)[predicted_of_pair[real]],
-        overlaps[real],
+        summed(overlaps, true)[truth_ids != 0],
+        summed(overlaps, predicted)[prediction_ids != 0],
+        (np.cumsum(truth_ids != 0) - 1)[true[in_order]],
+        (np.cumsum(prediction_ids != 0) - 1)[predicted[in_order]],
+        overlaps[in_order],
     )
 
 
@@ -154,6 +156,16 @@ def runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, 
     starts[1:] |= prediction[1:] != prediction[:-1]
     where = np.flatnonzero(starts)
     return np.diff(where, append=truth.size), prediction[where], truth[where]
+
+
+def as_int64(ids: Labels) -> NDArray[np.int64]:
+    """Write ids in 64 bits, those from 2^63 on as negative numbers; `as_ids` reads them."""
+    return ids.view(np.int64) if ids.dtype == np.uint64 else ids.astype(np.int64)
+
+
+def as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> Labels:
+    """Give the ids that `as_int64` wrote."""
+    return numbers.view(np.uint64) if dtype == np.uint64 else numbers.astype(dtype)
 
 
 def summed(lengths: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
