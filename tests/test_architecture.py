@@ -29,6 +29,7 @@ PANELS = {panel["display_name"]: panel["command"] for panel in CONTRIBUTIONS["wi
 # room -> the third-party libraries it may name
 DATA = {"pydantic", "numpy", "scipy", "skimage", "numba"}
 DISK = DATA | {
+    "pycocotools",
     "tifffile",
     "zarr",
     "numcodecs",
@@ -43,7 +44,7 @@ LIBRARIES = {
     "settings": {"pydantic"},
     "events": {"pydantic"},
     "arrays": DATA,
-    "metrics": DATA,
+    "metrics": DATA | {"pycocotools"},
     "files": DISK | {"aiohttp", "fsspec"},
     "networks": {"torch"},
     "engine": DISK | {"torch", "matplotlib", "distributed"},
