@@ -58,7 +58,7 @@ def _larger(pairs: Numbers, sums: Numbers) -> tuple[Numbers, Numbers]:
 
 
 @compiled
-def _hash(a: int, b: int) -> int:
+def _hash(a: int, b: int) -> np.int64:
     """Scatter pairs that are near each other; the odd factors are arbitrary."""
     mixed = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b)
     mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
