@@ -278,6 +278,9 @@ class WeightSettings(Settings):
 class EvaluateSettings(Settings):
     """How a prediction is compared with the truth."""
 
+    labels: Literal["instances", "classes"] = Field(
+        "instances", description="What a label id means: one object, or one kind of pixel"
+    )
     ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
     threshold: float = Field(
         0.5, gt=0, lt=1, description="Foreground probability that makes an object"
@@ -286,6 +289,25 @@ class EvaluateSettings(Settings):
         "watershed",
         description="Of probabilities: take apart what only a leak joins, or leave as it is",
     )
+    volumetric: bool = Field(
+        False, description="Objects extend over slices; else those of each slice are compared"
+    )
+    thresholds: bool = Field(
+        False, description="Score ten thresholds of the probabilities as well (ISBI 2012)"
+    )
+    validation: str | None = Field(
+        None,
+        description="Slices that only choose the best threshold, first to one past the last: "
+        "20:24",
+    )
+
+    @field_validator("validation")
+    @classmethod
+    def _refuse_no_slices(cls, validation: str | None) -> str | None:
+        first, _, end = (validation or "0:1").partition(":")
+        if not (first.isdigit() and end.isdigit() and int(first) < int(end)):
+            raise ValueError(f"{validation!r} are no slices; write them like 20:24")
+        return validation
 
 
 def difference(name: str, there: Any, here: Any) -> str:

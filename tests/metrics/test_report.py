@@ -8,7 +8,9 @@ import pytest
 from napari_utile.metrics import evaluate
 from napari_utile.metrics.report import Report
 
-SCORES = ["iou", "dice", "pixel_error", "matching_ap50", "f1_50", "panoptic_quality", "seg"]
+PIXELS = ["iou", "dice", "pixel_error"]
+OBJECTS = ["precision_50", "recall_50", "f1_50", "matching_ap50", "panoptic_quality", "seg"]
+SCORES = PIXELS + OBJECTS
 PARTITIONS = ["v_rand", "v_info", "rand_error", "adapted_rand_error", "vi_split", "vi_merge"]
 COUNTS = ["true_positives", "false_positives", "false_negatives"]
 
@@ -52,6 +54,8 @@ def test_hand_worked_report(prediction, truth):
     assert report["pixel_error"] == (4 + 2) / 24
     assert [report[name] for name in COUNTS] == [2, 2, 1]
     assert report["matching_ap50"] == 2 / 5
+    assert report["precision_50"] == 2 / 4
+    assert report["recall_50"] == 2 / 3
     assert report["f1_50"] == 2 * 2 / (4 + 2 + 1)
     assert report["panoptic_quality"] == (1 + 3 / 4) / (2 + 2 / 2 + 1 / 2)
     assert report["seg"] == pytest.approx((1 + 0 + 3 / 4) / 3)
@@ -87,7 +91,7 @@ def test_leading_axes_are_spelled_as_a_tuple(prediction, truth):
 def test_a_perfect_prediction_under_other_names(truth):
     names = np.array([0, 2**40, 3])
     report = evaluate(names[truth], truth)
-    assert [report[name] for name in SCORES] == [1, 1, 0, 1, 1, 1, 1]
+    assert [report[name] for name in SCORES] == [1, 1, 0, 1, 1, 1, 1, 1, 1]
     assert [report[name] for name in COUNTS] == [3, 0, 0]
 
 

@@ -21,7 +21,7 @@ from napari_utile.engine.validation import HIDDEN, Judged, ValidationPlane, comp
 from napari_utile.events import TileDone, Warned
 from napari_utile.files.images import Stack, write_tiff
 from napari_utile.files.runs import atomic_write
-from napari_utile.metrics.report import scores, whole_of
+from napari_utile.metrics.rows import scores, whole_of
 from napari_utile.settings import PredictSettings, TrainSettings
 
 COUNTS = {"true_positives", "false_positives", "false_negatives"}

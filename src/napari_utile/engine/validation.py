@@ -23,7 +23,8 @@ from napari_utile.metrics.overlap import (
     side_by_side,
 )
 from napari_utile.metrics.partitions import thin_borders
-from napari_utile.metrics.report import as_labels, scores, whole_of
+from napari_utile.metrics.rows import scores, whole_of
+from napari_utile.metrics.sides import as_labels
 
 OBJECTS = ("matching_ap50", "f1_50", "panoptic_quality", "seg", "v_rand")
 SCORES = ("iou", "dice", "pixel_error", *OBJECTS)
@@ -113,7 +114,7 @@ class Judged:
     """Of each class, summed."""
     confusion: NDArray[np.int64]
     tables: tuple[Contingency, Contingency] | None
-    """Of the foreground as predicted, and with its borders thinned; see `metrics.report`."""
+    """Of the foreground as predicted, and with its borders thinned; see `metrics.rows`."""
     foreground: NDArray[np.float32]
 
 

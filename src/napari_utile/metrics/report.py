@@ -4,40 +4,24 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from napari_utile.metrics.differences import Differences, ErrorLayer
+from napari_utile.metrics.meanings import GROUPS, meaning_of
+from napari_utile.metrics.object_table import ObjectTable
+from napari_utile.metrics.rows import Row
+from napari_utile.metrics.sides import Sides
 
-from napari_utile.arrays.labels import check_labels, components, instances
-from napari_utile.errors import UserError
-from napari_utile.metrics.matching import f1, match, matching_ap, panoptic_quality, seg
-from napari_utile.metrics.overlap import (
-    Contingency,
-    Labels,
-    contingency,
-    dice,
-    iou,
-    pixel_error,
-    side_by_side,
-)
-from napari_utile.metrics.partitions import (
-    adapted_rand_error,
-    rand_error,
-    thin_borders,
-    v_info,
-    v_rand,
-    vi_merge,
-    vi_split,
-)
+SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
+MAIN = (
+    "slice", "iou", "mean_iou", "pixel_error", "f1_50", "panoptic_quality", "coco_ap",
+    "v_rand", "v_info", "warping_error", "true_positives", "false_positives", "false_negatives",
+)  # fmt: skip
+"""Columns of the printed table. The other scores are printed for the whole."""
 
-Row = Mapping[str, Any]
-
-PARTITIONS = ("v_rand", "v_info", "rand_error", "adapted_rand_error", "vi_split", "vi_merge")
-"""Scores of a stack that are the mean of those of its slices."""
-
-ROUNDING = 1e-3  # by which probabilities in half precision may leave 0 to 1
+TABLES = ("ious", "precision_recall", "thresholds", "best", "sizes")
+"""Fields of a report that are rows of numbers."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,13 +32,41 @@ class Report(Mapping[str, float]):
     ----------
     rows : tuple of mapping
         One per slice and, last, one of the whole. Under "slice" stands the index of the slice
-        (a tuple of indices where there are several leading axes), or "all".
+        (a tuple of indices where there are several leading axes; a text that begins with the
+        name of the image where there are several images), or "all".
     notes : tuple of str
         What a reader of the numbers must know: empty slices, masks that were split.
+    ious : tuple of mapping
+        One per IoU threshold 0.50, 0.55 ... 0.95: the counts and scores of the matching.
+    precision_recall : tuple of mapping
+        The curve under which `coco_ap` is the area: precision at each recall and IoU.
+    thresholds : tuple of mapping
+        One per probability threshold 0.0, 0.1 ... 0.9: the scores of what it makes objects of.
+    best : tuple of mapping
+        The best threshold of each of these scores, and what it was chosen on.
+    sizes : tuple of mapping
+        `coco_ap` and `coco_ar` of small, medium and large objects.
+    stock : mapping
+        The 12 numbers of pycocotools, as it prints them, under names of their own.
+    objects : ObjectTable, optional
+        Every true and every predicted object, and what became of it.
+    sides : tuple of Sides
+        The labels that were compared, one pair per image.
+    found : tuple of mapping of tuple of int to Differences
+        What became of the objects of each slice, by its index, one mapping per image.
     """
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    ious: tuple[Row, ...] = ()
+    precision_recall: tuple[Row, ...] = ()
+    thresholds: tuple[Row, ...] = ()
+    best: tuple[Row, ...] = ()
+    sizes: tuple[Row, ...] = ()
+    stock: Row = field(default_factory=dict)
+    objects: ObjectTable | None = None
+    sides: tuple[Sides, ...] = ()
+    found: tuple[Mapping[tuple[int, ...], Differences], ...] = ()
 
     def __getitem__(self, name: str) -> float:
         return self._whole[name]
@@ -66,17 +78,34 @@ class Report(Mapping[str, float]):
         return len(self._whole)
 
     def __repr__(self) -> str:
-        short = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
-        cells = [[short.get(name, name) for name in self.rows[-1]]]
-        cells += [[as_text(value) for value in row.values()] for row in self.rows]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(map(str.rjust, line, widths)) for line in cells]
-        return "\n".join([*lines, *self.notes])
+        names = [name for name in self.rows[-1] if name in MAIN]
+        lines = aligned(names, self.rows)
+        more = [name for name in self if name not in MAIN]
+        return "\n".join([*lines, *whole_lines(self, more), *self.notes])
+
+    def error_layer(self, image: int = 0) -> ErrorLayer | None:
+        """Show what is wrong where; None for classes, which have no objects."""
+        if not self.found:
+            return None
+        sides = self.sides[image]
+        return ErrorLayer(sides.prediction, sides.truth, self.found[image])
 
     def to_json(self) -> str:
-        """Write the scores of the whole, then `rows` and `notes`, as one JSON object."""
+        """Write the scores of the whole, `rows`, `notes` and the other tables as one object.
+
+        Of the objects it has the number of each kind; see `objects_csv`.
+        """
+        tables = {name: [dict(row) for row in getattr(self, name)] for name in TABLES}
         return json.dumps(
-            {**self, "rows": [dict(row) for row in self.rows], "notes": self.notes}
+            {
+                **self,
+                "rows": [dict(row) for row in self.rows],
+                "notes": self.notes,
+                **{name: rows for name, rows in tables.items() if rows},
+                **({"coco_stock": dict(self.stock)} if self.stock else {}),
+                **({"objects": self.objects.counts()} if self.objects is not None else {}),
+            },
+            allow_nan=False,
         )
 
     def to_csv(self) -> str:
@@ -87,209 +116,38 @@ class Report(Mapping[str, float]):
         table.writerows(self.rows)
         return text.getvalue()
 
+    def objects_csv(self) -> str:
+        """Write one line per object, below a line of names; no line for classes."""
+        return "" if self.objects is None else self.objects.to_csv()
+
     @property
     def _whole(self) -> dict[str, float]:
         return {name: value for name, value in self.rows[-1].items() if name != "slice"}
 
 
-def evaluate(
-    prediction: Any,
-    truth: Any,
-    ignore: int | None = None,
-    threshold: float = 0.5,
-    volumetric: bool = False,
-    objects: Literal["watershed", "components"] = "watershed",
-) -> Report:
-    """Compare a prediction with the truth, pixel by pixel and object by object.
-
-    Parameters
-    ----------
-    prediction : array of int or bool, shape of `truth`, or of probabilities
-        Instances, 0 is background; or a mask. Probabilities are float and have shape
-        (C, \\*truth.shape), as `predict` gives them, or the shape of `truth`: then they are
-        those of the foreground. Unsigned integers (C, ...) are shares of their largest value.
-    truth : array of int or bool, shape (..., Y, X)
-        Instances, or a mask: labels with a single non-zero id, which are split into connected
-        components slice by slice, on either side.
-    ignore : int, optional
-        Id in `truth` of pixels that nobody annotated. They count nowhere: not as background
-        and not in the area of an object.
-    threshold : float, default 0.5
-        Foreground probability above which a pixel belongs to an object.
-    volumetric : bool, default False
-        Whether an object extends over slices. By default the objects of each slice (Y, X) are
-        compared on their own, since 2D networks number them slice by slice. The whole then
-        pools the counts of all slices (not the mean of their scores), except for the scores of
-        partitions, of which it is the mean over the slices, as the ISBI 2012 challenge had it.
-        If True the objects of the whole are those of the whole array; those of a slice are
-        their sections.
-    objects : {"watershed", "components"}, default "watershed"
-        How probabilities become objects; see `napari_utile.instances`.
-
-    Returns
-    -------
-    Report
-        `iou`, `dice`, `pixel_error` of the foreground (id > 0); `matching_ap50`, `f1_50`,
-        `panoptic_quality` of objects matched one-to-one at an IoU of at least 0.5; `seg`; the
-        scores of partitions, which look at pixels of true objects only: `v_rand`, `v_info`,
-        `vi_split`, `vi_merge` (bits) after the borders of the prediction were thinned, by
-        watershed of the boundary probability if probabilities are given and to the nearest
-        object if not, and `rand_error`, `adapted_rand_error` of the prediction as it is; and
-        the counts `true_positives`, `false_positives`, `false_negatives`. See
-        `metrics.overlap`, `metrics.matching` and `metrics.partitions` for the formulas.
-
-    Raises
-    ------
-    UserError
-        If the shapes differ, or an array holds neither labels nor probabilities.
-
-    Notes
-    -----
-    Empty on both sides is perfect agreement: every score 1, every error 0. Empty on one side
-    only: every score 0, every error 1, the pixel error the share of the pixels in question.
-    No score is ever NaN; a note names the slices that were empty.
-
-    Examples
-    --------
-    >>> truth = np.array([[[1, 1, 0, 2, 2, 2]], [[0, 0, 0, 0, 0, 0]]])
-    >>> prediction = np.array([[[7, 7, 0, 0, 0, 9]], [[0, 0, 0, 0, 0, 0]]])
-    >>> report = evaluate(prediction, truth)
-    >>> report["matching_ap50"], report["false_negatives"]
-    (0.3333333333333333, 1)
-    >>> report.notes
-    ('No object in truth and prediction: counted as perfect agreement (slice 1).',)
-    """
-    prediction, truth = np.asarray(prediction), np.asarray(truth)
-    if truth.size == 0:
-        raise UserError(f"The truth has shape {truth.shape}, so there is nothing to compare.")
-    prediction, boundary = as_labels(prediction, truth.shape, threshold, volumetric, objects)
-    ignored = None if ignore is None else truth == ignore
-    if ignored is not None:
-        prediction, truth = np.where(ignored, 0, prediction), np.where(ignored, 0, truth)
-        if boundary is not None:  # its objects were parted before the ignored pixels were
-            prediction = components(prediction, volumetric)
-    sides = {"prediction": prediction, "truth": check_labels(truth, "true labels")}
-    masks = [name for name, labels in sides.items() if is_mask(labels)]
-    sides |= {name: components(sides[name] > 0, volumetric) for name in masks}
-
-    def tables(index: tuple[int, ...] = ()) -> tuple[Contingency, Contingency]:
-        hidden = None if ignored is None else ignored[index]
-        predicted, true = sides["prediction"][index], sides["truth"][index]
-        thin = thin_borders(predicted, None if boundary is None else boundary[index])
-        return contingency(predicted, true, hidden), contingency(thin, true, hidden)
-
-    slices = {slice_name(index): tables(index) for index in np.ndindex(truth.shape[:-2])}
-    found = {name: scores(*both) for name, both in slices.items()}
-    if volumetric:
-        found["all"] = scores(*tables())
-    elif "all" not in found:
-        found["all"] = whole_of(list(slices.values()), list(found.values()))
-    rows = tuple({"slice": name, **row} for name, row in found.items())
-    notes = [f"The objects of the {name} are the connected parts of a mask." for name in masks]
-    tables_of = {name: as_is for name, (as_is, _) in slices.items()}
-    return Report(rows, (*notes, *remarks(tables_of)))
+def aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Write rows below their names, in columns aligned on the right."""
+    cells = [[SHORT.get(name, name) for name in names]]
+    cells += [[as_text(row[name]) for name in names] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.rjust, line, widths)) for line in cells]
 
 
-def slice_name(index: tuple[int, ...]) -> int | str | tuple[int, ...]:
-    """Name a slice as `Report.rows` does. An image is its only slice, and the whole."""
-    match index:
-        case ():
-            return "all"
-        case (z,):
-            return z
-    return index
-
-
-def as_labels(
-    prediction: NDArray[Any],
-    shape: tuple[int, ...],
-    threshold: float,
-    volumetric: bool,
-    objects: Literal["watershed", "components"],
-) -> tuple[Labels, NDArray[Any] | None]:
-    """Make labels of `shape` of a prediction: its own, or the objects that are likely.
-
-    The second is what tells of borders, if probabilities were given: the less likely a pixel
-    is foreground, the higher.
-    """
-    is_float = prediction.dtype.kind == "f"
-    if prediction.shape == shape:
-        if not (is_float and prediction.min() >= 0 and prediction.max() <= 1):
-            return check_labels(prediction, "predicted labels"), None
-        prediction = prediction[np.newaxis]
-    elif prediction.shape[1:] != shape or prediction.dtype.kind not in "fu":
-        raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
-
-    low, high = prediction.min(), prediction.max()
-    if is_float and not -ROUNDING <= low <= high <= 1 + ROUNDING:  # also if NaN
-        raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
-    is_foreground = len(prediction) == 1
-    boundary = -prediction[0].astype(np.float32) if is_foreground else prediction[0]
-    found = instances(
-        prediction, threshold, volumetric=volumetric, method=objects, linking="none"
-    )
-    return found, boundary
-
-
-def is_mask(labels: Labels) -> bool:
-    """Tell whether the labels have a single non-zero id."""
-    highest = labels.max()
-    return bool(highest > 0 and ((labels == 0) | (labels == highest)).all())
-
-
-def scores(table: Contingency, thinned: Contingency) -> dict[str, float]:
-    """Every score by its name, of a prediction as it is and with its borders thinned."""
-    matching = match(table, 0.5)
-    return {
-        "iou": iou(table),
-        "dice": dice(table),
-        "pixel_error": pixel_error(table),
-        "matching_ap50": matching_ap(matching),
-        "f1_50": f1(matching),
-        "panoptic_quality": panoptic_quality(matching),
-        "seg": seg(table),
-        "v_rand": v_rand(thinned),
-        "v_info": v_info(thinned),
-        "rand_error": rand_error(table),
-        "adapted_rand_error": adapted_rand_error(table),
-        "vi_split": vi_split(thinned),
-        "vi_merge": vi_merge(thinned),
-        "true_positives": matching.true_positives,
-        "false_positives": matching.false_positives,
-        "false_negatives": matching.false_negatives,
-    }
-
-
-def whole_of(
-    slices: Sequence[tuple[Contingency, Contingency]], found: Sequence[Mapping[str, float]]
-) -> dict[str, float]:
-    """Pool the counts of the slices; of the scores of partitions, take the mean."""
-    pooled = scores(*(side_by_side(tables) for tables in zip(*slices, strict=True)))
-    return pooled | {name: float(np.mean([row[name] for row in found])) for name in PARTITIONS}
-
-
-def remarks(tables: Mapping[Any, Contingency]) -> list[str]:
-    """Say in which slices there was nothing to find, or nothing found."""
-    slices_of: dict[str, list[str]] = {}
-    for name, table in tables.items():
-        slices_of.setdefault(remark(table), []).append(str(name))
-    return [f"{text} (slice {', '.join(names)})." for text, names in slices_of.items() if text]
-
-
-def remark(table: Contingency) -> str:
-    """Say what is missing on one side or both; nothing if there are objects on both."""
-    match table.pixels, table.truth_ids.size, table.prediction_ids.size:
-        case 0, _, _:
-            return "Every pixel is ignored: counted as perfect agreement"
-        case _, 0, 0:
-            return "No object in truth and prediction: counted as perfect agreement"
-        case _, 0, _:
-            return "No object in the truth: every predicted one is false"
-        case _, _, 0:
-            return "No object in the prediction: every true one is missed"
-    return ""
+def whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    """Write scores of the whole in one line for each group."""
+    lines = []
+    for group in GROUPS:
+        told = [name for name in names if meaning_of(name).group == group]
+        if told:
+            lines.append("  ".join(f"{name} {as_text(whole[name])}" for name in told))
+    return lines
 
 
 def as_text(value: Any) -> str:
-    """Write scores to four digits, and indices and counts as they are."""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    """Write scores to four digits, and indices and counts as they are.
+
+    Small numbers keep four digits that are not 0: a warping error is one of ten thousand.
+    """
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
