@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt
-from skimage.segmentation import watershed
+from scipy.ndimage import distance_transform_edt
 
+from napari_utile.metrics.flooding import flooded
 from napari_utile.metrics.overlap import Contingency, Labels, share
 
 
@@ -37,9 +37,10 @@ def thin_borders(prediction: Labels, boundary: NDArray[Any] | None = None) -> La
     ----------
     prediction : ndarray of int, any shape
         Instances, 0 is background. Connected through faces.
-    boundary : ndarray of float, same shape, optional
-        Boundary probability: the objects grow by watershed and meet on its crests. Without
-        it every pixel goes to the nearest object (Euclidean; one of them where two are).
+    boundary : ndarray of float or int, same shape, optional
+        Boundary probability: the objects grow by watershed (see `flooding.flooded`) and meet on
+        its crests. Without it every pixel goes to the nearest object (Euclidean; one of them
+        where two are).
 
     Returns
     -------
@@ -59,12 +60,7 @@ def thin_borders(prediction: Labels, boundary: NDArray[Any] | None = None) -> La
     if boundary is None:
         nearest = distance_transform_edt(free, return_distances=False, return_indices=True)
         return prediction[tuple(nearest)]
-    near = binary_dilation(free)  # all that a watershed has to look at
-    ids, seeds = np.unique(prediction[near & ~free], return_inverse=True)
-    markers = np.zeros(prediction.shape, np.int32)
-    markers[near & ~free] = seeds + 1
-    basins = watershed(np.asarray(boundary, np.float32), markers, mask=near)
-    return np.where(free, ids[basins - 1], prediction)
+    return flooded(prediction, boundary)
 
 
 def v_rand(table: Contingency) -> float:
