@@ -71,7 +71,9 @@ def test_polygons_and_both_kinds_of_run_lengths_are_one_mask():
     assert (starts.tolist(), lengths.tolist()) == ([5, 9, 13], [2, 2, 2])
 
 
-@pytest.mark.parametrize("text", ["6P", "6 1", "6é1", "0O", "o" * 20 + "0"])
+@pytest.mark.parametrize(
+    "text", ["6P", "6 1", "6é1", "0O", "o" * 20 + "0", "oooooooooo?oooooooooo?"]
+)
 def test_a_damaged_text_is_refused(text):
-    with pytest.raises(ValueError, match="counts are damaged"):
+    with pytest.raises(ValueError, match="text is damaged"):
         expanded(text)

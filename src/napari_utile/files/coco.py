@@ -57,6 +57,15 @@ class CocoAnnotations:
     skipped: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def warning(self) -> str | None:
+        """Say what was skipped: the number and the first few; None if nothing was."""
+        if not self.skipped:
+            return None
+        faults = "1 fault" if len(self.skipped) == 1 else f"{len(self.skipped):,} faults"
+        shown = "; ".join(self.skipped[:3]) + ("; ..." if len(self.skipped) > 3 else "")
+        return f"{self.path}: skipped for {faults}: {shown}."
+
     @cached_property
     def image(self) -> Mapping[int, CocoImage]:
         """Images by id."""
@@ -195,8 +204,13 @@ def read_coco(
     taken: dict[Path, int] = {}
     broken: dict[Any, int] = {}
     for entry in content["images"]:
-        if not _keep(found, "image", entry, faults, read_image, entry, folder, taken):
-            broken |= {_id(entry): 0} if _id(entry) not in found else {}
+        is_kept = _keep(found, "image", entry, faults, read_image, entry, folder, taken)
+        if not is_kept and (id := _id(entry)) is not None and id not in found:
+            broken[id] = 0
+    if content["images"] and not found and not strict:
+        raise UserError(
+            f"{path}: no image can be used. {faults[0][:1].upper()}{faults[0][1:]}."
+        )
     annotations: dict[int, Annotation] = {}
     for entry in content["annotations"]:
         if (of := _id(entry, "image_id")) in broken:
@@ -216,7 +230,7 @@ def read_coco(
         more = f" It is the first of {len(faults):,} faults." if len(faults) > 1 else ""
         raise UserError(f"{path}: {faults[0]}.{more}")
     if lost := sum(broken.values()):
-        faults.append(f"{lost:,} annotations are of images that were skipped")
+        faults.append(f"{lost:,} annotations are of images that are broken")
     extra = {name: value for name, value in content.items() if name not in PARTS}
     return CocoAnnotations(
         path,
@@ -270,16 +284,17 @@ def _keep(
         if thing.id in into:
             raise ValueError(f"has the id of another {kind}")
     except ValueError as fault:
-        faults.append(f"{kind} {_id(entry)} {fault}")
+        id = _id(entry)
+        faults.append(f"{kind} {'without id' if id is None else id} {fault}")
         return False
     into[thing.id] = thing
     return True
 
 
 def _id(entry: Any, key: str = "id") -> Any:
-    """Give what an entry calls itself, whatever that is; only for messages and look-ups."""
+    """Give what an entry calls itself, right or wrong, for messages and look-ups."""
     value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str | float) else "without id"
+    return value if isinstance(value, int | str | float) else None
 
 
 def _named(names: Iterable[str]) -> str:

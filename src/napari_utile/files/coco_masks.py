@@ -14,6 +14,8 @@ from pycocotools import mask
 from napari_utile.arrays.compiled import compiled
 
 Counts = NDArray[np.int64]
+LARGEST = 2**48
+"""More pixels than any mask has: sums stay far from what 64 bits hold."""
 Rle = dict[str, Any]
 """Run lengths as COCO files hold them: "size" (height, width) and "counts"."""
 
@@ -73,7 +75,7 @@ def expanded(text: str | bytes) -> Counts:
     digits = text.encode(errors="replace") if isinstance(text, str) else text
     counts: Counts = _read_digits(np.frombuffer(digits, np.uint8))
     if counts.size == 0 and digits:
-        raise ValueError("its counts are damaged")
+        raise ValueError("has run lengths whose text is damaged")
     return counts
 
 
@@ -184,7 +186,7 @@ def _digits_of(counts: Counts) -> NDArray[np.uint8]:
 def _counts_in(text: NDArray[np.uint8]) -> Counts:
     """Read the digits; nothing comes out of a text that is damaged."""
     counts = np.empty(text.size, np.int64)
-    number, shift, n = 0, 0, 0
+    number, shift, n, total = 0, 0, 0, 0
     for i in range(text.size):
         digit = int(text[i]) - 48
         if digit < 0 or digit > 63 or shift > 55:
@@ -195,7 +197,8 @@ def _counts_in(text: NDArray[np.uint8]) -> Counts:
             if digit & 16:
                 number -= 1 << shift
             counts[n] = number + (counts[n - 2] if n > 2 else 0)
-            if counts[n] < 0:
+            total += counts[n]
+            if counts[n] < 0 or total > LARGEST:
                 return counts[:0]
             number, shift, n = 0, 0, n + 1
     return counts[:0] if shift else counts[:n].copy()

@@ -76,6 +76,8 @@ def write_coco(
         categories = _category_names(class_slices, crowd)
     first = next(iter(categories), None)
     names = _file_names(path, len(slices)) if file_names is None else list(file_names)
+    if len(names) != len(slices):
+        raise ValueError(f"{len(names)} file names for {len(slices)} slices")
 
     images: list[Entry] = []
     annotations: list[Entry] = []
