@@ -11,7 +11,11 @@ from napari_utile.metrics.report import Report
 PIXELS = ["iou", "dice", "pixel_error"]
 OBJECTS = ["precision_50", "recall_50", "f1_50", "matching_ap50", "panoptic_quality", "seg"]
 SCORES = PIXELS + OBJECTS
-PARTITIONS = ["v_rand", "v_info", "rand_error", "adapted_rand_error", "vi_split", "vi_merge"]
+COCO = ["coco_ap", "coco_ap50", "coco_ap75", "coco_ar"]
+PARTITIONS = [
+    "v_rand", "v_info", "rand_error", "warping_error", "adapted_rand_error", "vi_split",
+    "vi_merge",
+]  # fmt: skip
 COUNTS = ["true_positives", "false_positives", "false_negatives"]
 
 
@@ -72,8 +76,8 @@ def test_volumetric_objects_extend_over_slices(prediction, truth):
 
 def test_keys_are_the_names_of_the_field(prediction, truth):
     report = evaluate(prediction, truth)
-    assert list(report) == SCORES + PARTITIONS + COUNTS
-    assert list(report.rows[0]) == ["slice", *SCORES, *PARTITIONS, *COUNTS]
+    assert list(report) == SCORES + COCO + PARTITIONS + COUNTS
+    assert list(report.rows[0]) == ["slice", *SCORES, *COCO, *PARTITIONS, *COUNTS]
 
 
 def test_an_image_is_one_row(prediction, truth):

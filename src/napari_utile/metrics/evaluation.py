@@ -9,16 +9,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_utile.metrics.differences import Differences, differences
-from napari_utile.metrics.matching import Matching, iou_rows, match, precision, recall
-from napari_utile.metrics.meanings import in_order
-from napari_utile.metrics.measured import Measured
-from napari_utile.metrics.object_table import ObjectTable, joined, object_table
-from napari_utile.metrics.overlap import Contingency, contingency, side_by_side
-from napari_utile.metrics.partitions import thin_borders
+from napari_utile.errors import UserError
+from napari_utile.metrics.judged import (
+    Judged,
+    JudgedClasses,
+    judged,
+    judged_classes,
+    report_of,
+    report_of_classes,
+)
 from napari_utile.metrics.report import Report
-from napari_utile.metrics.rows import remarks, scores, whole_of
-from napari_utile.metrics.sides import Method, Sides, instances_of
+from napari_utile.metrics.rows import Row
+from napari_utile.metrics.sides import Method, Sides, classes_of, instances_of
+from napari_utile.metrics.threshold_scores import (
+    THRESHOLDS,
+    best_thresholds,
+    mean_rows,
+    threshold_scores,
+)
 from napari_utile.settings import EvaluateSettings
 
 Progress = Generator[tuple[int, int], None, Report]
@@ -95,8 +103,8 @@ def evaluate(
     >>> report = evaluate(prediction, truth)
     >>> report["matching_ap50"], report["false_negatives"]
     (0.3333333333333333, 1)
-    >>> report.notes
-    ('No object in truth and prediction: counted as perfect agreement (slice 1).',)
+    >>> report.notes[0]
+    'No object in truth and prediction: counted as perfect agreement (slice 1).'
     """
     steps = evaluation(
         prediction,
@@ -177,32 +185,123 @@ class Pair:
 def evaluation_of(
     pairs: Sequence[Pair], settings: EvaluateSettings, pixel_um2: float | None = None
 ) -> Progress:
-    """Compare several images with their truth, as the slices of one report."""
-    steps = Steps(sum(2 * pair.slices for pair in pairs) + 1)
+    """Compare several images with their truth, as the slices of one report.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        Read one by one.
+    settings : EvaluateSettings
+    pixel_um2 : float, optional
+        Area of a pixel.
+
+    Yields, Returns
+    ---------------
+    See `evaluation`.
+    """
+    if not pairs:
+        raise ValueError("there is no image to evaluate")
+    slices = sum(pair.slices for pair in pairs)
+    validation = chosen_slices(settings, slices)
+    if settings.labels == "classes":
+        return (yield from _classes(pairs, settings, Steps(slices)))
+
+    steps = Steps(slices * (2 + len(THRESHOLDS) * settings.thresholds) + 1)
     images: list[Sides] = []
-    slices: list[Judged] = []
+    found: list[Judged] = []
     volumes: list[Judged] = []
+    by_threshold: list[Row] = []
     for number, pair in enumerate(pairs):
-        sides = yield from steps.of(
-            instances_of(
-                *pair.read(),
-                settings.ignore,
-                settings.threshold,
-                settings.volumetric,
-                settings.objects,
-                pair.name if len(pairs) > 1 else "",
-            ),
-            pair.slices,
+        made = instances_of(
+            *pair.read(),
+            settings.ignore,
+            settings.threshold,
+            settings.volumetric,
+            settings.objects,
+            pair.name if len(pairs) > 1 else "",
         )
+        sides = yield from steps.of(made, pair.slices)
         for index in sides.indices:
-            slices.append(judged(sides, index, number))
+            found.append(judged(sides, index, number))
             yield steps.next()
         if settings.volumetric:
-            volumes.append(judged(sides, (), number))
+            volumes.append(judged(sides, (), number, as_volume=True))
+        if settings.thresholds:
+            first = len(found) - len(sides.indices)
+            scored = at_thresholds(sides, settings, first)
+            by_threshold += yield from steps.of(scored, pair.slices * len(THRESHOLDS))
         images.append(replace(sides, probabilities=None))
-    report = report_of(images, slices, volumes)
+    report = report_of(images, found, volumes, pixel_um2)
     yield steps.next()
-    return report
+    return with_thresholds(report, by_threshold, validation) if by_threshold else report
+
+
+def chosen_slices(settings: EvaluateSettings, slices: int) -> range | None:
+    """Give the slices that choose the threshold.
+
+    Raises
+    ------
+    UserError
+        If there are none, or no others, or nothing is to be chosen.
+    """
+    if settings.labels == "classes" and settings.thresholds:
+        raise UserError("Thresholds make objects: they are of use for instances only.")
+    if settings.validation is None:
+        return None
+    if not settings.thresholds:
+        raise UserError("Validation slices choose a threshold: ask for thresholds, too.")
+    first, _, end = settings.validation.partition(":")
+    chosen = range(int(first), int(end))
+    if chosen.stop > slices or len(chosen) == slices:
+        raise UserError(
+            f"Validation slices {settings.validation} of {slices}: there must be such slices, "
+            "and others to score."
+        )
+    return chosen
+
+
+def at_thresholds(
+    sides: Sides, settings: EvaluateSettings, first: int
+) -> Generator[Any, None, list[Row]]:
+    """Score an image at every threshold; its slices are numbered on from `first`."""
+    if sides.probabilities is None:
+        what = f"Prediction '{sides.name}'" if sides.name else "The prediction"
+        raise UserError(f"{what} holds labels: thresholds need probabilities.")
+    rows: list[Row] = []
+    for n, index in enumerate(sides.indices):
+        of_slice = yield from threshold_scores(
+            np.asarray(sides.foreground(index)),
+            sides.truth[index],
+            sides.hidden(index),
+            method=settings.objects,
+        )
+        rows += [{**row, "slice": first + n} for row in of_slice]
+    return rows
+
+
+def with_thresholds(report: Report, rows: Sequence[Row], validation: range | None) -> Report:
+    """Add the scores at every threshold, and the best of them."""
+    best = best_thresholds(rows, validation)
+    others = None
+    if validation is not None:
+        others = {row["slice"] for row in rows} - set(validation)
+        chosen_on = f"slices {validation.start}:{validation.stop}, scored on the others"
+        best = tuple({**row, "chosen_on": chosen_on} for row in best)
+    return replace(report, thresholds=mean_rows(rows, others), best=best)
+
+
+def _classes(pairs: Sequence[Pair], settings: EvaluateSettings, steps: "Steps") -> Progress:
+    """Compare kinds of pixels."""
+    images: list[Sides] = []
+    found: list[JudgedClasses] = []
+    for pair in pairs:
+        name = pair.name if len(pairs) > 1 else ""
+        sides = classes_of(*pair.read(), settings.ignore, settings.threshold, name)
+        for index in sides.indices:
+            found.append(judged_classes(sides, index))
+            yield steps.next()
+        images.append(replace(sides, probabilities=None))
+    return report_of_classes(images, found)
 
 
 @dataclass
@@ -218,7 +317,7 @@ class Steps:
         return self.done, self.total
 
     def of(
-        self, work: Generator[None, None, Any], steps: int
+        self, work: Generator[Any, None, Any], steps: int
     ) -> Generator[tuple[int, int], None, Any]:
         """Count the steps of a part of the work; those that it leaves out count at its end."""
         end = self.done + steps
@@ -229,101 +328,3 @@ class Steps:
                 self.done = end
                 return result.value
             yield self.next()
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """What was found in one slice, or in one volume: little, whatever its size."""
-
-    name: Any
-    image: int
-    index: tuple[int, ...]
-    tables: tuple[Contingency, Contingency]
-    """Of the prediction as it is, and with its borders thinned."""
-    row: dict[str, float]
-    found: Differences
-    objects: ObjectTable
-
-
-def judged(sides: Sides, index: tuple[int, ...], image: int) -> Judged:
-    """Compare one slice, or all of an image as one volume."""
-    predicted, true, hidden = sides.prediction[index], sides.truth[index], sides.hidden(index)
-    table = contingency(predicted, true, hidden)
-    thinned = contingency(thin_borders(predicted, sides.boundary(index)), true, hidden)
-    matching = match(table)
-    row = scores(table, thinned, matching) | found_and_right(matching)
-
-    found = differences(table, matching)
-    name = slice_name(sides, index)
-    of_truth = Measured.of(true, table.truth_ids)
-    of_prediction = Measured.of(predicted, table.prediction_ids)
-    foreground = sides.foreground(index)
-    objects = object_table(
-        name,
-        (image, index),
-        found,
-        (of_truth.centroids(), of_prediction.centroids()),
-        None if foreground is None else of_prediction.means(foreground),
-    )
-    return Judged(name, image, index, (table, thinned), row, found, objects)
-
-
-def found_and_right(matching: Matching) -> dict[str, float]:
-    """Give the two shares of which `f1_50` is the harmonic mean."""
-    return {"precision_50": precision(matching), "recall_50": recall(matching)}
-
-
-def slice_name(sides: Sides, index: tuple[int, ...]) -> Any:
-    """Name a slice as `Report.rows` does. An image is its only slice, and the whole."""
-    if sides.name:
-        return " ".join([sides.name, *map(str, index)])
-    match index:
-        case ():
-            return "all"
-        case (z,):
-            return z
-    return index
-
-
-def report_of(
-    images: Sequence[Sides], slices: Sequence[Judged], volumes: Sequence[Judged]
-) -> Report:
-    """Put together what was found in the slices, or in the volumes that they are part of."""
-    units = volumes or slices
-    whole = side_by_side([unit.tables[0] for unit in units])
-    row = whole_of([unit.tables for unit in units], [unit.row for unit in units])
-    row |= found_and_right(match(whole))
-    rows = [(each.name, each.row) for each in slices if each.name != "all"]
-    return Report(
-        rows=tuple(
-            {"slice": name} | {score: scored[score] for score in in_order(scored)}
-            for name, scored in [*rows, ("all", row)]
-        ),
-        notes=(
-            *mask_notes(images),
-            *remarks({each.name: each.tables[0] for each in slices}),
-        ),
-        ious=iou_rows(whole),
-        objects=joined([unit.objects for unit in units]),
-        sides=tuple(images),
-        found=tuple(found_in(image, sides, units) for image, sides in enumerate(images)),
-    )
-
-
-def mask_notes(images: Sequence[Sides]) -> list[str]:
-    """Say what was a mask, and became objects."""
-    notes = []
-    for side in ("prediction", "truth"):
-        masks = [sides.name for sides in images if side in sides.masks]
-        if masks:
-            which = f" ({', '.join(masks)})" if len(masks) < len(images) else ""
-            notes.append(f"The objects of the {side} are the connected parts of a mask{which}.")
-    return notes
-
-
-def found_in(
-    image: int, sides: Sides, units: Sequence[Judged]
-) -> dict[tuple[int, ...], Differences]:
-    """Give what became of the objects of each slice of an image."""
-    of = {unit.index: unit.found for unit in units if unit.image == image}
-    return of if () not in of else dict.fromkeys(sides.indices, of[()])

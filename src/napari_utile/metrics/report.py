@@ -78,9 +78,9 @@ class Report(Mapping[str, float]):
         return len(self._whole)
 
     def __repr__(self) -> str:
-        names = [name for name in self.rows[-1] if name in MAIN]
+        names = [name for name in self.rows[-1] if is_main(name)]
         lines = aligned(names, self.rows)
-        more = [name for name in self if name not in MAIN]
+        more = [name for name in self if not is_main(name)]
         return "\n".join([*lines, *whole_lines(self, more), *self.notes])
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
@@ -125,6 +125,11 @@ class Report(Mapping[str, float]):
         return {name: value for name, value in self.rows[-1].items() if name != "slice"}
 
 
+def is_main(name: str) -> bool:
+    """Tell whether a score is told of each slice where there is little room."""
+    return name in MAIN or name.startswith("iou_")
+
+
 def aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Write rows below their names, in columns aligned on the right."""
     cells = [[SHORT.get(name, name) for name in names]]
@@ -149,5 +154,5 @@ def as_text(value: Any) -> str:
     Small numbers keep four digits that are not 0: a warping error is one of ten thousand.
     """
     if not isinstance(value, float):
-        return str(value)
-    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
+        return "–" if value is None else str(value)
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:#.3g}"

@@ -11,6 +11,8 @@ from napari_utile.metrics.matching import (
     match,
     matching_ap,
     panoptic_quality,
+    precision,
+    recall,
     seg,
 )
 from napari_utile.metrics.overlap import Contingency, dice, iou, pixel_error, side_by_side
@@ -60,6 +62,11 @@ def scores(
         "false_positives": matching.false_positives,
         "false_negatives": matching.false_negatives,
     }
+
+
+def found_and_right(matching: Matching) -> dict[str, float]:
+    """Give the two shares of which `f1_50` is the harmonic mean."""
+    return {"precision_50": precision(matching), "recall_50": recall(matching)}
 
 
 def whole_of(
