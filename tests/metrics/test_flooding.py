@@ -38,6 +38,7 @@ def test_regions_are_those_of_scikit_image_where_no_heights_are_equal(shape, dty
     noise = gaussian_filter(np.random.default_rng(0).normal(size=shape), 2)
     height = noise.ravel().argsort().argsort().reshape(shape).astype(dtype)
     seeds = components(noise < -0.05)
+    np.testing.assert_array_equal(flooded(seeds.T, height.T), watershed(height.T, seeds.T))
     np.testing.assert_array_equal(flooded(seeds, height), watershed(height, seeds))
 
 

@@ -39,6 +39,7 @@ def flooded(labels: NDArray[Any], height: NDArray[Any]) -> NDArray[Any]:
     The regions are those of `skimage.segmentation.watershed`, which does not say what comes
     first of equals at the start. Each level keeps its own queue, so nothing is ever sorted.
     """
+    labels, height = np.ascontiguousarray(labels), np.ascontiguousarray(height)
     states = np.pad((labels == 0).view(np.uint8), 1, constant_values=2)
     steps = np.array(states.strides)
     index = np.int32 if states.size < 2**31 else np.int64
