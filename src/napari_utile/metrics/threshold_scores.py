@@ -181,7 +181,7 @@ def best_thresholds(
             raise ValueError(
                 f"validation takes {len(slices)} of {len(slices) + len(judged)} slices"
             )
-        chosen_on = f"{len(slices)} validation slices"
+        chosen_on = f"{len(slices)} validation slice{'s'[: len(slices) > 1]}"
     to_choose, to_report = mean_rows(rows, slices), mean_rows(rows, judged)
     best = []
     for name in NAMES:

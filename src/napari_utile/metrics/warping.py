@@ -95,7 +95,7 @@ def mismatches(
 
     The code of the challenge [2]_ has the same connectivities and the same background around
     the image, but takes the surest pixels of the prediction first. On smoothed slices of ISBI
-    2012, cut at three thresholds, that order leaves 0 to 9 % fewer mismatches.
+    2012, cut at three thresholds, that order leaves between 8 % fewer and 4 % more mismatches.
     """
     if prediction.shape != truth.shape:
         raise ValueError(f"shapes of prediction {prediction.shape} and truth {truth.shape}")
