@@ -175,8 +175,18 @@ def test_images_are_found_in_their_folder_or_below(coco, tmp_path):
 
 
 def test_only_coco_is_taken_for_coco(coco, tmp_path):
-    assert is_coco(coco(annotation(1, [[0, 0]]), strict=False).path)
-    for text in ('{"type": "FeatureCollection"}', "[1]", "", "{", '{"images": 1}'):
+    path = coco(annotation(1, [[0, 0]]), strict=False).path
+    assert is_coco(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert is_coco(path)  # and reading it says that it is cut off
+    assert not is_coco(tmp_path)
+    for text in (
+        '{"type": "FeatureCollection"}',
+        "[1]",
+        "",
+        "{",
+        '{"images": [], "annotations": 1}',
+    ):
         (tmp_path / "other.json").write_text(text)
         assert not is_coco(tmp_path / "other.json")
 

@@ -12,7 +12,13 @@ from pycocotools.coco import COCO
 from napari_utile.errors import UserError
 from napari_utile.files.coco import read_coco
 from napari_utile.files.coco_drawing import CROWD, draw
-from napari_utile.files.coco_writing import detections, write_coco, write_results
+from napari_utile.files.coco_writing import (
+    LabelledImage,
+    detections,
+    write_coco,
+    write_images,
+    write_results,
+)
 from napari_utile.metrics.coco_ap import coco_annotation_scores
 
 STACK = np.array(
@@ -83,13 +89,12 @@ def test_the_coco_data_come_back_pixel_by_pixel(shared_data, tmp_path):
     file = read_coco(path)
     file = file.part(images=[image.id for image in file.images[:20]])
     drawings = [draw(file, image.id) for image in file.images]
-    depth = max(len(drawing.behind) for drawing in drawings)
-    behind = [
-        [d.behind[i] if i < len(d.behind) else np.zeros_like(d.labels) for d in drawings]
-        for i in range(depth)
+    assert max(len(drawing.behind) for drawing in drawings) > 1
+    images = [
+        LabelledImage(i, f"{i}.jpg", d.labels, dict.fromkeys(d.ids.tolist(), 1), d.behind)
+        for i, d in enumerate(drawings, 1)
     ]
-    assert depth > 1
-    write_coco(tmp_path / "a.json", [d.labels for d in drawings], behind=behind)
+    write_images(tmp_path / "a.json", images, {1: "object"})
     before, after = (as_pycocotools_reads(p) for p in (path, tmp_path / "a.json"))
     for number, drawing in enumerate(drawings, 1):
         written = [a for a in after.imgToAnns[number] if not a["iscrowd"]]
@@ -125,17 +130,19 @@ def test_what_does_not_fit_is_refused(tmp_path):
     path = tmp_path / "a.json"
     wrong = [
         ({"classes": STACK[:1]}, "differ in shape"),
-        ({"behind": [STACK[:, :2]]}, "differ in shape"),
-        ({"classes": np.where(STACK == 1, 0, STACK)}, "object 1 of a_0000.tif has no class"),
-        ({"classes": STACK, "categories": {1: "a"}}, r"no names for the categories \[7, 9\]"),
+        ({"classes": np.where(STACK == 1, 0, STACK)}, "object 1 of a_0000.tif has no category"),
+        ({"classes": STACK, "categories": {1: "a"}}, "category 7 has no name"),
         ({"file_names": ["one"]}, "1 file names for 2 slices"),
     ]
     for arguments, message in wrong:
         with pytest.raises(ValueError, match=message):
             write_coco(path, STACK, **arguments)
+    odd = LabelledImage(1, "odd", STACK[0], {}, [STACK[0, :2]])
+    with pytest.raises(ValueError, match="layers of odd differ in shape"):
+        write_images(path, [odd], {1: "object"})
     assert not path.exists()
     path.write_text("mine")
     for write in (write_coco, write_results):
         with pytest.raises(UserError, match="exists"):
-            write(path, [])
+            write(path, STACK[:0])
     assert path.read_text() == "mine"

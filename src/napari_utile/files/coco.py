@@ -243,12 +243,23 @@ def read_coco(
 
 
 def is_coco(path: Path | str) -> bool:
-    """Say whether a file is JSON that holds COCO instances, broken ones too."""
+    """Say whether a file holds COCO instances, broken or cut off ones too.
+
+    A file of results, or JSON of another kind, is none.
+    """
     try:
-        _content(Path(path))
-    except UserError:
+        text = Path(path).read_bytes()
+    except OSError:
         return False
-    return True
+    if not text.lstrip().startswith(b"{") or any(
+        b'"%s"' % p.encode() not in text for p in PARTS[:2]
+    ):
+        return False
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return True  # to be told so is better than that nobody can read it
+    return all(isinstance(content.get(part), list) for part in PARTS)
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class Drawing:
     ids : ndarray of int64, shape (N,)
         Label ids of the objects, in the order of `annotations`: 1, 2, ... without `CROWD`.
     annotations : tuple of N Annotation
+        Without the crowds.
     areas, visible : ndarray of int64, shape (N,)
         Pixels of each object, and those of them that it has in `labels`.
     """
@@ -86,7 +87,10 @@ class Drawing:
 
 
 def draw(
-    coco: CocoAnnotations, image_id: int, categories: Iterable[int] | None = None
+    coco: CocoAnnotations,
+    image_id: int,
+    categories: Iterable[int] | None = None,
+    first: int = 0,
 ) -> Drawing:
     """Draw the objects of an image as labels.
 
@@ -96,6 +100,8 @@ def draw(
     image_id : int
     categories : iterable of int, optional
         Ids of the categories to draw; all if left out. For one layer per category, draw each.
+    first : int, default 0
+        Objects before the first of this image, where ids go on through several images.
 
     Notes
     -----
@@ -107,11 +113,10 @@ def draw(
         (a, counts_of(a.segmentation, *size)) for a in coco.annotations_of(image_id, categories)
     ]
     objects = [(annotation, mask) for annotation, mask in drawn if not annotation.is_crowd]
-    ids = np.arange(1, len(objects) + 1)
-    ids[ids >= CROWD] += 1
+    ids = label_ids(first, len(objects))
     areas = np.array([area_of(mask) for _, mask in objects], np.int64)
 
-    dtype = np.uint16 if ids.size < CROWD else np.uint32
+    dtype = np.uint16 if ids.max(initial=0) < CROWD else np.uint32
     columns = np.zeros(image.height * image.width, dtype)
     for annotation, mask in drawn:
         if annotation.is_crowd:
@@ -130,6 +135,12 @@ def draw(
         areas,
         visible,
     )
+
+
+def label_ids(first: int, objects: int) -> NDArray[np.int64]:
+    """Give the label ids of objects that come after `first` others: 1, 2, ..., none `CROWD`."""
+    ids = np.arange(first + 1, first + 1 + objects)
+    return ids + (ids >= CROWD)
 
 
 def overlap_note(drawings: Iterable[Drawing]) -> str | None:

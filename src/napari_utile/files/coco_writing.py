@@ -3,7 +3,8 @@ its `loadRes` does."""
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,39 @@ Labels = NDArray[Any]
 Entry = dict[str, Any]
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """An image as labels, with all that COCO wants to know of it.
+
+    Attributes
+    ----------
+    id, file_name : int, str
+    labels : ndarray of int, shape (Y, X)
+        Instances. 0 is background.
+    category_of : mapping of label id to category id
+    behind : sequence of ndarray like `labels`
+        More pixels of the same objects, where others lie over them: see `Drawing`.
+    crowd : int or None
+        Label id of crowds.
+    crowds : collection of int
+        Categories of the crowds. Each gets an annotation of all of their pixels.
+    """
+
+    id: int
+    file_name: str
+    labels: Labels
+    category_of: Mapping[int, int]
+    behind: Sequence[Labels] = ()
+    crowd: int | None = CROWD
+    crowds: Collection[int] = ()
+
+
 def write_coco(
     path: Path | str,
     labels: Labels | Sequence[Labels],
     *,
     classes: Labels | Sequence[Labels] | None = None,
     categories: Mapping[int, str] | None = None,
-    behind: Sequence[Labels | Sequence[Labels]] = (),
     file_names: Sequence[str] | None = None,
     crowd: int | None = CROWD,
     overwrite: bool = False,
@@ -44,8 +71,6 @@ def write_coco(
     categories : mapping of id to name, optional
         By default {1: "object"}, or "class 1", ... for the ids in `classes`. Without
         `classes` every object is of the first.
-    behind : sequence of layers like `labels`
-        More pixels of the same objects, where others lie over them: see `Drawing`.
     file_names : sequence of str, optional
         A name per slice. By default that of `path`, with the number of the slice.
     crowd : int or None, default 65535
@@ -60,44 +85,83 @@ def write_coco(
     UserError
         If the path exists and `overwrite` is off, or cannot be written.
 
-    Notes
-    -----
-    Annotations count from 1, for pycocotools takes an object of id 0 for one without a match.
+    See Also
+    --------
+    write_images : for objects that overlap.
     """
-    path = Path(path)
-    check_output(path, overwrite)
     slices = _slices(labels)
-    class_slices = None if classes is None else _slices(classes)
-    layers = [slices, *map(_slices, behind)]
-    for other in [*layers[1:], *([class_slices] if class_slices else [])]:
-        if [s.shape for s in other] != [s.shape for s in slices]:
-            raise ValueError("labels, classes and layers behind them differ in shape")
+    kinds = None if classes is None else _slices(classes)
+    if kinds is not None and [k.shape for k in kinds] != [layer.shape for layer in slices]:
+        raise ValueError("labels and classes differ in shape")
     if categories is None:
-        categories = _category_names(class_slices, crowd)
-    first = next(iter(categories), None)
-    names = _file_names(path, len(slices)) if file_names is None else list(file_names)
+        categories = {1: "object"} if kinds is None else _category_names(kinds, crowd)
+    names = _file_names(Path(path), len(slices)) if file_names is None else file_names
     if len(names) != len(slices):
         raise ValueError(f"{len(names)} file names for {len(slices)} slices")
 
-    images: list[Entry] = []
+    first = next(iter(categories), 1)
+    images = []
+    for number, (name, of_slice) in enumerate(zip(names, slices, strict=True), 1):
+        if kinds is None:
+            of = dict.fromkeys(np.unique(of_slice).tolist(), first)
+        else:
+            of = categories_in(of_slice, kinds[number - 1])
+        images.append(LabelledImage(number, name, of_slice, of, (), crowd, tuple(categories)))
+    write_images(path, images, categories, overwrite)
+
+
+def write_images(
+    path: Path | str,
+    images: Iterable[LabelledImage],
+    categories: Mapping[int, str],
+    overwrite: bool = False,
+) -> None:
+    """Write images with their labels as a COCO instances file.
+
+    Parameters
+    ----------
+    path : path
+        The JSON file.
+    images : iterable of LabelledImage
+    categories : mapping of id to name
+    overwrite : bool, default False
+        Replace an existing file.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or an object has no category.
+    UserError
+        If the path exists and `overwrite` is off, or cannot be written.
+
+    Notes
+    -----
+    Annotations count from 1: pycocotools takes an object of id 0 for one without a match.
+    """
+    check_output(path, overwrite)
+    written: list[Entry] = []
     annotations: list[Entry] = []
-    for number, (name, *of_slice) in enumerate(zip(names, *layers, strict=True), 1):
-        height, width = of_slice[0].shape
-        images.append({"id": number, "file_name": name, "height": height, "width": width})
-        kinds = _categories(of_slice, class_slices[number - 1]) if class_slices else {}
-        for id, mask in _objects(of_slice):
-            one = kinds.get(id) if class_slices else first
-            for category in categories if id == crowd else [one]:
-                if category is None:
-                    raise ValueError(f"object {id} of {name} has no class")
-                entry = _annotation(len(annotations) + 1, number, category, mask, height, width)
-                annotations.append(entry | {"iscrowd": int(id == crowd)})
-    unknown = {entry["category_id"] for entry in annotations} - set(categories)
-    if unknown:
-        raise ValueError(f"no names for the categories {sorted(unknown)}")
-    kinds_named = [{"id": id, "name": name} for id, name in categories.items()]
-    content = {"images": images, "annotations": annotations, "categories": kinds_named}
+    for image in images:
+        height, width = image.labels.shape
+        size = {"height": height, "width": width}
+        written.append({"id": image.id, "file_name": image.file_name, **size})
+        for entry in _annotations(image):
+            if entry["category_id"] not in categories:
+                raise ValueError(f"category {entry['category_id']} has no name")
+            annotations.append({"id": len(annotations) + 1, **entry})
+    named = [{"id": id, "name": name} for id, name in categories.items()]
+    content = {"images": written, "annotations": annotations, "categories": named}
     atomic_write(path, json.dumps(content).encode())
+
+
+def categories_in(labels: Labels, classes: Labels) -> dict[int, int]:
+    """Find the class that most pixels of each object have, 0 aside, by label id."""
+    pixels: dict[int, Counter[int]] = defaultdict(Counter)
+    table = contingency(classes, labels)
+    objects, kinds = table.truth_ids[table.truth], table.prediction_ids[table.prediction]
+    for id, kind, n in zip(objects, kinds, table.overlaps, strict=True):
+        pixels[int(id)][int(kind)] += int(n)
+    return {id: of.most_common(1)[0][0] for id, of in pixels.items()}
 
 
 def detections(
@@ -154,38 +218,29 @@ def write_results(
     atomic_write(path, json.dumps(list(found)).encode())
 
 
-def _objects(layers: Sequence[Labels]) -> Iterable[tuple[int, Counts]]:
-    """Give id and mask of every object of an image, whole."""
-    parts: dict[int, list[Counts]] = {}
-    for layer in layers:
+def _annotations(image: LabelledImage) -> Iterator[Entry]:
+    """Describe every object of an image, whole, in rising order of label ids."""
+    height, width = image.labels.shape
+    parts: dict[int, list[Counts]] = defaultdict(list)
+    for layer in (image.labels, *image.behind):
+        if layer.shape != image.labels.shape:
+            raise ValueError(f"the layers of {image.file_name} differ in shape")
         for id, mask in zip(*masks_in(layer), strict=True):
-            parts.setdefault(int(id), []).append(mask)
-    for id in sorted(parts):
-        yield id, union(parts[id], layers[0].size)
-
-
-def _annotation(
-    id: int, image_id: int, category_id: int, mask: Counts, height: int, width: int
-) -> Entry:
-    return {
-        "id": id,
-        "image_id": image_id,
-        "category_id": category_id,
-        "segmentation": rle_of(mask, height, width),
-        "area": area_of(mask),
-        "bbox": box_of(mask, height),
-    }
-
-
-def _categories(layers: Sequence[Labels], classes: Labels) -> dict[int, int]:
-    """Find the class that most pixels of each object have."""
-    pixels: dict[int, Counter[int]] = defaultdict(Counter)
-    for layer in layers:
-        table = contingency(classes, layer)
-        objects, kinds = table.truth_ids[table.truth], table.prediction_ids[table.prediction]
-        for id, kind, n in zip(objects, kinds, table.overlaps, strict=True):
-            pixels[int(id)][int(kind)] += int(n)
-    return {id: of.most_common(1)[0][0] for id, of in pixels.items()}
+            parts[int(id)].append(mask)
+    for id, masks in sorted(parts.items()):
+        is_crowd = id == image.crowd
+        if not is_crowd and id not in image.category_of:
+            raise ValueError(f"object {id} of {image.file_name} has no category")
+        mask = union(masks, image.labels.size)
+        for category in image.crowds if is_crowd else [image.category_of[id]]:
+            yield {
+                "image_id": image.id,
+                "category_id": category,
+                "segmentation": rle_of(mask, height, width),
+                "area": area_of(mask),
+                "bbox": box_of(mask, height),
+                "iscrowd": int(is_crowd),
+            }
 
 
 def _slices(labels: Labels | Sequence[Labels]) -> list[Labels]:
@@ -194,9 +249,7 @@ def _slices(labels: Labels | Sequence[Labels]) -> list[Labels]:
     return [np.asarray(layer) for layer in labels]
 
 
-def _category_names(classes: list[Labels] | None, crowd: int | None) -> dict[int, str]:
-    if classes is None:
-        return {1: "object"}
+def _category_names(classes: Iterable[Labels], crowd: int | None) -> dict[int, str]:
     found = {int(id) for layer in classes for id in np.unique(layer)} - {0, crowd}
     return {id: f"class {id}" for id in sorted(found)}
 
