@@ -136,8 +136,12 @@ def expand(names: Names) -> list[Path | str]:
     return found
 
 
-def pairs(images: Names, labels: Names) -> list[tuple[Path | str, Path | str]]:
+def pairs(
+    images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
+) -> list[tuple[Path | str, Path | str]]:
     """Pair images with their labels by name; one image and one labels file are a pair.
+
+    Messages call the two sides by `kinds`.
 
     Raises
     ------
@@ -148,18 +152,19 @@ def pairs(images: Names, labels: Names) -> list[tuple[Path | str, Path | str]]:
     if len(image_files) == len(label_files) == 1:
         return [(image_files[0], label_files[0])]
     problems = []
-    for kind, files in (("image", image_files), ("labels", label_files)):
+    for kind, files in zip(kinds, (image_files, label_files), strict=True):
         twice = [stem for stem, n in Counter(map(stem_of, files)).items() if n > 1]
         if twice:
             problems.append(f"more than one {kind} called {_listed(twice)}")
     labels_of = {stem_of(path): path for path in label_files}
     stems = {stem_of(path) for path in image_files}
     if lonely := [name_of(p) for p in image_files if stem_of(p) not in labels_of]:
-        problems.append(f"no labels for {_listed(lonely)}")
+        problems.append(f"no {kinds[1]} for {_listed(lonely)}")
     if lonely := [name_of(p) for p in label_files if stem_of(p) not in stems]:
-        problems.append(f"no image for {_listed(lonely)}")
+        problems.append(f"no {kinds[0]} for {_listed(lonely)}")
     if problems:
-        raise UserError(f"Images and labels do not pair up: {'; '.join(problems)}.")
+        both = f"{kinds[0].capitalize()}s and {kinds[1]}"
+        raise UserError(f"{both} do not pair up: {'; '.join(problems)}.")
     return [(path, labels_of[stem_of(path)]) for path in image_files]
 
 

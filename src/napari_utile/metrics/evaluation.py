@@ -3,7 +3,8 @@
 The work is a generator: it says how far it is, and whoever stops asking stops it.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -212,15 +213,9 @@ def evaluation_of(
     volumes: list[Judged] = []
     by_threshold: list[Row] = []
     for number, pair in enumerate(pairs):
-        made = instances_of(
-            *pair.read(),
-            settings.ignore,
-            settings.threshold,
-            settings.volumetric,
-            settings.objects,
-            pair.name if len(pairs) > 1 else "",
-        )
-        sides = yield from steps.of(made, pair.slices)
+        name = pair.name if len(pairs) > 1 else ""
+        with named(name):
+            sides = yield from steps.of(_instances(pair, settings, name), pair.slices)
         for index in sides.indices:
             found.append(judged(sides, index, number))
             yield steps.next()
@@ -229,11 +224,35 @@ def evaluation_of(
         if settings.thresholds:
             first = len(found) - len(sides.indices)
             scored = at_thresholds(sides, settings, first)
-            by_threshold += yield from steps.of(scored, pair.slices * len(THRESHOLDS))
+            with named(name):
+                by_threshold += yield from steps.of(scored, pair.slices * len(THRESHOLDS))
         images.append(replace(sides, probabilities=None))
     report = report_of(images, found, volumes, pixel_um2)
     yield steps.next()
     return with_thresholds(report, by_threshold, validation) if by_threshold else report
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Let errors of one of several images tell which it was."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{name}: {error}") if name else error from None
+
+
+def _instances(
+    pair: Pair, settings: EvaluateSettings, name: str
+) -> Generator[None, None, Sides]:
+    """Read an image and find its objects."""
+    return instances_of(
+        *pair.read(),
+        settings.ignore,
+        settings.threshold,
+        settings.volumetric,
+        settings.objects,
+        name,
+    )
 
 
 def chosen_slices(settings: EvaluateSettings, slices: int) -> range | None:
@@ -265,8 +284,7 @@ def at_thresholds(
 ) -> Generator[Any, None, list[Row]]:
     """Score an image at every threshold; its slices are numbered on from `first`."""
     if sides.probabilities is None:
-        what = f"Prediction '{sides.name}'" if sides.name else "The prediction"
-        raise UserError(f"{what} holds labels: thresholds need probabilities.")
+        raise UserError("The prediction holds labels: thresholds need probabilities.")
     rows: list[Row] = []
     for n, index in enumerate(sides.indices):
         of_slice = yield from threshold_scores(
@@ -296,7 +314,8 @@ def _classes(pairs: Sequence[Pair], settings: EvaluateSettings, steps: "Steps") 
     found: list[JudgedClasses] = []
     for pair in pairs:
         name = pair.name if len(pairs) > 1 else ""
-        sides = classes_of(*pair.read(), settings.ignore, settings.threshold, name)
+        with named(name):
+            sides = classes_of(*pair.read(), settings.ignore, settings.threshold, name)
         for index in sides.indices:
             found.append(judged_classes(sides, index))
             yield steps.next()
