@@ -9,6 +9,9 @@ from napari_utile import settings
 from napari_utile.settings import (
     NETWORK_NAMES,
     PAPER,
+    RECIPES,
+    CocoEvaluateSettings,
+    CocoSettings,
     CompareSettings,
     EvaluateSettings,
     PredictSettings,
@@ -17,7 +20,14 @@ from napari_utile.settings import (
     WeightSettings,
 )
 
-EVERY = [TrainSettings, PredictSettings, WeightSettings, EvaluateSettings]
+EVERY = [
+    TrainSettings,
+    PredictSettings,
+    WeightSettings,
+    EvaluateSettings,
+    CocoSettings,
+    CocoEvaluateSettings,
+]
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -78,6 +88,12 @@ def test_the_paper_is_one_word():
     assert (paper.width, paper.depth, paper.tile) == (64, 4, 388)
     # sec. 3: eq. 2 with w0 = 10 and sigma about 5 pixels; 3.1: 10 pixels on a 3 x 3 grid
     assert (paper.w0, paper.sigma, paper.elastic) == (10, 5, 10)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_one_word(name):
+    settings = TrainSettings(recipe=name)
+    assert {option: getattr(settings, option) for option in RECIPES[name]} == RECIPES[name]
 
 
 def test_what_is_given_wins_over_the_recipe():

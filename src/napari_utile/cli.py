@@ -3,7 +3,6 @@
 The engine is imported inside the commands, so that `utile --help` is there at once.
 """
 
-import json
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,15 +22,15 @@ from pydantic_settings import (
 )
 
 from napari_utile import __version__
+from napari_utile.cli_coco import Coco
+from napari_utile.cli_runs import Run, first_sentence, report_comparison
 from napari_utile.console import (
     DEFECT,
     DONE,
     MEND,
     STOPPED,
-    follow,
     ignoring_stops,
     print_facts,
-    print_table,
     print_warning,
     report,
 )
@@ -39,68 +38,15 @@ from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed, RunStarted
 from napari_utile.files.names import check_name
 from napari_utile.settings import (
-    PAPER,
     CompareSettings,
     EvaluateSettings,
     PredictSettings,
-    Settings,
     TrainSettings,
     WeightSettings,
 )
 
-START = "Input should be "
-"""With which most of pydantic's messages begin."""
 
-BUDGET = {"steps", "minutes"}
-"""Options of which the one that is given replaces both of a file."""
-
-
-class _Run(BaseModel):
-    """What every command that takes time has beside its settings."""
-
-    settings: Path | None = Field(None, description="settings.json to start from")
-    overwrite: bool = Field(False, description="Replace what is there")
-    events: bool = Field(
-        False, description="One JSON line per event; stdin heeds `stop`, `pause`, `resume`"
-    )
-    json_: bool = Field(False, alias="json", description="Only the result, as JSON")
-
-    kind: ClassVar[type[Settings]]
-
-    def options(self) -> Any:
-        """Give the settings alone: those of the file, then the flags that were given."""
-        given = {name: getattr(self, name) for name in self.flags()}
-        if self.settings is not None:
-            kept = _read(self.settings)
-            if "recipe" in given:  # the named set wins over what another run was made with
-                kept = {name: value for name, value in kept.items() if name not in PAPER}
-            if BUDGET & given.keys():
-                kept = {name: value for name, value in kept.items() if name not in BUDGET}
-            given = kept | given
-        try:
-            return self.kind(**given)
-        except ValidationError as error:
-            raise UserError(f"{self.settings}: {_first_sentence(error)}") from None
-
-    def flags(self) -> list[str]:
-        """Name the options that were given as flags."""
-        return [name for name in self.kind.model_fields if name in self.model_fields_set]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a file of settings."""
-    try:
-        settings = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} holds no settings.")
-    return settings
-
-
-class Train(_Run, TrainSettings):
+class Train(Run, TrainSettings):
     """Train a network on images and their labels."""
 
     kind: ClassVar = TrainSettings
@@ -125,7 +71,7 @@ class Train(_Run, TrainSettings):
             return report(run, self.events, self.json_)
 
 
-class Augment(_Run, TrainSettings):
+class Augment(Run, TrainSettings):
     """Show what training would see: random tiles, the split, and where tiles are drawn."""
 
     kind: ClassVar = TrainSettings
@@ -144,7 +90,7 @@ class Augment(_Run, TrainSettings):
         return report(run, self.events, self.json_)
 
 
-class Predict(_Run, PredictSettings):
+class Predict(Run, PredictSettings):
     """Run a model over images of any size; the same command goes on with what was stopped."""
 
     kind: ClassVar = PredictSettings
@@ -199,7 +145,7 @@ def _part(part: str | None) -> tuple[int, int] | None:
     return (int(k), int(n)) if part else None
 
 
-class Compare(_Run, CompareSettings):
+class Compare(Run, CompareSettings):
     """Train several networks on one split with one budget each, and put them side by side."""
 
     kind: ClassVar = CompareSettings
@@ -212,22 +158,9 @@ class Compare(_Run, CompareSettings):
     def run(self) -> int:
         options = self.options()
         from napari_utile.engine.comparison import compare_files
-        from napari_utile.engine.comparison_table import SHORT, cells
 
         run = compare_files(self.image, self.labels, self.out, options, self.overwrite)
-        if self.json_ and not self.events:
-            status = follow(run, print_warning)
-        else:
-            status = report(run, self.events, only_json=False)
-        if self.events:
-            return status
-        table = self.out / "table.json"  # after a stop, of the networks that were done
-        found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
-        if self.json_:
-            print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
-        elif found["rows"]:
-            print_table(str(self.out), cells(found["rows"], SHORT), found["notes"])
-        return status
+        return report_comparison(run, self.out, self.events, self.json_)
 
 
 class Weights(WeightSettings):
@@ -328,6 +261,7 @@ class Utile(BaseSettings):
     compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
     evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
+    coco: CliSubCommand[Coco] = Field(description=Coco.__doc__)
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
     doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)
 
@@ -337,6 +271,10 @@ class Utile(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the command line alone: a variable named TRAIN must not set options."""
         return (init_settings,)
+
+
+COMMANDS = {*Utile.model_fields, *Coco.model_fields}
+"""Names that come before those of options."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -364,7 +302,7 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         command = CliApp.run(Utile, cli_args=arguments or ["--help"])
     except ValidationError as error:
-        raise UserError(_first_sentence(error)) from None
+        raise UserError(first_sentence(error, COMMANDS)) from None
     except SettingsError as error:
         raise UserError(
             f"{str(error).removeprefix('error parsing CLI: ')}; see --help."
@@ -376,21 +314,6 @@ def _dispatch(arguments: list[str]) -> int:
         return DONE
     status: int = get_subcommand(command).run()  # type: ignore[union-attr]
     return status
-
-
-def _first_sentence(error: ValidationError) -> str:
-    """Say which flag is wrong and why, without pydantic's address and link."""
-    first = error.errors()[0]
-    # ("train", "steps"), ("predict", "tile", "int"), or ("steps",) from a file
-    place = first["loc"][:2]
-    name = str(place[-1] if place[0] in Utile.model_fields else place[0]).replace("_", "-")
-    if first["type"] == "missing":
-        return f"--{name} is missing."
-    same = [e["msg"] for e in error.errors() if e["loc"][:2] == place]
-    if not same[0].startswith(START):
-        return f"--{name}: {same[0].removeprefix('Value error, ')}."
-    wanted = " or ".join(dict.fromkeys(message.removeprefix(START) for message in same))
-    return f"--{name} {first['input']}: should be {wanted}."
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:

@@ -323,7 +323,7 @@ def candidate_line(event: CandidateDone) -> str:
     """Say in one line what came of a network."""
     scores = "  ".join(
         f"{name} {event.row[name]:.3f}"
-        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality", "v_rand")
+        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality", "v_rand", "coco_ap")
         if name in event.row
     )
     return (

@@ -22,7 +22,7 @@ class RunStarted(_Event):
     """A job has checked its input and begins to compute."""
 
     event: Literal["RunStarted"] = "RunStarted"
-    job: Literal["train", "predict", "augment", "compare"]
+    job: Literal["train", "predict", "augment", "compare", "evaluate"]
     out: str = Field("", description="Run folder or output; empty when nothing is written")
     device: str = Field("", description="What computes, in words: 'cpu (2 threads, bf16)'")
     total: int | None = Field(None, description="Steps or tiles to do, where it is known")

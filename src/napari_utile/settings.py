@@ -35,6 +35,20 @@ PAPER = {
 }
 """What Ronneberger et al. (2015) did. They give no learning rate and no dropout rate."""
 
+PHOTOS: dict[str, Any] = {
+    "split": "image",
+    "tile": 160,
+    "class_balance": True,
+    "w0": 0.0,
+    "elastic": 0.0,
+    "rotation": 10.0,
+    "gray": 0.3,
+}
+"""For photos of scenes: up stays up, objects are few and of any size, gaps are no borders."""
+
+RECIPES: dict[str, dict[str, Any]] = {"paper": PAPER, "photos": PHOTOS}
+"""Named sets of options. What a set does not name is as in "default"."""
+
 
 class Settings(BaseModel):
     """Options that are checked, frozen, and the same in a file as in memory."""
@@ -54,7 +68,7 @@ class Settings(BaseModel):
 class TrainSettings(Settings):
     """How a network is built and trained."""
 
-    recipe: Literal["default", "paper"] = Field(
+    recipe: Literal["default", "paper", "photos"] = Field(
         "default", description="Named set of the options below; those given win over it"
     )
     # what is learnt
@@ -146,8 +160,8 @@ class TrainSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_the_recipe(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("recipe") == "paper":
-            return PAPER | given
+        if isinstance(given, dict):
+            return RECIPES.get(str(given.get("recipe")), {}) | given
         return given
 
     @model_validator(mode="after")
@@ -204,6 +218,38 @@ class CompareSettings(TrainSettings):
 
 SINGLE = {"network", "seed"}
 """Options of one candidate of a comparison."""
+
+
+class CocoSettings(Settings):
+    """Which objects of COCO annotations are learnt, and how large the images are seen."""
+
+    category: tuple[str, ...] = Field(
+        (), description="Categories to find, or groups of them such as animal; default: all"
+    )
+    longest_side: int = Field(
+        160, ge=0, description="Images are made so small, px; 0: as they are"
+    )
+    negatives: bool = Field(
+        True, description="Learn also from images without such an object, as background"
+    )
+
+
+class CocoEvaluateSettings(Settings):
+    """How what networks find in images is compared with COCO annotations."""
+
+    threshold: float = Field(
+        0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+    )
+    objects: Literal["watershed", "components"] = Field(
+        "watershed", description="Take apart what only a leak joins, or leave as it is"
+    )
+    min_size: int = Field(
+        100, ge=0, description="Smaller objects are dropped, px of the full image"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
+    )
 
 
 class PredictSettings(Settings):

@@ -1,0 +1,84 @@
+"""Objects found in images, scored against COCO annotations."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.engine.coco_images import Chosen
+from napari_utile.files.coco_drawing import annotation_rle
+from napari_utile.metrics.coco_ap import coco_annotation_scores
+
+Detections = list[dict[str, Any]]
+
+
+class CocoTruth:
+    """Annotations of some categories, ready to score detections by.
+
+    Parameters
+    ----------
+    chosen : Chosen
+    apart : bool
+        Whether an object counts only if its category is right.
+
+    Attributes
+    ----------
+    objects : int
+        Crowds are not among them.
+    """
+
+    def __init__(self, chosen: Chosen, apart: bool):
+        self.apart = apart
+        part = chosen.coco.part(categories=chosen.ids)
+        self._entries = [
+            {
+                "image_id": annotation.image_id,
+                "category_id": annotation.category_id,
+                "segmentation": annotation_rle(part, annotation),
+                "area": annotation.area,
+                "iscrowd": int(annotation.is_crowd),
+            }
+            for annotation in part.annotations
+        ]
+        self.objects = sum(not annotation.is_crowd for annotation in part.annotations)
+
+    @property
+    def bands(self) -> list[dict[str, Any]]:
+        """Sizes between which the objects of a band lie: `band`, `low` and `high` in pixels."""
+        return [*coco_annotation_scores(self._entries, []).sizes]
+
+    def scores(self, found: Detections) -> dict[str, float]:
+        """Score COCO results.
+
+        Returns
+        -------
+        dict
+            ``coco_ap coco_ap50 coco_ap75 coco_ar``, the first and the last also for a third
+            of the objects, as ``coco_ap_small``, and COCOeval's own numbers as
+            ``coco_stock_ap`` and so on; see `metrics.coco_ap`.
+        """
+        entries, found = self._entries, list(found)
+        if not self.apart:
+            entries, found = ([{**e, "category_id": 1} for e in es] for es in (entries, found))
+        scores = coco_annotation_scores(entries, found)
+        numbers = {
+            "coco_ap": scores.ap,
+            "coco_ap50": scores.ap50,
+            "coco_ap75": scores.ap75,
+            "coco_ar": scores.ar,
+        }
+        for row in scores.sizes:
+            numbers[f"coco_ap_{row['band']}"] = row["coco_ap"]
+            numbers[f"coco_ar_{row['band']}"] = row["coco_ar"]
+        return numbers | scores.stock
+
+
+def mean_in_objects(
+    labels: NDArray[np.integer], foreground: NDArray[np.float32]
+) -> list[float]:
+    """Give the mean foreground probability of every object 1, 2, ... of labels (Y, X)."""
+    sizes = np.bincount(labels.ravel())
+    sums = np.bincount(labels.ravel(), foreground.ravel())
+    shown = np.flatnonzero(sizes[1:]) + 1
+    means: list[float] = (sums[shown] / sizes[shown]).tolist()
+    return means

@@ -1,0 +1,109 @@
+"""A part of a COCO data set, written as one of its own."""
+
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_utile.errors import UserError
+from napari_utile.files.coco import CocoAnnotations, CocoImage, read_coco
+from napari_utile.files.runs import check_output
+
+
+def write_subset(
+    annotations: Path,
+    folder: Path,
+    out: Path,
+    categories: Sequence[str] = (),
+    count: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> CocoAnnotations:
+    """Write images that show some categories, and their objects of these.
+
+    Parameters
+    ----------
+    annotations, folder : Path
+        COCO instances, and the folder of their images.
+    out : Path
+        Folder that gets ``annotations.json``, with ids and all else as they were, and
+        ``images/``.
+    categories : sequence of str
+        Names of categories or of groups (supercategories); all by default.
+    count : int, optional
+        So many images, drawn at random; by default all that show one of the categories.
+    seed : int, default 0
+        Of the draw. The same seed and more images keep those that were drawn before.
+    overwrite : bool, default False
+        Replace a subset that is there, its images too.
+
+    Returns
+    -------
+    CocoAnnotations
+        What was written.
+
+    Raises
+    ------
+    UserError
+        If the file is broken, an image is missing, there is no such category, too few images
+        show one, or there is something at `out`.
+    """
+    target = out / "annotations.json"
+    check_output(target, overwrite)
+    _check_folder(out, overwrite)
+    coco = read_coco(annotations, folder)
+    ids = coco.category_ids(categories) if categories else [c.id for c in coco.categories]
+    showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
+    chosen = draw(showing, len(showing) if count is None else count, seed, coco.path)
+    part = coco.part((image.id for image in chosen), ids)
+    if out.exists() and target.exists():
+        shutil.rmtree(out / "images", ignore_errors=True)
+    for image in part.images:
+        assert image.path is not None
+        copy = inside(out / "images", image.file_name)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image.path, copy)
+    part.write(target, overwrite)
+    return part
+
+
+def draw(
+    images: Sequence[CocoImage], count: int, seed: int, path: Path | str
+) -> list[CocoImage]:
+    """Draw images at random, whatever their order; give them by id.
+
+    Raises
+    ------
+    UserError
+        If there are too few, or none.
+    """
+    if not images or count > len(images):
+        found = f"{len(images)} image{'s' * (len(images) != 1)}"
+        wanted = f", and {count} were asked for" if images else ""
+        raise UserError(f"{path} has {found} with an object of these categories{wanted}.")
+    shuffled = sorted(images, key=lambda image: image.id)
+    random.Random(seed).shuffle(shuffled)
+    return sorted(shuffled[:count], key=lambda image: image.id)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Give the place of a file in a folder.
+
+    Raises
+    ------
+    UserError
+        If the name leads out of it.
+    """
+    place = folder / name
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"The file name {name} of an image leads out of its folder.")
+    return place
+
+
+def _check_folder(out: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds something else than a subset."""
+    if out.is_dir():
+        others = {path.name for path in out.iterdir()} - {"annotations.json", "images"}
+        is_ours = (out / "annotations.json").exists() or not any(out.iterdir())
+        if others or not is_ours:
+            raise UserError(f"{out} exists and is no subset; choose another name.")
