@@ -20,7 +20,7 @@ from napari_utile.arrays.labels import components, foreground, instances
 from napari_utile.metrics.matching import f1, match
 from napari_utile.metrics.overlap import Labels, contingency, iou, pixel_error
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
-from napari_utile.metrics.warping import warping_error
+from napari_utile.metrics.warping import parted, warping_error
 
 Row = Mapping[str, Any]
 
@@ -85,10 +85,13 @@ def threshold_scores(
     for index in indices:
         likely, true = foreground(probabilities[index][np.newaxis]), truth[index]
         hidden = None if ignored is None else ignored[index]
+        if hidden is not None:
+            true = np.where(hidden, 0, true)
+        true_mask = parted(true)
         name = index[0] if len(index) == 1 else index
         for threshold in thresholds:
             found = instances(likely[np.newaxis], threshold, method=method, linking="none")
-            scored = _scores(found, likely, true, hidden)
+            scored = _scores(found, likely, true, true_mask, hidden)
             rows.append({"slice": name, "threshold": threshold, **scored})
             yield len(rows), len(indices) * len(thresholds)
     return rows
@@ -98,16 +101,17 @@ def _scores(
     found: Labels,
     likely: NDArray[np.uint8],
     truth: Labels,
+    true_mask: NDArray[np.bool_],
     ignored: NDArray[np.bool_] | None,
 ) -> dict[str, float]:
     """Score the objects of one slice."""
     if ignored is not None:  # what is hidden parts an object
-        found, truth = components(np.where(ignored, 0, found)), np.where(ignored, 0, truth)
+        found = components(np.where(ignored, 0, found))
     table = contingency(found, truth, ignored)
     thinned = contingency(thin_borders(found, 255 - likely), truth, ignored)
     return {
         "rand_error": rand_error(table),
-        "warping_error": warping_error(found, truth, ignored),
+        "warping_error": warping_error(found, true_mask, ignored),
         "pixel_error": pixel_error(table),
         "v_rand": v_rand(thinned),
         "v_info": v_info(thinned),

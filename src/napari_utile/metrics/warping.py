@@ -109,11 +109,15 @@ def mismatches(
 
 
 def framed(labels: Labels, ignored: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
-    """Make a mask of the objects (Y, X), with gaps between them and background around it."""
+    """Make a mask of the objects (Y, X) with background around it."""
     if ignored is not None:
         labels = np.where(ignored, 0, labels)
-    mask = labels if labels.dtype == bool else with_gaps(labels) > 0
-    return np.pad(mask.astype(np.uint8, order="C"), 1)
+    return np.pad(parted(labels).astype(np.uint8, order="C"), 1)
+
+
+def parted(labels: Labels) -> NDArray[np.bool_]:
+    """Make a mask of the objects, with gaps between those that touch; a mask is one already."""
+    return labels if labels.dtype == bool else with_gaps(labels) > 0
 
 
 @cache
