@@ -466,6 +466,14 @@ def test_one_of_several_images_may_show_no_object():
     assert any("have no object" in warning for warning in data.warnings)
 
 
+def test_images_without_an_object_are_one_doubt():
+    image, objects = cells((16, 24))
+    nothing = np.zeros_like(objects)
+    data = prepared([image] * 9, [objects] * 5 + [nothing] * 4)
+    (doubt,) = (warning for warning in data.warnings if "no object" in warning)
+    assert doubt.startswith("4 of 9 images have no object (image 5, image 6, image 7, ...);")
+
+
 def test_fault_05_training_on_more_than_the_memory_holds_is_refused(monkeypatch):
     monkeypatch.setattr(preparation, "memory_budget", lambda: 10_000)
     image, objects = cells((4, 16, 24))

@@ -354,9 +354,11 @@ def _listed(ids: Sequence[int], most: int = 10) -> str:
 
 
 def _empty_slices(pairs: Sequence[Annotated], settings: TrainSettings) -> Iterator[str]:
-    """Say which slices look as if nobody had annotated them."""
+    """Say which slices, and which images of one plane, look as if nobody had annotated them."""
     if settings.sparse:  # there, what is background was painted as background
         return
+    way_out = "learnt as background. Give them the ignore id if they are not annotated."
+    planes, without = 0, list[str]()
     for pair in pairs:
         annotated = [
             index
@@ -364,9 +366,17 @@ def _empty_slices(pairs: Sequence[Annotated], settings: TrainSettings) -> Iterat
             if (pair.target.classes[index] != IGNORE).any()
         ]
         empty = sum(not pair.target.objects[index].any() for index in annotated)
-        if empty:
+        if len(pair.image.indices) == 1:
+            planes += len(annotated)
+            without += [pair.image.name] * empty
+        elif empty:
             yield (
                 f"{empty} of {len(annotated)} slices of '{pair.image.name}' have no object; "
-                "they are learnt as background. Give them the ignore id if they are not "
-                "annotated."
+                f"they are {way_out}"
             )
+    if without:
+        more = ", ..." if len(without) > 3 else ""
+        yield (
+            f"{len(without)} of {planes} images have no object "
+            f"({', '.join(without[:3])}{more}); they are {way_out}"
+        )
