@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
+from skimage.filters import threshold_otsu
+from skimage.metrics import contingency_table
 
+from napari_utile.arrays.labels import components
 from napari_utile.metrics.matching import (
     IOU_THRESHOLDS,
     f1,
@@ -171,3 +178,46 @@ def test_without_objects_on_one_side_every_score_is_zero_and_on_both_one(found, 
     expected = float(found == truth)
     assert [row[name] for name in names] == [expected] * 5
     assert seg(table(found, truth)) == expected
+
+
+def by_assignment(prediction, truth, threshold):
+    """Counts and sum of IoUs as StarDist gets them: by a dense table and an assignment."""
+    overlaps = contingency_table(truth, prediction, sparse_type="array").toarray().astype(float)
+    areas = overlaps.sum(1)[:, np.newaxis] + overlaps.sum(0) - overlaps
+    there = np.ix_(*(np.unique(side[side > 0]) for side in (truth, prediction)))
+    ious = overlaps[there] / areas[there]
+    reaches = ious >= threshold
+    rows, columns = linear_sum_assignment(reaches * (1 + ious / 1e4), maximize=True)
+    matched = ious[rows, columns][ious[rows, columns] >= threshold]
+    return (
+        matched.size,
+        ious.shape[1] - matched.size,
+        ious.shape[0] - matched.size,
+        matched.sum(),
+    )
+
+
+def check_rows(prediction, truth):
+    for row in iou_rows(contingency(prediction, truth), THRESHOLDS):
+        tp, fp, fn, total = by_assignment(prediction, truth, row["iou_threshold"])
+        counts = row["true_positives"], row["false_positives"], row["false_negatives"]
+        assert counts == (tp, fp, fn)
+        if tp + fp + fn:
+            expected = pytest.approx(total / (tp + fp / 2 + fn / 2))
+            assert row["panoptic_quality"] == expected
+
+
+@given(
+    st.integers(1, 60).flatmap(
+        lambda n: st.tuples(*[arrays(np.uint8, (1, n), elements=st.integers(0, 6))] * 2)
+    )
+)
+def test_any_labels_are_matched_as_by_an_assignment(sides):
+    check_rows(*sides)
+
+
+def test_real_nuclei_are_matched_as_by_an_assignment(shared_data):
+    folder = shared_data / "dsb2018" / "val"
+    for path in sorted((folder / "labels").iterdir())[:8]:
+        image = tifffile.imread(folder / "images" / path.name)
+        check_rows(components(image > threshold_otsu(image)), tifffile.imread(path))

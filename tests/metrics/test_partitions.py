@@ -4,6 +4,7 @@ from math import log2
 
 import numpy as np
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import adapted_rand_error as skimage_rand_error
 from skimage.metrics import variation_of_information
@@ -124,6 +125,20 @@ def test_v_rand_is_the_f_score_of_its_formula(seed):
     expected = 2 * precision * recall / (precision + recall)
     assert v_rand(contingency(prediction, truth)) == pytest.approx(expected)
     assert rand_error(contingency(prediction, truth)) == pytest.approx(1 - expected)
+
+
+def test_real_membranes_have_the_scores_of_skimage(shared_data):
+    """Cells of a slice against those that a threshold finds."""
+    truth = components(tifffile.imread(shared_data / "isbi2012" / "labels.tif", key=0) > 0)
+    image = tifffile.imread(shared_data / "isbi2012" / "volume.tif", key=0).astype(float)
+    prediction = components(gaussian_filter(image, 2) > 120)
+    table = contingency(prediction, truth)
+    expected, _, _ = skimage_rand_error(truth, prediction)
+    assert adapted_rand_error(table) == pytest.approx(expected)
+    thin = thin_borders(prediction, -image)
+    split, merge = variation_of_information(truth, thin, ignore_labels=[0])
+    assert vi_split(contingency(thin, truth)) == pytest.approx(split)
+    assert vi_merge(contingency(thin, truth)) == pytest.approx(merge)
 
 
 # ids and empty images
