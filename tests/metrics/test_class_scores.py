@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.metrics import contingency_table
 
-from napari_utile.metrics.class_scores import class_areas, class_scores
+from napari_utile.metrics.class_scores import class_areas, class_ious, class_scores
 from napari_utile.metrics.overlap import contingency
 
 SIDES = st.integers(1, 40).flatmap(
@@ -40,6 +40,12 @@ def test_hand_worked_scores():
     assert (scores["iou_0"], scores["iou_3"], scores["iou_7"]) == (3 / 4, 2 / 5, 0)
     assert (scores["dice_0"], scores["dice_3"], scores["dice_7"]) == (6 / 7, 4 / 7, 0)
     assert scores["mean_iou"] == pytest.approx((3 / 4 + 2 / 5 + 0) / 3)
+
+
+def test_ious_of_a_confusion_matrix_and_of_a_class_that_is_nowhere():
+    confusion = np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
+    ious = class_ious(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
+    assert ious.tolist() == [3 / 4, 2 / 3, 1]
 
 
 @given(SIDES)

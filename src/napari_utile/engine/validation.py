@@ -14,6 +14,7 @@ from napari_utile.arrays.labels import IGNORE, classes, components
 from napari_utile.engine.batches import Plane
 from napari_utile.engine.losses import weighted_cross_entropy
 from napari_utile.engine.prediction import logits, probabilities
+from napari_utile.metrics.class_scores import class_ious
 from napari_utile.metrics.overlap import (
     Contingency,
     contingency,
@@ -172,17 +173,10 @@ def kinds(judged: Sequence[Judged], ids: tuple[int, ...]) -> dict[str, float]:
     table = side_by_side([each.tables[0] for each in judged if each.tables is not None])
     found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
     confusion = np.sum([each.confusion for each in judged], axis=0)
-    ious = class_ious(confusion)
+    ious = class_ious(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
     shown = [k for k in range(1, len(ious)) if confusion[k].any()]
     found["mean_iou"] = float(np.mean(ious[shown])) if shown else 1.0
     return found | {f"iou_{ids[k]}": float(ious[k]) for k in shown if len(ious) > 2}
-
-
-def class_ious(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Give the IoU of each class; 1 where there is none on either side."""
-    common = confusion.diagonal()
-    either = confusion.sum(axis=0) + confusion.sum(axis=1) - common
-    return np.where(either > 0, common / np.maximum(either, 1), 1.0)
 
 
 def entropy(totals: NDArray[Any]) -> float:
