@@ -21,7 +21,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MANIFEST = yaml.safe_load((PACKAGE / "napari.yaml").read_text())
 CONTRIBUTIONS = MANIFEST["contributions"]
 OFFERED = [
-    item for kind in ("widgets", "sample_data", "readers") for item in CONTRIBUTIONS[kind]
+    item
+    for kind in ("widgets", "sample_data", "readers", "writers")
+    for item in CONTRIBUTIONS[kind]
 ]
 COMMANDS = {command["id"]: command["python_name"] for command in CONTRIBUTIONS["commands"]}
 PANELS = {panel["display_name"]: panel["command"] for panel in CONTRIBUTIONS["widgets"]}

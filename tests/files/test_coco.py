@@ -108,6 +108,7 @@ def test_classes_are_numbered_as_asked_and_may_be_groups(coco):
     entries = [annotation(1, box(0, 0, 2, 2)), annotation(2, box(4, 0, 6, 2), 7), crowd]
     drawing = draw(coco(*entries), 1)
     assert np.unique(drawing.classes([7])).tolist() == [0, 1, CROWD]
+    assert not draw(coco(n_images=2), 2).classes([7]).any()
     for asked, classes in (([7, 0], [2, 1]), ([[0, 7]], [1, 1]), ([9, [7]], [0, 2])):
         found = drawing.classes(asked)
         assert found.dtype == np.uint16

@@ -69,10 +69,10 @@ def test_an_object_is_of_the_class_that_most_of_its_pixels_have(tmp_path):
 def test_crowds_become_one_of_every_category(tmp_path):
     labels = STACK[0].copy()
     labels[2] = CROWD
-    write_coco(tmp_path / "a.json", labels, categories={3: "a", 4: "b"})
+    write_coco(tmp_path / "a.json", labels, categories={3: "a", 4: "b"}, crowd=CROWD)
     found = [(a.category_id, a.is_crowd) for a in read_coco(tmp_path / "a.json").annotations]
     assert found == [(3, False), (3, False), (3, True), (4, True)]
-    write_coco(tmp_path / "b.json", labels, crowd=None)
+    write_coco(tmp_path / "b.json", labels)
     assert not any(a.is_crowd for a in read_coco(tmp_path / "b.json").annotations)
 
 
@@ -91,7 +91,9 @@ def test_the_coco_data_come_back_pixel_by_pixel(shared_data, tmp_path):
     drawings = [draw(file, image.id) for image in file.images]
     assert max(len(drawing.behind) for drawing in drawings) > 1
     images = [
-        LabelledImage(i, f"{i}.jpg", d.labels, dict.fromkeys(d.ids.tolist(), 1), d.behind)
+        LabelledImage(
+            i, f"{i}.jpg", d.labels, dict.fromkeys(d.ids.tolist(), 1), d.behind, CROWD, [1]
+        )
         for i, d in enumerate(drawings, 1)
     ]
     write_images(tmp_path / "a.json", images, {1: "object"})
@@ -139,6 +141,9 @@ def test_what_does_not_fit_is_refused(tmp_path):
             write_coco(path, STACK, **arguments)
     odd = LabelledImage(1, "odd", STACK[0], {}, [STACK[0, :2]])
     with pytest.raises(ValueError, match="layers of odd differ in shape"):
+        write_images(path, [odd], {1: "object"})
+    odd = LabelledImage(1, "odd", STACK[0], {1: 1}, crowd=7)
+    with pytest.raises(ValueError, match="crowd of odd has no category"):
         write_images(path, [odd], {1: "object"})
     assert not path.exists()
     path.write_text("mine")

@@ -5,6 +5,7 @@ and how labels and predictions become such a file in `coco_writing`.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from napari_utile.files.coco_checks import (
     Annotation,
     Category,
     CocoImage,
+    image_file,
     read_annotation,
     read_category,
     read_image,
@@ -46,6 +48,8 @@ class CocoAnnotations:
         Outlined objects, and crowds.
     skipped : tuple of str
         What was left out because it is broken, a sentence each. Empty if the file is whole.
+    folder : Path or None
+        Where the images are, if they were looked for.
     extra : mapping
         What else the file holds, such as its licenses.
     """
@@ -55,6 +59,7 @@ class CocoAnnotations:
     images: tuple[CocoImage, ...]
     annotations: tuple[Annotation, ...]
     skipped: tuple[str, ...] = ()
+    folder: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -163,7 +168,10 @@ class CocoAnnotations:
 
 
 def read_coco(
-    path: Path | str, images: Path | str | None = None, strict: bool = True
+    path: Path | str,
+    images: Path | str | None = None,
+    strict: bool = True,
+    look_around: bool = False,
 ) -> CocoAnnotations:
     """Read a COCO instances file, and check all of it.
 
@@ -176,6 +184,8 @@ def read_coco(
     strict : bool, default True
         Refuse a file in which anything is broken. Else leave out what is, and list it under
         `skipped`: a broken image with all of its annotations.
+    look_around : bool, default False
+        Look for the images in the folders that `image_folder` names.
 
     Raises
     ------
@@ -194,6 +204,11 @@ def read_coco(
     content = _content(path)
     faults: list[str] = []
     folder = None if images is None else Path(images)
+    if look_around:
+        first = [
+            entry.get("file_name") for entry in content["images"][:9] if type(entry) is dict
+        ]
+        folder = image_folder(path, [name for name in first if isinstance(name, str)])
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images.")
 
@@ -238,28 +253,35 @@ def read_coco(
         tuple(found.values()),
         tuple(annotations.values()),
         tuple(faults),
+        folder,
         extra,
     )
 
 
 def is_coco(path: Path | str) -> bool:
-    """Say whether a file holds COCO instances, broken or cut off ones too.
+    """Say whether a file looks like COCO annotations, without parsing it.
 
-    A file of results, or JSON of another kind, is none.
+    One that is broken or cut off does, so that reading it says so. COCO results do not.
     """
     try:
         text = Path(path).read_bytes()
     except OSError:
         return False
-    if not text.lstrip().startswith(b"{") or any(
-        b'"%s"' % p.encode() not in text for p in PARTS[:2]
-    ):
-        return False
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return True  # to be told so is better than that nobody can read it
-    return all(isinstance(content.get(part), list) for part in PARTS)
+    lists = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[')
+    return text.lstrip().startswith(b"{") and all(re.search(name, text) for name in lists)
+
+
+def image_folder(path: Path, names: Iterable[str]) -> Path | None:
+    """Find the folder of the images of a COCO file.
+
+    It is the first that holds one of the names: the folder of the file, the one in it that is
+    called like the file ("val2017" for instances_val2017.json), "images", or the same a folder
+    higher. None if it is nowhere.
+    """
+    own, above = path.stem.removeprefix("instances_"), path.absolute().parent
+    places = [base / name for base in (above, above.parent) for name in ("", own, "images")]
+    wanted = list(names)
+    return next((place for place in places if any(image_file(place, n) for n in wanted)), None)
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Drawing:
             for number, group in enumerate(categories, 1)
             for category in ([group] if isinstance(group, int) else group)
         }
-        classes = np.zeros(max(CROWD, *self.ids.tolist()) + 1, np.uint16)
+        classes = np.zeros(max(CROWD, self.ids.max(initial=0)) + 1, np.uint16)
         classes[self.ids] = [class_of.get(a.category_id, 0) for a in self.annotations]
         classes[CROWD] = CROWD
         return classes[self.labels]

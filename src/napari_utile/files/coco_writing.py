@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_utile.files.coco_drawing import CROWD
 from napari_utile.files.coco_masks import Counts, area_of, box_of, masks_in, rle_of, union
 from napari_utile.files.runs import atomic_write, check_output
 from napari_utile.metrics.overlap import contingency
@@ -43,7 +42,7 @@ class LabelledImage:
     labels: Labels
     category_of: Mapping[int, int]
     behind: Sequence[Labels] = ()
-    crowd: int | None = CROWD
+    crowd: int | None = None
     crowds: Collection[int] = ()
 
 
@@ -54,7 +53,7 @@ def write_coco(
     classes: Labels | Sequence[Labels] | None = None,
     categories: Mapping[int, str] | None = None,
     file_names: Sequence[str] | None = None,
-    crowd: int | None = CROWD,
+    crowd: int | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write labels as a COCO instances file. Every slice becomes an image.
@@ -73,8 +72,9 @@ def write_coco(
         `classes` every object is of the first.
     file_names : sequence of str, optional
         A name per slice. By default that of `path`, with the number of the slice.
-    crowd : int or None, default 65535
-        Label id of crowds. COCO's crowds have a category: these become one of every category.
+    crowd : int, optional
+        Label id of crowds, such as `CROWD`. COCO's crowds have a category: these
+        become one of every category.
     overwrite : bool, default False
         Replace an existing file.
 
@@ -95,7 +95,7 @@ def write_coco(
         raise ValueError("labels and classes differ in shape")
     if categories is None:
         categories = {1: "object"} if kinds is None else _category_names(kinds, crowd)
-    names = _file_names(Path(path), len(slices)) if file_names is None else file_names
+    names = slice_names(Path(path), len(slices)) if file_names is None else file_names
     if len(names) != len(slices):
         raise ValueError(f"{len(names)} file names for {len(slices)} slices")
 
@@ -231,6 +231,8 @@ def _annotations(image: LabelledImage) -> Iterator[Entry]:
         is_crowd = id == image.crowd
         if not is_crowd and id not in image.category_of:
             raise ValueError(f"object {id} of {image.file_name} has no category")
+        if is_crowd and not image.crowds:
+            raise ValueError(f"the crowd of {image.file_name} has no category")
         mask = union(masks, image.labels.size)
         for category in image.crowds if is_crowd else [image.category_of[id]]:
             yield {
@@ -254,7 +256,8 @@ def _category_names(classes: Iterable[Labels], crowd: int | None) -> dict[int, s
     return {id: f"class {id}" for id in sorted(found)}
 
 
-def _file_names(path: Path, slices: int) -> list[str]:
+def slice_names(path: Path, slices: int) -> list[str]:
+    """Name slices after the file they are described in."""
     if slices == 1:
         return [f"{path.stem}.tif"]
     return [f"{path.stem}_{z:04}.tif" for z in range(slices)]
