@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from napari_utile import __version__
 from napari_utile.cli_coco import Coco
+from napari_utile.cli_evaluate import Evaluate
 from napari_utile.cli_runs import Run, first_sentence, report_comparison
 from napari_utile.console import (
     DEFECT,
@@ -39,7 +40,6 @@ from napari_utile.events import RunFailed, RunStarted
 from napari_utile.files.names import check_name
 from napari_utile.settings import (
     CompareSettings,
-    EvaluateSettings,
     PredictSettings,
     TrainSettings,
     WeightSettings,
@@ -186,30 +186,6 @@ class Weights(WeightSettings):
         weights = target_weights(target, self.w0, self.sigma, self.class_balance)
         write_tiff(self.out, weights.reshape(stack.shape), like=stack)
         print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
-        return DONE
-
-
-class Evaluate(EvaluateSettings):
-    """Compare a prediction with the truth."""
-
-    prediction: CliPositionalArg[str] = Field(description="Labels or probabilities")
-    truth: CliPositionalArg[str] = Field(description="Labels")
-    json_: bool = Field(False, alias="json", description="Print JSON")
-
-    def run(self) -> int:
-        from napari_utile.files.images import open_image
-        from napari_utile.files.stacks import read_labels, read_prediction
-        from napari_utile.metrics import evaluate
-
-        prediction, truth = open_image(self.prediction), open_image(self.truth)
-        result = evaluate(
-            read_prediction(prediction),
-            read_labels(truth),
-            self.ignore,
-            self.threshold,
-            objects=self.objects,
-        )
-        print(result.to_json() if self.json_ else result)
         return DONE
 
 

@@ -81,7 +81,7 @@ class Report(Mapping[str, float]):
         names = [name for name in self.rows[-1] if is_main(name)]
         lines = aligned(names, self.rows)
         more = [name for name in self if not is_main(name)]
-        return "\n".join([*lines, *whole_lines(self, more), *self.notes])
+        return "\n".join([*lines, *whole_lines(self, more), *best_line(self.best), *self.notes])
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
         """Show what is wrong where; None for classes, which have no objects."""
@@ -148,6 +148,14 @@ def whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
     return lines
 
 
+def best_line(best: Sequence[Row]) -> list[str]:
+    """Write the best threshold of each score in one line, if any was chosen."""
+    if not best:
+        return []
+    told = ", ".join(f"{r['name']} {as_text(r['value'])} at {r['threshold']}" for r in best)
+    return [f"best thresholds, chosen on {best[0]['chosen_on']}: {told}"]
+
+
 def as_text(value: Any) -> str:
     """Write scores to four digits, and indices and counts as they are.
 
@@ -155,4 +163,6 @@ def as_text(value: Any) -> str:
     """
     if not isinstance(value, float):
         return "–" if value is None else str(value)
+    if abs(value) >= 100:
+        return f"{value:.1f}"
     return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:#.3g}"
