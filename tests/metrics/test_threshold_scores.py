@@ -65,6 +65,16 @@ def test_ignored_pixels_do_not_count(cells):
             assert one[name] == other[name], name
 
 
+def test_what_is_ignored_is_background_before_touching_objects_are_parted():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        truth = np.kron(random.integers(0, 4, (5, 5)), np.ones((2, 2), int))
+        probabilities, ignored = random.random((10, 10)), random.random((10, 10)) < 0.3
+        row = exhausted(threshold_scores(probabilities, truth, ignored, [0.2]))[0]
+        mask = np.ceil(255 * probabilities - 0.5) > 255 * 0.2
+        assert row["warping_error"] == warping_error(mask, truth, ignored)
+
+
 def test_it_says_how_far_it_is_and_stops_when_it_is_not_asked(cells):
     steps = threshold_scores(*cells, thresholds=[0.2, 0.4, 0.6])
     assert [next(steps) for _ in range(4)] == [(1, 9), (2, 9), (3, 9), (4, 9)]
