@@ -237,8 +237,10 @@ class CocoSettings(Settings):
 class CocoEvaluateSettings(Settings):
     """How what networks find in images is compared with COCO annotations."""
 
-    threshold: float = Field(
-        0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Foreground probability that makes an object; auto: for each network that "
+        "with the best IoU on its validation part",
     )
     objects: Literal["watershed", "components"] = Field(
         "watershed", description="Take apart what only a leak joins, or leave as it is"

@@ -208,6 +208,14 @@ def test_a_perfect_prediction_of_1000_objects_scores_one():
     assert (row["band"], row["low"], row["high"], row["objects"]) == ("large", 16, 16, 1000)
 
 
+def test_300_detections_in_an_image_can_be_masks():
+    pixel = np.zeros((20, 20), bool)
+    pixel[3, 4] = True
+    truth = [entry(pixel, 1, 1)]
+    found = [entry(pixel, 1, 1, score=1 - n / 1000) for n in range(300)]
+    assert coco_annotation_scores(truth, found).ap == pytest.approx(1)
+
+
 def test_the_curve_by_hand():
     """Three objects; found surely: one; then something else; then another, half of it."""
     truth = np.array([[1, 1, 0, 2, 2, 0, 3, 3, 0, 0]])

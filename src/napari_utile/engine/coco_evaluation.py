@@ -44,6 +44,7 @@ from napari_utile.events import (
 from napari_utile.files.coco import read_coco
 from napari_utile.files.coco_drawing import CROWD, draw
 from napari_utile.files.coco_writing import detections, write_results
+from napari_utile.files.images import open_image
 from napari_utile.files.runs import Run, atomic_write, check_writable, locked
 from napari_utile.metrics.overlap import (
     Contingency,
@@ -61,6 +62,7 @@ from napari_utile.settings import (
 )
 
 DATA = "data.json"
+THRESHOLDS = np.arange(0.1, 0.91, 0.05).round(2)
 
 
 def evaluate_coco(
@@ -133,10 +135,13 @@ def evaluate_coco(
                 total=len(runs),
                 out=str(run.folder),
             )
-            found = yield from look(load_model(run.model), truth, settings)
+            threshold = settings.threshold
+            if threshold == "auto":
+                threshold = best_threshold(run)
+            found = yield from look(load_model(run.model), truth, settings, threshold)
             write_results(out / f"detections-{run.folder.name}.json", found.objects, True)
             row = found.scores(truth) | training_facts(run)
-            row["seconds_to_predict"] = found.seconds
+            row |= {"threshold": threshold, "seconds_to_predict": found.seconds}
             result = result.with_run(known.network, known.seed, row)
             write_tables(result)
             for example in examples:
@@ -221,7 +226,7 @@ class Found:
 
 
 def look(
-    model: Model, truth: Truth, settings: CocoEvaluateSettings
+    model: Model, truth: Truth, settings: CocoEvaluateSettings, threshold: float
 ) -> Generator[Event, None, Found]:
     """Let a network look at all images, and make objects of what it says."""
     found = Found()
@@ -235,7 +240,7 @@ def look(
         for category, share in foregrounds(small, truth, model):
             full = resized(share, labels.shape, Image.Resampling.BILINEAR)
             objects = instances(
-                full[None], settings.threshold, settings.min_size, method=settings.objects
+                full[None], threshold, settings.min_size, method=settings.objects
             )
             scores = mean_in_objects(objects, full)
             found.objects += detections(objects, image.id, category, scores)
@@ -256,6 +261,26 @@ def foregrounds(
         return
     for number, share in zip(model.ids[1:], probabilities[-len(model.ids) + 1 :], strict=True):
         yield truth.chosen.ids[number - 1], share
+
+
+def best_threshold(run: Run) -> float:
+    """Choose the threshold with the best foreground IoU on the validation part of a run.
+
+    That part, and what the network makes of it, lie in the folder of the comparison.
+    """
+    common, found = np.zeros((2, len(THRESHOLDS)))
+    true = 0
+    folder, truths = run.folder / "validation", run.folder.parent / "validation"
+    for path in sorted(folder.glob("probabilities*.tif")):
+        probabilities = open_image(path).read()
+        objects = open_image(truths / path.name.replace("probabilities", "truth")).read() > 0
+        foreground = 1 - probabilities[0] if len(probabilities) > 1 else probabilities[0]
+        for i, threshold in enumerate(THRESHOLDS):
+            likely = foreground > threshold
+            common[i] += (likely & objects).sum()
+            found[i] += likely.sum()
+        true += objects.sum()
+    return float(THRESHOLDS[np.argmax(common / np.maximum(found + true - common, 1))])
 
 
 def counted(

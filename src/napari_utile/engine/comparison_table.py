@@ -27,6 +27,7 @@ SHOWN = {
     "coco_ar": "COCO AR",
     "v_rand": "V Rand",
     "v_info": "V Info",
+    "threshold": "threshold",
     "parameters": "parameters",
     "steps": "steps",
     "seconds_to_train": "training, s",

@@ -281,19 +281,24 @@ def _of_masks(truth: Sequence[Entry], detections: Sequence[Entry]) -> Candidates
         )
     ious = mask.iou(found, true, crowds.tolist()) if true and found else np.zeros((0, 0))
     detection, true_object = np.nonzero(ious)
-    mask_areas = np.array(mask.area(true)) if true else np.zeros(0)
+    mask_areas = _areas_of(true)
     given = [entry.get("area") for entry in truth]
     return Candidates(
         np.array(
             [own if area is None else area for area, own in zip(given, mask_areas, strict=True)]
         ),
         crowds,
-        np.array(mask.area(found)) if found else np.zeros(0),
+        _areas_of(found),
         _checked([entry["score"] for entry in detections], len(detections)),
         true_object,
         detection,
         ious[detection, true_object],
     )
+
+
+def _areas_of(masks: Sequence[dict[str, Any]]) -> NDArray[np.float64]:
+    """Count the pixels of each mask; asked for more than 255, pycocotools 2.0.11 fails."""
+    return np.array([mask.area(rle) for rle in masks], np.float64)
 
 
 def _mask(entry: Entry) -> dict[str, Any]:
