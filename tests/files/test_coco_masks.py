@@ -72,7 +72,8 @@ def test_polygons_and_both_kinds_of_run_lengths_are_one_mask():
 
 
 @pytest.mark.parametrize(
-    "text", ["6P", "6 1", "6é1", "0O", "o" * 20 + "0", "oooooooooo?oooooooooo?"]
+    "text",
+    ["6P", "6 1", "6é1", "6p", "6\ud8001", "0O", "P" * 13 + "1", "oooooooooo?oooooooooo?"],
 )
 def test_a_damaged_text_is_refused(text):
     with pytest.raises(ValueError, match="text is damaged"):

@@ -72,7 +72,7 @@ def expanded(text: str | bytes) -> Counts:
     >>> expanded("61X13mN000`0").tolist()
     [6, 1, 40, 4, 5, 4, 5, 4, 21]
     """
-    digits = text.encode(errors="replace") if isinstance(text, str) else text
+    digits = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     counts: Counts = _read_digits(np.frombuffer(digits, np.uint8))
     if counts.size == 0 and digits:
         raise ValueError("has run lengths whose text is damaged")
