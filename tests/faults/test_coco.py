@@ -84,6 +84,7 @@ BROKEN_ANNOTATIONS = {
         segmentation([[1, 1, 5, float("nan"), 1, 3]]),
         "has a polygon that is no list of",
     ),
+    "points beyond any number": (segmentation([[1, 1, 5.5, 10**400, 1, 3]]), "is no list of"),
     "one flat polygon": (segmentation([1, 1, 5, 5, 1, 3]), "has a polygon that is no list"),
     "polygon to the right of the image": (
         segmentation([[1, 1, 9.5, 1, 6, 5]]),

@@ -130,7 +130,7 @@ def _segmentation(given: Any, height: int, width: int) -> Any:
 
 
 def _check_polygon(polygon: Any, height: int, width: int) -> None:
-    if not isinstance(polygon, list) or not all(map(_is_number, polygon)):
+    if not isinstance(polygon, list) or not _are_numbers(polygon):
         raise ValueError("has a polygon that is no list of numbers x, y, x, y, ...")
     if len(polygon) % 2 or len(polygon) < 6:
         raise ValueError(f"has a polygon of {len(polygon)} numbers; 3 points are 6")
@@ -181,7 +181,15 @@ def _instead(value: Any) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and isfinite(value)
+    return type(value) is int or (type(value) is float and isfinite(value))
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """Say whether all are numbers; it is asked of every point of every polygon."""
+    try:
+        return set(map(type, values)) <= {int, float} and isfinite(sum(values))
+    except OverflowError:  # an int beyond any float
+        return False
 
 
 def _of(image: CocoImage) -> str:

@@ -18,6 +18,7 @@ from napari_utile.files.coco_masks import (
     rle_of,
     stretches,
 )
+from napari_utile.files.stacks import check_memory
 
 CROWD = 65535
 """Label id of crowds, and of nothing else: the `ignore` id for training and scores."""
@@ -117,6 +118,7 @@ def draw(
     areas = np.array([area_of(mask) for _, mask in objects], np.int64)
 
     dtype = np.uint16 if ids.max(initial=0) < CROWD else np.uint32
+    check_memory(image.height * image.width * np.dtype(dtype).itemsize, image.file_name)
     columns = np.zeros(image.height * image.width, dtype)
     for annotation, mask in drawn:
         if annotation.is_crowd:
