@@ -35,10 +35,10 @@ def script(tmp_path, monkeypatch):
 @pytest.fixture
 def errors(monkeypatch):
     """Collect what the user is told in notifications."""
-    from napari_utile.widgets import _controls, evaluate, weights
+    from napari_utile.widgets import _controls, _working, weights
 
     told = []
-    for module in (_controls, evaluate, weights):
+    for module in (_controls, _working, weights):
         monkeypatch.setattr(module, "show_error", told.append)
     return told
 

@@ -1,11 +1,11 @@
 """Editors for single options, chosen by the annotation of the option."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSignalBlocker, QSize, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -125,6 +125,16 @@ class TickList(QListWidget):
 
     def _items(self) -> list[QListWidgetItem]:
         return [self.item(row) for row in range(self.count())]
+
+
+def offer(choice: QComboBox, entries: Mapping[str, str]) -> None:
+    """Offer other entries, data and text; what was chosen stays chosen if it is there."""
+    chosen = choice.currentData()
+    with QSignalBlocker(choice):
+        choice.clear()
+        for data, text in entries.items():
+            choice.addItem(text, data)
+        choice.setCurrentIndex(max(0, choice.findData(chosen)))
 
 
 def shown(value: Any) -> str:

@@ -27,6 +27,9 @@ CHUNK = 1024
 PATCH = 256
 """Side of what is compared of a plane to tell whether two are the same, px."""
 
+AID = "utile aid"
+"""Key of the metadata of layers that only show something: they are not offered as a choice."""
+
 Check = Callable[[NDArray[Any], tuple[int, ...]], None]
 Steps = Generator[None, None, Path]
 """Yields between planes, so that it can be ended; returns a path."""
@@ -74,7 +77,9 @@ class LayerChoice(QComboBox):
     def _refresh(self, _event: Any = None) -> None:
         chosen = self.layer
         self._layers = [
-            layer for layer in self._viewer.layers if isinstance(layer, self._kinds)
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, self._kinds) and not layer.metadata.get(AID)
         ]
         if chosen not in self._layers and self._layers:
             chosen = self._layers[-1 if self._newest else 0]

@@ -44,8 +44,10 @@ class Plots(QWidget):
         column.addLayout(row)
         graphics.setFixedHeight(280)
 
-        self._loss = _plot(graphics, "loss")
-        self._score = _plot(graphics, "score")
+        self._loss = new_plot(graphics, "loss")
+        self._score = new_plot(graphics, "score")
+        for plot in (self._loss, self._score):
+            plot.setLimits(minXRange=FEWEST)
         self._loss.hideAxis("bottom")
         self._score.setLabel("bottom", "step")
         self._score.setXLink(self._loss)
@@ -128,13 +130,13 @@ def earlier(points: Sequence[Any], step: int) -> list[Any]:
     return [point for point in points if point.step < step]
 
 
-def _plot(graphics: pg.GraphicsLayoutWidget, title: str) -> pg.PlotItem:
+def new_plot(graphics: pg.GraphicsLayoutWidget, title: str) -> pg.PlotItem:
+    """Add a plot below the others, with quiet axes and no menu."""
     plot = graphics.addPlot(row=graphics.ci.layout.rowCount(), col=0)
     plot.setMenuEnabled(False)
     plot.hideButtons()
     plot.setLabel("left", title)
     plot.showGrid(x=True, y=True, alpha=0.15)
-    plot.setLimits(minXRange=FEWEST)
     for side in ("left", "bottom"):
         axis = plot.getAxis(side)
         axis.enableAutoSIPrefix(False)

@@ -1,97 +1,120 @@
-"""A table of scores: sorted by a click on a name, copied as text."""
+"""Tables of what was scored: sorted by a click on a name, filtered, copied as text."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import QAbstractItemView, QTableView
 
-SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
+from napari_utile.widgets._table_model import (
+    Spread,
+    TableModel,
+    Values,
+    as_text,
+    plain,
+)
+
+ROW = 24
+"""Height of a row, px."""
+LOOKED_AT = 30
+"""Rows by which the width of a column is chosen: there may be very many."""
 
 
-class ScoreTable(QTableWidget):
-    """One row for each thing that was scored. A click on a name sorts by it."""
+class Table(QTableView):
+    """One row for each thing that was scored; of any length. A click on a name sorts by it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    colors : mapping of str to str, optional
+        Words that have a color: it is shown beside them.
+    """
+
+    chosen = Signal(int)
+    """A row was clicked, or reached with the keys: its number among those given."""
+
+    def __init__(self, colors: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._model = TableModel(colors)
+        self.setModel(self._model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setWordWrap(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(24)
-        self.setMinimumHeight(160)
+        self.verticalHeader().setDefaultSectionSize(ROW)
+        self.horizontalHeader().setResizeContentsPrecision(LOOKED_AT)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self.setSortingEnabled(True)
+        self.setMinimumHeight(160)
+        self.clicked.connect(lambda index: self._choose(index.row()))
 
-    def show_rows(self, rows: Sequence[Mapping[str, Any]], bold: Collection[int] = ()) -> None:
-        """Fill the table anew; names are those of the first row, a value may be a `Spread`."""
-        self.setSortingEnabled(False)
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return self._model.names
+
+    @property
+    def order(self) -> list[int]:
+        """Numbers of the rows that are shown, as given, from top to bottom."""
+        return list(map(int, self._model.order))
+
+    def show_rows(
+        self, rows: Sequence[Mapping[str, Any]], bold: Collection[int] = (), top: int = 0
+    ) -> None:
+        """Fill the table anew; names are those of the first row, a value may be a `Spread`.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+        bold : collection of int, optional
+            Which of them are printed bold.
+        top : int, default 0
+            So many of the first rows stay on top, however the others are sorted.
+        """
         names = list(rows[0]) if rows else []
-        self.setRowCount(len(rows))
-        self.setColumnCount(len(names))
-        self.setHorizontalHeaderLabels([SHORT.get(n, n.replace("_", "\n")) for n in names])
-        for i, row in enumerate(rows):
-            for j, name in enumerate(names):
-                self.setItem(i, j, _Cell(row.get(name, ""), is_bold=i in bold))
-        for j, name in enumerate(names):
-            self.horizontalHeaderItem(j).setToolTip(name)
+        self.show_columns({name: [row.get(name, "") for row in rows] for name in names})
+        self._model.bold, self._model.top = frozenset(bold), top
+        self._model.arrange()
+
+    def show_columns(self, columns: Mapping[str, Values]) -> None:
+        """Fill the table anew, with columns of one length; all rows are shown."""
+        self._model.show(columns)
         self.resizeColumnsToContents()
-        self.setSortingEnabled(True)  # by what the user last chose
+
+    def set_tips(self, tips: Mapping[str, str]) -> None:
+        """Explain columns, by their names, where the mouse rests on them."""
+        self._model.tips = dict(tips)
+
+    def keep(self, rows: Iterable[int] | None) -> None:
+        """Show these rows alone, by their numbers; None shows all."""
+        self._model.keep(rows)
+
+    def sort(self, name: str, is_descending: bool = False) -> None:
+        """Sort by a column, as a click on its name does."""
+        order = Qt.SortOrder.DescendingOrder if is_descending else Qt.SortOrder.AscendingOrder
+        self.sortByColumn(self.names.index(name), order)
+
+    def cells(self) -> list[list[str]]:
+        """List what stands in the rows, as it is seen."""
+        return [
+            [self._model.text(row, name) for name in self.names] for row in self._model.order
+        ]
 
     def text(self) -> str:
         """Write the table as a spreadsheet takes it, in the order in which it is seen."""
-        columns = range(self.columnCount())
-        lines = [[self.horizontalHeaderItem(j).toolTip() for j in columns]]
-        for i in range(self.rowCount()):
-            cells = [self.item(i, j).value for j in columns]
-            lines.append([as_text(x) if isinstance(x, Spread) else str(x) for x in cells])
+        lines = [self.names]
+        for row in self._model.order:
+            values = [self._model.value(row, name) for name in self.names]
+            lines.append([as_text(x) if isinstance(x, Spread) else plain(x) for x in values])
         return "".join("\t".join(line) + "\n" for line in lines)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Tell of rows that the keys lead to, as of those that are clicked."""
+        before = self.currentIndex().row()
+        super().keyPressEvent(event)
+        if self.currentIndex().isValid() and self.currentIndex().row() != before:
+            self._choose(self.currentIndex().row())
 
-class Spread(float):
-    """A mean with its standard deviation; sorts as the mean."""
-
-    deviation: float
-
-    def __new__(cls, mean: float, deviation: float) -> "Spread":
-        self = super().__new__(cls, mean)
-        self.deviation = deviation
-        return self
-
-
-def as_text(value: Any) -> str:
-    """Write a value for people.
-
-    Examples
-    --------
-    >>> as_text(0.91234), as_text(31030658), as_text(123.456), as_text(Spread(0.9, 0.0123))
-    ('0.912', '31,030,658', '123.5', '0.900 ± 0.012')
-    """
-    if isinstance(value, Spread):
-        digits = _digits(value)
-        return f"{value:.{digits}f} ± {value.deviation:.{digits}f}"
-    if isinstance(value, float):
-        return f"{value:.{_digits(value)}f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _digits(value: float) -> int:
-    return 3 if abs(value) < 10 else 1
-
-
-class _Cell(QTableWidgetItem):
-    """A number that sorts as a number."""
-
-    def __init__(self, value: Any, is_bold: bool):
-        super().__init__(as_text(value))
-        self.value = value
-        side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        self.setTextAlignment(side)
-        if is_bold:
-            font = self.font()
-            font.setBold(True)
-            self.setFont(font)
-
-    def __lt__(self, other: "_Cell") -> bool:
-        try:
-            return bool(self.value < other.value)
-        except TypeError:  # "all" among slice numbers
-            return isinstance(self.value, str)
+    def _choose(self, row: int) -> None:
+        self.chosen.emit(int(self._model.order[row]))

@@ -34,7 +34,8 @@ from napari_utile.widgets._paths import (
     fresh_folder,
     new_run_folder,
 )
-from napari_utile.widgets._table import ScoreTable, Spread
+from napari_utile.widgets._table import Table
+from napari_utile.widgets._table_model import Spread
 from napari_utile.widgets._training_form import GROUPS, MAIN
 
 COLUMNS = (
@@ -70,7 +71,7 @@ class ComparePanel(QScrollArea):
         self.folder = PathChoice("a new folder")
         self.controls = RunControls("Compare", self._collect)
         self.curves = NetworkCurves()
-        self.table = ScoreTable()
+        self.table = Table()
         self.copy = QPushButton("Copy table")
         self.row = QCheckBox("side by side")
         self.row.setChecked(True)

@@ -1,138 +1,181 @@
-"""The panel that compares a prediction with the truth, as a table."""
+"""The panel that compares a prediction with the truth: scores, curves, objects, errors."""
 
 from collections.abc import Generator
-from math import prod
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Labels
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
+from numpy.typing import NDArray
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
     QHBoxLayout,
+    QMenu,
     QPushButton,
     QScrollArea,
 )
 
+from napari_utile.files.evaluation_report import write_report
 from napari_utile.files.runs import atomic_write
 from napari_utile.files.stacks import check_memory
-from napari_utile.metrics import Report, evaluate
+from napari_utile.metrics import Report
+from napari_utile.metrics.differences import BORDER, ErrorLayer
 from napari_utile.settings import EvaluateSettings
-from napari_utile.widgets._background import background
-from napari_utile.widgets._form import AMBER, RED, Form, mark, rows_of, scrolling_column
-from napari_utile.widgets._layers import LayerChoice, level_0
-from napari_utile.widgets._messages import Messages
-from napari_utile.widgets._table import ScoreTable
+from napari_utile.widgets._background import Work
+from napari_utile.widgets._compared import Compared, ComparedChoice
+from napari_utile.widgets._error_layers import prepare_colors
+from napari_utile.widgets._form import AMBER, GREEN, Form, scrolling_column, words
+from napari_utile.widgets._job import flags, shell_line
+from napari_utile.widgets._report_view import Outcome, ReportView
+from napari_utile.widgets._working import Step, WorkControls, steps
+
+MAIN = ("threshold", "objects", "ignore")
+Errors = NDArray[np.uint8]
 
 
 class EvaluatePanel(QScrollArea):
-    """Two layers in, the scores of every slice and of the whole out."""
+    """Prediction and truth in; the scores of the whole and of every slice, and why, out."""
 
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
-        self.prediction = LayerChoice(napari_viewer, Labels, Image, newest=True)
-        self.truth = LayerChoice(napari_viewer, Labels)
-        self.form: Form[EvaluateSettings] = Form(
-            EvaluateSettings, ("ignore", "threshold", "objects")
-        )
-        self.button = QPushButton("Evaluate")
-        self.messages = Messages()
-        self.table = ScoreTable()
-        self.copy, self.save = QPushButton("Copy"), QPushButton("Save …")
-        self.report: Report | None = None
-        self._worker: Any = None
+        self.compared = ComparedChoice(napari_viewer)
+        self.prediction, self.truth = self.compared.prediction, self.compared.truth
+        self.form: Form[EvaluateSettings] = Form(EvaluateSettings, MAIN)
+        self.controls = WorkControls("Evaluate", self._collect, self._show)
+        self.button, self.messages = self.controls.button, self.controls.messages
+        self.command = QPushButton("Copy as command")
+        self.command.setToolTip("Copy the line that does the same in a shell")
+        self.controls.buttons.addWidget(self.command)
+        self.view = ReportView(napari_viewer)
+        self.copy, self.save = QPushButton("Copy table"), QPushButton("Save")
+        self.save.setMenu(self._formats())
 
         column = scrolling_column(self)
-        column.addLayout(rows_of({"prediction": self.prediction, "truth": self.truth}))
+        column.addWidget(self.compared)
         column.addWidget(self.form)
-        column.addWidget(self.button)
-        column.addWidget(self.messages)
-        column.addWidget(self.table, 1)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.copy)
-        buttons.addWidget(self.save)
-        column.addLayout(buttons)
+        column.addWidget(self.controls)
+        column.addWidget(self.view, 1)
+        below = QHBoxLayout()
+        below.addWidget(self.copy)
+        below.addWidget(self.save)
+        column.addLayout(below)
+        column.addStretch()
+        for part in (self.view, self.copy, self.save):
+            part.hide()
 
-        for source in (self.prediction, self.truth, self.form):
+        for source in (self.compared, self.form):
             source.changed.connect(self._check)
-        self.button.clicked.connect(self._on_button)
-        self.copy.clicked.connect(self._copy)
-        self.save.clicked.connect(self._save)
-        self.destroyed.connect(lambda *_: self._stop())
-        self._show(None)
+        self.command.clicked.connect(self._copy_command)
+        self.copy.clicked.connect(self._copy_table)
         self._check()
+
+    @property
+    def report(self) -> Any:
+        """What the last evaluation found, or None."""
+        return self.view.outcome and self.view.outcome.report
 
     def _check(self) -> None:
-        problem = self._problem()
-        mark(self.prediction, problem, "Labels, or probabilities of the foreground")
-        mark(self.truth, problem, "What is right")
-        self.messages.set_problem(problem or self.form.problem())
-        self.button.setEnabled(not problem and not self.form.problem() and not self._worker)
+        problem = self.compared.problem() or self.form.problem()
+        self.controls.set_problem(problem)
+        self.command.setVisible(self.compared.is_of_files)
+        self.command.setEnabled(not problem)
 
-    def _problem(self) -> str:
-        """Say why these two layers cannot be compared, or nothing."""
-        prediction, truth = self.prediction.layer, self.truth.layer
-        if truth is None:
-            return "Choose a labels layer that holds the truth: there is none yet."
-        if prediction == truth:
-            return f"Prediction and truth are the same layer, '{truth.name}'."
-        shapes = [tuple(level_0(layer).shape) for layer in (prediction, truth)]
-        if shapes[0] not in (shapes[1], shapes[0][:1] + shapes[1]):
-            return (
-                f"Prediction '{prediction.name}' {shapes[0]} and truth '{truth.name}' "
-                f"{shapes[1]} differ in shape."
-            )
-        return ""
+    # what runs
 
-    def _on_button(self) -> None:
-        self.messages.clear()
-        settings = self.form.settings()
-        prediction, truth = self.prediction.layer, self.truth.layer
-        sides = [(layer.name, level_0(layer)) for layer in (prediction, truth)]
-        is_foreground = isinstance(prediction, Image) and sides[0][1].ndim == sides[1][1].ndim
+    def _collect(self) -> Work:
+        """Take what is chosen as it is now; compare it in a thread."""
+        settings, compared = self.form.settings(), self.compared.taken()
 
-        def compare() -> Generator[None, None, Report]:
+        def work() -> Generator[Step, None, Outcome]:
+            report = yield from compared.evaluation(settings)
+            return (yield from outcome_of(compared, settings, report))
+
+        return work
+
+    def _show(self, outcome: Outcome) -> None:
+        for part in (self.view, self.copy, self.save):
+            part.show()
+        self.view.show_outcome(outcome)
+        for note in outcome.report.notes:
+            self.messages.add(note, AMBER)
+
+    # what becomes of it
+
+    def _copy_command(self) -> None:
+        given = flags(self.form.settings())
+        QApplication.clipboard().setText(shell_line(["evaluate", *self.compared.paths, *given]))
+        self.messages.add("The command is on the clipboard.")
+
+    def _copy_table(self) -> None:
+        QApplication.clipboard().setText(self.view.table.text())
+
+    def _formats(self) -> QMenu:
+        """List what can be saved."""
+        menu = QMenu(self)
+        for text, suffix in (
+            ("Report with pictures (HTML) …", ".html"),
+            ("Report as one picture (PNG) …", ".png"),
+            ("All numbers (JSON) …", ".json"),
+            ("Table of scores (CSV) …", ".csv"),
+        ):
+            menu.addAction(text, partial(self._save, suffix))
+        menu.addAction("Table of objects (CSV) …", partial(self._save, ".csv", "objects"))
+        return menu
+
+    def _save(self, suffix: str, what: str = "evaluation") -> None:
+        """Ask for a name; write in a thread."""
+        name, _ = QFileDialog.getSaveFileName(self, "Save as", what + suffix, f"*{suffix}")
+        if not name or self.view.outcome is None or self.controls.is_running:
+            return
+        path, outcome = Path(name), self.view.outcome
+        path = path if path.suffix.lower() == suffix else Path(name + suffix)
+
+        def work() -> Generator[None, None, Path]:
             yield
-            for name, data in sides:
-                check_memory(data.dtype.itemsize * prod(data.shape), f"Layer '{name}'")
-            predicted, true = (np.asarray(data) for _, data in sides)
-            predicted = predicted[np.newaxis] if is_foreground else predicted
-            return evaluate(predicted, true, **dict(settings))
+            if what == "objects":
+                atomic_write(path, outcome.report.objects_csv().encode())
+            else:
+                names, images = outcome.compared.names, outcome.compared.images
+                facts = dict(zip(("prediction", "truth"), names, strict=True))
+                facts |= changed(outcome.settings)
+                write_report(path, outcome.report, " against ".join(names), images, facts)
+            return path
 
-        self._worker = background(compare, self._on_outcome)
-        self._check()
+        self.messages.clear()
+        self.controls.do(work, self._on_saved, "Writing …")
 
-    def _stop(self) -> None:
-        if self._worker is not None:
-            self._worker.quit()
-            self._worker = None
+    def _on_saved(self, path: Path) -> None:
+        self.messages.add(f"Saved {path}.", GREEN)
 
-    def _on_outcome(self, outcome: Report | Exception) -> None:
-        self._worker = None
-        if isinstance(outcome, Exception):
-            self.messages.add(str(outcome), RED)
-            show_error(str(outcome))
-        else:
-            self._show(outcome)
-        self._check()
 
-    def _show(self, report: Report | None) -> None:
-        self.report = report
-        for part in (self.table, self.copy, self.save):
-            part.setVisible(report is not None)
-        if report is not None:
-            *slices, whole = report.rows
-            self.table.show_rows([whole, *slices], bold={0})
-            for note in report.notes:
-                self.messages.add(note, AMBER)
+def changed(settings: EvaluateSettings) -> dict[str, str]:
+    """Name the options that are not as by default."""
+    default = type(settings)()
+    return {words(n): str(v) for n, v in settings if v != getattr(default, n)}
 
-    def _copy(self) -> None:
-        if self.report:
-            QApplication.clipboard().setText(self.report.to_csv().replace(",", "\t"))
 
-    def _save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the table", "scores.csv", "*.csv")
-        if path and self.report:
-            atomic_write(path, self.report.to_csv().encode())
+def outcome_of(
+    compared: Compared, settings: EvaluateSettings, report: Report
+) -> Generator[Step, None, Outcome]:
+    """Do here, in the thread, what would take long in the window."""
+    objects = report.objects
+    columns = {} if objects is None else {n: objects.column(n) for n in objects.names}
+    layer, errors, border = report.error_layer(), None, None
+    if layer is not None:
+        prepare_colors()
+        errors = yield from steps("errors of slice", painted(layer))
+        border = None if len(report.sides) > 1 else int((errors == BORDER).sum())
+    return Outcome(compared, settings, report, columns, errors, border)
+
+
+def painted(layer: ErrorLayer) -> Generator[tuple[int, int], None, Errors]:
+    """Paint the errors of every slice; say how far it is."""
+    indices = list(np.ndindex(layer.shape[:-2]))
+    check_memory(int(np.prod(layer.shape)), "The layer of errors")
+    errors = np.empty(layer.shape, np.uint8)
+    for done, index in enumerate(indices, 1):
+        errors[index] = layer.plane(index)
+        yield done, len(indices)
+    return errors

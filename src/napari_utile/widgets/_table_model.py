@@ -1,0 +1,167 @@
+"""The rows behind a table: in which order, which of them, and how a value is written."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import isnan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
+from qtpy.QtGui import QColor, QFont
+
+SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
+
+Values = Sequence[Any] | NDArray[Any]
+
+
+class TableModel(QAbstractTableModel):
+    """Columns of values, and in which order which of their rows are shown."""
+
+    def __init__(self, colors: Mapping[str, str]):
+        super().__init__()
+        self._colors = {word: QColor(color) for word, color in colors.items()}
+        self._columns: Mapping[str, Values] = {}
+        self._kept: Sequence[int] = ()
+        self._sorted: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
+        self.names: list[str] = []
+        self.order: Sequence[int] = ()
+        self.bold: Collection[int] = ()
+        self.top = 0
+        self.tips: Mapping[str, str] = {}
+
+    def show(self, columns: Mapping[str, Values]) -> None:
+        """Take other columns."""
+        if list(columns) != self.names:
+            self._sorted = (-1, Qt.SortOrder.AscendingOrder)
+        self._columns, self.bold, self.top = columns, (), 0
+        self.names = list(columns)
+        self.keep(None)
+
+    def keep(self, rows: Iterable[int] | None) -> None:
+        """Show these rows alone, or all."""
+        count = len(self._columns[self.names[0]]) if self.names else 0
+        self._kept = range(count) if rows is None else sorted(map(int, rows))
+        self.arrange()
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column; -1: as given."""
+        self._sorted = (column, order)
+        self.arrange()
+
+    def arrange(self) -> None:
+        """Bring rows that are shown into their order."""
+        column, order = self._sorted
+        self.beginResetModel()
+        self.order = self._kept
+        if 0 <= column < len(self.names):
+            top = [row for row in self._kept if row < self.top]
+            rows = np.array(self._kept[len(top) :], dtype=int)
+            values = self._columns[self.names[column]]
+            is_descending = order == Qt.SortOrder.DescendingOrder
+            self.order = [*top, *arranged(values, rows, is_descending)]
+        self.endResetModel()
+
+    def value(self, row: int, name: str) -> Any:
+        """Return a value; None where there is none."""
+        value = self._columns[name][row]
+        return value.item() if isinstance(value, np.generic) else value
+
+    def text(self, row: int, name: str) -> str:
+        """Return what a cell shows. The id 0 is no object."""
+        value = self.value(row, name)
+        if name.endswith("_id"):
+            return str(value) if value else ""
+        return as_text(value)
+
+    # what Qt asks
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+        return 0 if parent is not None and parent.isValid() else len(self.order)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
+        return 0 if parent is not None and parent.isValid() else len(self.names)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row, name = self.order[index.row()], self.names[index.column()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self.text(row, name)
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+            case Qt.ItemDataRole.FontRole if row in self.bold:
+                font = QFont()
+                font.setBold(True)
+                return font
+            case Qt.ItemDataRole.DecorationRole if self._colors:
+                return self._colors.get(str(self.value(row, name)))
+        return None
+
+    def headerData(  # noqa: N802
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        if orientation == Qt.Orientation.Horizontal and section < len(self.names):
+            name = self.names[section]
+            if role == Qt.ItemDataRole.DisplayRole:
+                return SHORT.get(name, name.replace("_", "\n"))
+            if role == Qt.ItemDataRole.ToolTipRole:
+                return f"{name}: {self.tips[name]}" if name in self.tips else name
+        return None
+
+
+class Spread(float):
+    """A mean with its standard deviation; sorts as the mean."""
+
+    deviation: float
+
+    def __new__(cls, mean: float, deviation: float) -> "Spread":
+        self = super().__new__(cls, mean)
+        self.deviation = deviation
+        return self
+
+
+def arranged(values: Values, rows: NDArray[np.int64], is_descending: bool) -> list[int]:
+    """Sort rows by their values: numbers, then words; what is missing comes last, always."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        chosen = values[rows]
+        missing = np.isnan(chosen) if chosen.dtype.kind == "f" else np.zeros(len(rows), bool)
+        there = rows[~missing]
+        by = np.argsort(values[there], kind="stable")
+        return [*there[by[::-1] if is_descending else by], *rows[missing]]
+    missing_rows = [row for row in rows if is_missing(values[row])]
+    present = [row for row in rows if not is_missing(values[row])]
+    present.sort(key=lambda row: (isinstance(values[row], str), values[row]))
+    return [*(reversed(present) if is_descending else present), *missing_rows]
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether there is no value."""
+    return value is None or (isinstance(value, float) and isnan(value))
+
+
+def plain(value: Any) -> str:
+    """Write a value in full."""
+    return "" if is_missing(value) else str(value)
+
+
+def as_text(value: Any) -> str:
+    """Write a value for people.
+
+    Examples
+    --------
+    >>> as_text(0.91234), as_text(31030658), as_text(123.456), as_text(Spread(0.9, 0.0123))
+    ('0.912', '31,030,658', '123.5', '0.900 ± 0.012')
+    >>> as_text(0.00035291), as_text(None)
+    ('0.000353', '')
+    """
+    if is_missing(value):
+        return ""
+    if isinstance(value, Spread):
+        digits = _digits(value)
+        return f"{value:.{digits}f} ± {value.deviation:.{digits}f}"
+    if isinstance(value, float):
+        return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.{_digits(value)}f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _digits(value: float) -> int:
+    return 3 if abs(value) < 10 else 1
