@@ -8,7 +8,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from napari_utile.errors import UserError
-from napari_utile.files.coco import is_coco, read_coco
+from napari_utile.files.coco import read_coco
+from napari_utile.files.coco_content import is_coco
 from napari_utile.files.coco_drawing import CROWD, annotation_rle, draw, overlap_note
 
 CATEGORIES = [

@@ -5,7 +5,6 @@ and how labels and predictions become such a file in `coco_writing`.
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,19 +17,16 @@ from napari_utile.files.coco_checks import (
     Annotation,
     Category,
     CocoImage,
-    image_file,
     read_annotation,
     read_category,
     read_image,
 )
+from napari_utile.files.coco_content import PARTS, content_of, image_folder
 from napari_utile.files.images import open_image
-from napari_utile.files.names import check_name
 from napari_utile.files.runs import atomic_write, check_output
 from napari_utile.files.stacks import Stack
 
-__all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "is_coco", "read_coco"]
-
-PARTS = ("images", "annotations", "categories")
+__all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "read_coco"]
 
 
 @dataclass(frozen=True)
@@ -201,7 +197,7 @@ def read_coco(
     than a pixel, a segmentation that is empty, and an entry of the wrong type.
     """
     path = Path(path)
-    content = _content(path)
+    content = content_of(path)
     faults: list[str] = []
     folder = None if images is None else Path(images)
     if look_around:
@@ -258,56 +254,6 @@ def read_coco(
     )
 
 
-def is_coco(path: Path | str) -> bool:
-    """Say whether a file looks like COCO annotations, without parsing it.
-
-    One that is broken or cut off does, so that reading it says so. COCO results do not.
-    """
-    try:
-        text = Path(path).read_bytes()
-    except OSError:
-        return False
-    lists = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[')
-    return text.lstrip().startswith(b"{") and all(re.search(name, text) for name in lists)
-
-
-def image_folder(path: Path, names: Iterable[str]) -> Path | None:
-    """Find the folder of the images of a COCO file.
-
-    It is the first that holds one of the names: the folder of the file, the one in it that is
-    called like the file ("val2017" for instances_val2017.json), "images", or the same a folder
-    higher. None if it is nowhere.
-    """
-    own, above = path.stem.removeprefix("instances_"), path.absolute().parent
-    places = [base / name for base in (above, above.parent) for name in ("", own, "images")]
-    wanted = list(names)
-    return next((place for place in places if any(image_file(place, n) for n in wanted)), None)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Read the JSON and make sure that the three lists are there."""
-    check_name(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path} was not found.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        size = path.stat().st_size
-        reason = f"no JSON, or cut off ({error})" if size else "empty"
-        raise UserError(f"{path} is {reason}.") from error
-    if not isinstance(content, dict):
-        what = "a list, perhaps of results" if isinstance(content, list) else "no object"
-        raise UserError(f"{path} is {what}: COCO instances are an object with {_named(PARTS)}.")
-    lacking = [part for part in PARTS if not isinstance(content.get(part), list)]
-    if lacking:
-        raise UserError(
-            f"{path} is no COCO instances file: it has no list of {_named(lacking)}."
-        )
-    return content
-
-
 def _keep(
     into: dict[int, Any], kind: str, entry: Any, faults: list[str], read: Any, *given: Any
 ) -> bool:
@@ -328,7 +274,3 @@ def _id(entry: Any, key: str = "id") -> Any:
     """Give what an entry calls itself, right or wrong, for messages and look-ups."""
     value = entry.get(key) if isinstance(entry, dict) else None
     return value if isinstance(value, int | str | float) else None
-
-
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(names)

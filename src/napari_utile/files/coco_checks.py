@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from napari_utile.files.coco_content import image_file
 from napari_utile.files.coco_masks import expanded
 
 Entry = Mapping[str, Any]
@@ -82,15 +83,6 @@ def read_image(entry: Any, folder: Path | None, taken: dict[Path, int]) -> CocoI
             raise ValueError(f"({name}) has the same file as image {taken[path]}")
         taken[path] = id
     return CocoImage(id, name, height, width, path, entry)
-
-
-def image_file(folder: Path, name: str) -> Path | None:
-    """Find the file of an image in a folder: by its path, else by the last part of it."""
-    name = name.replace("\\", "/")
-    for path in (folder / name.lstrip("/"), folder / name.rpartition("/")[2]):
-        if path.is_file():
-            return path
-    return None
 
 
 def read_annotation(

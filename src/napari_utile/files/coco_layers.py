@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.errors import UserError
-from napari_utile.files.coco import CocoAnnotations, is_coco, read_coco
+from napari_utile.files.coco import CocoAnnotations, read_coco
+from napari_utile.files.coco_content import is_coco
 from napari_utile.files.coco_drawing import CROWD, Drawing, draw, label_ids, overlap_note
 from napari_utile.files.images import open_image
 from napari_utile.files.layers import LayerData
@@ -49,7 +50,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     Notes
     -----
     What is broken in a file, images that are not found, and objects that overlap are told as
-    warnings. Images are looked for near the file, see `napari_utile.files.coco.image_folder`.
+    warnings. Images are looked for near the file: see `coco_content.image_folder`.
     """
     found: list[LayerData] = []
     for name in [path] if isinstance(path, str) else path:

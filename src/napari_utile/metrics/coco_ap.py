@@ -9,20 +9,23 @@ References
    of cocodataset.org, "Detection evaluation", as computed by pycocotools.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pycocotools import mask
 
-from napari_utile.metrics.coco_matching import Candidates, SparseEvaluation
+from napari_utile.metrics.coco_candidates import (
+    Candidates,
+    Entry,
+    candidates_of_annotations,
+    candidates_of_table,
+)
+from napari_utile.metrics.coco_matching import SparseEvaluation
 from napari_utile.metrics.overlap import Contingency
 
 Row = dict[str, Any]
-Entry = Mapping[str, Any]
 
 BANDS = ("small", "medium", "large")
 STOCK = (
@@ -59,7 +62,7 @@ def coco_scores(
     """
     if scores is None:
         scores = [np.ones(table.prediction_ids.size) for table in tables]
-    images = [_of_table(*of_image) for of_image in zip(tables, scores, strict=True)]
+    images = [candidates_of_table(*of_image) for of_image in zip(tables, scores, strict=True)]
     return CocoScores({1: images}, pixel_area)
 
 
@@ -84,15 +87,7 @@ def coco_annotation_scores(
         If a segmentation is not compressed run lengths, the masks of an image differ in size,
         or a score is not finite.
     """
-    true, found = _by_place(truth), _by_place(detections)
-    images = sorted({image for image, _ in (*true, *found)})
-    return CocoScores(
-        {
-            category: [_of_masks(true[i, category], found[i, category]) for i in images]
-            for category in sorted({category for _, category in (*true, *found)})
-        },
-        pixel_area,
-    )
+    return CocoScores(candidates_of_annotations(truth, detections), pixel_area)
 
 
 class CocoScores:
@@ -258,69 +253,3 @@ def _mean(
         return float(values.mean())
     counted = result.counted[:, category, band].reshape(len(result.counted), -1).sum(1)
     return float((counted[threshold] == 0).mean())
-
-
-def _of_table(table: Contingency, scores: ArrayLike) -> Candidates:
-    return Candidates(
-        table.truth_areas,
-        np.zeros(table.truth_ids.size, bool),
-        table.prediction_areas,
-        _checked(scores, table.prediction_ids.size),
-        table.truth,
-        table.prediction,
-        table.ious,
-    )
-
-
-def _of_masks(truth: Sequence[Entry], detections: Sequence[Entry]) -> Candidates:
-    crowds = np.array([entry.get("iscrowd", 0) for entry in truth], bool)
-    true, found = ([_mask(entry) for entry in side] for side in (truth, detections))
-    if len({tuple(rle["size"]) for rle in (*true, *found)}) > 1:
-        raise ValueError(
-            f"masks of image {(*truth, *detections)[0]['image_id']} differ in size"
-        )
-    ious = mask.iou(found, true, crowds.tolist()) if true and found else np.zeros((0, 0))
-    detection, true_object = np.nonzero(ious)
-    mask_areas = _areas_of(true)
-    given = [entry.get("area") for entry in truth]
-    return Candidates(
-        np.array(
-            [own if area is None else area for area, own in zip(given, mask_areas, strict=True)]
-        ),
-        crowds,
-        _areas_of(found),
-        _checked([entry["score"] for entry in detections], len(detections)),
-        true_object,
-        detection,
-        ious[detection, true_object],
-    )
-
-
-def _areas_of(masks: Sequence[dict[str, Any]]) -> NDArray[np.float64]:
-    """Count the pixels of each mask; asked for more than 255, pycocotools 2.0.11 fails."""
-    return np.array([mask.area(rle) for rle in masks], np.float64)
-
-
-def _mask(entry: Entry) -> dict[str, Any]:
-    rle = entry["segmentation"]
-    if not isinstance(rle, Mapping) or not isinstance(rle.get("counts"), str | bytes):
-        raise ValueError(
-            f"segmentation in image {entry['image_id']} is no compressed run lengths"
-        )
-    return dict(rle)
-
-
-def _checked(scores: ArrayLike, objects: int) -> NDArray[np.float64]:
-    scores = np.asarray(scores, np.float64)
-    if scores.shape != (objects,):
-        raise ValueError(f"{scores.shape} scores for {objects} predicted objects")
-    if not np.isfinite(scores).all():
-        raise ValueError("a score is not finite")
-    return scores
-
-
-def _by_place(entries: Iterable[Entry]) -> dict[tuple[Any, int], list[Entry]]:
-    of: dict[tuple[Any, int], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        of[entry["image_id"], entry["category_id"]].append(entry)
-    return of

@@ -7,7 +7,6 @@ pairs that overlap, so that its time grows with their number and not with that o
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
@@ -16,33 +15,7 @@ from numpy.typing import NDArray
 from pycocotools.cocoeval import COCOeval
 
 from napari_utile.arrays.compiled import compiled
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """The objects of one category in one image, and the pairs of them that may match.
-
-    Parameters
-    ----------
-    truth_areas : ndarray, shape (G,)
-        Areas of the true objects, by which they fall into size bands (px).
-    crowds : ndarray of bool, shape (G,)
-        Whether it is a crowd: it is not counted, nor are any detections on it.
-    areas, scores : ndarray, shape (D,)
-        Of the detections.
-    truth, detection : ndarray of int64, shape (K,)
-        Pairs that overlap, as positions in the arrays above, in any order.
-    ious : ndarray of float64, shape (K,)
-        Their IoU; with a crowd, the share of the detection that lies on it.
-    """
-
-    truth_areas: NDArray[Any]
-    crowds: NDArray[np.bool_]
-    areas: NDArray[Any]
-    scores: NDArray[Any]
-    truth: NDArray[np.int64]
-    detection: NDArray[np.int64]
-    ious: NDArray[np.float64]
+from napari_utile.metrics.coco_candidates import Candidates
 
 
 def silent(method: Callable[..., Any]) -> Callable[..., Any]:
