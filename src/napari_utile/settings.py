@@ -37,12 +37,13 @@ PAPER = {
 
 PHOTOS: dict[str, Any] = {
     "split": "image",
-    "tile": 160,
-    "class_balance": True,
+    "tile": 128,
+    "sampling": "foreground",
     "w0": 0.0,
-    "elastic": 0.0,
-    "rotation": 10.0,
-    "gray": 0.3,
+    "elastic": 6.0,
+    "rotation": 15.0,
+    "deformed": 0.8,
+    "gray": 0.4,
 }
 """For photos of scenes: up stays up, objects are few and of any size, gaps are no borders."""
 
