@@ -293,6 +293,15 @@ def test_a_closed_panel_ends_its_work(viewer, press, home, cells, slow, qtbot):
         sip.delete(panel)
 
 
+def test_a_panel_that_is_taken_out_of_its_dock_ends_its_work(
+    docked, window, press, slow, qtbot
+):
+    press(docked.button)
+    qtbot.waitUntil(slow.begun.is_set)
+    with qtbot.waitSignal(docked.controls._worker.aborted, timeout=SLOW):
+        window.window.remove_dock_widget(docked)
+
+
 # tables
 
 
@@ -643,10 +652,13 @@ def choose_curve(panel, kind):
 def test_precision_is_drawn_against_recall_for_each_threshold(likely, run):
     report = run(likely)
     lines = choose_curve(likely, "precision against recall")
-    rows = [row for row in report.precision_recall if row["iou_threshold"] == 0.75]
-    assert list(lines["0.75"][0]) == [row["recall"] for row in rows]
-    assert list(lines["0.75"][1]) == [row["precision"] for row in rows]
     assert len(lines) == 10
+    rows = [row for row in report.precision_recall if row["iou_threshold"] == 0.75]
+    recalls, precisions = lines["0.75"]
+    assert recalls == [row["recall"] for row in rows][: len(recalls)]
+    assert precisions == [row["precision"] for row in rows][: len(precisions)]
+    # five of six cells are found: it falls to 0 beyond a recall of 5 / 6, and ends
+    assert recalls[-1] == pytest.approx(0.84) and precisions[-1] == 0 and precisions[-2] > 0
 
 
 def test_scores_are_drawn_against_the_iou_threshold(panel, run):

@@ -13,10 +13,11 @@ from napari_utile.metrics.object_table import ObjectTable
 from napari_utile.metrics.sides import Sides
 from napari_utile.widgets._error_layers import added
 from napari_utile.widgets._layers import AID
+from napari_utile.widgets._looking import SMALLEST
 
 TRUTH, PREDICTION = "#ffffff", "#ff9f1c"
-WIDTH, THINNEST = 0.012, 0.3
-"""Of a line: as a share of the object, and at least, px."""
+WIDTH = 0.012
+"""Of a line, as a share of what is looked at."""
 DASH = 3
 """Pieces of a dash, and of the gap behind it: what was predicted does not hide the truth."""
 
@@ -58,7 +59,8 @@ class ObjectMarker:
         )
         box = np.array([own.min(axis=0), own.max(axis=0)])
         lines = outline(true), outline(predicted)
-        self._draw(*lines, max(THINNEST, WIDTH * np.ptp(box[:, -2:], axis=0).max()), place)
+        size = max(SMALLEST, *np.ptp(box[:, -2:], axis=0))
+        self._draw(*lines, WIDTH * size, place)
         return box
 
     def remove(self) -> None:

@@ -105,6 +105,8 @@ class ScoreCurves(QWidget):
         colors = {}
         for threshold, shade in zip(thresholds, shades, strict=True):
             rows = [r for r in report.precision_recall if r["iou_threshold"] == threshold]
+            reached = sum(row["precision"] > 0 for row in rows)
+            rows = rows[: reached + 1]  # beyond, nothing is found
             name = f"{threshold:.2f}"
             colors[name] = pg.mkColor(*shade).name()
             self._draw_line(name, rows, "recall", "precision", colors[name])
@@ -149,7 +151,7 @@ class ScoreCurves(QWidget):
     ) -> None:
         xs, ys = [row[x] for row in rows], [row[y] for row in rows]
         self.lines[label] = xs, ys
-        dots: dict[str, Any] = {"symbol": "o", "symbolSize": 5} if has_dots else {}
-        self._plot.plot(
-            xs, ys, pen=pg.mkPen(color, width=2), symbolBrush=color, symbolPen=None, **dots
-        )
+        dots: dict[str, Any] = {}
+        if has_dots:
+            dots = {"symbol": "o", "symbolSize": 5, "symbolBrush": color, "symbolPen": None}
+        self._plot.plot(xs, ys, pen=pg.mkPen(color, width=2), **dots)

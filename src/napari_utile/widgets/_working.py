@@ -115,10 +115,15 @@ class WorkControls(QWidget):
         self.status.show()
         self.set_problem(self._problem)
 
-    def _on_button(self) -> None:
+    def stop(self) -> None:
+        """End the work, if there is any; nothing is shown of it."""
         if self.is_running:
             self._end()
             self._show_idle()
+
+    def _on_button(self) -> None:
+        if self.is_running:
+            self.stop()
             self.messages.add("Stopped.")
             return
         self.messages.clear()

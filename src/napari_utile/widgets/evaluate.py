@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from napari.viewer import Viewer
 from numpy.typing import NDArray
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -75,6 +76,12 @@ class EvaluatePanel(QScrollArea):
     def report(self) -> Any:
         """What the last evaluation found, or None."""
         return self.view.outcome and self.view.outcome.report
+
+    def event(self, event: QEvent) -> bool:
+        """End the work when napari takes the panel out of its dock: it is closed."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.controls.stop()
+        return bool(super().event(event))
 
     def _check(self) -> None:
         problem = self.compared.problem() or self.form.problem()
