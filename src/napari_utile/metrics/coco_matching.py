@@ -152,7 +152,7 @@ def _match_greedily(
     for t in range(thresholds.size):
         is_taken = np.zeros(crowds.size, np.bool_)
         for d in range(first.size - 1):
-            best, chosen = min(thresholds[t], 1 - 1e-10), -1
+            best, chosen = thresholds[t], -1
             for k in range(first[d], first[d + 1]):
                 g = truth[k]
                 if is_taken[g] and not crowds[g]:
