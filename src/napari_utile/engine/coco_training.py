@@ -39,16 +39,8 @@ class Learnt(Settings):
     kinds: bool
     longest_side: int
     negatives: bool
-
-    @classmethod
-    def of(cls, chosen: Chosen, coco: CocoSettings, kinds: bool) -> Self:
-        """Say what is learnt with these settings."""
-        return cls(
-            names=chosen.names,
-            kinds=kinds,
-            longest_side=coco.longest_side,
-            negatives=coco.negatives,
-        )
+    files: tuple[str, ...] = ()
+    """Names of the images."""
 
     @classmethod
     def found(cls, folder: Path) -> Self | None:
@@ -99,10 +91,16 @@ def train_coco(
         raise UserError("COCO says itself what is not annotated: leave out ignore and sparse.")
     settings = settings.model_copy(update={"ignore": CROWD})
     chosen = Chosen.of(read_coco(annotations, folder), coco.category)
-    learnt = Learnt.of(chosen, coco, kinds=settings.target == "classes")
+    images = [i for i in chosen.coco.images if coco.negatives or chosen.shown_in(i)]
+    learnt = Learnt(
+        names=chosen.names,
+        kinds=settings.target == "classes",
+        longest_side=coco.longest_side,
+        negatives=coco.negatives,
+        files=tuple(image.file_name for image in images),
+    )
     if not overwrite:
         refuse_another(out, learnt)
-    images = [i for i in chosen.coco.images if coco.negatives or chosen.shown_in(i)]
     if not any(map(chosen.shown_in, images)):
         raise UserError(f"{annotations} shows no {' or '.join(chosen.names[:3])}.")
     steps = run_comparison(
@@ -131,7 +129,7 @@ def refuse_another(out: Path, learnt: Learnt) -> None:
     words = [
         difference(name, shown(getattr(there, name)), shown(value))
         for name, value in learnt
-        if there and getattr(there, name) != value
+        if there and name != "files" and getattr(there, name) != value
     ]
     if words:
         raise UserError(
