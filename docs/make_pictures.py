@@ -78,10 +78,49 @@ def main() -> None:
         save(drawn(train), out / "train.png")
         save(drawn(segment), out / "segment.png")
         save(drawn(weights), out / "weight_map.png")
-        save(drawn(evaluate), out / "evaluate.png")
+        show_errors(viewer, image, evaluate, opened, out)
+        draw_report(Path("runs/synthetic"), out)
         segment_slowly(viewer, image, segment, opened, out)
         compare_networks(viewer, image, truth, out)
         viewer.close()
+
+
+def draw_report(run: Path, out: Path) -> None:
+    """Evaluate the probabilities of the network that was trained, as the manual says."""
+    from napari_utile.cli import main as utile
+
+    image, truth = "sample/image.tif", "sample/labels.tif"
+    sheet = ["--image", image, "--thresholds", "--out", str(out / "report.png"), "--overwrite"]
+    utile(["sample", "synthetic", "--out", "sample"])
+    utile(["predict", str(run), image, "--out", "probabilities.zarr"])
+    utile(["evaluate", "probabilities.zarr", truth, *sheet])
+
+
+def show_errors(viewer: Any, image: Any, panel: Any, opened: list[Any], out: Path) -> None:
+    """Click on an object that went wrong; take a picture of the window with Evaluate alone."""
+    from qtpy.QtCore import Qt
+
+    (dock,) = (dock for dock, shown in opened if shown is panel)
+    window = dock.parent()
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+    for other, _ in opened:
+        other.setVisible(other is dock)
+    window.resizeDocks([dock], [620], Qt.Orientation.Horizontal)
+    for layer in viewer.layers:
+        layer.visible = layer in (image, panel.view.errors.layer)
+    viewer.canvas.grid.enabled = False
+    wait(1)
+    counts = panel.report.objects.counts()
+    wrong = next(kind for kind in ("merged", "split", "missed", "invented") if counts[kind])
+    view, table = panel.view, panel.view.objects
+    view.tabs.setCurrentWidget(table.parent())
+    table.sort("area", is_descending=True)
+    row = next(i for i, n in enumerate(table.order) if n in panel.report.objects.of_kind(wrong))
+    table.selectRow(row)
+    table.clicked.emit(table.model().index(row, 0))
+    viewer.scene.camera.zoom /= 2
+    wait(2)
+    save(viewer.screenshot(canvas_only=False, flash=False), out / "evaluate.png")
 
 
 def segment_slowly(viewer: Any, image: Any, segment: Any, opened: list[Any], out: Path) -> None:

@@ -95,7 +95,7 @@ class Evaluate(EvaluateSettings):
         """Say what was compared, and how."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         options = {
-            name.replace("_", "-"): value
+            name.replace("_", "-"): "yes" if value is True else value
             for name, value in given.items()
             if name in EvaluateSettings.model_fields
         }

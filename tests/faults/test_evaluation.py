@@ -54,10 +54,15 @@ def test_fault_26_empty_on_one_side_is_no_agreement(truth):
         assert [report[name] for name in ERRORS] == [1, 1]
         assert report["pixel_error"] == (truth > 0).mean()
         assert {row["precision"] for row in report.ious} == {0}
+        assert report["vi_merge"] == 0
         assert finite(report)
     # each true object is left as one pixel, which bending cannot remove; and all invented ones
     assert evaluate(nothing, truth)["warping_error"] == 4 / 12
     assert evaluate(truth, nothing)["warping_error"] == (truth > 0).mean()
+    # slices of two objects (2 and 1 px), one of 2 px, one of 2 px: each pixel is on its own
+    alone = np.log2(3) - (2 / 3 * np.log2(3 / 2) + 1 / 3 * np.log2(3)) + 1 + 1
+    assert evaluate(nothing, truth)["vi_split"] == pytest.approx(alone / 3)
+    assert evaluate(truth, nothing)["vi_split"] == 0
     assert evaluate(nothing, truth).objects.counts()["missed"] == 4
     assert evaluate(truth, nothing).objects.counts()["invented"] == 4
     assert evaluate(nothing, truth).notes == (

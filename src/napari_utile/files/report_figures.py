@@ -73,7 +73,7 @@ def draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
     from matplotlib import colormaps
 
     ious = sorted({row["iou_threshold"] for row in rows})
-    colors = colormaps["viridis"](np.linspace(0, 0.92, len(ious)))
+    colors = colormaps["plasma"](np.linspace(0.35, 0.85, len(ious)))
     for color, iou in zip(colors, ious, strict=True):
         here = [row for row in rows if row["iou_threshold"] == iou and row["precision"] > 0]
         end = here[-1:]  # from there it falls to 0

@@ -298,14 +298,15 @@ def at_thresholds(
 
 
 def with_thresholds(report: Report, rows: Sequence[Row], validation: range | None) -> Report:
-    """Add the scores at every threshold, and the best of them."""
-    best = best_thresholds(rows, validation)
-    others = None
+    """Add the scores at every threshold, the best of them, and what these were chosen on."""
+    best, others = best_thresholds(rows, validation), None
     if validation is not None:
         others = {row["slice"] for row in rows} - set(validation)
         chosen_on = f"slices {validation.start}:{validation.stop}, scored on the others"
         best = tuple({**row, "chosen_on": chosen_on} for row in best)
-    return replace(report, thresholds=mean_rows(rows, others), best=best)
+    note = f"The best thresholds were chosen on {best[0]['chosen_on']}."
+    notes = (*report.notes, note)
+    return replace(report, notes=notes, thresholds=mean_rows(rows, others), best=best)
 
 
 def _classes(pairs: Sequence[Pair], settings: EvaluateSettings, steps: "Steps") -> Progress:

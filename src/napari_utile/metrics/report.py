@@ -153,7 +153,7 @@ def best_line(best: Sequence[Row]) -> list[str]:
     if not best:
         return []
     told = ", ".join(f"{r['name']} {as_text(r['value'])} at {r['threshold']}" for r in best)
-    return [f"best thresholds, chosen on {best[0]['chosen_on']}: {told}"]
+    return [f"best thresholds: {told}"]
 
 
 def as_text(value: Any) -> str:
