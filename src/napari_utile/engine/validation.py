@@ -169,13 +169,18 @@ def pooled(judged: Sequence[Judged]) -> dict[str, float]:
 
 
 def kinds(judged: Sequence[Judged], ids: tuple[int, ...]) -> dict[str, float]:
-    """Score the foreground, and every kind of pixel that the truth shows but background."""
+    """Score the foreground, every kind of pixel that the truth shows, and all kinds together.
+
+    `mean_iou` is that of `metrics.class_scores`: background is a kind, and so is what only the
+    network shows.
+    """
     table = side_by_side([each.tables[0] for each in judged if each.tables is not None])
     found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
     confusion = np.sum([each.confusion for each in judged], axis=0)
     ious = class_ious(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
+    occurs = confusion.any(axis=0) | confusion.any(axis=1)
+    found["mean_iou"] = float(ious[occurs].mean()) if occurs.any() else 1.0
     shown = [k for k in range(1, len(ious)) if confusion[k].any()]
-    found["mean_iou"] = float(np.mean(ious[shown])) if shown else 1.0
     return found | {f"iou_{ids[k]}": float(ious[k]) for k in shown if len(ious) > 2}
 
 
