@@ -11,6 +11,11 @@ from typing import Any, Literal
 import numpy as np
 
 from napari_utile.errors import UserError
+from napari_utile.metrics.chosen_thresholds import (
+    at_thresholds,
+    chosen_slices,
+    with_thresholds,
+)
 from napari_utile.metrics.judged import (
     Judged,
     JudgedClasses,
@@ -22,12 +27,7 @@ from napari_utile.metrics.judged import (
 from napari_utile.metrics.report import Report
 from napari_utile.metrics.rows import Row
 from napari_utile.metrics.sides import Method, Sides, classes_of, instances_of
-from napari_utile.metrics.threshold_scores import (
-    THRESHOLDS,
-    best_thresholds,
-    mean_rows,
-    threshold_scores,
-)
+from napari_utile.metrics.threshold_scores import THRESHOLDS
 from napari_utile.settings import EvaluateSettings
 
 Progress = Generator[tuple[int, int], None, Report]
@@ -72,24 +72,39 @@ def evaluate(
         their sections.
     objects : {"watershed", "components"}, default "watershed"
         How probabilities become objects; see `napari_utile.instances`.
+    labels : {"instances", "classes"}, default "instances"
+        What an id means: one object, or one kind of pixel, the same on both sides. Of
+        probabilities of classes the most likely one is taken.
+    thresholds : bool, default False
+        Whether probabilities are scored at the thresholds 0.0, 0.1 ... 0.9, too.
+    validation : str, optional
+        Slices that choose the best of these thresholds, first to one past the last: "20:24".
+        What is told of the best is then the score of all other slices.
+    pixel_um2 : float, optional
+        Area of a pixel, for the sizes of objects; else they are in pixels.
 
     Returns
     -------
     Report
         `iou`, `dice`, `pixel_error` of the foreground (id > 0); `precision_50`, `recall_50`,
         `f1_50`, `matching_ap50`, `panoptic_quality` of objects matched one-to-one at an IoU of
-        at least 0.5; `seg`; the scores of partitions, which look at pixels of true objects
-        only: `v_rand`, `v_info`, `vi_split`, `vi_merge` (bits) after the borders of the
-        prediction were thinned, by watershed of the boundary probability if probabilities are
-        given and to the nearest object if not, and `rand_error`, `adapted_rand_error` of the
-        prediction as it is; and the counts `true_positives`, `false_positives`,
-        `false_negatives`. See `metrics.overlap`, `metrics.matching` and `metrics.partitions`
-        for the formulas.
+        at least 0.5; `seg`; `coco_ap`, `coco_ap50`, `coco_ap75`, `coco_ar` of objects ranked by
+        their mean foreground probability, or by their ids if there are no probabilities; the
+        scores of partitions, which look at pixels of true objects only: `v_rand`, `v_info`,
+        `vi_split`, `vi_merge` (bits) after the borders of the prediction were thinned, by
+        watershed of the boundary probability if probabilities are given and to the nearest
+        object if not, and `rand_error`, `adapted_rand_error` of the prediction as it is;
+        `warping_error`, the mean over slices; and the counts `true_positives`,
+        `false_positives`, `false_negatives`. Of classes: `mean_iou` over those that occur on
+        either side, background among them, `pixel_error`, and `iou_<id>` and `dice_<id>` of
+        each; None in the row of a slice where it does not occur. The formulas are in the
+        modules of `metrics`. The report refers to the arrays that were given.
 
     Raises
     ------
     UserError
-        If the shapes differ, or an array holds neither labels nor probabilities.
+        If the shapes differ, an array holds neither labels nor probabilities, thresholds are
+        asked for without probabilities, or validation slices are not there or leave no other.
 
     Notes
     -----
@@ -253,60 +268,6 @@ def _instances(
         settings.objects,
         name,
     )
-
-
-def chosen_slices(settings: EvaluateSettings, slices: int) -> range | None:
-    """Give the slices that choose the threshold.
-
-    Raises
-    ------
-    UserError
-        If there are none, or no others, or nothing is to be chosen.
-    """
-    if settings.labels == "classes" and settings.thresholds:
-        raise UserError("Thresholds make objects: they are of use for instances only.")
-    if settings.validation is None:
-        return None
-    if not settings.thresholds:
-        raise UserError("Validation slices choose a threshold: ask for thresholds, too.")
-    first, _, end = settings.validation.partition(":")
-    chosen = range(int(first), int(end))
-    if chosen.stop > slices or len(chosen) == slices:
-        raise UserError(
-            f"Validation slices {settings.validation} of {slices}: there must be such slices, "
-            "and others to score."
-        )
-    return chosen
-
-
-def at_thresholds(
-    sides: Sides, settings: EvaluateSettings, first: int
-) -> Generator[Any, None, list[Row]]:
-    """Score an image at every threshold; its slices are numbered on from `first`."""
-    if sides.probabilities is None:
-        raise UserError("The prediction holds labels: thresholds need probabilities.")
-    rows: list[Row] = []
-    for n, index in enumerate(sides.indices):
-        of_slice = yield from threshold_scores(
-            np.asarray(sides.foreground(index)),
-            sides.truth[index],
-            sides.hidden(index),
-            method=settings.objects,
-        )
-        rows += [{**row, "slice": first + n} for row in of_slice]
-    return rows
-
-
-def with_thresholds(report: Report, rows: Sequence[Row], validation: range | None) -> Report:
-    """Add the scores at every threshold, the best of them, and what these were chosen on."""
-    best, others = best_thresholds(rows, validation), None
-    if validation is not None:
-        others = {row["slice"] for row in rows} - set(validation)
-        chosen_on = f"slices {validation.start}:{validation.stop}, scored on the others"
-        best = tuple({**row, "chosen_on": chosen_on} for row in best)
-    note = f"The best thresholds were chosen on {best[0]['chosen_on']}."
-    notes = (*report.notes, note)
-    return replace(report, notes=notes, thresholds=mean_rows(rows, others), best=best)
 
 
 def _classes(pairs: Sequence[Pair], settings: EvaluateSettings, steps: "Steps") -> Progress:
