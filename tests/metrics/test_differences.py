@@ -93,6 +93,12 @@ def test_a_split_into_three_of_which_none_is_matched():
     assert kinds(prediction, truth) == ({1: "split"}, {5: "split", 6: "split", 7: "split"})
 
 
+def test_one_object_alone_in_a_large_one_is_no_merger_and_no_split():
+    assert kinds("5555555", "0011000") == ({1: "missed"}, {5: "invented"})
+    assert kinds("0055000", "1111111") == ({1: "missed"}, {5: "invented"})
+    assert painted("5555555", "0011000") == "iimmiii"
+
+
 def test_half_of_an_object_is_not_more_than_half():
     # 2 lies in object 5 with one of its two pixels: no merger
     assert kinds("5555000", "1111220")[0] == {1: "matched", 2: "missed"}

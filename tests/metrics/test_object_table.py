@@ -92,6 +92,12 @@ def test_positions_lie_along_every_axis_of_the_truth(prediction, truth):
     assert [objects.image(i) for i in range(4)] == [0] * 4
 
 
+def test_an_object_as_wide_as_the_image_lies_in_its_middle():
+    truth = np.array([[1, 1, 1, 1], [1, 1, 1, 1], [2, 0, 0, 2]])
+    objects = evaluate(truth, truth).objects
+    assert [objects.position(i) for i in range(2)] == [(0.5, 1.5), (2, 1.5)]
+
+
 def test_objects_of_a_volume_lie_between_slices(prediction, truth):
     objects = evaluate(prediction, truth, volumetric=True).objects
     first = objects.row(0)

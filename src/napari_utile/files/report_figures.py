@@ -156,6 +156,13 @@ def worst_slices(report: Report, most: int = 3) -> list[tuple[Any, int, tuple[in
     return [(rows[n]["slice"], *places[n]) for _, n in order[:most]]
 
 
+def slice_title(name: Any) -> str:
+    """Call a slice by its index, or by the name of its image."""
+    if name == "all":
+        return "the image"
+    return name if isinstance(name, str) else f"slice {name}"
+
+
 def error_picture(
     report: Report, image: int, index: tuple[int, ...], stack: Stack | None = None
 ) -> NDArray[np.uint8]:

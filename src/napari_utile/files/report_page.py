@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile import __version__
-from napari_utile.files.report_figures import INK, curves, error_picture, worst_slices
+from napari_utile.files.report_figures import (
+    INK,
+    curves,
+    error_picture,
+    slice_title,
+    worst_slices,
+)
 from napari_utile.files.stacks import Stack
 from napari_utile.metrics.differences import COLORS, MEANINGS
 from napari_utile.metrics.meanings import GROUPS, meaning_of
@@ -126,7 +132,7 @@ def slices(report: Report, images: Sequence[Stack]) -> str:
             report, image, index, images[image] if image < len(images) else None
         )
         row = next(row for row in report.rows if row["slice"] == name)
-        caption = f"slice {name}" if name != "all" else "the image"
+        caption = slice_title(name)
         told = f"F1 {row['f1_50']:.3f}, panoptic quality {row['panoptic_quality']:.3f}"
         shown.append(
             f'<figure><img src="{png(picture)}" alt="{escape(caption)}">'

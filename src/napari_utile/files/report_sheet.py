@@ -5,7 +5,13 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from napari_utile.files.report_figures import INK, curves, error_picture, worst_slices
+from napari_utile.files.report_figures import (
+    INK,
+    curves,
+    error_picture,
+    slice_title,
+    worst_slices,
+)
 from napari_utile.files.stacks import Stack
 from napari_utile.metrics.differences import COLORS
 from napari_utile.metrics.meanings import meaning_of
@@ -102,8 +108,9 @@ def draw_slices(
         stack = images[image] if image < len(images) else None
         ax.imshow(error_picture(report, image, index, stack), interpolation="nearest")
         row = next(row for row in report.rows if row["slice"] == name)
-        where = "the image" if name == "all" else f"slice {name}"
-        ax.set_title(f"{where}: panoptic quality {row['panoptic_quality']:.3f}", fontsize=9.5)
+        ax.set_title(
+            f"{slice_title(name)}: panoptic quality {row['panoptic_quality']:.3f}", fontsize=9.5
+        )
 
 
 def draw_notes(part: Any, report: Report) -> None:
