@@ -72,6 +72,24 @@ def test_networks_are_compared_in_one_folder(run, capsys):
     }  # fmt: skip
 
 
+def test_the_coco_experiment_ends_in_a_table(run, capsys):
+    names = run("coco_experiment.py", "--steps", 1, "--seeds", "0,1", "--out", "coco")
+    assert [row["network"] for row in names["rows"]] == ["unet", "encoder-decoder"]
+    assert all(0 <= row["coco_ap"] <= 1 for row in names["rows"])
+    assert " finds most: COCO AP " in capsys.readouterr().out
+    files = {path.name for path in Path("coco/runs/evaluation").glob("[!.]*")}
+    detections = {f"detections-{name}-seed{seed}.json" for name in NETWORKS for seed in (0, 1)}
+    assert files == detections | {
+        "data.json", "figure.png", "table.csv", "table.json", "table.md",
+    }  # fmt: skip
+
+
+def test_the_coco_experiment_wants_both_parts(run, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("coco_experiment.py", "--train", "a.json", "a")
+    assert "--train and --val come together" in capsys.readouterr().err
+
+
 def test_the_weight_map_shows_in_a_real_window(run, monkeypatch, make_napari_viewer):
     import napari
 
