@@ -122,6 +122,7 @@ class ReportView(QWidget):
         if objects is None:
             return
         self.objects.show_columns(outcome.columns)
+        self.objects.make_room("side", "prediction")
         counts = objects.counts()
         entries = {kind: f"{kind} ({count:,})" for kind, count in counts.items()}
         offer(self.kind, {"": f"all objects ({len(objects):,})"} | entries)

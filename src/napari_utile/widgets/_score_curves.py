@@ -23,7 +23,8 @@ SCORES = {
 }
 """What is drawn against the IoU threshold, and its color."""
 LINE = "#56b4e9"
-HEIGHT = 240
+LOWEST = 150
+"""Height that the plot needs, px."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -46,7 +47,7 @@ class ScoreCurves(QWidget):
         graphics = pg.GraphicsLayoutWidget()
         graphics.setBackground(None)
         graphics.ci.setContentsMargins(0, 4, 8, 4)
-        graphics.setMinimumHeight(HEIGHT)
+        graphics.setMinimumHeight(LOWEST)
         self._plot = new_plot(graphics, "")
         self._report: Report | None = None
         self.kind, self.score = QComboBox(), QComboBox()
@@ -138,7 +139,8 @@ class ScoreCurves(QWidget):
         pg.InfLineLabel(line, "best", position=0.1, color="#aaaaaa")
         self._plot.addItem(line, ignoreBounds=True)
         self.best.setText(
-            f"Best at {best['threshold']:.2g}: {best['value']:.4g}, {best['chosen_on']}."
+            f"Best at {best['threshold']:.2g}: {best['value']:.4g}, "
+            f"chosen on {best['chosen_on']}."
         )
 
     def _name_axes(self, bottom: str, left: str, span: tuple[float, float]) -> None:

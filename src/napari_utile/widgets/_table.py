@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableView
@@ -46,7 +47,7 @@ class Table(QTableView):
         self.horizontalHeader().setResizeContentsPrecision(LOOKED_AT)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
-        self.setMinimumHeight(160)
+        self.setMinimumHeight(120)
         self.clicked.connect(lambda index: self._choose(index.row()))
 
     @property
@@ -81,6 +82,16 @@ class Table(QTableView):
         """Fill the table anew, with columns of one length; all rows are shown."""
         self._model.show(columns)
         self.resizeColumnsToContents()
+        for name, values in columns.items():
+            if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.size:
+                highest = int(np.argmax(np.nan_to_num(values)))
+                self.make_room(name, self._model.text(highest, name))
+
+    def make_room(self, name: str, text: str) -> None:
+        """Make a column wide enough for a text that is further down."""
+        column = self.names.index(name)
+        needed = self.fontMetrics().horizontalAdvance(text) + ROW
+        self.setColumnWidth(column, max(needed, self.columnWidth(column)))
 
     def set_tips(self, tips: Mapping[str, str]) -> None:
         """Explain columns, by their names, where the mouse rests on them."""

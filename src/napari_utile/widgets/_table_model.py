@@ -71,7 +71,7 @@ class TableModel(QAbstractTableModel):
         value = self.value(row, name)
         if name.endswith("_id"):
             return str(value) if value else ""
-        return as_text(value)
+        return f"{value:.1f}" if name in ("y", "x") else as_text(value)
 
     # what Qt asks
 
