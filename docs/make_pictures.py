@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 DOCS = Path(__file__).parent
-SIZE = (1600, 1100)
+SIZE = (1600, 1180)
 PATIENCE = 600
 """Seconds after which something that was waited for has gone wrong."""
 SMALL = {"steps": "", "width": 8, "depth": 3, "tile": 128}
@@ -73,6 +73,7 @@ def main() -> None:
         press(evaluate.button, lambda: evaluate.report is not None)
 
         weights.overlay.opacity = 1
+        evaluate.view.errors.layer.visible = False
         show_side_by_side(viewer, image, result, truth)
         save(viewer.screenshot(canvas_only=False, flash=False), out / "window.png")
         save(drawn(train), out / "train.png")
@@ -110,17 +111,26 @@ def show_errors(viewer: Any, image: Any, panel: Any, opened: list[Any], out: Pat
         layer.visible = layer in (image, panel.view.errors.layer)
     viewer.canvas.grid.enabled = False
     wait(1)
-    counts = panel.report.objects.counts()
-    wrong = next(kind for kind in ("merged", "split", "missed", "invented") if counts[kind])
-    view, table = panel.view, panel.view.objects
-    view.tabs.setCurrentWidget(table.parent())
-    table.sort("area", is_descending=True)
-    row = next(i for i, n in enumerate(table.order) if n in panel.report.objects.of_kind(wrong))
-    table.selectRow(row)
-    table.clicked.emit(table.model().index(row, 0))
-    viewer.scene.camera.zoom /= 2
+    view, objects = panel.view, panel.report.objects
+    view.tabs.setCurrentWidget(view.objects.parent())
+    view.objects.sort("iou")
+    number = worst_in_the_middle(objects, np.array(image.data.shape[-2:]) / 2)
+    index = view.objects.model().index(view.objects.order.index(number), 0)
+    view.objects.selectRow(index.row())
+    view.objects.scrollTo(index, view.objects.ScrollHint.PositionAtCenter)
+    view.objects.clicked.emit(index)
+    viewer.reset_view()  # the object is near now: show all of its slice
     wait(2)
     save(viewer.screenshot(canvas_only=False, flash=False), out / "evaluate.png")
+
+
+def worst_in_the_middle(objects: Any, middle: np.ndarray) -> int:
+    """Find a larger object that was merged, or else split or missed, near the middle (y, x)."""
+    for kind in ("merged", "split", "missed"):
+        rows = [i for i in objects.of_kind(kind) if objects.row(i)["area"] > 150]
+        if rows:
+            return int(min(rows, key=lambda i: np.hypot(*(objects.centroid[i] - middle))))
+    return 0
 
 
 def segment_slowly(viewer: Any, image: Any, segment: Any, opened: list[Any], out: Path) -> None:
@@ -185,7 +195,7 @@ def lay_out(train: Any, segment: Any, weights: Any, evaluate: Any) -> None:
     wait(1)
     window.resizeDocks([train, layers], [340, 320], Qt.Orientation.Horizontal)
     window.resizeDocks([layers, segment, weights], [300, 440, 280], Qt.Orientation.Vertical)
-    window.resizeDocks([evaluate], [530], Qt.Orientation.Vertical)
+    window.resizeDocks([evaluate], [620], Qt.Orientation.Vertical)
 
 
 def press(button: Any, is_done: Callable[[], bool]) -> None:
