@@ -95,3 +95,39 @@ def test_no_image_is_written_outside_of_the_folder(sample, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"\.\./up\.png .* leads out"):
         write_subset(path, folder, tmp_path / "deep" / "x")
+
+
+def test_a_subset_is_not_replaced_by_a_part_of_itself(sample, tmp_path):
+    out = tmp_path / "some"
+    write_subset(*sample, out)
+    before = {file.name for file in (out / "images").iterdir()}
+    for sources in ((out / "annotations.json", sample[1]), (sample[0], out / "images")):
+        with pytest.raises(UserError, match="would be replaced"):
+            write_subset(*sources, out, ["cup"], overwrite=True)
+    assert {file.name for file in (out / "images").iterdir()} == before
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_what_was_there_stays_if_a_subset_does_not_come_to_its_end(
+    sample, tmp_path, monkeypatch, end
+):
+    out = tmp_path / "some"
+    write_subset(*sample, out, ["cup"])
+    before = sorted(out.rglob("*"))
+    copied = []
+
+    def copyfile(*paths):
+        copied.append(paths)
+        if len(copied) == 2:
+            raise end
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfile", copyfile)
+        with pytest.raises((KeyboardInterrupt, UserError)):
+            write_subset(*sample, out, overwrite=True)
+        copied.clear()
+        with pytest.raises((KeyboardInterrupt, UserError)):
+            write_subset(*sample, tmp_path / "new")
+    assert sorted(out.rglob("*")) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["some"]
+    write_subset(*sample, tmp_path / "new")

@@ -2,12 +2,13 @@
 
 import random
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from napari_utile.errors import UserError
 from napari_utile.files.coco import CocoAnnotations, CocoImage, read_coco
-from napari_utile.files.runs import check_output
+from napari_utile.files.runs import check_output, room_for
 
 
 def write_subset(
@@ -46,24 +47,28 @@ def write_subset(
     ------
     UserError
         If the file is broken, an image is missing, there is no such category, too few images
-        show one, or there is something at `out`.
+        show one, there is something at `out`, or the subset is taken from what lies there.
+        Then `out` is as it was.
     """
-    target = out / "annotations.json"
-    check_output(target, overwrite)
-    _check_folder(out, overwrite)
+    check_output(out / "annotations.json", overwrite)
+    _check_folder(out, annotations, folder)
     coco = read_coco(annotations, folder)
     ids = coco.category_ids(categories) if categories else [c.id for c in coco.categories]
     showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
     chosen = draw(showing, len(showing) if count is None else count, seed, coco.path)
     part = coco.part((image.id for image in chosen), ids)
-    if out.exists() and target.exists():
-        shutil.rmtree(out / "images", ignore_errors=True)
-    for image in part.images:
-        assert image.path is not None
-        copy = inside(out / "images", image.file_name)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(image.path, copy)
-    part.write(target, overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        room_for(out),
+        tempfile.TemporaryDirectory(
+            prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True
+        ) as aside,
+    ):
+        new = Path(aside, "new")
+        _write(part, new)
+        if out.exists():
+            out.rename(Path(aside, "old"))
+        new.rename(out)
     return part
 
 
@@ -100,10 +105,24 @@ def inside(folder: Path, name: str) -> Path:
     return place
 
 
-def _check_folder(out: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds something else than a subset."""
-    if out.is_dir():
-        others = {path.name for path in out.iterdir()} - {"annotations.json", "images"}
-        is_ours = (out / "annotations.json").exists() or not any(out.iterdir())
-        if others or not is_ours:
-            raise UserError(f"{out} exists and is no subset; choose another name.")
+def _write(part: CocoAnnotations, out: Path) -> None:
+    """Write images and annotations to a new folder."""
+    copies = [inside(out / "images", image.file_name) for image in part.images]
+    for image, copy in zip(part.images, copies, strict=True):
+        assert image.path is not None
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image.path, copy)
+    part.write(out / "annotations.json")
+
+
+def _check_folder(out: Path, annotations: Path, folder: Path) -> None:
+    """Refuse a folder that holds something else than a subset, or what one is taken from."""
+    if not out.is_dir():
+        return
+    for source in (annotations, folder):
+        if source.resolve().is_relative_to(out.resolve()):
+            raise UserError(f"{source} lies in {out}, which would be replaced; choose another.")
+    others = {path.name for path in out.iterdir()} - {"annotations.json", "images"}
+    is_ours = (out / "annotations.json").exists() or not any(out.iterdir())
+    if others or not is_ours:
+        raise UserError(f"{out} exists and is no subset; choose another name.")
