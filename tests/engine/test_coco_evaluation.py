@@ -22,6 +22,7 @@ from napari_utile.events import CandidateDone, RunDone, RunStarted, TileDone, Wa
 from napari_utile.files.coco import read_coco
 from napari_utile.files.images import write_tiff
 from napari_utile.files.runs import Run
+from napari_utile.files.stacks import Stack
 from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSettings
 from tests.coco_sample import write_coco_sample
 
@@ -183,15 +184,24 @@ def test_nothing_found_scores_nothing(sample):
     assert scores["coco_ap"] == scores["coco_ar"] == scores["coco_stock_ap"] == 0
 
 
-def test_the_threshold_is_the_best_on_the_validation_part(tmp_path):
-    share = np.array([[0.1, 0.3, 0.42, 0.58, 0.9]], np.float32)
-    objects = np.array([[0, 0, 3, 3, 7]])
+@pytest.mark.parametrize("maps", [1, 2])
+def test_the_threshold_is_the_best_on_the_validation_part(tmp_path, maps):
+    share = np.array([[0.1, 0.9], [0.42, 0.3], [0.35, 0.58]], np.float32)
+    objects = np.array([[0, 7], [3, 0], [0, 3]])
     run = Run(tmp_path / "unet-seed0")
     for folder in (run.folder / "validation", tmp_path / "validation"):
         folder.mkdir(parents=True)
-    write_tiff(run.folder / "validation" / "probabilities.tif", np.stack([1 - share, share]))
+    probabilities, like = np.stack([1 - share, share])[-maps:], Stack(objects, "yx")
+    write_tiff(run.folder / "validation" / "probabilities.tif", probabilities, like=like)
     write_tiff(tmp_path / "validation" / "truth.tif", objects)
-    assert 0.3 <= best_threshold(run) < 0.42
+    assert 0.35 <= best_threshold(run) < 0.42
+
+
+def test_a_network_with_one_map_is_scored_too(sample, tmp_path):
+    settings = CompareSettings(**TINY | {"output": "sigmoid"}, networks=("unet",))
+    drain(train_coco(*sample, tmp_path / "run", settings, CocoSettings()))
+    drain(evaluate_coco(tmp_path / "run", *sample, tmp_path / "scores", HOW))
+    assert table(tmp_path / "scores")["rows"][0]["iou"] > 0.5
 
 
 def test_the_threshold_is_told(evaluated, sample, trained, tmp_path):

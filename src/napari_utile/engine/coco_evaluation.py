@@ -272,8 +272,9 @@ def best_threshold(run: Run) -> float:
     true = 0
     folder, truths = run.folder / "validation", run.folder.parent / "validation"
     for path in sorted(folder.glob("probabilities*.tif")):
-        probabilities = open_image(path).read()
-        objects = open_image(truths / path.name.replace("probabilities", "truth")).read() > 0
+        probabilities = open_image(path).plane()
+        true_name = path.name.replace("probabilities", "truth")
+        objects = open_image(truths / true_name).plane()[0] > 0
         foreground = 1 - probabilities[0] if len(probabilities) > 1 else probabilities[0]
         for i, threshold in enumerate(THRESHOLDS):
             likely = foreground > threshold
