@@ -19,7 +19,7 @@ from napari_utile.widgets import _compared
 from napari_utile.widgets._table_model import as_text
 from napari_utile.widgets.evaluate import EvaluatePanel
 
-SLOW = 20_000
+SLOW = 60_000  # numba compiles in the first run
 
 
 @pytest.fixture

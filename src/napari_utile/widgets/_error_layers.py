@@ -18,7 +18,7 @@ from napari_utile.widgets._layers import AID
 OPACITY = {"matched": 0.2, "border": 0.6}
 """Of a kind on the image; of all others `STRONG`."""
 STRONG = 0.75
-COLUMNS = 3
+COLUMNS = 2
 """Of the legend."""
 
 

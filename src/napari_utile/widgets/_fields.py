@@ -127,6 +127,15 @@ class TickList(QListWidget):
         return [self.item(row) for row in range(self.count())]
 
 
+def wide_choice() -> QComboBox:
+    """Make a list that takes the width there is: long entries do not widen the panel."""
+    choice = QComboBox()
+    choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    choice.setMinimumContentsLength(8)
+    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return choice
+
+
 def offer(choice: QComboBox, entries: Mapping[str, str]) -> None:
     """Offer other entries, data and text; what was chosen stays chosen if it is there."""
     chosen = choice.currentData()

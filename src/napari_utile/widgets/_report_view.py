@@ -8,7 +8,7 @@ import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QComboBox, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_utile.metrics import Report
 from napari_utile.metrics.differences import COLORS
@@ -16,7 +16,7 @@ from napari_utile.metrics.meanings import GROUPS, meaning_of
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets._compared import Compared
 from napari_utile.widgets._error_layers import ErrorOverlay, Legend
-from napari_utile.widgets._fields import offer
+from napari_utile.widgets._fields import offer, wide_choice
 from napari_utile.widgets._looking import go_to, look_at
 from napari_utile.widgets._object_marker import ObjectMarker
 from napari_utile.widgets._score_curves import ScoreCurves
@@ -71,7 +71,7 @@ class ReportView(QWidget):
         self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
         self.legend, self.curves = Legend(), ScoreCurves()
         self.scores, self.objects = Table(), Table(COLORS)
-        self.group, self.kind = QComboBox(), QComboBox()
+        self.group, self.kind = wide_choice(), wide_choice()
         self.tabs = QTabWidget()
         self.tabs.addTab(column_of(self.group, self.scores), "Scores")
         self.tabs.addTab(column_of(self.kind, self.objects), "Objects")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_utile.metrics import Report
-from napari_utile.widgets._fields import offer
+from napari_utile.widgets._fields import offer, wide_choice
 from napari_utile.widgets._plots import Key, new_plot
 
 RANKED = "precision against recall"
@@ -48,17 +48,18 @@ class ScoreCurves(QWidget):
         graphics.setBackground(None)
         graphics.ci.setContentsMargins(0, 4, 8, 4)
         graphics.setMinimumHeight(LOWEST)
+        graphics.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._plot = new_plot(graphics, "")
         self._report: Report | None = None
-        self.kind, self.score = QComboBox(), QComboBox()
+        self.kind, self.score = wide_choice(), wide_choice()
         self.key, self.best = Key(), QLabel()
         self.best.setWordWrap(True)
         self.lines: dict[str, tuple[list[float], list[float]]] = {}
         for choice in (self.kind, self.score):
             choice.currentTextChanged.connect(lambda _: self._draw())
         choices = QHBoxLayout()
-        choices.addWidget(self.kind, 1)
-        choices.addWidget(self.score)
+        choices.addWidget(self.kind, 2)
+        choices.addWidget(self.score, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(2)

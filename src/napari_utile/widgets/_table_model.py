@@ -11,6 +11,9 @@ from qtpy.QtGui import QColor, QFont
 
 SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
 
+DIGITS = {"iou": 3, "y": 1, "x": 1}
+"""Behind the point, for columns whose numbers shall stand below each other."""
+
 Values = Sequence[Any] | NDArray[Any]
 
 
@@ -71,7 +74,7 @@ class TableModel(QAbstractTableModel):
         value = self.value(row, name)
         if name.endswith("_id"):
             return str(value) if value else ""
-        return f"{value:.1f}" if name in ("y", "x") else as_text(value)
+        return f"{value:.{DIGITS[name]}f}" if name in DIGITS else as_text(value)
 
     # what Qt asks
 
