@@ -74,7 +74,9 @@ class TableModel(QAbstractTableModel):
         value = self.value(row, name)
         if name.endswith("_id"):
             return str(value) if value else ""
-        return f"{value:.{DIGITS[name]}f}" if name in DIGITS else as_text(value)
+        if name in DIGITS and type(value) is float:
+            return f"{value:.{DIGITS[name]}f}"
+        return as_text(value)
 
     # what Qt asks
 
