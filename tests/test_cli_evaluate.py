@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_utile.cli import main
+from napari_utile.errors import UserError
 from napari_utile.files.images import open_image, write_tiff
 from napari_utile.files.stacks import Stack
 from napari_utile.metrics import evaluate
@@ -129,6 +131,49 @@ def test_folders_are_one_report_and_a_folder_of_error_layers(run, files, truth):
     assert names == ["a 0", "a 1", "a 2", "a 3", "b", "all"]
     shapes = [tifffile.imread(files / f"errors/{name}.tif").shape for name in "ab"]
     assert shapes == [(4, 24, 32), (12, 32)]
+    assert run("found", "true", "--error-layer", "errors")[0] == 2
+    assert run("found", "true", "--error-layer", "errors", "--overwrite")[0] == 0
+    refused = run("found", "true", "--error-layer", "true", "--overwrite")
+    assert refused[0] == 2 and "is what is evaluated" in refused[2]
+
+
+def test_two_folders_with_one_file_each_pair_by_name_too(run, files, truth):
+    for side in ("found", "true"):
+        (files / side).mkdir()
+        write_tiff(files / side / f"{side}.tif", truth)
+    status, _, err = run("found", "true")
+    assert status == 2
+    assert "no truth for found.tif" in err and "no prediction for true.tif" in err
+    assert run("found", "true/true.tif")[0] == 0  # named: whatever it is called
+
+
+def test_the_image_under_the_errors_is_not_replaced_by_the_report(run, files, truth):
+    write_tiff(files / "one.tif", truth[0])
+    Image.fromarray(truth[0]).save(files / "photo.png")
+    paths = ("one.tif", "one.tif", "--image", "photo.png", "--out", "photo.png")
+    status, _, err = run(*paths, "--overwrite")
+    assert status == 2 and "photo.png is what is evaluated" in err
+
+
+def test_images_whose_names_collide_keep_their_rows(run, files, truth):
+    for side in ("found", "true"):
+        (files / side).mkdir()
+        for name, labels in (("a", truth), ("a 0", truth[0]), ("all", truth[0])):
+            write_tiff(files / side / f"{name}.tif", labels)
+    read = json.loads(run("found", "true", "--json")[1])
+    names = [row["slice"] for row in read["rows"]]
+    assert sorted(names) == sorted(["a 0", *(f"a {z}" for z in range(4)), "all", "all"])
+    assert read["true_positives"] == sum(row["true_positives"] for row in read["rows"][:-1])
+
+
+def test_the_scores_are_printed_even_if_a_report_cannot_be_written(run, monkeypatch):
+    def full(*_):
+        raise UserError("the disk is full")
+
+    monkeypatch.setattr("napari_utile.files.evaluation_report.write_report", full)
+    status, out, err = run("p.npy", "true.tif", "--out", "r.html", "--json")
+    assert status == 2 and "full" in err
+    assert "iou" in json.loads(out)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +188,9 @@ def test_folders_are_one_report_and_a_folder_of_error_layers(run, files, truth):
         (["--labels", "classes", "--error-layer", "e.tif"], "no error layer"),
         (["--image", "small.tif", "--out", "r.html"], "small.tif"),
         (["--image", "nowhere.tif"], "nowhere.tif"),
+        (["--error-layer", "e.png"], "e.png: the layer of errors is a .tif"),
+        (["--error-layer", "e.tif", "--objects-csv", "e.tif"], "e.tif is named for two"),
+        (["--out", "r.json,r.json"], "r.json is named for two"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line_before_any_work(

@@ -49,28 +49,35 @@ class Evaluate(EvaluateSettings):
         from napari_utile.files.evaluated_files import evaluation_of_files, opened
 
         images = opened(self.prediction, self.truth)
-        self._check(images)
         shown = images_of(self.image, images)
+        self._check(images, shown)
         names = EvaluateSettings.model_fields
         settings = EvaluateSettings(**{name: getattr(self, name) for name in names})
         report = watched(evaluation_of_files(images, settings), quiet=self.json_)
+        print(report.to_json() if self.json_ else report, flush=True)
         self._write(report, images, shown)
-        print(report.to_json() if self.json_ else report)
         return DONE
 
-    def _check(self, images: Sequence["Opened"]) -> None:
+    def _check(self, images: Sequence["Opened"], shown: Sequence["Stack"]) -> None:
         """Refuse outputs that cannot be written, before there is any work."""
         from napari_utile.files.evaluation_report import check_suffix
         from napari_utile.files.runs import check_output
 
-        inputs = [stack.path for each in images for stack in (each.prediction, each.truth)]
+        stacks = [stack for each in images for stack in (each.prediction, each.truth)]
+        inputs = [stack.path for stack in (*stacks, *shown)]
         for path in self.out:
             check_suffix(path)
         if self.labels == "classes" and (self.objects_csv or self.error_layer):
             raise UserError("Classes have no objects: no table of objects, no error layer.")
         if self.error_layer and len(images) > 1 and self.error_layer.suffix:
             raise UserError(f"{self.error_layer}: give a folder for {len(images)} images.")
-        for path in filter(None, (*self.out, self.objects_csv, self.error_layer)):
+        if self.error_layer and self.error_layer.suffix not in ("", ".tif", ".tiff"):
+            raise UserError(f"{self.error_layer}: the layer of errors is a .tif.")
+        layers = layer_paths(self.error_layer, images) if self.error_layer else []
+        outputs = [*self.out, *filter(None, [self.objects_csv]), *layers]
+        for path in outputs:
+            if outputs.count(path) > 1:
+                raise UserError(f"{path} is named for two outputs; choose another for one.")
             check_output(path, self.overwrite)
             if path.exists() and any(p and path.samefile(p) for p in inputs):
                 raise UserError(f"{path} is what is evaluated; choose another output.")
@@ -111,12 +118,12 @@ def images_of(names: str | None, images: Sequence["Opened"]) -> list["Stack"]:
         If one is missing, or has another shape than its truth.
     """
     from napari_utile.files.evaluated_files import shape_of
-    from napari_utile.files.images import expand, open_image, stem_of
+    from napari_utile.files.images import expand, is_file_name, open_image, stem_of
 
     if names is None:
         return []
     files = expand(names)
-    if len(files) == len(images) == 1:
+    if len(files) == len(images) == 1 and is_file_name(names):
         found = [open_image(files[0])]
     else:
         of = {stem_of(file): file for file in files}
@@ -132,16 +139,19 @@ def images_of(names: str | None, images: Sequence["Opened"]) -> list["Stack"]:
     return found
 
 
+def layer_paths(path: Path, images: Sequence["Opened"]) -> list[Path]:
+    """Name the error layer of each image: the path itself, or files in it."""
+    return [path / f"{each.name}.tif" for each in images] if len(images) > 1 else [path]
+
+
 def write_error_layers(path: Path, report: "Report", images: Sequence["Opened"]) -> None:
     """Write what is wrong as labels, with the scale of the truth."""
     import numpy as np
 
     from napari_utile.files.tiffs import write_tiff
 
-    if len(images) > 1:
-        path.mkdir(parents=True, exist_ok=True)
-    for number, each in enumerate(images):
-        here = path / f"{each.name}.tif" if len(images) > 1 else path
+    for number, (here, each) in enumerate(zip(layer_paths(path, images), images, strict=True)):
+        here.parent.mkdir(parents=True, exist_ok=True)
         layer = np.asarray(report.error_layer(number))
         write_tiff(here, layer.reshape(each.truth.shape), like=each.truth)
 

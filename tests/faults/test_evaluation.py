@@ -137,8 +137,22 @@ def test_fault_27_both_shapes_are_named(truth, shape):
 def test_fault_27_scores_that_are_no_probabilities_are_refused(truth, value):
     with pytest.raises(UserError, match=rf"0 to 1.*{value}"):
         evaluate(np.full((2, *truth.shape), value), truth)
-    with pytest.raises(UserError, match="predicted labels"):
+    with pytest.raises(UserError, match=rf"0 to 1.*{value}"):
         evaluate(np.full(truth.shape, value), truth)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_fault_27_a_stack_of_labels_is_no_probabilities_of_its_first_slice(dtype):
+    stack = np.zeros((4, 8, 8), dtype)
+    stack[:, 2:5, 2:5] = 1
+    with pytest.raises(UserError, match=r"\(4, 8, 8\) and truth \(8, 8\) differ in shape"):
+        evaluate(stack, stack[0].astype(int))
+
+
+def test_fault_27_half_precision_may_miss_one_a_little(truth):
+    foreground = (truth > 0).astype(np.float16) * np.float16(1.0005)
+    assert evaluate(foreground, truth)["iou"] == 1
+    assert evaluate(np.stack([1 - foreground, foreground]), truth)["iou"] == 1
 
 
 def test_fault_27_negative_ids_are_refused_by_side(truth):

@@ -151,3 +151,14 @@ def test_what_does_not_fit_is_refused(tmp_path):
         with pytest.raises(UserError, match="exists"):
             write(path, STACK[:0])
     assert path.read_text() == "mine"
+
+
+def test_what_is_no_label_and_no_score_is_refused(tmp_path):
+    labels = np.array([[0, 1], [1, 2]])
+    with pytest.raises(UserError, match="negative id -2"):
+        write_coco(tmp_path / "a.json", -labels)
+    with pytest.raises(UserError, match="whole numbers"):
+        detections(labels + 0.5, 1)
+    with pytest.raises(ValueError, match="finite"):
+        detections(labels, 1, scores=[0.5, np.nan])
+    assert json.dumps(detections(labels, np.int64(1)))

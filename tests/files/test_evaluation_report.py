@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -16,7 +17,10 @@ from napari_utile.files.report_figures import curves, error_picture, rgb, worst_
 from napari_utile.files.stacks import Stack
 from napari_utile.metrics import evaluate
 from napari_utile.metrics.differences import COLORS, MEANINGS
+from napari_utile.metrics.evaluation import Pair, evaluation_of
 from napari_utile.metrics.meanings import meaning_of
+from napari_utile.metrics.threshold_scores import exhausted
+from napari_utile.settings import EvaluateSettings
 
 
 @pytest.fixture
@@ -79,6 +83,20 @@ def test_a_page_is_whole_and_needs_no_other_file(page):
     assert all(address.startswith("data:image/png") for address in parser.addresses)
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
+
+
+def test_every_id_is_there_once(page):
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert {*re.findall(r'(?:href="#|url\(#)([^")]+)', page)} <= {*ids}
+
+
+def test_dollars_in_names_are_no_formulas(tmp_path, foreground, truth):
+    pair = Pair(lambda: (foreground, truth), 5, r"$\frac$")
+    report = exhausted(evaluation_of([pair, replace(pair, name="$x$")], EvaluateSettings()))
+    for suffix in ("png", "html"):
+        write_report(tmp_path / f"r.{suffix}", report, r"$\frac$", facts={"truth": "$"})
+    assert (tmp_path / "r.png").stat().st_size > 1000
 
 
 def test_names_are_text_and_never_markup(page):
@@ -153,7 +171,7 @@ def test_other_suffixes_are_refused(tmp_path, report):
 
 
 def test_worst_slices_come_first(report):
-    assert [name for name, _, _ in worst_slices(report, 2)] == [3, 1]
+    assert [row["slice"] for row, _, _ in worst_slices(report, 2)] == [3, 1]
     assert worst_slices(report)[0][1:] == (0, (3,))
 
 

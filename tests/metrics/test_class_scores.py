@@ -89,8 +89,9 @@ def test_empty_sides_have_documented_values():
 def test_areas_of_classes_with_huge_ids():
     truth = np.array([[0, 2**63, 5]], np.uint64)
     areas = class_areas([contingency(truth, truth)])
-    assert areas.ids.tolist() == [0, 5, 2**63]
+    assert areas.ids == (0, 5, 2**63)
     assert areas.common.tolist() == [1, 1, 1]
+    assert f"iou_{2**63}" in class_scores([contingency(truth, truth)])
 
 
 def test_on_real_classes(shared_data):

@@ -15,7 +15,7 @@ from napari_utile.metrics.overlap import contingency, side_by_side
 from napari_utile.metrics.threshold_scores import (
     best_thresholds,
     exhausted,
-    mean_rows,
+    pooled_rows,
     threshold_scores,
 )
 from napari_utile.metrics.warping import warping_error
@@ -133,7 +133,7 @@ def test_thresholds_are_scored_if_asked_for(foreground, truth):
     assert evaluate(foreground, truth).thresholds == ()
     report = evaluate(foreground, truth, thresholds=True)
     rows = exhausted(threshold_scores(foreground, truth, method="watershed"))
-    assert report.thresholds == mean_rows(rows)
+    assert report.thresholds == pooled_rows(rows)
     assert report.best == best_thresholds(rows)
     assert report.thresholds[5]["warping_error"] == report["warping_error"]  # at 0.5
     assert report.best[0]["chosen_on"] == "the very data it is scored on"
@@ -147,7 +147,7 @@ def test_validation_slices_choose_and_the_others_are_scored(foreground, truth):
     assert [(r["name"], r["threshold"], r["value"]) for r in report.best] == [
         (r["name"], r["threshold"], r["value"]) for r in expected
     ]
-    assert report.thresholds == mean_rows(rows, [0, 3])
+    assert report.thresholds == pooled_rows(rows, [0, 3])
     assert report.best[0]["chosen_on"] == "slices 1:3, scored on the others"
 
 
@@ -172,6 +172,12 @@ def test_thresholds_without_probabilities_are_refused(prediction, truth):
 @pytest.fixture
 def kinds(truth):
     return np.where(truth > 4, 7, np.minimum(truth, 1))
+
+
+def test_masks_with_different_ids_are_noted_for_as_classes_they_differ():
+    mask = np.array([[0, 1, 1]])
+    assert "255 predicted, 1 true" in evaluate(255 * mask, mask, labels="classes").notes[0]
+    assert evaluate(mask, mask, labels="classes").notes == ()
 
 
 def test_classes_are_scored_by_kind(kinds):

@@ -9,10 +9,11 @@ from napari_utile.metrics import evaluate
 from napari_utile.metrics.threshold_scores import (
     ERRORS,
     NAMES,
+    POOLED,
     THRESHOLDS,
     best_thresholds,
     exhausted,
-    mean_rows,
+    pooled_rows,
     threshold_scores,
 )
 from napari_utile.metrics.warping import warping_error
@@ -35,12 +36,12 @@ def test_every_score_is_that_of_evaluate_at_the_threshold(cells, method):
     ]
     for row in rows:
         z, threshold = row["slice"], row["threshold"]
-        in_bytes = np.round(255 * probabilities[z]).astype(np.uint8)[np.newaxis]
-        expected = evaluate(in_bytes, truth[z], threshold=threshold, objects=method)
+        given = probabilities[z][np.newaxis]
+        expected = evaluate(given, truth[z], threshold=threshold, objects=method)
         for name in ("rand_error", "pixel_error", "v_rand", "v_info", "iou", "f1_50"):
             assert row[name] == pytest.approx(expected[name]), name
         if method == "components":
-            mask = in_bytes[0] > 255 * threshold
+            mask = np.round(255 * given[0]) > 255 * threshold
             assert row["warping_error"] == warping_error(mask, truth[z])
 
 
@@ -99,9 +100,10 @@ def test_shapes_must_agree():
 
 
 def given_rows(values):
-    """Rows whose scores are all `values[slice][threshold]`."""
+    """Rows whose scores are all `values[slice][threshold]`, slices of one size."""
     return [
         {"slice": z, "threshold": threshold, **dict.fromkeys(NAMES, value)}
+        | {"counts": dict.fromkeys(POOLED, (10 * value, 10))}
         for z, of_slice in enumerate(values)
         for threshold, value in zip((0.1, 0.5, 0.9), of_slice, strict=True)
     ]
@@ -110,12 +112,22 @@ def given_rows(values):
 VALUES = [[0.1, 0.2, 0.9], [0.3, 0.4, 0.7], [0.8, 0.0, 0.5]]
 
 
+def test_pixels_and_objects_are_pooled_as_in_the_report(cells):
+    probabilities, truth = cells
+    truth[2, :, 20:] = 0  # slices of very different weight
+    in_bytes = np.round(255 * probabilities).astype(np.uint8)
+    rows = pooled_rows(exhausted(threshold_scores(in_bytes, truth, None, [0.3], "watershed")))
+    expected = evaluate(in_bytes[np.newaxis], truth, threshold=0.3)
+    for name in NAMES:
+        assert rows[0][name] == pytest.approx(expected[name]), name
+
+
 def test_the_mean_is_over_slices():
     rows = given_rows(VALUES)
-    assert [row["v_rand"] for row in mean_rows(rows)] == pytest.approx([0.4, 0.2, 0.7])
-    assert [row["iou"] for row in mean_rows(rows, {0, 2})] == pytest.approx([0.45, 0.1, 0.7])
-    assert [row["threshold"] for row in mean_rows(rows)] == [0.1, 0.5, 0.9]
-    assert mean_rows(rows, ()) == ()
+    assert [row["v_rand"] for row in pooled_rows(rows)] == pytest.approx([0.4, 0.2, 0.7])
+    assert [row["iou"] for row in pooled_rows(rows, {0, 2})] == pytest.approx([0.45, 0.1, 0.7])
+    assert [row["threshold"] for row in pooled_rows(rows)] == [0.1, 0.5, 0.9]
+    assert pooled_rows(rows, ()) == ()
 
 
 def test_errors_are_best_low_and_scores_high_on_the_very_data():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_utile.arrays.labels import check_labels
 from napari_utile.files.coco_masks import Counts, area_of, box_of, masks_in, rle_of, union
 from napari_utile.files.runs import atomic_write, check_output
 from napari_utile.metrics.overlap import contingency
@@ -89,7 +90,7 @@ def write_coco(
     --------
     write_images : for objects that overlap.
     """
-    slices = _slices(labels)
+    slices = [check_labels(layer) for layer in _slices(labels)]
     kinds = None if classes is None else _slices(classes)
     if kinds is not None and [k.shape for k in kinds] != [layer.shape for layer in slices]:
         raise ValueError("labels and classes differ in shape")
@@ -189,13 +190,16 @@ def detections(
         "image_id", "category_id", "segmentation" (compressed run lengths) and "score". There
         is no "bbox": `loadRes` would take the area of the box for that of the object.
     """
+    labels = check_labels(labels)
     height, width = labels.shape
     ids, masks = masks_in(labels)
     kinds = np.broadcast_to(category_ids, ids.shape).tolist()
     sure = np.broadcast_to(scores, ids.shape).astype(float).tolist()
+    if not np.isfinite(sure).all():
+        raise ValueError(f"the scores of image {image_id} must be finite numbers")
     return [
         {
-            "image_id": image_id,
+            "image_id": int(image_id),
             "category_id": kind,
             "segmentation": rle_of(mask, height, width),
             "score": score,

@@ -139,7 +139,7 @@ def expand(names: Names) -> list[Path | str]:
 def pairs(
     images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
 ) -> list[tuple[Path | str, Path | str]]:
-    """Pair images with their labels by name; one image and one labels file are a pair.
+    """Pair images with their labels by name; a file that is named pairs with a single other.
 
     Messages call the two sides by `kinds`.
 
@@ -149,7 +149,8 @@ def pairs(
         Lists the images without labels, the labels without image, and names that occur twice.
     """
     image_files, label_files = expand(images), expand(labels)
-    if len(image_files) == len(label_files) == 1:
+    is_named = any(is_file_name(names) for names in (images, labels))
+    if len(image_files) == len(label_files) == 1 and is_named:
         return [(image_files[0], label_files[0])]
     problems = []
     for kind, files in zip(kinds, (image_files, label_files), strict=True):
@@ -166,6 +167,12 @@ def pairs(
         both = f"{kinds[0].capitalize()}s and {kinds[1]}"
         raise UserError(f"{both} do not pair up: {'; '.join(problems)}.")
     return [(path, labels_of[stem_of(path)]) for path in image_files]
+
+
+def is_file_name(names: Names) -> bool:
+    """Tell whether images are named themselves, and not by a folder or a glob."""
+    listed = [names] if isinstance(names, str | Path) else list(names)
+    return all(is_url(name) or expand(name) == [Path(name)] for name in listed)
 
 
 def _reader(path: Path) -> tuple[str, Any]:

@@ -10,6 +10,7 @@ from napari_utile.files.stacks import Stack
 from napari_utile.metrics.differences import BORDER, COLORS, KINDS, MATCHED
 from napari_utile.metrics.meanings import meaning_of
 from napari_utile.metrics.report import Report
+from napari_utile.metrics.rows import Row
 
 INK = "#30343b"
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -144,8 +145,8 @@ def finish(ax: Any, along: str, up: str) -> None:
 # slices
 
 
-def worst_slices(report: Report, most: int = 3) -> list[tuple[Any, int, tuple[int, ...]]]:
-    """Find the slices in which fewest objects are right: their names, images and indices."""
+def worst_slices(report: Report, most: int = 3) -> list[tuple[Row, int, tuple[int, ...]]]:
+    """Find the slices in which fewest objects are right: their rows, images and indices."""
     if not report.found:
         return []
     places = [
@@ -153,7 +154,7 @@ def worst_slices(report: Report, most: int = 3) -> list[tuple[Any, int, tuple[in
     ]
     rows = report.rows[:-1] or report.rows
     order = sorted((row["panoptic_quality"], n) for n, row in enumerate(rows))
-    return [(rows[n]["slice"], *places[n]) for _, n in order[:most]]
+    return [(rows[n], *places[n]) for _, n in order[:most]]
 
 
 def slice_title(name: Any) -> str:

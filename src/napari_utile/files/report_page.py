@@ -127,12 +127,11 @@ def objects(report: Report) -> str:
 def slices(report: Report, images: Sequence[Stack]) -> str:
     """Show the worst slices, with what is wrong in color."""
     shown = []
-    for name, image, index in worst_slices(report):
+    for row, image, index in worst_slices(report):
         picture = error_picture(
             report, image, index, images[image] if image < len(images) else None
         )
-        row = next(row for row in report.rows if row["slice"] == name)
-        caption = slice_title(name)
+        caption = slice_title(row["slice"])
         told = f"F1 {row['f1_50']:.3f}, panoptic quality {row['panoptic_quality']:.3f}"
         shown.append(
             f'<figure><img src="{png(picture)}" alt="{escape(caption)}">'
@@ -188,13 +187,16 @@ def svg(draw: Callable[[Any], None]) -> str:
     from matplotlib.figure import Figure
 
     file = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}):
+    plain = rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
+    with plain, rc_context({"text.parse_math": False}):
         figure = Figure(figsize=(4.6, 3.3), layout="constrained")
         draw(figure.subplots())
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     text = file.getvalue()
     drawing = text[text.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    used = {*re.findall(r"#([\w.-]+)", drawing)}  # the others are the same in every drawing
+    drawing = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", drawing)
     return drawing.replace(INK, "currentColor")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from napari_utile.files.report_figures import (
@@ -16,6 +17,7 @@ from napari_utile.files.stacks import Stack
 from napari_utile.metrics.differences import COLORS
 from napari_utile.metrics.meanings import meaning_of
 from napari_utile.metrics.report import Report, as_text
+from napari_utile.metrics.rows import Row
 
 HEADLINES = (
     "iou", "mean_iou", "pixel_error", "f1_50", "panoptic_quality", "coco_ap", "v_rand",
@@ -41,9 +43,9 @@ def draw_sheet(
     drawn = curves(report)
     shown = worst_slices(report, ACROSS)
     rows = ceil(len(drawn) / ACROSS)
-    heights = [0.95, *([0.55] if shown else []), *([4.4] if shown else []), *[3.1] * rows]
-    heights += [0.2 + 0.17 * len(report.notes)] if report.notes else []
-    with rc_context({"font.size": 9, "text.color": INK}):
+    heights = [1.1, *([0.55] if shown else []), *([4.4] if shown else []), *[3.1] * rows]
+    heights += [0.2 + 0.17 * len(note_lines(report))] if report.notes else []
+    with rc_context({"font.size": 9, "text.color": INK, "text.parse_math": False}):
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
         figure = Figure(figsize=(WIDTH, sum(heights)), dpi=130, layout=layout)
         parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))
@@ -66,14 +68,20 @@ def draw_sheet(
 
 def draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) -> None:
     """Write the title, and the main scores side by side."""
-    part.text(0.012, 0.8, title, fontsize=15, fontweight="bold", va="center")
-    told = "   ".join(f"{name}: {value}" for name, value in facts.items())
-    part.text(0.988, 0.8, told, fontsize=7, color=SOFT, va="center", ha="right")
+    part.text(0.012, 0.88, shortened(title, 100), fontsize=15, fontweight="bold", va="center")
+    told = "   ".join(f"{name}: {shortened(value, 80)}" for name, value in facts.items())
+    part.text(0.012, 0.66, shortened(told, 230), fontsize=7, color=SOFT, va="center")
     names = [name for name in HEADLINES if name in report]
     for n, name in enumerate(names):
         x = 0.012 + n * 0.976 / max(len(names), 6)
         part.text(x, 0.32, as_text(report[name]), fontsize=15, fontweight="bold", va="center")
         part.text(x, 0.03, meaning_of(name).title, fontsize=8.5, color=SOFT, va="center")
+
+
+def shortened(text: Any, most: int) -> str:
+    """Leave out the middle of a text that is too long, such as a path."""
+    text = str(text)
+    return text if len(text) <= most else f"{text[: most // 3]} … {text[-most * 2 // 3 :]}"
 
 
 def draw_kinds(part: Any, report: Report) -> None:
@@ -97,22 +105,26 @@ def draw_kinds(part: Any, report: Report) -> None:
 def draw_slices(
     part: Any,
     report: Report,
-    shown: Sequence[tuple[Any, int, tuple[int, ...]]],
+    shown: Sequence[tuple[Row, int, tuple[int, ...]]],
     images: Sequence[Stack],
 ) -> None:
     """Draw the worst slices, with what is wrong in color."""
     axes = part.subplots(1, ACROSS)
     for ax in axes:
         ax.set_axis_off()
-    for ax, (name, image, index) in zip(axes, shown, strict=False):
+    for ax, (row, image, index) in zip(axes, shown, strict=False):
         stack = images[image] if image < len(images) else None
         ax.imshow(error_picture(report, image, index, stack), interpolation="nearest")
-        row = next(row for row in report.rows if row["slice"] == name)
-        ax.set_title(
-            f"{slice_title(name)}: panoptic quality {row['panoptic_quality']:.3f}", fontsize=9.5
-        )
+        title = f"{slice_title(row['slice'])}: panoptic quality {row['panoptic_quality']:.3f}"
+        ax.set_title(title, fontsize=9.5)
 
 
 def draw_notes(part: Any, report: Report) -> None:
     """Write what a reader of the numbers must know."""
-    part.text(0.012, 0.5, "\n".join(report.notes), fontsize=8.5, va="center", color="#8a5a00")
+    part.text(0.012, 0.5, "\n".join(note_lines(report)), fontsize=8.5, va="center",
+              color="#8a5a00")  # fmt: skip
+
+
+def note_lines(report: Report) -> list[str]:
+    """Break the notes into lines of the sheet."""
+    return [line for note in report.notes for line in wrap(note, 165)]

@@ -12,7 +12,7 @@ from napari_utile.metrics.rows import Row
 from napari_utile.metrics.sides import Sides
 from napari_utile.metrics.threshold_scores import (
     best_thresholds,
-    mean_rows,
+    pooled_rows,
     threshold_scores,
 )
 from napari_utile.settings import EvaluateSettings
@@ -69,4 +69,4 @@ def with_thresholds(report: Report, rows: Sequence[Row], validation: range | Non
         best = tuple({**row, "chosen_on": chosen_on} for row in best)
     note = f"The best thresholds were chosen on {best[0]['chosen_on']}."
     notes = (*report.notes, note)
-    return replace(report, notes=notes, thresholds=mean_rows(rows, others), best=best)
+    return replace(report, notes=notes, thresholds=pooled_rows(rows, others), best=best)

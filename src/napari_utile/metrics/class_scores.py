@@ -19,13 +19,13 @@ class ClassAreas:
 
     Parameters
     ----------
-    ids : ndarray of int, shape (K,)
-        Of the classes that occur on either side.
+    ids : tuple of int
+        Of the K classes that occur on either side.
     truth, prediction, common : ndarray of int64, shape (K,)
         Pixels of the class on each side, and on both at once.
     """
 
-    ids: NDArray[Any]
+    ids: tuple[int, ...]
     truth: NDArray[np.int64]
     prediction: NDArray[np.int64]
     common: NDArray[np.int64]
@@ -88,7 +88,7 @@ def class_areas(tables: Sequence[Contingency]) -> ClassAreas:
     common[0] = true[0] + predicted[0] - whole + of_both
     ids = sorted(id_ for id_ in true.keys() | predicted if true.get(id_) or predicted.get(id_))
     counts = [np.array([side.get(id_, 0) for id_ in ids], np.int64) for side in totals]
-    return ClassAreas(np.array(ids), *counts)
+    return ClassAreas(tuple(ids), *counts)
 
 
 def class_ious(

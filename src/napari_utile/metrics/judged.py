@@ -18,7 +18,7 @@ from napari_utile.metrics.overlap import Contingency, contingency, side_by_side
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.metrics.report import Report
 from napari_utile.metrics.rows import Row, found_and_right, remarks, scores, whole_of
-from napari_utile.metrics.sides import Sides
+from napari_utile.metrics.sides import Sides, is_mask
 from napari_utile.metrics.warping import warping_error
 
 
@@ -102,11 +102,11 @@ def report_of(
     whole["warping_error"] = float(np.mean([each.row["warping_error"] for each in slices]))
     unit = "px" if pixel_um2 is None else "um2"
     return Report(
-        rows=rows_of({each.name: each.row for each in slices}, whole),
+        rows=rows_of([(each.name, each.row) for each in slices], whole),
         notes=(
             *mask_notes(images),
-            *remarks({each.name: each.tables[0] for each in slices}),
-            *([UNRANKED] if not is_ranked and 0 < coco.ap < 1 else []),  # else no rank matters
+            *remarks([(each.name, each.tables[0]) for each in slices]),
+            *([UNRANKED] if not is_ranked and ROUNDING < coco.ap < 1 - ROUNDING else []),
         ),
         ious=iou_rows(pooled),
         precision_recall=coco.precision_recall,
@@ -118,6 +118,9 @@ def report_of(
     )
 
 
+ROUNDING = 1e-9
+"""Of a precision in pycocotools. At 0 and at 1 no rank matters."""
+
 UNRANKED = (
     "Without probabilities all predicted objects have the score 1 in coco_ap: they are ranked "
     "by their ids."
@@ -125,11 +128,14 @@ UNRANKED = (
 
 
 def rows_of(
-    slices: Mapping[Any, Mapping[str, float]], whole: Mapping[str, float]
+    slices: Sequence[tuple[Any, Mapping[str, float]]], whole: Mapping[str, float]
 ) -> tuple[Row, ...]:
-    """List the slices, then the whole, with the scores in the order of reports."""
+    """List the slices, then the whole, with the scores in the order of reports.
+
+    A single image is the whole, and not listed twice.
+    """
     names = in_order(whole)
-    rows = [(name, row) for name, row in slices.items() if name != "all"]
+    rows = [] if [name for name, _ in slices] == ["all"] else slices
     return tuple(
         {"slice": name} | {score: row[score] for score in names if score in row}
         for name, row in [*rows, ("all", whole)]
@@ -177,9 +183,24 @@ def judged_classes(sides: Sides, index: tuple[int, ...]) -> JudgedClasses:
 def report_of_classes(images: Sequence[Sides], slices: Sequence[JudgedClasses]) -> Report:
     """Put together what was found in slices. A class that is not in a slice has no score."""
     whole = class_scores([each.table for each in slices])
-    rows = rows_of({each.name: each.row for each in slices}, whole)
+    rows = rows_of([(each.name, each.row) for each in slices], whole)
     names = list(rows[-1])
     return Report(
         rows=tuple({name: row.get(name) for name in names} for row in rows),
+        notes=tuple(different_masks(images)),
         sides=tuple(images),
     )
+
+
+def different_masks(images: Sequence[Sides]) -> list[str]:
+    """Say so if both sides are masks whose ids differ: they have no class in common."""
+    if not all(is_mask(side) for sides in images for side in (sides.prediction, sides.truth)):
+        return []
+    ids = [{int(getattr(s, side).max()) for s in images} for side in ("prediction", "truth")]
+    if not ids[0].isdisjoint(ids[1]):
+        return []
+    predicted, true = (", ".join(map(str, sorted(each))) for each in ids)
+    return [
+        f"Both sides are masks, of different ids ({predicted} predicted, {true} true): they "
+        "share no class but background."
+    ]

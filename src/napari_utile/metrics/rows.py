@@ -78,12 +78,18 @@ def whole_of(
     return pooled | {name: float(np.mean([row[name] for row in found])) for name in PARTITIONS}
 
 
-def remarks(tables: Mapping[Any, Contingency]) -> list[str]:
+def remarks(tables: Sequence[tuple[Any, Contingency]]) -> list[str]:
     """Say in which slices there was nothing to find, or nothing found."""
     slices_of: dict[str, list[str]] = {}
-    for name, table in tables.items():
+    for name, table in tables:
         slices_of.setdefault(remark(table), []).append(str(name))
-    return [f"{text} (slice {', '.join(names)})." for text, names in slices_of.items() if text]
+    return [f"{text} (slice {listed(names)})." for text, names in slices_of.items() if text]
+
+
+def listed(names: Sequence[str], most: int = 12) -> str:
+    """List names, the first ones of many."""
+    more = f", and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def remark(table: Contingency) -> str:

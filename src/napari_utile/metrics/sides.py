@@ -84,18 +84,40 @@ def probabilities_in(prediction: NDArray[Any], shape: tuple[int, ...]) -> NDArra
     ------
     UserError
         If the prediction can have neither this shape nor these channels, or if what should be
-        probabilities leaves 0 to 1.
+        probabilities leaves 0 to 1 or does not add up to 1.
     """
     is_float = prediction.dtype.kind == "f"
-    if prediction.shape == shape:
-        is_share = is_float and prediction.min() >= 0 and prediction.max() <= 1
-        return prediction[np.newaxis] if is_share else None
-    if prediction.shape[1:] != shape or prediction.dtype.kind not in "fu":
+    if not prediction.size:
         raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
     low, high = prediction.min(), prediction.max()
+    if prediction.shape == shape:
+        is_whole = not is_float or bool((prediction == np.rint(prediction)).all())
+        if is_whole and not (is_float and 0 <= low <= high <= 1):
+            return None
+        prediction = prediction[np.newaxis]
+    elif prediction.shape[1:] != shape or prediction.dtype.kind not in "fu":
+        raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
     if is_float and not -ROUNDING <= low <= high <= 1 + ROUNDING:  # also if NaN
         raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
+    if not adds_up(prediction):
+        raise UserError(
+            f"Prediction {prediction.shape} and truth {shape} differ in shape; nor are these "
+            "the probabilities of classes, which add up to 1."
+        )
     return prediction
+
+
+def adds_up(probabilities: NDArray[Any]) -> bool:
+    """Tell whether the channels of the first slice add up to 1, as those of classes do."""
+    if len(probabilities) == 1:
+        return True
+    plane = probabilities
+    while plane.ndim > 3:
+        plane = plane[:, 0]
+    certain = np.iinfo(plane.dtype).max if plane.dtype.kind == "u" else 1
+    missing = plane.sum(axis=0, dtype=np.float64) / certain - 1
+    rounding = 10 * ROUNDING + (len(plane) / certain if certain > 1 else 0)
+    return bool(np.abs(missing).max(initial=0) <= rounding)
 
 
 def as_labels(

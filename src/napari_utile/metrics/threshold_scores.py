@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import components, foreground, instances
-from napari_utile.metrics.matching import f1, match
-from napari_utile.metrics.overlap import Labels, contingency, iou, pixel_error
+from napari_utile.metrics.matching import match
+from napari_utile.metrics.overlap import Labels, contingency, share
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
 from napari_utile.metrics.warping import parted, warping_error
 
@@ -32,6 +32,9 @@ ERRORS = ("rand_error", "warping_error", "pixel_error")
 SCORES = ("v_rand", "v_info", "iou", "f1_50")
 """The more the better."""
 NAMES = (*ERRORS, *SCORES)
+
+POOLED = ("pixel_error", "iou", "f1_50")
+"""Of these the counts of all slices are added up; of the others the mean is taken."""
 
 
 def threshold_scores(
@@ -70,6 +73,7 @@ def threshold_scores(
         axes, () if there are none); `threshold`; `rand_error`, `warping_error`, `pixel_error`;
         `v_rand` and `v_info` after thinning borders by the probabilities; `iou`; and `f1_50`,
         the F1 of objects at an IoU of 0.5. None is NaN: see the functions of these names.
+        `counts` has what the `POOLED` are shares of: part and whole of each.
 
     Raises
     ------
@@ -84,6 +88,7 @@ def threshold_scores(
     indices = list(np.ndindex(truth.shape[:-2]))
     for index in indices:
         likely, true = foreground(probabilities[index][np.newaxis]), truth[index]
+        borders = -probabilities[index].astype(np.float32)
         hidden = None if ignored is None else ignored[index]
         if hidden is not None:
             true = np.where(hidden, 0, true)
@@ -91,7 +96,7 @@ def threshold_scores(
         name = index[0] if len(index) == 1 else index
         for threshold in thresholds:
             found = instances(likely[np.newaxis], threshold, method=method, linking="none")
-            scored = _scores(found, likely, true, true_mask, hidden)
+            scored = _scores(found, borders, true, true_mask, hidden)
             rows.append({"slice": name, "threshold": threshold, **scored})
             yield len(rows), len(indices) * len(thresholds)
     return rows
@@ -99,29 +104,44 @@ def threshold_scores(
 
 def _scores(
     found: Labels,
-    likely: NDArray[np.uint8],
+    borders: NDArray[np.float32],
     truth: Labels,
     true_mask: NDArray[np.bool_],
     ignored: NDArray[np.bool_] | None,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Score the objects of one slice."""
     if ignored is not None:  # what is hidden parts an object
         found = components(np.where(ignored, 0, found))
     table = contingency(found, truth, ignored)
-    thinned = contingency(thin_borders(found, 255 - likely), truth, ignored)
+    thinned = contingency(thin_borders(found, borders), truth, ignored)
+    matching = match(table)
+    common, both = table.overlaps.sum(), table.truth_areas.sum() + table.prediction_areas.sum()
+    counts = {
+        "pixel_error": (both - 2 * common, table.pixels),
+        "iou": (common, both - common),
+        "f1_50": (
+            2 * matching.true_positives,
+            matching.truth_objects + matching.predicted_objects,
+        ),
+    }
     return {
         "rand_error": rand_error(table),
         "warping_error": warping_error(found, true_mask, ignored),
-        "pixel_error": pixel_error(table),
         "v_rand": v_rand(thinned),
         "v_info": v_info(thinned),
-        "iou": iou(table),
-        "f1_50": f1(match(table)),
+        **{name: of_counts(name, [counts]) for name in POOLED},
+        "counts": counts,
     }
 
 
-def mean_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tuple[Row, ...]:
-    """Take the mean over slices at each threshold, as the challenge did.
+def of_counts(name: str, counts: Sequence[Mapping[str, tuple[float, float]]]) -> float:
+    """Score what is counted in one slice, or in several together."""
+    part, whole = (sum(each[name][side] for each in counts) for side in (0, 1))
+    return share(part, whole, of_nothing=float(name not in ERRORS))
+
+
+def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tuple[Row, ...]:
+    """Take all slices together at each threshold, as the rows of a report do.
 
     Parameters
     ----------
@@ -136,12 +156,14 @@ def mean_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tup
         Of each threshold its `threshold` and its scores; none if no slice counts.
     """
     counting = [row for row in rows if slices is None or row["slice"] in slices]
-    means = []
+    pooled = []
     for threshold in dict.fromkeys(row["threshold"] for row in counting):
         here = [row for row in counting if row["threshold"] == threshold]
         scored = {name: float(np.mean([row[name] for row in here])) for name in NAMES}
-        means.append({"threshold": threshold, **scored})
-    return tuple(means)
+        counts = [row["counts"] for row in here]
+        scored |= {name: of_counts(name, counts) for name in POOLED}
+        pooled.append({"threshold": threshold, **scored})
+    return tuple(pooled)
 
 
 def best_thresholds(
@@ -186,7 +208,7 @@ def best_thresholds(
                 f"validation takes {len(slices)} of {len(slices) + len(judged)} slices"
             )
         chosen_on = f"{len(slices)} validation slice{'s'[: len(slices) > 1]}"
-    to_choose, to_report = mean_rows(rows, slices), mean_rows(rows, judged)
+    to_choose, to_report = pooled_rows(rows, slices), pooled_rows(rows, judged)
     best = []
     for name in NAMES:
         values = [row[name] for row in to_choose]
