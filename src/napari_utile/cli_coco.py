@@ -47,7 +47,8 @@ class Subset(_Images):
             self.seed,
             self.overwrite,
         )
-        print(f"{self.out}: {len(written.images)} images, {len(written.annotations)} objects")
+        objects = sum(not annotation.is_crowd for annotation in written.annotations)
+        print(f"{self.out}: {len(written.images)} images, {objects} objects")
         return DONE
 
 

@@ -228,11 +228,18 @@ class CocoSettings(Settings):
         (), description="Categories to find, or groups of them such as animal; default: all"
     )
     longest_side: int = Field(
-        160, ge=0, description="Images are made so small, px; 0: as they are"
+        160, ge=0, description="Images are made so small, 16 px or more; 0: as they are"
     )
     negatives: bool = Field(
         True, description="Learn also from images without such an object, as background"
     )
+
+    @field_validator("longest_side")
+    @classmethod
+    def _refuse_specks(cls, longest_side: int) -> int:
+        if 0 < longest_side < 16:
+            raise ValueError(f"{longest_side} px show nothing; give 16 or more, or 0")
+        return longest_side
 
 
 class CocoEvaluateSettings(Settings):
@@ -347,7 +354,7 @@ class EvaluateSettings(Settings):
     validation: str | None = Field(
         None,
         description="Slices that only choose the best threshold, first to one past the last: "
-        "20:24",
+        "20:24; of several images, counted through all of them",
     )
 
     @field_validator("validation")

@@ -174,6 +174,10 @@ def test_kinds_that_were_told_apart_are_scored_apart(sample, tmp_path):
     results = tmp_path / "scores" / "detections-unet-seed0.json"
     theirs = stock_numbers(sample[0], results, [3, 5, 9])
     assert run["coco_stock_ap"] == pytest.approx(theirs[0])
+    apart = [
+        run[f"coco_ap_{name}"] for name in ("dog", "cat", "cup") if f"coco_ap_{name}" in run
+    ]
+    assert np.mean(apart) == pytest.approx(run["coco_ap"])
     assert {e["category_id"] for e in json.loads(results.read_text())} <= {3, 5, 9}
 
 
@@ -195,6 +199,15 @@ def test_the_threshold_is_the_best_on_the_validation_part(tmp_path, maps):
     write_tiff(run.folder / "validation" / "probabilities.tif", probabilities, like=like)
     write_tiff(tmp_path / "validation" / "truth.tif", objects)
     assert 0.35 <= best_threshold(run) < 0.42
+    hidden = np.array([[0, 0], [1, 0], [0, 0]], np.uint8)
+    objects[1, 0] = 0  # a crowd, found with 0.42
+    (tmp_path / "validation" / "truth.tif").unlink()
+    write_tiff(tmp_path / "validation" / "truth.tif", objects)
+    write_tiff(tmp_path / "validation" / "hidden.tif", hidden)
+    assert 0.35 <= best_threshold(run) < 0.42
+    (run.folder / "validation" / "probabilities.tif").unlink()
+    with pytest.raises(UserError, match="give --threshold"):
+        best_threshold(run)
 
 
 def test_a_network_with_one_map_is_scored_too(sample, tmp_path):
@@ -248,6 +261,34 @@ def test_a_run_that_is_not_finished_is_left_out_and_named(sample, trained, tmp_p
     (warning,) = (e.message for e in events if isinstance(e, Warned))
     assert "unet-seed1 was not trained to its end" in warning
     assert [run["seed"] for run in table(tmp_path / "out")["runs"]] == [0]
+
+
+def test_where_no_run_is_finished_that_is_said(sample, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    for run in map(Run, (tmp_path / "run").glob("unet-seed*")):
+        lines = run.events.read_text().splitlines()
+        run.events.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(UserError, match="`utile coco train` goes on"):
+        drain(evaluate_coco(tmp_path / "run", *sample, tmp_path / "out", HOW))
+
+
+def test_without_true_objects_nothing_found_is_right(sample, trained, tmp_path):
+    content = json.loads(sample[0].read_text())
+    path = tmp_path / "nobody.json"
+    path.write_text(json.dumps(content | {"annotations": []}))
+    drain(evaluate_coco(trained, path, sample[1], tmp_path / "out", HOW))
+    notes = " ".join(table(tmp_path / "out")["notes"])
+    assert "nowhere has 1 of each" in notes
+    assert "Thirds" not in notes
+
+
+def test_a_file_without_images_is_refused(sample, trained, tmp_path):
+    content = json.loads(sample[0].read_text())
+    path = tmp_path / "none.json"
+    path.write_text(json.dumps(content | {"images": [], "annotations": []}))
+    with pytest.raises(UserError, match="names no image"):
+        drain(evaluate_coco(trained, path, sample[1], tmp_path / "out", HOW))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["nowhere", "."])

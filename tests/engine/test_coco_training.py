@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from napari_utile.engine.coco_images import small_images
 from napari_utile.engine.coco_training import train_coco
 from napari_utile.engine.jobs import drain
 from napari_utile.engine.model import load_model
 from napari_utile.errors import UserError
 from napari_utile.events import CandidateDone, RunStarted, StepDone, Warned
+from napari_utile.files.coco import read_coco
 from napari_utile.files.images import open_image
 from napari_utile.settings import CocoSettings, CompareSettings
 from tests.coco_sample import write_coco_sample
@@ -159,3 +163,15 @@ def test_a_cut_off_image_is_named(tmp_path):
     (folder / "000013.png").write_bytes(whole[: len(whole) // 2])
     line = refusal((path, folder), tmp_path / "run", settings(), ANIMALS)
     assert "000013.png cannot be read" in line
+
+
+def test_a_mask_made_small_stays_gray(tmp_path):
+    half = np.zeros((40, 40), bool)
+    half[:, ::4] = True
+    Image.fromarray(half).save(tmp_path / "a.png")
+    image = {"id": 1, "file_name": "a.png", "height": 40, "width": 40}
+    content = {"images": [image], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    coco = read_coco(tmp_path / "a.json", tmp_path)
+    (small,) = small_images(coco, coco.images, 10)
+    assert set(np.unique(small.data)) == {255 // 4}

@@ -555,3 +555,15 @@ def test_from_python(tmp_path):
     replaced = utile.compare(*cells(), longer, **again, overwrite=True)
     assert replaced.runs[0]["steps"] == 5
     assert result.rows[0]["iou_std"] is None
+
+
+def test_pixels_that_nobody_annotated_are_told_from_background(tmp_path):
+    image, labels = cells()
+    labels = labels.copy()
+    labels[:, :8] = 99
+    settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), ignore=99)
+    drained(started(settings, tmp_path, (image, labels)))
+    hidden = open_image(tmp_path / "validation/hidden.tif").read().squeeze()
+    truth = open_image(tmp_path / "validation/truth.tif").read().squeeze()
+    assert hidden[..., :8, :].all() and not hidden[..., 8:, :].any()
+    assert not truth[hidden > 0].any() and truth.any()

@@ -141,6 +141,11 @@ def test_fault_27_scores_that_are_no_probabilities_are_refused(truth, value):
         evaluate(np.full(truth.shape, value), truth)
 
 
+def test_fault_27_what_holds_no_numbers_is_refused(truth):
+    with pytest.raises(UserError, match="predicted labels"):
+        evaluate(truth.astype(str), truth)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 def test_fault_27_a_stack_of_labels_is_no_probabilities_of_its_first_slice(dtype):
     stack = np.zeros((4, 8, 8), dtype)

@@ -1,6 +1,7 @@
 """A part of a COCO data set, written as one of its own."""
 
 import json
+from pathlib import Path
 
 import pytest
 from pycocotools.coco import COCO
@@ -95,6 +96,36 @@ def test_no_image_is_written_outside_of_the_folder(sample, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(UserError, match=r"\.\./up\.png .* leads out"):
         write_subset(path, folder, tmp_path / "deep" / "x")
+
+
+def test_a_folder_that_cannot_be_renamed_is_filled(sample, tmp_path, monkeypatch):
+    real = tmp_path / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    write_subset(*sample, tmp_path / "link", ["cup"])
+    assert {path.name for path in real.iterdir()} == {"annotations.json", "images"}
+    monkeypatch.chdir(real)
+    write_subset(*sample, Path(), overwrite=True)
+    assert len(list((real / "images").iterdir())) == 6
+
+
+def test_what_was_there_is_put_back_if_the_new_one_cannot_take_its_place(
+    sample, tmp_path, monkeypatch
+):
+    out = tmp_path / "some"
+    write_subset(*sample, out, ["cup"])
+    before = (out / "annotations.json").read_bytes(), sorted(out.rglob("*"))
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.name == "images" and self.parent.name == "new":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(KeyboardInterrupt):
+        write_subset(*sample, out, overwrite=True)
+    assert ((out / "annotations.json").read_bytes(), sorted(out.rglob("*"))) == before
 
 
 def test_a_subset_is_not_replaced_by_a_part_of_itself(sample, tmp_path):

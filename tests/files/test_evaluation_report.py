@@ -202,3 +202,13 @@ def test_large_slices_are_made_smaller(truth):
 def test_planes_of_a_stack_with_one_time_point_are_found(report):
     stack = Stack(np.random.default_rng(0).random((1, 5, 40, 60)), "tzyx")
     assert error_picture(report, 0, (2,), stack).shape == (40, 60, 3)
+
+
+def test_masks_and_images_with_holes_can_be_shown_too(report):
+    halves = np.zeros((5, 40, 60), bool)
+    halves[:, :, 30:] = True
+    broken = halves.astype(np.float32)
+    broken[:, 0] = np.nan
+    for image in (halves, broken):
+        picture = error_picture(report, 0, (0,), Stack(image, "zyx"))
+        assert (picture[-1, 0].max(), picture[-1, -1].min()) == (0, 255)

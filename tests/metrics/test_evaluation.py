@@ -137,7 +137,7 @@ def test_thresholds_are_scored_if_asked_for(foreground, truth):
     assert report.best == best_thresholds(rows)
     assert report.thresholds[5]["warping_error"] == report["warping_error"]  # at 0.5
     assert report.best[0]["chosen_on"] == "the very data it is scored on"
-    assert report.notes[-1].endswith("chosen on the very data it is scored on.")
+    assert report.notes[-1].endswith("chosen on the very data they are scored on.")
 
 
 def test_validation_slices_choose_and_the_others_are_scored(foreground, truth):

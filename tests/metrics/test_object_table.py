@@ -150,18 +150,6 @@ def test_columns_are_arrays_of_the_same_values(prediction, truth):
         assert objects.column(name).tolist() == [row[name] for row in rows]
 
 
-def test_sorting_keeps_the_order_of_equals_and_puts_unknown_scores_last(truth):
-    foreground = np.where(truth == 4, 0.75, 0.0)
-    foreground[1, 4:, 4:] = 0.9
-    objects = evaluate(foreground, truth).objects
-    assert objects.column("area").tolist() == [8, 4, 4, 8]
-    assert objects.sorted_by("area").tolist() == [1, 2, 0, 3]
-    assert objects.sorted_by("area", descending=True).tolist() == [0, 3, 1, 2]
-    assert objects.sorted_by("score").tolist()[-1] == 1
-    assert objects.sorted_by("score", descending=True).tolist() == [3, 0, 2, 1]
-    assert objects.sorted_by("slice", descending=True).tolist() == [2, 3, 0, 1]
-
-
 def test_csv_has_a_line_per_object(prediction, truth):
     report = evaluate(prediction, truth)
     lines = list(csv.DictReader(io.StringIO(report.objects_csv())))
@@ -183,4 +171,3 @@ def test_nothing_has_no_rows():
     objects = evaluate(np.zeros((3, 4, 4), int), np.zeros((3, 4, 4), int)).objects
     assert len(objects) == 0
     assert list(objects.rows()) == []
-    assert objects.sorted_by("score", descending=True).size == 0

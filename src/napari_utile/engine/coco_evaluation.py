@@ -107,9 +107,14 @@ def evaluate_coco(
     learnt = Learnt.found(trained)
     runs, unfinished = trained_runs(trained)
     if learnt is None or not runs:
-        raise UserError(f"{trained} holds no network that `utile coco train` has trained.")
+        why = unfinished[:1] or [
+            f"{trained} holds no network that `utile coco train` has trained."
+        ]
+        raise UserError(why[0])
     device = choose_device(settings.device)
     chosen = Chosen.of(read_coco(annotations, folder), learnt.names)
+    if not chosen.coco.images:
+        raise UserError(f"{annotations} names no image to score by.")
     facts = {"annotations": str(annotations), "images": str(folder)} | settings.model_dump()
     check_out(out, facts, overwrite)
     truth = Truth(chosen, learnt)
@@ -266,16 +271,26 @@ def foregrounds(
 def best_threshold(run: Run) -> float:
     """Choose the threshold with the best foreground IoU on the validation part of a run.
 
-    That part, and what the network makes of it, lie in the folder of the comparison.
+    That part, and what the network makes of it, lie in the folder of the comparison. Crowds
+    do not count.
     """
     common, found = np.zeros((2, len(THRESHOLDS)))
     true = 0
     folder, truths = run.folder / "validation", run.folder.parent / "validation"
-    for path in sorted(folder.glob("probabilities*.tif")):
+    paths = sorted(folder.glob("probabilities*.tif"))
+    if not paths:
+        raise UserError(
+            f"{folder} holds no probabilities to choose a threshold by: give --threshold."
+        )
+    for path in paths:
         probabilities = open_image(path).plane()
-        true_name = path.name.replace("probabilities", "truth")
-        objects = open_image(truths / true_name).plane()[0] > 0
+        objects, hidden = (
+            truths / path.name.replace("probabilities", name) for name in ("truth", "hidden")
+        )
         foreground = 1 - probabilities[0] if len(probabilities) > 1 else probabilities[0]
+        objects = open_image(objects).plane()[0] > 0
+        if hidden.exists():
+            foreground = np.where(open_image(hidden).plane()[0], 0, foreground)
         for i, threshold in enumerate(THRESHOLDS):
             likely = foreground > threshold
             common[i] += (likely & objects).sum()
@@ -337,6 +352,7 @@ def notes_on(truth: Truth, runs: Sequence[Run], annotations: Path) -> tuple[str,
     learnt = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     if len(names) > 1:
         learnt += " (told apart)" if truth.learnt.kinds else " (one foreground)"
+    nowhere = 0 if truth.coco.objects else 1
     bands = ", ".join(
         f"{b['band']} {b['low']:,.0f} to {b['high']:,.0f} px" for b in truth.coco.bands
     )
@@ -346,8 +362,11 @@ def notes_on(truth: Truth, runs: Sequence[Run], annotations: Path) -> tuple[str,
         *note_on_overlap(truth),
         note_on_seeds(runs),
         "Without looking: foreground everywhere has IoU {iou:.3f}, COCO AP {coco_ap:.4f}, AP50 "
-        "{coco_ap50:.4f}; foreground nowhere has 0 of each.".format(**everywhere(truth)),
-        f"Thirds of the objects by size: {bands}.",
+        "{coco_ap50:.4f}; foreground nowhere has {nowhere} of each.".format(
+            **everywhere(truth), nowhere=nowhere
+        ),
+        *([f"Thirds of the objects by size: {bands}."] if bands else []),
+        *truth.coco.notes,
     )
 
 

@@ -82,6 +82,8 @@ def small_image(coco: CocoAnnotations, image: CocoImage, longest_side: int) -> S
     size = size_within(image, longest_side)
     channels = [resized(channel, size) for channel in pixels]
     colored = np.stack(channels * (CHANNELS // len(channels)))
+    if stack.dtype == bool:
+        return Stack((255 * colored).astype(np.uint8), "cyx", name=image.file_name)
     return Stack(colored.astype(stack.dtype), "cyx", name=image.file_name)
 
 

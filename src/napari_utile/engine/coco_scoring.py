@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from napari_utile.engine.coco_images import Chosen
 from napari_utile.files.coco_drawing import annotation_rle
-from napari_utile.metrics.coco_ap import coco_annotation_scores
+from napari_utile.metrics.coco_ap import CocoScores, coco_annotation_scores
 
 Detections = list[dict[str, Any]]
 
@@ -40,12 +40,18 @@ class CocoTruth:
             }
             for annotation in part.annotations
         ]
+        self._name_of = {category.id: category.name for category in part.categories}
         self.objects = sum(not annotation.is_crowd for annotation in part.annotations)
 
     @property
     def bands(self) -> list[dict[str, Any]]:
         """Sizes between which the objects of a band lie: `band`, `low` and `high` in pixels."""
         return [*coco_annotation_scores(self._entries, []).sizes]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the scores must know."""
+        return self._scores([]).notes
 
     def scores(self, found: Detections) -> dict[str, float]:
         """Score COCO results.
@@ -54,13 +60,11 @@ class CocoTruth:
         -------
         dict
             ``coco_ap coco_ap50 coco_ap75 coco_ar``, the first and the last also for a third
-            of the objects, as ``coco_ap_small``, and COCOeval's own numbers as
+            of the objects, as ``coco_ap_small``, and for each category if they are told
+            apart, as ``coco_ap_dog``; and COCOeval's own numbers as
             ``coco_stock_ap`` and so on; see `metrics.coco_ap`.
         """
-        entries, found = self._entries, list(found)
-        if not self.apart:
-            entries, found = ([{**e, "category_id": 1} for e in es] for es in (entries, found))
-        scores = coco_annotation_scores(entries, found)
+        scores = self._scores(found)
         numbers = {
             "coco_ap": scores.ap,
             "coco_ap50": scores.ap50,
@@ -70,7 +74,16 @@ class CocoTruth:
         for row in scores.sizes:
             numbers[f"coco_ap_{row['band']}"] = row["coco_ap"]
             numbers[f"coco_ar_{row['band']}"] = row["coco_ar"]
+        if self.apart:
+            for row in scores.by_category:
+                numbers[f"coco_ap_{self._name_of[row['category']]}"] = row["coco_ap"]
         return numbers | scores.stock
+
+    def _scores(self, found: Detections) -> CocoScores:
+        entries, found = self._entries, list(found)
+        if not self.apart:
+            entries, found = ([{**e, "category_id": 1} for e in es] for es in (entries, found))
+        return coco_annotation_scores(entries, found)
 
 
 def mean_in_objects(

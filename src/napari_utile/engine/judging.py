@@ -122,14 +122,21 @@ def confusion(plane: ValidationPlane, predicted: NDArray[np.float32]) -> NDArray
 
 
 def write_truth(folder: Path, images: Sequence[Stack], data: TrainingData) -> None:
-    """Write image and truth of the validation part, and where in the image it lies."""
+    """Write image and truth of the validation part, and where in the image it lies.
+
+    Where somebody did not annotate it, the truth is 0, and another layer, hidden, is 1.
+    """
     found = layers(images, data.split.validation)
     lies = [layer.lies(data.split.validation) for layer in found]
     atomic_write(folder / "places.json", json.dumps(lies, indent=2).encode())
     for layer in found:
         pixels = [cut(images, data.split.validation[i]).data for i in layer.places]
         layer.write(folder / "image", [p if len(p) > 1 else p[0] for p in pixels])
-        layer.write(folder / "truth", [truth_of(data.validation[i]) for i in layer.places])
+        planes = [data.validation[i] for i in layer.places]
+        layer.write(folder / "truth", [truth_of(plane) for plane in planes])
+        hidden = [(plane.objects == HIDDEN).astype(np.uint8) for plane in planes]
+        if np.any(hidden):
+            layer.write(folder / "hidden", hidden)
 
 
 def truth_of(plane: ValidationPlane) -> NDArray[Any]:

@@ -2,13 +2,17 @@
 
 import random
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from napari_utile.errors import UserError
 from napari_utile.files.coco import CocoAnnotations, CocoImage, read_coco
 from napari_utile.files.runs import check_output, room_for
+
+PARTS = ("annotations.json", "images")
+ASIDE = ".new-"
+"""How the folder begins in which a subset is made, in its own; a killed process leaves it."""
 
 
 def write_subset(
@@ -57,18 +61,21 @@ def write_subset(
     showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
     chosen = draw(showing, len(showing) if count is None else count, seed, coco.path)
     part = coco.part((image.id for image in chosen), ids)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        room_for(out),
-        tempfile.TemporaryDirectory(
-            prefix=f".{out.name}.", dir=out.parent, ignore_cleanup_errors=True
-        ) as aside,
-    ):
-        new = Path(aside, "new")
-        _write(part, new)
-        if out.exists():
-            out.rename(Path(aside, "old"))
-        new.rename(out)
+    is_new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            room_for(out / PARTS[0]),
+            TemporaryDirectory(prefix=ASIDE, dir=out, ignore_cleanup_errors=True) as aside,
+        ):
+            new, old = Path(aside, "new"), Path(aside, "old")
+            _write(part, new)
+            old.mkdir()
+            _swap(new, out, old)
+    except BaseException:
+        if is_new:
+            out.rmdir()
+        raise
     return part
 
 
@@ -115,6 +122,23 @@ def _write(part: CocoAnnotations, out: Path) -> None:
     part.write(out / "annotations.json")
 
 
+def _swap(new: Path, out: Path, old: Path) -> None:
+    """Put the parts of a subset in the place of those that are there, all or none."""
+    try:
+        for name in PARTS:
+            if (out / name).exists():
+                (out / name).rename(old / name)
+        for name in PARTS:
+            (new / name).rename(out / name)
+    except BaseException:
+        for name in PARTS:
+            if (old / name).exists():
+                if (out / name).exists():
+                    (out / name).rename(new / name)
+                (old / name).rename(out / name)
+        raise
+
+
 def _check_folder(out: Path, annotations: Path, folder: Path) -> None:
     """Refuse a folder that holds something else than a subset, or what one is taken from."""
     if not out.is_dir():
@@ -122,7 +146,6 @@ def _check_folder(out: Path, annotations: Path, folder: Path) -> None:
     for source in (annotations, folder):
         if source.resolve().is_relative_to(out.resolve()):
             raise UserError(f"{source} lies in {out}, which would be replaced; choose another.")
-    others = {path.name for path in out.iterdir()} - {"annotations.json", "images"}
-    is_ours = (out / "annotations.json").exists() or not any(out.iterdir())
-    if others or not is_ours:
+    names = {path.name for path in out.iterdir() if not path.name.startswith(ASIDE)}
+    if names - {*PARTS} or (names and PARTS[0] not in names):
         raise UserError(f"{out} exists and is no subset; choose another name.")

@@ -73,7 +73,7 @@ def evaluation_of_files(
     sizes = {pixel_um2(each.truth) for each in images}
     known = sizes.pop() if len(sizes) == 1 else None
     report = yield from evaluation_of([pair_of(each) for each in images], settings, known)
-    if sizes:
+    if sizes and report.sizes:
         note = "Sizes of objects are in px: the pixels of the images differ in size."
         report = replace(report, notes=(*report.notes, note))
     return report

@@ -11,6 +11,7 @@ from napari_utile.metrics.differences import BORDER, COLORS, KINDS, MATCHED
 from napari_utile.metrics.meanings import meaning_of
 from napari_utile.metrics.report import Report
 from napari_utile.metrics.rows import Row
+from napari_utile.metrics.threshold_scores import ERRORS, SCORES
 
 INK = "#30343b"
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -49,8 +50,6 @@ def curves(report: Report) -> dict[str, Draw]:
     return {title: draw for title, (is_there, draw) in found.items() if is_there}
 
 
-SCORES = ("v_rand", "v_info", "f1_50", "iou")
-ERRORS = ("rand_error", "warping_error", "pixel_error")
 BY_SLICE = ("iou", "f1_50", "panoptic_quality", "v_rand", "mean_iou")
 BY_IOU = {
     "precision": "precision",
@@ -187,11 +186,12 @@ def gray(
     if stack is None:
         true = report.sides[image].truth[index] > 0
         return np.where(true, 0.85, 0.25)[..., None].repeat(3, axis=-1)
-    pixels = stack.plane((*(0 for _ in range(len(stack.shape) - 2 - len(index))), *index))
+    plane = stack.plane((*(0 for _ in range(len(stack.shape) - 2 - len(index))), *index))
+    pixels = np.where(np.isfinite(plane), plane, 0).astype(float)
     low, high = np.percentile(pixels, (0.5, 99.5))
     shown = np.clip((pixels - low) / max(high - low, 1e-9), 0, 1)
     three = shown if len(shown) == 3 else shown[:1].repeat(3, axis=0)
-    return np.moveaxis(three, 0, -1).astype(float)
+    return np.moveaxis(three, 0, -1)
 
 
 def rgb(color: str) -> tuple[float, ...]:

@@ -67,6 +67,7 @@ def with_thresholds(report: Report, rows: Sequence[Row], validation: range | Non
         others = {row["slice"] for row in rows} - set(validation)
         chosen_on = f"slices {validation.start}:{validation.stop}, scored on the others"
         best = tuple({**row, "chosen_on": chosen_on} for row in best)
-    note = f"The best thresholds were chosen on {best[0]['chosen_on']}."
+    words = best[0]["chosen_on"].replace("it is scored", "they are scored")
+    note = f"The best thresholds were chosen on {words}."
     notes = (*report.notes, note)
     return replace(report, notes=notes, thresholds=pooled_rows(rows, others), best=best)

@@ -204,6 +204,8 @@ class ErrorLayer:
 
     def __getitem__(self, where: Any) -> NDArray[np.uint8]:
         *leading, y, x = self._every_axis(where)
+        if len(leading) + 2 > self.ndim:
+            raise IndexError(f"{len(leading) + 2} indices for {self.ndim} axes")
         chosen = [np.arange(n)[i] for n, i in zip(self.shape, leading, strict=False)]
         rows, columns = (np.arange(n) for n in self.shape[-2:])
         shape = [np.shape(i) for i in (*chosen, rows[y], columns[x])]

@@ -121,21 +121,6 @@ class ObjectTable:
         counts = np.bincount(self.kind, minlength=6)[1:6]
         return dict(zip(KINDS[:5], map(int, counts), strict=True))
 
-    def sorted_by(self, name: str, descending: bool = False) -> NDArray[np.int64]:
-        """Give the numbers of the rows in the order of a column; equal ones stay as they are.
-
-        Objects without a score come last, either way.
-        """
-        values = self.slice if name == "slice" else self.column(name)
-        if name in ("kind", "side"):
-            values = getattr(self, name)
-        if not descending:
-            return np.argsort(values, kind="stable")
-        keys = np.unique(values, return_inverse=True)[1]
-        if name == "score":
-            keys = np.where(np.isnan(values), -1, keys)
-        return np.argsort(-keys, kind="stable")
-
     def to_csv(self) -> str:
         """Write a line per object below a line of names."""
         text = io.StringIO()

@@ -87,7 +87,8 @@ def probabilities_in(prediction: NDArray[Any], shape: tuple[int, ...]) -> NDArra
         probabilities leaves 0 to 1 or does not add up to 1.
     """
     is_float = prediction.dtype.kind == "f"
-    if not prediction.size:
+    if not prediction.size or prediction.dtype.kind not in "biuf":
+        check_labels(prediction, "predicted labels")
         raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
     low, high = prediction.min(), prediction.max()
     if prediction.shape == shape:
