@@ -27,7 +27,7 @@ from napari_utile.metrics.judged import (
 from napari_utile.metrics.report import Report
 from napari_utile.metrics.rows import Row
 from napari_utile.metrics.sides import Method, Sides, classes_of, instances_of
-from napari_utile.metrics.threshold_scores import THRESHOLDS
+from napari_utile.metrics.threshold_scores import THRESHOLDS, exhausted
 from napari_utile.settings import EvaluateSettings
 
 Progress = Generator[tuple[int, int], None, Report]
@@ -134,12 +134,7 @@ def evaluate(
         validation=validation,
         pixel_um2=pixel_um2,
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            report: Report = end.value
-            return report
+    return exhausted(steps)
 
 
 def evaluation(

@@ -11,7 +11,7 @@ References
 """
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from napari_utile.metrics.overlap import Labels, contingency, share
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
 from napari_utile.metrics.warping import parted, warping_error
 
+T = TypeVar("T")
 Row = Mapping[str, Any]
 
 THRESHOLDS = tuple(tenth / 10 for tenth in range(10))
@@ -223,10 +224,11 @@ def best_thresholds(
     return tuple(best)
 
 
-def exhausted(steps: Generator[Any, None, list[Row]]) -> list[Row]:
+def exhausted(steps: Generator[Any, None, T]) -> T:
     """Take all steps and give what they return."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            return end.value
+            result: T = end.value
+            return result
