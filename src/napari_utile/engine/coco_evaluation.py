@@ -9,7 +9,7 @@ It yields events; what comes of it lies in one folder:
 """
 
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.arrays.labels import instances
-from napari_utile.engine.coco_figure import Example, draw_examples
-from napari_utile.engine.coco_images import Chosen, resized, small_images
-from napari_utile.engine.coco_scoring import CocoTruth, Detections, mean_in_objects
+from napari_utile.engine.coco_figure import draw_examples
+from napari_utile.engine.coco_images import Chosen, resized
+from napari_utile.engine.coco_notes import notes_on
+from napari_utile.engine.coco_scoring import Detections, mean_in_objects
 from napari_utile.engine.coco_training import Learnt
+from napari_utile.engine.coco_truth import Truth
 from napari_utile.engine.comparison import training_facts, write_tables
 from napari_utile.engine.comparison_folder import runs_in
 from napari_utile.engine.comparison_table import Comparison
@@ -42,18 +44,9 @@ from napari_utile.events import (
     Warned,
 )
 from napari_utile.files.coco import read_coco
-from napari_utile.files.coco_drawing import CROWD, draw
 from napari_utile.files.coco_writing import detections, write_results
 from napari_utile.files.images import open_image
 from napari_utile.files.runs import Run, atomic_write, check_writable, locked
-from napari_utile.metrics.overlap import (
-    Contingency,
-    contingency,
-    dice,
-    iou,
-    pixel_error,
-    side_by_side,
-)
 from napari_utile.settings import (
     NETWORK_NAMES,
     CocoEvaluateSettings,
@@ -155,56 +148,6 @@ def evaluate_coco(
         draw_examples(out / "figure.png", examples)
         yield RunDone(out=str(out), seconds=monotonic() - began)
     return result
-
-
-class Truth:
-    """Images, small and large, and what is in them.
-
-    Attributes
-    ----------
-    images : list of Stack
-        As the networks see them.
-    annotated : list of CocoImage
-    labels : list of ndarray of int, shape (Y, X)
-        Instances at full size; `CROWD` is ignored.
-    coco : CocoTruth
-    """
-
-    def __init__(self, chosen: Chosen, learnt: Learnt):
-        self.chosen, self.learnt = chosen, learnt
-        self.annotated = chosen.coco.images
-        self.images = small_images(chosen.coco, self.annotated, learnt.longest_side)
-        self.labels = [draw(chosen.coco, i.id, chosen.ids).labels for i in self.annotated]
-        self.coco = CocoTruth(chosen, learnt.kinds)
-
-    def foreground(self, found: Sequence[NDArray[Any]]) -> Contingency:
-        """Lay the foregrounds of all images on the true ones."""
-        return side_by_side(
-            [
-                contingency(labels > 0, without_crowds(true) > 0, true == CROWD)
-                for labels, true in zip(found, self.labels, strict=True)
-            ]
-        )
-
-    def pixel_scores(self, found: Sequence[NDArray[Any]]) -> dict[str, float]:
-        """Score the foreground of all images together."""
-        table = self.foreground(found)
-        return {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
-
-    def examples(self, count: int = 5) -> list[Example]:
-        """Choose images whose objects can be seen, evenly over the file."""
-        shares = [(without_crowds(labels) > 0).mean() for labels in self.labels]
-        good = [i for i, share in enumerate(shares) if 0.05 < share < 0.6] or [0]
-        places = np.unique(np.linspace(0, len(good) - 1, count).round().astype(int))
-        return [
-            Example(i, self.images[i].data, without_crowds(self.labels[i]))
-            for i in (good[place] for place in places)
-        ]
-
-
-def without_crowds(labels: NDArray[Any]) -> NDArray[Any]:
-    """Give labels with background in place of crowds."""
-    return np.where(labels == CROWD, 0, labels)
 
 
 @dataclass
@@ -344,57 +287,3 @@ def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
             f"{out} holds scores of other images, or made in another way; choose another "
             "--out, or --overwrite replaces them."
         )
-
-
-def notes_on(truth: Truth, runs: Sequence[Run], annotations: Path) -> tuple[str, ...]:
-    """Say how the numbers came about, and what they would be without looking."""
-    names = truth.chosen.names
-    learnt = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    if len(names) > 1:
-        learnt += " (told apart)" if truth.learnt.kinds else " (one foreground)"
-    nowhere = 0 if truth.coco.objects else 1
-    bands = ", ".join(
-        f"{b['band']} {b['low']:,.0f} to {b['high']:,.0f} px" for b in truth.coco.bands
-    )
-    return (
-        f"{len(truth.annotated)} images of {annotations.name}, {truth.coco.objects} objects: "
-        f"{learnt}. Crowds are ignored.",
-        *note_on_overlap(truth),
-        note_on_seeds(runs),
-        "Without looking: foreground everywhere has IoU {iou:.3f}, COCO AP {coco_ap:.4f}, AP50 "
-        "{coco_ap50:.4f}; foreground nowhere has {nowhere} of each.".format(
-            **everywhere(truth), nowhere=nowhere
-        ),
-        *([f"Thirds of the objects by size: {bands}."] if bands else []),
-        *truth.coco.notes,
-    )
-
-
-def note_on_overlap(truth: Truth) -> list[str]:
-    """Say so if images that were trained on are among those to score by."""
-    known = {image.file_name for image in truth.annotated} & {*truth.learnt.files}
-    if not known:
-        return []
-    return [
-        f"{len(known)} of the {len(truth.annotated)} images were trained on, as their names "
-        "say: the scores flatter."
-    ]
-
-
-def note_on_seeds(runs: Sequence[Run]) -> str:
-    """Say over what the spread is."""
-    seeds = sorted({TrainSettings.read(run.settings).seed for run in runs})
-    if len(seeds) == 1:
-        return f"One seed ({seeds[0]}): no spread is known, small differences may be chance."
-    return f"± is the standard deviation over the seeds {', '.join(map(str, seeds))} (n - 1)."
-
-
-def everywhere(truth: Truth) -> dict[str, float]:
-    """Score what takes no network: each image is one object."""
-    whole = [np.ones_like(labels) for labels in truth.labels]
-    objects = [
-        entry
-        for image, labels in zip(truth.annotated, whole, strict=True)
-        for entry in detections(labels, image.id, truth.chosen.ids[0], 1.0)
-    ]
-    return truth.pixel_scores(whole) | truth.coco.scores(objects)
