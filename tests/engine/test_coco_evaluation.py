@@ -135,11 +135,18 @@ def test_foreground_is_counted_at_full_size_without_crowds(sample, evaluated):
     assert table(out)["runs"][0]["iou"] == pytest.approx(common / either)
 
 
-def test_objects_have_a_score_and_a_least_size(evaluated):
-    results = json.loads((evaluated[0] / "detections-unet-seed0.json").read_text())
-    assert results
+def areas_in(out):
+    results = json.loads((out / "detections-unet-seed0.json").read_text())
     assert all(0 < entry["score"] < 1 for entry in results)
-    assert min(mask.area(entry["segmentation"]) for entry in results) >= HOW.min_size
+    return sorted(int(mask.area(entry["segmentation"])) for entry in results)
+
+
+def test_objects_have_a_score_and_a_least_size(sample, trained, evaluated, tmp_path):
+    areas = areas_in(evaluated[0])
+    least = areas[len(areas) // 2]
+    assert areas[0] < least
+    drain(evaluate_coco(trained, *sample, tmp_path, HOW.model_copy(update={"min_size": least})))
+    assert areas_in(tmp_path) == [area for area in areas if area >= least]
 
 
 def test_the_score_of_an_object_is_the_mean_probability_in_it():
