@@ -11,6 +11,7 @@ from PIL import Image
 from napari_utile.cli import main
 from napari_utile.errors import UserError
 from napari_utile.files.images import open_image, write_tiff
+from napari_utile.files.ome_zarr import create, create_labels
 from napari_utile.files.stacks import Stack
 from napari_utile.metrics import evaluate
 
@@ -153,6 +154,23 @@ def test_the_image_under_the_errors_is_not_replaced_by_the_report(run, files, tr
     paths = ("one.tif", "one.tif", "--image", "photo.png", "--out", "photo.png")
     status, _, err = run(*paths, "--overwrite")
     assert status == 2 and "photo.png is what is evaluated" in err
+
+
+def test_instances_of_ours_are_ranked_by_the_probabilities_beside_them(
+    run, files, truth, foreground
+):
+    like, name = open_image(files / "true.tif"), files / "ours.zarr"
+    chunks = (1, 24, 32)
+    inside = np.rint(255 * foreground).astype(np.uint8)
+    created = create(name, truth.shape, "uint8", chunks, like, kind="instances")
+    created[:] = inside
+    create_labels(name, "instances", truth.shape, "uint32", chunks, like)[:] = truth
+    read = json.loads(run("ours.zarr", "true.tif", "--thresholds", "--json")[1])
+    assert read["iou"] == 1
+    assert not any("ranked" in note for note in read["notes"])
+    assert len(read["thresholds"]) == 10
+    rows = evaluate(truth, truth, probabilities=inside).objects
+    assert set(np.round(rows.column("score"), 2)) == {0.8, 0.3}
 
 
 def test_images_whose_names_collide_keep_their_rows(run, files, truth):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from napari_utile.arrays.labels import instances
 from napari_utile.errors import UserError
 from napari_utile.metrics import evaluate, evaluation
 from napari_utile.metrics.class_scores import class_scores
@@ -124,6 +125,26 @@ def test_one_row_per_iou_threshold_pools_the_slices(prediction, truth):
     assert report.ious == iou_rows(side_by_side(tables))
     assert report.ious[0]["f1"] == report["f1_50"]
     assert len(report.ious) == 10
+
+
+def test_instances_with_what_they_were_made_of_score_as_that_does(foreground, truth):
+    rough = np.round(foreground, 2) + 0.004  # no tie with a threshold
+    made = instances(rough[np.newaxis], linking="none")
+    expected = evaluate(rough, truth, thresholds=True)
+    for given in (rough, rough[np.newaxis], np.stack([1 - rough, rough])):
+        report = evaluate(made, truth, thresholds=True, probabilities=given)
+        assert dict(report) == pytest.approx(dict(expected))
+        assert [row["v_rand"] for row in report.thresholds] == pytest.approx(
+            [row["v_rand"] for row in expected.thresholds]
+        )
+        assert not any("ranked" in note for note in report.notes)
+        scores = report.objects.column("score"), expected.objects.column("score")
+        np.testing.assert_allclose(*scores, rtol=1e-5)
+
+
+def test_probabilities_beside_instances_have_their_shape(foreground, truth):
+    with pytest.raises(UserError, match="differ in shape"):
+        evaluate(truth, truth, probabilities=foreground[:, 1:])
 
 
 # thresholds

@@ -6,6 +6,7 @@ from math import prod
 
 from napari_utile.errors import UserError
 from napari_utile.files.images import open_image, pairs, stem_of
+from napari_utile.files.ome_zarr import is_zarr, probabilities_beside
 from napari_utile.files.stacks import Stack, read_labels, read_prediction
 from napari_utile.metrics.evaluation import Pair, evaluation_of
 from napari_utile.metrics.report import Report
@@ -24,6 +25,14 @@ class Opened:
     name: str
     prediction: Stack
     truth: Stack
+
+    @property
+    def probabilities(self) -> Stack | None:
+        """Those that lie beside instances in a result of ours."""
+        path = self.prediction.path
+        if path is None or not is_zarr(path):
+            return None
+        return probabilities_beside(path)
 
 
 def opened(prediction: str, truth: str) -> list[Opened]:
@@ -85,6 +94,7 @@ def pair_of(image: Opened) -> Pair:
         lambda: (read_prediction(image.prediction), read_labels(image.truth)),
         prod(shape_of(image.truth)[:-2]),
         image.name,
+        lambda: None if image.probabilities is None else read_prediction(image.probabilities),
     )
 
 

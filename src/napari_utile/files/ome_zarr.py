@@ -22,7 +22,14 @@ from napari_utile.errors import UserError
 from napari_utile.files.pyramids import level_shapes, mean, most_frequent
 from napari_utile.files.runs import check_writable, to_disk
 from napari_utile.files.stacks import Stack
-from napari_utile.files.zarr_images import LABELS, MARKS, TYPES, image_in, labels_in
+from napari_utile.files.zarr_images import (
+    LABELS,
+    MARKS,
+    PROBABILITIES,
+    TYPES,
+    image_in,
+    labels_in,
+)
 
 VERSION = "0.5"
 COMPRESSION = ZstdCodec(level=1, checksum=True)
@@ -55,6 +62,15 @@ def open_zarr(path: Path, which: str | None = None) -> Stack:
         If there is no image, or there are several.
     """
     return image_in(zarr.open(path, mode="r"), path, which)
+
+
+def probabilities_beside(path: Path) -> Stack | None:
+    """Open what the instances in a result of ours were made of; None if it is none."""
+    node = zarr.open(path, mode="r")
+    kind = dict(node.attrs).get("utile", {}).get("kind")
+    if isinstance(node, zarr.Array) or kind != "instances":
+        return None
+    return image_in(node, path, PROBABILITIES)
 
 
 def create(

@@ -46,6 +46,7 @@ def evaluate(
     thresholds: bool = False,
     validation: str | None = None,
     pixel_um2: float | None = None,
+    probabilities: Any = None,
 ) -> Report:
     """Compare a prediction with the truth, pixel by pixel and object by object.
 
@@ -82,6 +83,10 @@ def evaluate(
         What is told of the best is then the score of all other slices.
     pixel_um2 : float, optional
         Area of a pixel, for the sizes of objects; else they are in pixels.
+    probabilities : array, shape of `truth` or (C, \\*truth.shape), optional
+        If the prediction holds instances: how likely the foreground is that they were made of.
+        They rank the objects for COCO's scores, and tell where borders are. Unsigned integers
+        are shares of their largest value.
 
     Returns
     -------
@@ -133,6 +138,7 @@ def evaluate(
         thresholds=thresholds,
         validation=validation,
         pixel_um2=pixel_um2,
+        probabilities=probabilities,
     )
     return exhausted(steps)
 
@@ -149,6 +155,7 @@ def evaluation(
     thresholds: bool = False,
     validation: str | None = None,
     pixel_um2: float | None = None,
+    probabilities: Any = None,
 ) -> Progress:
     """Compare as `evaluate` does, and say again and again how far it is.
 
@@ -170,7 +177,8 @@ def evaluation(
         thresholds=thresholds,
         validation=validation,
     )
-    pair = Pair(lambda: (prediction, truth), int(np.prod(np.shape(truth)[:-2])))
+    slices = int(np.prod(np.shape(truth)[:-2]))
+    pair = Pair(lambda: (prediction, truth), slices, probabilities=lambda: probabilities)
     return (yield from evaluation_of([pair], settings, pixel_um2))
 
 
@@ -186,11 +194,14 @@ class Pair:
         How many slices they have.
     name : str
         What its slices are called, if there are several images.
+    probabilities : callable
+        Gives those that instances were made of, or None; see `evaluate`.
     """
 
     read: Callable[[], tuple[Any, Any]]
     slices: int
     name: str = ""
+    probabilities: Callable[[], Any] = lambda: None
 
 
 def evaluation_of(
@@ -262,6 +273,7 @@ def _instances(
         settings.volumetric,
         settings.objects,
         name,
+        pair.probabilities(),
     )
 
 

@@ -108,6 +108,12 @@ def probabilities_in(prediction: NDArray[Any], shape: tuple[int, ...]) -> NDArra
     return prediction
 
 
+def foreground_in(probabilities: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
+    """Give the probabilities (C, *shape) beside labels; if of `shape`, of the foreground."""
+    same = probabilities.shape == shape
+    return probabilities_in(probabilities[np.newaxis] if same else probabilities, shape)
+
+
 def adds_up(probabilities: NDArray[Any]) -> bool:
     """Tell whether the channels of the first slice add up to 1, as those of classes do."""
     if len(probabilities) == 1:
@@ -148,8 +154,11 @@ def instances_of(
     volumetric: bool = False,
     objects: Method = "watershed",
     name: str = "",
+    probabilities: Any = None,
 ) -> Generator[None, None, Sides]:
     """Make instances of what was given: of probabilities, of masks.
+
+    If the prediction holds labels, `probabilities` may tell how likely its foreground is.
 
     Yields
     ------
@@ -173,6 +182,8 @@ def instances_of(
         for side, ids in (("prediction", labels), ("truth", truth))
         if is_mask(ids) and (side == "truth" or given is None)
     )
+    if given is None and probabilities is not None:
+        given = foreground_in(np.asarray(probabilities), truth.shape)
     labels = components(labels > 0, volumetric) if "prediction" in masks else labels
     truth = components(truth > 0, volumetric) if "truth" in masks else truth
     return Sides(labels, truth, ignored, given, name, masks)
