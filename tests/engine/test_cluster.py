@@ -3,10 +3,13 @@
 import builtins
 import os
 import signal
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from napari_utile.engine.cluster import shared_out
 from napari_utile.engine.jobs import How, predict_files
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, TileDone, Waiting
@@ -116,6 +119,39 @@ def test_a_run_without_workers_waits_and_can_be_stopped(files, tmp_path):
                 break
         assert event.message == "No worker is left; waiting for one."
         run.close()
+
+
+def test_an_answer_that_is_lost_with_its_worker_holds_nothing_up():
+    class Block:
+        """Done, then lost with the worker that knew the answer, then done again."""
+
+        said = iter([TimeoutError, TimeoutError, (["warned"], "", False)])
+
+        def done(self):
+            return True
+
+        def exception(self, timeout):
+            return None
+
+        def result(self, timeout):
+            said = next(self.said)
+            if said is TimeoutError:
+                raise TimeoutError
+            return said
+
+    class Scheduler:
+        def scheduler_info(self):
+            return {"workers": {}}
+
+        def submit(self, *_, **__):
+            return Block()
+
+        def cancel(self, futures):
+            pass
+
+    made = SimpleNamespace(result=Path("r"), plan={}, settings=SimpleNamespace(device="cpu"))
+    told = list(shared_out(Scheduler(), None, made, [7]))
+    assert told == [(7, ["warned"])]
 
 
 def test_a_scheduler_that_does_not_answer_is_named(files, tmp_path, monkeypatch):

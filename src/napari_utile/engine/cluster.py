@@ -35,6 +35,8 @@ QUEUE = 3
 """Blocks that wait at each worker, so that none waits for this process."""
 PATIENCE = 30
 """Seconds in which a scheduler must answer, and a first worker come."""
+GATHER = 2.0
+"""Seconds in which the answer of a block that is done must come from its worker."""
 SILENCE, PAUSE = 1.0, 0.01
 """Seconds without a block after which one may want to stop; and between two looks."""
 
@@ -140,9 +142,13 @@ def shared_out(
         heard = monotonic()
         while running:
             for future in [future for future in running if future.done()]:
+                try:
+                    killed: Exception | None = future.exception(GATHER)
+                    said = None if killed else future.result(GATHER)
+                except TimeoutError:  # a worker was lost with its answer; dask begins anew
+                    continue
                 number, heard = running.pop(future), monotonic()
-                killed: Exception | None = future.exception()
-                yield number, killed or outcome_of(*future.result())
+                yield number, killed if said is None else outcome_of(*said)
             hand_out()
             if monotonic() - heard > SILENCE:
                 heard = monotonic()
