@@ -19,16 +19,15 @@ import argparse
 import importlib
 import importlib.machinery
 import sys
-import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
-from statistics import median
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
+from weight_map import in_turn
 
 from napari_utile.metrics.matching import IOU_THRESHOLDS, iou_rows, seg
 from napari_utile.metrics.overlap import contingency
@@ -79,19 +78,6 @@ def verdict(counts: Any, expected: Counts) -> str:
         return ""
     differing = sum(a != b for a, b in zip(counts, expected, strict=True))
     return f"{differing} thresholds differ" if differing else "the same"
-
-
-def in_turn(
-    work: Callable[[], object], other: Callable[[], object], repeats: int
-) -> tuple[float, float]:
-    """Median seconds of two pieces of work, done in turn after one unmeasured round."""
-    times: tuple[list[float], list[float]] = [], []
-    for _ in range(repeats + 1):
-        for seconds, do in zip(times, (work, other), strict=True):
-            start = time.perf_counter()
-            do()
-            seconds.append(time.perf_counter() - start)
-    return median(times[0][1:]), median(times[1][1:])
 
 
 def pair(size: int, objects: int) -> tuple[Labels, Labels]:

@@ -9,15 +9,14 @@ image, done in turn with each of the others. No peer in Python has the warping e
 """
 
 import argparse
-import time
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.segmentation import watershed
+from weight_map import in_turn
 
 from napari_utile.arrays.labels import components
 from napari_utile.metrics.partitions import thin_borders
@@ -63,19 +62,6 @@ def main() -> None:
 
 def bound(form: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
     return lambda: form(*arguments)
-
-
-def in_turn(
-    work: Callable[[], object], other: Callable[[], object], repeats: int
-) -> tuple[float, float]:
-    """Median seconds of two pieces of work, done in turn after one unmeasured round."""
-    times: tuple[list[float], list[float]] = [], []
-    for _ in range(repeats + 1):
-        for seconds, do in zip(times, (work, other), strict=True):
-            start = time.perf_counter()
-            do()
-            seconds.append(time.perf_counter() - start)
-    return median(times[0][1:]), median(times[1][1:])
 
 
 def slice_of(size: int, cells: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -7,7 +7,7 @@ import pytest
 
 from napari_utile.arrays.labels import instances
 from napari_utile.errors import UserError
-from napari_utile.metrics import evaluate, evaluation
+from napari_utile.metrics import evaluate
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco_ap import coco_scores
 from napari_utile.metrics.evaluation import Pair, evaluation_of
@@ -49,6 +49,11 @@ def prediction(foreground):
     return evaluate(foreground, np.zeros(foreground.shape, int)).sides[0].prediction
 
 
+def steps_of(prediction, truth, **options):
+    pair = Pair(lambda: (prediction, truth), len(truth))
+    return evaluation_of([pair], EvaluateSettings(**options))
+
+
 def drained(steps):
     told = []
     while True:
@@ -60,7 +65,7 @@ def drained(steps):
 
 def test_it_says_how_far_it_is(prediction, truth, foreground):
     for given, thresholds in [(prediction, False), (foreground, False), (foreground, True)]:
-        told, report = drained(evaluation(given, truth, thresholds=thresholds))
+        told, report = drained(steps_of(given, truth, thresholds=thresholds))
         done, totals = zip(*told, strict=True)
         assert len(set(totals)) == 1
         assert list(done) == sorted(set(done))
@@ -69,7 +74,7 @@ def test_it_says_how_far_it_is(prediction, truth, foreground):
 
 
 def test_who_stops_asking_stops_it(foreground, truth):
-    steps = evaluation(foreground, truth)
+    steps = steps_of(foreground, truth)
     next(steps)
     steps.close()
     assert next(steps, None) is None

@@ -5,7 +5,6 @@ The folder is a BioImage.IO package. What only U-Tile needs stands in it under
 plain arguments, and its weights are tensors only.
 """
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.package import WEIGHTS, write_package
 from napari_utile.engine.weights import assign_weights, digest, read_weights, write_weights
 from napari_utile.errors import UserError
+from napari_utile.files.runs import to_disk
 from napari_utile.networks import NETWORKS
 from napari_utile.settings import TrainSettings
 
@@ -279,21 +279,11 @@ def _is_replaceable(folder: Path) -> bool:
 def _put_in_place(draft: Path, folder: Path) -> None:
     """Make a written folder durable and give it its name."""
     for path in (*draft.rglob("*"), draft):
-        _flush(path)
+        to_disk(path)
     previous = _previous(folder)
     if folder.exists():
         shutil.rmtree(previous, ignore_errors=True)
         folder.rename(previous)
     draft.rename(folder)
-    _flush(folder.parent)
+    to_disk(folder.parent)
     shutil.rmtree(previous, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":  # Windows cannot flush a folder
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

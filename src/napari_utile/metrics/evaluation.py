@@ -127,47 +127,6 @@ def evaluate(
     >>> report.notes[0]
     'No object in truth and prediction: counted as perfect agreement (slice 1).'
     """
-    steps = evaluation(
-        prediction,
-        truth,
-        ignore,
-        threshold,
-        volumetric,
-        objects,
-        labels=labels,
-        thresholds=thresholds,
-        validation=validation,
-        pixel_um2=pixel_um2,
-        probabilities=probabilities,
-    )
-    return exhausted(steps)
-
-
-def evaluation(
-    prediction: Any,
-    truth: Any,
-    ignore: int | None = None,
-    threshold: float = 0.5,
-    volumetric: bool = False,
-    objects: Method = "watershed",
-    *,
-    labels: Literal["instances", "classes"] = "instances",
-    thresholds: bool = False,
-    validation: str | None = None,
-    pixel_um2: float | None = None,
-    probabilities: Any = None,
-) -> Progress:
-    """Compare as `evaluate` does, and say again and again how far it is.
-
-    Yields
-    ------
-    tuple of (int, int)
-        Steps done, and steps in all.
-
-    Returns
-    -------
-    Report
-    """
     settings = EvaluateSettings(
         ignore=ignore,
         threshold=threshold,
@@ -179,7 +138,7 @@ def evaluation(
     )
     slices = int(np.prod(np.shape(truth)[:-2]))
     pair = Pair(lambda: (prediction, truth), slices, probabilities=lambda: probabilities)
-    return (yield from evaluation_of([pair], settings, pixel_um2))
+    return exhausted(evaluation_of([pair], settings, pixel_um2))
 
 
 @dataclass(frozen=True)
@@ -217,9 +176,14 @@ def evaluation_of(
     pixel_um2 : float, optional
         Area of a pixel.
 
-    Yields, Returns
-    ---------------
-    See `evaluation`.
+    Yields
+    ------
+    tuple of (int, int)
+        Steps done, and steps in all. Stop asking to stop.
+
+    Returns
+    -------
+    Report
     """
     if not pairs:
         raise ValueError("there is no image to evaluate")
