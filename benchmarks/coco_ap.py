@@ -29,7 +29,7 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from napari_utile.metrics.coco_ap import coco_scores
+from napari_utile.metrics.coco.ap import coco_scores
 from napari_utile.metrics.overlap import contingency
 
 Slice = tuple[Labels, Labels, NDArray[np.float64]]

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from napari_utile.arrays.warp import Layers, Placement, turned, warp
+from napari_utile.arrays.augmentation.warp import Layers, Placement, turned, warp
 
 SIGMA = 10.0
 Pair = tuple[NDArray[np.float32], NDArray[np.uint8]]

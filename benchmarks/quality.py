@@ -29,7 +29,7 @@ from typing import Literal
 import numpy as np
 
 import napari_utile as utile
-from napari_utile.files.images import open_image
+from napari_utile.io.images import open_image
 from napari_utile.settings import PredictSettings, TrainSettings
 
 PLAIN = {
@@ -129,8 +129,8 @@ def measured(folder: Path, run: dict) -> dict:
 
 def train(images: list, labels: list, settings: TrainSettings) -> tuple[utile.Model, int]:
     """Drain a run; give back its model, and how many steps it took."""
-    from napari_utile.engine.jobs import run_training
-    from napari_utile.files.images import as_stack
+    from napari_utile.engine.training.front import run_training
+    from napari_utile.io.images import as_stack
 
     truths = [as_stack(ids, name="labels") for ids in labels]
     stacks = [as_stack(image, shape=t.shape) for image, t in zip(images, truths, strict=True)]

@@ -23,11 +23,11 @@ import torch
 
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.tiling import mirrored, tile_around
-from napari_utile.engine.jobs import predict_files
-from napari_utile.engine.model import Model, load_model
-from napari_utile.engine.prediction import device_and_dtype, tile_size
-from napari_utile.engine.tiled import TiledNetwork
-from napari_utile.files.images import open_image
+from napari_utile.engine.models.model import Model, load_model
+from napari_utile.engine.prediction.front import predict_files
+from napari_utile.engine.prediction.in_memory import device_and_dtype, tile_size
+from napari_utile.engine.prediction.tiled import TiledNetwork
+from napari_utile.io.images import open_image
 from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
 

@@ -27,7 +27,7 @@ import numpy as np
 import zarr
 from scipy import ndimage
 
-from napari_utile.arrays.stitching import blocks_of, stitched
+from napari_utile.arrays.instances.regions import blocks_of, stitched
 
 Way = Callable[[Path, Path], int]
 

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.tiling import mirrored, tiles
-from napari_utile.engine.model import Model
-from napari_utile.engine.prediction import predict, probabilities
-from napari_utile.engine.tile_size import choose_tile
-from napari_utile.engine.tiled import ready
-from napari_utile.files.stacks import Stack
+from napari_utile.engine.models.model import Model
+from napari_utile.engine.prediction.in_memory import predict, probabilities
+from napari_utile.engine.prediction.tile_size import choose_tile
+from napari_utile.engine.prediction.tiled import ready
+from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
 

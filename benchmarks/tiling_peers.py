@@ -48,9 +48,9 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_utile.engine.model import Model
-from napari_utile.engine.tile_size import choose_tile
-from napari_utile.engine.tiled import Plane, TiledNetwork
+from napari_utile.engine.models.model import Model
+from napari_utile.engine.prediction.tile_size import choose_tile
+from napari_utile.engine.prediction.tiled import Plane, TiledNetwork
 from napari_utile.networks import UNet
 
 Image = NDArray[np.float32]

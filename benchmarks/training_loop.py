@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from napari_utile.engine.batches import Batch
-from napari_utile.engine.budget import Budget
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
-from napari_utile.engine.learner import Learner, make_optimizer
-from napari_utile.engine.preparation import TrainingData
-from napari_utile.engine.training import train
-from napari_utile.engine.training_run import build, make_sampler, ready, training_tile
+from napari_utile.engine.training.budget import Budget
+from napari_utile.engine.training.data.preparation import TrainingData
+from napari_utile.engine.training.data.tiles import Batch
+from napari_utile.engine.training.loop import train
+from napari_utile.engine.training.run import build, make_sampler, ready, training_tile
+from napari_utile.engine.training.step import Learner, make_optimizer
 from napari_utile.events import StepDone
-from napari_utile.files.stacks import Stack
-from napari_utile.files.synthesis import synthetic_stack
+from napari_utile.io.stack import Stack
+from napari_utile.samples.synthesis import synthetic_stack
 from napari_utile.settings import TrainSettings
 
 WARM_UP = 3

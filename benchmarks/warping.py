@@ -19,8 +19,8 @@ from skimage.segmentation import watershed
 from weight_map import in_turn
 
 from napari_utile.arrays.labels import components
+from napari_utile.evaluation.thresholds import exhausted, threshold_scores
 from napari_utile.metrics.partitions import thin_borders
-from napari_utile.metrics.threshold_scores import exhausted, threshold_scores
 from napari_utile.metrics.warping import warping_error
 
 Mask = NDArray[np.bool_]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, find_objects
 
-from napari_utile.arrays.distances import two_nearest
-from napari_utile.arrays.weight_maps import border_term, gap_widths, weight_map
+from napari_utile.arrays.weight_maps.two_nearest import two_nearest
+from napari_utile.arrays.weight_maps.weight_map import border_term, gap_widths, weight_map
 
 W0, SIGMA = 10.0, 5.0
 

@@ -23,7 +23,7 @@ import tifffile
 import torch
 
 from napari_utile.arrays.intensity import Normalization
-from napari_utile.engine.model import Model
+from napari_utile.engine.models.model import Model
 from napari_utile.networks import UNet
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from napari_utile.cli import main
-from napari_utile.files.coco_writing import write_coco
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.cli.main import main
+from napari_utile.coco.writing import write_coco
+from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 pair = {"nargs": 2, "metavar": ("ANNOTATIONS", "IMAGES")}

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import napari_utile as utile
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--out", type=Path, default=Path("comparison"), help="folder for it all")

@@ -19,11 +19,12 @@ import numpy as np
 import napari_utile as utile
 from napari_utile.arrays.labels import as_instances
 from napari_utile.arrays.splits import split
-from napari_utile.console import Display
-from napari_utile.engine.jobs import predict_files, train_files
+from napari_utile.cli.display import Display
+from napari_utile.engine.prediction.front import predict_files
+from napari_utile.engine.training.front import train_files
 from napari_utile.events import Event
-from napari_utile.files.images import open_image
-from napari_utile.files.samples import write_sample
+from napari_utile.io.images import open_image
+from napari_utile.samples.samples import write_sample
 
 NETWORKS = ("unet", "encoder-decoder")
 SCORES = ("iou", "f1_50", "panoptic_quality", "matching_ap50")

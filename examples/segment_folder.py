@@ -7,10 +7,10 @@ import numpy as np
 import tifffile
 
 import napari_utile as utile
-from napari_utile.engine.jobs import predict_files
+from napari_utile.engine.prediction.front import predict_files
 from napari_utile.events import TileDone, Warned
-from napari_utile.files.images import open_image
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.io.images import open_image
+from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=400, help="how long to train the model")

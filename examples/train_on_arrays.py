@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import napari_utile as utile
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=400, help="how long to train")

@@ -7,7 +7,7 @@ slices of the stack, which neither was trained on, and on a stack of other cells
 import argparse
 
 import napari_utile as utile
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=400, help="how long to train each network")

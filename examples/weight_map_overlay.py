@@ -7,7 +7,7 @@ over gaps of some `sigma` pixels, so that touching cells are told apart (sec. 3,
 import napari
 
 import napari_utile as utile
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.samples.samples import synthetic_stack
 
 image, labels = synthetic_stack((4, 256, 256))
 weights = utile.weight_map(labels, w0=10, sigma=5)

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from napari_utile import evaluate, load_model
-from napari_utile.files.images import open_image
-from napari_utile.files.samples import synthetic_stack
+from napari_utile.io.images import open_image
+from napari_utile.samples.samples import synthetic_stack
 from napari_utile.settings import TrainSettings
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"

@@ -8,7 +8,10 @@ import sys
 import pytest
 
 import napari_utile as utile
-from napari_utile import arrays, engine, errors, metrics, networks, settings
+from napari_utile import errors, evaluation, networks, settings
+from napari_utile.arrays.instances import decoding
+from napari_utile.arrays.weight_maps import weight_map
+from napari_utile.engine import comparison, models, prediction, training
 
 
 def test_every_public_name_is_there():
@@ -17,14 +20,14 @@ def test_every_public_name_is_there():
 
 
 def test_names_are_those_of_their_homes():
-    assert utile.weight_map is arrays.weight_maps.weight_map
-    assert utile.instances is arrays.labels.instances
-    assert utile.evaluate is metrics.evaluate
-    assert utile.train is engine.jobs.train
-    assert utile.predict is engine.jobs.predict
-    assert utile.compare is engine.comparison.compare
-    assert utile.Model is engine.model.Model
-    assert utile.load_model is engine.model.load_model
+    assert utile.weight_map is weight_map.weight_map
+    assert utile.instances is decoding.instances
+    assert utile.evaluate is evaluation.evaluate
+    assert utile.train is training.front.train
+    assert utile.predict is prediction.front.predict
+    assert utile.compare is comparison.front.compare
+    assert utile.Model is models.model.Model
+    assert utile.load_model is models.model.load_model
     assert utile.networks is networks
     assert utile.TrainSettings is settings.TrainSettings
     assert utile.UserError is errors.UserError

@@ -16,18 +16,18 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 __version__ = "0.1.0"
 
 _HOME = {
-    "weight_map": "arrays.weight_maps",
-    "instances": "arrays.labels",
-    "evaluate": "metrics",
+    "weight_map": "arrays.weight_maps.weight_map",
+    "instances": "arrays.instances.decoding",
+    "evaluate": "evaluation",
     "UserError": "errors",
     "EngineError": "errors",
     "TrainSettings": "settings",
     "PredictSettings": "settings",
-    "Model": "engine.model",
-    "load_model": "engine.model",
-    "train": "engine.jobs",
-    "predict": "engine.jobs",
-    "compare": "engine.comparison",
+    "Model": "engine.models.model",
+    "load_model": "engine.models.model",
+    "train": "engine.training.front",
+    "predict": "engine.prediction.front",
+    "compare": "engine.comparison.front",
     "networks": "networks",
 }
 

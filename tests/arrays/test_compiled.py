@@ -15,7 +15,7 @@ def test_a_function_that_cannot_be_kept_is_compiled_all_the_same():
 NOWHERE_TO_WRITE = """
 import numba.core.caching
 numba.core.caching.CacheImpl._locator_classes = []
-import napari_utile.arrays.warp
+import napari_utile.arrays.augmentation.warp
 from napari_utile import weight_map
 assert weight_map([[1, 0, 2, 2]]).shape == (1, 4)
 """

@@ -7,17 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
+from napari_utile.arrays.instances.decoding import classes, instances
 from napari_utile.arrays.labels import (
     IGNORE,
     as_instances,
     check_labels,
-    classes,
     components,
     consecutive,
-    instances,
-    training_target,
     with_gaps,
 )
+from napari_utile.arrays.targets import training_target
 from napari_utile.errors import UserError
 
 STACKS = array_shapes(min_dims=2, max_dims=4, max_side=6)

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from napari_utile import __version__
-from napari_utile.engine import diagnosis
-from napari_utile.engine.diagnosis import diagnose
+from napari_utile.engine import devices
+from napari_utile.engine.devices import diagnose
 
 
 @pytest.fixture
 def without_gpu(monkeypatch):
     why = ["The GPU is asleep.", "Wake it by: knock"]
-    monkeypatch.setattr(diagnosis, "reasons_without_gpu", lambda: why)
+    monkeypatch.setattr(devices, "reasons_without_gpu", lambda: why)
 
 
 def test_versions_and_device_are_said(without_gpu):
@@ -32,12 +32,12 @@ def test_why_there_is_no_gpu_is_said_with_the_remedy(without_gpu):
 
 
 def test_nothing_is_wrong_with_a_machine_whose_gpu_works(monkeypatch):
-    monkeypatch.setattr(diagnosis, "reasons_without_gpu", list)
+    monkeypatch.setattr(devices, "reasons_without_gpu", list)
     assert "why no GPU" not in diagnose()
 
 
 def test_a_package_that_is_missing_is_said_with_the_remedy(monkeypatch):
-    monkeypatch.setattr(diagnosis, "OPTIONAL", ("numba", "no-such-package"))
+    monkeypatch.setattr(devices, "OPTIONAL", ("numba", "no-such-package"))
     found = diagnose()
     assert found["numba"][0].isdigit()
     assert found["no-such-package"] == "not installed (pip install no-such-package)"

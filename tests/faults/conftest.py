@@ -1,6 +1,6 @@
 """The window's faults are shown in panels with a scripted engine."""
 
-from tests.window_fixtures import (  # noqa: F401
+from tests.fixtures.window import (  # noqa: F401
     cells,
     errors,
     home,

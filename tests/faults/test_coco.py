@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_utile.coco.annotations import read_coco
 from napari_utile.errors import UserError
-from napari_utile.files.coco import read_coco
 
 TRIANGLE = [[1, 1, 6, 1, 6, 5]]
 WHOLE = {

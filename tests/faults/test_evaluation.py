@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_utile.cli import main
+from napari_utile.cli.main import main
 from napari_utile.errors import UserError
-from napari_utile.metrics import evaluate
-from napari_utile.metrics.meanings import SCORES
+from napari_utile.evaluation import evaluate
+from napari_utile.evaluation.score_names import SCORES
 
 AGREEMENT = [
     "iou", "dice", "precision_50", "recall_50", "f1_50", "matching_ap50", "panoptic_quality",

@@ -13,10 +13,11 @@ import tifffile
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.files import ome_zarr, stacks
-from napari_utile.files.images import as_stack, open_image
-from napari_utile.files.runs import Run, check_output, check_writable, locked
-from napari_utile.files.stacks import Stack
+from napari_utile.folders.run import Run
+from napari_utile.io import memory, ome_zarr
+from napari_utile.io.disk import check_output, check_writable, locked
+from napari_utile.io.images import as_stack, open_image
+from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings
 
 
@@ -41,7 +42,7 @@ def test_fault_05_a_large_layer_is_read_tile_by_tile(tmp_path):
 
 
 def test_fault_05_over_the_budget_says_size_budget_and_the_route(monkeypatch):
-    monkeypatch.setattr(stacks, "memory_budget", lambda: 10**9)
+    monkeypatch.setattr(memory, "memory_budget", lambda: 10**9)
     huge = np.broadcast_to(np.uint8(0), (100, 10_000, 10_000))
     with pytest.raises(UserError, match=r"^em takes 10 GB .* 1 GB .* OME-Zarr .* path"):
         as_stack(huge, name="em").read()
@@ -152,7 +153,7 @@ def test_fault_12_a_finished_run_is_not_overwritten_unasked(tmp_path):
 
 HOLD = """
 import os, sys
-from napari_utile.files.runs import locked
+from napari_utile.folders.run import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

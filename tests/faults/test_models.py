@@ -8,11 +8,11 @@ import pytest
 import torch
 import yaml
 
-from napari_utile.engine.model import DESCRIPTION, WEIGHTS, Model, load_model
-from napari_utile.engine.prediction import logits, predict
-from napari_utile.engine.weights import digest
+from napari_utile.engine.models.model import DESCRIPTION, WEIGHTS, Model, load_model
+from napari_utile.engine.models.parameters import digest
+from napari_utile.engine.prediction.in_memory import logits, predict
 from napari_utile.errors import UserError
-from napari_utile.files.stacks import Stack
+from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
 
 

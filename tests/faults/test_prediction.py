@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from napari_utile.cli import main
-from napari_utile.engine import segmentation
-from napari_utile.engine.jobs import How, predict_files
-from napari_utile.engine.tiled import TiledNetwork
+from napari_utile.cli.main import main
+from napari_utile.engine.prediction import task
+from napari_utile.engine.prediction.front import predict_files
+from napari_utile.engine.prediction.image import How
+from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import ImageDone, TileDone, Warned
-from napari_utile.files import ome_zarr
-from napari_utile.files.images import open_image, write_tiff
+from napari_utile.io import ome_zarr
+from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings import PredictSettings
-from tests.blob_model import blob_model, blobs
+from tests.fixtures.blob_model import blob_model, blobs
 
 torch.set_num_threads(1)
 
@@ -87,7 +88,7 @@ def segment_and_tell(files, out, how, told):
 def processes():
     """One process imports everything, and those that are killed are copies of it."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["napari_utile.engine.jobs", __name__])
+    context.set_forkserver_preload(["napari_utile.engine.training.front", __name__])
     return context
 
 
@@ -234,14 +235,14 @@ def test_fault_22_a_tile_that_does_not_fit_becomes_smaller_with_the_same_result(
 def torn(monkeypatch):
     """Blocks that cannot be read, as often as they are tried."""
     numbers = set()
-    read = segmentation.Segmentation.read
+    read = task.Segmentation.read
 
     def torn_read(self, number):
         if number in numbers:
             raise OSError(errno.EIO, "the disk is broken there")
         return read(self, number)
 
-    monkeypatch.setattr(segmentation.Segmentation, "read", torn_read)
+    monkeypatch.setattr(task.Segmentation, "read", torn_read)
     return numbers
 
 
@@ -273,7 +274,7 @@ def test_fault_24_an_incomplete_result_ends_with_status_1(files, tmp_path, torn,
 
 
 def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path, monkeypatch):
-    read, failed = segmentation.Segmentation.read, []
+    read, failed = task.Segmentation.read, []
 
     def fails_once(self, number):
         if number == 7 and not failed:
@@ -281,7 +282,7 @@ def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path,
             raise OSError("a short trouble")
         return read(self, number)
 
-    monkeypatch.setattr(segmentation.Segmentation, "read", fails_once)
+    monkeypatch.setattr(task.Segmentation, "read", fails_once)
     events = drained(segment(files, tmp_path / "out.zarr"))
     assert failed and len(tiles(events)) == BLOCKS
     assert bits(tmp_path / "out.zarr") == bits(whole)
@@ -299,7 +300,7 @@ def test_fault_38_a_full_disk_keeps_what_is_there(
     files, whole, tmp_path, monkeypatch, capsys, name
 ):
     written = []
-    put = segmentation.Output.put
+    put = task.Output.put
 
     def full(self, block, probabilities):
         if len(written) == 11:
@@ -307,7 +308,7 @@ def test_fault_38_a_full_disk_keeps_what_is_there(
         written.append(block.number)
         put(self, block, probabilities)
 
-    monkeypatch.setattr(segmentation.Output, "put", full)
+    monkeypatch.setattr(task.Output, "put", full)
     with pytest.raises(UserError, match=rf"{name}: the disk is full \([\d,]+ bytes free\)"):
         drained(segment(files, tmp_path / name))
     monkeypatch.undo()
@@ -363,7 +364,7 @@ def test_fault_40_too_little_memory_makes_a_block_smaller_or_the_run_end(
 
 DEADLY = """
 import os, signal
-from napari_utile.engine.segmentation import Segmentation
+from napari_utile.engine.prediction.task import Segmentation
 
 def deadly(self, number, plane, compute=Segmentation.compute):
     if number == 41 and not os.path.exists({cured!r}):
@@ -379,7 +380,9 @@ def test_fault_40_a_block_that_kills_its_worker_is_never_counted_as_done(
     files, whole, tmp_path, monkeypatch
 ):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("napari_utile.engine.cluster.QUEUE", 1)  # so that it kills no others
+    monkeypatch.setattr(
+        "napari_utile.engine.prediction.cluster.QUEUE", 1
+    )  # so that it kills no others
     (tmp_path / "deadly.py").write_text(DEADLY.format(cured=str(tmp_path / "cured")))
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),

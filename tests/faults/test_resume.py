@@ -15,13 +15,13 @@ import pytest
 import torch
 
 import napari_utile as utile
-from napari_utile.cli import main
-from napari_utile.engine import training
-from napari_utile.engine.jobs import run_training, train_files
+from napari_utile.cli.main import main
+from napari_utile.engine.training import loop
+from napari_utile.engine.training.front import run_training, train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, RunDone, RunStarted, StepDone, Warned
-from napari_utile.files.images import as_stack, write_tiff
-from napari_utile.files.runs import Run
+from napari_utile.folders.run import Run
+from napari_utile.io.images import as_stack, write_tiff
 
 torch.set_num_threads(1)
 
@@ -132,7 +132,7 @@ def test_fault_15_kill_minus_9_at_any_moment_ends_bit_identical(files, tmp_path)
     drained(train_files(*files, reference, settings))
     # one process imports everything, and those that are killed are copies of it
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["napari_utile.engine.jobs", __name__])
+    processes.set_forkserver_preload(["napari_utile.engine.training.front", __name__])
     chance = random.Random(15)
     for kill in range(10):
         heard, told = processes.Pipe(duplex=False)
@@ -434,14 +434,14 @@ def test_fault_19_a_second_training_into_one_folder_is_refused(tmp_path):
 
 
 def test_fault_39_a_gpu_that_is_lost_leaves_a_run_that_goes_on(tmp_path, whole, monkeypatch):
-    out, validate, calls = tmp_path / "run", training.validate, count(1)
+    out, validate, calls = tmp_path / "run", loop.validate, count(1)
 
     def lost(*given):
         if next(calls) == 3:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure\nset ...")
         return validate(*given)
 
-    monkeypatch.setattr(training, "validate", lost)
+    monkeypatch.setattr(loop, "validate", lost)
     with pytest.raises(UserError) as told:
         drained(start(out))
     assert str(told.value) == (

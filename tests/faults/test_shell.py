@@ -15,12 +15,12 @@ import pytest
 import tifffile
 import torch
 
-from napari_utile.cli import main
-from napari_utile.engine.model import WEIGHTS, load_model
+from napari_utile.cli.main import main
+from napari_utile.engine.models.model import WEIGHTS, load_model
 from napari_utile.events import RunFailed, parse_event
-from napari_utile.files import stacks
-from napari_utile.files.images import open_image, write_tiff
-from napari_utile.files.runs import locked
+from napari_utile.io import memory
+from napari_utile.io.disk import locked
+from napari_utile.io.images import open_image, write_tiff
 
 torch.set_num_threads(1)
 
@@ -159,14 +159,14 @@ def test_fault_04_large_ids_do_not_wrap(trained, tmp_path, large):
 def test_fault_05_labels_over_the_budget_are_refused_before_they_are_read(
     refused, trained, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(stacks, "memory_budget", lambda: 1000)
+    monkeypatch.setattr(memory, "memory_budget", lambda: 1000)
     files = trained / "em.tif", trained / "ids.tif"
     line = refused("train", *files, "--out", tmp_path / "run", *FLAGS)
     assert "ids.tif takes 10.2 kB of memory and 1 kB may be used" in line
 
 
 def test_fault_05_a_prediction_needs_no_room_for_the_stack(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(stacks, "memory_budget", lambda: 1000)
+    monkeypatch.setattr(memory, "memory_budget", lambda: 1000)
     command = ["predict", str(trained / "run"), str(trained / "em.tif")]
     assert main([*command, "--out", str(tmp_path / "p.zarr"), "--tile", "16"]) == 0
 
@@ -313,7 +313,7 @@ def test_fault_12_a_folder_of_other_things_is_left_alone(refused, trained, tmp_p
 
 @pytest.mark.parametrize("name", ["run/run", "p.zarr", "p.tif"])
 def test_fault_12_another_process_is_named(refused, trained, tmp_path, name):
-    ready = "import sys; from napari_utile.files.runs import locked\n"
+    ready = "import sys; from napari_utile.folders.run import locked\n"
     ready += "with locked(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", ready, str(tmp_path / name)],
@@ -399,7 +399,7 @@ def test_fault_26_nothing_on_either_side_has_a_value_and_a_note(trained, tmp_pat
 def test_fault_35_any_exception_is_told_and_the_folder_is_free(
     trained, tmp_path, monkeypatch, capsys
 ):
-    from napari_utile.engine import training
+    from napari_utile.engine.training import loop
 
     def broken(*_):
         raise RuntimeError("wrapped C/C++ object has been deleted")
@@ -408,7 +408,7 @@ def test_fault_35_any_exception_is_told_and_the_folder_is_free(
     command = ["train", *files, "--out", str(tmp_path / "run"), *FLAGS, "--events"]
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdin", io.StringIO(""))
-        patched.setattr(training, "validate", broken)
+        patched.setattr(loop, "validate", broken)
         assert main(command) == 1
     last = parse_event(capsys.readouterr().out.splitlines()[-1])
     assert isinstance(last, RunFailed)
@@ -433,9 +433,9 @@ def test_fault_37_a_cancelled_training_is_a_model_and_a_new_one_works(
 def test_fault_37_a_cancelled_prediction_is_partial_and_a_new_one_works(
     trained, tmp_path, capsys, monkeypatch
 ):
-    from napari_utile import console
+    from napari_utile.cli import display
 
-    show, count = console.print_line, iter(range(100))
+    show, count = display.print_line, iter(range(100))
 
     def press_ctrl_c(event):
         show(event)
@@ -443,7 +443,7 @@ def test_fault_37_a_cancelled_prediction_is_partial_and_a_new_one_works(
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-    monkeypatch.setattr(console, "print_line", press_ctrl_c)
+    monkeypatch.setattr(display, "print_line", press_ctrl_c)
     out = tmp_path / "p.zarr"
     command = ["predict", str(trained / "run"), str(trained / "em.tif"), "--out", str(out)]
     assert main([*command, "--tile", "16", "--events"]) == 130

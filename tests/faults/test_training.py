@@ -12,13 +12,13 @@ import pytest
 import torch
 
 import napari_utile as utile
-from napari_utile.cli import main
-from napari_utile.engine import training
-from napari_utile.engine.batches import TileSampler
-from napari_utile.engine.jobs import run_training
+from napari_utile.cli.main import main
+from napari_utile.engine.training import loop
+from napari_utile.engine.training.data.tiles import TileSampler
+from napari_utile.engine.training.front import run_training
 from napari_utile.events import EpochDone, RunFailed, Warned, parse_event
-from napari_utile.files.images import as_stack, open_image, write_tiff
-from napari_utile.files.runs import Run
+from napari_utile.folders.run import Run
+from napari_utile.io.images import as_stack, open_image, write_tiff
 from napari_utile.networks import UNet
 
 torch.set_num_threads(1)
@@ -243,10 +243,10 @@ def test_fault_14_a_learning_rate_that_is_too_high_is_survived(cells, tmp_path):
 
 
 def test_fault_14_every_event_before_the_end_is_strict_json(cells, tmp_path, monkeypatch):
-    validate = training.validate
+    validate = loop.validate
     worst = {"loss": float("inf"), "scores": {"iou": float("nan")}}
-    monkeypatch.setattr(training, "isfinite", lambda loss: True)
-    monkeypatch.setattr(training, "validate", lambda *given: replace(validate(*given), **worst))
+    monkeypatch.setattr(loop, "isfinite", lambda loss: True)
+    monkeypatch.setattr(loop, "validate", lambda *given: replace(validate(*given), **worst))
     utile.train(*cells, SETTINGS, out=tmp_path / "run")
     for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)

@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 
 import napari_utile as utile
-from napari_utile.arrays.labels import as_instances, check_labels, training_target
-from napari_utile.arrays.weight_maps import target_weights, weight_map
-from napari_utile.engine.jobs import drain, run_training
-from napari_utile.engine.preparation import prepare
+from napari_utile.arrays.labels import as_instances, check_labels
+from napari_utile.arrays.targets import training_target
+from napari_utile.arrays.weight_maps.weight_map import target_weights, weight_map
+from napari_utile.engine.training.data.preparation import prepare
+from napari_utile.engine.training.front import drain, run_training
 from napari_utile.errors import UserError
-from napari_utile.files.images import as_stack, open_image
+from napari_utile.io.images import as_stack, open_image
 
 torch.set_num_threads(1)
 

@@ -11,12 +11,13 @@ import pytest
 import zarr
 
 from napari_utile.events import RunDone, RunStarted, TileDone, parse_event
-from napari_utile.files.images import open_image
-from napari_utile.files.job_folders import JobFolder
-from napari_utile.widgets import _controls, _pair
-from napari_utile.widgets.predict import SegmentPanel
-from napari_utile.widgets.train import TrainPanel
-from napari_utile.widgets.weights import WeightMapPanel
+from napari_utile.folders.job import JobFolder
+from napari_utile.io.images import open_image
+from napari_utile.widgets.kit import run_controls
+from napari_utile.widgets.layers import pair
+from napari_utile.widgets.segment.panel import SegmentPanel
+from napari_utile.widgets.train.panel import TrainPanel
+from napari_utile.widgets.weight_map.panel import WeightMapPanel
 
 STARTED = RunStarted(job="train", out="OUT", total=2)
 DONE = RunDone(out="OUT", seconds=1)
@@ -147,9 +148,9 @@ def test_fault_05_lazy_layers_are_never_read_whole(
 
 
 def test_fault_05_too_large_for_memory_says_so(open_panel, viewer, press, errors, monkeypatch):
-    from napari_utile.files import stacks
+    from napari_utile.io import memory
 
-    monkeypatch.setattr(stacks, "memory_budget", lambda: 10_000)
+    monkeypatch.setattr(memory, "memory_budget", lambda: 10_000)
     panel = open_panel(WeightMapPanel, viewer)
     press(panel.button)
     assert "'cells' takes 209 kB of memory and 10 kB may be used" in errors[0]
@@ -229,7 +230,7 @@ def test_fault_34_the_process_of_the_window_ends_too(tmp_path):
 import sys
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-from napari_utile.widgets._job import Job
+from napari_utile.widgets.process.process import Job
 app = QApplication([])
 job = Job([sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)"])
 job.start()
@@ -254,7 +255,7 @@ def test_fault_35_an_exception_while_preparing_is_one_notification(
         raise error("deep inside")
         yield
 
-    monkeypatch.setattr(_pair, "written", broken)
+    monkeypatch.setattr(pair, "written", broken)
     press(train.controls.button)
     qtbot.waitUntil(idle(train))
     assert errors == [f"{error.__name__}: deep inside"]
@@ -337,7 +338,7 @@ def test_fault_37_a_run_is_cancelled_while_the_layers_are_still_read(
 
     arguments = script(STARTED, DONE)
     with monkeypatch.context() as patched:
-        patched.setattr(_pair, "written", slow)
+        patched.setattr(pair, "written", slow)
         press(train.controls.button)
         qtbot.wait(200)
         press(train.controls.button)
@@ -355,7 +356,7 @@ def test_a_bundle_without_python_is_said(train, press, qtbot, errors, monkeypatc
     def bundle(_):
         raise UserError("no Python here")
 
-    monkeypatch.setattr(_controls, "engine_command", bundle)
+    monkeypatch.setattr(run_controls, "engine_command", bundle)
     press(train.controls.button)
     qtbot.waitUntil(idle(train))
     assert errors == ["no Python here"]

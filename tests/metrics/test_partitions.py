@@ -11,7 +11,7 @@ from skimage.metrics import variation_of_information
 from skimage.segmentation import watershed
 
 from napari_utile.arrays.labels import components
-from napari_utile.metrics import evaluate
+from napari_utile.evaluation import evaluate
 from napari_utile.metrics.overlap import contingency
 from napari_utile.metrics.partitions import (
     adapted_rand_error,

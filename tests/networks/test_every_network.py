@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from napari_utile.engine.model import Model, load_model
-from napari_utile.engine.prediction import logits
+from napari_utile.engine.models.model import Model, load_model
+from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
 
 torch.set_num_threads(1)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from napari_utile.engine.prediction import logits
+from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.networks import SlidingWindow
 
 

@@ -1,6 +1,6 @@
 """Panels in a real window, with an engine that plays a script."""
 
-from tests.window_fixtures import (  # noqa: F401
+from tests.fixtures.window import (  # noqa: F401
     cells,
     errors,
     home,

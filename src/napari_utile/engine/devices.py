@@ -3,12 +3,16 @@
 import os
 import platform
 import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
 import torch
 
+from napari_utile import __version__
 from napari_utile.errors import UserError
+from napari_utile.io.memory import size
 
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 
@@ -143,3 +147,33 @@ def _left_in_control_group() -> int:
     except (OSError, ValueError):
         return 2**63
     return 2**63 if limit == "max" else max(int(limit) - used, 0)
+
+
+OPTIONAL = ("napari", "PyQt6", "pyqtgraph", "numba", "zarr", "tifffile")
+"""Packages whose version explains most of what goes wrong."""
+
+
+def diagnose() -> dict[str, str]:
+    """Give each finding in words, by its name; "why no GPU" only if none can be used."""
+    device = choose_device("auto")
+    findings = {
+        "U-Tile": __version__,
+        "Python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.platform()}, {os.cpu_count()} cores, "
+        f"{size(psutil.virtual_memory().total)} of memory",
+        "torch": f"{torch.__version__}, built for "
+        + (f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"),
+        "device": describe(device, autocast_dtype(device, "auto", training=True)),
+        "free memory": size(free_memory(device)),
+    }
+    findings |= {name: _version(name) for name in OPTIONAL}
+    if reasons := reasons_without_gpu():
+        findings["why no GPU"] = " ".join(reasons)
+    return findings
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return f"not installed (pip install {package})"

@@ -1,0 +1,1 @@
+"""Augmentation: random deformations of training tiles, and where tiles are drawn."""

@@ -1,0 +1,1 @@
+"""Instances from probabilities: in a slice, by blocks, and through a stack."""

@@ -1,0 +1,147 @@
+"""Instances and classes from the probabilities of a network."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.instances.fragments import (
+    ObjectRule,
+    PlaneObjects,
+    assembled,
+    fragments,
+)
+from napari_utile.arrays.instances.linking import Numbering, overlaps
+
+
+def instances(
+    probabilities: NDArray[Any],
+    threshold: float = 0.5,
+    min_size: int = 0,
+    volumetric: bool = False,
+    method: Literal["watershed", "components"] = "watershed",
+    fill_holes: int = 0,
+    linking: Literal["overlap", "touch", "none"] = "overlap",
+    link_iou: float = 0.25,
+) -> NDArray[np.int32]:
+    """Number the objects that are likely foreground.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        Of each class, background first; or of the foreground, if C is 1. Integers count as
+        shares of their largest value: 255 in uint8 is 1. All else is rounded to that, see
+        `foreground`.
+    threshold : float, default 0.5
+        A pixel is foreground if its foreground probability is higher.
+    min_size : int, default 0
+        Smaller objects are dropped: in pixels of each slice, or if `linking` is "touch", in
+        voxels of the whole object.
+    volumetric : bool, default False
+        Find the connected components of each volume (..., Z, Y, X): the method "components",
+        and the linking "touch", whatever else is said.
+    method : {"watershed", "components"}, default "watershed"
+        Take apart what only a leak joins, see `arrays.separation`; or number the connected
+        components as they are. Each slice is on its own.
+    fill_holes : int, default 0
+        Background of up to this many pixels of a slice becomes part of the object around it.
+    linking : {"overlap", "touch", "none"}, default "overlap"
+        How objects of neighbouring slices Z become one, see `arrays.linking.Numbering`: the
+        two that overlap most, all that touch, or never.
+    link_iou : float, default 0.25
+        Least IoU of two objects that become one by "overlap".
+
+    Returns
+    -------
+    ndarray of int32, shape (..., Y, X)
+        Instances 1, 2, ...; 0 is background.
+
+    Notes
+    -----
+    A prediction of any size gives the same objects block by block, see `arrays.objects`; here
+    each slice is one block.
+
+    Examples
+    --------
+    >>> instances(np.array([[[0.9, 0.9, 0.2, 0.8]]]))
+    array([[1, 1, 0, 2]], dtype=int32)
+    """
+    _refuse_no_classes(probabilities)
+    if volumetric:
+        method, linking = "components", "touch"
+    rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou)
+    numbering = Numbering(rule)
+    found = np.zeros(probabilities.shape[1:], np.int32)
+    planes = np.zeros((0, 0), np.uint32)
+    for index in np.ndindex(found.shape[:-2]):
+        below, (here, objects) = planes, _plane(foreground(probabilities[:, *index]), rule)
+        planes = here
+        is_next = bool(index) and index[-1] > 0 and linking != "none"
+        ids = numbering.plane(objects, overlaps(below, here) if is_next else None)
+        found[index] = ids[here]
+    final = numbering.final()
+    return found if final is None else final.astype(np.int32)[found]
+
+
+def _plane(
+    foreground: NDArray[np.uint8], rule: ObjectRule
+) -> tuple[NDArray[np.uint32], PlaneObjects]:
+    """Find the objects of a plane in one block."""
+    height, width = foreground.shape
+    whole = fragments(foreground, np.s_[0:height, 0:width], (0, 0), (height, width), rule)
+    objects = assembled([whole.tables], (1, 1), rule)
+    return objects.maps[0][whole.labels], objects
+
+
+def foreground(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
+    """Round the foreground probabilities (C, ..., Y, X) to uint8 (..., Y, X); 255 is 1.
+
+    Half-way is rounded down, so a probability of 0.5 is not above the threshold 0.5.
+
+    Examples
+    --------
+    >>> foreground(np.array([[[0.0, 0.5, 0.501, 1.0]]]))
+    array([[  0, 127, 128, 255]], dtype=uint8)
+    """
+    first, certain = probabilities[0], _certain(probabilities)
+    if probabilities.dtype == np.uint8:
+        return first if len(probabilities) == 1 else 255 - first
+    share = first / np.float32(certain)
+    share = share if len(probabilities) == 1 else 1 - share
+    return np.ceil(share * np.float32(255) - np.float32(0.5)).astype(np.uint8)
+
+
+def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.unsignedinteger]:
+    """Name the most probable class of each pixel, the first one of equals.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        Of each class, or of the foreground if C is 1: then class 1 is where it is higher than
+        `threshold`, as in `instances`.
+
+    Returns
+    -------
+    ndarray of uint8 (uint16 for more than 256 classes), shape (..., Y, X)
+    """
+    if len(probabilities) == 1:
+        return _foreground(probabilities, threshold).astype(np.uint8)
+    dtype = np.uint8 if len(probabilities) <= 256 else np.uint16
+    return probabilities.argmax(axis=0).astype(dtype)
+
+
+def _foreground(probabilities: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+    _refuse_no_classes(probabilities)
+    if len(probabilities) == 1:
+        return probabilities[0] > threshold * _certain(probabilities)
+    return probabilities[0] < (1 - threshold) * _certain(probabilities)
+
+
+def _refuse_no_classes(probabilities: NDArray[Any]) -> None:
+    if probabilities.ndim < 3:
+        raise ValueError(f"probabilities must be (C, ..., Y, X), got {probabilities.shape}")
+
+
+def _certain(probabilities: NDArray[Any]) -> float:
+    """Give the value that stands for a probability of 1."""
+    return np.iinfo(probabilities.dtype).max if probabilities.dtype.kind in "iu" else 1.0

@@ -1,0 +1,416 @@
+"""Objects of one plane, found block by block, the same as if it had been one block.
+
+A block is divided into fragments: what nothing outside the block can take apart any more. A
+few numbers about each, and the pixels along the edge of the block, say which of them are one
+object. So a plane of any size needs the pixels of one block, and the tables of all.
+
+    probabilities --fragments()--> labels of the block, tables --assembled()--> their objects
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.instances import watershed
+from napari_utile.arrays.instances.regions import NEVER, first_places, regions, united
+from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, LEFT, RIGHT, STEPS, UP
+
+__all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assembled", "fragments"]
+
+Slices = tuple[slice, slice]
+Table = Mapping[str, NDArray[Any]]
+NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
+"""All pixels that have one below, and these; all that have one to the right, and these."""
+
+
+@dataclass(frozen=True)
+class ObjectRule:
+    """What an object is.
+
+    Attributes
+    ----------
+    threshold : float
+        A pixel is foreground if its probability is higher.
+    min_size : int
+        Smaller objects are dropped: in pixels of the plane, or if `linking` is "touch", in
+        voxels of the whole object.
+    fill_holes : int
+        Background of up to this many pixels becomes part of the object around it, if there is
+        only one and it does not touch the border of the plane.
+    method : {"watershed", "components"}
+        Take apart what only a leak joins, see `arrays.separation`; or take the connected
+        components as they are.
+    linking : {"overlap", "touch", "none"}
+        How objects of neighbouring planes become one, see `arrays.linking`.
+    link_iou : float
+        Least IoU of two objects that become one by "overlap".
+    """
+
+    threshold: float = 0.5
+    min_size: int = 0
+    fill_holes: int = 0
+    method: Literal["watershed", "components"] = "watershed"
+    linking: Literal["overlap", "touch", "none"] = "overlap"
+    link_iou: float = 0.25
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """A block in fragments.
+
+    Attributes
+    ----------
+    labels : ndarray of uint32, shape (Y, X)
+        Fragments 1, 2, ... of the block, and holes numbered after them; 0 is background.
+    tables : dict of ndarray
+        What `assembled` needs to know; some numbers for each fragment and pixel of the edge.
+    """
+
+    labels: NDArray[np.uint32]
+    tables: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class PlaneObjects:
+    """The objects 1, 2, ... of a plane, in raster order of their first pixels.
+
+    Attributes
+    ----------
+    maps : tuple of ndarray of uint32
+        For each block the object of each of its labels, 0 for background: the objects of
+        block b are ``maps[b][labels]``.
+    count : int
+        Number of objects.
+    sizes : ndarray of int64, shape (count + 1,)
+        Of the objects, in pixels; 0 for background.
+    """
+
+    maps: tuple[NDArray[np.uint32], ...]
+    count: int
+    sizes: NDArray[np.int64]
+
+
+def foreground_mask(foreground: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
+    """Tell which pixels are foreground: higher than `threshold`, where 255 is 1."""
+    return foreground > int(threshold * 255)
+
+
+def fragments(
+    foreground: NDArray[np.uint8],
+    inner: Slices,
+    origin: tuple[int, int],
+    shape: tuple[int, int],
+    rule: ObjectRule,
+) -> Fragments:
+    """Divide a block into fragments.
+
+    Parameters
+    ----------
+    foreground : ndarray of uint8, shape (y, x)
+        Probabilities of the block and of at least `HALO` pixels around it (fewer only at the
+        borders of the plane); 255 is 1. The method "components" needs none of those.
+    inner : tuple of slice
+        Where the block lies in `foreground`.
+    origin : tuple of int
+        (Y, X) of the block in the plane.
+    shape : tuple of int
+        (Y, X) of the plane.
+    rule : ObjectRule
+
+    Raises
+    ------
+    ValueError
+        If there are too few pixels around the block.
+    """
+    mask = foreground_mask(foreground, rule.threshold)
+    block, inside = foreground[inner], mask[inner]
+    if rule.method == "watershed":
+        _refuse_narrow_halo(foreground.shape, inner, origin, shape)
+        depths = watershed.depth(mask)
+        towards = watershed.directions(depths, mask, foreground)[inner]
+        depths = depths[inner]
+        parts, tops, leave = watershed.trees(towards)
+        found = _ways_out(tops, leave, block.shape, origin, shape)
+        heights = np.where(leave == HERE, depths.ravel()[tops], 0)
+        found |= {"heights": heights, "edge_depths": edge(depths)}
+        found["pairs"], found["measures"] = watershed.borders(parts, depths, inside, block)
+    else:
+        parts, firsts = regions(inside)
+        found = {"names": firsts}
+    count = len(found["names"])
+    labels = np.where(inside, parts, np.uint32(0))
+    holes, of_holes = _holes(labels, origin, shape, rule.fill_holes)
+    edges = {"shape": np.array(block.shape), "edge_foreground": edge(block)}
+    edges |= {"edge_parts": edge(parts), "edge_holes": edge(holes)}
+    tables = {**found, **_extents(labels, count, origin, shape), **of_holes, **edges}
+    return Fragments(np.where(holes > 0, holes + np.uint32(count), labels), tables)
+
+
+def _refuse_narrow_halo(
+    given: tuple[int, ...], inner: Slices, origin: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    for size, part, start, whole in zip(given, inner, origin, shape, strict=True):
+        stop = start + part.stop - part.start
+        if part.start < min(HALO, start) or size - part.stop < min(HALO, whole - stop):
+            raise ValueError(
+                f"A block needs {HALO} pixels around it; {inner} of {given} has fewer."
+            )
+
+
+def _ways_out(
+    tops: NDArray[np.int64],
+    leave: NDArray[np.int64],
+    block: tuple[int, ...],
+    origin: tuple[int, int],
+    shape: tuple[int, int],
+) -> dict[str, NDArray[Any]]:
+    """Name the parts by the raster index of their top, or `NEVER` if they leave by an exit.
+
+    An exit is (part, side, position along the side).
+    """
+    y, x = np.divmod(tops, block[1])
+    stays = leave == HERE
+    names = np.where(stays, (origin[0] + y) * shape[1] + origin[1] + x, NEVER)
+    along = np.where((leave == UP) | (leave == DOWN), x, y)
+    exits = np.stack([1 + np.arange(len(tops)), leave, along], axis=1)
+    return {"names": names, "exits": exits[~stays]}
+
+
+def _extents(
+    labels: NDArray[np.uint32], count: int, origin: tuple[int, int], shape: tuple[int, int]
+) -> dict[str, NDArray[np.int64]]:
+    """Count the pixels of each fragment, and find the first of them in the plane."""
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    y, x = np.divmod(first_places(labels, count)[1:], labels.shape[1])
+    firsts = np.where(sizes > 0, (origin[0] + y) * shape[1] + origin[1] + x, NEVER)
+    return {"sizes": sizes, "firsts": firsts}
+
+
+def _holes(
+    labels: NDArray[np.uint32], origin: tuple[int, int], shape: tuple[int, int], most: int
+) -> tuple[NDArray[np.uint32], dict[str, NDArray[Any]]]:
+    """Number the connected background, and measure what may be a hole of `most` pixels.
+
+    Returns
+    -------
+    holes : ndarray of uint32, shape (Y, X)
+        1, 2, ...; 0 in fragments, and everywhere if holes are not asked for.
+    tables : dict of ndarray
+        Their sizes, whether they are too large or touch the border of the plane, and the
+        fragments beside those that are neither: (hole, fragment).
+    """
+    if not most:
+        nothing = np.empty(0, np.int64)
+        tables = {"hole_sizes": nothing, "hole_open": nothing.astype(bool)}
+        return np.zeros_like(labels), {**tables, "beside_hole": nothing, "beside_part": nothing}
+    holes, _ = regions(labels == 0)
+    sizes = np.bincount(holes.ravel())
+    is_open = sizes > most
+    for axis in (0, 1):
+        line = np.moveaxis(holes, axis, 0)
+        if origin[axis] == 0:
+            is_open[line[0]] = True
+        if origin[axis] + len(line) == shape[axis]:
+            is_open[line[-1]] = True
+    is_open[0] = True
+    sides = []
+    for here, there in NEIGHBOURS:
+        for hole, fragment in (holes[here], labels[there]), (holes[there], labels[here]):
+            beside = ~is_open[hole] & (fragment > 0)
+            sides.append(np.stack([hole[beside], fragment[beside]], axis=1))
+    hole, part = np.unique(np.concatenate(sides).astype(np.int64), axis=0).T
+    tables = {"hole_sizes": sizes[1:], "hole_open": is_open[1:]}
+    return holes, {**tables, "beside_hole": hole, "beside_part": part}
+
+
+def edge(block: NDArray[Any]) -> NDArray[Any]:
+    """Copy the pixels along the sides `UP`, `LEFT`, `RIGHT`, `DOWN` of a block."""
+    return np.concatenate([block[0], block[:, 0], block[:, -1], block[-1]])
+
+
+def side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArray[Any]:
+    """Take one side of what `edge` copied of a block of `shape`."""
+    height, width = shape
+    ends = np.cumsum([0, width, height, height, width])
+    return line[ends[side] : ends[side + 1]]
+
+
+def assembled(tables: Sequence[Table], grid: tuple[int, int], rule: ObjectRule) -> PlaneObjects:
+    """Put the objects of a plane together from the fragments of its blocks.
+
+    Parameters
+    ----------
+    tables : sequence of dict of ndarray
+        `Fragments.tables` of all blocks of the plane, in raster order.
+    grid : tuple of int
+        Rows and columns of blocks.
+    rule : ObjectRule
+        The same as for the fragments.
+
+    Notes
+    -----
+    However the plane is divided, its tables add up to the same parts and the same borders, in
+    whole numbers, and they come in raster order. So the objects are the same, too.
+    """
+    plane = _Plane(tables, grid)
+    group = _agglomerated(plane, rule) if rule.method == "watershed" else _touching(plane)
+    owner = _owners(plane, group, rule.fill_holes)
+
+    count = len(group)
+    sizes = np.bincount(group[1:], plane.column("sizes"), count)
+    sizes = sizes + np.bincount(owner[1:], plane.column("hole_sizes"), count)
+    firsts = np.full(count, NEVER)
+    np.minimum.at(firsts, group[1:], plane.column("firsts"))
+    least = 1 if rule.linking == "touch" else max(1, rule.min_size)
+    kept = 1 + np.flatnonzero(sizes[1:] >= least)
+    kept = kept[np.argsort(firsts[kept])]
+    number = np.zeros(count, np.uint32)
+    number[kept] = np.arange(1, len(kept) + 1)
+    maps = tuple(
+        np.concatenate([number[:1], number[group[part]], number[owner[hole]]])
+        for part, hole in zip(plane.parts, plane.holes, strict=True)
+    )
+    return PlaneObjects(maps, len(kept), np.append(0, sizes[kept]).astype(np.int64))
+
+
+class _Plane:
+    """The tables of all blocks as one. What each numbers 1, 2, ... is numbered on; 0 is none.
+
+    Attributes
+    ----------
+    parts, holes : list of slice
+        The numbers that a block has for its own.
+    """
+
+    def __init__(self, tables: Sequence[Table], grid: tuple[int, int]):
+        self.tables, self.grid = tables, grid
+        self.parts, self.holes = _own(tables, "sizes"), _own(tables, "hole_sizes")
+
+    def column(self, name: str, own: Sequence[slice] | None = None) -> NDArray[Any]:
+        """Append a table of all blocks, of numbers if their `own` are given."""
+        columns = [table[name] for table in self.tables]
+        if own is not None:
+            columns = [_numbered(*both) for both in zip(columns, own, strict=True)]
+        return np.concatenate(columns)
+
+    def faces(self, name: str, own: Sequence[slice] | None = None) -> tuple[NDArray[Any], ...]:
+        """Append the pixels on this side of all faces between blocks, and those beyond."""
+        here, beyond = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for block in range(len(self.tables)):
+            for side in (RIGHT, DOWN):
+                if (other := self.neighbour(block, side)) is not None:
+                    here.append(self.side(block, side, name, own))
+                    beyond.append(self.side(other, 3 - side, name, own))
+        return np.concatenate(here), np.concatenate(beyond)
+
+    def neighbour(self, block: int, side: int) -> int | None:
+        """Find the block beyond a side; None at the border of the plane."""
+        rows, columns = self.grid
+        row, column = np.add(divmod(block, columns), STEPS[side])
+        is_there = 0 <= row < rows and 0 <= column < columns
+        return int(row * columns + column) if is_there else None
+
+    def side(
+        self, block: int, side: int, name: str, own: Sequence[slice] | None = None
+    ) -> NDArray[Any]:
+        """Take the pixels along one side of a block."""
+        table = self.tables[block]
+        line = side_of(table[name], table["shape"], side)
+        return _numbered(line, own[block]) if own is not None else line
+
+
+def _own(tables: Sequence[Table], name: str) -> list[slice]:
+    stops = 1 + np.cumsum([len(table[name]) for table in tables])
+    return [slice(a, b) for a, b in zip([1, *stops.tolist()], stops.tolist(), strict=False)]
+
+
+def _numbered(numbers: NDArray[np.integer], own: slice) -> NDArray[np.int64]:
+    return np.where(numbers > 0, numbers.astype(np.int64) + own.start - 1, 0)
+
+
+def _touching(plane: _Plane) -> NDArray[np.int64]:
+    """Unite the fragments that touch across a face."""
+    pairs = np.stack(plane.faces("edge_parts", plane.parts), axis=1)
+    return united(plane.parts[-1].stop, pairs[pairs.all(axis=1)])
+
+
+def _agglomerated(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
+    """Unite the fragments that lead to one top, and the parts whose border is none."""
+    tree = united(plane.parts[-1].stop, _crossings(plane))
+    names = np.full(len(tree), NEVER)
+    np.minimum.at(names, tree[1:], plane.column("names"))
+    tops = np.flatnonzero(tree == np.arange(len(tree)))[1:]
+    tops = tops[np.argsort(names[tops])]
+    rank = np.zeros(len(tree), np.int64)
+    rank[tops] = np.arange(len(tops))
+    part = rank[tree[1:]]
+
+    ends, measures = _all_borders(plane, rule.threshold)
+    heights = np.zeros(len(tops), np.int64)
+    np.maximum.at(heights, part, plane.column("heights"))
+    part = watershed.hills(*_of_parts(part[ends - 1], measures), heights)[part]
+    sizes = np.bincount(part, plane.column("sizes"), len(tops)).astype(np.int64)
+    borders = _of_parts(part[ends - 1], measures)
+    sure = watershed.surely_one(rule.threshold)
+    part = watershed.agglomerated(*borders, sizes, sure)[part]
+    return np.append(0, tops[part])
+
+
+def _of_parts(
+    ends: NDArray[np.int64], measures: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Put together the borders of what is one part, and leave out those within it."""
+    apart = ends[:, 0] != ends[:, 1]
+    return watershed.summed(ends[apart], measures[apart])
+
+
+def _crossings(plane: _Plane) -> NDArray[np.int64]:
+    """Pair each fragment that leaves its block with the one that it goes on in."""
+    pairs = [np.empty((0, 2), np.int64)]
+    for block, table in enumerate(plane.tables):
+        for side in (UP, LEFT, RIGHT, DOWN):
+            part, _, along = table["exits"][table["exits"][:, 1] == side].T
+            if len(part) and (other := plane.neighbour(block, side)) is not None:
+                beyond = plane.side(other, 3 - side, "edge_parts", plane.parts)[along]
+                pairs.append(np.stack([_numbered(part, plane.parts[block]), beyond], axis=1))
+    return np.concatenate(pairs)
+
+
+def _all_borders(
+    plane: _Plane, threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Collect the borders of fragments, within blocks and across their faces."""
+    across = np.stack(plane.faces("edge_parts", plane.parts), axis=1)
+    meet = across.all(axis=1)
+    depths = (side[meet] for side in plane.faces("edge_depths"))
+    shares = [side[meet] for side in plane.faces("edge_foreground")]
+    masks = (foreground_mask(side, threshold) for side in shares)
+    ends = [plane.column("pairs", plane.parts), across[meet]]
+    measures = [plane.column("measures"), watershed.measured(*depths, *masks, *shares)]
+    return np.concatenate(ends), np.concatenate(measures)
+
+
+def _owners(plane: _Plane, group: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Say which group each piece of background becomes a part of; 0 for none."""
+    count = plane.holes[-1].stop
+    holes = plane.faces("edge_holes", plane.holes)
+    parts = plane.faces("edge_parts", plane.parts)
+    hole = united(count, np.stack(holes, axis=1)[(holes[0] > 0) & (holes[1] > 0)])
+    sizes = np.bincount(hole[1:], plane.column("hole_sizes"), count)
+    is_open = np.bincount(hole[1:], plane.column("hole_open"), count) > 0
+
+    beside = [plane.column("beside_hole", plane.holes)]
+    around = [plane.column("beside_part", plane.parts)]
+    for here, there in (0, 1), (1, 0):
+        at_face = (holes[here] > 0) & (holes[there] == 0)
+        beside.append(holes[here][at_face])
+        around.append(parts[there][at_face])
+    pieces, groups = hole[np.concatenate(beside)], group[np.concatenate(around)]
+    lowest, highest = np.full(count, NEVER), np.zeros(count, np.int64)
+    np.minimum.at(lowest, pieces, groups)
+    np.maximum.at(highest, pieces, groups)
+    is_filled = ~is_open & (sizes <= most) & (lowest == highest)
+    return np.where(is_filled, highest, 0)[hole]

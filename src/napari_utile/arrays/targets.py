@@ -1,0 +1,125 @@
+"""Training targets: the class of every pixel, and which pixels count."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_utile.arrays.labels import (
+    IGNORE,
+    Labels,
+    as_instances,
+    check_labels,
+    components,
+    ignored_pixels,
+    with_gaps,
+)
+from napari_utile.errors import UserError
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a network shall learn from labels.
+
+    Attributes
+    ----------
+    classes : ndarray of uint8, shape of the labels
+        0 is background, then 1, 2, ...; `IGNORE` where nobody annotated.
+    objects : ndarray of int32, shape of the labels
+        Instances whose gaps the weight map stresses. 0 is everything else.
+    ids : tuple of int
+        Label id of each class. In a target of instances (0, 1), or (1, 2) if sparse.
+    """
+
+    classes: NDArray[np.uint8]
+    objects: NDArray[np.int32]
+    ids: tuple[int, ...]
+
+
+def training_target(
+    labels: ArrayLike,
+    target: Literal["instances", "classes"] = "instances",
+    ignore: int | None = None,
+    sparse: bool = False,
+    *,
+    alone: bool = True,
+) -> Target:
+    """Say for every pixel of `labels` which class the network shall find there.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (..., Y, X)
+        Label ids; see `check_labels` for what else is taken.
+    target : {"instances", "classes"}
+        What an id means. Instances become two classes, background and object, with a gap of
+        background between touching objects; a binary mask counts as its connected components.
+    ignore : int, optional
+        Id of pixels that nobody annotated.
+    sparse : bool, default False
+        0 means "not annotated" too, 1 is background, 2... are the objects or classes.
+
+    alone : bool, default True
+        These are all the labels there are; otherwise they need not show every class.
+
+    Raises
+    ------
+    UserError
+        If the labels cannot be learnt from: nothing annotated, one class only, more than 254
+        classes, or ids that `check_labels` refuses.
+
+    Notes
+    -----
+    In a target of classes the connected components of each class are the objects. Background
+    is class 0 even where no pixel shows it.
+
+    Examples
+    --------
+    >>> training_target(np.array([[5, 5, 8, 8, 0]])).classes
+    array([[1, 1, 0, 1, 0]], dtype=uint8)
+    >>> training_target(np.array([[5, 5, 8, 8, 0]]), "classes")
+    Target(classes=array([[1, 1, 2, 2, 0]], dtype=uint8), objects=array([[1, 1, 2, 2, 0]], dtype=int32), ids=(0, 5, 8))
+    """  # noqa: E501
+    labels = check_labels(labels, ignore=ignore)
+    background = 1 if sparse else 0
+    ignored = ignored_pixels(labels, ignore)
+    if sparse:
+        ignored |= labels == 0
+    labels = np.where(ignored, background, labels)
+
+    if target == "instances":
+        objects = with_gaps(as_instances(np.where(labels == background, 0, labels)))
+        classes = (objects > 0).astype(np.uint8)
+        ids: tuple[int, ...] = (background, background + 1)
+    else:
+        ids = _class_ids(labels, background)
+        classes = np.searchsorted(np.array(ids, labels.dtype), labels).astype(np.uint8)
+        objects = components(classes)
+    classes[ignored] = IGNORE
+    if alone:
+        _refuse_one_class(classes, ids, target)
+    return Target(classes, objects, ids)
+
+
+def _class_ids(labels: Labels, background: int) -> tuple[int, ...]:
+    ids = tuple(sorted({background, *np.unique(labels).tolist()}))
+    if len(ids) >= IGNORE:
+        raise UserError(
+            f"The labels have {len(ids):,} different ids, and at most {IGNORE - 1} can be "
+            "classes; if each id is one object, learn instances."
+        )
+    return ids
+
+
+def _refuse_one_class(classes: NDArray[np.uint8], ids: tuple[int, ...], target: str) -> None:
+    counts = np.bincount(classes.ravel(), minlength=IGNORE + 1)[:IGNORE]
+    annotated = f"{counts.sum():,} annotated of {classes.size:,} pixels"
+    match np.flatnonzero(counts).tolist():
+        case []:
+            raise UserError(f"The labels annotate no pixel: {annotated}.")
+        case [0]:
+            raise UserError(f"The labels show no object, only background: {annotated}.")
+        case [1] if target == "instances":
+            raise UserError(f"The labels show no background, only objects: {annotated}.")
+        case [only]:
+            raise UserError(f"The labels show one class only, id {ids[only]}: {annotated}.")

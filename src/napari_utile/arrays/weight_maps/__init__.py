@@ -1,0 +1,1 @@
+"""The loss weight map of the U-Net paper, and the distances it is made of."""

@@ -1,0 +1,1 @@
+"""The command `utile`: one module per command; flags are made from the settings classes."""

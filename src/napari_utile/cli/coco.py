@@ -1,0 +1,115 @@
+"""`utile coco`: choose images, train networks on them, and score these as COCO does.
+
+The engine is imported inside the commands.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+from pydantic_settings import CliPositionalArg, CliSubCommand, get_subcommand
+
+from napari_utile.cli.display import DONE
+from napari_utile.cli.options import Run, report_comparison
+from napari_utile.errors import UserError
+from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSettings
+
+
+class _Images(BaseModel):
+    """What all commands read."""
+
+    annotations: CliPositionalArg[Path] = Field(description="COCO instances, a JSON file")
+    folder: CliPositionalArg[Path] = Field(description="Folder of the images")
+
+
+class Subset(_Images):
+    """Write some of the images, and of their objects those of some categories."""
+
+    category: tuple[str, ...] = Field(
+        (), description="Categories to keep, or groups of them such as animal; default: all"
+    )
+    count: int | None = Field(
+        None, alias="images", ge=1, description="So many images, drawn at random; default: all"
+    )
+    seed: int = Field(0, ge=0, description="Seed of that choice")
+    out: Path = Field(description="Folder to write to: annotations.json and images/")
+    overwrite: bool = Field(False, description="Replace what is there")
+
+    def run(self) -> int:
+        from napari_utile.coco.subset import write_subset
+
+        written = write_subset(
+            self.annotations,
+            self.folder,
+            self.out,
+            self.category,
+            self.count,
+            self.seed,
+            self.overwrite,
+        )
+        objects = sum(not annotation.is_crowd for annotation in written.annotations)
+        print(f"{self.out}: {len(written.images)} images, {objects} objects")
+        return DONE
+
+
+class CocoTrain(_Images, Run, CompareSettings, CocoSettings):
+    """Train several networks on the same images, with one budget each."""
+
+    kind: ClassVar = CompareSettings
+    recipe_by_default: ClassVar = "photos"
+    out: Path = Field(description="Folder for runs and table; goes on where it stopped")
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.coco.experiment.train import train_coco
+
+        chosen = CocoSettings(
+            **{name: getattr(self, name) for name in CocoSettings.model_fields}
+        )
+        run = train_coco(
+            self.annotations, self.folder, self.out, options, chosen, self.overwrite
+        )
+        return report_comparison(run, self.out, self.events, self.json_)
+
+
+class CocoEvaluate(CocoEvaluateSettings):
+    """Score the networks of `coco train` by images that they never saw, with COCOeval."""
+
+    trained: CliPositionalArg[Path] = Field(description="Folder of `coco train`")
+    annotations: CliPositionalArg[Path] = Field(description="COCO instances, a JSON file")
+    folder: CliPositionalArg[Path] = Field(description="Folder of the images")
+    out: Path | None = Field(
+        None, description="Folder for table, detections and figure; default: evaluation in it"
+    )
+    overwrite: bool = Field(False, description="Replace what is there of other images")
+    events: bool = Field(False, description="One JSON line per event")
+    json_: bool = Field(False, alias="json", description="Only the result, as JSON")
+
+    def run(self) -> int:
+        from napari_utile.coco.experiment.evaluate import evaluate_coco
+
+        how = CocoEvaluateSettings(
+            **{name: getattr(self, name) for name in CocoEvaluateSettings.model_fields}
+        )
+        out = self.out or self.trained / "evaluation"
+        run = evaluate_coco(
+            self.trained, self.annotations, self.folder, out, how, self.overwrite
+        )
+        return report_comparison(run, out, self.events, self.json_)
+
+
+class Coco(BaseModel):
+    """Images with COCO annotations: choose some, train networks on them, score these."""
+
+    subset: CliSubCommand[Subset] = Field(description=Subset.__doc__)
+    train: CliSubCommand[CocoTrain] = Field(description=CocoTrain.__doc__)
+    evaluate: CliSubCommand[CocoEvaluate] = Field(description=CocoEvaluate.__doc__)
+
+    def run(self) -> int:
+        command = get_subcommand(self, is_required=False)
+        if command is None:
+            raise UserError(
+                "utile coco needs a command: subset, train or evaluate; see --help."
+            )
+        status: int = command.run()  # type: ignore[union-attr]
+        return status

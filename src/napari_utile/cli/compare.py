@@ -1,0 +1,30 @@
+"""`utile compare`."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import (
+    CliPositionalArg,
+)
+
+from napari_utile.cli.options import Run, report_comparison
+from napari_utile.settings import CompareSettings
+
+
+class Compare(Run, CompareSettings):
+    """Train several networks on one split with one budget each, and put them side by side."""
+
+    kind: ClassVar = CompareSettings
+    image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
+    labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
+    out: Path = Field(
+        description="Folder for runs, table and figures; goes on where it stopped"
+    )
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.comparison.front import compare_files
+
+        run = compare_files(self.image, self.labels, self.out, options, self.overwrite)
+        return report_comparison(run, self.out, self.events, self.json_)

@@ -1,0 +1,271 @@
+"""A run as a person, or another program, reads it in a terminal; and how it is stopped."""
+
+import json
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from napari_utile.cli.stopping import StopRequest
+from napari_utile.events import (
+    BlockDone,
+    CandidateDone,
+    CandidateStarted,
+    EpochDone,
+    Event,
+    ImageDone,
+    PreviewReady,
+    RunDone,
+    RunStarted,
+    StepDone,
+    TileDone,
+    Waiting,
+    Warned,
+)
+from napari_utile.folders.job import JobFolder
+
+DONE, DEFECT, MEND, STOPPED = 0, 1, 2, 130
+"""Exit statuses: done, a defect of ours, the user must change something, stopped."""
+
+SECONDS_BETWEEN_LINES = 10
+"""Where there is no terminal to draw a bar in, a line tells of progress this often."""
+
+
+def report(
+    run: Generator[Event, None, Any], events: bool, only_json: bool, job: Path | None = None
+) -> int:
+    """Show a run in the way that was asked for, heed stops, and give back the exit status."""
+    if events and job:
+        folder = JobFolder(job)
+        with folder.held():
+            return follow(run, print_line, to_stdin=True, job=folder)
+    if events:
+        return follow(run, print_line, to_stdin=True)
+    with Display(quiet=only_json) as display:
+        return follow(run, display if not only_json else print_the_end)
+
+
+def follow(
+    run: Generator[Event, None, Any],
+    show: Callable[[Event], None],
+    to_stdin: bool = False,
+    job: JobFolder | None = None,
+) -> int:
+    """Hand the events of a run to `show` until it ends or is stopped."""
+    began, out = monotonic(), ""
+    answer = show.stopping if isinstance(show, Display) else lambda: None
+    request = StopRequest(answer, job)
+    with request.listening(to_stdin) as stop, closing(run):
+        for event in run:
+            show(event)
+            if isinstance(event, RunStarted):
+                out = event.out
+            elif isinstance(event, RunDone):
+                return DEFECT if event.failed else DONE
+            stop.wait()
+            if stop.asked:
+                break
+    show(RunDone(out=out, seconds=monotonic() - began, stopped=True))
+    return STOPPED
+
+
+def print_line(event: Event) -> None:
+    """Write the event as a line of JSON, at once."""
+    print(event.line(), flush=True)
+
+
+def print_the_end(event: Event) -> None:
+    """Write the result as JSON; what did not go as asked is said on standard error."""
+    print_warning(event)
+    if isinstance(event, RunDone):
+        print(event.model_dump_json(indent=2, exclude={"event"}))
+
+
+def print_warning(event: Event) -> None:
+    """Say on standard error what did not go as asked, and nothing else."""
+    if isinstance(event, Warned):
+        print(f"warning: {event.message}", file=sys.stderr)
+
+
+class Display:
+    """Draws a run on standard error: a bar with rate and time left, a line per validation."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[left]}"),
+            console=self.console,
+            disable=quiet or not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task("", total=1.0, rate="", left="")
+        self.last_line = monotonic()
+        self.candidate = ""
+        self.goes_on = self.computing = False
+
+    def __enter__(self) -> "Display":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self.goes_on = event.job in ("train", "compare", "predict")
+                facts = ", ".join(f"{name} {value}" for name, value in event.facts.items())
+                self._say(f"{event.job} on {event.device}: {facts}")
+            case StepDone():
+                self._advance(
+                    f"{self.candidate}step {event.step}  loss {event.loss:.3f}",
+                    event.progress,
+                    f"{event.rate:.1f} steps/s",
+                    event.seconds_left,
+                )
+            case TileDone():
+                self.computing = event.done < event.total
+                self._advance(
+                    f"{self.candidate}{event.image}  tile {event.done} of {event.total}",
+                    None if self.candidate else event.done / event.total,
+                    f"{event.rate:.1f} tiles/s",
+                    event.seconds_left,
+                )
+            case BlockDone() if not self.computing:
+                self._advance(
+                    f"{event.image}  {STAGES[event.stage]} {event.done} of {event.total}",
+                    event.done / event.total,
+                    f"{event.rate:.1f}/s",
+                    event.seconds_left,
+                )
+            case ImageDone():
+                self._say(image_line(event), style=None if event.status in GOOD else "yellow")
+            case EpochDone():
+                self._say(epoch_line(event))
+            case CandidateStarted():
+                self.candidate = f"{event.network}, seed {event.seed}  "
+                which = f"{event.number} of {event.total}"
+                self._say(f"{event.network}, seed {event.seed} ({which}): {event.out}")
+            case CandidateDone():
+                self._say(candidate_line(event))
+            case Warned():
+                self._say(f"warning: {event.message}", style="yellow")
+            case RunDone():
+                verb = "stopped" if event.stopped else "done"
+                more = "; the same command goes on" if event.stopped and self.goes_on else ""
+                self._say(f"{verb} after {clock(event.seconds)}: {event.out}{more}")
+            case PreviewReady() | BlockDone() | Waiting():
+                pass
+
+    def stopping(self) -> None:
+        """Say at once that a stop was heard: a step or a validation may take a while."""
+        self._say("stopping after what is being computed; Ctrl-C again ends at once")
+
+    def _say(self, line: str, style: str | None = None) -> None:
+        self.console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
+
+    def _advance(self, words: str, share: float | None, rate: str, left: float | None) -> None:
+        """Show how far a run is; without a share the bar stays as it is."""
+        left_words = "" if left is None else f"{clock(left)} left"
+        self.progress.update(
+            self.task, completed=share, description=words, rate=rate, left=left_words
+        )
+        now = monotonic()
+        if not self.console.is_terminal and now - self.last_line > SECONDS_BETWEEN_LINES:
+            done = "" if share is None else f"{share:4.0%}  "
+            self._say(f"{done}{words}  {rate}  {left_words}")
+            self.last_line = now
+
+
+GOOD = ("done", "kept", "part")
+"""How an image ends that did not fail."""
+STAGES = {"objects": "objects, block", "numbers": "numbers, slice", "pyramid": "pyramid, block"}
+"""What is counted in each stage."""
+
+
+def image_line(event: ImageDone) -> str:
+    """Say in one line how an image ended."""
+    if event.status not in GOOD:
+        return f"{event.image}: {event.status}: {event.message}"
+    ends = {"done": "done", "kept": "was done before", "part": "this part is done, others not"}
+    objects = "" if event.objects is None else f", {event.objects:,} objects"
+    return f"{event.image}: {ends[event.status]}{objects}, {clock(event.seconds)}: {event.out}"
+
+
+def epoch_line(event: EpochDone) -> str:
+    """Say in one line what a validation found."""
+    scores = "  ".join(
+        f"{name} {event.scores[name]:.3f}"
+        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality")
+        if name in event.scores
+    )
+    mark = "  best" if event.is_best else ""
+    return (
+        f"{clock(event.seconds)}  step {event.step}  loss {event.train_loss:.3f}  "
+        f"validation {event.val_loss:.3f}  {scores}{mark}"
+    )
+
+
+def candidate_line(event: CandidateDone) -> str:
+    """Say in one line what came of a network."""
+    scores = "  ".join(
+        f"{name} {event.row[name]:.3f}"
+        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality", "v_rand", "coco_ap")
+        if name in event.row
+    )
+    return (
+        f"{event.network}, seed {event.seed} is done: {scores}  "
+        f"trained in {clock(event.row['seconds_to_train'])}"
+    )
+
+
+def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
+    """Draw a table on standard output: a line of names, then the rows, then notes."""
+    names, *rows = lines
+    table = Table(
+        title=Text(title, style="table.title"),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 0, 0, 1),
+    )
+    for i, name in enumerate(names):
+        table.add_column(Text(name), justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell.replace(" ± ", "\n± ")) for cell in row))
+    console = Console(highlight=False)
+    console.print(table)
+    for note in notes:
+        console.print(note, markup=False, emoji=False)
+
+
+def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
+    """Write facts on standard output, a line for each."""
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for name, fact in facts.items():
+            print(f"{name:<12} {fact}")
+
+
+def clock(seconds: float) -> str:
+    """Write a duration as h:mm:ss or m:ss."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

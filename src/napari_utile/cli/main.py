@@ -1,0 +1,120 @@
+"""The command `utile`: flags made from the settings classes, events printed as they come.
+
+The engine is imported inside the commands, so that `utile --help` is there at once.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliSubCommand,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    get_subcommand,
+)
+
+from napari_utile import __version__
+from napari_utile.cli.coco import Coco
+from napari_utile.cli.compare import Compare
+from napari_utile.cli.display import (
+    DEFECT,
+    DONE,
+    MEND,
+    STOPPED,
+)
+from napari_utile.cli.evaluate import Evaluate
+from napari_utile.cli.options import first_sentence
+from napari_utile.cli.predict import Predict
+from napari_utile.cli.small import Doctor, Sample, Weights
+from napari_utile.cli.train import Augment, Train
+from napari_utile.errors import EngineError, UserError
+from napari_utile.events import RunFailed
+from napari_utile.io.names import check_name
+
+
+class Utile(BaseSettings):
+    """Train a U-Net on a few annotated slices, and segment stacks of any size."""
+
+    model_config = SettingsConfigDict(
+        cli_prog_name="utile",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_exit_on_error=False,
+    )
+
+    version: bool = Field(False, description="Say which version this is")
+    train: CliSubCommand[Train] = Field(description=Train.__doc__)
+    augment: CliSubCommand[Augment] = Field(description=Augment.__doc__)
+    predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
+    compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
+    weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
+    evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
+    coco: CliSubCommand[Coco] = Field(description=Coco.__doc__)
+    sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
+    doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls, _: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the command line alone: a variable named TRAIN must not set options."""
+        return (init_settings,)
+
+
+COMMANDS = {*Utile.model_fields, *Coco.model_fields}
+"""Names that come before those of options."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give back the exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_events = "--events" in arguments
+    try:
+        return _dispatch(arguments)
+    except UserError as error:
+        return _fail(str(error), MEND, as_events)
+    except (KeyboardInterrupt, BrokenPipeError):
+        return STOPPED  # before a run began, or asked twice; or nobody reads any more
+    except OSError as error:
+        return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
+    except EngineError as error:
+        return _fail(str(error), DEFECT, as_events)
+    except Exception as error:
+        traceback.print_exc()
+        return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
+
+
+def _dispatch(arguments: list[str]) -> int:
+    for argument in arguments:
+        check_name(argument)
+    try:
+        command = CliApp.run(Utile, cli_args=arguments or ["--help"])
+    except ValidationError as error:
+        raise UserError(first_sentence(error, COMMANDS)) from None
+    except SettingsError as error:
+        raise UserError(
+            f"{str(error).removeprefix('error parsing CLI: ')}; see --help."
+        ) from None
+    except SystemExit as end:  # --help
+        return int(end.code or DONE)
+    if command.version:
+        print(f"utile {__version__}")
+        return DONE
+    status: int = get_subcommand(command).run()  # type: ignore[union-attr]
+    return status
+
+
+def _fail(message: str, status: int, as_events: bool) -> int:
+    message = " ".join(message.split())
+    print(f"utile: {message}", file=sys.stderr)
+    if as_events:
+        print(RunFailed(message=message, user=status == MEND).line(), flush=True)
+    return status

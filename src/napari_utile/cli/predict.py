@@ -1,0 +1,71 @@
+"""`utile predict`."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    CliPositionalArg,
+)
+
+from napari_utile.cli.display import DONE, print_facts, print_warning, report
+from napari_utile.cli.options import Run
+from napari_utile.errors import UserError
+from napari_utile.events import RunStarted
+from napari_utile.settings import PredictSettings
+
+
+class Predict(Run, PredictSettings):
+    """Run a model over images of any size; the same command goes on with what was stopped."""
+
+    kind: ClassVar = PredictSettings
+    model: CliPositionalArg[Path] = Field(description="Folder of a model, or of a run")
+    image: CliPositionalArg[list[str]] = Field(description="Images or stacks; folders or globs")
+    out: Path = Field(description=".zarr (OME-Zarr) or .tif; a folder for several images")
+    resume: bool = Field(True, description="Go on with a result that is not finished")
+    part: str | None = Field(None, description="k/n: do the k-th of n parts, others the others")
+    scheduler: str | None = Field(
+        None, description="Address of a dask scheduler, tcp://host:8786, for its workers"
+    )
+    workers: int = Field(0, ge=0, description="Start so many dask workers on this machine")
+    dry_run: bool = Field(False, description="Say what time, memory and disk it takes, and end")
+    job: Path | None = Field(None, description="Folder by which a window follows the events")
+
+    @field_validator("part")
+    @classmethod
+    def _refuse_no_part(cls, part: str | None) -> str | None:
+        k, _, n = (part or "1/1").partition("/")
+        if not (k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
+            raise ValueError(f"{part!r} is no part; write it like 2/8, the second of eight")
+        return part
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.prediction.front import predict_files
+        from napari_utile.engine.prediction.image import How
+
+        if self.part and (self.scheduler or self.workers):
+            raise UserError("--part and --scheduler or --workers share out the work: give one.")
+        if self.job and not self.events:
+            raise UserError("--job is of use with --events only.")
+        how = How(
+            overwrite=self.overwrite,
+            resume=self.resume,
+            part=_part(self.part),
+            scheduler=self.scheduler,
+            workers=self.workers,
+            dry_run=self.dry_run,
+        )
+        run = predict_files(self.model, self.image, self.out, options, how=how)
+        if self.dry_run and not self.events:
+            for event in run:
+                print_warning(event)
+                if isinstance(event, RunStarted):
+                    print_facts(event.facts, self.json_)
+            return DONE
+        return report(run, self.events, self.json_, self.job)
+
+
+def _part(part: str | None) -> tuple[int, int] | None:
+    k, _, n = (part or "").partition("/")
+    return (int(k), int(n)) if part else None

@@ -1,0 +1,70 @@
+"""The commands that are done at once: `utile weights`, `utile sample`, `utile doctor`."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from pydantic_settings import (
+    CliPositionalArg,
+)
+
+from napari_utile.cli.display import DONE, print_facts
+from napari_utile.errors import UserError
+from napari_utile.settings import WeightSettings
+
+
+class Weights(WeightSettings):
+    """Write the loss weight map of labels as a TIFF."""
+
+    labels: CliPositionalArg[str] = Field(description="Labels: instances or a mask")
+    out: Path = Field(description="TIFF to write")
+    overwrite: bool = Field(False, description="Replace what is there")
+
+    def run(self) -> int:
+        from napari_utile.arrays.labels import check_labels
+        from napari_utile.arrays.targets import training_target
+        from napari_utile.arrays.weight_maps.weight_map import target_weights
+        from napari_utile.io.disk import check_output
+        from napari_utile.io.images import open_image, write_tiff
+        from napari_utile.io.stack import read_labels
+
+        check_output(self.out, self.overwrite)
+        stack = open_image(self.labels)
+        if self.out.exists() and self.out.samefile(self.labels):
+            raise UserError(f"{self.out} is the labels themselves; choose another output.")
+        labels = check_labels(read_labels(stack), self.labels, self.ignore)
+        target = training_target(labels, ignore=self.ignore, alone=False)
+        weights = target_weights(target, self.w0, self.sigma, self.class_balance)
+        write_tiff(self.out, weights.reshape(stack.shape), like=stack)
+        print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
+        return DONE
+
+
+class Sample(BaseModel):
+    """Write sample data, image.tif and labels.tif, to try things on."""
+
+    name: CliPositionalArg[Literal["synthetic", "isbi2012"]] = Field(
+        description="synthetic, made by code; or isbi2012, real, a download of 7.5 MB"
+    )
+    out: Path = Field(description="Folder to write to")
+    overwrite: bool = Field(False, description="Replace what is there")
+
+    def run(self) -> int:
+        from napari_utile.samples.samples import write_sample
+
+        for path in write_sample(self.name, self.out, overwrite=self.overwrite):
+            print(path)
+        return DONE
+
+
+class Doctor(BaseModel):
+    """Say which torch and device there are, why not the GPU, and how to mend it."""
+
+    json_: bool = Field(False, alias="json", description="Print JSON")
+
+    def run(self) -> int:
+        from napari_utile.engine.devices import diagnose
+
+        print_facts(diagnose(), self.json_)
+        return DONE

@@ -1,0 +1,58 @@
+"""`utile train` and `utile augment`."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+from pydantic_settings import (
+    CliPositionalArg,
+)
+
+from napari_utile.cli.display import DONE, report
+from napari_utile.cli.options import Run
+from napari_utile.cli.stopping import ignoring_stops
+from napari_utile.settings import TrainSettings
+
+
+class Train(Run, TrainSettings):
+    """Train a network on images and their labels."""
+
+    kind: ClassVar = TrainSettings
+    image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
+    labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
+    out: Path = Field(description="Run folder; an unfinished run in it goes on")
+    warm_start: Path | None = Field(None, description="Model or run to begin from")
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.training.distributed import joined
+        from napari_utile.engine.training.front import follow_training, train_files
+
+        with joined(options.device) as group:
+            if not group.leads:
+                with ignoring_stops():
+                    follow_training(self.image, self.labels, options)
+                return DONE
+            run = train_files(
+                self.image, self.labels, self.out, options, self.overwrite, self.warm_start
+            )
+            return report(run, self.events, self.json_)
+
+
+class Augment(Run, TrainSettings):
+    """Show what training would see: random tiles, the split, and where tiles are drawn."""
+
+    kind: ClassVar = TrainSettings
+    image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
+    labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
+    out: Path = Field(description="Folder to write to")
+    count: int = Field(8, ge=1, description="Random tiles to show")
+
+    def run(self) -> int:
+        options = self.options()
+        from napari_utile.engine.training.preview import augment_files
+
+        run = augment_files(
+            self.image, self.labels, self.out, options, self.count, self.overwrite
+        )
+        return report(run, self.events, self.json_)

@@ -1,0 +1,1 @@
+"""COCO annotations: read, checked, drawn, written; and an experiment on them."""

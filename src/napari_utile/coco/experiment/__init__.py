@@ -1,0 +1,1 @@
+"""Networks trained on COCO images and scored as COCO does."""

@@ -1,0 +1,63 @@
+"""A picture of a few images, their truth, and what each network finds in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.engine.comparison.figures import (
+    CAPTION,
+    NONE,
+    colors_of,
+    gray,
+    partners,
+    save,
+)
+
+
+@dataclass
+class Example:
+    """An image that is shown.
+
+    Attributes
+    ----------
+    place : int
+        Which of the images.
+    image : ndarray, shape (C, Y, X)
+        As the networks see it.
+    truth : ndarray of int, shape (Y, X)
+        Instances at full size.
+    results : dict
+        Network -> instances at full size.
+    """
+
+    place: int
+    image: NDArray[Any]
+    truth: NDArray[Any]
+    results: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def draw_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Draw a row per image. Colors mean what they mean in `draw_results`."""
+    from matplotlib.figure import Figure
+
+    titles = ["image", "truth", *examples[0].results]
+    figure = Figure(
+        figsize=(2.2 * len(titles), 1.8 * len(examples) + 0.4), dpi=110, layout="constrained"
+    )
+    axes = figure.subplots(len(examples), len(titles), squeeze=False)
+    for row, example in zip(axes, examples, strict=True):
+        found = [partners(labels, example.truth) for labels in example.results.values()]
+        ids = np.unique(np.concatenate([plane.ravel() for plane in (example.truth, *found)]))
+        colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
+        painted = [colors[np.searchsorted(ids, plane)] for plane in (example.truth, *found)]
+        for ax, picture in zip(row, [gray(example.image), *painted], strict=True):
+            ax.set_axis_off()
+            ax.imshow(picture, interpolation="nearest")
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, fontsize=9)
+    figure.supxlabel(CAPTION, fontsize=8, color="0.35")
+    save(figure, path)

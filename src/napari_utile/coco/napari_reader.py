@@ -1,0 +1,238 @@
+"""What napari shows of a COCO file: a stack of its images, and labels. No napari here."""
+
+import colorsys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from napari_utile.coco.annotations import CocoAnnotations, read_coco
+from napari_utile.coco.checks import is_coco
+from napari_utile.coco.drawing import CROWD, Drawing, draw, label_ids, overlap_note
+from napari_utile.errors import UserError
+from napari_utile.io.images import open_image
+from napari_utile.io.lazy_arrays import Pages
+from napari_utile.io.napari_reader import LayerData
+
+EDITABLE = 2**28
+"""Pixels of a stack, up to which labels are drawn at once and can be painted on."""
+INSTANCES, BEHIND, CLASSES = "instances", "behind", "classes"
+"""What a layer is, in its metadata under "coco", for writing it again."""
+
+
+def reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Give napari the function that reads these paths, or None if one is no COCO file."""
+    paths = [path] if isinstance(path, str) else path
+    return read_layers if all(map(is_coco, paths)) else None
+
+
+def read_layers(path: str | Sequence[str]) -> list[LayerData]:
+    """Describe the images and annotations of COCO files as napari layers.
+
+    Returns
+    -------
+    list of (data, arguments of the layer, "image" or "labels")
+        One image layer, if the images are found: a stack, read slice by slice as one looks at
+        it, in which smaller images lie at the upper left. Labels layers on it: instances, each
+        with an id of its own in all of the stack; what they cover of others; and classes.
+        Features tell category and annotation of an id. `CROWD` is the id of crowds.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or has no image.
+
+    Notes
+    -----
+    What is broken in a file, images that are not found, and objects that overlap are told as
+    warnings. Images are looked for near the file: see `coco_content.image_folder`.
+    """
+    found: list[LayerData] = []
+    for name in [path] if isinstance(path, str) else path:
+        coco = read_coco(name, strict=False, look_around=True)
+        if not coco.images:
+            raise UserError(f"{name} names no images.")
+        if coco.warning:
+            warnings.warn(coco.warning, stacklevel=2)
+        if coco.folder is None:
+            warnings.warn(
+                f"The images of {name}, such as {coco.images[0].file_name}, were not found "
+                "near it: only the labels are shown.",
+                stacklevel=2,
+            )
+        else:
+            found.append(_image_layer(coco))
+        found += _labels_layers(coco)
+    return found
+
+
+def _image_layer(coco: CocoAnnotations) -> LayerData:
+    """Show the images as a stack that is read slice by slice."""
+    kinds = [_kind(image.path) for image in coco.images if image.path]
+    is_color = any(color for color, _ in kinds)
+    dtype = np.result_type(*(dtype for _, dtype in kinds))
+
+    def read(number: int) -> NDArray[Any]:
+        try:
+            planes = coco.open(coco.images[number].id).read()
+        except UserError as error:  # the others can be looked at all the same
+            warnings.warn(str(error), stacklevel=2)
+            return np.zeros((0, 0, 3) if is_color else (0, 0), dtype)
+        pixels = np.moveaxis(planes, 0, -1) if planes.ndim == 3 else planes[..., None]
+        if not is_color:
+            return pixels[..., 0]
+        gray = pixels.shape[-1] < 3
+        return np.repeat(pixels[..., :1], 3, axis=-1) if gray else pixels[..., :3]
+
+    shape = (*_stack_shape(coco), 3) if is_color else _stack_shape(coco)
+    given: dict[str, Any] = {"name": coco.path.stem, "rgb": is_color}
+    if not is_color and dtype == np.uint8:
+        given["contrast_limits"] = (0, 255)
+    return _flat(Pages(read, shape, dtype)), given, "image"
+
+
+def _kind(path: Path) -> tuple[bool, np.dtype[Any]]:
+    """Tell whether an image is in color, and its type, without reading its pixels."""
+    try:
+        with Image.open(path) as picture:
+            if picture.format in ("JPEG", "PNG"):
+                deep = picture.mode.startswith("I")
+                return len(picture.getbands()) > 2, np.dtype(np.uint16 if deep else np.uint8)
+        stack = open_image(path)
+    except (OSError, UserError):  # said when its turn comes
+        return False, np.dtype(np.uint8)
+    return stack.channels > 2, stack.dtype
+
+
+def _labels_layers(coco: CocoAnnotations) -> Iterator[LayerData]:
+    """Show instances, what lies behind them, and classes."""
+    shape = _stack_shape(coco)
+    objects = [
+        sum(not a.is_crowd for a in coco.annotations_of(image.id)) for image in coco.images
+    ]
+    before = np.cumsum([0, *objects])
+    dtype = np.uint16 if before[-1] < CROWD - 1 else np.uint32
+
+    @lru_cache(8)
+    def drawing(number: int) -> Drawing:
+        return draw(coco, coco.images[number].id, first=int(before[number]))
+
+    def instances(number: int) -> NDArray[Any]:
+        return drawing(number).labels
+
+    def classes(number: int) -> NDArray[Any]:
+        return drawing(number).classes([category.id for category in coco.categories])
+
+    features = _features(coco)
+    behind = _behind(drawing, shape, dtype)
+    layers: list[tuple[str, str, Any]] = [
+        (CLASSES, CLASSES, Pages(classes, shape, np.uint16)),
+        *((BEHIND, f"{BEHIND} {depth}", data) for depth, data in enumerate(behind, 1)),
+        (INSTANCES, INSTANCES, Pages(instances, shape, dtype)),
+    ]
+    for kind, name, data in layers:
+        given: dict[str, Any] = {
+            "name": f"{coco.path.stem} {name}",
+            "metadata": {"coco": _metadata(coco, kind)},
+            "features": features,
+            "visible": kind == INSTANCES,
+        }
+        if kind == CLASSES:
+            given |= {"features": _class_features(coco), "colormap": _colors(coco)}
+        yield _flat(data if data.size > EDITABLE else np.asarray(data)), given, "labels"
+
+
+def _behind(
+    drawing: Callable[[int], Drawing], shape: tuple[int, ...], dtype: Any
+) -> list[NDArray[Any]]:
+    """Draw the layers of objects that others cover, and say how many these are."""
+    if np.prod(shape) > EDITABLE:
+        warnings.warn(
+            "So many images are drawn only as one looks at them: objects that others cover in "
+            "part are not shown whole, and the layers cannot be painted on.",
+            stacklevel=4,
+        )
+        return []
+    drawings = [drawing(number) for number in range(shape[0])]
+    if note := overlap_note(drawings):
+        warnings.warn(f"{note} They are whole in the layers called behind.", stacklevel=4)
+    layers = []
+    for depth in range(max(len(d.behind) for d in drawings)):
+        layer = np.zeros(shape, dtype)
+        for page, of_image in zip(layer, drawings, strict=True):
+            if depth < len(of_image.behind):
+                height, width = of_image.labels.shape
+                page[:height, :width] = of_image.behind[depth]
+        layers.append(layer)
+    return layers
+
+
+def _features(coco: CocoAnnotations) -> dict[str, Any]:
+    """Tell of each label id which annotation it is, of which image and category."""
+    names = {category.id: category.name for category in coco.categories}
+    drawn = [
+        (annotation, image.file_name)
+        for image in coco.images
+        for annotation in coco.annotations_of(image.id)
+        if not annotation.is_crowd
+    ]
+    return {
+        "index": label_ids(0, len(drawn)),
+        "category": [names[annotation.category_id] for annotation, _ in drawn],
+        "annotation": [annotation.id for annotation, _ in drawn],
+        "image": [file_name for _, file_name in drawn],
+    }
+
+
+def _class_features(coco: CocoAnnotations) -> dict[str, Any]:
+    names = [category.name for category in coco.categories]
+    return {"index": [*range(1, len(names) + 1), CROWD], "category": [*names, "crowd"]}
+
+
+def _colors(coco: CocoAnnotations) -> dict[int | None, Any]:
+    """Give each class a color of its own, far from that of its neighbours, and crowds gray."""
+    golden = (5**0.5 - 1) / 2
+    colors: dict[int | None, Any] = {
+        None: (0, 0, 0, 0),
+        0: (0, 0, 0, 0),
+        CROWD: (0.6,) * 3 + (1,),
+    }
+    for number in range(1, len(coco.categories) + 1):
+        hue, light = number * golden % 1, (0.5, 0.7, 0.4)[number % 3]
+        colors[number] = (*colorsys.hls_to_rgb(hue, light, 0.9), 1)
+    return colors
+
+
+def _metadata(coco: CocoAnnotations, kind: str) -> dict[str, Any]:
+    """Keep what a layer needs to become a COCO file again."""
+    return {
+        "kind": kind,
+        "categories": {category.id: category.name for category in coco.categories},
+        "images": [
+            {
+                "id": image.id,
+                "file_name": image.file_name,
+                "height": image.height,
+                "width": image.width,
+                "crowds": sorted(
+                    {a.category_id for a in coco.annotations_of(image.id) if a.is_crowd}
+                ),
+            }
+            for image in coco.images
+        ],
+    }
+
+
+def _stack_shape(coco: CocoAnnotations) -> tuple[int, int, int]:
+    height = max(image.height for image in coco.images)
+    return len(coco.images), height, max(image.width for image in coco.images)
+
+
+def _flat(data: Any) -> Any:
+    """Show a single image as an image, not as a stack of one."""
+    return data[0] if data.shape[0] == 1 else data

@@ -1,0 +1,167 @@
+"""Labels layers of napari saved as a COCO file. No napari here."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_utile.coco.drawing import CROWD
+from napari_utile.coco.napari_reader import BEHIND, CLASSES, INSTANCES
+from napari_utile.coco.writing import (
+    LabelledImage,
+    Labels,
+    categories_in,
+    slice_names,
+    write_images,
+)
+from napari_utile.errors import UserError
+
+LayerData = tuple[Any, Mapping[str, Any], str]
+
+
+def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
+    """Save Labels layers as COCO instances.
+
+    Layers that were read from a COCO file keep its images and categories. The category of an
+    object is that of its id in the features, else the class of most of its pixels, else the
+    only one there is. Of layers that were not, each is a category that has the layer's name.
+
+    Returns
+    -------
+    list of str
+        The path.
+
+    Raises
+    ------
+    UserError
+        If there are layers of both kinds, or of two files; if shapes differ; if an object has
+        no category; or if the path cannot be written.
+    """
+    read = [layer for layer in layers if "coco" in layer[1].get("metadata", {})]
+    if read and len(read) < len(layers):
+        raise UserError(
+            f"Of these layers only {', '.join(repr(given['name']) for _, given, _ in read)} "
+            "are of a COCO file: save the others by themselves."
+        )
+    if read:
+        _write_again(path, read)
+    else:
+        _write_new(path, layers)
+    return [path]
+
+
+def _write_again(path: str, layers: Sequence[LayerData]) -> None:
+    """Write layers that were read from a COCO file."""
+    about = layers[0][1]["metadata"]["coco"]
+    if any(given["metadata"]["coco"]["images"] != about["images"] for _, given, _ in layers):
+        raise UserError("The layers are of different COCO files: save them one by one.")
+    of_kind: dict[str, list[LayerData]] = {INSTANCES: [], BEHIND: [], CLASSES: []}
+    for layer in layers:
+        of_kind[layer[1]["metadata"]["coco"]["kind"]].append(layer)
+    objects = of_kind[INSTANCES] + of_kind[BEHIND]
+    if not objects:
+        raise UserError("Only classes are chosen: choose the instances too.")
+
+    known = _known(objects[0][1].get("features", {}), about["categories"])
+    pages = [_pages(layer, about["images"]) for layer in objects]
+    classes = [_pages(layer, about["images"]) for layer in of_kind[CLASSES]]
+    images = (
+        _labelled(image, of_objects, of_classes, known, list(about["categories"]))
+        for image, of_objects, of_classes in zip(
+            about["images"],
+            zip(*pages, strict=True),
+            zip(*classes, strict=True) if classes else repeat(()),
+            strict=False,
+        )
+    )
+    write_images(path, images, about["categories"], overwrite=True)
+
+
+def _labelled(
+    image: Mapping[str, Any],
+    objects: Sequence[Labels],
+    classes: Sequence[Labels],
+    known: Mapping[int, int],
+    categories: Sequence[int],
+) -> LabelledImage:
+    """Find the category of every object of an image."""
+    ids = {int(id) for layer in objects for id in np.unique(layer)} - {0, CROWD}
+    category_of = {id: known[id] for id in ids if id in known}
+    for id in ids - {*category_of}:
+        painted = categories_in(objects[0], classes[0]).get(id) if classes else None
+        if painted is not None and painted <= len(categories):
+            category_of[id] = categories[painted - 1]
+        elif len(categories) == 1:
+            category_of[id] = categories[0]
+        else:
+            raise UserError(
+                f"Object {id} of {image['file_name']} has no category: paint it in the classes "
+                "too, and choose both layers."
+            )
+    crowds = image["crowds"] or categories
+    name = image["file_name"]
+    return LabelledImage(image["id"], name, objects[0], category_of, objects[1:], CROWD, crowds)
+
+
+def _known(features: Any, categories: Mapping[int, str]) -> dict[int, int]:
+    """Read the categories of label ids from the features of a layer, a table."""
+    if not {"index", "category"} <= {*features}:
+        return {}
+    id_of = {name: id for id, name in categories.items()}
+    rows = zip(features["index"], features["category"], strict=True)
+    return {int(index): id_of[name] for index, name in rows if name in id_of}
+
+
+def _pages(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Iterator[Labels]:
+    """Cut each slice to the size that its image has."""
+    slices = _slices(layer)
+    if len(slices) != len(images):
+        raise UserError(
+            f"The layer {layer[1]['name']!r} has {len(slices)} slices, and its file has "
+            f"{len(images)} images."
+        )
+    for labels, image in zip(slices, images, strict=True):
+        page = labels[: image["height"], : image["width"]]
+        if np.count_nonzero(labels) > np.count_nonzero(page):
+            warnings.warn(
+                f"What is painted outside of {image['file_name']} is not saved.", stacklevel=2
+            )
+        yield page
+
+
+def _write_new(path: str, layers: Sequence[LayerData]) -> None:
+    """Write layers each of which is a category. Objects of several layers may overlap."""
+    shapes = {np.shape(_data(layer)): None for layer in layers}
+    if len(shapes) > 1:
+        raise UserError(f"The layers differ in shape: {' and '.join(map(str, shapes))}.")
+    stacks = [_slices(layer) for layer in layers]
+    names = slice_names(Path(path), len(stacks[0]))
+
+    images = []
+    for number, name in enumerate(names):
+        ids: list[Labels] = []
+        category_of: dict[int, int] = {}
+        for category, stack in enumerate(stacks, 1):
+            found, places = np.unique(stack[number], return_inverse=True)
+            new = np.where(found == 0, 0, np.arange(found.size) + 1 + len(category_of))
+            ids.append(new[places].reshape(stack[number].shape))
+            category_of |= dict.fromkeys(new[found != 0].tolist(), category)
+        images.append(LabelledImage(number + 1, name, ids[0], category_of, ids[1:]))
+    categories = {number: given["name"] for number, (_, given, _) in enumerate(layers, 1)}
+    write_images(path, images, categories, overwrite=True)
+
+
+def _slices(layer: LayerData) -> Any:
+    """Give the planes of a layer, in order; what is read slice by slice stays so."""
+    data = _data(layer)
+    if data.ndim == 3:
+        return data
+    return np.asarray(data).reshape(-1, *data.shape[-2:])
+
+
+def _data(layer: LayerData) -> Any:
+    data, given, _ = layer
+    return data[0] if given.get("multiscale") else data

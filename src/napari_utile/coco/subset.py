@@ -1,0 +1,151 @@
+"""A part of a COCO data set, written as one of its own."""
+
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from napari_utile.coco.annotations import CocoAnnotations, CocoImage, read_coco
+from napari_utile.errors import UserError
+from napari_utile.io.disk import check_output, room_for
+
+PARTS = ("annotations.json", "images")
+ASIDE = ".new-"
+"""How the folder begins in which a subset is made, in its own; a killed process leaves it."""
+
+
+def write_subset(
+    annotations: Path,
+    folder: Path,
+    out: Path,
+    categories: Sequence[str] = (),
+    count: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> CocoAnnotations:
+    """Write images that show some categories, and their objects of these.
+
+    Parameters
+    ----------
+    annotations, folder : Path
+        COCO instances, and the folder of their images.
+    out : Path
+        Folder that gets ``annotations.json``, with ids and all else as they were, and
+        ``images/``.
+    categories : sequence of str
+        Names of categories or of groups (supercategories); all by default.
+    count : int, optional
+        So many images, drawn at random; by default all that show one of the categories.
+    seed : int, default 0
+        Of the draw. The same seed and more images keep those that were drawn before.
+    overwrite : bool, default False
+        Replace a subset that is there, its images too.
+
+    Returns
+    -------
+    CocoAnnotations
+        What was written.
+
+    Raises
+    ------
+    UserError
+        If the file is broken, an image is missing, there is no such category, too few images
+        show one, there is something at `out`, or the subset is taken from what lies there.
+        Then `out` is as it was.
+    """
+    check_output(out / "annotations.json", overwrite)
+    _check_folder(out, annotations, folder)
+    coco = read_coco(annotations, folder)
+    ids = coco.category_ids(categories) if categories else [c.id for c in coco.categories]
+    showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
+    chosen = draw(showing, len(showing) if count is None else count, seed, coco.path)
+    part = coco.part((image.id for image in chosen), ids)
+    is_new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            room_for(out / PARTS[0]),
+            TemporaryDirectory(prefix=ASIDE, dir=out, ignore_cleanup_errors=True) as aside,
+        ):
+            new, old = Path(aside, "new"), Path(aside, "old")
+            _write(part, new)
+            old.mkdir()
+            _swap(new, out, old)
+    except BaseException:
+        if is_new:
+            out.rmdir()
+        raise
+    return part
+
+
+def draw(
+    images: Sequence[CocoImage], count: int, seed: int, path: Path | str
+) -> list[CocoImage]:
+    """Draw images at random, whatever their order; give them by id.
+
+    Raises
+    ------
+    UserError
+        If there are too few, or none.
+    """
+    if not images or count > len(images):
+        found = f"{len(images)} image{'s' * (len(images) != 1)}"
+        wanted = f", and {count} were asked for" if images else ""
+        raise UserError(f"{path} has {found} with an object of these categories{wanted}.")
+    shuffled = sorted(images, key=lambda image: image.id)
+    random.Random(seed).shuffle(shuffled)
+    return sorted(shuffled[:count], key=lambda image: image.id)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Give the place of a file in a folder.
+
+    Raises
+    ------
+    UserError
+        If the name leads out of it.
+    """
+    place = folder / name
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"The file name {name} of an image leads out of its folder.")
+    return place
+
+
+def _write(part: CocoAnnotations, out: Path) -> None:
+    """Write images and annotations to a new folder."""
+    copies = [inside(out / "images", image.file_name) for image in part.images]
+    for image, copy in zip(part.images, copies, strict=True):
+        assert image.path is not None
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image.path, copy)
+    part.write(out / "annotations.json")
+
+
+def _swap(new: Path, out: Path, old: Path) -> None:
+    """Put the parts of a subset in the place of those that are there, all or none."""
+    try:
+        for name in PARTS:
+            if (out / name).exists():
+                (out / name).rename(old / name)
+        for name in PARTS:
+            (new / name).rename(out / name)
+    except BaseException:
+        for name in PARTS:
+            if (old / name).exists():
+                if (out / name).exists():
+                    (out / name).rename(new / name)
+                (old / name).rename(out / name)
+        raise
+
+
+def _check_folder(out: Path, annotations: Path, folder: Path) -> None:
+    """Refuse a folder that holds something else than a subset, or what one is taken from."""
+    if not out.is_dir():
+        return
+    for source in (annotations, folder):
+        if source.resolve().is_relative_to(out.resolve()):
+            raise UserError(f"{source} lies in {out}, which would be replaced; choose another.")
+    names = {path.name for path in out.iterdir() if not path.name.startswith(ASIDE)}
+    if names - {*PARTS} or (names and PARTS[0] not in names):
+        raise UserError(f"{out} exists and is no subset; choose another name.")

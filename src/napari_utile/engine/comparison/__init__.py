@@ -1,0 +1,1 @@
+"""Several networks, one split, one budget, one table."""

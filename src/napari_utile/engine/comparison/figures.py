@@ -1,0 +1,228 @@
+"""The pictures of a comparison: learning curves, and results side by side."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.events import EpochDone
+from napari_utile.io.disk import atomic_write
+from napari_utile.io.images import open_image
+from napari_utile.metrics.matching import match
+from napari_utile.metrics.overlap import contingency
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
+
+Curves = Mapping[str, Sequence[Sequence[EpochDone]]]
+"""Network -> for each seed, the validations of its run."""
+
+
+def draw_curves(path: Path, curves: Curves, by_time: bool) -> None:
+    """Draw validation loss and IoU over steps or time of training, one color per network.
+
+    A thin line is one seed, and the dot on it its best validation, which is the model that was
+    kept; the thick line is the mean over the seeds, as far as all of them go.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    place, along = axis_of(curves, by_time)
+    score = score_of(curves)
+    figure = Figure(figsize=(10, 4.4), dpi=150, layout="constrained")
+    axes = figure.subplots(1, 2)
+    for color, (network, runs) in zip(COLORS * 9, curves.items(), strict=False):
+        best = [int(np.argmin(losses(run))) for run in runs]
+        for ax, values in zip(axes, (losses, lambda run: scores(run, score)), strict=True):
+            lines = [([place(event) for event in run], values(run)) for run in runs]
+            draw_lines(ax, lines, best, color, network)
+    for ax, title in zip(axes, ("validation loss", f"validation {NAMES[score]}"), strict=True):
+        ax.set_xlabel(along)
+        ax.set_ylabel(title)
+        ax.grid(color="0.92")
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right"]].set_visible(False)
+    scale_losses(axes[0], [x for runs in curves.values() for run in runs for x in losses(run)])
+    handles, labels = axes[0].get_legend_handles_labels()
+    handles.append(Line2D([], [], color="0.4", linestyle="", marker="o", markersize=4.5))
+    figure.legend(
+        handles,
+        [*labels, "model that was kept"],
+        loc="outside upper center",
+        ncols=min(len(handles), 6),
+        frameon=False,
+    )
+    save(figure, path)
+
+
+def axis_of(curves: Curves, by_time: bool) -> tuple[Callable[[EpochDone], float], str]:
+    """Say where a validation lies along the horizontal axis, and what the axis is."""
+    if not by_time:
+        return lambda event: event.step, "optimizer steps"
+    longest = max(event.seconds for runs in curves.values() for run in runs for event in run)
+    unit, name = (60, "min") if longest > 180 else (1, "s")
+    return lambda event: event.seconds / unit, f"time of training ({name})"
+
+
+NAMES = {"iou": "IoU", "mean_iou": "mean IoU"}
+
+
+def score_of(curves: Curves) -> str:
+    """Name the score that is drawn: of classes, if they were learnt."""
+    return "mean_iou" if "mean_iou" in next(iter(curves.values()))[0][0].scores else "iou"
+
+
+def losses(run: Sequence[EpochDone]) -> list[float]:
+    """List the validation losses of a run."""
+    return [event.val_loss for event in run]
+
+
+def scores(run: Sequence[EpochDone], name: str) -> list[float]:
+    """List a validation score of a run."""
+    return [event.scores[name] for event in run]
+
+
+def draw_lines(
+    ax: Any,
+    lines: Sequence[tuple[Sequence[float], Sequence[float]]],
+    best: Sequence[int],
+    color: str,
+    label: str,
+) -> None:
+    """Draw the runs of one network, and their mean if there are several."""
+    several = len(lines) > 1
+    for (x, y), i in zip(lines, best, strict=True):
+        ax.plot(
+            x,
+            y,
+            color=color,
+            linewidth=0.8 if several else 1.8,
+            alpha=0.45 if several else 1,
+            label=None if several else label,
+        )
+        ax.plot(x[i], y[i], "o", color=color, markersize=4.5, markeredgecolor="white", zorder=3)
+    if several:
+        start, end = max(x[0] for x, _ in lines), min(x[-1] for x, _ in lines)
+        places = np.unique([p for x, _ in lines for p in x if start <= p <= end])
+        mean = [np.mean([np.interp(p, x, y) for x, y in lines]) for p in places]
+        ax.plot(places, mean, color=color, linewidth=2.4, label=label)
+
+
+def scale_losses(ax: Any, values: Sequence[float]) -> None:
+    """Use a logarithmic axis where losses span more than a decade."""
+    if min(values) > 0 and max(values) > 10 * min(values):
+        ax.set_yscale("log")
+        for which in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+            which(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "1235" else "")
+
+
+# results
+
+
+NONE = np.iinfo(np.int64).max
+"""Stands for an object that matches no true one."""
+CAPTION = "color: matches that true object (IoU at least 0.5)    white: matches none"
+
+
+def draw_results(
+    path: Path, truth: Path, results: Mapping[str, tuple[Mapping[str, Any], Path]]
+) -> None:
+    """Draw the first validation image, its truth, and what every network makes of it.
+
+    An object that was found has the color of the true one; white is an object without a true
+    one that it covers (IoU below 0.5), black is background.
+
+    Parameters
+    ----------
+    truth : Path
+        Folder of image and truth.
+    results : mapping
+        Network -> its row of numbers, and the folder of its results.
+    """
+    from matplotlib.figure import Figure
+
+    image, true = first_plane(truth, "image"), first_plane(truth, "truth")[0]
+    kind = "classes" if list(next(iter(results.values()))[1].glob("classes*")) else "instances"
+    found = [first_plane(folder, kind)[0] for _, folder in results.values()]
+    if kind == "instances":
+        found = [partners(objects, true) for objects in found]
+    ids = np.unique([true, *found])
+    colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
+    titles = [title_of(network, row) for network, (row, _) in results.items()]
+    painted = [colors[np.searchsorted(ids, plane)] for plane in (true, *found)]
+    panels = list(zip(["image", "truth", *titles], [gray(image), *painted], strict=True))
+
+    columns = columns_for(len(panels), true.shape[1] / true.shape[0])
+    rows = ceil(len(panels) / columns)
+    width = 2.6 * min(max((true.shape[1] / true.shape[0]) ** 0.5, 0.6), 2)
+    height = width * true.shape[0] / true.shape[1]
+    figure = Figure(
+        figsize=(columns * width + 0.2, rows * (height + 0.5) + 0.2),
+        dpi=170,
+        layout="constrained",
+    )
+    for ax in figure.subplots(rows, columns, squeeze=False).flat:
+        ax.set_axis_off()
+    for ax, (title, picture) in zip(figure.axes, panels, strict=False):
+        ax.imshow(picture, interpolation="nearest")
+        ax.set_title(title, fontsize=9)
+    if kind == "instances":
+        figure.supxlabel(CAPTION, fontsize=8, color="0.35")
+    save(figure, path)
+
+
+def first_plane(folder: Path, name: str) -> NDArray[Any]:
+    """Read the first plane (C, Y, X) of a layer."""
+    stack = open_image(sorted(folder.glob(f"{name}*.tif"))[0])
+    return stack.plane(stack.indices[0])
+
+
+def gray(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Show an image (C, Y, X) in gray, or in color if it has three channels, 0 to 1."""
+    low, high = np.percentile(image, (0.5, 99.5))
+    shown = np.clip((image - low) / max(high - low, 1e-9), 0, 1)
+    rgb = shown if len(shown) == 3 else shown[:1].repeat(3, axis=0)
+    return np.moveaxis(rgb, 0, -1).astype(float)
+
+
+def colors_of(count: int) -> NDArray[np.float64]:
+    """Give so many colors (R, G, B): black, then colors far apart."""
+    from matplotlib.colors import hsv_to_rgb
+
+    ids = np.arange(1, count)
+    hue = ids * 0.618034 % 1  # the golden ratio never comes close to itself
+    value = 0.6 + 0.4 * (ids * 0.754878 % 1)
+    saturated = hsv_to_rgb(np.stack([hue, np.full(len(ids), 0.65), value], axis=-1))
+    return np.vstack([np.zeros((1, 3)), saturated])
+
+
+def partners(found: NDArray[Any], true: NDArray[Any]) -> NDArray[np.int64]:
+    """Give every found object the id of the true one that it matches, or `NONE`."""
+    table = contingency(found, true)
+    matching = match(table)
+    ids = np.full(int(found.max()) + 1, NONE)
+    ids[0] = 0
+    ids[table.prediction_ids[matching.prediction]] = table.truth_ids[matching.truth]
+    return ids[found]
+
+
+def title_of(network: str, row: Mapping[str, Any]) -> str:
+    """Name a network with two of its scores."""
+    second = ("v_rand", "V Rand") if "v_rand" in row else ("mean_iou", "mean IoU")
+    return f"{network}\nIoU {row['iou']:.3f}   {second[1]} {row[second[0]]:.3f}"
+
+
+def columns_for(panels: int, aspect: float) -> int:
+    """Choose the number of columns with which the whole is about 3 wide to 2 high."""
+    shapes = {
+        columns: aspect * columns / ceil(panels / columns) for columns in range(1, panels + 1)
+    }
+    return min(shapes, key=lambda columns: abs(np.log(shapes[columns] / 1.6)))
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write the picture whole or not at all."""
+    atomic_write(path, lambda draft: figure.savefig(draft, format="png"))

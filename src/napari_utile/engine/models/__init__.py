@@ -1,0 +1,1 @@
+"""A network with all that is needed to use it, in memory and as a BioImage.IO package."""

@@ -1,0 +1,218 @@
+"""A model as a BioImage.IO package: what other programs need to run it without U-Tile.
+
+The network becomes one file of Python that mirrors its own context, so that a block-wise
+runner that knows nothing of margins still gets the same numbers.
+"""
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from math import ceil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_utile import __version__
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.networks.tileable import Network
+
+SPECIFICATION = "0.5.4"
+"""Version of the BioImage.IO model description that is written."""
+
+ARCHITECTURE, WEIGHTS, README = "network.py", "weights.pt", "README.md"
+TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
+CALLABLE = "SeamlessNetwork"
+NEEDED_BY_MIRRORING = """\
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+"""
+
+
+class Mirroring:
+    """Maps images to probabilities of the same size, for a network that needs a margin."""
+
+    margin: int
+    input_size: Callable[[int], int]
+    forward_tile: Callable[[Tensor], Tensor]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map normalized images (N, C, Y, X) to probabilities (N, K, Y, X)."""
+        height, width = x.shape[-2:]
+        for axis, side in ((-2, height), (-1, width)):
+            last = self.input_size(side) - self.margin
+            period = max(2 * (side - 1), 1)
+            places = torch.arange(-self.margin, last, device=x.device) % period
+            x = x.index_select(axis, torch.where(places < side, places, period - places))
+        logits = self.forward_tile(x)[..., :height, :width]
+        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+
+
+def write_package(
+    folder: Path, network: Network, arguments: dict[str, Any], normalization: Normalization
+) -> dict[str, Any]:
+    """Write what stands beside the weights, and describe all of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the weights already.
+    network : nn.Module
+        One of U-Tile's.
+    arguments : dict
+        What it was constructed with.
+    normalization : Normalization
+        How images are fed.
+
+    Returns
+    -------
+    dict
+        The description, still without `config`; the names in it are of files in `folder`.
+    """
+    (folder / ARCHITECTURE).write_text(source_of(type(network)), encoding="utf-8")
+    (folder / README).write_text(read_me(network, normalization), encoding="utf-8")
+    _write_test(folder, network, normalization)
+
+    def file(name: str) -> dict[str, str]:
+        return {"source": name, "sha256": sha256((folder / name).read_bytes()).hexdigest()}
+
+    step: int = network.stride_alignment
+    halo = _halo(network)
+    image = {
+        "id": "image",
+        "axes": [
+            {"type": "batch"},
+            _channels("channel", network.in_channels),
+            *(
+                {"type": "space", "id": a, "size": {"min": 2 * halo + step, "step": step}}
+                for a in "yx"
+            ),
+        ],
+        "data": {"type": "float32"},
+        "preprocessing": [_feeding(normalization)],
+        "test_tensor": file(TEST_INPUT),
+    }
+    probabilities = {
+        "id": "probabilities",
+        "axes": [
+            {"type": "batch"},
+            _channels("class", network.classes),
+            *(
+                {
+                    "type": "space",
+                    "id": axis,
+                    "size": {"tensor_id": "image", "axis_id": axis},
+                    "halo": halo,
+                }
+                for axis in "yx"
+            ),
+        ],
+        "data": {"type": "float32", "range": [0, 1]},
+        "test_tensor": file(TEST_OUTPUT),
+    }
+    name = type(network).__name__
+    return {
+        "type": "model",
+        "format_version": SPECIFICATION,
+        "name": f"U-Tile {name}",
+        "description": f"A {name} trained with U-Tile to segment images pixel by pixel",
+        "authors": [{"name": "The user of U-Tile"}],
+        "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
+        "tags": ["segmentation", "2d", name.lower()],
+        "documentation": README,
+        "inputs": [image],
+        "outputs": [probabilities],
+        "weights": {
+            "pytorch_state_dict": {
+                **file(WEIGHTS),
+                "architecture": {
+                    **file(ARCHITECTURE),
+                    "callable": CALLABLE,
+                    "kwargs": arguments,
+                },
+                "pytorch_version": torch.__version__.split("+")[0],
+            }
+        },
+    }
+
+
+def source_of(network: type[Any]) -> str:
+    """Give one file of Python in which `network`, mirroring its context, stands alone."""
+    modules = dict.fromkeys(_modules_of(sys.modules[network.__module__]))
+    parts = [_without_our_imports(inspect.getsource(module)) for module in modules]
+    parts.append(NEEDED_BY_MIRRORING + inspect.getsource(Mirroring))
+    parts.append(f'class {CALLABLE}(Mirroring, {network.__name__}):\n    """As trained."""\n')
+    return "\n\n".join(parts)
+
+
+def _modules_of(module: ModuleType) -> Iterator[ModuleType]:
+    """List a module of ours behind those that it imports from."""
+    for thing in list(vars(module).values()):
+        home = getattr(thing, "__module__", None) or ""
+        if home.startswith("napari_utile.") and home != module.__name__:
+            yield from _modules_of(sys.modules[home])
+    yield module
+
+
+def _without_our_imports(source: str) -> str:
+    lines = source.splitlines(keepends=True)
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("napari_utile"):
+            del lines[node.lineno - 1 : node.end_lineno]
+    return "".join(lines)
+
+
+def read_me(network: Network, normalization: Normalization) -> str:
+    """Say what the model is and how it is fed."""
+    return (
+        f"# {type(network).__name__}\n\n"
+        f"Trained with U-Tile {__version__}. Images are fed as (x - mean) / std with mean "
+        f"{normalization.mean} and standard deviation {normalization.std}, per channel. "
+        "The output is one map of probability per class; class 0 is the background.\n\n"
+        "## Validation\n\nThe scores are in `bioimageio.yaml` under `config: utile: scores`.\n"
+    )
+
+
+def _write_test(folder: Path, network: Network, normalization: Normalization) -> None:
+    """Write the smallest image, and what the network makes of it."""
+    side: int = 2 * _halo(network) + network.stride_alignment
+    shape = (1, network.in_channels, side, side)
+    noise = np.random.default_rng(0).normal(size=shape)
+    mean, std = (np.reshape(n, (1, -1, 1, 1)) for n in (normalization.mean, normalization.std))
+    image = (noise * std + mean).astype(np.float32)
+    fed = torch.from_numpy(normalization.apply(image[0])[None])
+    was_training, device = network.training, next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        probabilities = Mirroring.forward(network, fed.to(device))
+    network.train(was_training)
+    np.save(folder / TEST_INPUT, image)
+    np.save(folder / TEST_OUTPUT, probabilities.cpu().numpy())
+
+
+def _halo(network: Network) -> int:
+    """Give the context that blocks must overlap by to be cut at multiples of the alignment."""
+    step: int = network.stride_alignment
+    return ceil(network.margin / step) * step
+
+
+def _feeding(normalization: Normalization) -> dict[str, Any]:
+    """Describe the normalization; the numbers of a single channel stand alone."""
+    mean, std = list(normalization.mean), list(normalization.std)
+    one = len(mean) == 1
+    numbers = {"mean": mean[0], "std": std[0]} if one else {"mean": mean, "std": std}
+    kwargs = numbers if one else numbers | {"axis": "channel"}
+    return {"id": "fixed_zero_mean_unit_variance", "kwargs": kwargs}
+
+
+def _channels(name: str, count: Any) -> dict[str, Any]:
+    return {"type": "channel", "channel_names": [f"{name}{i}" for i in range(int(count))]}

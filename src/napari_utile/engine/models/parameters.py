@@ -1,0 +1,117 @@
+"""The parameters of a network as a file: tensors by name, and never code.
+
+What is read may come from anybody. It is unpacked only if it is a plain archive no larger
+than it says, and only tensors are made of it; a pickle that wants to call something is
+refused before it can.
+"""
+
+import pickle
+import zipfile
+from hashlib import blake2b, file_digest
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napari_utile.errors import UserError
+
+Weights = dict[str, Tensor]
+
+
+def write_weights(network: nn.Module, path: Path) -> None:
+    """Write the state of `network`, moved to the CPU."""
+    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    torch.save(state, path)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read what `write_weights` wrote.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, empty, cut off, not a file of weights, or holds more than
+        tensors. Nothing in it has then been executed.
+    """
+    _check_archive(path)
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # torch's own message tells how to switch the protection off
+        raise UserError(
+            f"{path} holds code, not only weights; it was not loaded and nothing was run."
+        ) from None
+    except Exception as broken:  # a damaged archive can fail in any way
+        raise UserError(f"{path} is damaged ({type(broken).__name__}).") from None
+    if not isinstance(weights, dict) or not weights:
+        raise UserError(f"{path} holds no weights.")
+    for name, value in weights.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise UserError(f"{path} holds {name!r}, which is not a tensor with a name.")
+    return weights
+
+
+def assign_weights(network: nn.Module, weights: Weights, path: Path) -> None:
+    """Give `network`, which may be on the device "meta", the weights read from `path`.
+
+    Raises
+    ------
+    UserError
+        If names or shapes differ from those of the network, or weights are not finite.
+    """
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    if difference := differences(expected, found):
+        raise UserError(f"{path} fits another network than the model's: {difference}.")
+    for name, value in weights.items():
+        if not torch.isfinite(value).all():
+            raise UserError(f"{path} has weights that are NaN or infinite, in {name!r}.")
+    network.load_state_dict(weights, assign=True)
+
+
+def differences(
+    expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], most: int = 3
+) -> str:
+    """Say how two sets of named shapes differ, by the first few names; empty if they do not."""
+    words = [f"{name!r} is missing" for name in expected if name not in found]
+    words += [
+        f"{name!r} is {found[name]} instead of {shape}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
+    words += [f"{name!r} is unknown" for name in found if name not in expected]
+    more = [f"and {len(words) - most} more"] if len(words) > most else []
+    return ", ".join(words[:most] + more)
+
+
+def digest(path: Path) -> str:
+    """Compute the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is not an uncompressed archive, before anything is unpacked."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist.")
+    size = path.stat().st_size
+    if not size:
+        raise UserError(f"{path} is empty.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise UserError(f"{path} is cut off, or is no file of weights.") from None
+    compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    if compressed or sum(entry.file_size for entry in entries) > size:
+        raise UserError(f"{path} would unpack to more than its size; it was not loaded.")
+
+
+def digest_of_weights(weights: Weights) -> str:
+    """Compute the BLAKE2 digest of weights."""
+    digest = blake2b(digest_size=16)
+    for name, value in sorted(weights.items()):
+        pixels = value.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {pixels.dtype} {pixels.shape}".encode())
+        digest.update(pixels.tobytes())
+    return digest.hexdigest()

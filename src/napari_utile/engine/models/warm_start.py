@@ -1,0 +1,50 @@
+"""The weights of a trained model, for another run to begin with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_utile.engine.models.model import load_model
+from napari_utile.engine.models.parameters import Weights
+from napari_utile.errors import UserError
+from napari_utile.networks import NETWORKS
+from napari_utile.networks.tileable import Network
+from napari_utile.settings import difference
+
+FREE = {"dropout", "padding"}
+"""Arguments of a network that its weights do not depend on."""
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """Weights, and the path of the model that they are of."""
+
+    path: str
+    weights: Weights
+
+    @classmethod
+    def read(cls, path: Path | str, network: Network) -> "WarmStart":
+        """Read a model, or that of a run, to begin the training of `network` with.
+
+        Raises
+        ------
+        UserError
+            If there is no model, or it is of another architecture: names every difference.
+        """
+        model = load_model(path)
+        there, here = description(model.network), description(network)
+        if differences := [
+            difference(name, there.get(name), here.get(name))
+            for name in here | there
+            if name not in FREE and there.get(name) != here.get(name)
+        ]:
+            raise UserError(
+                f"{path} is of another architecture and cannot be started from "
+                f"({'; '.join(differences)})."
+            )
+        return cls(str(path), model.network.state_dict())
+
+
+def description(network: Network) -> dict[str, int | float | str | None]:
+    """Give the name and the arguments of one of U-Tile's networks."""
+    names: dict[type, str] = {kind: name for name, kind in NETWORKS.items()}
+    return {"network": names[type(network)], **network.arguments}

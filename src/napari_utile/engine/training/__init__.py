@@ -1,0 +1,1 @@
+"""A training run, from stacks to the best model: the run, its loop, its step."""

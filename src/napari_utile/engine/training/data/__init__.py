@@ -1,0 +1,1 @@
+"""Training data: checked, split, weighed, and drawn as tiles."""

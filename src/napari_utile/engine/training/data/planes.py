@@ -1,0 +1,57 @@
+"""Planes to train on and to validate on, as they lie on the device."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+HIDDEN = -1
+"""Id in the truth of pixels that nobody annotated."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One annotated image: normalized pixels, classes and loss weights of the same size."""
+
+    image: Tensor
+    """float32, (C, Y, X)"""
+    classes: Tensor
+    """uint8, (Y, X)"""
+    weights: Tensor
+    """float32, (Y, X)"""
+    density: Tensor | None = None
+    """(Y, X), on the CPU; how often a pixel is the centre of a tile, in any unit that all
+    planes share. None is 1 everywhere."""
+
+    def to(self, device: torch.device) -> "Plane":
+        """Copy the plane to a device; the density stays, as tiles are drawn on the CPU."""
+        return replace(
+            self,
+            image=self.image.to(device),
+            classes=self.classes.to(device),
+            weights=self.weights.to(device),
+        )
+
+
+@dataclass(frozen=True)
+class ValidationPlane:
+    """A plane to judge by: never deformed, predicted whole.
+
+    Attributes
+    ----------
+    truth : Plane
+        On the CPU.
+    objects : ndarray of int, shape (Y, X)
+        Instances where they are meant, else the classes; `HIDDEN` where nobody annotated.
+    has_objects : bool
+        Whether `objects` are instances.
+    ids : tuple of int
+        Label id of each class.
+    """
+
+    truth: Plane
+    objects: NDArray[np.integer]
+    has_objects: bool = True
+    ids: tuple[int, ...] = (0, 1)

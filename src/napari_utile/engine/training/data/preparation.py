@@ -1,0 +1,383 @@
+"""From images and labels to what a run learns from: checked, divided, normalized, weighted."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_utile.arrays.augmentation.density import density
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.labels import IGNORE, check_labels
+from napari_utile.arrays.splits import Region, Split, Way, split
+from napari_utile.arrays.targets import Target, training_target
+from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
+from napari_utile.engine.training.data.planes import HIDDEN, Plane, ValidationPlane
+from napari_utile.errors import UserError
+from napari_utile.io.images import Stack
+from napari_utile.io.memory import memory_budget, size
+from napari_utile.io.stack import read_labels
+from napari_utile.settings import TrainSettings
+
+BYTES_OF_LABELS = 42
+"""Per pixel: ids, objects, classes, weights, density, and what making them takes meanwhile."""
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """An image and what its pixels are."""
+
+    image: Stack
+    target: Target
+
+    @classmethod
+    def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
+        """Read the labels and say what they mean; they show all classes if they are alone."""
+        if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):
+            raise UserError(
+                f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
+                "differ in shape."
+            )
+        pixels = read_labels(labels).reshape(image.shape)
+        ids = check_labels(pixels, f"labels '{labels.name}'", settings.ignore)
+        try:
+            target = training_target(
+                ids, settings.target, settings.ignore, settings.sparse, alone=alone
+            )
+        except UserError as error:
+            raise UserError(f"Labels '{labels.name}': {error}") from None
+        return cls(image, target)
+
+    def among(self, ids: tuple[int, ...]) -> Self:
+        """Number the classes by their place in `ids`, which may hold more."""
+        numbers = np.full(IGNORE + 1, IGNORE, np.uint8)
+        numbers[: len(self.target.ids)] = np.searchsorted(ids, self.target.ids)
+        classes = numbers[self.target.classes]
+        return replace(self, target=replace(self.target, classes=classes, ids=ids))
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run learns from and is judged by, all on the CPU."""
+
+    training: tuple[Plane, ...]
+    validation: tuple[ValidationPlane, ...]
+    split: Split
+    normalization: Normalization
+    channels: int
+    ids: tuple[int, ...]
+    """Label id of each class."""
+    warnings: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Of the images."""
+
+
+def prepare(
+    images: Sequence[Stack],
+    labels: Sequence[Stack],
+    settings: TrainSettings,
+    receptive_field: int,
+    parts: Split | None = None,
+) -> TrainingData:
+    """Check everything, then divide, normalize and weigh it.
+
+    Parameters
+    ----------
+    images, labels : sequences of the same length
+        Pairs of the same spatial shape.
+    settings : TrainSettings
+        What the labels mean, the share for validation, and the weight map.
+    receptive_field : int
+        Width of the guard band where one plane is divided, in pixels.
+    parts : Split, optional
+        The split to use, where several runs share one; made here by default.
+
+    Returns
+    -------
+    TrainingData
+        Its normalization and class balance know the training regions only.
+
+    Raises
+    ------
+    UserError
+        If shapes or channels differ, a pixel is not finite, a slice is constant, the
+        labels hold too little, or there is too little to divide.
+    """
+    if not images:
+        raise UserError("There is no image to train on.")
+    check_room(images)
+    pairs = [
+        Annotated.read(image, truth, settings, alone=len(images) == 1)
+        for image, truth in zip(images, labels, strict=True)
+    ]
+    channels = _same_channels(images)
+    ids = tuple(sorted({i for pair in pairs for i in pair.target.ids}))
+    if len(ids) >= IGNORE:
+        raise UserError(
+            f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
+        )
+    pairs = [pair.among(ids) for pair in pairs]
+    parts = parts or divide(pairs, settings, receptive_field)
+    normalization = Normalization.of([_pixels(pairs, region) for region in parts.training])
+    counts = _counts(pairs, parts.training)[: len(ids)]
+    factors = balance(counts) if settings.class_balance else np.ones(len(ids))
+
+    def plane(region: Region) -> Plane:
+        return _plane(pairs, region, normalization, factors, settings)
+
+    return TrainingData(
+        training=with_density([plane(region) for region in parts.training], settings),
+        validation=tuple(
+            ValidationPlane(
+                plane(region),
+                _judged(pairs[region.image].target, region, settings),
+                has_objects=settings.target == "instances",
+                ids=ids,
+            )
+            for region in parts.validation
+        ),
+        split=parts,
+        normalization=normalization,
+        channels=channels,
+        ids=ids,
+        warnings=tuple(_doubts(pairs, parts, settings, receptive_field)),
+        names=tuple(image.name for image in images),
+    )
+
+
+def check_room(images: Sequence[Stack]) -> None:
+    """Refuse to train on more than the memory holds, before anything is read.
+
+    Raises
+    ------
+    UserError
+        Names the size, the budget, and what helps.
+    """
+    needed = sum(
+        prod(image.shape) * (BYTES_OF_LABELS + image.channels * (4 + image.dtype.itemsize))
+        for image in images
+    )
+    budget = memory_budget()
+    if needed > budget:
+        raise UserError(
+            f"To train on {sum(prod(image.shape) for image in images):,} pixels takes "
+            f"{size(needed)} of memory and {size(budget)} may be used: give fewer slices, or "
+            "crop them."
+        )
+
+
+def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
+    """Divide the planes on which anything is annotated.
+
+    Slices that were painted in so few places that a part would lack objects or background
+    are divided by blocks, unless slices were asked for.
+
+    Raises
+    ------
+    UserError
+        If they cannot be divided as asked for, or a part would lack objects or background.
+    """
+    planes = [
+        (i, index, (pair.image.shape[-2], pair.image.shape[-1]))
+        for i, pair in enumerate(pairs)
+        for index in pair.image.indices
+        if (pair.target.classes[index] != IGNORE).any()
+    ]
+    classes = [pairs[i].target.classes[index] for i, index, _ in planes]
+
+    def divided(by: Way) -> Split:
+        share, seed = settings.validation, settings.seed
+        return split(planes, share, receptive_field, seed, by, classes)
+
+    try:
+        parts = divided(settings.split)
+        if settings.sparse and settings.split == "auto" and _fewest_classes(pairs, parts) < 2:
+            with suppress(ValueError):  # the slices may be too small
+                blocks = divided("block")
+                parts = blocks if _fewest_classes(pairs, blocks) > 1 else parts
+    except ValueError as error:
+        raise UserError(
+            f"The labels cannot be divided into training and validation: {error}."
+        ) from None
+    for name, regions in (("training", parts.training), ("validation", parts.validation)):
+        counts = _counts(pairs, regions)
+        shown = np.count_nonzero(counts)
+        if shown < 2:
+            raise UserError(
+                f"The {name} part ({parts.how}) holds {shown} of the classes in its "
+                f"{counts.sum():,} annotated pixels; label objects and background in "
+                "both parts." + "".join(f" {doubt}" for doubt in _empty_slices(pairs, settings))
+            )
+    return parts
+
+
+def with_density(planes: Sequence[Plane], settings: TrainSettings) -> tuple[Plane, ...]:
+    """Say where tiles are drawn from; nothing to say if that is everywhere alike."""
+    classes = torch.cat([plane.classes.flatten() for plane in planes]).numpy()
+    if settings.sampling == "uniform" and not (classes == IGNORE).any():
+        return tuple(planes)
+    weights = torch.cat([plane.weights.flatten() for plane in planes]).numpy()
+    joined = torch.from_numpy(density(classes, weights, settings.sampling))
+    parts = joined.split([plane.classes.numel() for plane in planes])
+    return tuple(
+        replace(plane, density=part.view(plane.classes.shape))
+        for plane, part in zip(planes, parts, strict=True)
+    )
+
+
+def _same_channels(images: Sequence[Stack]) -> int:
+    """Count the channels, which every image has as many of."""
+    names: dict[int, str] = {}
+    for image in images:
+        names.setdefault(image.channels, image.name)
+    if len(names) > 1:
+        found = ", ".join(f"'{name}' has {count}" for count, name in sorted(names.items()))
+        raise UserError(
+            f"The images differ in their number of channels: {found}. Train on images of one "
+            "kind at a time."
+        )
+    return images[0].channels
+
+
+def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Say a shape as if a plane were no stack of one, nor a stack a series of one."""
+    first = next((i for i, length in enumerate(shape) if length > 1), len(shape))
+    return shape[first:]
+
+
+def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
+    """Count the classes of the part that shows fewer."""
+    return min(
+        int(np.count_nonzero(_counts(pairs, part)))
+        for part in (parts.training, parts.validation)
+    )
+
+
+def _counts(pairs: Sequence[Annotated], regions: Sequence[Region]) -> NDArray[np.int64]:
+    """Count the annotated pixels of each class."""
+    parts = (region.of(pairs[region.image].target.classes) for region in regions)
+    return np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], 0)[:IGNORE]
+
+
+def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
+    """Read a region (C, Y, X) and refuse what nothing can be learnt from."""
+    image = pairs[region.image].image
+    pixels = image.plane(region.index, *region.window)
+    where = f"Image '{image.name}'" + "".join(f", slice {i}" for i in region.index)
+    if not np.isfinite(pixels).all():
+        count = int((~np.isfinite(pixels)).sum())
+        raise UserError(f"{where}: {count} pixels are NaN or infinite; mend or leave them out.")
+    if _is_constant(pixels):
+        whole = _is_constant(image.plane(region.index))
+        way_out = "crop it away, or give its labels the ignore id"
+        if whole and not region.index:
+            way_out = "leave this image out"
+        raise UserError(
+            f"{where}{'' if whole else _block(region, image.shape)} is constant "
+            f"({pixels.min()}): nothing can be learnt from it; {way_out}."
+        )
+    return pixels
+
+
+def _is_constant(pixels: NDArray) -> bool:
+    return bool(pixels.min() == pixels.max())
+
+
+def _block(region: Region, shape: tuple[int, ...]) -> str:
+    """Say where in its plane a region lies."""
+    y, x = (
+        range(*part.indices(side)) for part, side in zip(region.window, shape[-2:], strict=True)
+    )
+    return f", block of y {y[0]} to {y[-1]} and x {x[0]} to {x[-1]},"
+
+
+def _plane(
+    pairs: Sequence[Annotated],
+    region: Region,
+    normalization: Normalization,
+    factors: NDArray[np.float64],
+    settings: TrainSettings,
+) -> Plane:
+    target = pairs[region.image].target
+    classes = region.of(target.classes)
+    annotated = classes != IGNORE
+    weights = factors[np.where(annotated, classes, 0)] * annotated
+    gaps = gap_widths(region.of(target.objects))
+    weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
+    return Plane(
+        image=torch.from_numpy(normalization.apply(_pixels(pairs, region))),
+        classes=torch.from_numpy(np.ascontiguousarray(classes)),
+        weights=torch.from_numpy(weights.astype(np.float32)),
+    )
+
+
+def _judged(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
+    """Cut the truth to compare with: objects or classes, `HIDDEN` where nobody annotated."""
+    classes = region.of(target.classes)
+    truth = region.of(target.objects) if settings.target == "instances" else classes
+    return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
+
+
+def _doubts(
+    pairs: Sequence[Annotated], parts: Split, settings: TrainSettings, receptive_field: int
+) -> Iterator[str]:
+    """Say what the user would want to know before trusting the scores."""
+    if parts.guard is not None and parts.guard < receptive_field:
+        yield (
+            f"The image is small: {parts.guard} px lie between training and validation, the "
+            f"network sees {receptive_field}. The validation scores may flatter."
+        )
+    ids = pairs[0].target.ids
+    taught, judged = (_counts(pairs, part) > 0 for part in (parts.training, parts.validation))
+    if lacking := [ids[k] for k in np.flatnonzero(taught & ~judged)]:
+        are, them = ("it is", "it") if len(lacking) == 1 else ("they are", "them")
+        yield (
+            f"No pixel for validation has the {_listed(lacking)}: no score tells how well "
+            f"{are} learnt. Annotate {them} in more places."
+        )
+    if lacking := [ids[k] for k in np.flatnonzero(judged & ~taught)]:
+        they, them = ("it", "it") if len(lacking) == 1 else ("they", "them")
+        yield (
+            f"No pixel for training has the {_listed(lacking)}: {they} cannot be learnt. "
+            f"Annotate {them} in more places."
+        )
+    yield from _empty_slices(pairs, settings)
+
+
+def _listed(ids: Sequence[int], most: int = 10) -> str:
+    """Name a few ids, count the rest: 'ids 3, 4 and 7 more'."""
+    more = f" and {len(ids) - most} more" if len(ids) > most else ""
+    return f"id{'s' * (len(ids) > 1)} {', '.join(map(str, ids[:most]))}{more}"
+
+
+def _empty_slices(pairs: Sequence[Annotated], settings: TrainSettings) -> Iterator[str]:
+    """Say which slices, and which images of one plane, look as if nobody had annotated them."""
+    if settings.sparse:  # there, what is background was painted as background
+        return
+    way_out = "learnt as background. Give them the ignore id if they are not annotated."
+    planes, without = 0, list[str]()
+    for pair in pairs:
+        annotated = [
+            index
+            for index in pair.image.indices
+            if (pair.target.classes[index] != IGNORE).any()
+        ]
+        empty = sum(not pair.target.objects[index].any() for index in annotated)
+        if len(pair.image.indices) == 1:
+            planes += len(annotated)
+            without += [pair.image.name] * empty
+        elif empty:
+            yield (
+                f"{empty} of {len(annotated)} slices of '{pair.image.name}' have no object; "
+                f"they are {way_out}"
+            )
+    if without:
+        more = ", ..." if len(without) > 3 else ""
+        yield (
+            f"{len(without)} of {planes} images have no object "
+            f"({', '.join(without[:3])}{more}); they are {way_out}"
+        )

@@ -1,0 +1,148 @@
+"""Annotated planes on the training device, and the random tiles drawn from them."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor
+
+from napari_utile.arrays.augmentation.draws import Deformation, Draw
+from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.rendering import DeviceRenderer, Renderer
+
+
+class Batch(NamedTuple):
+    """Tiles ready for the network: its input, and the truth of the pixels it will give."""
+
+    images: Tensor
+    """float32, (N, C, Y, X); with unpadded convolutions the margin is included."""
+    classes: Tensor
+    """uint8, (N, y, x)"""
+    weights: Tensor
+    """float32, (N, y, x)"""
+
+
+class TileSampler:
+    """Draws deformed tiles at random places of the planes.
+
+    The centres are drawn in proportion to the density of the planes, then kept so far inside
+    that a tile hangs over the border by a quarter at most: mirrored context, not copies.
+    A tile of one output pixel is centred on the very pixel that was drawn.
+
+    Parameters
+    ----------
+    planes : sequence of Plane
+        All on the device that trains.
+    size, margin : int
+        Side of the network's input, and what its output lacks on each side, in pixels.
+    deformation : Deformation
+        How strongly tiles are changed.
+    generator : Generator
+        Source of everything random, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If there is no plane, or no density.
+    """
+
+    def __init__(
+        self,
+        planes: Sequence[Plane],
+        size: int,
+        margin: int,
+        deformation: Deformation,
+        generator: Generator,
+    ):
+        if not planes:
+            raise ValueError("no plane to draw tiles from")
+        self.size, self.output = size, size - 2 * margin
+        self.deformation, self.generator = deformation, generator
+        self.device = planes[0].image.device
+        kind = Renderer if self.device.type == "cpu" else DeviceRenderer
+        self.renderer: Renderer | DeviceRenderer = kind(
+            [(plane.image, plane.classes, plane.weights) for plane in planes], size, margin
+        )
+        self.shapes = [(plane.classes.shape[0], plane.classes.shape[1]) for plane in planes]
+        self.densities = [cumulated(plane.density) for plane in planes]
+        self.totals = np.cumsum(
+            [
+                y * x if density is None else density[-1]
+                for (y, x), density in zip(self.shapes, self.densities, strict=True)
+            ]
+        )
+        if not self.totals[-1] > 0:
+            raise ValueError("the sampling density is 0 everywhere")
+
+    def batch(self, count: int) -> Batch:
+        """Draw `count` tiles and render them."""
+        return self.render(self.draw(count))
+
+    def draw(self, count: int) -> list[Draw]:
+        """Draw all that is random about `count` tiles: one after the other, all alike."""
+        return [self._draw(*self._numbers()) for _ in range(count)]
+
+    def render(self, draws: Sequence[Draw]) -> Batch:
+        """Cut tiles, deform and shade them, on the device of the planes."""
+        images, classes, weights = self.renderer(
+            [draw.plane for draw in draws], [draw.placement for draw in draws]
+        )
+        shades = torch.tensor([(draw.gain, draw.shift) for draw in draws]).to(self.device)
+        gain, shift = shades.T[..., None, None, None]
+        return Batch(images.mul_(gain).add_(shift), classes, weights)
+
+    def state(self) -> dict[str, Tensor]:
+        """Give all that decides which tiles come next."""
+        return {"generator": self.generator.get_state()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a `state`."""
+        self.generator.set_state(state["generator"])
+
+    def _numbers(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Draw what decides about one tile: numbers that are uniform, and normal ones."""
+        chance = torch.rand(9, generator=self.generator, dtype=torch.float64)
+        return chance.numpy(), torch.randn(3, 3, 2, generator=self.generator).numpy()
+
+    def _draw(self, chance: NDArray[np.float64], normal: NDArray[np.float32]) -> Draw:
+        plane = _pick(self.totals, chance[0])
+        gain, shift = self.deformation.shade(*chance[7:])
+        placement = self.deformation.place(
+            self._centre(plane, *chance[1:4]),
+            self.size,
+            chance[4:7],
+            normal,
+            fixed=self.output == 1,
+        )
+        return Draw(plane, placement, float(gain), float(shift))
+
+    def _centre(self, plane: int, which: float, *where: float) -> tuple[float, float]:
+        """Choose a pixel and a place in it, by numbers that are uniform in 0...1."""
+        shape, density = np.array(self.shapes[plane]), self.densities[plane]
+        inset = np.minimum(self.output / 4, (shape - 1) / 2)
+        farthest = shape - 1 - inset
+        if density is not None:
+            pixel = np.array(np.unravel_index(_pick(density, which), shape))
+            place = np.clip(pixel + where - 0.5, inset, farthest)
+        else:
+            pixel = np.floor(where * shape)
+            place = inset + where * (farthest - inset)
+        y, x = pixel if self.output == 1 else place
+        return float(y), float(x)
+
+
+def cumulated(density: Tensor | None) -> NDArray[np.float64] | None:
+    """Add up a density along its pixels, row by row."""
+    if density is None:
+        return None
+    if not (density >= 0).all():
+        raise ValueError("a sampling density is negative, or not a number")
+    return density.flatten().double().cumsum(0).numpy()
+
+
+def _pick(cumulative: NDArray[np.float64], share: float) -> int:
+    """Choose an entry in proportion to what it adds to the sum."""
+    found = int(np.searchsorted(cumulative, share * cumulative[-1], side="right"))
+    return min(found, len(cumulative) - 1)

@@ -1,0 +1,219 @@
+"""Trouble in training, said in words: what is seen, its likely cause, and the cure.
+
+A `Watch` sees the events of a run and what its validations found. It holds numbers only, and
+says each kind of trouble once. Every threshold is far outside of what runs that end well do.
+"""
+
+from collections.abc import Iterator
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+
+from napari_utile.engine.training.validation import Validation
+from napari_utile.events import EpochDone, StepDone
+from napari_utile.settings import TrainSettings
+
+WINDOW = 10
+"""Steps whose median is the loss of a while: single tiles are hard by chance."""
+YOUNG = 50
+"""Steps before which a network may predict anything: batch norm still learns its averages."""
+EARLY, HALF = 0.3, 0.5
+"""Shares of the budget. A rate that rises for a tenth of it has done its work by the first;
+what is not learnt at the second is rarely learnt, as the rate then falls."""
+GROWN = 1.5
+"""Times the loss at the start: an untrained network is about as wrong as can be, and a loss
+above that is made by steps that are too long."""
+JUMPED = 3.0
+"""Times the lowest loss so far, and back to that at the start: what was learnt is lost."""
+MOVED = 0.05
+"""Share of the loss at the start by which the slowest good run goes down many times over."""
+BURST = 1e4
+"""Times the loss of a guess that does not look at the image. Before batch norm has its
+averages, a validation loss is up to 100 times that at a good rate, and 1e18 at one that is too
+high."""
+GUESSING, LEARNT = 0.95, 0.7
+"""Shares of the loss of the best guess that does not look at the image: above the first nothing
+is learnt, and below the second a good deal. A slow run is in between for a while."""
+FOUND = 0.01
+"""Share of its pixels: a class of which less is found is one that nobody predicts."""
+RARE = 0.1
+"""Share of the pixels: what is rarer may be lost among the others."""
+WORSE = 1.1
+"""Times the best validation loss: runs that end well come back below within two."""
+IN_A_ROW = 4
+"""Validations that are worse, while the training loss still falls."""
+
+
+class Watch:
+    """Looks for trouble in a run.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        What the run was asked for; a cure that is in use already is not proposed.
+    ids : tuple of int
+        Label id of each class.
+    """
+
+    def __init__(self, settings: TrainSettings, ids: tuple[int, ...]):
+        self.settings, self.ids = settings, ids
+        self.steps, self.progress = 0, 0.0
+        self.first: list[float] = []
+        self.recent: list[float] = []
+        self.lowest = float("inf")
+        self.training: list[float] = []
+        self.validation: list[float] = []
+        self.said: list[str] = []
+
+    def step(self, event: StepDone) -> Iterator[str]:
+        """Look at one step; give sentences to warn with."""
+        self.steps, self.progress = event.step, event.progress
+        if len(self.first) < WINDOW:
+            self.first.append(event.loss)
+        self.recent = [*self.recent[1 - WINDOW :], event.loss]
+        if len(self.recent) < WINDOW:
+            return
+        start, now = median(self.first), median(self.recent)
+        jumped = now > JUMPED * self.lowest and now > start
+        self.lowest = min(self.lowest, now)
+        if (now > GROWN * start or jumped) and self._is_news("rate"):
+            what = (
+                f"has jumped from {self.lowest:.2g} to {now:.2g}"
+                if jumped
+                else f"has grown from {start:.2g} to {now:.2g}"
+            )
+            yield f"The training loss {what} at step {event.step}: {self._too_high()}"
+
+    def epoch(self, event: EpochDone, found: Validation) -> Iterator[str]:
+        """Look at one validation; give sentences to warn with."""
+        if event.val_loss > BURST * found.guess > 0 and self._is_news("rate"):
+            yield (
+                f"The validation loss is {event.val_loss:.2g} after step {event.step}, where a "
+                f"guess has {found.guess:.2g}: {self._too_high()}"
+            )
+        if event.step < YOUNG:
+            return
+        self.training.append(event.train_loss)
+        self.validation.append(event.val_loss)
+        yield from self._overfitting()
+        if self.progress >= HALF and "rate" not in self.said:
+            yield from self._learns_nothing(found)
+        if self.progress >= EARLY and "nothing" not in self.said:
+            yield from self._one_class(found)
+        if self.progress >= HALF and not {"nothing", "one class"} & {*self.said}:
+            yield from self._unpredicted(found)
+
+    def end(self) -> Iterator[str]:
+        """Look at the run as a whole; give sentences to warn with."""
+        minutes = self.settings.minutes
+        if minutes and self.steps < YOUNG and self.steps != self.settings.steps:
+            yield (
+                f"Only {self.steps} steps fitted into {minutes:g} minutes, and a network needs "
+                "hundreds: train longer, or choose a smaller width or tile."
+            )
+
+    def state(self) -> dict[str, Any]:
+        """Give all that decides what is said next, as plain types."""
+        names = ("first", "recent", "training", "validation", "said")
+        return {name: list(getattr(self, name)) for name in names} | {
+            "steps": self.steps, "progress": self.progress, "lowest": self.lowest
+        }  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        for name, value in state.items():
+            setattr(self, name, list(value) if isinstance(value, list) else value)
+
+    def _overfitting(self) -> Iterator[str]:
+        """Validation has become worse and worse since its best, training better."""
+        best = int(np.argmin(self.validation))
+        since = self.validation[best + 1 :]
+        if len(since) < IN_A_ROW or min(since) < WORSE * self.validation[best]:
+            return
+        rises = fmean(since[-2:]) > fmean(since[:2])
+        learns = fmean(self.training[-2:]) < self.training[best]
+        if rises and learns and self._is_news("overfitting"):
+            yield (
+                f"The validation loss rises ({self.validation[best]:.2g} at its best, now "
+                f"{since[-1]:.2g}) while the training loss falls: the network learns the "
+                "training pixels by heart. Annotate more slices, deform more strongly "
+                "(elastic, gray), or stop now: the best network so far is kept."
+            )
+
+    def _learns_nothing(self, found: Validation) -> Iterator[str]:
+        """No validation was better than the best guess."""
+        guess, last = found.guess, self.validation[-1]
+        start, now = median(self.first), median(self.recent)
+        if min(self.validation) < GUESSING * guess:
+            return
+        if now > (1 - MOVED) * start and self._is_news("nothing"):
+            yield (
+                f"The training loss does not move ({start:.2g} at the start, now {now:.2g}): "
+                f"the learning rate {self.settings.learning_rate:.2g} is probably too low, or "
+                "the image does not show what the labels say."
+            )
+        elif now > GUESSING * guess and self._is_news("nothing"):
+            yield (
+                f"After {self.progress:.0%} of the run the network is no better than a guess "
+                f"that does not look at the image (loss {guess:.2g}): image and labels "
+                "probably do not lie on each other. Look at both; or try another learning rate."
+            )
+        elif now < LEARNT * guess and self._is_news("nothing"):
+            yield (
+                f"Training goes well (loss {now:.2g}) and validation ({last:.2g}) no better "
+                f"than a guess ({guess:.2g}): the two parts differ. Look at how they are "
+                "divided, and whether both are labelled alike."
+            )
+
+    def _one_class(self, found: Validation) -> Iterator[str]:
+        """All classes but one are missed."""
+        missed, taken = self._missed(found), found.confusion.sum(axis=0)
+        shown = np.flatnonzero(found.confusion.sum(axis=1))
+        if len(shown) < 2 or len(missed) < len(shown) - 1 or not self._is_news("one class"):
+            return
+        k, pixels = int(taken.argmax()), taken.sum()
+        is_rare = pixels - found.confusion[k].sum() < RARE * pixels
+        name = (
+            "background" if k == 0 else "object" if len(self.ids) == 2 else f"id {self.ids[k]}"
+        )
+        cure = self._cures() if is_rare else "try another learning rate"
+        yield (
+            f"After {self.progress:.0%} of the run the network calls every pixel {name}: "
+            f"{cure}, train longer, and see that image and labels lie on each other."
+        )
+
+    def _unpredicted(self, found: Validation) -> Iterator[str]:
+        """A class that the truth shows is missed."""
+        for k in self._missed(found):
+            if self._is_news(f"id {self.ids[k]}"):
+                of, all_of = found.confusion[k].sum(), found.confusion.sum()
+                yield (
+                    f"The network does not predict the id {self.ids[k]} ({of:,} of {all_of:,} "
+                    f"validation pixels): {self._cures()}, or annotate more of it."
+                )
+
+    def _missed(self, found: Validation) -> list[int]:
+        """Classes of which next to nothing is found."""
+        right, true = found.confusion.diagonal(), found.confusion.sum(axis=1)
+        return [int(k) for k in np.flatnonzero(right < FOUND * true)]
+
+    def _too_high(self) -> str:
+        rate = self.settings.learning_rate
+        return f"the learning rate {rate:.2g} is probably too high. Start again with a tenth."
+
+    def _cures(self) -> str:
+        """Name what helps against rare classes, of that what is not in use."""
+        cures = []
+        if not self.settings.class_balance:
+            cures.append("balance the classes (class_balance)")
+        if self.settings.sampling == "uniform":
+            cures.append("draw tiles where rare classes are (sampling: classes)")
+        return ", ".join(cures) or "raise the learning rate"
+
+    def _is_news(self, kind: str) -> bool:
+        """Note that something is said, unless it was before."""
+        if kind in self.said:
+            return False
+        self.said.append(kind)
+        return True

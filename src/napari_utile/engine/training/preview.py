@@ -1,0 +1,239 @@
+"""What a network would be shown: tiles as training draws them, and where it draws them from."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from napari_utile.arrays.splits import split_map
+from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.preparation import TrainingData
+from napari_utile.engine.training.data.tiles import TileSampler
+from napari_utile.engine.training.run import (
+    build,
+    make_sampler,
+    ready,
+    training_tile,
+    unused_options,
+)
+from napari_utile.errors import UserError
+from napari_utile.events import Event, RunDone, RunStarted, Warned
+from napari_utile.io.disk import check_free, check_output
+from napari_utile.io.images import Stack, open_image, pairs, stem_of, write_tiff
+from napari_utile.io.tiff import write_colors
+from napari_utile.settings import TrainSettings
+
+CPU = torch.device("cpu")
+LINES = 8
+"""Lines of the regular grid along the side of a tile."""
+
+
+class Samples(NamedTuple):
+    """Tiles as a network is shown them, with the context of unpadded convolutions."""
+
+    image: NDArray[Any]
+    """(K, C, Y, X), in the gray values of the images, and in their type up to 16 bits."""
+    labels: NDArray[np.uint8]
+    """(K, Y, X), number of the class; 255 where nobody annotated."""
+    weights: NDArray[np.float32]
+    """(K, Y, X), of the loss; 0 in the margin, where the network gives no result."""
+    grid: NDArray[np.uint8]
+    """(K, Y, X), lines of a regular grid of the plane, 255, bent as the image is."""
+
+
+def augment_files(
+    images: str | Path,
+    labels: str | Path,
+    out: Path,
+    settings: TrainSettings,
+    count: int = 8,
+    overwrite: bool = False,
+) -> Generator[Event, None, Samples]:
+    """Write what a training with these settings would see, without training.
+
+    Parameters
+    ----------
+    images, labels : path
+        As for training: one image and its labels, or two folders or globs that pair by name.
+    out : Path
+        Folder for image.tif, labels.tif, weights.tif and grid.tif with one slice per sample
+        (channels first, or last where they are colors), and for split.tif (0 neither,
+        1 training, 2 validation) and density.tif (see `density_map`) of the size of the image.
+        Of several images each has its own ``split/NAME.tif`` and ``density/NAME.tif``.
+    count : int
+        Number of samples.
+
+    Yields
+    ------
+    RunStarted, Warned, RunDone
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    UserError
+        What training would refuse; or if a file is there already, or cannot be written.
+    """
+    began = monotonic()
+    stacks = [(open_image(image), open_image(truth)) for image, truth in pairs(images, labels)]
+    sources, truths = map(list, zip(*stacks, strict=True))
+    paths = [out / f"{name}.tif" for name in Samples._fields]
+    splits, densities = (of_each(sources, out, name) for name in ("split", "density"))
+    for path in (*paths, *splits, *densities):
+        check_output(path, overwrite)
+        if path.exists() and any(s.path and path.samefile(s.path) for s in sources + truths):
+            raise UserError(f"{path} is one of the images themselves; choose another folder.")
+    data = ready(sources, truths, settings)
+    sampler = sampler_of(data, settings)
+    shapes = [image.shape for image in sources]
+    pixels = count * sampler.size**2 * (4 * data.channels + 6)
+    check_free(out, pixels + 5 * sum(int(np.prod(shape)) for shape in shapes))
+
+    facts = {"samples": count, "tile": sampler.size, "split": data.split.how}
+    yield RunStarted(job="augment", out=str(out), device="cpu", facts=facts)
+    for message in (*unused_options(settings), *data.warnings):
+        yield Warned(message=message)
+    found = samples(data, sampler, count, common_type(sources))
+    write(found, paths, colors=all(map(is_colored, sources)))
+    for path, array, like in zip(splits, split_map(data.split, shapes), sources, strict=True):
+        write_tiff(path, array, like)
+    for path, drawn, like in zip(densities, density_map(data, shapes), sources, strict=True):
+        write_tiff(path, drawn, like)
+    yield RunDone(out=str(out), seconds=monotonic() - began)
+    return found
+
+
+def sampler_of(data: TrainingData, settings: TrainSettings) -> TileSampler:
+    """Set up the drawing of tiles that training would use, on the CPU."""
+    with torch.device("meta"):
+        network = build(settings, data.channels, len(data.ids))
+    return make_sampler(network, data, settings, training_tile(network, settings, data), CPU)
+
+
+def samples(
+    data: TrainingData,
+    sampler: TileSampler,
+    count: int,
+    dtype: np.dtype[Any] | None = None,
+) -> Samples:
+    """Draw tiles, and show them whole.
+
+    Parameters
+    ----------
+    data : TrainingData
+        What the sampler draws from.
+    sampler : TileSampler
+        On the CPU. It goes on: asked again, it gives the next tiles.
+    count : int
+        Number of tiles. Those of a new sampler are the first ones of training.
+    dtype : dtype, default float32
+        Of the image; what lies outside its limits is cut off.
+    """
+    size, draws = sampler.size, sampler.draw(count)
+
+    def shown(planes: Sequence[Plane]) -> TileSampler:
+        return TileSampler(planes, size, 0, sampler.deformation, sampler.generator)
+
+    images, classes, weights = shown(data.training).render(draws)
+    spacing = max(2, size // LINES)
+    lined = [replace(plane, image=lines(plane, spacing)) for plane in data.training]
+    grid = shown(lined).render([draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
+    margin = (size - sampler.output) // 2
+    judged = np.pad(np.ones(2 * [sampler.output], np.float32), margin)
+    mean, std = (
+        np.array(numbers, np.float32)[:, None, None]
+        for numbers in (data.normalization.mean, data.normalization.std)
+    )
+    return Samples(
+        as_type(images.numpy() * std + mean, dtype),
+        classes.numpy(),
+        weights.numpy() * judged,
+        (255 * grid[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy(),
+    )
+
+
+def lines(plane: Plane, spacing: int) -> torch.Tensor:
+    """Draw a regular grid over a plane, (1, Y, X)."""
+    grid = torch.zeros(1, *plane.classes.shape)
+    grid[:, ::spacing], grid[..., ::spacing] = 1, 1
+    return grid
+
+
+def density_map(
+    data: TrainingData, shapes: Sequence[tuple[int, ...]]
+) -> list[NDArray[np.float32]]:
+    """Paint how often each pixel is drawn as the centre of a tile, relative to their mean.
+
+    That is what `sampling` decides. The tile is then kept inside, so that it hangs over the
+    border by a quarter at most, and shows its surroundings too.
+
+    Parameters
+    ----------
+    data : TrainingData
+    shapes : sequence of (..., Y, X)
+        Of the images.
+
+    Returns
+    -------
+    list of ndarray of float32
+        One for each image, of its shape; 0 where nothing is for training.
+    """
+    found = [
+        torch.ones(plane.classes.shape) if plane.density is None else plane.density
+        for plane in data.training
+    ]
+    total = sum(part.sum(dtype=torch.float64).item() for part in found)
+    mean = total / sum(part.numel() for part in found)
+    maps = [np.zeros(shape, np.float32) for shape in shapes]
+    for region, part in zip(data.split.training, found, strict=True):
+        region.of(maps[region.image])[...] = (part / mean).numpy()
+    return maps
+
+
+def write(found: Samples, paths: Sequence[Path], colors: bool) -> None:
+    """Write one TIFF for each kind of layer; images of one channel without that axis."""
+    image = found.image
+    if colors:
+        write_colors(paths[0], np.moveaxis(image, 1, -1))
+    elif image.shape[1] == 1:
+        write_tiff(paths[0], image[:, 0])
+    else:
+        slices = Stack(found.labels, "zyx")
+        write_tiff(paths[0], np.moveaxis(image, 1, 0), like=slices)
+    layers: tuple[NDArray[Any], ...] = found[1:]
+    for path, layer in zip(paths[1:], layers, strict=True):
+        write_tiff(path, layer)
+
+
+def of_each(images: Sequence[Stack], out: Path, name: str) -> list[Path]:
+    """Say where a map of each image is written."""
+    if len(images) == 1:
+        return [out / f"{name}.tif"]
+    return [out / name / f"{stem_of(Path(image.name))}.tif" for image in images]
+
+
+def is_colored(image: Stack) -> bool:
+    """Say whether an image has red, green and blue as pictures have them: last."""
+    return image.channels == 3 and image.axes.endswith("c")
+
+
+def common_type(images: Sequence[Stack]) -> np.dtype[Any] | None:
+    """Give the type of all images if it is an integer that float32 holds."""
+    first = images[0].dtype
+    fits = first.kind in "iu" and first.itemsize <= 2
+    return first if fits and all(image.dtype == first for image in images) else None
+
+
+def as_type(array: NDArray[np.float32], dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    """Round to an integer type; what is outside its limits is cut off."""
+    if dtype is None:
+        return array
+    limits = np.iinfo(dtype)
+    return np.rint(array).clip(limits.min, limits.max).astype(dtype)

@@ -1,0 +1,167 @@
+"""Judging a network by whole planes that it never learnt from, as it will be used."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from napari_utile.arrays.instances.decoding import classes
+from napari_utile.arrays.labels import IGNORE, components
+from napari_utile.engine.prediction.in_memory import logits, probabilities
+from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
+from napari_utile.engine.training.losses import weighted_cross_entropy
+from napari_utile.evaluation.inputs import as_labels
+from napari_utile.evaluation.rows import scores, whole_of
+from napari_utile.metrics.class_scores import class_ious
+from napari_utile.metrics.overlap import (
+    Contingency,
+    contingency,
+    dice,
+    iou,
+    pixel_error,
+    side_by_side,
+)
+from napari_utile.metrics.partitions import thin_borders
+
+OBJECTS = ("matching_ap50", "f1_50", "panoptic_quality", "seg", "v_rand")
+SCORES = ("iou", "dice", "pixel_error", *OBJECTS)
+"""What is told of instances. Of kinds of pixels it is the first three and their IoUs."""
+THRESHOLD = 0.5
+Method = Literal["watershed", "components"]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found."""
+
+    loss: float
+    scores: dict[str, float]
+    foreground: NDArray[np.float32]
+    """Probability (Y, X) of the first plane."""
+    confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
+    """Annotated pixels by their true class (rows) and the one they are taken for."""
+    guess: float = float("inf")
+    """Loss of the best guess that does not look at the image: the share of each class."""
+    warnings: tuple[str, ...] = ()
+    """What did not go as asked, in sentences."""
+
+
+def validate(
+    network: nn.Module, planes: Sequence[ValidationPlane], device: torch.device
+) -> Validation:
+    """Predict whole planes, as later in use, and compare them with the truth.
+
+    Returns
+    -------
+    Validation
+        Its scores pool all planes as `metrics.evaluate` pools the slices of a stack. There
+        are none if the loss is not finite.
+    """
+    network.eval()
+    judged: list[Judged] = []
+    warnings: list[str] = []
+    for plane in planes:
+        judged.append(judge(network, plane, device, warnings.append))
+        if not isfinite(judged[-1].loss):
+            return Validation(judged[-1].loss, {}, judged[0].foreground)
+    totals = np.sum([each.weights for each in judged], axis=0)
+    weights = [each.weights.sum() for each in judged]
+    loss = np.average([each.loss for each in judged], weights=weights) if any(weights) else 0
+    confusion = np.sum([each.confusion for each in judged], axis=0)
+    return Validation(
+        loss=float(loss),
+        scores=pooled(judged) if planes[0].has_objects else kinds(judged, planes[0].ids),
+        foreground=judged[0].foreground,
+        confusion=confusion,
+        guess=entropy(totals),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found on one plane: little, whatever its size, but for the foreground."""
+
+    loss: float
+    weights: NDArray[Any]
+    """Of each class, summed."""
+    confusion: NDArray[np.int64]
+    tables: tuple[Contingency, Contingency] | None
+    """Of the foreground as predicted, and with its borders thinned; see `metrics.rows`."""
+    foreground: NDArray[np.float32]
+
+
+def judge(
+    network: nn.Module,
+    plane: ValidationPlane,
+    device: torch.device,
+    warn: Callable[[str], object] = str,
+) -> Judged:
+    """Predict one plane and compare it with the truth."""
+    truth = plane.truth
+    predicted = logits(network, truth.image.numpy(), device=device, warn=warn)
+    loss = weighted_cross_entropy(
+        torch.from_numpy(predicted)[None], truth.classes[None], truth.weights[None]
+    ).item()
+    predicted = probabilities(predicted)
+    true, annotated = truth.classes.numpy(), truth.classes.numpy() != IGNORE
+    k = max(2, len(predicted))
+    pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
+    return Judged(
+        loss,
+        np.bincount(true[annotated], truth.weights.numpy()[annotated], minlength=k),
+        np.bincount(pairs, minlength=k * k).reshape(k, k),
+        compared(plane, predicted) if isfinite(loss) else None,
+        1 - predicted[0] if len(predicted) > 1 else predicted[0],
+    )
+
+
+def compared(
+    plane: ValidationPlane, predicted: NDArray[np.float32]
+) -> tuple[Contingency, Contingency]:
+    """Lay objects, or the foreground alone, on the truth, as `metrics.evaluate` does."""
+    hidden = plane.objects == HIDDEN
+    truth = np.where(hidden, 0, plane.objects)
+    method: Method = "watershed" if plane.has_objects else "components"
+    found, boundary = as_labels(predicted, truth.shape, THRESHOLD, False, method)
+    found = np.where(hidden, 0, found)
+    if not plane.has_objects:
+        table = contingency(found > 0, truth > 0, hidden)
+        return table, table
+    found = components(found)  # what is hidden parts an object
+    thin = thin_borders(found, boundary)
+    return contingency(found, truth, hidden), contingency(thin, truth, hidden)
+
+
+def pooled(judged: Sequence[Judged]) -> dict[str, float]:
+    """Score foreground and objects of all planes together."""
+    tables = [each.tables for each in judged if each.tables is not None]
+    whole = whole_of(tables, [scores(*both) for both in tables])
+    return {name: whole[name] for name in SCORES}
+
+
+def kinds(judged: Sequence[Judged], ids: tuple[int, ...]) -> dict[str, float]:
+    """Score the foreground, every kind of pixel that the truth shows, and all kinds together.
+
+    `mean_iou` is that of `metrics.class_scores`: background is a kind, and so is what only the
+    network shows.
+    """
+    table = side_by_side([each.tables[0] for each in judged if each.tables is not None])
+    found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
+    confusion = np.sum([each.confusion for each in judged], axis=0)
+    ious = class_ious(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))
+    occurs = confusion.any(axis=0) | confusion.any(axis=1)
+    found["mean_iou"] = float(ious[occurs].mean()) if occurs.any() else 1.0
+    shown = [k for k in range(1, len(ious)) if confusion[k].any()]
+    return found | {f"iou_{ids[k]}": float(ious[k]) for k in shown if len(ious) > 2}
+
+
+def entropy(totals: NDArray[Any]) -> float:
+    """Give the entropy of shares in nats, the least cross entropy of a constant guess."""
+    shares = totals[totals > 0] / max(totals.sum(), 1e-12)
+    return float(-(shares * np.log(shares)).sum())

@@ -1,0 +1,168 @@
+"""How good a prediction is: every score, per slice and for the whole, in one report."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from napari_utile.evaluation.error_types import Differences, ErrorLayer
+from napari_utile.evaluation.inputs import Sides
+from napari_utile.evaluation.object_table import ObjectTable
+from napari_utile.evaluation.rows import Row
+from napari_utile.evaluation.score_names import GROUPS, meaning_of
+
+SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
+MAIN = (
+    "slice", "iou", "mean_iou", "pixel_error", "f1_50", "panoptic_quality", "coco_ap",
+    "v_rand", "v_info", "warping_error", "true_positives", "false_positives", "false_negatives",
+)  # fmt: skip
+"""Columns of the printed table. The other scores are printed for the whole."""
+
+TABLES = ("ious", "precision_recall", "thresholds", "best", "sizes")
+"""Fields of a report that are rows of numbers."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Mapping[str, float]):
+    """Scores of the whole by name; `rows` has those of every slice too. Prints as a table.
+
+    Parameters
+    ----------
+    rows : tuple of mapping
+        One per slice and, last, one of the whole. Under "slice" stands the index of the slice
+        (a tuple of indices where there are several leading axes; a text that begins with the
+        name of the image where there are several images), or "all".
+    notes : tuple of str
+        What a reader of the numbers must know: empty slices, masks that were split.
+    ious : tuple of mapping
+        One per IoU threshold 0.50, 0.55 ... 0.95: the counts and scores of the matching.
+    precision_recall : tuple of mapping
+        The curve under which `coco_ap` is the area: precision at each recall and IoU.
+    thresholds : tuple of mapping
+        One per probability threshold 0.0, 0.1 ... 0.9: the scores of what it makes objects of.
+    best : tuple of mapping
+        The best threshold of each of these scores, and what it was chosen on.
+    sizes : tuple of mapping
+        `coco_ap` and `coco_ar` of small, medium and large objects.
+    stock : mapping
+        The 12 numbers of pycocotools, as it prints them, under names of their own.
+    objects : ObjectTable, optional
+        Every true and every predicted object, and what became of it.
+    sides : tuple of Sides
+        The labels that were compared, one pair per image.
+    found : tuple of mapping of tuple of int to Differences
+        What became of the objects of each slice, by its index, one mapping per image.
+    """
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    ious: tuple[Row, ...] = ()
+    precision_recall: tuple[Row, ...] = ()
+    thresholds: tuple[Row, ...] = ()
+    best: tuple[Row, ...] = ()
+    sizes: tuple[Row, ...] = ()
+    stock: Row = field(default_factory=dict)
+    objects: ObjectTable | None = None
+    sides: tuple[Sides, ...] = ()
+    found: tuple[Mapping[tuple[int, ...], Differences], ...] = ()
+
+    def __getitem__(self, name: str) -> float:
+        return self._whole[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._whole)
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def __repr__(self) -> str:
+        names = [name for name in self.rows[-1] if is_main(name)]
+        lines = aligned(names, self.rows)
+        more = [name for name in self if not is_main(name)]
+        return "\n".join([*lines, *whole_lines(self, more), *best_line(self.best), *self.notes])
+
+    def error_layer(self, image: int = 0) -> ErrorLayer | None:
+        """Show what is wrong where; None for classes, which have no objects."""
+        if not self.found:
+            return None
+        sides = self.sides[image]
+        return ErrorLayer(sides.prediction, sides.truth, self.found[image])
+
+    def to_json(self) -> str:
+        """Write the scores of the whole, `rows`, `notes` and the other tables as one object.
+
+        Of the objects it has the number of each kind; see `objects_csv`.
+        """
+        tables = {name: [dict(row) for row in getattr(self, name)] for name in TABLES}
+        return json.dumps(
+            {
+                **self,
+                "rows": [dict(row) for row in self.rows],
+                "notes": self.notes,
+                **{name: rows for name, rows in tables.items() if rows},
+                **({"coco_stock": dict(self.stock)} if self.stock else {}),
+                **({"objects": self.objects.counts()} if self.objects is not None else {}),
+            },
+            allow_nan=False,
+        )
+
+    def to_csv(self) -> str:
+        """Write one line per slice and one for the whole, below a line of names."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, self.rows[-1], lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.rows)
+        return text.getvalue()
+
+    def objects_csv(self) -> str:
+        """Write one line per object, below a line of names; no line for classes."""
+        return "" if self.objects is None else self.objects.to_csv()
+
+    @property
+    def _whole(self) -> dict[str, float]:
+        return {name: value for name, value in self.rows[-1].items() if name != "slice"}
+
+
+def is_main(name: str) -> bool:
+    """Tell whether a score is told of each slice where there is little room."""
+    return name in MAIN or name.startswith("iou_")
+
+
+def aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """Write rows below their names, in columns aligned on the right."""
+    cells = [[SHORT.get(name, name) for name in names]]
+    cells += [[as_text(row[name]) for name in names] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(map(str.rjust, line, widths)) for line in cells]
+
+
+def whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    """Write scores of the whole in one line for each group."""
+    lines = []
+    for group in GROUPS:
+        told = [name for name in names if meaning_of(name).group == group]
+        if told:
+            lines.append("  ".join(f"{name} {as_text(whole[name])}" for name in told))
+    return lines
+
+
+def best_line(best: Sequence[Row]) -> list[str]:
+    """Write the best threshold of each score in one line, if any was chosen."""
+    if not best:
+        return []
+    told = ", ".join(f"{r['name']} {as_text(r['value'])} at {r['threshold']}" for r in best)
+    return [f"best thresholds: {told}"]
+
+
+def as_text(value: Any) -> str:
+    """Write scores to four digits, and indices and counts as they are.
+
+    Small numbers keep four digits that are not 0: a warping error is one of ten thousand.
+    """
+    if not isinstance(value, float):
+        return "–" if value is None else str(value)
+    if abs(value) >= 100:
+        return f"{value:.1f}"
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:#.3g}"

@@ -1,0 +1,68 @@
+"""An evaluation as a file: a page, a picture, or its numbers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_utile.errors import UserError
+from napari_utile.evaluation.report import Report
+from napari_utile.evaluation.reports.html import page
+from napari_utile.evaluation.reports.sheet import draw_sheet
+from napari_utile.io.disk import atomic_write
+from napari_utile.io.stack import Stack
+
+SUFFIXES = (".html", ".png", ".json", ".csv")
+
+
+def check_suffix(path: Path | str) -> str:
+    """Give the suffix by which the kind of report is told.
+
+    Raises
+    ------
+    UserError
+        If it is none of `SUFFIXES`.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path}: a report is {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+    return suffix
+
+
+def write_report(
+    path: Path | str,
+    report: Report,
+    title: str = "",
+    images: Sequence[Stack] = (),
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a report, whole or not at all; its suffix says what is written.
+
+    Parameters
+    ----------
+    path : path
+        .html: everything on one page that needs no other file. .png: the main things on one
+        sheet. .json: `Report.to_json`. .csv: the table of slices. An existing file is replaced.
+    report : Report
+    title : str
+    images : sequence of Stack, optional
+        The image of each truth. Of the worst slices one plane each is read, and shown below
+        the errors; without it, the truth.
+    facts : mapping, optional
+        What was compared, and how: name -> value.
+
+    Raises
+    ------
+    UserError
+        If the suffix is none of these, or there is no room.
+    """
+    match check_suffix(path):
+        case ".html":
+            text = page(report, title, images, facts)
+        case ".json":
+            text = report.to_json() + "\n"
+        case ".csv":
+            text = report.to_csv()
+        case _:
+            atomic_write(path, lambda draft: draw_sheet(draft, report, title, images, facts))
+            return
+    atomic_write(path, text.encode())

@@ -1,0 +1,235 @@
+"""The scores of electron microscopy at each probability threshold, and the best of each.
+
+The challenge of ISBI 2012 [1]_ scored probabilities at the thresholds 0.0, 0.1 ... 0.9 and
+took the best. To choose on the data that are scored is to be lucky: choose on some slices and
+score on the others.
+
+References
+----------
+.. [1] Arganda-Carreras et al., "Crowdsourcing the creation of image segmentation algorithms for
+   connectomics", Frontiers in Neuroanatomy 9:142, 2015.
+"""
+
+from collections.abc import Collection, Generator, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.instances.decoding import foreground, instances
+from napari_utile.arrays.labels import components
+from napari_utile.metrics.matching import match
+from napari_utile.metrics.overlap import Labels, contingency, share
+from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
+from napari_utile.metrics.warping import parted, warping_error
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+THRESHOLDS = tuple(tenth / 10 for tenth in range(10))
+"""Those of the challenge: 0.0, 0.1 ... 0.9."""
+
+ERRORS = ("rand_error", "warping_error", "pixel_error")
+"""The less the better."""
+SCORES = ("v_rand", "v_info", "iou", "f1_50")
+"""The more the better."""
+NAMES = (*ERRORS, *SCORES)
+
+POOLED = ("pixel_error", "iou", "f1_50")
+"""Of these the counts of all slices are added up; of the others the mean is taken."""
+
+
+def threshold_scores(
+    probabilities: NDArray[Any],
+    truth: Labels,
+    ignored: NDArray[np.bool_] | None = None,
+    thresholds: Sequence[float] = THRESHOLDS,
+    method: Literal["components", "watershed"] = "components",
+) -> Generator[tuple[int, int], None, list[Row]]:
+    """Score every slice at every threshold.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (..., Y, X)
+        Of the foreground. Integers are shares of their largest value, and all else is rounded
+        to 255 of them, see `arrays.labels.foreground`.
+    truth : ndarray of int, shape (..., Y, X)
+        Instances, 0 is background.
+    ignored : ndarray of bool, same shape, optional
+        Pixels that count nowhere.
+    thresholds : sequence of float, default 0.0, 0.1 ... 0.9
+        A pixel is foreground if its probability is higher.
+    method : {"components", "watershed"}
+        What is one object, see `arrays.labels.instances`. In the challenge it is a connected
+        component.
+
+    Yields
+    ------
+    done, total : int
+        Thresholds of slices, after each. Stop asking to stop.
+
+    Returns
+    -------
+    list of dict
+        Of each slice and threshold: `slice`, its index (a tuple if there are several leading
+        axes, () if there are none); `threshold`; `rand_error`, `warping_error`, `pixel_error`;
+        `v_rand` and `v_info` after thinning borders by the probabilities; `iou`; and `f1_50`,
+        the F1 of objects at an IoU of 0.5. None is NaN: see the functions of these names.
+        `counts` has what the `POOLED` are shares of: part and whole of each.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+    """
+    if probabilities.shape != truth.shape:
+        raise ValueError(
+            f"shapes of probabilities {probabilities.shape} and truth {truth.shape}"
+        )
+    rows: list[Row] = []
+    indices = list(np.ndindex(truth.shape[:-2]))
+    for index in indices:
+        likely, true = foreground(probabilities[index][np.newaxis]), truth[index]
+        borders = -probabilities[index].astype(np.float32)
+        hidden = None if ignored is None else ignored[index]
+        if hidden is not None:
+            true = np.where(hidden, 0, true)
+        true_mask = parted(true)
+        name = index[0] if len(index) == 1 else index
+        for threshold in thresholds:
+            found = instances(likely[np.newaxis], threshold, method=method, linking="none")
+            scored = _scores(found, borders, true, true_mask, hidden)
+            rows.append({"slice": name, "threshold": threshold, **scored})
+            yield len(rows), len(indices) * len(thresholds)
+    return rows
+
+
+def _scores(
+    found: Labels,
+    borders: NDArray[np.float32],
+    truth: Labels,
+    true_mask: NDArray[np.bool_],
+    ignored: NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """Score the objects of one slice."""
+    if ignored is not None:  # what is hidden parts an object
+        found = components(np.where(ignored, 0, found))
+    table = contingency(found, truth, ignored)
+    thinned = contingency(thin_borders(found, borders), truth, ignored)
+    matching = match(table)
+    common, both = table.overlaps.sum(), table.truth_areas.sum() + table.prediction_areas.sum()
+    counts = {
+        "pixel_error": (both - 2 * common, table.pixels),
+        "iou": (common, both - common),
+        "f1_50": (
+            2 * matching.true_positives,
+            matching.truth_objects + matching.predicted_objects,
+        ),
+    }
+    return {
+        "rand_error": rand_error(table),
+        "warping_error": warping_error(found, true_mask, ignored),
+        "v_rand": v_rand(thinned),
+        "v_info": v_info(thinned),
+        **{name: of_counts(name, [counts]) for name in POOLED},
+        "counts": counts,
+    }
+
+
+def of_counts(name: str, counts: Sequence[Mapping[str, tuple[float, float]]]) -> float:
+    """Score what is counted in one slice, or in several together."""
+    part, whole = (sum(each[name][side] for each in counts) for side in (0, 1))
+    return share(part, whole, of_nothing=float(name not in ERRORS))
+
+
+def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tuple[Row, ...]:
+    """Take all slices together at each threshold, as the rows of a report do.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Of `threshold_scores`.
+    slices : collection, optional
+        Those that count; all of them if not given.
+
+    Returns
+    -------
+    tuple of dict
+        Of each threshold its `threshold` and its scores; none if no slice counts.
+    """
+    counting = [row for row in rows if slices is None or row["slice"] in slices]
+    pooled = []
+    for threshold in dict.fromkeys(row["threshold"] for row in counting):
+        here = [row for row in counting if row["threshold"] == threshold]
+        scored = {name: float(np.mean([row[name] for row in here])) for name in NAMES}
+        counts = [row["counts"] for row in here]
+        scored |= {name: of_counts(name, counts) for name in POOLED}
+        pooled.append({"threshold": threshold, **scored})
+    return tuple(pooled)
+
+
+def best_thresholds(
+    rows: Sequence[Row], validation: Collection[Any] | None = None
+) -> tuple[Row, ...]:
+    """Choose the best threshold for each score.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Of `threshold_scores`.
+    validation : collection, optional
+        Slices to choose on; the score is that of all others. Without it both are all slices.
+
+    Returns
+    -------
+    tuple of dict
+        Of each score its `name`; the best `threshold`, the lowest of equals; the `value`
+        there; and `chosen_on`, in words.
+
+    Raises
+    ------
+    ValueError
+        If no slice, or every slice, is one of `validation`.
+
+    Examples
+    --------
+    >>> steps = threshold_scores(np.array([[[0.9, 0.2, 0.9]]]), np.array([[[1, 0, 2]]]))
+    >>> rows = exhausted(steps)
+    >>> best_thresholds(rows)[0]
+    {'name': 'rand_error', 'threshold': 0.2, 'value': 0.0,
+     'chosen_on': 'the very data it is scored on'}
+    """
+    slices = list(dict.fromkeys(row["slice"] for row in rows))
+    chosen_on = "the very data it is scored on"
+    judged = slices
+    if validation is not None:
+        judged = [name for name in slices if name not in validation]
+        slices = [name for name in slices if name in validation]
+        if not slices or not judged:
+            raise ValueError(
+                f"validation takes {len(slices)} of {len(slices) + len(judged)} slices"
+            )
+        chosen_on = f"{len(slices)} validation slice{'s'[: len(slices) > 1]}"
+    to_choose, to_report = pooled_rows(rows, slices), pooled_rows(rows, judged)
+    best = []
+    for name in NAMES:
+        values = [row[name] for row in to_choose]
+        at = int(np.argmin(values) if name in ERRORS else np.argmax(values))
+        row = to_report[at]
+        best.append({
+            "name": name,
+            "threshold": row["threshold"],
+            "value": row[name],
+            "chosen_on": chosen_on,
+        })  # fmt: skip
+    return tuple(best)
+
+
+def exhausted(steps: Generator[Any, None, T]) -> T:
+    """Take all steps and give what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result

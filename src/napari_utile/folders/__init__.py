@@ -1,0 +1,1 @@
+"""Folders that engine and window share: runs, jobs, journals, comparisons, models."""

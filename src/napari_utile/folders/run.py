@@ -1,0 +1,138 @@
+"""What a run leaves on disk: whole files or none, one process at a time. No computing here."""
+
+import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from napari_utile.errors import UserError
+from napari_utile.events import Event, RunDone, parse_event
+from napari_utile.io.disk import atomic_write, check_writable, locked, room_for, to_disk
+from napari_utile.settings import Settings
+
+
+class Run:
+    """A run folder: `hold` keeps one until `close`, `begin` clears it; `Run(folder)` reads one.
+
+    Attributes
+    ----------
+    folder, settings, events, model, checkpoint, previews : Path
+        The folder and what is in it.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        self.settings = self.folder / "settings.json"
+        self.events = self.folder / "events.jsonl"
+        self.model = self.folder / "model"
+        self.checkpoint = self.folder / "checkpoint"
+        self.previews = self.folder / "previews"
+        self._held = ExitStack()
+
+    @classmethod
+    def hold(cls, folder: Path | str, kind: type[Settings]) -> Self:
+        """Take a new folder, or one of a run of this kind, and change nothing in it.
+
+        Raises
+        ------
+        UserError
+            If the folder cannot be written, is held by another process, or is no run folder.
+        """
+        run = cls(folder)
+        check_writable(run.settings)
+        if any(run.folder.glob("[!.]*")) and not run._is_of(kind):
+            raise UserError(f"{folder} exists and is not a run folder; choose another name.")
+        run.folder.mkdir(parents=True, exist_ok=True)
+        run._held.enter_context(locked(run.folder / "run"))
+        run._sweep()
+        return run
+
+    @classmethod
+    def create(cls, folder: Path | str, settings: Settings, overwrite: bool = False) -> Self:
+        """Hold a folder and begin a new run in it; refuse one that holds a model.
+
+        Raises
+        ------
+        UserError
+            As `hold`, or if there is a model and `overwrite` is off.
+        """
+        run = cls.hold(folder, type(settings))
+        try:
+            if run.model.exists() and not overwrite:
+                raise UserError(f"{folder} holds a finished run; --overwrite replaces it.")
+            run.begin(settings)
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    def begin(self, settings: Settings) -> None:
+        """Give up what the folder holds of another run, and write down the settings."""
+        # first of all: without it the next start would take the folder for somebody else's
+        atomic_write(self.settings, settings.text().encode())
+        for path in (self.model, self.checkpoint, self.previews):
+            shutil.rmtree(path, ignore_errors=True)
+        self.events.unlink(missing_ok=True)
+        self.previews.mkdir()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end: its last event says so."""
+        if not self.events.exists():
+            return False
+        *_, last, _ = (b"\n" + self.events.read_bytes()).rsplit(b"\n", 2)
+        try:
+            event = parse_event(last)
+        except ValueError:  # it was cut off
+            return False
+        return isinstance(event, RunDone) and not event.stopped
+
+    def _is_of(self, kind: type[Settings]) -> bool:
+        """Say whether the folder is a run of this kind; many programs write a settings.json."""
+        try:
+            kind.read(self.settings)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed was just writing."""
+        for draft in (*self.folder.glob(".*.draft"), *self.folder.glob("*/.*.draft")):
+            draft.unlink(missing_ok=True)
+        for draft in self.folder.glob(".model.*"):
+            if draft.name != ".model.previous":  # it may be the only whole one
+                shutil.rmtree(draft, ignore_errors=True)
+
+    def record(self, event: Event) -> None:
+        """Append an event to the record of the run."""
+        with room_for(self.events), self.events.open("a", encoding="utf-8") as file:
+            file.write(event.line() + "\n")
+
+    def recorded(self) -> list[Event]:
+        """Read the events of the run; a last line that was cut off is left out."""
+        if not self.events.exists():
+            return []
+        lines = self.events.read_text(encoding="utf-8").split("\n")
+        return [parse_event(line) for line in lines[:-1]]
+
+    def length(self) -> int:
+        """Bring the record safely to disk and give its length in bytes."""
+        self.events.touch()
+        to_disk(self.events)
+        return self.events.stat().st_size
+
+    def cut_back(self, length: int) -> None:
+        """Forget the events behind the first `length` bytes of the record."""
+        if self.length() > length:
+            os.truncate(self.events, length)
+
+    def close(self) -> None:
+        """Let other processes have the folder."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,172 @@
+"""Writing that is whole or not at all: locks, atomic files, and room on the disk."""
+
+import errno
+import json
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from napari_utile.errors import UserError
+from napari_utile.io.names import check_name
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def locked(path: Path | str, patience: float = 0) -> Iterator[None]:
+    """Hold `path` against other processes, by a lock file beside it.
+
+    The operating system ends the lock with its process, however that dies, so none is stale.
+    Another process is waited for as long as the patience lasts, in seconds.
+
+    Raises
+    ------
+    UserError
+        If another process holds it: names process and host.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    holder = path.with_name(f".{path.name}.holder")
+    try:
+        with FileLock(lock, timeout=patience, thread_local=False):
+            holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            try:
+                yield
+            finally:
+                holder.unlink(missing_ok=True)
+    except Timeout:
+        raise UserError(f"{path} is in use by {_who(holder)}; wait or stop it.") from None
+
+
+def _who(holder: Path) -> str:
+    try:
+        by = json.loads(holder.read_text())
+        return f"process {by['pid']} on {by['host']}"
+    except (OSError, ValueError, KeyError):  # it is just being written
+        return "another process"
+
+
+def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) -> None:
+    """Write a file whole or not at all, whatever happens meanwhile.
+
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced in the moment the new one is safely on disk.
+    content : bytes or callable
+        What to write, or a function that writes it to the path it is given.
+
+    Raises
+    ------
+    UserError
+        If the disk is full: names the path; the file that was there is untouched.
+    """
+    path = Path(path)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            if isinstance(content, bytes):
+                draft.write_bytes(content)
+            else:
+                content(draft)
+            to_disk(draft)
+            os.replace(draft, path)
+            to_disk(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def check_output(path: Path | str, overwrite: bool = False) -> None:
+    """Refuse an output that exists, unless it may be replaced, or that cannot be written."""
+    path = Path(path)
+    check_writable(path)
+    if path.is_dir() and overwrite:
+        raise UserError(f"{path} is a folder; choose another name.")
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists; --overwrite replaces it.")
+
+
+def check_writable(path: Path | str) -> None:
+    """Find out before any computing whether `path` can be written. Leaves nothing behind.
+
+    Raises
+    ------
+    UserError
+        Names the path and the reason.
+    """
+    check_name(path)
+    path = Path(path).absolute()
+    try:
+        folder = _existing_folder(path)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        for part in path.relative_to(folder).parts:  # names too long, or not allowed
+            with suppress(FileNotFoundError):
+                (folder / part).lstat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be written: {reason}.") from None
+
+
+def check_free(path: Path | str, nbytes: int) -> None:
+    """Refuse to start what will not fit on the disk.
+
+    Raises
+    ------
+    UserError
+        Names the path and the bytes that are missing.
+    """
+    free = free_disk(path)
+    if free < nbytes:
+        raise UserError(
+            f"{path} needs up to {nbytes:,} bytes and its disk has {free:,} free: "
+            f"{nbytes - free:,} are missing."
+        )
+
+
+def free_disk(path: Path | str) -> int:
+    """Count the bytes that are free where `path` would be made."""
+    return shutil.disk_usage(_existing_folder(Path(path).absolute())).free
+
+
+def _existing_folder(path: Path) -> Path:
+    """Find the folder, there already, in which `path` would be made."""
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise UserError(f"{path} cannot be written: {folder} is not a folder.")
+    return folder
+
+
+@contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Say which file it was that found the disk full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        free = shutil.disk_usage(path.parent).free
+        raise UserError(
+            f"{path}: the disk is full ({free:,} bytes free); make room."
+        ) from error
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file or the names in a folder have reached the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows syncs no folders
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,208 @@
+"""Whether an image is still the one it was, told without reading all of it.
+
+Work that goes on after a stop, or is shared by several machines, must not mix two images.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_utile.errors import UserError
+from napari_utile.io.stack import Stack
+
+SMALL = 64_000_000
+"""Bytes up to which all is read; then a copy, which has another date, is no other image."""
+PATCHES, SIDE = 24, 32
+"""What is read of every image: so many squares, of so many pixels a side."""
+MOST_FILES = 10_000
+"""Chunks of a Zarr array whose dates are looked at, spread over all of it."""
+STEPS = (0.7548776662466927, 0.5698402909980532)
+"""Multiples of these, without the whole numbers, fill a square evenly: M. Roberts, "The
+unreasonable effectiveness of quasirandom sequences" (2018), R2."""
+
+UNREADABLE = np.frombuffer(b"unreadable", np.uint8)
+"""Stands for pixels that cannot be read."""
+
+Fingerprint = dict[str, Any]
+
+
+def fingerprint(stack: Stack) -> Fingerprint:
+    """Describe an image so that another one, or another state of it, is told from it.
+
+    Returns
+    -------
+    dict of plain JSON types
+        shape, channels, axes, dtype, and
+
+        samples : str
+            A digest of a few squares, spread over all planes, the first and last included.
+        pixels : str
+            A digest of all pixels, if they are few (`SMALL`) and on this machine.
+        files : dict
+            Otherwise, of local files: how many, their bytes, the last change, and a digest: of
+            the content of a file that is small, else of size and time of change of each.
+
+    Raises
+    ------
+    UserError
+        If no sample can be read.
+
+    Notes
+    -----
+    Where pixels cannot be read, that they cannot is what is digested: one damaged block makes
+    no stack useless, and a block that is whole again is a change.
+
+    What is not noticed: changes of a large image in memory, or on another machine, beside the
+    samples; and of chunks of a Zarr array beyond the first `MOST_FILES`.
+    """
+    found: Fingerprint = {
+        "shape": list(stack.shape),
+        "channels": stack.channels,
+        "axes": stack.axes,
+        "dtype": stack.dtype.name,
+        "samples": _digest(_samples(stack)),
+    }
+    is_remote = stack.path is None and stack.source
+    if stack.nbytes <= SMALL and not is_remote:
+        found["pixels"] = _digest(_plane(stack, index) for index in stack.indices)
+    elif files := _files(stack):
+        found["files"] = _described(*files)
+    return found
+
+
+def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    """Say in words how an image differs from what it was; None if it does not.
+
+    Parameters
+    ----------
+    there, here : mapping
+        The fingerprint that was kept, and that of today.
+
+    Examples
+    --------
+    >>> difference({"shape": [9, 9]}, {"shape": [8, 9]})
+    'its shape was (9, 9) and is (8, 9)'
+    """
+    for name in ("shape", "channels", "axes", "dtype"):
+        was, now = (of.get(name, "unknown") for of in (there, here))
+        if was != now:
+            plural = name in ("channels", "axes")
+            verbs = ("were", "are") if plural else ("was", "is")
+            return f"its {name} {verbs[0]} {_shown(was)} and {verbs[1]} {_shown(now)}"
+    if there.get("samples") != here.get("samples"):
+        return "its pixels have changed"
+    if "pixels" in there and "pixels" in here:
+        return "its pixels have changed" if there["pixels"] != here["pixels"] else None
+    if "files" in there and "files" in here:
+        return _changed(there["files"], here["files"])
+    return None
+
+
+def _shown(value: Any) -> str:
+    """Write a shape as Python does; JSON keeps it as a list."""
+    return str(tuple(value) if isinstance(value, list) else value)
+
+
+def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    if there["bytes"] != here["bytes"]:
+        return f"it had {there['bytes']:,} bytes and has {here['bytes']:,}"
+    if there["digest"] == here["digest"]:
+        return None
+    if there["changed"] == here["changed"]:
+        return "its files have changed"
+    when = datetime.fromtimestamp(here["changed"] / 1e9)
+    return f"it was modified on {when:%Y-%m-%d at %H:%M:%S}"
+
+
+def _samples(stack: Stack) -> list[NDArray[Any]]:
+    """Read squares that are spread over the planes, and over what a plane is."""
+    planes, (height, width) = stack.indices, stack.shape[-2:]
+    places = []
+    for number in range(PATCHES):
+        index = planes[round(number * (len(planes) - 1) / (PATCHES - 1))]
+        y, x = (
+            int(step * number % 1 * max(1, n - SIDE + 1))
+            for step, n in zip(STEPS, (height, width), strict=True)
+        )
+        places.append((index, slice(y, y + SIDE), slice(x, x + SIDE)))
+    samples = [_plane(stack, *place) for place in places]
+    if all(pixels is UNREADABLE for pixels in samples):
+        stack.plane(*places[0])  # says why
+    return samples
+
+
+def _plane(stack: Stack, *place: Any) -> NDArray[Any]:
+    """Read a plane, or a part of it, as `Stack.plane` does; or say that it cannot be read."""
+    try:
+        return stack.plane(*place)
+    except (UserError, OSError):
+        return UNREADABLE
+
+
+def _digest(parts: Iterable[NDArray[Any]]) -> str:
+    digest = blake2b(digest_size=16)
+    for pixels in parts:
+        little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+        digest.update(np.ascontiguousarray(little).data)
+    return digest.hexdigest()
+
+
+def _files(stack: Stack) -> list[Path]:
+    """List the local files that the pixels are in; of many chunks, some from everywhere."""
+    data = stack.data
+    if not isinstance(data, zarr.Array) or not hasattr(data.store, "root"):
+        return [stack.path] if stack.path and stack.path.is_file() else []
+    root, unit = Path(data.store.root, data.path), data.shards or data.chunks
+    grid = [ceil(n / u) for n, u in zip(data.shape, unit, strict=True)]
+    count = prod(grid)
+    chosen = np.linspace(0, count - 1, min(count, MOST_FILES)).round().astype(int)
+    at = zip(*(axis.tolist() for axis in np.unravel_index(chosen, grid)), strict=True)
+    return [root / data.metadata.encode_chunk_key(tuple(chunk)) for chunk in at]
+
+
+def _described(*files: Path) -> dict[str, Any]:
+    digest, there = blake2b(digest_size=16), list(_there(files))
+    total = sum(status.st_size for _, status in there)
+    if len(files) == 1 and total <= SMALL:
+        digest.update(files[0].read_bytes())
+    else:
+        for file, status in there:
+            digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+    changed = max((status.st_mtime_ns for _, status in there), default=0)
+    return {
+        "count": len(there), "bytes": total, "changed": changed, "digest": digest.hexdigest()
+    }  # fmt: skip
+
+
+def _there(files: tuple[Path, ...]) -> Iterator[tuple[int, os.stat_result]]:
+    """Give number and status of the files that are there; a chunk of zeros has none."""
+    for number, file in enumerate(files):
+        try:
+            yield number, file.stat()
+        except FileNotFoundError:
+            continue
+
+
+def digest_of_planes(
+    stacks: Sequence[Stack], places: Iterable[tuple[int, tuple[int, ...]]]
+) -> str:
+    """Compute the BLAKE2 digest of planes, each given by its stack and its index in that."""
+    digest = blake2b(digest_size=16)
+    for i, index in places:
+        pixels = np.ascontiguousarray(stacks[i].plane(index))
+        digest.update(f"{i} {index} {pixels.dtype} {pixels.shape}".encode())
+        digest.update(pixels.data)
+    return digest.hexdigest()
+
+
+def of_as_many_axes(index: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Find the same plane in a stack with more or fewer leading axes of one plane."""
+    return (0,) * (count - len(index)) + index[max(0, len(index) - count) :]

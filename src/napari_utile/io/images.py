@@ -1,0 +1,257 @@
+"""Any image that a user names, opened without reading its pixels.
+
+The formats have modules of their own; this one tells them apart by content, not by name.
+"""
+
+import glob
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from napari_utile.errors import UserError
+from napari_utile.io.lazy_arrays import FileArray
+from napari_utile.io.memory import check_memory
+from napari_utile.io.names import check_name, is_url, location, name_of
+from napari_utile.io.ome_zarr import open_zarr
+from napari_utile.io.remote import open_url
+from napari_utile.io.stack import Stack, guess_axes
+from napari_utile.io.tiff import open_tiff, write_tiff
+from napari_utile.io.zarr_folders import is_zarr
+
+__all__ = ["Stack", "as_stack", "expand", "open_image", "pairs", "write_tiff"]
+
+SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".zarr"}
+"""What is looked for in a folder. A file named outright may be called anything."""
+MOST_COMPRESSED = 1100
+"""How many bytes of pixels one byte of PNG or JPEG can stand for, at best."""
+
+Names = str | Path | Iterable[str | Path]
+
+
+def open_image(path: str | Path) -> Stack:
+    """Open a TIFF (also BigTIFF, OME-TIFF), OME-Zarr, Zarr, PNG, JPEG or .npy file.
+
+    TIFF, Zarr and .npy are read when `Stack.plane` asks for pixels; PNG and JPEG at once. A
+    picture loses its alpha channel, which says how opaque a pixel is shown. Of OME-Zarr and
+    Zarr the address will do, too (https://..., s3://...).
+
+    Raises
+    ------
+    UserError
+        If it is missing, empty, cut off, no image, or claims more than it can hold; or if its
+        name is not UTF-8.
+    """
+    check_name(path)
+    if is_url(path):
+        return open_url(str(location(path)))
+    path = Path(path)
+    form, reader = _reader(path)
+    try:
+        return reader(path)
+    except UserError:
+        raise
+    except Exception as error:  # decoders have no common type for damaged files
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise UserError(f"{path} cannot be read as {form}: {reason}.") from error
+
+
+def as_stack(
+    image: Any,
+    channels: int | None = None,
+    name: str = "image",
+    *,
+    shape: Sequence[int] | None = None,
+) -> Stack:
+    """Take an image as it comes.
+
+    Parameters
+    ----------
+    image : Stack, path, or array-like
+        An array (ndarray, zarr, dask, ...) or a list of them, largest first, whose first
+        level is taken. Arrays of any kind are read only where asked for.
+    channels : int, optional
+        Channels that the image should have.
+    name : str
+        What messages call it.
+    shape : sequence of int, optional
+        Shape without channels, that of the labels; it tells where the channels are.
+
+    Raises
+    ------
+    UserError
+        If it is no image, or cannot have that shape.
+    """
+    if isinstance(image, Stack):
+        return image
+    if isinstance(image, str | Path):
+        return open_image(image)
+    if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
+        image = image[0]  # level 0 of a multiscale layer
+    if not hasattr(image, "shape"):
+        image = np.asarray(image)
+    try:
+        axes = guess_axes(image.shape, channels, shape)
+    except ValueError:
+        wanted = f" that fits the labels {tuple(shape)}" if shape is not None else ""
+        raise UserError(f"{name} {tuple(image.shape)} is no image{wanted}.") from None
+    return Stack(image, axes, name=name)
+
+
+def expand(names: Names) -> list[Path | str]:
+    """List the images behind paths, globs and folders, sorted as people count.
+
+    The address of an image (https://..., s3://...) stays as it is: a str.
+
+    Raises
+    ------
+    UserError
+        If a name leads to no image, or is not UTF-8.
+    """
+    if isinstance(names, str | Path):
+        names = [names]
+    found: list[Path | str] = []
+    for name in names:
+        check_name(name)
+        if is_url(name):
+            found.append(location(name))
+            continue
+        path = Path(name)
+        if path.is_dir() and not is_zarr(path):
+            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES]
+            inside = [p for p in inside if not p.name.startswith(".")]
+        elif path.exists():
+            inside = [path]
+        else:
+            inside = [Path(p) for p in glob.glob(str(name), recursive=True)]
+        if not inside:
+            what = "holds no image" if path.is_dir() else "was not found"
+            raise UserError(f"{name} {what}.")
+        for file in inside:
+            check_name(file)
+        found += sorted(inside, key=_as_people_count)
+    return found
+
+
+def pairs(
+    images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
+) -> list[tuple[Path | str, Path | str]]:
+    """Pair images with their labels by name; a file that is named pairs with a single other.
+
+    Messages call the two sides by `kinds`.
+
+    Raises
+    ------
+    UserError
+        Lists the images without labels, the labels without image, and names that occur twice.
+    """
+    image_files, label_files = expand(images), expand(labels)
+    is_named = any(is_file_name(names) for names in (images, labels))
+    if len(image_files) == len(label_files) == 1 and is_named:
+        return [(image_files[0], label_files[0])]
+    problems = []
+    for kind, files in zip(kinds, (image_files, label_files), strict=True):
+        twice = [stem for stem, n in Counter(map(stem_of, files)).items() if n > 1]
+        if twice:
+            problems.append(f"more than one {kind} called {_listed(twice)}")
+    labels_of = {stem_of(path): path for path in label_files}
+    stems = {stem_of(path) for path in image_files}
+    if lonely := [name_of(p) for p in image_files if stem_of(p) not in labels_of]:
+        problems.append(f"no {kinds[1]} for {_listed(lonely)}")
+    if lonely := [name_of(p) for p in label_files if stem_of(p) not in stems]:
+        problems.append(f"no {kinds[0]} for {_listed(lonely)}")
+    if problems:
+        both = f"{kinds[0].capitalize()}s and {kinds[1]}"
+        raise UserError(f"{both} do not pair up: {'; '.join(problems)}.")
+    return [(path, labels_of[stem_of(path)]) for path in image_files]
+
+
+def is_file_name(names: Names) -> bool:
+    """Tell whether images are named themselves, and not by a folder or a glob."""
+    listed = [names] if isinstance(names, str | Path) else list(names)
+    return all(is_url(name) or expand(name) == [Path(name)] for name in listed)
+
+
+def _reader(path: Path) -> tuple[str, Any]:
+    """Tell by the first bytes what a file is."""
+    try:
+        if path.is_dir():
+            if is_zarr(path):
+                return "Zarr", open_zarr
+            raise UserError(f"{path} is a folder without Zarr metadata, not an image.")
+        with path.open("rb") as file:
+            start = file.read(8)
+    except FileNotFoundError:
+        raise UserError(f"{path} was not found.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be opened: {reason}.") from error
+    if not start:
+        raise UserError(f"{path} is empty.")
+    for magic, form, reader in FORMATS:
+        if start.startswith(magic):
+            return form, reader
+    raise UserError(f"{path} is no image: its content is not TIFF, Zarr, PNG, JPEG or .npy.")
+
+
+def _open_picture(path: Path) -> Stack:
+    """Read a PNG or JPEG. Indices of a palette are kept: labels are stored so."""
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+        picture = Image.open(path)  # whether it is a bomb is checked below
+    with picture:
+        bands = len(picture.getbands())
+        claimed = picture.width * picture.height * bands * (2 if "16" in picture.mode else 1)
+        there = path.stat().st_size
+        if claimed > there * MOST_COMPRESSED:
+            raise UserError(
+                f"{path} claims {picture.width} x {picture.height} pixels, "
+                f"which its {there} bytes cannot hold."
+            )
+        check_memory(claimed, str(path))
+        if bands > 1 and any("16" in str(tile[-1]) for tile in picture.tile):
+            raise UserError(
+                f"{path} has 16 bits per color, of which 8 would be lost: use TIFF."
+            )
+        has_alpha = picture.mode in {"LA", "RGBA"}
+        pixels = np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)
+    axes = "yxc" if pixels.ndim == 3 else "yx"
+    return Stack(pixels, axes, name=path.name, path=path, alpha=has_alpha)
+
+
+def _open_npy(path: Path) -> Stack:
+    data = FileArray.of(np.lib.format.open_memmap(path, mode="r"))
+    return Stack(data, guess_axes(data.shape), name=path.name, path=path)
+
+
+FORMATS = [
+    *((magic, "TIFF", open_tiff) for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    (b"\x89PNG\r\n\x1a\n", "PNG", _open_picture),
+    (b"\xff\xd8\xff", "JPEG", _open_picture),
+    (b"\x93NUMPY", ".npy", _open_npy),
+]
+
+
+def _as_people_count(path: Path | str) -> list[str | int]:
+    """Sort slice_2 before slice_10."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
+def stem_of(path: Path | str) -> str:
+    """Name a file, or what an address leads to, without suffixes.
+
+    >>> stem_of(Path("cells.x.ome.tif")), stem_of("s3://bucket/cells.x.zarr/")
+    ('cells.x', 'cells.x')
+    """
+    return re.sub(r"(\.ome)?\.[^.]+$", "", name_of(path), flags=re.IGNORECASE)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """Name a few, count the rest."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,271 @@
+"""Arrays that lie in a file as they would in memory, read and written window by window.
+
+Memory stays flat: pages of a file that is mapped for long count as memory of the process, up
+to the size of the file. No formats here.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import count
+from math import prod
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from napari_utile.io.disk import room_for, to_disk
+
+
+class FileArray:
+    """An array in a file, of which memory holds no more than the window that is asked for.
+
+    It may be used from several threads, and travels between processes as the name of its file.
+
+    Parameters
+    ----------
+    filename : str
+        The file, called as in `numpy.memmap`.
+    offset : int
+        Position of the first number in it, in bytes.
+    shape : tuple of int
+    dtype : dtype
+        Its byte order is that of the file.
+    order : {"C", "F"}
+        Whether the last or the first axis runs fastest.
+    """
+
+    def __init__(
+        self, filename: str, offset: int, shape: tuple[int, ...], dtype: Any, order: Any = "C"
+    ):
+        self.filename, self.offset, self.order = str(filename), offset, order
+        self.shape, self.dtype = tuple(map(int, shape)), np.dtype(dtype)
+
+    @classmethod
+    def of(cls, mapped: np.memmap) -> "FileArray":
+        """Describe what was mapped; the map may be dropped."""
+        order = "C" if mapped.flags.c_contiguous else "F"
+        return cls(str(mapped.filename), mapped.offset, mapped.shape, mapped.dtype, order)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of numbers."""
+        return prod(self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        """Copy a window; the file is mapped as long as that takes."""
+        mapped = np.memmap(
+            self.filename, self.dtype, "r", self.offset, self.shape, order=self.order
+        )
+        return np.array(mapped[where])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[...].astype(dtype or self.dtype, copy=False)
+
+    def __setitem__(self, where: Any, values: Any) -> None:
+        """Write a window, given by whole numbers and slices without steps, row by row.
+
+        Notes
+        -----
+        Not through a map: on a full disk that would end the process (SIGBUS).
+
+        Raises
+        ------
+        UserError
+            If the disk is full.
+        """
+        first, lengths, kept = window_of(where, self.shape)
+        window = np.broadcast_to(values, kept).astype(self.dtype, order="C").reshape(lengths)
+        path = Path(self.filename)
+        with room_for(path), path.open("r+b") as file:
+            for row in np.ndindex(*lengths[:-1]):
+                corner = [start + i for start, i in zip(first, (*row, 0), strict=True)]
+                number = int(np.ravel_multi_index(corner, self.shape))
+                file.seek(self.offset + number * self.dtype.itemsize)
+                file.write(window[row].tobytes())
+
+    def flush(self) -> None:
+        """Wait until what was written is on the disk."""
+        to_disk(Path(self.filename))
+
+
+def window_of(where: Any, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
+    """Give the first number, the lengths, and the lengths of the axes that are slices.
+
+    >>> window_of((3, ..., slice(2, 9)), (5, 6, 7))
+    ([3, 0, 2], [1, 6, 5], [6, 5])
+    """
+    first, lengths, kept = [], [], []
+    for part, n in zip(every_axis(where, len(shape)), shape, strict=True):
+        chosen = range(n)[part]
+        if isinstance(chosen, range):
+            if chosen.step != 1:
+                raise IndexError(f"a window has no steps, as {part} has")
+            kept.append(len(chosen))
+        else:
+            chosen = range(chosen, chosen + 1)
+        first.append(chosen.start)
+        lengths.append(len(chosen))
+    return first, lengths, kept
+
+
+def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:
+    """Spell out an index that leaves out axes.
+
+    >>> every_axis((0, ..., slice(3)), 4)
+    (0, slice(None, None, None), slice(None, None, None), slice(None, 3, None))
+    """
+    where = where if isinstance(where, tuple) else (where,)
+    at = next((i for i, part in enumerate(where) if part is Ellipsis), len(where))
+    given = len(where) - (at < len(where))
+    return (*where[:at], *(slice(None),) * (ndim - given), *where[at + 1 :])
+
+
+class Channel:
+    """One channel of an array on disk, as lazy as the array."""
+
+    def __init__(self, data: Any, axis: int, index: int):
+        self._data, self._axis, self._index = data, axis, index
+        self.shape = (*data.shape[:axis], *data.shape[axis + 1 :])
+        self.dtype, self.ndim, self.size = data.dtype, len(self.shape), prod(self.shape)
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        where = every_axis(where, self.ndim)
+        return self._data[(*where[: self._axis], self._index, *where[self._axis :])]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+
+KEPT_PAGES = 4
+"""Pages kept in memory: looking at one place reads it more than once."""
+
+
+class Pages:
+    """An array of which each page is read when it is looked at.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the pixels of a page by its number, at the upper left of it; the rest is 0.
+    shape : sequence of int
+        Number of pages, and the size of the largest.
+    dtype : dtype
+    """
+
+    def __init__(
+        self, read: Callable[[int], NDArray[Any]], shape: Sequence[int], dtype: DTypeLike
+    ):
+        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
+        self.ndim, self.size = len(self.shape), prod(self.shape)
+        self._read = read
+        self._page = lru_cache(KEPT_PAGES)(self._filled)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        first, *others = every_axis(where, self.ndim)
+        if isinstance(first, slice):
+            numbers = range(*first.indices(len(self)))
+        elif np.ndim(first) == 0:
+            return self._page(int(range(len(self))[first]))[tuple(others)]
+        else:
+            numbers = first
+        pages = [self._page(int(number))[tuple(others)] for number in numbers]
+        if pages:
+            return np.stack(pages)
+        return np.zeros((0, *self.shape[1:]), self.dtype)[:, *others]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def _filled(self, number: int) -> NDArray[Any]:
+        pixels = self._read(number)
+        page = np.zeros(self.shape[1:], self.dtype)
+        page[tuple(map(slice, pixels.shape))] = pixels
+        return page
+
+
+BUDGET = 256_000_000
+"""Bytes that are kept, of all arrays together; but always the last chunk."""
+
+
+class KeptChunks:
+    """Reads an array of whole chunks, and keeps some; it may be used from several threads.
+
+    Parameters
+    ----------
+    data : zarr.Array
+        Has shape, dtype, chunks and basic indexing.
+    """
+
+    def __init__(self, data: Any):
+        self._data, self._number = data, next(NUMBERS)
+        self.shape, self.dtype, self.ndim = data.shape, np.dtype(data.dtype), data.ndim
+        self.chunks = data.chunks
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        """Copy a window, given by whole numbers and slices without steps."""
+        first, lengths, kept = window_of(where, self.shape)
+        window = np.empty(lengths, self.dtype)
+        touched = [
+            range(a // c, (a + n - 1) // c + 1)
+            for a, n, c in zip(first, lengths, self.chunks, strict=True)
+        ]
+        for place in np.ndindex(*map(len, touched)):
+            chunk = tuple(numbers[i] for numbers, i in zip(touched, place, strict=True))
+            pixels = self._chunk(chunk)
+            there, here = [], []
+            for i, c, n, a, length in zip(
+                chunk, self.chunks, pixels.shape, first, lengths, strict=True
+            ):
+                start, stop = max(a, i * c), min(a + length, i * c + n)
+                there.append(slice(start - i * c, stop - i * c))
+                here.append(slice(start - a, stop - a))
+            window[tuple(here)] = pixels[tuple(there)]
+        return window.reshape(kept)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self._data[...], dtype=dtype)
+
+    def _chunk(self, chunk: tuple[int, ...]) -> NDArray[Any]:
+        at = tuple(slice(i * c, i * c + c) for i, c in zip(chunk, self.chunks, strict=True))
+        return KEPT.get((self._number, *chunk), lambda: np.asarray(self._data[at]))
+
+
+class Kept:
+    """Chunks by their key; those that were not read for longest are forgotten first."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._chunks: OrderedDict[tuple[int, ...], NDArray[Any]] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def get(self, key: tuple[int, ...], decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Give a chunk, decoded if it is not kept; two threads never decode the same one."""
+        with self._lock:
+            if key not in self._chunks:
+                self._chunks[key] = decode()
+                self.bytes += self._chunks[key].nbytes
+                while len(self) > 1 and self.bytes > BUDGET:
+                    self.bytes -= self._chunks.popitem(last=False)[1].nbytes
+            self._chunks.move_to_end(key)
+            return self._chunks[key]
+
+
+KEPT, NUMBERS = Kept(), count()
+"""What is kept of all arrays, and numbers that tell them apart."""

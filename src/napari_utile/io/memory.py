@@ -1,0 +1,35 @@
+"""How much memory there is, and whether what is asked for fits."""
+
+import psutil
+
+from napari_utile.errors import UserError
+
+
+def memory_budget() -> int:
+    """Bytes that one image may take: half of what is free."""
+    return psutil.virtual_memory().available // 2
+
+
+def check_memory(nbytes: int, name: str) -> None:
+    """Refuse what does not fit into memory, before any is taken.
+
+    Raises
+    ------
+    UserError
+        Names the size, the budget, and the way that needs no memory.
+    """
+    budget = memory_budget()
+    if nbytes > budget:
+        raise UserError(
+            f"{name} takes {size(nbytes)} of memory and {size(budget)} may be used: save it as "
+            "OME-Zarr or uncompressed TIFF and give its path, then it is read tile by tile."
+        )
+
+
+def size(nbytes: float) -> str:
+    """Write a number of bytes for people: '3.2 GB'."""
+    for name in ("bytes", "kB", "MB", "GB", "TB"):
+        if nbytes < 1000 or name == "TB":
+            break
+        nbytes /= 1000
+    return f"{nbytes:.3g} {name}" if nbytes < 1000 else f"{nbytes:,.0f} {name}"

@@ -1,0 +1,152 @@
+"""What napari shows of an OME-Zarr: layers that are read where one looks. No napari here."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from napari_utile.errors import UserError
+from napari_utile.io.images import stem_of
+from napari_utile.io.lazy_arrays import Channel
+from napari_utile.io.names import is_url, location
+from napari_utile.io.ngff import LABELS, PROBABILITIES, levels_in, ngff_image, plain_image
+from napari_utile.io.remote import open_node
+from napari_utile.io.stack import Stack
+from napari_utile.io.zarr_folders import is_zarr
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+    """Give napari the function that reads these paths, or None if they are not for us."""
+    paths = [path] if isinstance(path, str) else path
+    is_ours = all(is_url(name) or is_zarr(Path(name)) for name in paths)
+    return read_layers if is_ours else None
+
+
+def read_layers(path: str | Sequence[str]) -> list[LayerData]:
+    """Describe all images and labels of OME-Zarr folders, or addresses, as napari layers.
+
+    Returns
+    -------
+    list of (data, arguments of the layer, "image" or "labels")
+        Data are arrays on disk, or lists of them, the largest first; nothing is read. Every
+        channel is a layer. Probabilities are shown as in the panel *Segment*.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to show.
+    """
+    found: list[LayerData] = []
+    for name in [path] if isinstance(path, str) else path:
+        source = location(name)
+        node = open_node(source) if isinstance(source, str) else zarr.open(source, mode="r")
+        here = list(_layers(node, source, stem_of(source)))
+        if not here:
+            raise UserError(f"{source} holds no image that can be shown.")
+        found += here
+    return found
+
+
+def _layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
+    """Describe an array, an image with its labels, or the images of a converted file."""
+    if isinstance(node, zarr.Array):
+        yield from _image_layers(plain_image(source, node), [node], name, {})
+        return
+    ngff = _ngff(node)
+    if "multiscales" not in ngff:
+        names = ngff.get(LABELS) or sorted(node.group_keys())
+        for inner in names:
+            if "multiscales" in _ngff(node[inner]):
+                yield from _layers(node[inner], source, f"{name} {inner}")
+        return
+    attributes: dict[str, Any] = dict(node.attrs)
+    kind = attributes.get("utile", {}).get("kind")
+    stack, levels = ngff_image(source, node), levels_in(node)
+    labels = _ngff(node[LABELS]).get(LABELS, []) if LABELS in node else []
+    if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
+        yield _data(levels), _place(stack) | {"name": name}, "labels"
+    elif kind in (PROBABILITIES, *labels):
+        yield from _probability_layers(stack, levels, name, visible=not labels)
+    else:
+        yield from _image_layers(stack, levels, name, ngff.get("omero", {}))
+    for inner in labels:
+        yield from _layers(node[f"{LABELS}/{inner}"], source, f"{name} {inner}")
+
+
+def _image_layers(
+    stack: Stack, levels: list[zarr.Array], name: str, omero: dict[str, Any]
+) -> Iterator[LayerData]:
+    """Make a layer per channel, in the colors that the file asks for."""
+    described = omero.get("channels", [])
+    for channel, arrays in enumerate(_channels(stack, levels)):
+        given = _place(stack) | {"name": name}
+        if "c" in stack.axes and stack.channels > 1:
+            given |= {"name": f"{name} {channel}", "blending": "additive"}
+        if channel < len(described):
+            given |= _look(described[channel], name)
+        yield _data(arrays), given, "image"
+
+
+def _probability_layers(
+    stack: Stack, levels: list[zarr.Array], name: str, visible: bool
+) -> Iterator[LayerData]:
+    """Make a layer per class; the background is what the others leave."""
+    top = 1 if stack.dtype.kind == "f" else 255
+    for channel, arrays in enumerate(_channels(stack, levels)):
+        if stack.channels > 1 and channel == 0:
+            continue
+        given = _place(stack) | {
+            "name": f"{name} {PROBABILITIES}" + (f" {channel}" if stack.channels > 2 else ""),
+            "contrast_limits": (0, top),
+            "colormap": "magenta",
+            "blending": "additive",
+            "opacity": 0.6,
+            "visible": visible,
+        }
+        yield _data(arrays), given, "image"
+
+
+def _look(described: dict[str, Any], name: str) -> dict[str, Any]:
+    """Take name, color and contrast of a channel from the notes of OMERO."""
+    look: dict[str, Any] = {}
+    if label := described.get("label"):
+        look["name"] = f"{name} {label}"
+    if color := described.get("color"):
+        look["colormap"] = ["#000000", f"#{str(color).lstrip('#')[:6]}"]
+    window = described.get("window", {})
+    if window.get("start", 0) < window.get("end", 0):
+        look["contrast_limits"] = (window["start"], window["end"])
+    if "active" in described:
+        look["visible"] = bool(described["active"])
+    return look
+
+
+def _place(stack: Stack) -> dict[str, Any]:
+    """Give size, position and unit per axis of the data, in their order."""
+    order = [stack.spatial_axes.index(axis) for axis in stack.axes if axis != "c"]
+    return {
+        "scale": tuple(stack.scale[i] for i in order),
+        "translate": tuple(stack.translate[i] for i in order),
+        "units": tuple(stack.units[i] for i in order),
+    }
+
+
+def _channels(stack: Stack, levels: list[zarr.Array]) -> Iterator[list[Any]]:
+    if "c" not in stack.axes:
+        yield levels
+        return
+    axis = stack.axes.index("c")
+    for channel in range(stack.channels):
+        yield [Channel(level, axis, channel) for level in levels]
+
+
+def _data(levels: list[Any]) -> Any:
+    return levels if len(levels) > 1 else levels[0]
+
+
+def _ngff(group: zarr.Group) -> dict[str, Any]:
+    attributes: dict[str, Any] = dict(group.attrs)
+    return attributes.get("ome", attributes)

@@ -1,0 +1,123 @@
+"""The image that a Zarr group or array holds, in any store: NGFF up to 0.5, plain arrays.
+
+Nothing is written here, and nothing is read but metadata.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_utile.errors import UserError
+from napari_utile.io.names import name_of
+from napari_utile.io.stack import Stack, guess_axes, unit
+
+MARKS = ("zarr.json", ".zgroup", ".zarray")
+"""The files of which a Zarr folder has one."""
+TYPES = {"c": "channel", "t": "time"}
+PROBABILITIES, LABELS = "probabilities", "labels"
+
+
+def image_in(
+    node: zarr.Group | zarr.Array, source: Path | str, which: str | None = None
+) -> Stack:
+    """Describe the image that a Zarr group or array of any store is; see `open_zarr`."""
+    if isinstance(node, zarr.Array):
+        return plain_image(source, node)
+    attributes: dict[str, Any] = dict(node.attrs)
+    ngff = attributes.get("ome", attributes)
+    if which is None:
+        kind = attributes.get("utile", {}).get("kind")
+        which = kind if kind and f"{LABELS}/{kind}" in node else PROBABILITIES
+    if which != PROBABILITIES:
+        return ngff_image(source, labels_in(node, source, which))
+    if "multiscales" in ngff:
+        return ngff_image(source, node)
+    if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
+        inside = ["0"] if "0" in node and "1" not in node else _names(node, str.isdigit)
+    else:
+        inside = _names(node)
+    if len(inside) != 1:
+        names = ", ".join(inside[:9]) or "nothing"
+        raise UserError(f"{source} is not one image: it holds {names}; name one of them.")
+    (name,) = inside
+    within = source / name if isinstance(source, Path) else f"{source}/{name}"
+    return image_in(node[name], within)
+
+
+def levels_in(group: zarr.Group) -> list[zarr.Array]:
+    """List the arrays of an NGFF image, the largest first."""
+    attributes: dict[str, Any] = dict(group.attrs)
+    datasets = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
+    return [group[dataset["path"]] for dataset in datasets]
+
+
+def labels_in(group: zarr.Group, source: Path | str, name: str) -> zarr.Group:
+    """Find the label image `name` of an image.
+
+    Raises
+    ------
+    UserError
+        If it is not there.
+    """
+    found = group.get(f"{LABELS}/{name}")
+    if not isinstance(found, zarr.Group):
+        raise UserError(f"{source} has no labels called {name}.")
+    return found
+
+
+def _names(group: zarr.Group, are_images: Callable[[str], bool] = bool) -> list[str]:
+    return sorted(filter(are_images, group.keys()))
+
+
+def plain_image(source: Path | str, data: zarr.Array) -> Stack:
+    """Name the axes of a bare array by its dimension names, or else by its shape."""
+    names = getattr(data.metadata, "dimension_names", None) or data.attrs.get(
+        "_ARRAY_DIMENSIONS"
+    )
+    axes = "".join(str(name).lower()[:1] for name in names or ())
+    if len(set(axes)) < data.ndim or not {"y", "x"} <= set(axes) <= set("tzcyx"):
+        axes = guess_axes(data.shape)
+    return Stack(data, axes, **_called(source))
+
+
+def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
+    """Read axes, scale, translation and units as NGFF 0.1 to 0.5 write them."""
+    attributes: dict[str, Any] = dict(group.attrs)
+    multiscale = attributes.get("ome", attributes)["multiscales"][0]
+    dataset = multiscale["datasets"][0]
+    data = group[dataset["path"]]
+    assert isinstance(data, zarr.Array)
+    # Before 0.3 there were no axes: always t, c, z, y, x. In 0.3 they were plain letters.
+    named: list[Mapping[str, str]] = [
+        axis if isinstance(axis, Mapping) else {"name": axis}
+        for axis in multiscale.get("axes", "tczyx")
+    ]
+    letter = {kind: axis for axis, kind in TYPES.items()}
+    axes = "".join(letter.get(axis.get("type", ""), axis["name"].lower()) for axis in named)
+    scale, translate = np.ones(data.ndim), np.zeros(data.ndim)
+    for place in (dataset, multiscale):  # those of the whole come after those of the level
+        for transformation in place.get("coordinateTransformations", []):
+            if transformation["type"] == "scale":
+                factor = np.asarray(transformation["scale"])
+                scale, translate = scale * factor, translate * factor
+            elif transformation["type"] == "translation":
+                translate = translate + np.asarray(transformation["translation"])
+    order = [axes.index(axis) for axis in "tzyx" if axis in axes]
+    return Stack(
+        data,
+        axes,
+        **_called(source),
+        scale=tuple(float(scale[i]) for i in order),
+        translate=tuple(float(translate[i]) for i in order),
+        units=tuple(unit(named[i].get("unit")) for i in order),
+    )
+
+
+def _called(source: Path | str) -> dict[str, Any]:
+    """Name a stack after the file or address it comes from."""
+    if isinstance(source, Path):
+        return {"name": source.name, "path": source}
+    return {"name": name_of(source), "source": source}

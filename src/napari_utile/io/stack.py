@@ -1,0 +1,273 @@
+"""An opened image: pixels that are read when asked for, and what they mean. No formats here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.errors import UserError
+from napari_utile.io.memory import check_memory
+
+SPATIAL = "tzyx"
+"""Every axis but the channels, in the order in which shapes and scales name them."""
+
+UNITS = {
+    "nm": "nanometer", "nanometre": "nanometer",
+    "um": "micrometer", "µm": "micrometer", "μm": "micrometer", "\\u00b5m": "micrometer",
+    "micron": "micrometer", "microns": "micrometer", "micrometre": "micrometer",
+    "mm": "millimeter", "cm": "centimeter", "m": "meter", "å": "angstrom", "in": "inch",
+    "s": "second", "sec": "second", "ms": "millisecond", "min": "minute", "h": "hour",
+}  # fmt: skip
+NAMES = {*UNITS.values(), "picometer", "angstrom", "microsecond", "day"}
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """An image of any size. Nothing is read before `plane` is called.
+
+    Parameters
+    ----------
+    data : array-like
+        Has shape, dtype and basic indexing: ndarray, memmap, zarr or dask array.
+    axes : str
+        One letter of "tzcyx" per axis of `data`, in any order that has y and x.
+    name : str
+        What messages call it.
+    path : Path, optional
+        The local file or folder that it came from.
+    scale, translate : tuple of float, optional
+        Size of a pixel and position of the first one, per axis of `shape`. Default 1 and 0.
+    units : tuple of str, optional
+        Unit of scale and translate per axis of `shape`, in full: "nanometer". Default "pixel".
+    alpha : bool, default False
+        The last channel says how opaque a pixel is shown. It was not measured: left out.
+    source : str, optional
+        Where it came from, as messages and other processes name it: the path, or the address
+        (URL) of an image that lies on another machine and has no path. Empty in memory.
+    """
+
+    data: Any
+    axes: str
+    name: str = "image"
+    path: Path | None = None
+    scale: tuple[float, ...] = ()
+    translate: tuple[float, ...] = ()
+    units: tuple[str, ...] = ()
+    alpha: bool = False
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):
+            raise ValueError(f"axes {self.axes!r} do not fit shape {self.data.shape}")
+        if np.dtype(self.data.dtype).kind not in "biuf":
+            raise UserError(f"{self.name} holds {self.data.dtype}, not numbers.")
+        if 0 in self.data.shape:
+            raise UserError(f"{self.name} is empty: its shape is {tuple(self.data.shape)}.")
+        object.__setattr__(self, "source", self.source or str(self.path or ""))
+        n = len(self.spatial_axes)
+        for field, default in (("scale", 1.0), ("translate", 0.0), ("units", "pixel")):
+            object.__setattr__(self, field, tuple(getattr(self, field)) or (default,) * n)
+            if len(getattr(self, field)) != n:
+                raise ValueError(f"{field} {getattr(self, field)} needs {n} values")
+
+    @property
+    def spatial_axes(self) -> str:
+        """The letters of `shape`: (t, z,) y, x."""
+        return "".join(axis for axis in SPATIAL if axis in self.axes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of all axes but the channels: ((T, Z,) Y, X)."""
+        return tuple(int(self._length(axis)) for axis in self.spatial_axes)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return int(self._length("c")) - self.alpha if "c" in self.axes else 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of a pixel, in the byte order of this machine."""
+        return np.dtype(self.data.dtype).newbyteorder("=")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole image in memory."""
+        return self.channels * math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def indices(self) -> list[tuple[int, ...]]:
+        """Where the planes are: [()] for one image, [(0,), (1,), ...] for a stack."""
+        return list(np.ndindex(self.shape[:-2]))
+
+    def plane(
+        self, index: tuple[int, ...] = (), y: slice = slice(None), x: slice = slice(None)
+    ) -> NDArray[Any]:
+        """Read one plane, or a part of it, and nothing else.
+
+        Parameters
+        ----------
+        index : tuple of int
+            One of `indices`.
+        y, x : slice
+            What to read of the plane.
+
+        Returns
+        -------
+        ndarray, shape (C, Y, X)
+
+        Raises
+        ------
+        UserError
+            If the file behind it turns out to be damaged there.
+        """
+        where: dict[str, Any] = dict(zip(self.spatial_axes, index, strict=False))
+        where |= {"y": y, "x": x, "c": slice(self.channels)}
+        read = tuple(where[axis] for axis in self.axes)
+        try:
+            pixels = np.asarray(self.data[read])
+        except IndexError:
+            raise
+        except Exception as error:  # decoders have no common type for damaged data
+            if not self.source:
+                raise
+            said = f"{self.source}, slice {index}: cannot be read ({error})."
+            raise UserError(said) from error
+        kept = [axis for axis in self.axes if axis in "cyx"]
+        pixels = pixels.transpose([kept.index(axis) for axis in "cyx" if axis in kept])
+        pixels = pixels.astype(self.dtype, copy=False)
+        return pixels if "c" in kept else pixels[np.newaxis]
+
+    def read(self) -> NDArray[Any]:
+        """Read all of it, if the memory holds it.
+
+        Returns
+        -------
+        ndarray
+            Of `shape`, or (C, *shape) if there is an axis of channels.
+
+        Raises
+        ------
+        UserError
+            If it is larger than `memory_budget`.
+        """
+        check_memory(self.nbytes, self.name)
+        *leading, height, width = self.shape
+        pixels = np.empty((*leading, self.channels, height, width), self.dtype)
+        for index in self.indices:
+            pixels[index] = self.plane(index)
+        pixels = np.moveaxis(pixels, -3, 0)
+        return pixels if "c" in self.axes else pixels[0]
+
+    def _length(self, axis: str) -> int:
+        return self.data.shape[self.axes.index(axis)]
+
+
+def read_labels(stack: Stack) -> NDArray[Any]:
+    """Read labels: one id per pixel.
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `stack`, without the axis of channels and without a single time point.
+
+    Raises
+    ------
+    UserError
+        If there are several channels, or they do not fit into the memory.
+    """
+    if stack.channels > 1:
+        raise UserError(
+            f"Labels '{stack.name}' have {stack.channels} channels, but labels have one id per "
+            "pixel: give one channel, such as a gray or indexed picture in place of a colored "
+            "one."
+        )
+    pixels = stack.read()
+    return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
+
+
+def read_prediction(stack: Stack) -> NDArray[Any]:
+    """Read what was predicted: labels, or probabilities with the channels first.
+
+    Whole numbers in one channel are labels. Otherwise there is a probability per channel.
+
+    Raises
+    ------
+    UserError
+        If it is a color picture, or does not fit into the memory.
+    """
+    is_whole = stack.dtype.kind in "biu"
+    if "c" not in stack.axes or (is_whole and stack.channels == 1):
+        return read_labels(stack)
+    if is_whole and stack.channels == 3 and stack.axes.endswith("c"):
+        raise UserError(
+            f"Prediction '{stack.name}' is a color picture: give labels, one id per pixel in "
+            "one channel, or the probabilities of the classes, one channel each, channels "
+            "first."
+        )
+    return _at_one_time(stack, stack.read())
+
+
+def _at_one_time(stack: Stack, pixels: NDArray[Any]) -> NDArray[Any]:
+    """Leave out the axis of time (before z, y and x) if there is one point on it."""
+    if "t" not in stack.axes or stack.shape[0] > 1:
+        return pixels
+    return pixels.squeeze(-len(stack.shape))
+
+
+def unit(name: Any) -> str:
+    """Spell a unit in full, as OME-Zarr and napari do; "pixel" for what is no unit."""
+    name = str(name or "").strip()
+    full = UNITS.get(name.lower(), name.lower())
+    return full if full in NAMES else "pixel"
+
+
+def guess_axes(
+    shape: Sequence[int], channels: int | None = None, like: Sequence[int] | None = None
+) -> str:
+    """Name the axes of an array that does not name them itself.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the array: 2 to 5 axes.
+    channels : int, optional
+        Channels that the image should have.
+    like : sequence of int, optional
+        Shape without the channels, that of the labels.
+
+    Returns
+    -------
+    str
+        E.g. "zyx". Channels come first or last. Where nothing tells them, only a last axis of
+        length 3 or 4 is taken for channels: a color picture.
+
+    Raises
+    ------
+    ValueError
+        If the array has too many or too few axes, or cannot have the shape of `like`.
+
+    Examples
+    --------
+    >>> guess_axes((30, 512, 512)), guess_axes((512, 512, 3)), guess_axes((2, 64, 64), 2)
+    ('zyx', 'yxc', 'cyx')
+    """
+    shape, n = tuple(shape), len(shape)
+    spatial, rest = SPATIAL[-n:], SPATIAL[-n + 1 :]
+    options = [(spatial, shape, 1)] if 2 <= n <= 4 else []
+    if 3 <= n <= 5:
+        options += [("c" + rest, shape[1:], shape[0]), (rest + "c", shape[:-1], shape[-1])]
+    if like is not None:
+        options = [option for option in options if option[1] == tuple(like)]
+    if not options:
+        raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
+    if channels is not None and channels > 1:
+        options.sort(key=lambda option: option[2] != channels)
+    told = like is not None or options[0][2] == channels != 1
+    if not told and n >= 3 and shape[-1] in (3, 4):
+        options.sort(key=lambda option: option[0] != rest + "c" or min(option[1][-2:]) <= 4)
+    return options[0][0]

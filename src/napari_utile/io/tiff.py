@@ -1,0 +1,339 @@
+"""TIFF in and out, BigTIFF, OME-TIFF and ImageJ stacks too. Pixels are read when asked for."""
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+import tifffile
+import zarr
+from numpy.typing import NDArray
+
+from napari_utile.errors import UserError
+from napari_utile.io.disk import atomic_write, room_for, to_disk
+from napari_utile.io.lazy_arrays import FileArray, KeptChunks
+from napari_utile.io.memory import check_memory
+from napari_utile.io.stack import Stack, unit
+
+MOST_COMPRESSED = {1: 1, 8: 1100, 32946: 1100}
+"""How many bytes one can stand for: none, and deflate (1032 at best), by TIFF compression."""
+MOST = 20_000
+"""The same for every other compression."""
+OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
+
+
+def open_tiff(path: Path) -> Stack:
+    """Open the largest image in a TIFF file.
+
+    Raises
+    ------
+    UserError
+        If the file is cut off, claims more than it can hold, or holds several such images.
+    """
+    with tifffile.TiffFile(path) as tif:
+        with _complaints() as complaints:
+            number = largest(tif)
+        if complaints:
+            raise UserError(f"{path} is cut off or damaged: {complaints[0]}.")
+        series = tif.series[number]
+        check_extent(tif, series)
+        axes = letters(series.axes)
+        metadata = _ome(tif, number) or _imagej(tif) or {}
+        page = series.keyframe
+        if page.compression not in tifffile.TIFF.DECOMPRESSORS:
+            name = page.compression.name
+            raise UserError(
+                f"{path} is compressed by {name}: `pip install imagecodecs` reads it."
+            )
+        colors = page.photometric == tifffile.PHOTOMETRIC.RGB and "c" in axes
+        mapped = series.dataoffset is not None
+    data: Any
+    if mapped:
+        data = FileArray.of(tifffile.memmap(path, series=number, level=0, mode="r"))
+    else:
+        store = tifffile.imread(path, aszarr=True, series=number, level=0)
+        data = KeptChunks(zarr.open_array(store, mode="r"))
+        check_memory(math.prod(data.chunks) * data.dtype.itemsize, f"A strip of {path}")
+    spatial = [axis for axis in "tzyx" if axis in axes]
+    known = [metadata.get(axis, (1.0, "pixel")) for axis in spatial]
+    return Stack(
+        data,
+        axes,
+        name=path.name,
+        path=path,
+        scale=tuple(scale for scale, _ in known),
+        units=tuple(name for _, name in known),
+        alpha=bool(colors and page.extrasamples and page.extrasamples[-1] in (1, 2)),
+    )
+
+
+def largest(tif: tifffile.TiffFile) -> int:
+    """Choose the image beside thumbnails and labels; never one of several equals."""
+    sizes = [series.size for series in tif.series]
+    if sizes.count(max(sizes)) > 1:
+        raise UserError(
+            f"{tif.filehandle.path} holds several images of the same size; "
+            "save the wanted one as a file of its own."
+        )
+    return sizes.index(max(sizes))
+
+
+def check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a file that cannot hold what its header claims, before anything is allocated."""
+    path, there = tif.filehandle.path, tif.filehandle.size
+    pages = [page for page in series.pages if page is not None]
+    ends = [0]
+    for page in (pages[0], pages[-1]):
+        ends += map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
+    if series.dataoffset is not None:
+        ends.append(series.dataoffset + series.nbytes)
+    if max(ends) > there:
+        raise UserError(f"{path} is cut off: it has {there} of {max(ends)} bytes.")
+    compression = series.keyframe.compression
+    is_sparse = 0 in pages[0].databytecounts or len({page.parent for page in pages}) > 1
+    if not is_sparse and series.nbytes > there * MOST_COMPRESSED.get(int(compression), MOST):
+        raise UserError(
+            f"{path} claims {series.nbytes} bytes of pixels (shape {series.shape}), "
+            f"which its {there} bytes cannot hold."
+        )
+
+
+def letters(axes: str) -> str:
+    """Name axes as a `Stack` does: samples are channels, other axes are z or else t.
+
+    >>> letters("QYX"), letters("IYXS"), letters("TZCYX")
+    ('zyx', 'zyxc', 'tzcyx')
+    """
+    known = axes.replace("S", "C")
+    free = [axis for axis in "ZT" if axis not in known]
+    named = "".join(a if a in "TZCYX" else free.pop(0) if free else "?" for a in known)
+    if "?" in named or len(set(named)) < len(named):
+        raise UserError(f"The axes {axes} are more than t, z, c, y and x.")
+    return named.lower()
+
+
+def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None) -> None:
+    """Write an OME-TIFF, whole or not at all, with scale and units of `like`.
+
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced.
+    array : ndarray, shape `like.shape` or (C, *like.shape)
+        64-bit integers are written as 32-bit ones if none is too large.
+    like : Stack, optional
+        The image that it was made from. The position (`translate`) has no place in a TIFF.
+
+    Raises
+    ------
+    UserError
+        If there is no room, or a number does not fit.
+    """
+    like = like or Stack(array, "tzyx"[-array.ndim :])
+    pixels = as_ome_type(array)
+    options = ome_options(pixels.shape, pixels.nbytes, like)
+    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
+
+
+def write_colors(path: Path | str, array: NDArray[Any]) -> None:
+    """Write slices of red, green and blue, (Z, Y, X, 3), so that viewers mix the colors."""
+    pixels = as_ome_type(array)
+    options = {"ome": True, "photometric": "rgb", "metadata": {"axes": "ZYXS"}}
+    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
+
+
+def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stack) -> FileArray:
+    """Make an OME-TIFF of zeros that is filled window by window, on disk and not in memory.
+
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced. While windows are missing, `partial_name` says so.
+    shape : tuple of int
+        ``like.shape`` or ``(C, *like.shape)``.
+    dtype : dtype
+        One that OME-TIFF knows.
+    like : Stack
+        The image that it is made from; scale and units are kept.
+
+    Returns
+    -------
+    FileArray
+        What is assigned to it is written to the file; ``flush()`` brings it to the disk.
+
+    Raises
+    ------
+    UserError
+        If there is no room for the first bytes; the rest is claimed as it is written.
+    """
+    path, kind = Path(path), np.dtype(dtype)
+    options = ome_options(shape, prod(shape) * kind.itemsize, like)
+    with room_for(path):
+        return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
+
+
+def reopen_tiff(
+    path: Path | str, shape: tuple[int, ...] | None = None, dtype: Any = None
+) -> FileArray:
+    """Open what `create_tiff` made to go on writing it.
+
+    Parameters
+    ----------
+    path : path
+    shape, dtype : tuple of int, dtype
+        As they were given to `create_tiff`: a TIFF does not keep axes of length 1.
+
+    Raises
+    ------
+    UserError
+        If it is not there, was not made to its end, or is another one.
+    """
+    path = Path(path)
+    try:
+        with _complaints() as complaints, tifffile.TiffFile(path) as tif:
+            series, there = tif.series[0], tif.filehandle.size
+            kind, offset = np.dtype(tif.byteorder + series.dtype.char), series.dataoffset
+            found, size = series.shape, series.nbytes
+    except FileNotFoundError:
+        raise _lost(path, "it is not there") from None
+    except PermissionError:
+        raise _lost(path, "it may not be read") from None
+    except Exception as error:  # what is no TIFF raises whatever stumbles over it
+        raise _lost(path, "it is no TIFF, or was cut off") from error
+    if complaints or (offset is not None and offset + size > there):
+        raise _lost(path, "it is cut off")
+    shape, wanted = found if shape is None else shape, np.dtype(dtype or kind)
+    if offset is None or (_long(found), kind) != (_long(shape), wanted):
+        raise _lost(path, f"it is another TIFF, not one of {shape} {wanted}")
+    return FileArray(str(path.absolute()), offset, shape, wanted)
+
+
+def _lost(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} cannot be gone on with: {reason}; --overwrite begins anew.")
+
+
+def _long(shape: tuple[int, ...]) -> list[int]:
+    """Leave out axes of length 1."""
+    return [n for n in shape if n > 1]
+
+
+def partial_name(path: Path | str) -> Path:
+    """Name a TIFF that is not complete.
+
+    >>> partial_name("cells.ome.tif").name
+    'cells.ome.partial.tif'
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def finish_tiff(path: Path | str) -> None:
+    """Give the TIFF that was filled as `partial_name` its own name, now that it is complete.
+
+    A file of that name is replaced, in one moment.
+    """
+    path = Path(path)
+    to_disk(partial_name(path))
+    os.replace(partial_name(path), path)
+    to_disk(path.parent)
+
+
+def ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, Any]:
+    """Tell tifffile how to write an OME-TIFF with the axes, scale and units of `like`."""
+    axes = like.spatial_axes if len(shape) == len(like.shape) else "c" + like.spatial_axes
+    metadata: dict[str, Any] = {"axes": axes.upper()}
+    for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):
+        if axis != "t" and name != "pixel":
+            metadata[f"PhysicalSize{axis.upper()}"] = scale
+            metadata[f"PhysicalSize{axis.upper()}Unit"] = OME_UNITS.get(name, name)
+    bigtiff = nbytes > 2**32 - 2**25
+    return {"ome": True, "photometric": "minisblack", "metadata": metadata, "bigtiff": bigtiff}
+
+
+OME_UNITS = {
+    "picometer": "pm", "angstrom": "Å", "nanometer": "nm", "micrometer": "µm",
+    "millimeter": "mm", "centimeter": "cm", "meter": "m", "inch": "in",
+}  # fmt: skip
+
+
+def as_ome_type(array: NDArray[Any]) -> NDArray[Any]:
+    """Convert to a type that OME-TIFF knows, without changing a number."""
+    if array.dtype == bool:
+        return array.astype(np.uint8)
+    if array.dtype.name in OME_TYPES:
+        return array
+    if array.dtype.kind in "iu":
+        smaller = np.dtype(array.dtype.kind + "4")
+        limits = np.iinfo(smaller)
+        if array.min() >= limits.min and array.max() <= limits.max:
+            return array.astype(smaller)
+        raise UserError(f"A TIFF holds ids up to {limits.max}, not {array.max()}: use .zarr.")
+    return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+
+
+def _ome(tif: tifffile.TiffFile, number: int) -> dict[str, Any] | None:
+    """Read pixel size and unit per axis from OME-XML."""
+    if not tif.is_ome or not tif.ome_metadata:
+        return None
+    images = tifffile.xml2dict(tif.ome_metadata)["OME"].get("Image", [])
+    images = images if isinstance(images, list) else [images]
+    pixels = images[min(number, len(images) - 1)].get("Pixels", {}) if images else {}
+    found = {}
+    for axis in "XYZ":
+        if scale := pixels.get(f"PhysicalSize{axis}"):
+            found[axis.lower()] = _known(scale, pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+    if step := pixels.get("TimeIncrement"):
+        found["t"] = _known(step, pixels.get("TimeIncrementUnit", "s"))
+    return found
+
+
+def _imagej(tif: tifffile.TiffFile) -> dict[str, Any] | None:
+    """Read pixel size and unit per axis from ImageJ's notes and the resolution tags."""
+    notes = tif.imagej_metadata
+    if not notes:
+        return None
+    name = str(notes.get("unit", "")).encode().decode("unicode_escape", "ignore")
+    found = {}
+    for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
+        numerator, denominator = getattr(tif.pages.first.tags.get(tag), "value", (1, 1))
+        if numerator and unit(name) != "pixel":
+            found[axis] = _known(denominator / numerator, name)
+    if (spacing := notes.get("spacing")) and unit(name) != "pixel":
+        found["z"] = _known(spacing, name)
+    if interval := notes.get("finterval"):
+        found["t"] = _known(interval, notes.get("tunit", "s"))
+    return found
+
+
+def _known(scale: Any, name: Any) -> tuple[float, str]:
+    """Take a scale if it is one: files hold zeros and text there, too."""
+    try:
+        scale = abs(float(scale))
+    except ValueError:
+        scale = 0.0
+    return (scale, unit(name)) if 0 < scale < float("inf") else (1.0, "pixel")
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tifffile only logs: pages that it leaves out of a file cut off."""
+    found: list[str] = []
+    thread = get_ident()
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread and "series raised" not in record.getMessage():
+                found.append(record.getMessage().partition("> ")[2] or record.getMessage())
+
+    ear, logger = Ear(logging.ERROR), logging.getLogger("tifffile")
+    logger.addHandler(ear)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(ear)

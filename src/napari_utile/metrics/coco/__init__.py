@@ -1,0 +1,1 @@
+"""The average precision of COCO, from instances instead of masks."""

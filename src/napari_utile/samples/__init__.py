@@ -1,0 +1,1 @@
+"""Sample data: made by code, or downloaded once."""

@@ -1,0 +1,152 @@
+"""Data to try things on: a stack made by code, and a real one that is downloaded on demand."""
+
+import hashlib
+import urllib.request
+import warnings
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+from napari_utile.errors import UserError
+from napari_utile.io.disk import atomic_write, check_output
+from napari_utile.io.stack import Stack
+from napari_utile.io.tiff import open_tiff, write_tiff
+from napari_utile.samples.synthesis import synthetic_stack
+
+__all__ = ["isbi2012", "isbi2012_layers", "synthetic_layers", "synthetic_stack", "write_sample"]
+
+LayerData = tuple[NDArray[Any], dict[str, Any], Literal["image", "labels"]]
+
+ISBI2012 = (
+    "https://raw.githubusercontent.com/zhixuhao/unet/"
+    "b45af4d458437d8281cc218a07fd4380818ece4a/data/membrane/"
+)
+ISBI2012_FILES = {
+    "train-volume.tif": "358e48bed4f747c20da43251eb7138727d98cec3",
+    "train-labels.tif": "74ab9858c0be80842c94c41c6fb980aab49e9558",
+}
+"""Files and their checksums: the blob ids under which git keeps them in that commit."""
+ISBI2012_TERMS = (
+    "ISBI 2012 training data: serial-section TEM of the Drosophila larva ventral nerve cord. "
+    "You are free to use this data set for the purpose of generating or testing non-commercial "
+    "image segmentation software. If any scientific publications derive from the usage of this "
+    "data set, you must cite TrakEM2 and the following publication: Cardona A, Saalfeld S, "
+    "Preibisch S, Schmid B, Cheng A, Pulokas J, Tomancak P, Hartenstein V (2010). An "
+    "Integrated Micro- and Macroarchitectural Analysis of the Drosophila Brain by "
+    "Computer-Assisted Serial Section Electron Microscopy. PLoS Biol 8(10): e1000502. "
+    "doi:10.1371/journal.pbio.1000502"
+)
+LARGEST = 2**25
+"""Bytes after which a download is given up: it cannot be the file."""
+
+SCALE, UNITS = (50.0, 4.0, 4.0), ("nanometer",) * 3
+"""Sections of 50 nm with pixels of 4 nm, in both stacks."""
+
+
+def isbi2012(folder: Path | str | None = None) -> tuple[Path, Path]:
+    """Get the 30 annotated slices of the ISBI 2012 challenge; download them the first time.
+
+    Parameters
+    ----------
+    folder : path, optional
+        Where to keep them. The user's cache folder if left out.
+
+    Returns
+    -------
+    volume, labels : Path
+        TIFFs of uint8, (30, 512, 512); in the labels 255 is a neurite and 0 membrane.
+
+    Raises
+    ------
+    UserError
+        If there is no network, or what came is not the file.
+
+    References
+    ----------
+    .. [1] Arganda-Carreras et al., "Crowdsourcing the creation of image segmentation algorithms
+       for connectomics", Front. Neuroanat. 9:142 (2015).
+    """
+    folder = Path(folder) if folder else user_cache_path("napari-utile") / "isbi2012"
+    volume, labels = (_download(name, folder) for name in ISBI2012_FILES)
+    return volume, labels
+
+
+def synthetic_layers() -> list[LayerData]:
+    """Make the synthetic stack and its truth, as napari takes sample data."""
+    image, instances = synthetic_stack()
+    return _layers("Synthetic ssTEM", image, instances)
+
+
+def isbi2012_layers() -> list[LayerData]:
+    """Get the ISBI 2012 stack and its labels, as napari takes sample data; show the terms."""
+    image, labels = (open_tiff(path).read() for path in isbi2012())
+    warnings.warn(ISBI2012_TERMS, stacklevel=2)  # napari shows it as a notification
+    return _layers("ISBI 2012", image, labels)
+
+
+def write_sample(
+    name: Literal["synthetic", "isbi2012"], out: Path | str, overwrite: bool = False
+) -> list[Path]:
+    """Write image.tif and labels.tif to a folder, and the terms of use if there are any.
+
+    Raises
+    ------
+    UserError
+        If they are there and `overwrite` is off, or cannot be written.
+    """
+    out = Path(out)
+    paths = [out / "image.tif", out / "labels.tif"]
+    for path in paths:
+        check_output(path, overwrite)
+    pixels: list[NDArray[Any]]
+    if name == "synthetic":
+        pixels = [*synthetic_stack()]
+    else:
+        pixels = [open_tiff(path).read() for path in isbi2012()]
+        atomic_write(out / "TERMS.txt", ISBI2012_TERMS.encode() + b"\n")
+        paths.append(out / "TERMS.txt")
+    for path, array in zip(paths, pixels, strict=False):
+        write_tiff(path, array, like=Stack(array, "zyx", scale=SCALE, units=UNITS))
+    return paths
+
+
+def git_blob_id(content: bytes) -> str:
+    """Compute the checksum by which git names a file.
+
+    >>> git_blob_id(b"")
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
+    return hashlib.sha1(
+        b"blob %d\0" % len(content) + content, usedforsecurity=False
+    ).hexdigest()
+
+
+def _download(name: str, folder: Path) -> Path:
+    path, checksum, url = folder / name, ISBI2012_FILES[name], ISBI2012 + name
+    if path.exists() and git_blob_id(path.read_bytes()) == checksum:
+        return path
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            content = answer.read(LARGEST)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError(
+            f"{url} could not be downloaded ({reason}): check the network, or put the file "
+            f"into {folder} by other means."
+        ) from error
+    if git_blob_id(content) != checksum:
+        raise UserError(f"{url} gave {len(content):,} bytes with a wrong checksum; not used.")
+    atomic_write(path, content)
+    return path
+
+
+def _layers(name: str, image: NDArray[np.uint8], labels: NDArray[Any]) -> list[LayerData]:
+    place = {"scale": SCALE, "units": UNITS}
+    return [
+        (image, {"name": name, "contrast_limits": (0, 255), **place}, "image"),
+        (labels, {"name": f"{name} labels", **place}, "labels"),
+    ]

@@ -1,0 +1,235 @@
+"""The panel that trains several networks on the same layers, and puts them side by side."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QPushButton, QScrollArea
+
+from napari_utile.errors import UserError
+from napari_utile.events import (
+    CandidateDone,
+    CandidateStarted,
+    EpochDone,
+    Event,
+    RunDone,
+    RunFailed,
+    RunStarted,
+)
+from napari_utile.folders.run import Run
+from napari_utile.settings import NETWORK_NAMES, SINGLE, CompareSettings
+from napari_utile.widgets.compare.curves import NetworkCurves
+from napari_utile.widgets.kit.background import Work
+from napari_utile.widgets.kit.form import AMBER, GREEN, Form, mark, rows_of, scrolling_column
+from napari_utile.widgets.kit.messages import duration
+from napari_utile.widgets.kit.paths import (
+    PathChoice,
+    folder_problem,
+    fresh_folder,
+    new_run_folder,
+)
+from napari_utile.widgets.kit.run_controls import RunControls
+from napari_utile.widgets.kit.table import Table
+from napari_utile.widgets.kit.table_model import Spread
+from napari_utile.widgets.kit.training_form import GROUPS, MAIN
+from napari_utile.widgets.layers.comparison import ComparisonLayers
+from napari_utile.widgets.layers.pair import PairChoice
+from napari_utile.widgets.process.process import flags
+
+COLUMNS = (
+    "iou",
+    "mean_iou",
+    "matching_ap50",
+    "v_rand",
+    "parameters",
+    "steps",
+    "seconds_to_train",
+    "seconds_to_predict",
+)
+"""Of all that is known of a network, what the table shows."""
+Runs = dict[tuple[str, int], dict[str, float]]
+"""Network and seed -> its row."""
+
+
+class ComparePanel(QScrollArea):
+    """Image and labels in; curves, a table and the results of every network out."""
+
+    def __init__(self, napari_viewer: Viewer):
+        super().__init__()
+        self._viewer = napari_viewer
+        self.pair = PairChoice(napari_viewer)
+        self.image, self.labels_layer = self.pair.image, self.pair.labels
+        self.form: Form[CompareSettings] = Form(
+            CompareSettings,
+            ("networks", "seeds", *(name for name in MAIN if name not in SINGLE)),
+            ticks={"networks": NETWORK_NAMES},
+            groups=GROUPS,
+            without=SINGLE,
+        )
+        self.folder = PathChoice("a new folder")
+        self.controls = RunControls("Compare", self._collect)
+        self.curves = NetworkCurves()
+        self.table = Table()
+        self.copy = QPushButton("Copy table")
+        self.row = QCheckBox("side by side")
+        self.row.setChecked(True)
+        self.row.setToolTip("Results in a row beside the image, or each onto it")
+        self.runs: Runs = {}
+        self.results: ComparisonLayers | None = None
+        self._next_results: ComparisonLayers | None = None
+        self._candidate: CandidateStarted | None = None
+        self._folders: dict[str, Path] = {}
+
+        column = scrolling_column(self)
+        column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
+        column.addWidget(self.form)
+        column.addLayout(rows_of({"folder": self.folder}))
+        column.addWidget(self.controls)
+        column.addWidget(self.curves)
+        column.addWidget(self.table)
+        below = QHBoxLayout()
+        below.addWidget(self.copy)
+        below.addStretch()
+        below.addWidget(self.row)
+        column.addLayout(below)
+        column.addStretch()
+        for part in (self.curves, self.table, self.copy, self.row):
+            part.hide()
+
+        for source in (self.image, self.labels_layer, self.form):
+            source.changed.connect(self._check)
+        self.folder.changed.connect(self._on_folder)
+        self.controls.messages.linkActivated.connect(
+            lambda folder: self.folder.set_path(Path(folder))
+        )
+        self.controls.happened.connect(self._show)
+        self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.table.text()))
+        self.row.toggled.connect(self._on_row)
+        self._check()
+
+    def _check(self) -> None:
+        problem = self.pair.check() or self.form.problem()
+        folder = folder_problem(self.folder.path, CompareSettings)
+        mark(self.folder.line, folder, "Where runs, table and figures go")
+        self.controls.set_verb("Resume" if has_comparison(self.folder.path) else "Compare")
+        self.controls.set_problem(problem or folder)
+
+    def _on_folder(self) -> None:
+        """Show how a comparison was made that is chosen."""
+        folder = self.folder.path
+        if folder and has_comparison(folder):
+            self.form.show_settings(CompareSettings.read(folder / "settings.json"))
+            self.controls.messages.clear()
+            self.controls.messages.add(
+                "This folder holds a comparison, made with the settings above. Resume does "
+                "what is missing and shows all of it; the layers must be what they were."
+            )
+        self._check()
+
+    def _collect(self) -> Work:
+        """Take image, labels and settings as they are now; write them down in a thread."""
+        pair, settings = self.pair.taken(), self.form.settings()
+        folder = self.folder.path or fresh_folder("comparisons", self.image.layer.name)
+        self._next_results = ComparisonLayers(self._viewer, self.image.layer, pair.labels.shape)
+
+        def write() -> Generator[None, None, list[str]]:
+            if not has_comparison(folder):
+                new_run_folder(folder, settings)
+            paths = yield from pair.written(folder / "inputs")
+            return ["compare", *paths, "--out", str(folder), *flags(settings)]
+
+        return write
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._clear()
+            case CandidateStarted():
+                self._begin(event)
+            case EpochDone() if self._candidate:
+                self.curves.add(self._candidate.network, self._candidate.seed, event)
+            case CandidateDone() if self._candidate:
+                self._folders.setdefault(event.network, Path(self._candidate.out))
+                count = int(event.row["parameters"])
+                self.runs[event.network, event.seed] = event.row | {"parameters": count}
+                self._show_table()
+            case RunDone():
+                self._show_result(event)
+        if isinstance(event, RunDone | RunFailed):
+            self._check()
+
+    def _clear(self) -> None:
+        """Make room for another comparison."""
+        if self.results:
+            self.results.remove()
+        self.results, self._next_results = self._next_results, None
+        self.runs, self._folders = {}, {}
+        self.curves.clear()
+        self.curves.show()
+        for part in (self.table, self.copy, self.row):
+            part.hide()
+
+    def _begin(self, event: CandidateStarted) -> None:
+        """Turn to another run; draw what was done of it before."""
+        self._candidate = event
+        for known in Run(event.out).recorded():
+            if isinstance(known, EpochDone):
+                self.curves.add(event.network, event.seed, known)
+
+    def _show_table(self) -> None:
+        rows = list(rows_of_table(self.runs))
+        bold = {i for i, row in enumerate(rows) if isinstance(row["seed"], str)}
+        self.table.show_rows(rows, bold)
+        self.table.show()
+        self.copy.show()
+
+    def _show_result(self, event: RunDone) -> None:
+        how = f"{'Stopped' if event.stopped else 'Done'} after {duration(event.seconds)}"
+        if not self.runs or not self.results:
+            self.controls.messages.add(f"{how}; no network is done.")
+            return
+        out = Path(event.out)
+        text = f"{how}. Runs, table and figures are in {out}."
+        self.controls.messages.add(text, "" if event.stopped else GREEN)
+        if not event.stopped:
+            self.folder.set_path(None)  # the next comparison needs another
+        elif self.folder.path is None:
+            self.controls.messages.offer("Choose this folder to resume the comparison.", out)
+        try:
+            self.results.show(out, self._folders, self.row.isChecked())
+        except (UserError, OSError) as error:
+            self.controls.messages.add(f"The results cannot be shown: {error}", AMBER)
+        else:
+            self.row.show()
+
+    def _on_row(self, is_row: bool) -> None:
+        if self.results and self.results.layers:
+            self.results.show_in_a_row(is_row)
+
+
+def has_comparison(folder: Path | None) -> bool:
+    """Say whether a comparison was begun in a folder."""
+    if folder is None or not (folder / "data.json").exists():
+        return False
+    return not folder_problem(folder, CompareSettings)
+
+
+def rows_of_table(runs: Runs) -> Iterator[dict[str, Any]]:
+    """Give a row for each run and, below those of a network with several seeds, their mean."""
+    for network in dict.fromkeys(name for name, _ in runs):
+        found = {seed: row for (name, seed), row in runs.items() if name == network}
+        rows = list(found.values())
+        names = [name for name in COLUMNS if name in rows[0]]
+        for seed, row in found.items():
+            yield {"network": network, "seed": seed} | {name: row[name] for name in names}
+        if len(rows) > 1:
+            yield {"network": network, "seed": f"mean of {len(rows)}"} | {
+                name: spread([row[name] for row in rows]) for name in names
+            }
+
+
+def spread(values: list[float]) -> float:
+    """Give the mean, with the standard deviation where the values differ at all."""
+    return Spread(mean(values), stdev(values)) if len({*values}) > 1 else values[0]

@@ -1,0 +1,193 @@
+"""What an evaluation found: scores, objects and curves in tabs, errors as a layer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+
+from napari_utile.evaluation import Report
+from napari_utile.evaluation.error_types import COLORS
+from napari_utile.evaluation.score_names import GROUPS, meaning_of
+from napari_utile.settings import EvaluateSettings
+from napari_utile.widgets.evaluate.curves import ScoreCurves
+from napari_utile.widgets.evaluate.inputs import Compared
+from napari_utile.widgets.kit.camera import go_to, look_at
+from napari_utile.widgets.kit.fields import offer, wide_choice
+from napari_utile.widgets.kit.table import Table
+from napari_utile.widgets.layers.errors import ErrorOverlay, Legend
+from napari_utile.widgets.layers.outlines import ObjectMarker
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an evaluation found, ready to be shown.
+
+    Parameters
+    ----------
+    compared : Compared
+    settings : EvaluateSettings
+    report : Report
+    columns : mapping of str to ndarray
+        Of the table of objects.
+    errors : ndarray of uint8, optional
+        The error planes of the first image; None for classes.
+    border : int, optional
+        How many pixels of them are border; None if there are more images.
+    """
+
+    compared: Compared
+    settings: EvaluateSettings
+    report: Report
+    columns: Mapping[str, NDArray[Any]]
+    errors: NDArray[np.uint8] | None
+    border: int | None
+
+
+class ReportView(QWidget):
+    """Shows one report.
+
+    Attributes
+    ----------
+    scores, objects : Table
+        A click on a row leads to the slice, or to the object.
+    group, kind : QComboBox
+        Which scores, and which objects are listed.
+    curves : ScoreCurves
+    legend : Legend
+    errors : ErrorOverlay
+    marker : ObjectMarker
+    """
+
+    def __init__(self, viewer: Viewer):
+        super().__init__()
+        self._viewer = viewer
+        self.outcome: Outcome | None = None
+        self._image = 0  # the one that the layer of errors is of
+        self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
+        self.legend, self.curves = Legend(), ScoreCurves()
+        self.scores, self.objects = Table(), Table(COLORS)
+        self.group, self.kind = wide_choice(), wide_choice()
+        self.tabs = QTabWidget()
+        self.tabs.addTab(column_of(self.group, self.scores), "Scores")
+        self.tabs.addTab(column_of(self.kind, self.objects), "Objects")
+        self.tabs.addTab(self.curves, "Curves")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.legend)
+        column.addWidget(self.tabs, 1)
+
+        self.legend.changed.connect(lambda: self.errors.show_kinds(self.legend.ticked))
+        self.group.activated.connect(lambda _: self._show_group())
+        self.kind.activated.connect(lambda _: self._show_kind())
+        self.scores.chosen.connect(self._go_to_slice)
+        self.objects.chosen.connect(self._go_to_object)
+
+    @property
+    def table(self) -> Table:
+        """The table that is in view; the scores beside the curves."""
+        return self.objects if self.tabs.currentIndex() == 1 else self.scores
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Show another report in place of the last one."""
+        self.outcome = outcome
+        self.marker.remove()
+        self._show_scores(outcome.report)
+        self._show_objects(outcome)
+        self.curves.show_report(outcome.report)
+        self._show_errors(outcome)
+
+    def _show_scores(self, report: Report) -> None:
+        *slices, whole = report.rows
+        self.scores.show_rows([whole, *slices], bold={0}, top=1)
+        groups = {meaning_of(name).group for name in report}
+        offer(self.group, {"": "all scores"} | {g: GROUPS[g] for g in GROUPS if g in groups})
+        self.scores.set_tips({name: meaning_of(name).text for name in report})
+        self._show_group()
+
+    def _show_group(self) -> None:
+        """Show the columns of the chosen group alone."""
+        group = self.group.currentData()
+        for column, name in enumerate(self.scores.names):
+            is_wanted = name == "slice" or group in ("", meaning_of(name).group)
+            self.scores.setColumnHidden(column, not is_wanted)
+
+    def _show_objects(self, outcome: Outcome) -> None:
+        objects = outcome.report.objects
+        self.tabs.setTabVisible(1, objects is not None)
+        if objects is None:
+            return
+        self.objects.show_columns(outcome.columns)
+        self.objects.make_room("side", "prediction")
+        counts = objects.counts()
+        entries = {kind: f"{kind} ({count:,})" for kind, count in counts.items()}
+        offer(self.kind, {"": f"all objects ({len(objects):,})"} | entries)
+        self._show_kind()
+
+    def _show_kind(self) -> None:
+        """List the objects of the chosen kind alone."""
+        if self.outcome and self.outcome.report.objects is not None:
+            kind = self.kind.currentData()
+            self.objects.keep(self.outcome.report.objects.of_kind(kind) if kind else None)
+
+    def _show_errors(self, outcome: Outcome) -> None:
+        self.legend.setVisible(outcome.errors is not None)
+        if outcome.errors is None or outcome.report.objects is None:
+            self.errors.remove()
+            return
+        self.legend.show_counts(outcome.report.objects.counts(), outcome.border)
+        self._image = 0
+        self.errors.show(outcome.errors, outcome.compared.places[0])
+
+    def _go_to_slice(self, row: int) -> None:
+        """Move to the slice of a row of scores; the first row is the whole."""
+        if row > 0 and self.outcome:
+            image, index = list(places_of(self.outcome.report))[row - 1]
+            self._show_image(image)
+            frame = frame_of(self.outcome, image)
+            go_to(self._viewer, frame, (*index, 0, 0))
+
+    def _go_to_object(self, row: int) -> None:
+        """Move to an object, near enough to see it well, and outline it."""
+        if self.outcome is None or (objects := self.outcome.report.objects) is None:
+            return
+        image = objects.image(row)
+        self._show_image(image)
+        sides, place = self.outcome.report.sides[image], self.outcome.compared.places[image]
+        first, last = self.marker.show(sides, objects, row, place)
+        look_at(self._viewer, frame_of(self.outcome, image), first, last)
+
+    def _show_image(self, image: int) -> None:
+        """Show the errors of another image, if there are several."""
+        assert self.outcome is not None
+        if image != self._image and (errors := self.outcome.report.error_layer(image)):
+            self._image = image
+            self.marker.remove()
+            self.errors.show(np.asarray(errors), self.outcome.compared.places[image])
+
+
+def places_of(report: Report) -> list[tuple[int, tuple[int, ...]]]:
+    """List the image and the index of every slice, in the order of the rows of a report."""
+    return [(i, index) for i, sides in enumerate(report.sides) for index in sides.indices]
+
+
+def frame_of(outcome: Outcome, image: int) -> Labels:
+    """Make a layer in no viewer that tells where the pixels of an image lie in the world."""
+    axes = outcome.report.sides[image].truth.ndim
+    return Labels(np.zeros((1,) * axes, np.uint8), **outcome.compared.places[image])
+
+
+def column_of(*parts: QWidget) -> QWidget:
+    """Put widgets below each other; the last takes the space that is left."""
+    page = QWidget()
+    column = QVBoxLayout(page)
+    column.setContentsMargins(0, 4, 0, 0)
+    column.setSpacing(4)
+    for part in parts:
+        column.addWidget(part)
+    column.setStretch(len(parts) - 1, 1)
+    return page

@@ -1,0 +1,163 @@
+"""One job as the list shows it: what it is, how far, how it ended. No Qt."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from napari_utile.events import ImageDone, RunDone, RunFailed, parse_event
+from napari_utile.folders.job import Beginning, JobFolder, JobRecord, Lines
+from napari_utile.widgets.kit.messages import duration
+from napari_utile.widgets.kit.progress import ENDED_WELL, Progress, outcome
+
+PATIENCE = timedelta(seconds=60)
+"""How long an engine may take before it holds the lock of its folder."""
+TILE, BLOCK = b'{"event":"TileDone"', b'{"event":"BlockDone"'
+"""How the lines begin that come often: of those in a row only the last matters."""
+
+State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "interrupted"]
+ALIVE = ("starting", "running", "stopping")
+
+
+class JobEntry:
+    """Follows a job through the files in its folder, whichever window started it.
+
+    Attributes
+    ----------
+    folder : JobFolder
+    record : JobRecord
+    progress : Progress
+        Of the last start of the engine.
+    state : str
+    grew : bool
+        Whether blocks were written between the last two looks.
+    """
+
+    def __init__(self, folder: JobFolder, record: JobRecord):
+        self.folder, self.record = folder, record
+        self.progress, self.grew = Progress(), False
+        self.state: State = "starting"
+        self._began = record.created
+        self._lines = Lines.last(folder.events)
+
+    def update(self) -> None:
+        """Look at what is new. Costs little, and nothing is read twice."""
+        self.grew = False
+        # asked first: its last words are read below
+        is_running = self.progress.end is None and self.folder.is_running
+        while lines := self._lines.new():
+            for line in that_matter(lines):
+                self._add(line)
+        self.state = self._state(is_running)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether an engine works on it."""
+        return self.state in ALIVE
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the same command would do what is left."""
+        end = self.progress.end
+        return not self.is_alive and not (isinstance(end, RunDone) and is_complete(end))
+
+    def words(self) -> str:
+        """Say in a few words how far it is, or how it ended."""
+        progress = self.progress
+        share = "" if progress.share is None else f" {progress.share:.0%}"
+        left = ""
+        if progress.seconds_left is not None:
+            left = f", {duration(progress.seconds_left)} left"
+        match self.state:
+            case "running":
+                return f"running{share}{left}"
+            case "done":
+                assert isinstance(progress.end, RunDone)
+                failed = len(progress.end.failed)
+                return f"done, {failed} failed" if failed else "done"
+            case "stopped" | "interrupted":
+                return f"{self.state}{f' at{share}' if share else ''}"
+            case "failed":
+                assert isinstance(progress.end, RunFailed)
+                return f"failed: {progress.end.message}"
+        return self.state
+
+    def details(self) -> str:
+        """Say what is being done, or what went wrong."""
+        end, lines = self.progress.end, []
+        if self.state == "running":
+            lines.append(self.progress.line())
+            lines += [
+                f"{Path(image.image).name}: {outcome(image)}"
+                for image in self.images()
+                if image.status not in ENDED_WELL
+            ]
+        elif self.state == "interrupted":
+            lines.append(
+                "Its process has gone, perhaps with the computer. Go on does what is left."
+            )
+            lines += last_lines(self.folder)
+        elif isinstance(end, RunFailed):
+            lines.append(end.message)
+        elif isinstance(end, RunDone):
+            what = self.progress.summary()
+            how = "Stopped" if end.stopped else "Done"
+            lines.append(f"{how} after {duration(end.seconds)}{': ' if what else ''}{what}.")
+            lines += end.failed
+        return "\n".join(line for line in lines if line)
+
+    def images(self) -> list[ImageDone]:
+        """List the images of a batch that have ended."""
+        return self.progress.images if self.progress.total > 1 else []
+
+    def _add(self, line: bytes) -> None:
+        """Take note of a line; each start of the engine begins anew."""
+        try:
+            if line.startswith(b'{"began"'):
+                self._began = Beginning.model_validate_json(line).began
+                self.progress = Progress()
+                return
+            event = parse_event(line)
+        except ValueError:  # cut off, or said by a library
+            return
+        self.grew |= self.progress.add(event)
+
+    def _state(self, is_running: bool) -> State:
+        match self.progress.end:
+            case RunFailed():
+                return "failed"
+            case RunDone(stopped=True):
+                return "stopped"
+            case RunDone():
+                return "done"
+        if is_running:
+            return "stopping" if self.folder.is_asked_to_stop else "running"
+        is_young = datetime.now() - self._began < PATIENCE
+        return "starting" if is_young and self.progress.share is None else "interrupted"
+
+
+def that_matter(lines: list[bytes]) -> Iterator[bytes]:
+    """Leave out the tiles and blocks that are followed by another of their kind."""
+    newest: dict[bytes, bytes] = {}
+    for line in lines:
+        kind = next((start for start in (TILE, BLOCK) if line.startswith(start)), None)
+        if kind:
+            newest.pop(kind, None)  # so that the order stays
+            newest[kind] = line
+        else:
+            yield from newest.values()
+            newest.clear()
+            yield line
+    yield from newest.values()
+
+
+def is_complete(end: RunDone) -> bool:
+    """Say whether nothing is left to do."""
+    return not end.stopped and not end.failed
+
+
+def last_lines(folder: JobFolder, most: int = 3) -> list[str]:
+    """Read the end of what an engine said on standard error."""
+    lines = Lines.last(folder.log)
+    said = [line.decode(errors="replace").strip() for line in [*lines.new(), lines.rest]]
+    return [line for line in said if line][-most:]

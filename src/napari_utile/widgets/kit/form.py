@@ -1,0 +1,230 @@
+"""A settings class as a Qt form. It checks through the class itself and computes nothing."""
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_utile.errors import UserError
+from napari_utile.settings import Settings
+from napari_utile.widgets.kit.fields import field_of, shown, slider_of, ticks_of
+
+S = TypeVar("S", bound=Settings)
+
+RED, AMBER, GREEN, BLUE = "#e0565b", "#e0a040", "#5fb878", "#5b9bd5"
+LABEL_WIDTH = 108
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Form(QWidget, Generic[S]):
+    """Edits one settings class: a few main fields, the others folded away by subject.
+
+    Parameters
+    ----------
+    kind : subclass of Settings
+        Its fields give type, limits, default and tooltip of each row.
+    main : sequence of str
+        Names of the fields that are always visible, in this order.
+    sliders : mapping of str to (float, float), optional
+        Fields that are dragged, and between which values.
+    ticks : mapping of str to sequence of str, optional
+        Fields that hold several names, and which there are: they are ticked in a list.
+    groups : mapping of str to sequence of str, optional
+        Titles, and the fields that are folded under each. Those in none are under "More".
+    without : collection of str, optional
+        Fields that are not shown, and not given to the class.
+
+    Notes
+    -----
+    A field named ``recipe`` is a named set of the others: choosing one shows its values.
+    """
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        kind: type[S],
+        main: Sequence[str],
+        sliders: Mapping[str, tuple[float, float]] = NOTHING,
+        ticks: Mapping[str, Sequence[str]] = NOTHING,
+        groups: Mapping[str, Sequence[str]] = NOTHING,
+        without: Collection[str] = (),
+    ):
+        super().__init__()
+        self._kind = kind
+        self._shown = kind()
+        self.problems: dict[str, str] = {}
+        self._fields = {
+            name: slider_of(info, *sliders[name])
+            if name in sliders
+            else ticks_of(info, ticks[name])
+            if name in ticks
+            else field_of(info)
+            for name, info in kind.model_fields.items()
+            if name not in without
+        }
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(self._rows(main))
+        named = {*main, *chain(*groups.values())}
+        others = [name for name in self._fields if name not in named]
+        self.folds = {
+            title: _fold(title, self._rows(names))
+            for title, names in {**groups, "More": others}.items()
+            if names
+        }
+        for fold in self.folds.values():
+            column.addWidget(fold)
+        self.show_settings(self._shown)
+
+    def settings(self) -> S:
+        """Return what the form shows, checked.
+
+        Raises
+        ------
+        UserError
+            If a field is wrong; it names the field.
+        """
+        if self.problems:
+            raise UserError(self.problem())
+        return self._shown
+
+    def problem(self) -> str:
+        """Say what is wrong with the first wrong field, or nothing."""
+        return next((f"{words(name)}: {why}" for name, why in self.problems.items()), "")
+
+    def show_settings(self, settings: S) -> None:
+        """Fill every field from `settings`; what the class filled in is left to the class."""
+        for name in self._fields:
+            is_given = name in settings.model_fields_set
+            default = self._kind.model_fields[name].default
+            self._write(name, getattr(settings, name) if is_given else default)
+        self._check()
+
+    def widget(self, name: str) -> QWidget:
+        """Return the editor of one field."""
+        return self._fields[name].editor
+
+    def set_value(self, name: str, value: Any) -> None:
+        """Set one field as if the user had typed it."""
+        self._fields[name].write(value)
+
+    def _rows(self, names: Sequence[str]) -> QFormLayout:
+        for name in names:
+            field = self._fields[name]
+            field.editor.setObjectName(name)
+            field.editor.installEventFilter(self)
+            field.on_edit(self._on_recipe if name == "recipe" else self._check)
+        return rows_of({words(name): self._fields[name].editor for name in names})
+
+    def _on_recipe(self) -> None:
+        """Show what the newly chosen recipe changes; leave the rest as it is."""
+        recipe = self._fields["recipe"].read()
+        old = self._shown.model_dump(include={"recipe"})
+        before = self._kind.model_validate(old)
+        for name, value in self._kind.model_validate({"recipe": recipe}):
+            if name in self._fields and value != getattr(before, name):
+                self._write(name, value)
+        self._check()
+
+    def _write(self, name: str, value: Any) -> None:
+        field = self._fields[name]
+        with QSignalBlocker(field.editor):
+            field.write(value)
+
+    def _check(self) -> None:
+        """Ask the settings class about the values; turn the wrong fields red."""
+        self.problems = {}
+        try:
+            self._shown = self._kind(**{n: f.read() for n, f in self._fields.items()})
+        except ValidationError as error:
+            for detail in error.errors():
+                name, why = str(detail["loc"][0]), detail["msg"]
+                known = self.problems.get(name)
+                self.problems[name] = f"{known}, or {why}" if known else why
+        else:
+            self._show_what_the_class_filled_in()
+        for name, field in self._fields.items():
+            mark(field.editor, self.problems.get(name), field.help)
+        self.changed.emit()
+
+    def _show_what_the_class_filled_in(self) -> None:
+        for name, field in self._fields.items():
+            if field.read() is None:
+                value = getattr(self._shown, name)
+                field.editor.setPlaceholderText(shown(value) or "off")
+
+    def eventFilter(self, editor: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Let the mouse wheel scroll the panel, not change a field in passing."""
+        if event.type() == QEvent.Type.Wheel and not editor.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def words(name: str) -> str:
+    """Write the name of a field as it is shown."""
+    return name.replace("_", " ")
+
+
+def mark(editor: QWidget, problem: str | None, help_text: str = "") -> None:
+    """Turn `editor` red with the reason as its tooltip, or back to normal."""
+    style = f"{type(editor).__name__} {{ border: 1px solid {RED}; }}" if problem else ""
+    if editor.styleSheet() != style:
+        editor.setStyleSheet(style)
+    editor.setToolTip(problem or help_text)
+
+
+def rows_of(editors: Mapping[str, QWidget]) -> QFormLayout:
+    """Lay out names and fields in two columns, at the same place in every panel."""
+    rows = QFormLayout()
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.setHorizontalSpacing(6)
+    rows.setVerticalSpacing(4)
+    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for name, editor in editors.items():
+        rows.addRow(name, editor)
+        rows.labelForField(editor).setMinimumWidth(LABEL_WIDTH)
+    return rows
+
+
+def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
+    """Give `panel` a column that scrolls when the dock is low."""
+    content = QWidget()
+    column = QVBoxLayout(content)
+    column.setContentsMargins(8, 6, 8, 8)
+    column.setSpacing(6)
+    panel.setWidget(content)
+    panel.setWidgetResizable(True)
+    panel.setFrameShape(QFrame.Shape.NoFrame)
+    panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    panel.setMinimumWidth(300)
+    return column
+
+
+def _fold(title: str, rows: QFormLayout) -> QCollapsible:
+    """Hide rows behind a flat title."""
+    fold, content = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸"), QWidget()
+    fold.layout().setContentsMargins(0, 0, 0, 0)
+    fold.layout().setSpacing(0)
+    fold.toggleButton().setStyleSheet(
+        "QPushButton { text-align: left; border: none; background: none; padding: 4px 0; }"
+    )
+    fold.setDuration(0)
+    content.setLayout(rows)
+    fold.setContent(content)
+    fold.collapse(animate=False)
+    return fold

@@ -1,0 +1,1 @@
+"""Layers as input and as output of the panels."""

@@ -1,0 +1,176 @@
+"""What every network made of the validation part, as layers: side by side, or on the image."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+
+from napari_utile.io.images import open_image
+from napari_utile.widgets.layers.layers import moved, placement, stack_of
+
+GAP = 0.03
+"""Between two pictures, as a share of their width."""
+
+
+class ComparisonLayers:
+    """Shows truth and results, each on the validation image, in a row beside the whole image.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where they are shown.
+    image : Image
+        The layer that was learnt from.
+    shape : tuple of int
+        Of its labels.
+    """
+
+    def __init__(self, viewer: Viewer, image: Image, shape: tuple[int, ...]):
+        self._viewer, self._width = viewer, shape[-1]
+        self._place = placement(image, stack_of(image, like=shape).axes)
+        self._look = {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
+        if image.rgb:
+            self._look = {"rgb": True}
+        self._results: list[tuple[Layer, Part, int]] = []
+        self._others: list[Layer] = []  # there for the row alone
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All of them that are still there."""
+        found = [*self._others, *(layer for layer, _, _ in self._results)]
+        return [layer for layer in found if layer in self._viewer.layers]
+
+    def show(self, out: Path, runs: Mapping[str, Path], is_row: bool) -> None:
+        """Add the layers of a comparison in `out`, with the run folder of each network."""
+        folders = {"truth": out} | dict(runs)
+        found = json.loads((out / "validation" / "places.json").read_text())
+        parts = [Part.read(out, **lies) for lies in found]
+        left = min(part.corner[1] for part in parts)
+        width = max(part.corner[1] + part.image.shape[-2] for part in parts) - left
+        self._step = round(width * (1 + GAP))
+        self._first = round(self._width * (1 + GAP)) - left
+        for part in parts:
+            self._add_images(part, len(folders))
+            for number, (name, folder) in enumerate(folders.items()):
+                pixels = part.result(folder)
+                layer = self._viewer.add_labels(pixels, name=name + part.suffix, **self._place)
+                self._results.append((layer, part, number))
+        self._add_names(list(folders), parts[0])
+        self.show_in_a_row(is_row)
+        self._bring_into_view([index for part in parts for index in part.slices])
+        self._viewer.reset_view()
+
+    def show_in_a_row(self, is_row: bool) -> None:
+        """Put the results side by side, or each onto the image where it belongs."""
+        for layer in self._others:
+            layer.visible = is_row
+        for layer, part, number in self._results:
+            shift = self._first + number * self._step if is_row else 0
+            layer.translate = moved(self._place, part.origin(shift))
+
+    def remove(self) -> None:
+        """Take the layers away: another comparison begins."""
+        for layer in self.layers:
+            self._viewer.layers.remove(layer)
+        self._results, self._others = [], []
+
+    def _add_images(self, part: "Part", count: int) -> None:
+        """Add one layer that repeats the validation image under each picture of the row."""
+        *before, width, channels = part.image.shape
+        row = np.zeros((*before, width + (count - 1) * self._step, channels), part.image.dtype)
+        for number in range(count):
+            row[..., number * self._step :, :][..., :width, :] = part.image
+        place = self._place | {"translate": moved(self._place, part.origin(self._first))}
+        pixels = row if self._look.get("rgb") else row[..., 0]
+        name = f"validation image{part.suffix}"
+        self._others.append(self._viewer.add_image(pixels, name=name, **self._look, **place))
+
+    def _bring_into_view(self, slices: list[list[int]]) -> None:
+        """Go to the first of these slices, unless one of them is in view."""
+        count = len(slices[0])
+        first, step = self._place["translate"][:count], self._place["scale"][:count]
+        dims = self._viewer.dims
+        axes = range(dims.ndim - 2 - count, dims.ndim - 2)
+        in_view = np.round((np.array([dims.point[axis] for axis in axes]) - first) / step)
+        if in_view.tolist() not in slices:
+            dims.set_point(axes, first + step * slices[0])
+
+    def _add_names(self, names: list[str], part: "Part") -> None:
+        """Write above each picture whose it is."""
+        origins = [
+            moved(self._place, part.origin(self._first + number * self._step))[-2:]
+            for number in range(len(names))
+        ]
+        self._others.append(
+            self._viewer.add_points(
+                origins,
+                name="networks",
+                size=1,
+                face_color="transparent",
+                border_color="transparent",
+                text={"string": names, "anchor": "upper_left", "color": "white", "size": 7},
+                units=self._place["units"][-2:],
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of some slices of the image, all that lies between them included.
+
+    Attributes
+    ----------
+    suffix : str
+        Behind the names of its files and layers.
+    slices : list of list of int
+        Index of each of its slices in the image.
+    corner : list of int
+        Its (y, x) there.
+    image : ndarray, shape (..., Y, X, C)
+    """
+
+    suffix: str
+    slices: list[list[int]]
+    corner: list[int]
+    image: NDArray[Any]
+
+    @classmethod
+    def read(cls, out: Path, suffix: str, slices: list[list[int]], corner: list[int]) -> "Part":
+        """Read the image of a part of a comparison in `out`."""
+        path = out / "validation" / f"image{suffix}.tif"
+        return cls(suffix, slices, corner, spread(path, slices))
+
+    def result(self, folder: Path) -> NDArray[Any]:
+        """Read the truth, or what a network made of it, (..., Y, X)."""
+        names = [f"{kind}{self.suffix}.tif" for kind in ("truth", "instances", "classes")]
+        paths = [folder / "validation" / name for name in names]
+        return spread(next(path for path in paths if path.exists()), self.slices)[..., 0]
+
+    def origin(self, shift: float) -> NDArray[Any]:
+        """Give its first pixel in pixels of the image, so far to the right of its place."""
+        first = np.min(self.slices, axis=0)
+        return np.array([*first, self.corner[0], self.corner[1] + shift])
+
+
+def spread(path: Path, slices: list[list[int]]) -> NDArray[Any]:
+    """Read a file with one plane for each of some slices; put them where they are in the image.
+
+    Returns
+    -------
+    ndarray, shape (..., Y, X, C)
+        From the first to the last slice; 0 where there is none.
+    """
+    stack = open_image(path)
+    planes = [np.moveaxis(stack.plane(index), 0, -1) for index in stack.indices]
+    first, last = np.min(slices, axis=0), np.max(slices, axis=0)
+    lengths = (last - first + 1).astype(int)
+    found = np.zeros((*lengths, *planes[0].shape), planes[0].dtype)
+    for index, plane in zip(slices, planes, strict=True):
+        found[tuple(np.subtract(index, first).astype(int))] = plane
+    return found

@@ -1,0 +1,138 @@
+"""What is wrong with a prediction, as a layer on the truth, with its legend."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
+
+from napari_utile.evaluation.error_types import COLORS, KINDS, MEANINGS
+from napari_utile.widgets.layers.layers import AID
+
+OPACITY = {"matched": 0.2, "border": 0.6}
+"""Of a kind on the image; of all others `STRONG`."""
+STRONG = 0.75
+COLUMNS = 2
+"""Of the legend."""
+
+
+class Legend(QWidget):
+    """A box for each kind of difference, with its color and how many there are."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(2)
+        self.boxes = {kind: QCheckBox(kind) for kind in KINDS}
+        for i, (kind, box) in enumerate(self.boxes.items()):
+            box.setChecked(True)
+            box.setToolTip(MEANINGS[kind])
+            box.setStyleSheet(
+                f"QCheckBox::indicator {{ background: {COLORS[kind]}; border-radius: 2px; }}"
+            )
+            box.toggled.connect(lambda _: self.changed.emit())
+            grid.addWidget(box, *divmod(i, COLUMNS))
+
+    @property
+    def ticked(self) -> list[str]:
+        """The kinds that are wanted."""
+        return [kind for kind, box in self.boxes.items() if box.isChecked()]
+
+    def show_counts(self, counts: Mapping[str, int], border: int | None) -> None:
+        """Say how many objects are of each kind, and how many pixels are border."""
+        for kind, box in self.boxes.items():
+            count = f"{counts.get(kind, 0):,}"
+            if kind == "border":
+                count = "" if border is None else f"{border:,} px"
+            box.setText(f"{kind}  {count}")
+
+
+class ErrorOverlay:
+    """The layer "errors": a color for each kind, and the kind in the status bar.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where it is shown, on top.
+    """
+
+    NAME = "errors"
+
+    def __init__(self, viewer: Viewer):
+        self._viewer = viewer
+        self._kinds: Collection[str] = KINDS
+        self._place: dict[str, Any] = {}
+        self.layer: Any = None
+
+    def show(self, pixels: NDArray[np.uint8], place: dict[str, Any]) -> None:
+        """Show other pixels, (..., Y, X) of `error_plane`, at a `placement`."""
+        fits = self._is_there() and self.layer.ndim == pixels.ndim
+        if not fits or place.keys() != self._place.keys():
+            self.remove()
+            self.layer = added(self._viewer, self._new(pixels, place))
+        else:
+            self.layer.data = pixels
+            for name, value in place.items():
+                setattr(self.layer, name, value)
+        self._place = place
+
+    def show_kinds(self, kinds: Collection[str]) -> None:
+        """Show these kinds alone."""
+        self._kinds = kinds
+        if self.layer is not None:
+            self.layer.colormap = colormap(kinds)
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self._is_there():
+            self._viewer.layers.remove(self.layer)
+        self.layer = None
+
+    def _is_there(self) -> bool:
+        return self.layer is not None and self.layer in self._viewer.layers
+
+    def _new(self, pixels: NDArray[np.uint8], place: dict[str, Any]) -> Labels:
+        layer = Labels(
+            pixels,
+            name=self.NAME,
+            colormap=colormap(self._kinds),
+            features={"index": range(1, len(KINDS) + 1), "kind": KINDS},
+            opacity=1.0,
+            metadata={AID: True},
+            **place,
+        )
+        layer.editable = False
+        return layer
+
+
+def added(viewer: Viewer, layer: Any) -> Any:
+    """Add a layer of ours; the layer that the user works on stays the active one."""
+    active = viewer.layers.selection.active
+    viewer.add_layer(layer)
+    if active is not None:
+        viewer.layers.selection.active = active
+    return layer
+
+
+def colormap(kinds: Collection[str]) -> DirectLabelColormap:
+    """Color these kinds, and nothing else."""
+    colors: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
+    for value, kind in enumerate(KINDS, 1):
+        color = transform_color(COLORS[kind])[0].copy()  # napari keeps it for others
+        color[3] = OPACITY.get(kind, STRONG) if kind in kinds else 0
+        colors[value] = color
+    return DirectLabelColormap(color_dict=colors)
+
+
+def prepare_colors() -> None:
+    """Let napari compile what it colors labels with; done in a thread, the window goes on."""
+    colormap(KINDS).map(np.zeros((1, 1), np.uint8))

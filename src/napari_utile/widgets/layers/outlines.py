@@ -1,0 +1,128 @@
+"""The outlines of an object that was clicked on, and of its counterpart, as a layer."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Vectors
+from napari.utils.colormaps.standardize_color import transform_color
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+from napari_utile.evaluation.inputs import Sides
+from napari_utile.evaluation.object_table import ObjectTable
+from napari_utile.widgets.kit.camera import SMALLEST
+from napari_utile.widgets.layers.errors import added
+from napari_utile.widgets.layers.layers import AID
+
+TRUTH, PREDICTION = "#ffffff", "#ff9f1c"
+WIDTH = 0.012
+"""Of a line, as a share of what is looked at."""
+DASH = 3
+"""Pieces of a dash, and of the gap behind it: what was predicted does not hide the truth."""
+
+Lines = NDArray[np.float64]
+"""Pieces of lines, shape (N, 2, D): where each begins, and how far it goes."""
+
+
+class ObjectMarker:
+    """The layer "object": the true outline in white, the predicted one in orange dashes.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where it is shown, on top.
+    """
+
+    NAME = "object"
+
+    def __init__(self, viewer: Viewer):
+        self._viewer = viewer
+        self.layer: Any = None
+
+    def show(
+        self, sides: Sides, objects: ObjectTable, row: int, place: dict[str, Any]
+    ) -> NDArray[np.int64]:
+        """Outline the objects of a row of `objects`, at a `placement`.
+
+        Returns
+        -------
+        ndarray of int64, shape (2, D)
+            First and last pixel of the object of that row; of a matched pair, of both.
+        """
+        found = objects.row(row)
+        _, index = objects.places[objects.slice[row]]
+        true = pixels_of(found["truth_id"], sides.truth, index)
+        predicted = pixels_of(found["prediction_id"], sides.prediction, index)
+        own = {"truth": true, "prediction": predicted}.get(
+            found["side"], np.concatenate([true, predicted])
+        )
+        box = np.array([own.min(axis=0), own.max(axis=0)])
+        lines = outline(true), outline(predicted)
+        size = max(SMALLEST, *np.ptp(box[:, -2:], axis=0))
+        self._draw(*lines, WIDTH * size, place)
+        return box
+
+    def remove(self) -> None:
+        """Take the outlines away."""
+        if self._is_there():
+            self._viewer.layers.remove(self.layer)
+        self.layer = None
+
+    def _draw(self, true: Lines, predicted: Lines, width: float, place: dict[str, Any]) -> None:
+        is_gap = np.arange(len(predicted)) // DASH % 2 == 1
+        lines = np.concatenate([true, predicted[~is_gap]])
+        colors = np.repeat(
+            [transform_color(TRUTH)[0], transform_color(PREDICTION)[0]],
+            [len(true), len(lines) - len(true)],
+            axis=0,
+        )
+        if self._is_there():  # to remove a layer takes napari long
+            self.layer.data = lines
+            self.layer.edge_width = width
+            self.layer.edge_color = colors
+            return
+        layer = Vectors(
+            lines,
+            name=self.NAME,
+            edge_width=width,
+            edge_color=colors,
+            vector_style="line",
+            opacity=1.0,
+            metadata={AID: True},
+            **place,
+        )
+        self.layer = added(self._viewer, layer)
+
+    def _is_there(self) -> bool:
+        return self.layer is not None and self.layer in self._viewer.layers
+
+
+def pixels_of(wanted: int, labels: NDArray[Any], index: tuple[int, ...]) -> NDArray[np.int64]:
+    """List the pixels of an object in a slice, or in all of them; none for the id 0.
+
+    Returns
+    -------
+    ndarray of int64, shape (N, D)
+        Along every axis of `labels`.
+    """
+    if not wanted:
+        return np.empty((0, labels.ndim), np.int64)
+    inside = np.argwhere(labels[index] == wanted)
+    leading = np.broadcast_to(np.array(index, np.int64), (len(inside), len(index)))
+    return np.concatenate([leading, inside], axis=1)
+
+
+def outline(pixels: NDArray[np.int64]) -> Lines:
+    """Draw the outline of pixels (N, D), slice by slice."""
+    lines = [np.empty((0, 2, pixels.shape[1]))]
+    for index in np.unique(pixels[:, :-2], axis=0):
+        inside = pixels[(pixels[:, :-2] == index).all(axis=1), -2:]
+        corner = inside.min(axis=0) - 1
+        mask = np.zeros(inside.max(axis=0) - corner + 2, bool)
+        mask[tuple((inside - corner).T)] = True
+        for contour in find_contours(mask.astype(np.float32), 0.5):
+            points = np.empty((len(contour), pixels.shape[1]))
+            points[:, :-2], points[:, -2:] = index, contour + corner
+            lines.append(np.stack([points[:-1], np.diff(points, axis=0)], axis=1))
+    return np.concatenate(lines)

@@ -1,0 +1,217 @@
+"""The layers of a result on disk that fill while the engine writes it."""
+
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+from napari.viewer import Viewer
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer
+
+from napari_utile.errors import UserError
+from napari_utile.events import PreviewReady
+from napari_utile.io.images import open_image
+from napari_utile.io.ome_zarr import open_zarr
+from napari_utile.io.stack import Stack
+from napari_utile.io.zarr_folders import is_zarr
+from napari_utile.widgets.layers.layers import moved
+
+PAUSE = 200
+"""Milliseconds between two looks at a result that grows."""
+SHARE = 5
+"""A look may take one part in so many of the window's time: a plane may be large."""
+PARTIAL = " (partial)"
+ON_DISK = "utile"
+"""Key of a layer's metadata under which stands what it shows."""
+
+
+class Result(QObject):
+    """Shows what is in `out`, while it is written, at the place of what it was made from.
+
+    Instances are decided from the probability of the foreground, which is shown while the
+    network computes it, and hidden when all is done.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where it is shown.
+    place : dict
+        Of the layers: scale, position, units; see `placement`. Empty: what the file says.
+    out : Path
+        OME-Zarr that the engine fills, or a TIFF, which is shown when it is complete.
+    name : str
+        Of the image.
+    output : str
+        Probabilities, classes or instances.
+    """
+
+    def __init__(
+        self, viewer: Viewer, place: dict[str, Any], out: Path, name: str, output: str
+    ):
+        super().__init__()
+        self._viewer, self._place, self.out, self._name = viewer, place, out, name
+        self._output = output
+        self._shown: dict[str, list[Layer]] = {}
+        self.is_over = False
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.timeout.connect(self.refresh)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """All layers, those of what was asked for last."""
+        return list(chain(*self._shown.values()))
+
+    def grow(self) -> None:
+        """Take note that a block was written: add layers, or look again after a pause."""
+        is_new = self._add()
+        if not is_new and not self._pause.isActive():
+            self._pause.start()
+
+    def refresh(self) -> None:
+        """Read anew what is in view; the longer that takes, the longer the next pause."""
+        began = monotonic()
+        for layer in self.layers:
+            if layer in self._viewer.layers:
+                layer.refresh()
+        self._pause.setInterval(max(PAUSE, round(SHARE * 1000 * (monotonic() - began))))
+
+    def end(self, is_partial: bool) -> None:
+        """Show the last blocks, and say in the names if some are missing; once."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self._add(is_partial)
+        self._pause.stop()
+        self.refresh()
+        for layer in self.layers:
+            layer.name = f"{layer.name}{PARTIAL}" if is_partial else layer.name
+        if self._output == "instances" and not is_partial:
+            for layer in self._shown.get("probabilities", []):
+                layer.visible = False
+
+    def _add(self, is_partial: bool = True) -> bool:
+        """Add the layers of what is on disk by now; say whether there were any."""
+        parts = [] if self._output == "classes" else ["probabilities"]
+        if self._output != "probabilities":
+            parts.append(self._output)
+        is_new = False
+        for part in parts:
+            if part not in self._shown and (stack := self._open(part, is_partial)):
+                self._shown[part] = self._add_layers(part, stack)
+                is_new = True
+        return is_new
+
+    def _open(self, part: str, is_partial: bool) -> Stack | None:
+        """Open a part of the result; None if it is not there yet."""
+        with suppress(UserError, OSError, KeyError, ValueError):  # it is just being made
+            if self.out.suffix.lower() == ".zarr":
+                return open_zarr(self.out, part) if is_zarr(self.out) else None
+            if not is_partial and part == self._output:
+                return open_image(self.out)
+        return None
+
+    def _add_layers(self, part: str, stack: Stack) -> list[Layer]:
+        # napari's cache, and guessing levels or contrast, would read or keep old blocks
+        place = arrays(self._place) or place_of(stack)
+        given = {"multiscale": False, "cache": False, **place}
+        name = f"{self._name} {part}"
+        if part != "probabilities":
+            return [self._put(f"{self.out} {part}", "labels", stack.data, name=name, **given)]
+        classes = range(1, stack.channels) if stack.channels > 1 else [0]
+        has_channels = "c" in stack.axes
+        return [
+            self._put(
+                f"{self.out} {part} {channel}",
+                "image",
+                Channel(stack.data, channel) if has_channels else stack.data,
+                name=name if len(classes) == 1 else f"{name} {channel}",
+                contrast_limits=(0, 1 if stack.dtype.kind == "f" else 255),
+                colormap="magenta",
+                blending="additive",
+                opacity=0.6,
+                **given,
+            )
+            for channel in classes
+        ]
+
+    def _put(self, key: str, kind: str, data: Any, **given: Any) -> Layer:
+        """Add a layer, in place of one that shows what was on disk there before."""
+        for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
+            self._viewer.layers.remove(old)
+        add = self._viewer.add_labels if kind == "labels" else self._viewer.add_image
+        return add(data, metadata={ON_DISK: key}, **given)
+
+
+class Preview:
+    """A layer that shows what the best network so far makes of a validation slice."""
+
+    def __init__(self, viewer: Viewer, place: dict[str, Any]):
+        self._viewer, self._place = viewer, place
+        self.layer: Any = None
+
+    def show(self, event: PreviewReady) -> None:
+        """Show another picture, on the slice and at the place that it was made of."""
+        pixels = open_image(Path(event.path)).plane()[0]
+        pixels = pixels[(np.newaxis,) * len(event.index)]
+        corner = moved(self._place, (*event.index, *event.origin))
+        place = self._place | {"translate": corner}
+        if self.layer in self._viewer.layers:
+            self.layer.data, self.layer.translate = pixels, place["translate"]
+        elif self.layer is None:  # once it is removed it stays away
+            self.layer = self._viewer.add_image(
+                pixels,
+                name="training preview",
+                contrast_limits=(0, 1),
+                colormap="magenta",
+                blending="additive",
+                opacity=0.6,
+                **place,
+            )
+
+    def remove(self) -> None:
+        """Take the layer away: another run begins."""
+        if self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
+
+
+class Channel:
+    """One channel of a (C, ...) array on disk, as lazy as the array."""
+
+    def __init__(self, data: Any, index: int):
+        self._data, self._index = data, index
+        self.shape, self.dtype, self.ndim = data.shape[1:], data.dtype, data.ndim - 1
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return self._data[(self._index, *(key if isinstance(key, tuple) else (key,)))]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self._data[self._index].astype(dtype or self.dtype, copy=False)
+
+
+def place_of(stack: Stack) -> dict[str, Any]:
+    """Give the arguments that put a layer where its file says."""
+    return {"scale": stack.scale, "translate": stack.translate, "units": stack.units}
+
+
+def plain(place: dict[str, Any]) -> dict[str, Any]:
+    """Write a `placement` as JSON can hold it."""
+    return {
+        name: [str(word) for word in value] if name in WORDS else np.asarray(value).tolist()
+        for name, value in place.items()
+    }
+
+
+def arrays(place: dict[str, Any]) -> dict[str, Any]:
+    """Read what `plain` has written."""
+    return {
+        name: value if name in WORDS else np.asarray(value) for name, value in place.items()
+    }
+
+
+WORDS = ("units", "axis_labels")
+"""What of a placement is no number."""

@@ -1,0 +1,153 @@
+"""What `utile augment` wrote, as layers: tiles as training sees them, and their origin."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Layer
+from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
+from napari.viewer import Viewer
+
+from napari_utile.io.images import Stack, open_image
+from napari_utile.widgets.layers.layers import placement, stack_of
+
+GAP = 0.03
+"""Between image and samples, and between samples, as a share of their width."""
+PARTS = {None: "transparent", 1: "#56b4e9", 2: "#e69f00"}
+"""Colors of training and validation, told apart by every kind of color vision."""
+NAMES = {"index": [1, 2], "part": ["training", "validation"]}
+"""What the status bar says of a pixel."""
+CLASSES = {None: "transparent", 1: "#009e73", 255: "#808080"}
+"""Colors of the foreground, and of what nobody annotated; napari's own first color is dark."""
+
+
+class SampleLayers:
+    """Shows samples left of the image that they were drawn from, and two maps on it.
+
+    Parameters
+    ----------
+    viewer : Viewer
+        Where they are shown.
+    image : Image
+        The layer.
+    shape : tuple of int
+        Of the labels.
+    """
+
+    def __init__(self, viewer: Viewer, image: Layer, shape: tuple[int, ...]):
+        self._viewer, self._shape = viewer, shape
+        self._place = placement(image, stack_of(image, like=shape).axes)
+        self._look = {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
+        self._is_color = image.rgb
+        self._extent = image.extent.world[:, -2:]
+        self.layers: list[Layer] = []
+
+    def show(self, out: Path, old: "SampleLayers | None" = None) -> None:
+        """Add the layers; they take the place of `old` ones, and are as visible as those."""
+        visible = old.remove() if old else {}
+        self.layers = [*self._maps(out), *self._samples(out)]
+        for layer in self.layers:
+            layer.visible = visible.get(layer.name, layer.visible)
+        if not visible:
+            self._viewer.reset_view()
+
+    def remove(self) -> dict[str, bool]:
+        """Take the layers away; say which were visible."""
+        shown = [layer for layer in self.layers if layer in self._viewer.layers]
+        visible = {layer.name: layer.visible for layer in shown}
+        for layer in shown:
+            self._viewer.layers.remove(layer)
+        self.layers = []
+        return visible
+
+    def _maps(self, out: Path) -> Iterator[Layer]:
+        """Show where tiles are drawn, and what is kept for validation, on the image itself."""
+        density = np.asarray(open_image(out / "density.tif").data)
+        is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _planes(density))
+        yield self._viewer.add_image(
+            density,
+            name="sampling density",
+            colormap=_turbo_over_nothing(),
+            opacity=0.5,
+            contrast_limits=(0, max(1.0, float(density.max()))),
+            visible=not is_flat,
+            **self._place,
+        )
+        yield self._viewer.add_labels(
+            np.asarray(open_image(out / "split.tif").data),
+            name="split",
+            opacity=0.25,
+            colormap=DirectLabelColormap(color_dict=PARTS),
+            features=NAMES,
+            **self._place,
+        )
+
+    def _samples(self, out: Path) -> Iterator[Layer]:
+        """Show two rows of samples on the left of the image, in its scale.
+
+        What is right of it is the place of `ComparisonLayers`.
+        """
+        found = {name: open_image(out / f"{name}.tif") for name in ("image", "labels")}
+        found |= {name: open_image(out / f"{name}.tif") for name in ("weights", "grid")}
+        pixels = {name: np.asarray(stack.data) for name, stack in found.items()}
+        places = dict(zip(found, np.ndindex(2, 2), strict=True))
+        shape = found["labels"].shape
+
+        def given(name: str) -> dict[str, Any]:
+            return {"name": f"samples: {name}", **self._beside(places[name], shape)}
+
+        image = found["image"]
+        if self._is_color or image.channels == 1:
+            look = {"rgb": True} if self._is_color else self._look
+            yield self._viewer.add_image(pixels["image"], **look, **given("image"))
+        else:
+            yield from self._viewer.add_image(
+                _channels_first(image), channel_axis=0, **given("image")
+            )
+        labels = pixels["labels"]
+        is_one_class = labels[labels < 255].max(initial=0) < 2
+        colors = {"colormap": DirectLabelColormap(color_dict=CLASSES)} if is_one_class else {}
+        yield self._viewer.add_labels(labels, **colors, **given("labels"))
+        weights = pixels["weights"]
+        limits = (0, max(1.0, float(weights.max())))
+        yield self._viewer.add_image(
+            weights, colormap="turbo", contrast_limits=limits, **given("weights")
+        )
+        yield self._viewer.add_image(pixels["grid"], contrast_limits=(0, 255), **given("grid"))
+
+    def _beside(self, place: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
+        """Place samples of this shape (K, Y, X), in row and column `place`."""
+        scale = np.abs(self._place["scale"][-3:])
+        scale = np.pad(scale, (3 - len(scale), 0), constant_values=1)
+        top, left = self._extent[0]
+        step = scale[-2:] * shape[-2:] * (1 + GAP)
+        corner = (top, left - 2 * step[1]) + step * place
+        units = ["pixel", *self._place["units"][-3:]][-3:]
+        first = self._first(shape[0], scale[0])
+        return {"scale": scale, "translate": (first, *corner), "units": units}
+
+    def _first(self, count: int, thickness: float) -> float:
+        """Choose where the samples begin, so that the slice in view has one."""
+        if len(self._place["scale"]) < 3:
+            return 0.0
+        begin = self._place["translate"][-3]
+        in_view = round((self._viewer.dims.point[-3] - begin) / thickness)
+        first = max(0, min(in_view - count // 2, self._shape[-3] - count))
+        return float(begin + first * thickness)
+
+
+def _turbo_over_nothing() -> Colormap:
+    """Make the colors of a map that is transparent where it is 0: the split is seen there."""
+    colors = ensure_colormap("turbo").map(np.linspace(0, 1, 256))
+    colors[0, -1] = 0
+    return Colormap(colors, name="turbo over nothing")
+
+
+def _planes(array: Any) -> Iterator[Any]:
+    """Give the planes (Y, X) of an array."""
+    return (array[index] for index in np.ndindex(array.shape[:-2]))
+
+
+def _channels_first(image: Stack) -> Any:
+    return np.moveaxis(np.asarray(image.data), image.axes.index("c"), 0)

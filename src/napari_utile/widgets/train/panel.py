@@ -1,0 +1,190 @@
+"""The panel that trains a network on the layers of the viewer."""
+
+from collections.abc import Generator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QScrollArea
+
+from napari_utile.events import (
+    EpochDone,
+    Event,
+    PreviewReady,
+    RunDone,
+    RunFailed,
+    RunStarted,
+    StepDone,
+)
+from napari_utile.folders.model import model_problem
+from napari_utile.folders.run import Run
+from napari_utile.settings import TrainSettings
+from napari_utile.widgets.kit.background import Work
+from napari_utile.widgets.kit.form import GREEN, Form, mark, rows_of, scrolling_column
+from napari_utile.widgets.kit.messages import duration
+from napari_utile.widgets.kit.paths import (
+    MODELS,
+    PathChoice,
+    can_go_on,
+    folder_problem,
+    fresh_folder,
+    new_run_folder,
+    unused,
+)
+from napari_utile.widgets.kit.run_controls import RunControls
+from napari_utile.widgets.kit.training_form import GROUPS, MAIN
+from napari_utile.widgets.layers.layers import placement
+from napari_utile.widgets.layers.pair import PairChoice
+from napari_utile.widgets.layers.results import Preview
+from napari_utile.widgets.layers.samples import SampleLayers
+from napari_utile.widgets.process.process import flags
+from napari_utile.widgets.train.curves import Curves
+
+
+class TrainPanel(QScrollArea):
+    """Image and labels in, a model out; the curves while it learns."""
+
+    def __init__(self, napari_viewer: Viewer):
+        super().__init__()
+        self._viewer = napari_viewer
+        self.pair = PairChoice(napari_viewer)
+        self.image, self.labels_layer = self.pair.image, self.pair.labels
+        self.form: Form[TrainSettings] = Form(TrainSettings, MAIN, groups=GROUPS)
+        self.start_from = PathChoice("random weights")
+        self.folder = PathChoice("a new folder")
+        self.controls = RunControls("Train", self._collect)
+        self.look = self.controls.add_button(
+            "Preview",
+            "Show tiles as training sees them, where they are drawn, and the split: "
+            "blue to train on, orange kept for validation",
+            self._collect_samples,
+            self._show_samples,
+        )
+        self.curves = Curves()
+        self.curves.hide()
+        self.preview: Preview | None = None
+        self.samples: SampleLayers | None = None
+        self._files: Any = None  # of the samples, for as long as the panel lives
+        self._place: dict[str, Any] = {}  # of the image of the run
+
+        column = scrolling_column(self)
+        column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
+        column.addWidget(self.form)
+        column.addLayout(rows_of({"start from": self.start_from, "run folder": self.folder}))
+        column.addWidget(self.controls)
+        column.addWidget(self.curves)
+        column.addStretch()
+
+        for source in (self.image, self.labels_layer, self.form, self.start_from):
+            source.changed.connect(self._check)
+        self.folder.changed.connect(self._on_folder)
+        self.controls.messages.linkActivated.connect(
+            lambda run: self.folder.set_path(Path(run))
+        )
+        self.controls.happened.connect(self._show)
+        self._check()
+
+    def _check(self) -> None:
+        problem = self.pair.check() or self.form.problem()
+        start = model_problem(self.start_from.path) if self.start_from.path else ""
+        folder = folder_problem(self.folder.path)
+        mark(self.start_from.line, start, "Model or run whose weights a new run begins with")
+        mark(self.folder.line, folder, "Where settings, events and the model go")
+        self.controls.set_verb("Resume" if can_go_on(self.folder.path) else "Train")
+        self.controls.set_problem(problem or start or folder)
+
+    def _on_folder(self) -> None:
+        """Show what is known of an unfinished run that is chosen."""
+        folder = self.folder.path
+        if folder and can_go_on(folder) and not folder_problem(folder):
+            run = Run(folder)
+            self.form.show_settings(TrainSettings.read(run.settings))
+            self.curves.show_events(run.recorded())
+            self.curves.show()
+            self.controls.messages.clear()
+            self.controls.messages.add(
+                f"This run stopped after step {self.curves.last_step}. Resume goes on with it: "
+                "its settings are shown above, and the layers must be what they were."
+            )
+        self._check()
+
+    def _collect(self) -> Work:
+        """Take image, labels and settings as they are now; write them down in a thread."""
+        pair, settings = self.pair.taken(), self.form.settings()
+        folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
+        start = ["--warm-start", str(self.start_from.path)] if self.start_from.path else []
+        self._place = placement(self.image.layer, pair.image.axes)
+
+        def write() -> Generator[None, None, list[str]]:
+            if not can_go_on(folder):
+                new_run_folder(folder, settings)
+            paths = yield from pair.written(folder / "inputs")
+            return ["train", *paths, "--out", str(folder), *start, *flags(settings)]
+
+        return write
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                self._begin(event)
+            case StepDone() | EpochDone():
+                self.curves.add(event)
+            case PreviewReady() if self.preview:
+                self.preview.show(event)
+            case RunDone():
+                self._show_result(event)
+        if isinstance(event, RunDone | RunFailed):
+            self._check()
+
+    def _begin(self, event: RunStarted) -> None:
+        """Make room for another run, or show what is done of one that goes on."""
+        self.curves.show_events(Run(event.out).recorded() if "goes on" in event.facts else [])
+        self.curves.show()
+        if self.preview:
+            self.preview.remove()
+        self.preview = Preview(self._viewer, self._place)
+
+    def _show_result(self, event: RunDone) -> None:
+        run = Run(event.out)
+        how = f"{'Stopped' if event.stopped else 'Done'} after {duration(event.seconds)}"
+        if not event.out or not run.model.exists():
+            self.controls.messages.add(f"{how}; no model was made.")
+            return
+        best = self.curves.best
+        scores = event.scores or (best.scores if best else {})
+        said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+        self.controls.messages.add(
+            f"{how}. Best on validation: {said or 'not yet validated'}.", GREEN
+        )
+        self.controls.messages.add(
+            f"The model is in {run.model} and chosen in the panel Segment."
+        )
+        if not event.stopped:
+            self.folder.set_path(None)  # the next run needs another
+        elif self.folder.path is None and can_go_on(run.folder):
+            self.controls.messages.offer("Choose this run folder to resume it.", run.folder)
+        MODELS.trained.emit(run.model)
+
+    # what training would see
+
+    def _collect_samples(self) -> Work:
+        """Take the same as for a run; write it where it is forgotten with the panel."""
+        pair, settings = self.pair.taken(), self.form.settings()
+        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
+        folder = Path(self._files.name)
+        out = unused(folder / "samples")
+        layers = SampleLayers(self._viewer, self.image.layer, pair.labels.shape)
+        self._next_samples = layers, out
+
+        def write() -> Generator[None, None, list[str]]:
+            paths = yield from pair.written(folder / "inputs")
+            return ["augment", *paths, "--out", str(out), *flags(settings)]
+
+        return write
+
+    def _show_samples(self, event: Event) -> None:
+        if isinstance(event, RunDone) and not event.stopped:
+            layers, out = self._next_samples
+            layers.show(out, old=self.samples)
+            self.samples = layers

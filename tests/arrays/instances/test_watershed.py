@@ -1,0 +1,274 @@
+"""Objects that a leak joins, and those that are one."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+
+from napari_utile.arrays.instances.decoding import instances
+from napari_utile.arrays.instances.watershed import (
+    DEEPEST,
+    DOWN,
+    ENDS,
+    FINENESS,
+    HALO,
+    HERE,
+    LEFT,
+    NOWHERE,
+    REACH,
+    RIGHT,
+    RISE,
+    SMOOTHING,
+    SPECK,
+    UP,
+    agglomerated,
+    borders,
+    depth,
+    directions,
+    hills,
+    mean,
+    surely_one,
+    trees,
+)
+
+Y, X = np.mgrid[:64, :96]
+
+
+def probability(objects, inside=0.95, outside=0.05):
+    return np.where(objects, inside, outside).astype(np.float32)
+
+
+def count(foreground, threshold=0.5):
+    return int(instances(foreground[None], threshold).max())
+
+
+def two_cells_and_a_leak(width):
+    """Two cells of 40 x 40 with a membrane of four pixels between, open for `width` pixels."""
+    cells = (Y >= 12) & (Y < 52) & (X >= 6) & (X < 90) & ((X < 46) | (X >= 50))
+    leak = (abs(Y - 31.5) < width / 2) & (X >= 46) & (X < 50)
+    return cells | leak
+
+
+def blobs(seed=0):
+    """Smooth probabilities with cells of many sizes and shapes."""
+    rng = np.random.default_rng(seed)
+    waves = (
+        rng.normal() * np.sin(Y / (3 + 2 * i) + rng.normal()) * np.cos(X / (4 + i))
+        for i in range(4)
+    )
+    return np.clip(sum(waves) / 4 + 0.5, 0, 1).astype(np.float32)
+
+
+# --- what is one object
+
+
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_a_leak_in_a_membrane_does_not_join_two_cells(width):
+    foreground = probability(two_cells_and_a_leak(width))
+    assert label(foreground > 0.5)[1] == 1
+    assert count(foreground) == 2
+
+
+def test_where_most_of_the_membrane_is_missing_it_is_one_cell():
+    assert count(probability(two_cells_and_a_leak(32))) == 1
+
+
+def test_the_whole_border_counts_and_not_its_best_place():
+    cells = two_cells_and_a_leak(6)
+    membrane = (abs(X - 47.5) < 2) & (Y >= 12) & (Y < 52) & ~cells
+    assert count(np.where(membrane, np.float32(0.49), probability(cells))) == 2
+    weak = np.where(membrane, np.float32(0.8), probability(cells))
+    assert count(weak) == 1
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 7, 12])
+@pytest.mark.parametrize("turn", [0, 30, 45])
+def test_a_thin_object_stays_whole(width, turn):
+    angle = np.deg2rad(turn)
+    along = (X - 48) * np.cos(angle) + (Y - 32) * np.sin(angle)
+    across = (Y - 32) * np.cos(angle) - (X - 48) * np.sin(angle)
+    bar = (abs(along) < 28) & (abs(across) <= width / 2)
+    assert count(probability(bar)) == label(bar)[1]
+
+
+def test_a_bent_object_and_a_ring_stay_whole():
+    radius = np.hypot(Y - 32, X - 48)
+    ring = (radius < 28) & (radius > 22)
+    assert count(probability(ring)) == 1
+    assert count(probability(ring & (X < 48))) == 1
+
+
+def test_an_ellipse_of_several_peaks_is_one():
+    assert count(probability(((Y - 32) / 10) ** 2 + ((X - 48) / 40) ** 2 < 1)) == 1
+
+
+def test_an_object_deeper_than_depth_is_measured_is_one():
+    y, x = np.mgrid[:300, :260]
+    disc = np.hypot(y - 150, x - 130) < 3.5 * DEEPEST
+    assert count(probability(disc)) == 1
+
+
+def test_parts_that_do_not_touch_are_never_joined():
+    foreground = probability(two_cells_and_a_leak(0), outside=0.499)
+    assert count(foreground) == 2
+
+
+def test_every_pixel_of_the_mask_is_in_an_object_and_every_object_is_connected():
+    foreground = blobs()
+    mask = foreground > 0.5
+    objects = instances(foreground[None])
+    assert ((objects > 0) == mask).all()
+    for i in range(1, objects.max() + 1):
+        assert label(objects == i)[1] == 1
+    assert objects.max() >= label(mask)[1]
+
+
+def test_nothing_is_found_in_an_empty_mask_and_one_object_in_a_full_one():
+    nothing = np.zeros((1, 9, 7), np.float32)
+    assert not instances(nothing).any()
+    assert (instances(nothing + 1) == 1).all()
+    assert instances(np.ones((1, 1, 5), np.float32)).tolist() == [[1] * 5]
+
+
+def test_a_speck_goes_to_what_it_touches_however_unlikely_its_border():
+    cell = np.hypot(Y - 32, X - 30) < 16
+    speck = (abs(Y - 32) < 3.5) & (X >= 46) & (X < 53)
+    assert (speck & ~cell).sum() == 49
+    assert count(np.where(speck & ~cell, np.float32(0.51), probability(cell))) == 1
+
+
+def test_instances_separates_slice_by_slice_and_links_unless_told_otherwise():
+    foreground = probability(two_cells_and_a_leak(4))
+    stack = np.stack([foreground, foreground])
+    assert instances(stack[None], linking="none").max() == 4
+    assert instances(stack[None]).max() == 2
+    assert instances(np.stack([1 - stack, stack])).max() == 2
+    assert instances((stack[None] * 255).astype(np.uint8)).max() == 2
+    assert instances(stack[None], method="components", linking="none").max() == 2
+    assert instances(stack[None], volumetric=True).max() == 1
+
+
+# --- how it is found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_depth_is_a_smoothed_distance_in_steps(seed):
+    mask = blobs(seed) > 0.5
+    distance = np.minimum(distance_transform_edt(mask), DEEPEST)
+    smooth = gaussian_filter(distance, SMOOTHING, mode="reflect")
+    assert depth(mask).dtype == np.uint16
+    np.testing.assert_allclose(depth(mask) / FINENESS, smooth, atol=0.05)
+
+
+def test_depth_is_the_same_wherever_it_is_cut_out():
+    mask = np.tile(blobs(3) > 0.4, (3, 3))
+    cut = np.s_[50:150, 100:230]
+    inner = np.s_[50 + HALO : 150 - HALO, 100 + HALO : 230 - HALO]
+    np.testing.assert_array_equal(depth(mask)[inner], depth(mask[cut])[HALO:-HALO, HALO:-HALO])
+
+
+def test_a_full_plane_is_as_deep_as_can_be():
+    assert (depth(np.ones((5, 4), bool)) == DEEPEST * FINENESS).all()
+
+
+def test_pixels_lead_to_the_deepest_neighbour_in_the_mask_the_first_of_equals():
+    depths = np.array([[5, 6, 5], [5, 5, 9], [7, 5, 5]], np.uint16)
+    mask = np.array([[1, 1, 1], [1, 1, 0], [1, 1, 1]], bool)
+    towards = directions(depths, mask, np.zeros((3, 3), np.uint8))
+    # the 9 is off the mask; that pixel leads up, the first of its three neighbours
+    assert towards.tolist() == [[RIGHT, HERE, LEFT], [DOWN, UP, UP], [HERE, LEFT, LEFT]]
+
+
+def test_the_background_leads_to_its_likeliest_neighbour_up_to_the_reach():
+    mask = np.array([[1, 0, 0, 0, 0, 0, 0]], bool)
+    towards = directions(mask.astype(np.uint16), mask, np.zeros((1, 7), np.uint8))
+    assert towards.tolist() == [[HERE] + REACH * [LEFT] + 2 * [NOWHERE]]
+    beside = np.array([[1, 0, 1]], bool)
+    foreground = np.array([[200, 0, 201]], np.uint8)
+    assert directions(beside.astype(np.uint16), beside, foreground)[0, 1] == RIGHT
+
+
+def test_trees_end_at_a_top_or_where_they_leave():
+    towards = np.array([[RIGHT, HERE, LEFT], [DOWN, NOWHERE, RIGHT]], np.int8)
+    labels, tops, leave = trees(towards)
+    assert labels.tolist() == [[1, 1, 1], [2, 0, 3]]
+    assert tops.tolist() == [1, 3, 5]
+    assert leave.tolist() == [HERE, DOWN, RIGHT]
+
+
+def test_a_border_is_measured_pair_by_pair():
+    parts = np.array([[1, 2, 2], [1, 2, 0], [1, 1, 3]])
+    mask = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 1]], bool)
+    gray = np.arange(9).reshape(3, 3).astype(np.uint8)
+    pairs, measures = borders(parts, 10 * gray.astype(np.uint16), mask, gray)
+    assert pairs.tolist() == [[1, 2], [1, 3]]
+    # 1-2: (0, 1) in the mask, saddle 0; (3, 4) and (4, 7) half off it. 1-3: (7, 8), saddle 70
+    assert measures.tolist() == [[1, 1, 2, 18, 0], [1, 15, 0, 0, 70]]
+
+
+def test_the_mean_leaves_out_the_ends():
+    assert mean(np.array([2, 918, ENDS, 0])) == pytest.approx(0.9)
+    assert mean(np.array([2, 918, ENDS + 2, 0])) == pytest.approx(0.45)
+    assert mean(np.array([2, 918, 2 * ENDS, 51 * ENDS])) == pytest.approx(
+        (1.8 + 0.05 * ENDS) / (2 + ENDS)
+    )
+
+
+def test_a_hill_is_joined_over_the_deepest_saddle_it_hardly_rises_over():
+    steps = int(RISE * FINENESS)
+    pairs = np.array([[0, 1], [0, 2], [1, 2]])
+    saddles = np.array([5, 0, 4]) * steps
+    measures = np.stack([np.ones(3, int), *np.zeros((3, 3), int), saddles], axis=1)
+    # 1 rises half a pixel over 0; 2 rises a pixel, which is no longer hardly
+    assert hills(pairs, measures, np.array([9, 5.5, 5]) * steps).tolist() == [0, 0, 2]
+    assert hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps).tolist() == [0, 0, 0]
+    # then together they are as high as the higher one
+    assert hills(pairs, measures, np.array([5.5, 9, 6]) * steps).tolist() == [0, 0, 2]
+
+
+def test_parts_that_meet_off_the_mask_only_are_not_joined():
+    measures = np.array([[0, 0, 30, 30 * 510, 0]])
+    apart = np.array([[0, 1]])
+    assert hills(apart, measures, np.array([1, 1])).tolist() == [0, 1]
+    assert agglomerated(apart, measures, np.array([1, 1]), 0.5).tolist() == [0, 1]
+
+
+def border(pixels, share):
+    return [pixels, round(510 * pixels * share), 0, 0, 0]
+
+
+def test_the_likeliest_border_goes_first_and_its_neighbours_are_added_up():
+    # 0-1 is surely none; 1-2 alone would be, but with 0-2 it is not
+    pairs = np.array([[0, 1], [1, 2], [0, 2]])
+    measures = np.array([border(4, 1), border(4, 0.8), border(4, 0.2)])
+    large = np.full(3, SPECK)
+    assert agglomerated(pairs, measures, large, 0.6).tolist() == [0, 0, 2]
+    assert agglomerated(pairs[:2], measures[:2], large, 0.6).tolist() == [0, 0, 0]
+
+
+def test_a_speck_is_joined_where_its_border_is_likeliest():
+    pairs = np.array([[0, 1], [1, 2]])
+    measures = np.array([border(4, 0.3), border(4, 0.2)])
+    with_speck = np.array([SPECK, SPECK - 1, SPECK])
+    assert agglomerated(pairs, measures, with_speck, 0.6).tolist() == [0, 0, 2]
+    assert agglomerated(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 1, 2]
+
+
+def test_of_equal_borders_the_first_goes_first():
+    # whichever is joined first, the other border then has a mean of 0.55
+    pairs = np.array([[0, 1], [0, 2], [1, 2]])
+    measures = np.array([border(4, 0.9), border(4, 0.9), border(4, 0.2)])
+    assert agglomerated(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 0, 2]
+
+
+def test_a_border_is_none_from_two_thirds_on():
+    assert surely_one(0.5) == pytest.approx(2 / 3)
+    assert surely_one(0.7) == pytest.approx(0.8)
+
+
+def test_a_border_that_was_added_up_keeps_the_first_of_its_places():
+    # 1-3 goes first, then 0-1-3 and 0-2 are equal: that of 0 and 1 is the first
+    pairs = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [3, 4], [3, 5]])
+    shares = (0.8, 0.8, 0.8, 0.1, 1, 0.1, 0.1)
+    measures = np.array([border(8, share) for share in shares])
+    joined = agglomerated(pairs, measures, np.full(6, SPECK), 0.6)
+    assert joined.tolist() == [0, 0, 2, 0, 4, 5]

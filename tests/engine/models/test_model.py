@@ -1,0 +1,147 @@
+import os
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.engine.models import model as module
+from napari_utile.engine.models.model import Model, load_model
+from napari_utile.errors import UserError
+from napari_utile.networks import EncoderDecoder, UNet
+from napari_utile.settings import TrainSettings
+
+NETWORKS = [
+    UNet(3, 4, depth=2, width=3, padding="same", norm="batch", dropout=0.25),
+    UNet(1, 1, depth=1, width=2),
+    EncoderDecoder(1, 2, depth=3, width=2, norm="batch"),
+]
+
+
+def small():
+    return Model(UNet(1, 2, depth=1, width=2))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, network):
+    Model(network).save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model").network
+    assert repr(loaded) == repr(network)
+    assert type(loaded) is type(network)
+    for name, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_everything_else_is_kept_too(tmp_path):
+    model = Model(
+        UNet(1, 3, depth=1, width=2),
+        Normalization(mean=(12.5,), std=(0.1,)),
+        TrainSettings(recipe="paper", minutes=2, target="classes"),
+        target="classes",
+        ids=(0, 7, 9),
+        scores={"iou": 0.9},
+        trained_on={"images": 3, "labels": "labels.tif"},
+    )
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    for name in (
+        "normalization",
+        "settings",
+        "target",
+        "ids",
+        "scores",
+        "trained_on",
+        "version",
+    ):
+        assert getattr(loaded, name) == getattr(model, name), name
+
+
+def test_a_loaded_network_evaluates_and_can_be_trained_on(tmp_path):
+    small().save(tmp_path / "model")
+    network = load_model(tmp_path / "model").network
+    assert not network.training
+    assert all(p.requires_grad and p.device.type == "cpu" for p in network.parameters())
+
+
+def test_the_folder_of_a_run_will_do(tmp_path):
+    small().save(tmp_path / "run" / "model")
+    assert load_model(tmp_path / "run").classes == 2
+
+
+def test_by_default_gray_values_are_left_as_they_are():
+    assert Model(UNet(3, width=1)).normalization == Normalization(mean=(0, 0, 0), std=(1, 1, 1))
+    assert Model(UNet(1, 1, width=1)).ids == (0, 1)
+
+
+def test_a_home_made_network_is_told_what_it_lacks():
+    with pytest.raises(
+        UserError, match=r"Conv2d cannot be tiled: it has no classes, no margin"
+    ):
+        Model(torch.nn.Conv2d(1, 2, 3))
+
+
+def test_a_home_made_network_works_and_cannot_be_saved(tmp_path):
+    class Mine(UNet):
+        pass
+
+    with pytest.raises(UserError, match="Mine cannot be saved"):
+        Model(Mine(width=1)).save(tmp_path / "model")
+
+
+def test_normalization_has_the_channels_of_the_network():
+    with pytest.raises(UserError, match="takes 3 channels, but 1 are normalized"):
+        Model(UNet(3, width=1), Normalization.none(1))
+
+
+def test_saving_again_replaces_the_model_and_leaves_nothing_else(tmp_path):
+    small().save(tmp_path / "model")
+    newer = small()
+    newer.save(tmp_path / "model")
+    expected = newer.network.classify.weight
+    assert torch.equal(load_model(tmp_path / "model").network.classify.weight, expected)
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_something_else_is_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    with pytest.raises(UserError, match="is not a model"):
+        small().save(tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("step", ["write_weights", "_put_in_place"])
+def test_a_save_that_breaks_leaves_the_older_model(tmp_path, monkeypatch, step):
+    small().save(tmp_path / "model")
+    before = load_model(tmp_path / "model").network.classify.weight
+
+    def disk_full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, step, disk_full)
+    with pytest.raises(OSError, match="No space"):
+        small().save(tmp_path / "model")
+    assert torch.equal(load_model(tmp_path / "model").network.classify.weight, before)
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_power_lost_between_the_two_renames_loses_nothing(tmp_path):
+    small().save(tmp_path / "model")
+    (tmp_path / "model").rename(tmp_path / ".model.previous")
+    assert load_model(tmp_path / "model").classes == 2
+    small().save(tmp_path / "model")
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_the_description_is_a_bioimageio_model(tmp_path):
+    small().save(tmp_path / "model")
+    description = yaml.safe_load((tmp_path / "model" / "bioimageio.yaml").read_text())
+    assert description["type"] == "model"
+    assert description["weights"]["pytorch_state_dict"]["source"] == "weights.pt"
+
+
+def test_a_moved_model_is_still_a_model(tmp_path):
+    small().save(tmp_path / "model")
+    shutil.move(tmp_path / "model", tmp_path / "Modell für Zoë")
+    assert load_model(tmp_path / "Modell für Zoë").classes == 2

@@ -1,0 +1,95 @@
+"""The package runs without U-Tile, whole or block by block, and gives the same numbers."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.engine.models.model import Model
+from napari_utile.engine.models.parameters import digest
+from napari_utile.engine.prediction.in_memory import logits, probabilities
+from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
+
+torch.manual_seed(0)  # the networks below are those of every run
+
+ALONE = """
+import sys
+import numpy as np, torch
+from network import SeamlessNetwork
+
+network = SeamlessNetwork(**eval(sys.argv[1])).eval()
+network.load_state_dict(torch.load("weights.pt", weights_only=True))
+with torch.no_grad():
+    np.save("result.npy", network(torch.from_numpy(np.load("image.npy"))[None])[0].numpy())
+assert "napari_utile" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        UNet(2, 3, depth=2, width=3, padding="same", norm="batch"),
+        EncoderDecoder(1, 1, 1, 2),
+        SegNet(1, 2, depth=2, width=2),
+        FCN(1, 2, width=1),
+        SlidingWindow(2, 3, width=2),
+    ],
+    ids=lambda network: type(network).__name__,
+)
+def test_the_architecture_stands_alone(tmp_path, network):
+    folder = tmp_path / "model"
+    Model(network).save(folder)
+    image = np.random.default_rng(0).normal(size=(network.in_channels, 21, 3))
+    image = image.astype(np.float32)
+    np.save(folder / "image.npy", image)
+    weights = described(folder)["weights"]["pytorch_state_dict"]
+    arguments = repr(weights["architecture"]["kwargs"])
+    subprocess.run([sys.executable, "-c", ALONE, arguments], cwd=folder, check=True)
+    expected = probabilities(logits(network, image))
+    np.testing.assert_allclose(np.load(folder / "result.npy"), expected, atol=1e-5)
+
+
+def test_the_test_output_is_made_of_the_test_input(tmp_path):
+    fed = Normalization(mean=(100.0,), std=(20.0,))
+    network = UNet(1, 2, depth=1, width=2)
+    Model(network, fed).save(tmp_path / "model")
+    image, expected = (
+        np.load(tmp_path / "model" / f"test_{n}.npy") for n in ("input", "output")
+    )
+    assert 95 < image.mean() < 105
+    found = probabilities(logits(network, fed.apply(image[0])))
+    np.testing.assert_allclose(expected[0], found, atol=1e-5)
+
+
+def test_every_file_has_its_digest(tmp_path):
+    Model(UNet(3, width=1, depth=1)).save(tmp_path / "model")
+    description = described(tmp_path / "model")
+    weights = description["weights"]["pytorch_state_dict"]
+    tensors = [t["test_tensor"] for t in description["inputs"] + description["outputs"]]
+    for file in (weights, weights["architecture"], *tensors):
+        assert digest(tmp_path / "model" / file["source"]) == file["sha256"]
+
+
+@pytest.mark.parametrize("network", NETWORKS.values())
+def test_every_network_names_its_paper(tmp_path, network):
+    Model(network(width=1)).save(tmp_path / "model")
+    (cited,) = described(tmp_path / "model")["cite"]
+    assert cited["text"].rpartition(" ")[2].isdigit()  # the year
+    assert cited["url"].startswith("https://")
+
+
+def test_a_network_that_trains_can_be_saved_in_between(tmp_path):
+    network = UNet(width=1, depth=1, norm="batch").train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    Model(network).save(tmp_path / "model")
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def described(folder):
+    """Read the description."""
+    return yaml.safe_load((folder / "bioimageio.yaml").read_text())

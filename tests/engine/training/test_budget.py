@@ -1,0 +1,92 @@
+"""How long a run may take, with a clock of its own."""
+
+import pytest
+
+from napari_utile.engine.training import budget
+from napari_utile.engine.training.budget import INSTANT, Budget
+from napari_utile.events import Warned
+
+EVENT = Warned(message="so")
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(budget, "monotonic", clock)
+    return clock
+
+
+def test_time_spent_before_the_first_step_counts(clock):
+    minute = Budget(None, minutes=1)
+    clock.now += 30
+    assert minute.progress(0) == 0.5
+    assert minute.seconds == 30
+
+
+def test_time_of_an_earlier_process_counts(clock):
+    minute = Budget(None, minutes=1)
+    minute.add(45)
+    clock.now += 5
+    assert (minute.seconds, minute.progress(0)) == (50, 50 / 60)
+
+
+def test_whichever_is_used_up_first_ends_the_run(clock):
+    both = Budget(steps=10, minutes=1)
+    assert both.progress(4) == 0.4
+    clock.now += 45
+    assert both.progress(4) == 0.75
+    assert both.progress(9) == 0.9
+    clock.now += 45
+    assert both.progress(9) == 1
+
+
+def test_the_time_left_is_known_from_the_first_step_on(clock):
+    by_steps, by_clock = Budget(10, None), Budget(None, 1)
+    clock.now += 6
+    assert by_steps.seconds_left(1) == pytest.approx(6 / 1 * 9)
+    assert by_clock.seconds_left(1) == pytest.approx(60 - 6)
+
+
+@pytest.mark.parametrize(
+    ("held", "counted"), [(INSTANT / 2, 2 + INSTANT / 2), (INSTANT + 1, 2), (3600, 2)]
+)
+def test_the_clock_stands_while_an_event_is_held_longer_than_an_instant(clock, held, counted):
+    time = Budget(None, minutes=1)
+
+    def run():
+        clock.now += 1
+        yield EVENT
+        clock.now += 1
+        return "the end"
+
+    events = time.standing_while_held(run())
+    assert next(events) == EVENT
+    clock.now += held
+    with pytest.raises(StopIteration, match="the end"):
+        next(events)
+    assert time.seconds == counted
+
+
+def test_a_run_that_is_closed_is_told():
+    closed = []
+
+    def run():
+        try:
+            yield EVENT
+        except GeneratorExit:
+            closed.append(True)
+            raise
+
+    events = Budget(1, None).standing_while_held(run())
+    next(events)
+    events.close()
+    assert closed

@@ -1,0 +1,150 @@
+"""The state of a run on disk, and whether it is still the same run."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_utile.arrays.splits import Region, Split
+from napari_utile.engine.training import checkpoints
+from napari_utile.engine.training.checkpoints import Checkpoints, Plan, plain, read
+from napari_utile.errors import UserError
+from napari_utile.folders import run
+from napari_utile.io.images import as_stack
+from napari_utile.io.stack import Stack
+from napari_utile.settings import TrainSettings
+
+SPLIT = Split((Region(0, (0,)), Region(0, (1,))), (Region(0, (3,)),), "by hand")
+STATE = {"weights": torch.arange(3.0), "events": 7}
+
+
+def plan(image=None, labels=None, weights=None, **options):
+    pixels = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    image = as_stack(pixels if image is None else image)
+    labels = as_stack(pixels % 3 if labels is None else labels, name="labels")
+    return Plan.of(TrainSettings(**options), [image], [labels], SPLIT, weights)
+
+
+def pixels_with(place, value):
+    pixels = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    pixels[place] = value
+    return pixels
+
+
+def test_the_same_input_is_the_same_plan():
+    assert plan() == plan()
+    assert plan().differences(plan()) == []
+
+
+@pytest.mark.parametrize(("z", "noticed"), [(0, True), (1, True), (2, False), (3, True)])
+def test_every_plane_that_is_trained_on_or_validated_counts(z, noticed):
+    """And none that nobody looks at."""
+    image = pixels_with((z, 4, 5), 999)
+    found = plan().differences(plan(image=image))
+    assert found == ["the annotated images have changed"] * noticed
+    found = plan().differences(plan(labels=image))
+    assert ("the labels have changed" in found) or not noticed
+
+
+@pytest.mark.parametrize("index", [(0,), (1,), (3,)])
+def test_a_pair_may_differ_in_leading_axes_of_one_plane(index):
+    pixels = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
+    image, labels = Stack(pixels, "zyx"), Stack(pixels[None], "tzyx")
+    changed = Stack(pixels_with((*index, 4, 5), 999)[None], "tzyx")
+    plans = [
+        Plan.of(TrainSettings(), [image], [ids], SPLIT) for ids in (labels, labels, changed)
+    ]
+    assert plans[0] == plans[1]
+    assert plans[0].differences(plans[2]) == ["the labels have changed"]
+    one = Split((Region(0, (), np.s_[:, :3]),), (Region(0, (), np.s_[:, 3:]),), "by hand")
+    Plan.of(TrainSettings(), [Stack(pixels[0], "yx")], [Stack(pixels[:1], "zyx")], one)
+
+
+def test_another_type_of_the_same_numbers_is_another_image():
+    image = pixels_with((0, 0, 0), 0)
+    assert plan().differences(plan(image=image.astype(np.uint32)))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"width": 24}, ["width: 16 there, 24 here"]),
+        ({"steps": 9, "seed": 1}, ["steps: 2000 there, 9 here", "seed: 0 there, 1 here"]),
+        ({"class_balance": True}, ["class-balance: False there, True here"]),
+        ({"device": "cpu", "precision": "bf16"}, []),
+    ],
+)
+def test_settings_that_differ_are_named_with_both_values(options, said):
+    assert plan().differences(plan(**options)) == said
+
+
+def test_an_option_that_was_added_since_has_its_default():
+    old = plan()
+    del old.settings["patience"]
+    assert old.differences(plan()) == []
+    assert old.differences(plan(patience=3)) == ["patience: none there, 3 here"]
+
+
+def test_weights_to_start_from_need_not_be_named_again():
+    weights, other = {"a": torch.ones(2)}, {"a": torch.ones(2) * 2}
+    assert plan(weights=weights).differences(plan()) == []
+    assert plan(weights=weights).differences(plan(weights=weights)) == []
+    for there in (plan(), plan(weights=other)):
+        assert there.differences(plan(weights=weights)) == ["it was started from other weights"]
+
+
+def test_the_two_newest_stay(tmp_path):
+    saved = Checkpoints(tmp_path, plan())
+    for step in (0, 9, 10, 100):
+        saved.save(step, STATE | {"step": step})
+    assert [p.name for p in sorted(tmp_path.iterdir())] == [
+        "step_00000010.pt", "step_00000100.pt",
+    ]  # fmt: skip
+    again = Checkpoints(tmp_path, plan())
+    assert again.find()
+    assert again.state["step"] == 100
+    assert torch.equal(again.state["weights"], STATE["weights"])
+    assert again.doubts == ()
+
+
+def test_a_new_folder_has_none(tmp_path):
+    assert not Checkpoints(tmp_path / "none", plan()).find()
+
+
+def test_numbers_of_numpy_are_no_obstacle(tmp_path):
+    saved = Checkpoints(tmp_path, plan())
+    saved.save(1, {"a": np.float64(0.5), "b": [np.int64(3), (np.bool_(True), "x")]})
+    assert saved.find()
+    assert (saved.state["a"], saved.state["b"]) == (0.5, [3, (True, "x")])
+    assert type(plain(np.float32(1))) is float
+
+
+def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "FORMAT", 99)
+    Checkpoints(tmp_path, plan()).save(1, STATE)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"another version of U-Tile.*--overwrite"):
+        Checkpoints(tmp_path, plan()).find()
+
+
+def test_code_in_a_checkpoint_is_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "canary"), "w"))
+
+    torch.save({"format": 1, "trap": Trap()}, tmp_path / "step_00000001.pt")
+    assert read(tmp_path / "step_00000001.pt") is None
+    assert not (tmp_path / "canary").exists()
+
+
+def test_fault_38_a_full_disk_leaves_the_checkpoint_that_was_there(tmp_path, monkeypatch):
+    saved = Checkpoints(tmp_path, plan())
+    saved.save(1, STATE)
+
+    class Full:
+        free = 100
+
+    monkeypatch.setattr(run.shutil, "disk_usage", lambda _: Full)
+    with pytest.raises(UserError, match=r"step_00000002\.pt needs up to .* are missing"):
+        saved.save(2, STATE)
+    assert [p.name for p in tmp_path.iterdir()] == ["step_00000001.pt"]
+    assert saved.find()

@@ -1,0 +1,364 @@
+"""A whole training run: what it builds, keeps and says."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from napari_utile.engine.models.model import load_model
+from napari_utile.engine.prediction.in_memory import logits
+from napari_utile.engine.training import loop
+from napari_utile.engine.training.front import run_training
+from napari_utile.engine.training.loop import Learner
+from napari_utile.engine.training.run import (
+    build,
+    can_learn_from_one,
+    make_sampler,
+    ready,
+    receptive_field,
+    training_run,
+    training_tile,
+    unused_options,
+)
+from napari_utile.engine.training.validation import validate
+from napari_utile.errors import UserError
+from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
+from napari_utile.folders.run import Run
+from napari_utile.io.images import open_image
+from napari_utile.io.stack import Stack
+from napari_utile.networks import NETWORKS, EncoderDecoder, UNet
+from napari_utile.settings import TrainSettings
+
+torch.set_num_threads(1)
+
+TINY = {
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations": 2,
+    "device": "cpu", "precision": "fp32",
+}  # fmt: skip
+
+
+def tiny(**options):
+    return TrainSettings(**TINY | options)
+
+
+def cells(shape=(4, 32, 40)):
+    """A stack of bright squares, and their instances."""
+    random = np.random.default_rng(0)
+    objects = np.zeros(shape, np.uint16)
+    for x in range(2, shape[-1] - 6, 9):
+        y = random.integers(2, 24)
+        objects[..., y : y + 6, x : x + 6] = objects.max() + 1
+    image = (random.normal(100, 10, shape) + 60 * (objects > 0)).clip(0, 255)
+    return image.astype(np.uint8), objects
+
+
+def stacks(image, labels, axes=None):
+    n = labels.ndim
+    return [Stack(image, axes or "zyx"[-n:], name="em")], [
+        Stack(labels, "zyx"[-n:], name="ids")
+    ]
+
+
+def start(settings, run=None, pair=None):
+    data = ready(*stacks(*(pair or cells())), settings)
+    return training_run(data, settings, run)
+
+
+def drained(run):
+    """All events, and what the run returns."""
+    events = []
+    while True:
+        try:
+            events.append(next(run))
+        except StopIteration as end:
+            return events, end.value
+
+
+def test_a_run_starts_steps_validates_previews_and_ends(tmp_path):
+    with Run.create(tmp_path / "run", tiny()) as run:
+        events, model = drained(start(tiny(), run))
+    names = [event.event for event in events if not isinstance(event, PreviewReady)]
+    assert names == ["RunStarted", *["StepDone", "StepDone", "EpochDone"] * 2, "RunDone"]
+    started, done = events[0], events[-1]
+    assert (started.job, started.total, started.minutes) == ("train", 4, None)
+    assert started.device.startswith("cpu")
+    assert started.facts["split"] == "3 slices to train, 1 to validate"
+    assert started.facts["parameters"] == sum(p.numel() for p in model.network.parameters())
+    assert started.out == done.out == str(tmp_path / "run")
+    best = min((e for e in events if isinstance(e, EpochDone)), key=lambda e: e.val_loss)
+    assert done.scores == best.scores == model.scores
+
+
+def test_a_preview_follows_every_best_and_shows_its_place(tmp_path):
+    pair = [array[0] for array in cells()]
+    with Run.create(tmp_path / "run", tiny()) as run:
+        events, _ = drained(start(tiny(validation=0.4), run, pair))
+        for event, after in pairwise(events):
+            if isinstance(event, EpochDone):
+                assert isinstance(after, PreviewReady) == event.is_best
+        preview = next(event for event in events if isinstance(event, PreviewReady))
+        pixels = open_image(preview.path).read()
+    assert preview.index == ()
+    assert preview.origin[0] == 0
+    # the block at the right end of the image
+    assert preview.origin[1] + pixels.shape[1] == 40
+    assert pixels.shape[0] == 32
+    assert 0 <= pixels.min() <= pixels.max() <= 1
+
+
+def test_the_best_model_on_disk_is_the_one_returned(tmp_path):
+    with Run.create(tmp_path / "run", tiny()) as run:
+        _, model = drained(start(tiny(), run))
+    saved = load_model(tmp_path / "run")
+    for name, value in model.network.state_dict().items():
+        assert torch.equal(saved.network.state_dict()[name], value)
+    assert saved.settings == model.settings == tiny()
+    assert saved.normalization == model.normalization
+    assert saved.trained_on == model.trained_on
+    assert not model.network.training
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5])
+def test_the_model_is_the_network_of_the_best_validation(rate):
+    # with the higher rate it is not the last one
+    settings = tiny(
+        steps=8, validations=8, learning_rate=rate, schedule="constant", seed=1, w0=10
+    )
+    data = ready(*stacks(*cells()), settings)
+    events, model = drained(training_run(data, settings, None))
+    losses = [event.val_loss for event in events if isinstance(event, EpochDone)]
+    assert (losses[-1] > min(losses)) == (rate > 0.1)
+    again = validate(model.network, data.validation, torch.device("cpu"))
+    assert again.loss == pytest.approx(min(losses), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "tile", "can"),
+    [("unet", 16, False), ("unet", 32, True), ("segnet", 16, True), ("fcn", 32, True)],
+)
+def test_one_tile_alone_is_enough_where_its_norms_see_more_than_a_pixel(network, tile, can):
+    # SegNet and FCN-8s do not normalize behind their last pooling
+    with torch.device("meta"):
+        built = build(TrainSettings(network=network, width=2), channels=1, classes=2)
+    assert can_learn_from_one(built, tile) == can
+
+
+def test_a_tile_that_leaves_one_pixel_to_a_norm_is_refused():
+    with pytest.raises(UserError, match="tile of 16 px is one pixel behind the last pooling"):
+        ready(*stacks(*cells()), tiny(tile=16, depth=4))
+
+
+def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_goes_on(
+    tmp_path, monkeypatch
+):
+    def warning(*arguments):
+        return replace(validate(*arguments), warnings=("It is late.",))
+
+    monkeypatch.setattr(loop, "validate", warning)
+    settings = tiny(steps=4, validations=4)
+    said = 0
+    for _ in range(2):
+        run = run_training(*stacks(*cells()), settings, tmp_path / "run")
+        for event in run:
+            said += isinstance(event, Warned) and event.message == "It is late."
+            if isinstance(event, StepDone) and event.step == 3:
+                break  # the second time it is not taken again
+        run.close()
+    assert said == 1
+
+
+@pytest.mark.parametrize("stop_at", [RunStarted, StepDone, EpochDone])
+def test_stopping_leaves_a_model_that_can_be_used(tmp_path, stop_at):
+    settings = tiny(steps=100, validations=50)
+    with Run.create(tmp_path / "run", settings) as run:
+        events = start(settings, run)
+        for event in events:
+            if isinstance(event, stop_at):
+                break
+        events.close()
+    model = load_model(tmp_path / "run")
+    assert logits(model.network, np.zeros((1, 20, 20), np.float32)).shape == (2, 20, 20)
+    assert bool(model.scores) == (stop_at is EpochDone)
+
+
+def test_the_same_seed_gives_the_same_model_bit_for_bit():
+    settings = tiny(seed=5, batch=2, dropout=0.1)
+    models = [drained(start(settings))[1] for _ in range(2)]
+    first, again = (model.network.state_dict() for model in models)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    other = drained(start(tiny(seed=6, batch=2, dropout=0.1)))[1].network.state_dict()
+    assert not torch.equal(first["classify.weight"], other["classify.weight"])
+
+
+def test_the_seed_draws_the_weights_to_start_from():
+    def first_weights(seed):
+        settings = tiny(steps=1, seed=seed, learning_rate=1e-30, weight_decay=0)
+        return drained(start(settings))[1].network.state_dict()["classify.weight"]
+
+    assert torch.equal(first_weights(1), first_weights(1))
+    assert not torch.equal(first_weights(1), first_weights(2))
+
+
+def test_the_same_seed_gives_the_same_model_with_and_without_a_folder(tmp_path):
+    with Run.create(tmp_path / "run", tiny()) as run:
+        kept = drained(start(tiny(), run))[1].network.state_dict()
+    plain = drained(start(tiny()))[1].network.state_dict()
+    assert all(torch.equal(kept[name], plain[name]) for name in kept)
+
+
+def test_what_is_doubtful_is_said_before_the_first_step():
+    image, objects = cells()
+    objects[1] = 0
+    events, _ = drained(start(tiny(tile=64), pair=(image, objects)))
+    warnings = [event.message for event in events if isinstance(event, Warned)]
+    assert [type(event) for event in events[1:4]] == [Warned, Warned, StepDone]
+    assert "1 of 4 slices of 'em' have no object" in warnings[0]
+    assert warnings[1] == "The images are small: the training tile is 40 px."
+
+
+def test_the_paper_learns_too():
+    paper = TrainSettings(recipe="paper", **TINY | {"steps": 2, "tile": 20})
+    events, model = drained(start(paper))
+    assert model.network.padding == "valid"
+    assert isinstance(events[-1], RunDone)
+
+
+@pytest.mark.parametrize("options", [{"output": "sigmoid"}, {"network": "encoder-decoder"}])
+def test_other_networks_learn_too(options):
+    _, model = drained(start(tiny(steps=1, **options)))
+    assert model.classes == (1 if "output" in options else 2)
+    assert isinstance(model.network, UNet if "output" in options else EncoderDecoder)
+
+
+def test_several_classes_have_a_map_each():
+    image, objects = cells()
+    kinds = np.where(objects > 2, 20, 10 * (objects > 0))
+    _, model = drained(start(tiny(steps=1, target="classes"), pair=(image, kinds)))
+    assert (model.ids, model.classes, model.target) == ((0, 10, 20), 3, "classes")
+
+
+def test_one_sigmoid_cannot_tell_three_classes_apart():
+    image, objects = cells()
+    settings = tiny(target="classes", output="sigmoid")
+    with pytest.raises(UserError, match=r"cannot tell 5 classes apart; set output to softmax"):
+        start(settings, pair=(image, objects))
+
+
+def test_settings_become_the_arguments_of_the_network():
+    network = build(tiny(depth=2, width=3, norm="none", padding="valid", dropout=0.3), 2, 3)
+    assert (network.in_channels, network.classes, network.depth) == (2, 3, 2)
+    assert (network.padding, network.dropout.p) == ("valid", 0.3)
+    assert network.classify.in_channels == 3
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+
+
+def test_the_receptive_field_is_what_changes_one_pixel():
+    settings = tiny(depth=2, padding="valid", norm="none", width=2)
+    torch.manual_seed(0)
+    network = build(settings, 1, 2).eval()
+    image = torch.zeros(1, 1, network.input_size(1), network.input_size(1), requires_grad=True)
+    with torch.no_grad():
+        for module in network.modules():
+            if getattr(module, "weight", None) is not None:
+                module.weight.abs_()
+    (image + 1).requires_grad_()
+    network(image + 1)[0, 1, 0, 0].backward()
+    seen = torch.nonzero(image.grad[0, 0].abs().sum(0)).flatten()
+    assert seen.max() - seen.min() + 1 <= receptive_field(settings)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("tile", [16, 19, 33])
+def test_tiles_fit_the_network(padding, tile):
+    settings = tiny(padding=padding, depth=2)
+    network = build(settings, 1, 2)
+    data = type("Data", (), {"training": [training_plane()], "validation": []})
+    batch = make_sampler(network, data, settings, tile, torch.device("cpu")).batch(2)
+    scores = network(batch.images)
+    assert scores.shape[-2:] == batch.classes.shape[-2:] == batch.weights.shape[-2:]
+    assert min(scores.shape[-2:]) >= tile
+
+
+def training_plane(shape=(30, 50)):
+    from napari_utile.engine.training.data.planes import Plane
+
+    return Plane(torch.zeros(1, *shape), torch.zeros(*shape).byte(), torch.ones(*shape))
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(16, 16), (48, 48), (256, 52)])
+def test_a_training_tile_is_no_larger_than_the_largest_plane(asked, expected):
+    data = type("Data", (), {"training": [training_plane(), training_plane((20, 20))]})
+    settings = tiny(depth=2, tile=asked)
+    assert training_tile(build(settings, 1, 2), settings, data) == expected
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_is_built_from_the_same_settings(network):
+    built = build(tiny(network=network), 2, 3)
+    assert type(built) is NETWORKS[network]
+    assert built.arguments["width"] == 2
+    assert (built.in_channels, built.classes) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "unused"),
+    [
+        ({"network": "unet", "padding": "valid"}, []),
+        ({"network": "segnet", "depth": 4}, []),
+        ({"network": "segnet", "depth": 4, "dropout": 0.1}, ["segnet has no dropout: 0.1"]),
+        ({"network": "fcn", "depth": 3}, ["fcn has no depth: 3"]),
+        (
+            {"network": "sliding-window", "depth": 4, "norm": "none", "tile": 64},
+            ["sliding-window has no norm: none", "sliding-window has no tile: 64"],
+        ),
+        ({"network": "sliding-window", "w0": 4}, ["sliding-window has no w0: 4.0"]),
+        ({"network": "fcn", "recipe": "paper"}, []),
+    ],
+)
+def test_options_that_a_network_lacks_are_named(options, unused):
+    said = list(unused_options(TrainSettings(**options)))
+    assert [sentence.partition("The network ")[2] for sentence in said] == [
+        f"{text} is not used." for text in unused
+    ]
+
+
+def test_the_sliding_window_learns_from_as_many_windows_of_each_class_all_alike():
+    settings = tiny(network="sliding-window", batch=16)
+    data = ready(*stacks(*cells((4, 64, 64))), settings)
+    network = build(settings, 1, 2)
+    sampler = make_sampler(network, data, settings, 1, torch.device("cpu"))
+    batch = sampler.batch(400)
+    assert abs(batch.classes.float().mean().item() - 0.5) < 0.1
+    assert batch.weights.unique().tolist() == [1]
+
+
+def test_the_sliding_window_learns_single_pixels_of_balanced_classes():
+    settings = TrainSettings(network="sliding-window", width=2, elastic=10, tile=256)
+    network = build(settings, 1, 2)
+    data = type("Data", (), {"training": [training_plane()]})
+    tile = training_tile(network, settings, data)
+    sampler = make_sampler(network, data, settings, tile, torch.device("cpu"))
+    batch = sampler.batch(3)
+    assert batch.images.shape == (3, 1, 95, 95)
+    assert network(batch.images).shape == (3, 2, 1, 1)
+    assert batch.classes.shape == (3, 1, 1)
+    assert sampler.deformation.elastic == 10 * 95 / 256
+    assert Learner(network, sampler, settings).batch == 16 * settings.batch
+
+
+def test_a_run_that_ends_early_says_why(monkeypatch):
+    settings = tiny(steps=20, validations=20, patience=2, learning_rate=1e-30, weight_decay=0)
+    events, _ = drained(start(settings))
+    warned, done = events[-2:]
+    assert isinstance(warned, Warned) and isinstance(done, RunDone)
+    steps = sum(isinstance(event, StepDone) for event in events)
+    assert steps < 20
+    assert warned.message == done.reason
+    assert done.reason.startswith(f"Ended early, after step {steps}: the last 2 validations")
+
+
+def test_a_run_that_uses_its_budget_gives_no_reason():
+    events, _ = drained(start(tiny(patience=5)))
+    assert events[-1].reason == ""

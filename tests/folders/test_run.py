@@ -1,0 +1,218 @@
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_utile.errors import UserError
+from napari_utile.events import RunDone, Warned
+from napari_utile.folders.run import Run
+from napari_utile.io import disk
+from napari_utile.io.disk import atomic_write, check_free, check_output, locked
+from napari_utile.settings import PredictSettings, TrainSettings
+
+
+def test_a_run_keeps_its_settings_and_events(tmp_path):
+    settings = TrainSettings(steps=7)
+    with Run.create(tmp_path / "deep" / "run", settings) as run:
+        run.record(Warned(message="ü"))
+        run.record(Warned(message="b"))
+    again = Run(run.folder)
+    assert TrainSettings.read(again.settings) == settings
+    assert again.recorded() == [Warned(message="ü"), Warned(message="b")]
+    assert again.previews.is_dir()
+
+
+def test_an_event_that_was_cut_off_is_left_out(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        run.record(Warned(message="a"))
+    with run.events.open("a") as file:
+        file.write('{"event": "War')
+    assert Run(run.folder).recorded() == [Warned(message="a")]
+
+
+def test_a_run_that_never_got_a_model_starts_anew(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        run.record(Warned(message="a"))
+    with Run.create(tmp_path / "run", TrainSettings(steps=3)) as run:
+        assert run.recorded() == []
+        assert TrainSettings.read(run.settings).steps == 3
+
+
+def test_a_run_is_held_until_it_is_closed(tmp_path):
+    with (
+        Run.create(tmp_path / "run", TrainSettings()),
+        pytest.raises(UserError, match=f"in use by process {os.getpid()} on"),
+    ):
+        Run.create(tmp_path / "run", TrainSettings())
+    Run.create(tmp_path / "run", TrainSettings()).close()
+
+
+def test_a_refused_run_is_not_held(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        run.model.mkdir()
+    for _ in range(2):
+        with pytest.raises(UserError, match="finished"):
+            Run.create(tmp_path / "run", TrainSettings())
+
+
+def test_two_outputs_do_not_hold_each_other(tmp_path):
+    with locked(tmp_path / "new" / "a"), locked(tmp_path / "new" / "b"):
+        pass
+
+
+def test_a_file_is_replaced_whole(tmp_path):
+    path = tmp_path / "new" / "a b.json"
+    atomic_write(path, b"one")
+    atomic_write(path, lambda draft: draft.write_bytes(b"two"))
+    assert path.read_bytes() == b"two"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    def fail(draft):
+        draft.write_bytes(b"half")
+        raise RuntimeError("no")
+
+    path = tmp_path / "a"
+    atomic_write(path, b"old")
+    with pytest.raises(RuntimeError):
+        atomic_write(path, fail)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_killed_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a"
+    atomic_write(path, b"old")
+    code = (
+        "import os, sys; from napari_utile.folders.run import atomic_write\n"
+        "def half(draft): draft.write_bytes(b'half'); os.kill(os.getpid(), 9)\n"
+        "atomic_write(sys.argv[1], half)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
+    assert path.read_bytes() == b"old"
+
+
+def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path):
+    def full(draft):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "a"
+    atomic_write(path, b"old")
+    with pytest.raises(UserError, match=r"/a: the disk is full \([\d,]+ bytes free\)"):
+        atomic_write(path, full)
+    assert path.read_bytes() == b"old"
+
+
+def test_the_new_file_is_on_disk_before_the_old_one_goes(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(disk, "to_disk", lambda path: done.append(f"sync {path.suffix}"))
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("replace") or replace(*paths))
+    atomic_write(tmp_path / "a", b"")
+    assert done == ["sync .draft", "replace", "sync "]
+
+
+def test_too_little_room_is_said_in_bytes(tmp_path):
+    check_free(tmp_path / "new" / "out", 1)
+    with pytest.raises(
+        UserError, match=r"out needs up to 1,000,000,000,000,000 .* are missing"
+    ):
+        check_free(tmp_path / "new" / "out", 10**15)
+
+
+def test_an_output_file_is_refused_if_it_is_there(tmp_path):
+    check_output(tmp_path / "new" / "a.tif")
+    (tmp_path / "a.tif").touch()
+    check_output(tmp_path / "a.tif", overwrite=True)
+    with pytest.raises(UserError, match=r"a\.tif exists; --overwrite replaces it"):
+        check_output(tmp_path / "a.tif")
+
+
+def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):
+    (tmp_path / "settings.json").write_text('{"editor.fontSize": 12}')
+    (tmp_path / "previews").mkdir()
+    with pytest.raises(UserError, match="not a run folder"):
+        Run.create(tmp_path, TrainSettings(), overwrite=True)
+    assert (tmp_path / "previews").exists()
+    assert "fontSize" in (tmp_path / "settings.json").read_text()
+
+
+def test_holding_a_folder_changes_nothing_in_it(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings(steps=3)) as run:
+        run.record(Warned(message="a"))
+        run.model.mkdir()
+    with Run.hold(tmp_path / "run", TrainSettings) as run:
+        assert run.recorded() == [Warned(message="a")]
+        assert TrainSettings.read(run.settings).steps == 3
+        assert run.model.exists()
+
+
+def test_a_folder_of_another_kind_of_run_is_not_held(tmp_path):
+    Run.create(tmp_path / "run", PredictSettings()).close()
+    with pytest.raises(UserError, match="not a run folder"):
+        Run.hold(tmp_path / "run", TrainSettings)
+
+
+@pytest.mark.parametrize(
+    ("events", "finished"),
+    [
+        ([], False),
+        ([Warned(message="a")], False),
+        ([Warned(message="a"), RunDone(seconds=1)], True),
+        ([RunDone(seconds=1)], True),
+        ([RunDone(seconds=1, stopped=True)], False),
+        ([RunDone(seconds=1), Warned(message="a")], False),
+    ],
+)
+def test_a_run_is_finished_if_its_last_event_says_so(tmp_path, events, finished):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        for event in events:
+            run.record(event)
+        assert run.is_finished == finished
+        with run.events.open("a") as file:
+            file.write('{"event": "Run')
+        assert not (run.is_finished and not finished)
+
+
+def test_a_record_is_cut_back_to_a_length(tmp_path):
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        assert run.length() == 0
+        run.record(Warned(message="a"))
+        length = run.length()
+        run.record(Warned(message="b"))
+        run.cut_back(length)
+        assert run.recorded() == [Warned(message="a")]
+        run.cut_back(10**6)  # a power loss may have cost the last lines
+        assert run.length() == length
+
+
+def test_settings_are_written_before_anything_else(tmp_path, monkeypatch):
+    """A process killed between the two leaves a folder that the next one takes."""
+    monkeypatch.setattr(Path, "mkdir", fail_for("previews", Path.mkdir))
+    with pytest.raises(OSError, match="killed"):
+        Run.create(tmp_path / "run", TrainSettings())
+    monkeypatch.undo()
+    Run.create(tmp_path / "run", TrainSettings()).close()
+
+
+def fail_for(name, function):
+    def fail(self, *given, **options):
+        if self.name == name:
+            raise OSError("killed")
+        return function(self, *given, **options)
+
+    return fail
+
+
+def test_the_only_whole_model_is_not_swept_away(tmp_path):
+    """As left by a process killed while it put a new model in place of the old one."""
+    with Run.create(tmp_path / "run", TrainSettings()) as run:
+        (run.folder / ".model.previous").mkdir()
+        (run.folder / ".model.abc").mkdir()
+    with Run.hold(tmp_path / "run", TrainSettings):
+        assert (run.folder / ".model.previous").exists()
+        assert not (run.folder / ".model.abc").exists()

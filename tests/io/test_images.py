@@ -1,0 +1,181 @@
+import os
+import sys
+from pathlib import Path
+
+import dask.array as da
+import numpy as np
+import pytest
+import zarr
+from PIL import Image
+
+from napari_utile.errors import UserError
+from napari_utile.io import images, memory
+from napari_utile.io.images import as_stack, expand, open_image, pairs
+from napari_utile.io.lazy_arrays import FileArray
+from napari_utile.io.stack import Stack
+
+PLANE = np.random.default_rng(0).integers(0, 255, (20, 30), np.uint8)
+COLOR = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_gray_png(tmp_path, dtype):
+    Image.fromarray(PLANE.astype(dtype)).save(tmp_path / "a.png")
+    stack = open_image(tmp_path / "a.png")
+    assert (stack.axes, stack.dtype) == ("yx", dtype)
+    np.testing.assert_array_equal(stack.plane()[0], PLANE)
+
+
+def test_color_png_and_jpeg(tmp_path):
+    Image.fromarray(COLOR).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(
+        open_image(tmp_path / "a.png").plane(), COLOR.transpose(2, 0, 1)
+    )
+    Image.fromarray(COLOR).save(tmp_path / "a.jpg")
+    assert open_image(tmp_path / "a.jpg").channels == 3
+
+
+def test_alpha_of_a_png_is_left_out(tmp_path):
+    alpha = np.full((20, 30, 1), 7, np.uint8)
+    Image.fromarray(np.concatenate([COLOR, alpha], axis=-1)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(
+        open_image(tmp_path / "a.png").plane(), COLOR.transpose(2, 0, 1)
+    )
+    Image.fromarray(np.stack([PLANE, PLANE // 2], axis=-1), mode="LA").save(tmp_path / "b.png")
+    np.testing.assert_array_equal(open_image(tmp_path / "b.png").plane(), PLANE[None])
+
+
+def test_a_palette_keeps_its_ids(tmp_path):
+    labels = Image.fromarray(PLANE % 5, mode="P")
+    labels.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9, 7, 7, 7])
+    labels.save(tmp_path / "labels.png")
+    np.testing.assert_array_equal(open_image(tmp_path / "labels.png").read(), PLANE % 5)
+
+
+@pytest.mark.parametrize("array", [PLANE, np.asfortranarray(PLANE), PLANE.astype(">i4")])
+def test_npy_is_read_window_by_window(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    stack = open_image(tmp_path / "a.npy")
+    assert isinstance(stack.data, FileArray)
+    np.testing.assert_array_equal(stack.read(), PLANE)
+
+
+def test_content_decides_not_the_name(tmp_path):
+    Image.fromarray(PLANE).save(tmp_path / "a.png")
+    os.rename(tmp_path / "a.png", tmp_path / "a.tif")
+    np.testing.assert_array_equal(open_image(tmp_path / "a.tif").read(), PLANE)
+
+
+def test_an_array_is_never_read_whole():
+    def read(block_info=None):
+        where = block_info[None]["array-location"]
+        asked.append(where)
+        return np.zeros([stop - start for start, stop in where], np.uint8)
+
+    asked = []
+    huge = da.map_blocks(read, chunks=((1,) * 9, (512,) * 20, (512,) * 20), dtype=np.uint8)
+    stack = as_stack(huge)
+    assert stack.shape == (9, 10_240, 10_240)
+    asked.clear()
+    assert stack.plane((4,), slice(512, 1024), slice(0, 100)).shape == (1, 512, 100)
+    assert asked == [[(4, 5), (512, 1024), (0, 512)]]
+
+
+def test_the_first_level_of_a_multiscale_layer_is_taken():
+    levels = [np.zeros((64, 64)), np.zeros((32, 32))]
+    assert as_stack(levels).shape == (64, 64)
+
+
+def test_channels_are_found_by_the_labels_or_the_model():
+    assert as_stack(np.zeros((5, 20, 30)), shape=(20, 30)).channels == 5
+    assert as_stack(np.zeros((20, 30, 2)), channels=2).axes == "yxc"
+    with pytest.raises(UserError, match=r"cells \(5, 20, 30\) .* labels \(20, 31\)"):
+        as_stack(np.zeros((5, 20, 30)), shape=(20, 31), name="cells")
+    with pytest.raises(UserError, match=r"cells \(7,\) is no image"):
+        as_stack(np.zeros(7), name="cells")
+
+
+def test_a_stack_or_a_path_passes(tmp_path):
+    stack = Stack(PLANE, "yx")
+    assert as_stack(stack) is stack
+    np.save(tmp_path / "a.npy", PLANE)
+    assert as_stack(str(tmp_path / "a.npy")).shape == PLANE.shape
+
+
+def test_a_folder_is_sorted_as_people_count(tmp_path):
+    touch(tmp_path, "z10.tif", "z2.tif", "z1.PNG", "notes.txt", ".hidden.tif")
+    zarr.create_array(tmp_path / "z3.zarr", shape=(2, 2), dtype="u1")
+    assert [p.name for p in expand(tmp_path)] == ["z1.PNG", "z2.tif", "z3.zarr", "z10.tif"]
+    assert expand(tmp_path / "z3.zarr") == [tmp_path / "z3.zarr"]
+
+
+def test_globs_and_lists(tmp_path):
+    touch(tmp_path, "a [1].tif", "b 2.tif", "sub/c.tif")
+    assert [p.name for p in expand(f"{tmp_path}/*.tif")] == ["a [1].tif", "b 2.tif"]
+    assert [p.name for p in expand(f"{tmp_path}/**/*.tif")][-1] == "c.tif"
+    assert expand([tmp_path / "a [1].tif"]) == [tmp_path / "a [1].tif"]
+
+
+@pytest.mark.parametrize("name", ["nothing.tif", "*.png", "empty"])
+def test_a_name_that_leads_nowhere_is_named(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=name.replace("*", r"\*")):
+        expand(tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+@pytest.mark.parametrize("take", [expand, open_image])
+def test_a_name_that_is_no_text_is_refused(tmp_path, take):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    Image.new("L", (4, 4)).save(path)
+    with pytest.raises(UserError, match=r"caf\\xe9\.png: the name is not UTF-8"):
+        take(path)
+
+
+def test_pairs_by_stem(tmp_path):
+    touch(
+        tmp_path, "i/s1.ome.tif", "i/s10.tif", "i/s2.png", "l/s1.tif", "l/s2.tif", "l/s10.tif"
+    )
+    found = [(i.name, label.name) for i, label in pairs(tmp_path / "i", tmp_path / "l")]
+    assert found == [("s1.ome.tif", "s1.tif"), ("s2.png", "s2.tif"), ("s10.tif", "s10.tif")]
+
+
+def test_one_image_and_one_labels_file_are_a_pair(tmp_path):
+    touch(tmp_path, "volume.tif", "labels.tif")
+    both = tmp_path / "volume.tif", tmp_path / "labels.tif"
+    assert pairs(*both) == [both]
+
+
+def test_what_does_not_pair_up_is_listed(tmp_path):
+    touch(tmp_path, "i/a.tif", "i/b.tif", "i/b.png", "l/b.tif", "l/c.tif")
+    with pytest.raises(UserError) as refused:
+        pairs(tmp_path / "i", tmp_path / "l")
+    for said in ("more than one image called b", "no labels for a.tif", "no image for c.tif"):
+        assert said in str(refused.value)
+
+
+def test_long_lists_of_names_are_cut(tmp_path):
+    touch(tmp_path, "l/other.tif", *(f"i/{n}.tif" for n in range(12)))
+    with pytest.raises(UserError, match=r"4\.tif and 7 more"):
+        pairs(tmp_path / "i", tmp_path / "l")
+
+
+def test_a_picture_larger_than_the_memory_is_refused_unread(tmp_path, monkeypatch):
+    Image.fromarray(PLANE).save(tmp_path / "a.png")
+    monkeypatch.setattr(memory, "memory_budget", lambda: 100)
+    monkeypatch.setattr(images.np, "asarray", None)
+    with pytest.raises(UserError, match=r"a\.png takes 600 bytes of memory"):
+        open_image(tmp_path / "a.png")
+
+
+def test_real_stacks_open(shared_data):
+    stack = open_image(shared_data / "isbi2012" / "volume.tif")
+    assert (stack.shape, stack.dtype, stack.axes) == ((24, 512, 512), np.uint8, "zyx")
+    folder = shared_data / "dsb2018" / "train"
+    assert len(pairs(folder / "images", folder / "labels")) == 64

@@ -1,0 +1,121 @@
+import pickle
+import resource
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from napari_utile.errors import UserError
+from napari_utile.io import disk
+from napari_utile.io.lazy_arrays import FileArray
+from napari_utile.io.stack import Stack
+from napari_utile.io.tiff import create_tiff
+
+PIXELS = np.random.default_rng(0).integers(0, 1000, (3, 4, 20, 30)).astype(np.uint16)
+
+
+@pytest.fixture
+def array(tmp_path):
+    """The same numbers in a file, behind a header of 7 bytes."""
+    (tmp_path / "a.raw").write_bytes(b"header " + PIXELS.tobytes())
+    return FileArray(tmp_path / "a.raw", 7, PIXELS.shape, PIXELS.dtype)
+
+
+WINDOWS = [
+    np.s_[...],
+    np.s_[1],
+    np.s_[-1, ..., 5],
+    np.s_[:, 2, 3:17, 5:6],
+    np.s_[0, 3, 19, 29],
+    np.s_[..., 10:, -7:],
+    np.s_[1:3, :, 4:400],
+    np.s_[2, 2, 5:5],
+]
+
+
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_windows_are_read_and_written_as_in_memory(array, window):
+    np.testing.assert_array_equal(array[window], PIXELS[window])
+    expected = PIXELS.copy()
+    expected[window] += 1000
+    array[window] = PIXELS[window] + 1000
+    np.testing.assert_array_equal(np.asarray(array), expected)
+    array[window] = expected[window] = 5  # one number for all
+    np.testing.assert_array_equal(array[...], expected)
+    with open(array.filename, "rb") as file:
+        assert file.read() == b"header " + expected.tobytes()
+
+
+def test_what_does_not_fit_is_refused(array):
+    with pytest.raises(ValueError, match="broadcast"):
+        array[0, 0, :5, :5] = np.zeros((5, 6))
+    with pytest.raises(IndexError):
+        array[3] = 0
+    with pytest.raises(IndexError, match="no steps"):
+        array[:, :, ::2] = 0
+    np.testing.assert_array_equal(array[...], PIXELS)
+
+
+def test_what_was_read_is_a_copy(array):
+    window = array[0]
+    array[0] = 0
+    np.testing.assert_array_equal(window, PIXELS[0])
+
+
+def test_it_travels_to_other_processes(array):
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(array))[2], PIXELS[2])
+
+
+def test_threads_write_beside_each_other(array):
+    rows = [(c, z, y) for c in range(3) for z in range(4) for y in range(20)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda row: array.__setitem__(row, PIXELS[row][::-1]), rows))
+    np.testing.assert_array_equal(array[...], PIXELS[..., ::-1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a file is limited there")
+def test_a_full_disk_is_said_and_ends_nothing(array, monkeypatch):
+    monkeypatch.setattr(disk, "FULL", {*disk.FULL, 27})  # EFBIG: the file is full
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(UserError, match=r"a\.raw: the disk is full"):
+            array[2] = 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    np.testing.assert_array_equal(array[...], PIXELS)
+
+
+GROWTH = """
+import sys
+import numpy as np
+from napari_utile.io.images import open_image
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+stack = open_image(sys.argv[1])
+stack.plane((0,), slice(0, 64), slice(0, 64))
+before = most = resident()
+for index in stack.indices:
+    for y in range(0, 1024, 256):
+        stack.plane(index, slice(y, y + 256)).max()
+        most = max(most, resident())
+print(most - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the memory there")
+@pytest.mark.parametrize("name", ["a.npy", "a.tif"])
+def test_memory_stays_flat_while_a_file_is_read(tmp_path, name):
+    shape = (128, 1024, 1024)
+    if name == "a.npy":
+        np.lib.format.open_memmap(tmp_path / name, "w+", np.uint8, shape)
+    else:
+        create_tiff(tmp_path / name, shape, np.uint8, Stack(np.zeros((1, 1, 1)), "zyx"))
+    command = [sys.executable, "-c", GROWTH, str(tmp_path / name)]
+    grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert int(grown) < 20_000_000  # of 134 MB

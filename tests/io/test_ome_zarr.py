@@ -1,0 +1,417 @@
+import os
+import shutil
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from napari_utile.errors import UserError
+from napari_utile.io import ome_zarr
+from napari_utile.io.images import open_image
+from napari_utile.io.ome_zarr import (
+    create,
+    create_labels,
+    mark_complete,
+    open_zarr,
+    provenance,
+    pyramid,
+    reopen,
+    sync,
+)
+from napari_utile.io.stack import Stack
+from napari_utile.io.zarr_folders import check_output, remove
+
+EM = Stack(
+    np.zeros((5, 40, 60), np.uint8),
+    "zyx",
+    scale=(50.0, 4.0, 4.0),
+    translate=(0.0, 100.0, 200.0),
+    units=("nanometer",) * 3,
+)
+
+
+def ngff(path, axes, level, whole=(), version="0.4"):
+    """Write an image as other tools do."""
+    group = zarr.create_group(path, zarr_format=2 if version < "0.5" else 3)
+    multiscale = {
+        "version": version,
+        "axes": axes,
+        "datasets": [{"path": "s0", "coordinateTransformations": level}],
+        "coordinateTransformations": list(whole),
+    }
+    ngff = {"multiscales": [multiscale]}
+    group.attrs.update(ngff if version < "0.5" else {"ome": {"version": version} | ngff})
+    data = group.create_array("s0", shape=(3, 6, 7), dtype="u1")
+    data[:] = np.arange(data.size).reshape(data.shape)
+    return path
+
+
+SPACE = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_scale_translation_and_units_of_ngff_are_read(tmp_path, version):
+    level = [
+        {"type": "scale", "scale": [0.5, 0.1, 0.1]},
+        {"type": "translation", "translation": [1, 2, 3]},
+    ]
+    whole = [{"type": "scale", "scale": [2, 2, 2]}]
+    stack = open_image(ngff(tmp_path / "a.zarr", SPACE, level, whole, version))
+    assert stack.scale == (1.0, 0.2, 0.2)
+    assert stack.translate == (2.0, 4.0, 6.0)
+    assert stack.units == ("micrometer",) * 3
+    np.testing.assert_array_equal(stack.plane((2,)), np.arange(84, 126).reshape(1, 6, 7))
+
+
+def test_channels_are_known_by_their_type(tmp_path):
+    axes = [{"name": "wavelength", "type": "channel"}, *SPACE[1:]]
+    stack = open_image(ngff(tmp_path / "a.zarr", axes, []))
+    assert (stack.axes, stack.channels, stack.shape) == ("cyx", 3, (6, 7))
+
+
+@pytest.mark.parametrize(
+    ("axes", "version"), [(["t", "y", "x"], "0.3"), (["z", "y", "x"], "0.3")]
+)
+def test_axes_that_are_plain_letters(tmp_path, axes, version):
+    assert open_image(ngff(tmp_path / "a.zarr", axes, [], (), version)).axes == "".join(axes)
+
+
+def test_a_labels_group_beside_the_image_does_not_disturb(tmp_path):
+    path = ngff(tmp_path / "a.zarr", SPACE, [], version="0.5")
+    ngff(path / "labels" / "cells", SPACE, [], version="0.5")
+    assert open_image(path).shape == (3, 6, 7)
+    assert open_image(path / "labels" / "cells").shape == (3, 6, 7)
+
+
+def test_the_only_image_of_a_converted_file_is_found(tmp_path):
+    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
+    group.attrs["bioformats2raw.layout"] = 3
+    group.create_group("OME")
+    ngff(tmp_path / "a.zarr" / "0", SPACE, [])
+    assert open_image(tmp_path / "a.zarr").shape == (3, 6, 7)
+    ngff(tmp_path / "a.zarr" / "1", SPACE, [])
+    with pytest.raises(UserError, match=r"holds 0, 1; name one of them"):
+        open_image(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_plain_arrays_of_either_format(tmp_path, version):
+    zarr.create_array(tmp_path / "a", shape=(4, 6, 7), dtype="u2", zarr_format=version)[:] = 5
+    stack = open_image(tmp_path / "a")
+    assert (stack.axes, stack.shape, stack.dtype) == ("zyx", (4, 6, 7), np.uint16)
+    assert (stack.read() == 5).all()
+
+
+def test_dimension_names_name_the_axes(tmp_path):
+    names = ["channel", "y", "x"]
+    zarr.create_array(tmp_path / "a", shape=(4, 6, 7), dtype="u2", dimension_names=names)
+    assert open_image(tmp_path / "a").axes == "cyx"
+
+
+def test_broken_metadata_are_one_sentence(tmp_path):
+    path = ngff(tmp_path / "a.zarr", SPACE, [])
+    (path / "s0" / ".zarray").write_text("{")
+    with pytest.raises(UserError, match=r"a\.zarr cannot be read as Zarr") as refused:
+        open_image(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_probabilities_come_back_with_their_place(tmp_path):
+    path = tmp_path / "p.zarr"
+    data = create(path, (2, *EM.shape), "f4", (1, 1, 16, 32), EM, channel_names=["0", "cell"])
+    assert (data.chunks, data.shards, data.fill_value) == ((1, 1, 16, 32), None, 0)
+    data[1, 3, 16:32, 32:60] = 0.5
+    stack = open_image(path)
+    assert (stack.axes, stack.channels, stack.shape) == ("czyx", 2, EM.shape)
+    assert (stack.scale, stack.translate, stack.units) == (EM.scale, EM.translate, EM.units)
+    assert stack.plane((3,))[1, 20, 40] == 0.5
+    assert stack.plane((3,))[0].max() == 0
+
+
+def test_one_tile_is_one_file(tmp_path):
+    data = create(tmp_path / "p.zarr", EM.shape, "u1", (1, 16, 32), EM)
+    data[3, 16:32, 32:60] = 7
+    chunks = [p for p in (tmp_path / "p.zarr" / "0" / "c").rglob("*") if p.is_file()]
+    assert [p.relative_to(tmp_path / "p.zarr/0/c").parts for p in chunks] == [("3", "1", "1")]
+
+
+def test_metadata_are_ome_zarr_0_5(tmp_path):
+    create(
+        tmp_path / "p.zarr", (2, *EM.shape), "u1", (1, 1, 16, 16), EM, channel_names=["a", "b"]
+    )
+    group = zarr.open_group(tmp_path / "p.zarr", mode="r")
+    assert group.metadata.zarr_format == 3
+    ome = group.attrs["ome"]
+    assert ome["version"] == "0.5"
+    (multiscale,) = ome["multiscales"]
+    assert [axis["name"] for axis in multiscale["axes"]] == ["c", "z", "y", "x"]
+    assert multiscale["axes"][0] == {"name": "c", "type": "channel"}
+    assert multiscale["axes"][1] == {"name": "z", "type": "space", "unit": "nanometer"}
+    scale, translation = multiscale["datasets"][0]["coordinateTransformations"]
+    assert scale == {"type": "scale", "scale": [1.0, 50.0, 4.0, 4.0]}
+    assert translation == {"type": "translation", "translation": [0.0, 0.0, 100.0, 200.0]}
+    assert [c["label"] for c in ome["omero"]["channels"]] == ["a", "b"]
+    assert group["0"].metadata.dimension_names == ("c", "z", "y", "x")
+
+
+def test_an_image_is_incomplete_until_it_is_said_to_be_complete(tmp_path):
+    path = tmp_path / "p.zarr"
+    create(path, EM.shape, "u2", (1, 16, 16), EM, kind="instances", attributes={"model": "m"})
+    assert provenance(path) == {"kind": "instances", "complete": False, "model": "m"}
+    mark_complete(path, seconds=3.5)
+    assert provenance(path) == {
+        "kind": "instances", "complete": True, "model": "m", "seconds": 3.5
+    }  # fmt: skip
+    assert open_zarr(path).shape == EM.shape
+
+
+def test_an_image_of_others_has_no_provenance(tmp_path):
+    assert provenance(ngff(tmp_path / "a.zarr", SPACE, [])) == {}
+    zarr.create_array(tmp_path / "bare.zarr", shape=(4, 5), dtype="u1")
+    assert provenance(tmp_path / "bare.zarr") == {}
+
+
+@pytest.fixture
+def result(tmp_path):
+    """A result as the engine leaves it: probabilities, and instances decided from them."""
+    path = tmp_path / "r.zarr"
+    rng = np.random.default_rng(0)
+    image = create(path, EM.shape, "u1", (1, 16, 16), EM, kind="instances")
+    image[:] = rng.integers(0, 256, EM.shape)
+    labels = create_labels(path, "instances", EM.shape, "u4", (1, 16, 16), EM)
+    labels[:] = rng.integers(0, 4, EM.shape) * 70_000
+    return path
+
+
+def test_labels_are_named_and_point_to_their_image(result):
+    create_labels(result, "classes", EM.shape, "u1", (1, 16, 16), EM)
+    labels = zarr.open_group(result / "labels", mode="r")
+    assert labels.attrs["ome"] == {"version": "0.5", "labels": ["classes", "instances"]}
+    ome = labels["instances"].attrs["ome"]
+    assert ome["image-label"] == {"source": {"image": "../../"}}
+    assert [axis["name"] for axis in ome["multiscales"][0]["axes"]] == ["z", "y", "x"]
+    assert labels["instances/0"].chunks == (1, 16, 16)
+    assert "image-label" not in zarr.open_group(result).attrs["ome"]
+
+
+def test_what_was_asked_for_is_opened_and_the_rest_by_name(result):
+    inside = result / "labels" / "instances"
+    for stack in (open_image(result), open_zarr(result, "instances"), open_image(inside)):
+        assert (stack.dtype, stack.scale, stack.units) == ("u4", EM.scale, EM.units)
+    assert open_image(result).path == result
+    assert open_image(inside).path == inside
+    assert open_zarr(result, "probabilities").dtype == np.uint8
+    with pytest.raises(UserError, match=r"r\.zarr has no labels called classes"):
+        open_zarr(result, "classes")
+
+
+def test_labels_of_somebody_else_are_not_what_was_asked_for(result):
+    group = zarr.open_group(result)
+    group.attrs["utile"] = provenance(result) | {"kind": "probabilities"}
+    assert open_image(result).dtype == np.uint8
+
+
+@pytest.mark.parametrize("labels", [None, "instances"])
+def test_a_reopened_image_goes_on_where_it_was(result, labels):
+    before = reopen(result, labels)[:]
+    reopen(result, labels)[4, 16:32, 16:32] = 9
+    before[4, 16:32, 16:32] = 9
+    np.testing.assert_array_equal(reopen(result, labels)[:], before)
+
+
+def test_what_is_not_there_is_not_reopened(result, tmp_path):
+    for path, labels in ((result, "classes"), (tmp_path / "none.zarr", None)):
+        with pytest.raises(UserError, match=path.name):
+            reopen(path, labels)
+    assert not (tmp_path / "none.zarr").exists()
+
+
+def averaged(image):
+    """Average 2 x 2 pixels one by one, as the definition says."""
+    *leading, height, width = image.shape
+    small = np.zeros((*leading, -(-height // 2), -(-width // 2)))
+    for *index, y, x in np.ndindex(small.shape):
+        four = image[(*index, slice(2 * y, 2 * y + 2), slice(2 * x, 2 * x + 2))]
+        small[(*index, y, x)] = four.mean()
+    return np.rint(small) if image.dtype.kind == "u" else small
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_every_level_is_the_mean_of_the_one_before(tmp_path, dtype):
+    like = Stack(np.zeros((2, 37, 70)), "zyx")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *like.shape)).astype(dtype)
+    create(tmp_path / "p.zarr", pixels.shape, dtype, (2, 1, 10, 16), like)[:] = pixels
+    steps = list(pyramid(tmp_path / "p.zarr"))
+    blocks = 2 * (2 * 3 + 1 * 2 + 1)  # of 19 x 35, 10 x 18 and 5 x 9 pixels in two slices
+    assert steps == [(done, blocks) for done in range(1, blocks + 1)]
+    group = zarr.open_group(tmp_path / "p.zarr", mode="r")
+    for level, shape in enumerate([(19, 35), (10, 18), (5, 9)], 1):
+        pixels = averaged(pixels)
+        assert group[str(level)].shape == (2, 2, *shape)
+        np.testing.assert_allclose(group[str(level)][:], pixels, rtol=1e-6)
+        pixels = group[str(level)][:]
+
+
+def test_ids_are_never_mixed(result):
+    list(pyramid(result, "instances"))
+    group = zarr.open_group(result / "labels" / "instances", mode="r")
+    ids, halved = group["0"][:], group["1"][:]
+    for z, y, x in np.ndindex(halved.shape):
+        four = ids[z, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+        values, counts = np.unique(four, return_counts=True)
+        assert halved[z, y, x] in values[counts == counts.max()]
+    assert set(np.unique(group["2"][:])) <= {0, 70_000, 140_000, 210_000}
+
+
+def test_levels_say_where_they_are(result):
+    assert len(multiscale_of(result)["datasets"]) == 1
+    list(pyramid(result))
+    places = [level["coordinateTransformations"] for level in multiscale_of(result)["datasets"]]
+    assert [place[0]["scale"] for place in places] == [[50, 4, 4], [50, 8, 8], [50, 16, 16]]
+    # the middle of 2 x 2 pixels is half a pixel from that of the first, that of 4 x 4 1.5
+    assert [place[1]["translation"] for place in places] == [
+        [0, 100, 200], [0, 102, 202], [0, 106, 206]
+    ]  # fmt: skip
+
+
+def multiscale_of(path):
+    return zarr.open_group(path, mode="r").attrs["ome"]["multiscales"][0]
+
+
+def test_an_image_of_one_chunk_needs_no_smaller_levels(tmp_path):
+    create(tmp_path / "p.zarr", EM.shape, "u1", (1, 40, 60), EM)[:] = 1
+    assert list(pyramid(tmp_path / "p.zarr")) == []
+    assert len(multiscale_of(tmp_path / "p.zarr")["datasets"]) == 1
+
+
+def content(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_stopped_pyramid_goes_on_with_the_same_result(result, tmp_path):
+    stopped = tmp_path / "stopped.zarr"
+    shutil.copytree(result, stopped)
+    total = len(list(pyramid(result)))
+    for steps in range(1, total + 1, 7):
+        running = pyramid(stopped)
+        list(islice(running, steps))
+        running.close()
+        assert len(multiscale_of(stopped)["datasets"]) == 1
+    chunk = stopped / "1" / "c" / "0" / "0" / "0"
+    made = chunk.stat()
+    assert len(list(pyramid(stopped))) < total
+    assert chunk.stat() == made  # its level was complete
+    assert content(stopped) == content(result)
+    assert list(pyramid(stopped)) == []
+
+
+def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
+    synced = []
+    monkeypatch.setattr(ome_zarr, "to_disk", lambda p: (synced.append(p), os.stat(p)))
+    sync(reopen(result, "instances"), (3, 1, 2))
+    level = result / "labels" / "instances" / "0"
+    assert synced == [level / "c/3/1/2", level / "c/3/1", level / "c/3", level / "c", level]
+
+
+def test_every_block_of_a_smaller_level_is_on_the_disk_before_it_counts(result, monkeypatch):
+    synced = []
+    monkeypatch.setattr(
+        ome_zarr, "sync", lambda level, chunk: synced.append((level.path, chunk))
+    )
+    for done, _ in pyramid(result, "instances"):
+        assert len(synced) == done
+    assert synced[0] == ("labels/instances/1", (0, 0, 0))
+    assert synced[-1] == ("labels/instances/2", (4, 0, 0))
+
+
+def test_a_chunk_of_zeros_has_no_file_and_reads_as_zeros(result):
+    level = reopen(result)
+    level[3, 16:32, 32:48] = 0
+    assert not (result / "0" / "c" / "3" / "1" / "2").exists()
+    sync(level, (3, 1, 2))
+    assert not reopen(result)[3, 16:32, 32:48].any()
+    assert reopen(result)[3].any()
+    new = create(result.with_name("new.zarr"), EM.shape, "u1", (1, 16, 16), EM)
+    new[:] = 0
+    assert not (result.with_name("new.zarr") / "0" / "c").exists()
+
+
+def test_a_damaged_chunk_is_noticed(result):
+    chunk = result / "0" / "c" / "3" / "1" / "2"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(UserError, match=r"r\.zarr, slice \(3,\): cannot be read"):
+        open_zarr(result, "probabilities").plane((3,))
+
+
+def test_drafts_of_killed_writers_are_swept_at_the_end(result):
+    draft = result / "0" / "c" / "3" / "1" / "2.0123456789abcdef.partial"
+    draft.touch()
+    before = len(content(result))
+    mark_complete(result)
+    assert len(content(result)) == before - 1
+    assert not draft.exists()
+
+
+METADATA = {Path("zarr.json"), Path("0/zarr.json")}
+
+
+def killed_early(path):
+    """What is left of a process that was killed before there were metadata."""
+    (path / "0" / "c").mkdir(parents=True)
+    (path / "zarr.0123456789abcdef0123456789abcdef.partial").write_text("{")
+    return path
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_without_files_is_no_obstacle(tmp_path, overwrite):
+    path = killed_early(tmp_path / "p.zarr")
+    check_output(path, EM, overwrite)
+    create(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
+    assert set(content(path)) == METADATA
+    assert not (path / "0" / "c").exists()
+
+
+def test_an_empty_folder_may_be_a_link_to_another_disk(tmp_path):
+    path, disk = tmp_path / "p.zarr", tmp_path / "disk"
+    path.symlink_to(killed_early(disk), target_is_directory=True)
+    create(path, EM.shape, "u1", (1, 16, 16), EM)
+    assert set(content(disk)) == METADATA
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "0/c/notes.txt", "zarr.partial"])
+@pytest.mark.parametrize("kind", ["file", "link"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, name, kind, overwrite):
+    path = killed_early(tmp_path / "p.zarr")
+    if kind == "file":
+        (path / name).touch()
+    else:
+        (path / name).symlink_to(tmp_path)
+    before = sorted(path.rglob("*"))
+    with pytest.raises(UserError, match=r"p\.zarr exists"):
+        create(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
+    remove(path)
+    assert sorted(path.rglob("*")) == before
+
+
+def test_what_a_process_was_killed_in_deleting_is_deleted_by_the_next(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, mine, living = process.pid, os.getpid(), os.getppid()
+    names = [f".p[1].zarr.{pid}.old" for pid in (dead, mine, living)]
+    names += [f".q.zarr.{dead}.old", ".p[1].zarr.notes.old"]
+    for name in names:
+        (tmp_path / name / "0").mkdir(parents=True)
+        (tmp_path / name / "zarr.json").write_text("{}")
+    path = tmp_path / "p[1].zarr"
+    create(path, EM.shape, "u1", (1, 16, 16), EM)
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, *names[2:]}
+    (tmp_path / names[1]).mkdir()
+    remove(path)
+    assert {p.name for p in tmp_path.iterdir()} == set(names[2:])

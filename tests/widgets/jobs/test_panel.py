@@ -1,0 +1,327 @@
+"""The list of jobs: of this window, of others, and of those that are closed."""
+
+import json
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QCoreApplication
+
+from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted, TileDone
+from napari_utile.folders.job import JobFolder, JobRecord, Shown
+from napari_utile.io.images import Stack
+from napari_utile.io.ome_zarr import create, create_labels, reopen
+from napari_utile.widgets.jobs import entry as _job_entry
+from napari_utile.widgets.jobs.entry import JobEntry
+from napari_utile.widgets.jobs.panel import JobsPanel
+from napari_utile.widgets.process.detached import DetachedJob
+from napari_utile.widgets.segment.panel import SegmentPanel
+from tests.widgets.segment.test_panel import fill
+
+STARTED = RunStarted(job="predict", out="OUT")
+DONE = RunDone(out="OUT", seconds=80)
+STOPPED = RunDone(out="OUT", seconds=80, stopped=True)
+FAILED = RunFailed(message="No room.", user=True)
+PLACE = {"scale": [50, 4, 4], "translate": [0, 100, 200], "units": ["nm"] * 3}
+
+
+def tile(done, image="em.zarr"):
+    write = ((0, 16), (0, 16))
+    return TileDone(
+        done=done, total=4, image=image, index=(0,), write=write, rate=1, seconds_left=125
+    )
+
+
+@pytest.fixture
+def job(home, tmp_path):
+    """Make a job folder whose engine has said the given events."""
+
+    def job(*events, name="2026-01-01_em", batch=False, made=100):
+        folder, out = JobFolder(home / "segmentations" / name), tmp_path / f"{name}.zarr"
+        shown = Shown(image="em.zarr", name="em", out=out, place=PLACE)
+        folder.write(
+            JobRecord(
+                title=f"{name[11:]} → instances",
+                arguments=("predict", "m", "em.zarr", "--out", str(out)),
+                output="instances",
+                out=out,
+                created=datetime.now() - timedelta(seconds=made),
+                results=() if batch else (shown,),
+            )
+        )
+        say(folder, *events)
+        return folder
+
+    return job
+
+
+def say(folder, *events):
+    with folder.events.open("a") as file:
+        file.writelines(event.line() + "\n" for event in events)
+
+
+def instances(out, value=7):
+    """Write a result in which all is one object."""
+    like = Stack(np.zeros((3, 64, 64), np.uint8), "zyx", scale=(1, 2, 3))
+    create(out, like.shape, "uint8", (1, 16, 16), like, kind="instances")
+    create_labels(out, "instances", like.shape, "uint32", (1, 16, 16), like)[:] = value
+
+
+@pytest.fixture
+def panel(open_panel, viewer):
+    panel = open_panel(JobsPanel, viewer)
+    panel.show()
+    return panel
+
+
+def rows(panel):
+    """Read the list: titles and states."""
+    panel.update_list()
+    items = [panel.list.topLevelItem(i) for i in range(panel.list.topLevelItemCount())]
+    return [(item.text(0), item.text(1)) for item in items]
+
+
+def choose(panel, row=0, child=None):
+    panel.update_list()
+    item = panel.list.topLevelItem(row)
+    panel.list.setCurrentItem(item if child is None else item.child(child))
+
+
+def enabled(panel):
+    buttons = (panel.stop, panel.go_on, panel.show_it, panel.remove)
+    return [button.text() for button in buttons if button.isEnabled()]
+
+
+def test_an_empty_list_offers_nothing(panel, home):
+    assert rows(panel) == []
+    assert enabled(panel) == []
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("events", "words", "buttons"),
+    [
+        ([STARTED, tile(1), DONE], "done", ["Remove"]),
+        ([STARTED, tile(1), STOPPED], "stopped at 25%", ["Go on", "Remove"]),
+        ([STARTED, FAILED], "failed: No room.", ["Go on", "Remove"]),
+        ([STARTED, tile(1), tile(3)], "interrupted at 75%", ["Go on", "Remove"]),
+        ([], "interrupted", ["Go on", "Remove"]),
+        (
+            [STARTED, RunDone(out="OUT", seconds=1, failed=("a.tif: torn", "b.tif: torn"))],
+            "done, 2 failed",
+            ["Go on", "Remove"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_job_that_no_engine_works_on(panel, job, events, words, buttons):
+    job(*events)
+    assert rows(panel) == [("em → instances", words)]
+    choose(panel)
+    assert enabled(panel) == buttons
+    assert panel.goes_on.isHidden()
+
+
+def test_a_job_that_another_window_runs(panel, job):
+    folder = job(STARTED, tile(1))
+    with folder.held():
+        assert rows(panel) == [("em → instances", "running 25%, 2 min 5 s left")]
+        choose(panel)
+        assert enabled(panel) == ["Stop"]
+        assert panel.details.text() == "tile 1 of 4 · 1 tiles/s · 2 min 5 s left"
+        assert not panel.goes_on.isHidden() and not panel.goes_on.isChecked()
+        panel.goes_on.click()
+        assert folder.goes_on
+        found = BlockDone(stage="objects", done=1, total=4, image="em.zarr", rate=1)
+        say(folder, tile(2), found)  # while the network goes on, that is what counts
+        assert rows(panel)[0][1] == "running 50%, 2 min 5 s left"
+        panel.stop.click()
+        assert folder.is_asked_to_stop
+        assert rows(panel)[0][1] == "stopping"
+        assert enabled(panel) == []
+        say(folder, STOPPED)
+    assert rows(panel)[0][1] == "stopped at 50%"
+
+
+def test_a_job_that_was_just_started_is_not_taken_for_interrupted(panel, job):
+    job(made=1)
+    assert rows(panel)[0][1] == "starting"
+
+
+def test_what_a_lost_engine_said_last_is_shown(panel, job):
+    folder = job(STARTED, tile(1))
+    folder.log.write_text("loading\nTraceback\nMemoryError: 4 GB\n\n")
+    choose(panel)
+    assert "MemoryError: 4 GB" in panel.details.text()
+
+
+def test_the_newest_are_on_top_and_rows_come_and_go(panel, job):
+    job(DONE, name="2026-01-01_a")
+    job(DONE, name="2026-01-03_c")
+    assert [title[0] for title, _ in rows(panel)] == ["c", "a"]
+    choose(panel, 1)
+    folder = job(DONE, name="2026-01-02_b")
+    assert [title[0] for title, _ in rows(panel)] == ["c", "b", "a"]
+    assert panel.chosen.record.title[0] == "a"
+    job(DONE, name="2026-01-04_d")
+    assert [title[0] for title, _ in rows(panel)] == ["d", "c", "b", "a"]
+    assert panel.chosen.record.title[0] == "d"  # it was just started
+    folder.remove()
+    assert [title[0] for title, _ in rows(panel)] == ["d", "c", "a"]
+
+
+def test_each_image_of_a_batch_has_a_row_and_says_what_failed(panel, job, viewer, tmp_path):
+    good, bad = tmp_path / "a.zarr", tmp_path / "b.zarr"
+    instances(good)
+    folder = job(
+        RunStarted(job="predict", out="OUT", facts={"images": 3}),
+        tile(4, "a.tif"),
+        ImageDone(image="in/a.tif", out=str(good), status="done", objects=1, seconds=3),
+        ImageDone(image="in/b.tif", out=str(bad), status="failed", message="It is torn."),
+        tile(2, "c.tif"),
+        batch=True,
+    )
+    with folder.held():
+        assert rows(panel)[0][1] == "running 83%, 2 min 5 s left"  # (1 + 1 + 2 / 4) of 3
+        item = panel.list.topLevelItem(0)
+        assert [item.child(i).text(1) for i in range(item.childCount())] == ["done", "failed"]
+        choose(panel)
+        assert "b.tif: failed: It is torn." in panel.details.text()
+        choose(panel, 0, child=1)
+        assert panel.details.text() == "b.tif: failed: It is torn."
+        assert enabled(panel) == ["Stop"]
+        choose(panel, 0, child=0)
+        assert panel.details.text() == "a.tif: done in 3 s, 1 objects"
+        panel.show_it.click()
+        assert viewer.layers["a instances"].data[0, 0, 0] == 7
+        np.testing.assert_array_equal(viewer.layers["a instances"].scale, (1, 2, 3))
+
+
+def test_many_results_are_not_opened_at_once(panel, job, viewer, tmp_path):
+    ends = []
+    for i in range(5):
+        instances(tmp_path / f"{i}.zarr")
+        ends.append(ImageDone(image=f"{i}.tif", out=str(tmp_path / f"{i}.zarr"), status="done"))
+    started = RunStarted(job="predict", out="OUT", facts={"images": 5})
+    job(started, *ends, DONE, batch=True)
+    choose(panel)
+    panel.show_it.click()
+    assert "There are 5 results: choose an image in the list." in panel.messages.text()
+    assert len(viewer.layers) == 2
+
+
+def test_a_result_that_still_grows_is_shown_and_followed(panel, job, viewer, tmp_path, qtbot):
+    out = tmp_path / "2026-01-01_em.zarr"
+    instances(out, value=0)
+    folder = job(STARTED, tile(1))
+    with folder.held():
+        choose(panel)
+        panel.show_it.click()
+        labels = viewer.layers["em instances"]
+        np.testing.assert_array_equal(labels.translate, (0, 100, 200))
+        drawn = []
+        labels.events.set_data.connect(lambda: drawn.append(labels.data[0, 0, 0]))
+        panel.hide()  # the layers are followed all the same
+        reopen(out, "instances")[:] = 9
+        say(folder, tile(2))
+        qtbot.waitUntil(lambda: 9 in drawn)
+        say(folder, STOPPED)
+    qtbot.waitUntil(lambda: labels.name == "em instances (partial)")
+    assert not panel._timer.isActive()
+
+
+def test_a_list_that_is_not_seen_does_nothing(panel, job, qtbot, monkeypatch):
+    assert panel._timer.isActive()
+    panel.hide()
+    assert not panel._timer.isActive()
+    panel.show()
+    assert panel._timer.isActive()
+
+
+def test_a_stopped_job_goes_on_with_the_same_command(panel, job, script, qtbot, press):
+    folder = job(STARTED, tile(1), STOPPED)
+    arguments = script(STARTED, tile(2), {"do": "wait"}, DONE)
+    choose(panel)
+    press(panel.go_on)
+    qtbot.waitUntil(lambda: rows(panel)[0][1].startswith("running 50%"))
+    assert json.loads(arguments.read_text()) == [
+        *folder.record.arguments, "--job", str(folder.path),
+    ]  # fmt: skip
+    press(panel.stop)
+    qtbot.waitUntil(lambda: rows(panel)[0][1] == "done")
+
+
+def test_a_job_that_cannot_go_on_says_why(panel, job, script, qtbot, press):
+    job(STARTED, tile(1), STOPPED)
+    script(RunFailed(message="The model is another.", user=True))
+    choose(panel)
+    press(panel.go_on)
+    qtbot.waitUntil(lambda: "The model is another." in panel.messages.text())
+    assert rows(panel)[0][1] == "failed: The model is another."
+
+
+def test_closing_the_list_does_not_end_what_it_started(
+    open_panel, viewer, job, script, qtbot, press
+):
+    panel = JobsPanel(viewer)
+    panel.show()
+    folder = job(STARTED, tile(1), STOPPED)
+    script(STARTED, {"do": "wait"}, DONE)
+    choose(panel)
+    press(panel.go_on)
+    qtbot.waitUntil(lambda: folder.is_running)
+    panel.close()
+    panel.deleteLater()
+    del panel
+    qtbot.wait(500)
+    assert folder.is_running
+    for running in QCoreApplication.instance().children():
+        if isinstance(running, DetachedJob):
+            running.close()
+    assert not folder.is_running
+
+
+def test_removing_takes_the_job_off_the_list_and_leaves_its_result(
+    panel, job, qtbot, press, tmp_path
+):
+    folder = job(STARTED, DONE)
+    instances(tmp_path / "2026-01-01_em.zarr")
+    (folder.path / "inputs" / "em.zarr").mkdir(parents=True)
+    choose(panel)
+    press(panel.remove)
+    qtbot.waitUntil(lambda: rows(panel) == [])
+    qtbot.waitUntil(lambda: not folder.path.exists())
+    assert (tmp_path / "2026-01-01_em.zarr").exists()
+
+
+def test_a_segmentation_appears_in_the_list(
+    panel, open_panel, viewer, model, script, press, qtbot
+):
+    segment = open_panel(SegmentPanel, viewer)
+    segment.model.set_path(model)
+    script(STARTED, fill(0.5), tile(1), {"do": "wait"}, STOPPED)
+    press(segment.controls.button)
+    qtbot.waitUntil(lambda: any("running 25%" in state for _, state in rows(panel)))
+    assert rows(panel)[0][0] == "em → probabilities"
+    choose(panel)
+    press(panel.stop)
+    qtbot.waitUntil(lambda: not segment.controls.is_running)
+    assert rows(panel)[0][1] == "stopped at 25%"
+
+
+def test_of_a_long_record_few_lines_are_read(job, monkeypatch):
+    folder = job(STARTED)
+    with folder.events.open("a") as file:  # more than is read at once
+        file.writelines(tile(1).line() + "\n" for _ in range(50_000))
+    say(folder, tile(3))
+    read = []
+    parse = _job_entry.parse_event
+    monkeypatch.setattr(
+        _job_entry, "parse_event", lambda line: read.append(line) or parse(line)
+    )
+    with folder.held():
+        entry = JobEntry(folder, folder.record)
+        entry.update()
+        assert entry.words() == "running 75%, 2 min 5 s left"
+        assert len(read) < 10
+        entry.update()
+        assert len(read) < 10

@@ -1,0 +1,131 @@
+"""The form shows one settings class, and what it shows is what runs."""
+
+import pytest
+from pydantic_settings import CliApp, get_subcommand
+
+from napari_utile.errors import UserError
+from napari_utile.settings import PredictSettings, TrainSettings
+from napari_utile.widgets.kit.form import RED, Form
+from napari_utile.widgets.process.process import flags
+
+MAIN = ("recipe", "network", "minutes", "steps")
+
+
+@pytest.fixture
+def form(qtbot):
+    form = Form(TrainSettings, MAIN)
+    qtbot.addWidget(form)
+    return form
+
+
+def test_shows_the_defaults_of_the_class(form):
+    assert form.settings() == TrainSettings()
+    assert form.widget("learning_rate").text() == "0.003"
+    assert form.widget("minutes").placeholderText() == "off"
+
+
+@pytest.mark.parametrize(
+    ("typed", "other"), [({"minutes": 3.0}, "steps"), ({"steps": 9}, "minutes")]
+)
+def test_a_limit_that_is_typed_is_the_only_one(form, typed, other):
+    ((name, value),) = typed.items()
+    form.set_value(name, str(value))
+    assert form.settings() == TrainSettings(**typed)
+    assert form.widget(other).placeholderText() == "off"
+    form.set_value(name, "")
+    assert form.settings() == TrainSettings()
+
+
+def test_every_option_has_its_description_as_tooltip(form):
+    for name, info in TrainSettings.model_fields.items():
+        assert form.widget(name).toolTip() == info.description
+
+
+def test_a_wrong_value_is_red_with_the_reason_and_gives_no_settings(form):
+    form.set_value("learning_rate", "-1")
+    field = form.widget("learning_rate")
+    assert RED in field.styleSheet()
+    assert "greater than 0" in field.toolTip()
+    assert form.problem().startswith("learning rate: ")
+    with pytest.raises(UserError, match="learning rate"):
+        form.settings()
+
+
+def test_a_mended_value_is_no_longer_red(form):
+    form.set_value("learning_rate", "much")
+    form.set_value("learning_rate", "1e-4")
+    assert form.widget("learning_rate").styleSheet() == ""
+    assert form.settings().learning_rate == 1e-4
+
+
+def test_the_paper_recipe_shows_its_values_and_leaves_the_rest(form):
+    form.set_value("sigma", "7")
+    form.set_value("recipe", "paper")
+    assert form.settings() == TrainSettings(recipe="paper", sigma=7)
+    assert form.widget("width").value() == 64
+    form.set_value("recipe", "default")
+    assert form.settings() == TrainSettings(sigma=7)
+
+
+def test_an_option_changed_after_the_recipe_wins_over_it(form):
+    form.set_value("recipe", "paper")
+    form.set_value("width", 8)
+    assert form.settings() == TrainSettings(recipe="paper", width=8)
+
+
+def test_no_budget_shows_the_steps_that_the_class_fills_in(form):
+    form.set_value("steps", "")
+    assert form.settings().steps == 2000
+    assert form.widget("steps").placeholderText() == "2000"
+    form.set_value("minutes", "3")
+    assert form.settings().steps is None
+    assert form.widget("steps").placeholderText() == "off"
+
+
+def test_the_mouse_wheel_changes_nothing_in_passing(form, qtbot):
+    from qtpy.QtCore import QPoint, QPointF, Qt
+    from qtpy.QtGui import QWheelEvent
+    from qtpy.QtWidgets import QApplication
+
+    spin = form.widget("depth")
+    no_button, no_key = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+    turn = QWheelEvent(
+        QPointF(5, 5), QPointF(5, 5), QPoint(0, 0), QPoint(0, 120), no_button, no_key,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(spin, turn)
+    assert spin.value() == 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        TrainSettings(),
+        TrainSettings(minutes=5),
+        TrainSettings(minutes=0.1, steps=2000),
+        TrainSettings(recipe="paper"),
+        TrainSettings(recipe="paper", width=16, norm="batch", dropout=0),
+        TrainSettings(flips=False, sparse=True, ignore=255, learning_rate=1e-5, seed=3),
+    ],
+    ids=str,
+)
+def test_form_file_and_flags_give_the_same_bytes(form, settings, tmp_path):
+    from napari_utile.cli.main import Utile
+
+    form.show_settings(settings)
+    (tmp_path / "settings.json").write_text(form.settings().text())
+    read = TrainSettings.read(tmp_path / "settings.json")
+    line = ["train", "image.tif", "labels.tif", "--out", "run", *flags(read), "--events"]
+    command = get_subcommand(CliApp.run(Utile, cli_args=line))
+    assert command.options().text() == settings.text()
+
+
+def test_flags_are_only_what_differs():
+    assert flags(PredictSettings()) == []
+    assert flags(TrainSettings(recipe="paper", sigma=3)) == [
+        "--recipe",
+        "paper",
+        "--sigma",
+        "3.0",
+    ]
+    assert flags(PredictSettings(averaging=True, tile=512)) == ["--tile", "512", "--averaging"]

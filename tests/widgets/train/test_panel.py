@@ -1,0 +1,189 @@
+"""The training panel: what it starts, and what it shows of the run."""
+
+import json
+
+import numpy as np
+import pytest
+from napari.layers import Image
+
+from napari_utile.errors import UserError
+from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
+from napari_utile.folders.run import Run
+from napari_utile.io.images import open_image, write_tiff
+from napari_utile.settings import TrainSettings
+from napari_utile.widgets.kit.paths import MODELS, new_run_folder
+from napari_utile.widgets.train.panel import TrainPanel
+
+STARTED = RunStarted(job="train", out="OUT", device="cpu", total=100)
+
+
+def step(number):
+    return StepDone(
+        step=number, loss=1 / number, learning_rate=1e-3, progress=number / 100, rate=2.5,
+        seconds_left=80,
+    )  # fmt: skip
+
+
+def epoch(number, val_loss, is_best):
+    return EpochDone(
+        epoch=number, step=10 * number, train_loss=0.5, val_loss=val_loss,
+        scores={"iou": 0.8, "f1_50": 0.7}, is_best=is_best, seconds=1,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def panel(open_panel, viewer):
+    return open_panel(TrainPanel, viewer)
+
+
+def text(panel):
+    return panel.controls.messages.text()
+
+
+def idle(panel):
+    return lambda: not panel.controls.is_running
+
+
+def test_starts_the_engine_on_what_the_layers_hold(panel, script, press, qtbot, cells, home):
+    arguments = script(STARTED, RunDone(out="OUT", seconds=1))
+    panel.form.set_value("steps", "5")
+    panel.form.set_value("sigma", "3")
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+
+    command, image, labels, *rest = json.loads(arguments.read_text())
+    assert (command, rest[0], rest[2:]) == (
+        "train",
+        "--out",
+        ["--steps", "5", "--sigma", "3.0"],
+    )
+    np.testing.assert_array_equal(open_image(image).data, cells[0])
+    np.testing.assert_array_equal(open_image(labels).data, cells[1])
+    assert open_image(image).scale == (50, 4, 4)
+    (run,) = (home / "runs").iterdir()
+    assert rest[1] == str(run)
+    assert (run / "settings.json").read_text() == TrainSettings(steps=5, sigma=3).text()
+
+
+def test_nothing_is_made_before_a_run(panel, home):
+    assert not home.exists()
+
+
+def test_shows_progress_curves_and_warnings_while_it_runs(panel, script, press, qtbot):
+    script(
+        STARTED, step(1), step(10), epoch(1, 0.5, True), epoch(2, 0.7, False),
+        Warned(message="The image is small."), {"do": "wait"}, RunDone(seconds=1, stopped=True),
+    )  # fmt: skip
+    press(panel.controls.button)
+    qtbot.waitUntil(lambda: "small" in text(panel))
+    assert panel.controls.button.text() == "Stop"
+    assert panel.controls.status.text() == "step 10 · 2.5 steps/s · 1 min 20 s left"
+    assert panel.controls.bar.value() == 100
+    assert len(panel.curves.steps) == 2
+    assert panel.curves.best.epoch == 1
+
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert panel.controls.button.text() == "Train"
+    assert panel.controls.bar.isHidden()
+
+
+def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tmp_path):
+    announced = []
+    MODELS.trained.connect(announced.append)
+    run = tmp_path / "my run"
+    script(STARTED, epoch(1, 0.5, True), RunDone(out="OUT", seconds=75))
+    panel.folder.set_path(run)
+    panel.controls.happened.connect(lambda _: (run / "model").mkdir(exist_ok=True))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    MODELS.trained.disconnect(announced.append)
+    assert "Done after 1 min 15 s. Best on validation: iou 0.800, f1_50 0.700." in text(panel)
+    assert announced == [run / "model"]
+
+
+def test_the_preview_lies_on_the_slice_and_place_it_was_made_of(
+    panel, script, press, qtbot, tmp_path, viewer
+):
+    write_tiff(tmp_path / "p.tif", np.full((32, 64), 0.5, np.float32))
+    preview = PreviewReady(path=str(tmp_path / "p.tif"), step=1, index=(2,), origin=(32, 0))
+    script(STARTED, preview, preview, RunDone(out="OUT", seconds=1))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    (layer,) = [x for x in viewer.layers if "preview" in x.name]
+    assert layer.data.shape == (1, 32, 64)
+    np.testing.assert_allclose(layer.translate, (2 * 50, 100 + 32 * 4, 200))
+    np.testing.assert_allclose(viewer.layers["em"].translate, (0, 100, 200))
+
+
+def test_the_copied_command_is_what_would_run(panel, press, qtbot, home, script):
+    from qtpy.QtWidgets import QApplication
+
+    panel.form.set_value("minutes", "2")
+    press(panel.controls.copy)
+    qtbot.waitUntil(idle(panel))
+    (run,) = (home / "runs").iterdir()
+    assert QApplication.clipboard().text() == (
+        f"utile train {run}/inputs/image/em.zarr {run}/inputs/labels/cells.zarr --out {run} "
+        "--minutes 2.0"
+    )
+    assert (run / "inputs" / "image" / "em.zarr").is_dir()
+
+
+def test_a_folder_that_holds_something_else_is_red_and_left_alone(panel, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "settings.json").write_text('{"editor.fontSize": 12}')
+    panel.folder.set_path(tmp_path / "mine")
+    assert "no run folder" in panel.folder.line.toolTip()
+    assert not panel.controls.button.isEnabled()
+    with pytest.raises(UserError, match="no run folder"):
+        new_run_folder(tmp_path / "mine", TrainSettings())
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["settings.json"]
+
+
+def test_a_finished_run_leaves_its_folder_which_is_red_if_chosen_again(
+    panel, script, press, qtbot, tmp_path
+):
+    script(STARTED, RunDone(out="OUT", seconds=1))
+    panel.folder.set_path(tmp_path / "mine")
+    panel.controls.happened.connect(
+        lambda _: (tmp_path / "mine" / "model").mkdir(exist_ok=True)
+    )
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert panel.folder.path is None  # the next run needs another
+    assert panel.controls.button.isEnabled()
+
+    panel.folder.set_path(tmp_path / "mine")
+    assert "finished run" in panel.folder.line.toolTip()
+    assert not panel.controls.button.isEnabled()
+
+
+def test_a_folder_whose_command_was_copied_can_be_trained_in(
+    panel, script, press, qtbot, errors, tmp_path
+):
+    panel.folder.set_path(tmp_path / "mine")
+    press(panel.controls.copy)
+    qtbot.waitUntil(idle(panel))
+    panel.form.set_value("steps", "5")
+    arguments = script(STARTED, RunDone(seconds=1, stopped=True))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert errors == []
+    assert json.loads(arguments.read_text())[1] == f"{tmp_path}/mine/inputs/image/em.zarr"
+    assert TrainSettings.read(tmp_path / "mine" / "settings.json").steps == 5
+    assert (tmp_path / "mine" / "inputs" / "image" / "em.zarr").is_dir()
+
+
+def test_a_folder_in_which_a_run_goes_on_is_left_alone(tmp_path):
+    with Run.create(tmp_path / "mine", TrainSettings(steps=7)) as run:
+        with pytest.raises(UserError, match="in use"):
+            new_run_folder(run.folder, TrainSettings(steps=5))
+        assert TrainSettings.read(run.settings).steps == 7
+
+
+def test_a_layer_of_five_axes_is_said_and_the_panel_opens(open_panel, viewer):
+    viewer.layers.insert(0, Image(np.zeros((2, 2, 2, 2, 2)), name="five"))
+    panel = open_panel(TrainPanel, viewer)
+    assert "Layer 'five'" in text(panel)
+    assert not panel.controls.button.isEnabled()

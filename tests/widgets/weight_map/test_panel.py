@@ -1,0 +1,128 @@
+"""The weight-map panel: an overlay that follows the sliders and the brush."""
+
+import numpy as np
+import pytest
+
+from napari_utile.arrays.targets import training_target
+from napari_utile.arrays.weight_maps.weight_map import target_weights, weight_map
+from napari_utile.widgets.weight_map.panel import WeightMapPanel
+
+
+@pytest.fixture
+def panel(open_panel, viewer):
+    return open_panel(WeightMapPanel, viewer)
+
+
+@pytest.fixture
+def shown(panel, press, qtbot):
+    press(panel.button)
+    qtbot.waitUntil(all_drawn(panel))
+    return panel
+
+
+def all_drawn(panel):
+    return lambda: panel.overlay is not None and panel._worker is None
+
+
+def same(panel, labels, *arguments, **options):
+    expected = weight_map(labels, *arguments, **options)
+    return np.allclose(panel.overlay.data, expected, atol=1e-5)
+
+
+def test_shows_the_weights_of_every_slice(shown, viewer, cells):
+    assert same(shown, cells[1])
+    assert shown.overlay.colorbar.visible
+    np.testing.assert_array_equal(shown.overlay.scale, viewer.layers["cells"].scale)
+
+
+def test_the_slice_in_view_follows_a_slider_at_once_and_the_others_soon(
+    shown, viewer, cells, qtbot
+):
+    viewer.dims.set_current_step(0, 1)
+    shown.form.set_value("sigma", 9.0)
+    expected = weight_map(cells[1], 10, 9)
+    np.testing.assert_allclose(shown.overlay.data[1], expected[1], atol=1e-5)
+    assert not np.allclose(shown.overlay.data[2], expected[2], atol=1e-5)
+    qtbot.waitUntil(lambda: same(shown, cells[1], 10, 9))
+
+
+def test_a_slice_that_comes_into_view_is_up_to_date(shown, viewer, cells):
+    shown.form.set_value("w0", 33.0)
+    viewer.dims.set_current_step(0, 2)
+    np.testing.assert_allclose(shown.overlay.data[2], weight_map(cells[1], 33)[2], atol=1e-5)
+
+
+def test_painting_and_undoing_redraw(shown, viewer, qtbot, cells):
+    layer = viewer.layers["cells"]
+    layer.brush_size = 12
+    layer.paint((1, 30, 31), 0)
+    assert (layer.data != cells[1]).any()
+    qtbot.waitUntil(lambda: same(shown, layer.data))
+    layer.undo()
+    qtbot.waitUntil(lambda: same(shown, cells[1]))
+
+
+def test_class_balance_and_ignore_measure_anew(shown, cells, qtbot):
+    shown.form.set_value("class_balance", False)
+    qtbot.waitUntil(lambda: same(shown, cells[1], class_balance=False))
+    shown.form.set_value("ignore", "2")
+    qtbot.waitUntil(lambda: same(shown, cells[1], class_balance=False, ignore=2))
+
+
+def test_an_overlay_that_was_removed_stays_away(shown, viewer, qtbot):
+    viewer.layers.remove("weight map")
+    shown.form.set_value("sigma", 9.0)
+    qtbot.wait(500)
+    assert "weight map" not in viewer.layers
+
+
+def test_a_single_image_has_one_slice(open_panel, press, qtbot, cells):
+    from napari.components import ViewerModel
+
+    flat = ViewerModel()
+    flat.add_labels(cells[1][0])
+    panel = open_panel(WeightMapPanel, flat)
+    press(panel.button)
+    qtbot.waitUntil(all_drawn(panel))
+    assert same(panel, cells[1][0])
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_objects_give_finite_weights(shown, viewer, qtbot, count):
+    layer = viewer.layers["cells"]
+    layer.data = np.where(layer.data == count, count, 0)
+    qtbot.waitUntil(lambda: same(shown, layer.data))
+    assert np.isfinite(shown.overlay.data).all()
+
+
+def test_a_mask_is_split_into_objects(shown, viewer, qtbot, cells):
+    layer = viewer.layers["cells"]
+    layer.data = (layer.data > 0).astype(np.uint8)
+    qtbot.wait(500)
+    qtbot.waitUntil(lambda: same(shown, cells[1]))
+
+
+def test_touching_cells_are_parted_as_they_are_for_training(shown, viewer, qtbot, cells):
+    touching = cells[1].copy()
+    touching[..., 31] = touching[..., 30]
+    viewer.layers["cells"].data = touching
+    target = training_target(touching)
+    qtbot.waitUntil(lambda: np.allclose(shown.overlay.data, target_weights(target), atol=1e-5))
+    assert shown.overlay.data[0, 30, 32] > 10 * shown.overlay.data[0, 30, 20]
+
+
+def test_the_map_of_other_labels_lies_where_they_lie(shown, viewer, press, qtbot, cells):
+    place = {"scale": (2, 3, 4), "translate": (5, 6, 7), "rotate": 30}
+    shown.labels_layer.choose(viewer.add_labels(cells[1].copy(), name="other", **place))
+    press(shown.button)
+    qtbot.waitUntil(all_drawn(shown))
+    assert [x.name for x in viewer.layers if "weight" in x.name] == ["weight map"]
+    where = (1, 20, 30)
+    expected = viewer.layers["other"].data_to_world(where)
+    np.testing.assert_allclose(shown.overlay.data_to_world(where), expected)
+
+
+def test_without_labels_there_is_nothing_to_show(panel, viewer):
+    viewer.layers.remove("cells")
+    assert not panel.button.isEnabled()
+    assert "labels layer" in panel.messages.text()
