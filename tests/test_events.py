@@ -24,7 +24,10 @@ from napari_utile.events import (
     TileDone,
     Waiting,
     Warned,
+    drain,
     parse_event,
+    tap,
+    warn,
 )
 
 EVENTS = [
@@ -101,3 +104,53 @@ def test_events_name_files_and_hold_no_pixels():
     for kind in get_args(Event):
         assert not any(field.annotation is Path for field in kind.model_fields.values())
         assert "ndarray" not in str(kind.model_fields)
+
+
+# the two loops over a run
+
+
+def run_of_two(log=None):
+    """A run that warns twice and returns 7; it notes when it is closed."""
+    try:
+        yield Warned(message="one")
+        yield Warned(message="two")
+        return 7
+    finally:
+        if log is not None:
+            log.append("closed")
+
+
+def test_drain_returns_the_result_and_shows_every_event():
+    seen = []
+    assert drain(run_of_two(), seen.append) == 7
+    assert [event.message for event in seen] == ["one", "two"]
+
+
+def test_what_a_watcher_raises_closes_the_run():
+    log = []
+
+    def refuse(_event):
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        drain(run_of_two(log), refuse)
+    assert log == ["closed"]
+
+
+def test_tap_passes_on_events_and_the_result():
+    seen = []
+    assert drain(tap(run_of_two(), seen.append)) == 7
+    assert len(seen) == 2
+
+
+def test_closing_a_tap_closes_the_run():
+    log = []
+    run = tap(run_of_two(log), lambda event: None)
+    next(run)
+    run.close()
+    assert log == ["closed"]
+
+
+def test_a_warning_event_becomes_a_python_warning():
+    with pytest.warns(UserWarning, match="one"):
+        warn(Warned(message="one"))

@@ -4,7 +4,10 @@ The engine yields them; the command line prints them, the window draws them, a n
 iterates over them. No event holds pixels: large things are written to disk and named.
 """
 
-from typing import Annotated, Literal
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -193,3 +196,79 @@ def parse_event(line: str | bytes) -> Event:
         If the line is no event (pydantic's `ValidationError` is a `ValueError`).
     """
     return _ANY_EVENT.validate_json(line)
+
+
+Result = TypeVar("Result")
+
+
+def drain(
+    run: Generator[Any, None, Result], on_event: Callable[[Any], object] | None = None
+) -> Result:
+    """Run a generator of events to its end and return its result.
+
+    Parameters
+    ----------
+    run : generator
+        Yields events and returns the result.
+    on_event : callable, optional
+        Called with every event. What it raises closes the run, and is raised here.
+
+    Returns
+    -------
+    object
+        What the generator returned.
+    """
+    with closing(run):
+        while True:
+            try:
+                event = next(run)
+            except StopIteration as end:
+                return end.value
+            if on_event is not None:
+                on_event(event)
+
+
+def tap(
+    run: Generator[Any, None, Result], on_event: Callable[[Any], object]
+) -> Generator[Any, None, Result]:
+    """Pass on the events of a run, each after a call with it; return the result of the run.
+
+    Closing the tap closes the run.
+
+    Parameters
+    ----------
+    run : generator
+        Yields events and returns the result.
+    on_event : callable
+        Called with every event, before it is passed on.
+
+    Yields
+    ------
+    Event
+
+    Returns
+    -------
+    object
+        What the generator returned.
+    """
+    with closing(run):
+        while True:
+            try:
+                event = next(run)
+            except StopIteration as end:
+                return end.value
+            on_event(event)
+            yield event
+
+
+def warn(event: Any) -> None:
+    """Turn a `Warned` event into a Python warning; ignore other events.
+
+    The default `on_event` of the functions that are called from Python.
+
+    Parameters
+    ----------
+    event : Event
+    """
+    if isinstance(event, Warned):
+        warnings.warn(event.message, UserWarning, stacklevel=4)
