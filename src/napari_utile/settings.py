@@ -5,6 +5,7 @@ in the model are all made from these classes. Nobody else types a default again.
 """
 
 import re
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -366,7 +367,31 @@ class EvaluateSettings(Settings):
         return validation
 
 
+def option_differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], ignore: Container[str] = ()
+) -> list[str]:
+    """Describe the options that differ between two runs, apart from those to ignore.
+
+    Parameters
+    ----------
+    there, here : mapping
+        Options and their values; those that one of them lacks are none.
+    ignore : container of str, default none
+        Names of options.
+
+    Examples
+    --------
+    >>> option_differences({"steps": 3, "seed": 0}, {"steps": 5, "seed": 1}, ignore={"seed"})
+    ['steps: 3 there, 5 here']
+    """
+    return [
+        difference(name, there.get(name), here.get(name))
+        for name in {**here, **there}
+        if name not in ignore and there.get(name) != here.get(name)
+    ]
+
+
 def difference(name: str, there: Any, here: Any) -> str:
-    """Say how an option differs between two runs."""
+    """Describe how an option differs between two runs."""
     words = ["none" if value is None else value for value in (there, here)]
     return f"{name.replace('_', '-')}: {words[0]} there, {words[1]} here"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from napari_utile.cli.display import STOPPED, follow, print_table, print_warning, report
 from napari_utile.errors import UserError
 from napari_utile.events import Event
+from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.settings import RECIPES, Settings
 
 START = "Input should be "
@@ -81,7 +82,7 @@ def report_comparison(
         return status
     from napari_utile.engine.comparison.table import SHORT, cells
 
-    table = folder / "table.json"  # after a stop, of the networks that were done
+    table = ComparisonFolder(folder).table  # after a stop, of the networks that were done
     found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
     if only_json:
         print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))

@@ -1,106 +1,215 @@
-"""What a comparison keeps of itself: settings, data, and their split. No training here."""
+"""The folder of a comparison: its files, its data and their split. No training here.
+
+settings.json                    all that is needed to run it again
+data.json                        digests of the data, and how it is split
+table.csv  table.json  table.md  one row per network
+curves.png  results.png
+validation/                      image and truth of the validation part
+<network>-seed<k>/               an ordinary run folder, and in it
+<network>-seed<k>/validation/    results and scores of the network on the validation part
+"""
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from napari_utile.arrays.splits import Region, Split
 from napari_utile.errors import UserError
 from napari_utile.folders.run import Run
-from napari_utile.io.disk import atomic_write, check_writable
+from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
-from napari_utile.settings import SINGLE, CompareSettings, TrainSettings, difference
+from napari_utile.settings import SINGLE, CompareSettings, TrainSettings, option_differences
 
-SETTINGS, DATA = "settings.json", "data.json"
-WRITTEN = ("table.json", "table.csv", "table.md", "curves.png", "results.png")
-"""Files that come of it."""
 MACHINE = {"device", "precision"}
-"""Options that say how a network is computed, not what."""
+"""Options that decide how a network is computed, not what."""
 MAY_CHANGE = {"networks", "seeds", *SINGLE, *MACHINE}
-"""Options that may change when a comparison goes on."""
-ANOTHER = "choose another folder, or replace it: --overwrite, in Python overwrite=True."
+"""Options that may change when a comparison is resumed."""
+WAYS_OUT = "choose another folder, or overwrite it."
 
 
-def name_of(network: str, seed: int) -> str:
-    """Name the run folder of a candidate."""
-    return f"{network}-seed{seed}"
+class ComparisonFolder:
+    """The files of a comparison.
 
-
-def check_folder(out: Path) -> None:
-    """Refuse a folder that cannot be written, or in which something else is."""
-    check_writable(out / SETTINGS)
-    if out.is_dir() and any(out.glob("[!.]*")):
-        try:
-            CompareSettings.read(out / SETTINGS)
-        except (OSError, ValueError):
-            raise UserError(
-                f"{out} exists and is no comparison; choose another name."
-            ) from None
-
-
-def kept_split(
-    out: Path, settings: CompareSettings, images: Sequence[Stack], labels: Sequence[Stack]
-) -> Split | None:
-    """Read how a comparison that has begun divides its data; None if there is none.
-
-    Raises
-    ------
-    UserError
-        If it differs from the one that is asked for: names every difference.
+    Attributes
+    ----------
+    path, settings, data, table, table_csv, table_md, curves, results, inputs : Path
+        The folder and what is in it; the window copies layers to `inputs`.
+    validation : ValidationFolder
+        Image and truth of the validation part.
     """
-    if not (out / DATA).exists():
-        if runs_in(out):
-            raise UserError(f"Nothing tells what the runs in {out} have learnt from; {ANOTHER}")
-        return None
-    try:
-        facts = json.loads((out / DATA).read_text())
-        split = as_split(facts)
-        then = facts["images"], facts["labels"]
-    except (KeyError, TypeError, ValueError):
-        raise UserError(
-            f"{out} holds a comparison of another version of U-Tile; {ANOTHER}"
-        ) from None
-    words = list(differences(CompareSettings.read(out / SETTINGS), settings, MAY_CHANGE))
-    if then[1] != digest_of_labels(labels):
-        words.append("the labels have changed")
-    elif then[0] != digest_of_images(images, split):
-        words.append("the annotated images have changed")
-    if words:
-        raise UserError(
-            f"{out} holds a comparison that differs ({'; '.join(words)}); {ANOTHER}"
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self.settings = self.path / "settings.json"
+        self.data = self.path / "data.json"
+        self.table = self.path / "table.json"
+        self.table_csv = self.path / "table.csv"
+        self.table_md = self.path / "table.md"
+        self.curves = self.path / "curves.png"
+        self.results = self.path / "results.png"
+        self.inputs = self.path / "inputs"
+        self.validation = ValidationFolder(self.path)
+
+    def run_folder(self, network: str, seed: int) -> Path:
+        """Return the run folder of a candidate. It may not exist yet."""
+        return self.path / _candidate_name(network, seed)
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs of candidates: their folders are named as their settings say."""
+        return [Run(folder) for folder in sorted(self.path.iterdir()) if _is_candidate(folder)]
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other processes from the comparison; see `io.disk.locked`."""
+        return locked(self.path / "comparison")
+
+    def check(self) -> None:
+        """Refuse a folder that cannot be written, or in which something else is.
+
+        Raises
+        ------
+        UserError
+            If it is one of these.
+        """
+        check_writable(self.settings)
+        if self.path.is_dir() and any(self.path.glob("[!.]*")):
+            try:
+                CompareSettings.read(self.settings)
+            except (OSError, ValueError):
+                raise UserError(
+                    f"{self.path} exists and is no comparison; choose another name."
+                ) from None
+
+    def split(
+        self, settings: CompareSettings, images: Sequence[Stack], labels: Sequence[Stack]
+    ) -> Split | None:
+        """Read how an unfinished or finished comparison splits its data; None if it is new.
+
+        Raises
+        ------
+        UserError
+            If the comparison there differs from the one that is asked for: names every
+            difference.
+        """
+        if not self.data.exists():
+            if self.runs:
+                raise UserError(
+                    f"{self.path} holds runs, but no record of the data they were trained on; "
+                    f"{WAYS_OUT}"
+                )
+            return None
+        try:
+            facts = json.loads(self.data.read_text())
+            split = as_split(facts)
+            images_digest, labels_digest = facts["images"], facts["labels"]
+        except (KeyError, TypeError, ValueError):
+            raise UserError(
+                f"{self.path} holds a comparison of another version of U-Tile; {WAYS_OUT}"
+            ) from None
+        there = CompareSettings.read(self.settings)
+        words = option_differences(there.model_dump(), settings.model_dump(), MAY_CHANGE)
+        if labels_digest != _digest_of_labels(labels):
+            words.append("the labels have changed")
+        elif images_digest != _digest_of_images(images, split):
+            words.append("the annotated images have changed")
+        if words:
+            raise UserError(
+                f"{self.path} holds a comparison that differs ({'; '.join(words)}); {WAYS_OUT}"
+            )
+        return split
+
+    def write_data(
+        self, images: Sequence[Stack], labels: Sequence[Stack], split: Split
+    ) -> None:
+        """Record the data that the networks are trained and scored on, and its split."""
+        facts = {
+            "images": _digest_of_images(images, split),
+            "labels": _digest_of_labels(labels),
+        } | as_json(split)
+        atomic_write(self.data, json.dumps(facts).encode())
+
+    def clear(self) -> None:
+        """Remove all that a comparison writes, and nothing else."""
+        for run in self.runs:
+            _remove_run(run)
+        if self.validation.places.exists():
+            shutil.rmtree(self.validation.path, ignore_errors=True)
+        tables = (self.table, self.table_csv, self.table_md)
+        for path in (*tables, self.curves, self.results, self.data):
+            path.unlink(missing_ok=True)
+
+
+class ValidationFolder:
+    """The validation part as TIFFs: image and truth of a comparison, results of a run.
+
+    A part that makes several stacks has a suffix for each, "_0", "_1", ...
+
+    Parameters
+    ----------
+    folder : Path
+        Of the comparison or run.
+
+    Attributes
+    ----------
+    path : Path
+        The folder of the files.
+    places : Path
+        Where in the images the stacks are: a list of suffix, slices and corner.
+    scores : Path
+        The row of a run in the table of the comparison; written last.
+    """
+
+    def __init__(self, folder: Path):
+        self.path = folder / "validation"
+        self.places = self.path / "places.json"
+        self.scores = self.path / "scores.json"
+
+    def file(self, kind: str, suffix: str = "") -> Path:
+        """Return the file of "image", "truth", "hidden", "probabilities", ..."""
+        return self.path / f"{kind}{suffix}.tif"
+
+    def files(self, kind: str) -> list[Path]:
+        """List the files of a kind, one per stack, in order."""
+        return sorted(self.path.glob(f"{kind}*.tif"))
+
+
+def as_json(split: Split) -> dict[str, Any]:
+    """Describe a split with plain JSON types."""
+    return {
+        "split": split.how,
+        "guard": split.guard,
+        "training": [_region_facts(region) for region in split.training],
+        "validation": [_region_facts(region) for region in split.validation],
+    }
+
+
+def as_split(facts: dict[str, Any]) -> Split:
+    """Read the split that `as_json` describes."""
+    training, validation = (
+        tuple(
+            Region(part["image"], tuple(part["index"]), (slice(*part["y"]), slice(*part["x"])))
+            for part in facts[name]
         )
-    return split
+        for name in ("training", "validation")
+    )
+    return Split(training, validation, facts["split"], facts["guard"])
 
 
-def write_data(
-    out: Path, images: Sequence[Stack], labels: Sequence[Stack], split: Split
-) -> None:
-    """Write down what is learnt from and judged by."""
-    facts = {
-        "images": digest_of_images(images, split),
-        "labels": digest_of_labels(labels),
-    } | as_json(split)
-    atomic_write(out / DATA, json.dumps(facts).encode())
+def _region_facts(region: Region) -> dict[str, Any]:
+    y, x = ([side.start, side.stop] for side in region.window)
+    return {"image": region.image, "index": list(region.index), "y": y, "x": x}
 
 
-def differences(there: TrainSettings, here: TrainSettings, but: Set[str]) -> Iterator[str]:
-    """Say in which options two settings differ, apart from some."""
-    before = there.model_dump()
-    for name, value in here.model_dump().items():
-        if name not in but and before[name] != value:
-            yield difference(name, before[name], value)
-
-
-def digest_of_labels(labels: Sequence[Stack]) -> str:
-    """Compute the digest of all labels."""
+def _digest_of_labels(labels: Sequence[Stack]) -> str:
     return digest_of_planes(labels, sorted(_planes(labels)))
 
 
-def digest_of_images(images: Sequence[Stack], split: Split) -> str:
-    """Compute the digest of the planes that are divided; '' if there are no such planes."""
+def _digest_of_images(images: Sequence[Stack], split: Split) -> str:
+    """Compute the digest of the planes that are split; '' if the images lack one of them."""
     places = {region.plane for region in (*split.training, *split.validation)}
     return digest_of_planes(images, sorted(places)) if places <= _planes(images) else ""
 
@@ -109,52 +218,8 @@ def _planes(stacks: Sequence[Stack]) -> set[tuple[int, tuple[int, ...]]]:
     return {(i, index) for i, stack in enumerate(stacks) for index in stack.indices}
 
 
-# a split as JSON
-
-
-def as_json(split: Split) -> dict[str, Any]:
-    """Write a split with plain types."""
-    return {
-        "split": split.how,
-        "guard": split.guard,
-        "training": [_region_as_json(region) for region in split.training],
-        "validation": [_region_as_json(region) for region in split.validation],
-    }
-
-
-def as_split(found: dict[str, Any]) -> Split:
-    """Read what `as_json` wrote."""
-    training, validation = (
-        tuple(
-            Region(part["image"], tuple(part["index"]), (slice(*part["y"]), slice(*part["x"])))
-            for part in found[name]
-        )
-        for name in ("training", "validation")
-    )
-    return Split(training, validation, found["split"], found["guard"])
-
-
-def _region_as_json(region: Region) -> dict[str, Any]:
-    y, x = ([side.start, side.stop] for side in region.window)
-    return {"image": region.image, "index": list(region.index), "y": y, "x": x}
-
-
-# to begin anew
-
-
-def give_up(out: Path) -> None:
-    """Remove what a comparison made, and nothing of anybody else's."""
-    for run in runs_in(out):
-        give_up_run(run)
-    if (out / "validation" / "places.json").exists():
-        shutil.rmtree(out / "validation", ignore_errors=True)
-    for name in (*WRITTEN, DATA):
-        (out / name).unlink(missing_ok=True)
-
-
-def runs_in(out: Path) -> list[Run]:
-    """List the runs of candidates: their folders are named as their settings say."""
-    return [Run(folder) for folder in sorted(out.iterdir()) if _is_candidate(folder)]
+def _candidate_name(network: str, seed: int) -> str:
+    return f"{network}-seed{seed}"
 
 
 def _is_candidate(folder: Path) -> bool:
@@ -162,13 +227,13 @@ def _is_candidate(folder: Path) -> bool:
         settings = TrainSettings.read(Run(folder).settings)
     except (OSError, ValueError):
         return False
-    return folder.name == name_of(settings.network, settings.seed)
+    return folder.name == _candidate_name(settings.network, settings.seed)
 
 
-def give_up_run(run: Run) -> None:
+def _remove_run(run: Run) -> None:
     """Remove a run, and its folder if there was nothing else in it."""
     with Run.hold(run.folder, TrainSettings):
-        shutil.rmtree(run.folder / "validation", ignore_errors=True)
+        shutil.rmtree(ValidationFolder(run.folder).path, ignore_errors=True)
         run.events.unlink(missing_ok=True)
         for path in (run.model, run.checkpoint, run.previews):
             shutil.rmtree(path, ignore_errors=True)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write
 
+RECORD = "job.json"
 PIECE, RECENT = 4_000_000, 100_000_000
 """Bytes of a record that are read at once, and that are read of it at all."""
 PATIENCE = 5.0
@@ -67,13 +68,15 @@ class JobFolder:
 
     Attributes
     ----------
-    path, events, log : Path
+    path, events, log, inputs : Path
+        The folder and what is in it; the window copies layers to `inputs`.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.events, self.log = path / "events.jsonl", path / "log.txt"
-        self._record, self._running = path / "job.json", path / "running"
+        self.inputs = path / "inputs"
+        self._record, self._running = path / RECORD, path / "running"
         self._keep, self._stop = path / "keep", path / "stop"
 
     @property
@@ -152,7 +155,7 @@ class JobFolder:
     def remove(self) -> None:
         """Remove what belongs to the job alone: record and copies of layers, not results."""
         self._record.unlink(missing_ok=True)  # first: without it there is no job
-        for copies in self.path.glob("inputs*"):
+        for copies in self.path.glob(f"{self.inputs.name}*"):
             shutil.rmtree(copies, ignore_errors=True)
         for file in (self.events, self.log, self._keep, self._stop, self._running):
             file.unlink(missing_ok=True)
@@ -165,7 +168,7 @@ def job_folders(place: Path, most: int) -> list[JobFolder]:
 
     They are called after the time at which they were made.
     """
-    folders = sorted((path.parent for path in place.glob("*/job.json")), reverse=True)
+    folders = sorted((path.parent for path in place.glob(f"*/{RECORD}")), reverse=True)
     return [JobFolder(folder) for folder in folders[:most]]
 
 

@@ -1,37 +1,238 @@
-"""What the window needs to know of a model; it reads the card, never the weights."""
+"""The folder of a model: where it is, what its card says, and how it is replaced. No torch.
 
+A model is a BioImage.IO package. What only U-Tile needs is in its description under
+``config: utile``, the *card*: all of a model but its parameters. The engine builds networks
+from the card; the window reads it to know what a model expects.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from napari_utile import __version__
+from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
+from napari_utile.io.disk import to_disk
+from napari_utile.settings import TrainSettings
+
+MODEL = "model"
+"""Name of the folder of a model in the folder of its run."""
+DESCRIPTION = "bioimageio.yaml"
+"""The file that makes a folder a model."""
+FORMAT = 1
+"""Counts up when older versions of U-Tile can no longer read what is written."""
+
+Fact = str | int | float
 
 
-def model_problem(model: Path | None) -> str:
-    """Say why this model cannot be used, or nothing."""
-    if model is None:
-        return "Choose a model: train one, or look for its folder."
-    try:
-        channels_of(model)
-    except UserError as error:
-        return str(error)
-    return ""
+class ModelCard(BaseModel):
+    """All of a model but its parameters, as it is written under ``config: utile``.
+
+    Attributes
+    ----------
+    format, version : int, str
+        Of the card, and of the U-Tile that made the model.
+    network, arguments : str, dict
+        Name of the network, and what it is constructed with.
+    normalization : Normalization
+        Applied to every image.
+    settings : TrainSettings or None
+        How it was trained.
+    target : {"instances", "classes"}
+        What a label meant.
+    ids : tuple of int
+        Label id of each class.
+    scores : dict
+        Validation scores, metric name -> value.
+    trained_on : dict
+        Facts about the data, name -> value.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    version: str = __version__
+    network: str
+    arguments: dict[str, int | float | str | None]
+    normalization: Normalization
+    settings: TrainSettings | None
+    target: Literal["instances", "classes"]
+    ids: tuple[int, ...]
+    scores: dict[str, float]
+    trained_on: dict[str, Fact]
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image: each has its normalization."""
+        return len(self.normalization.mean)
 
 
-def channels_of(model: Path) -> int:
-    """Read from the folder of a model, or of its run, how many channels it expects.
+# reading
+
+
+def find_model(path: Path | str) -> Path:
+    """Return the folder of a model, given that folder or the folder of its run.
+
+    A model that was moved aside by a save, and never replaced because the save was
+    interrupted, is found in place of the one that is missing.
 
     Raises
     ------
     UserError
-        If there is no model of U-Tile.
+        If there is none.
     """
-    cards = [folder / "bioimageio.yaml" for folder in (model, model / "model")]
-    card = next((path for path in cards if path.is_file()), None)
-    if card is None:
-        raise UserError(f"{model} holds no model.")
+    path = Path(path)
+    for folder in (path, path / MODEL):
+        for place in (folder, previous_model(folder)):
+            if (place / DESCRIPTION).is_file():
+                return place
+    if not path.exists():
+        raise UserError(f"{path} does not exist.")
+    raise UserError(
+        f"{path} is no model: it holds no {DESCRIPTION}. Name a run folder, or its model."
+    )
+
+
+def models_of_runs(place: Path) -> list[Path]:
+    """List the models in the run folders in `place`, the latest first."""
+    models = [run / MODEL for run in place.glob("*") if run.is_dir()]
+    written: dict[Path, float] = {}
+    for model in models:
+        for folder in (model, previous_model(model)):
+            if (description := folder / DESCRIPTION).is_file():
+                written.setdefault(model, description.stat().st_mtime)
+    return sorted(written, key=lambda model: written[model], reverse=True)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Read the BioImage.IO description in the folder of a model.
+
+    Raises
+    ------
+    UserError
+        If it is damaged.
+    """
+    path = folder / DESCRIPTION
     try:
-        found = yaml.safe_load(card.read_text(encoding="utf-8"))
-        return int(found["config"]["utile"]["arguments"]["in_channels"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
-        raise UserError(f"{card.parent} was not made by U-Tile, or is damaged.") from None
+        description = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        raise UserError(f"{path} is damaged: it is not YAML.") from None
+    if not isinstance(description, dict):
+        raise UserError(f"{path} does not describe a model.")
+    return description
+
+
+def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
+    """Return the card in the description of the model in `folder`.
+
+    Raises
+    ------
+    UserError
+        If the model is not of U-Tile, of a newer version, or its card is damaged.
+    """
+    config = description.get("config")
+    card = config.get("utile") if isinstance(config, dict) else None
+    if not isinstance(card, dict):
+        raise UserError(f"{folder} is a model, but was not made by U-Tile.")
+    version, written = card.get("version", "unknown"), card.get("format")
+    if not isinstance(written, int) or written > FORMAT:
+        raise UserError(
+            f"{folder} was written by U-Tile {version} (format {written}) and this is U-Tile "
+            f"{__version__}, which reads up to format {FORMAT}: pip install -U napari-utile"
+        )
+    try:
+        return ModelCard.model_validate(card)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{folder / DESCRIPTION}, written by U-Tile {version}, cannot be read by U-Tile "
+            f"{__version__}: {place}: {first['msg']}."
+        ) from None
+
+
+def read_card(path: Path | str) -> ModelCard:
+    """Read the card of a model, given its folder or the folder of its run.
+
+    Raises
+    ------
+    UserError
+        If there is no model, or its card cannot be read.
+    """
+    folder = find_model(path)
+    return card_in(read_description(folder), folder)
+
+
+def model_problem(model: Path | None) -> str:
+    """Say why the window cannot use a model, or nothing; the parameters are not read."""
+    if model is None:
+        return "Choose a model: train one, or look for its folder."
+    try:
+        read_card(model)
+    except (UserError, OSError) as error:
+        return str(error)
+    return ""
+
+
+# writing
+
+
+@contextmanager
+def replaced_model(folder: Path) -> Iterator[Path]:
+    """Yield a draft folder that becomes the model `folder` when the block ends.
+
+    An older model at the same place can be loaded until the new one is complete; if the
+    block raises, it stays, and the draft is removed.
+
+    Raises
+    ------
+    UserError
+        If something else is at that place.
+    """
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty and not (folder / DESCRIPTION).is_file():
+        raise UserError(f"{folder} exists and is not a model; choose another name.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp lets nobody else read it
+        _put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def previous_model(folder: Path) -> Path:
+    """Return where the older model is while `folder` is replaced."""
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed processes had written of the model `folder`.
+
+    The older model stays: it may be the only complete one.
+    """
+    for draft in folder.parent.glob(f".{folder.name}.*"):
+        if draft != previous_model(folder):
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    # First the content, then the name: a power cut must not leave a name without content.
+    for path in (*draft.rglob("*"), draft):
+        to_disk(path)
+    # No system renames onto a folder that is not empty, so there is a moment without `folder`;
+    # `find_model` then finds the older one.
+    previous = previous_model(folder)
+    if folder.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
+    draft.rename(folder)
+    to_disk(folder.parent)
+    shutil.rmtree(previous, ignore_errors=True)

@@ -2,12 +2,13 @@
 
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Self
 
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, parse_event
+from napari_utile.folders.model import MODEL, remove_drafts
 from napari_utile.io.disk import atomic_write, check_writable, locked, room_for, to_disk
 from napari_utile.settings import Settings
 
@@ -17,17 +18,18 @@ class Run:
 
     Attributes
     ----------
-    folder, settings, events, model, checkpoint, previews : Path
-        The folder and what is in it.
+    folder, settings, events, model, checkpoint, previews, inputs : Path
+        The folder and what is in it; the window copies layers to `inputs`.
     """
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         self.settings = self.folder / "settings.json"
         self.events = self.folder / "events.jsonl"
-        self.model = self.folder / "model"
+        self.model = self.folder / MODEL
         self.checkpoint = self.folder / "checkpoint"
         self.previews = self.folder / "previews"
+        self.inputs = self.folder / "inputs"
         self._held = ExitStack()
 
     @classmethod
@@ -44,7 +46,7 @@ class Run:
         if any(run.folder.glob("[!.]*")) and not run._is_of(kind):
             raise UserError(f"{folder} exists and is not a run folder; choose another name.")
         run.folder.mkdir(parents=True, exist_ok=True)
-        run._held.enter_context(locked(run.folder / "run"))
+        run._held.enter_context(run.locked())
         run._sweep()
         return run
 
@@ -66,6 +68,15 @@ class Run:
             run.close()
             raise
         return run
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other processes from the folder; see `io.disk.locked`."""
+        return locked(self.folder / "run")
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints that there are, the newest first."""
+        return checkpoint_files(self.checkpoint)
 
     def begin(self, settings: Settings) -> None:
         """Give up what the folder holds of another run, and write down the settings."""
@@ -100,9 +111,7 @@ class Run:
         """Remove what a process that was killed was just writing."""
         for draft in (*self.folder.glob(".*.draft"), *self.folder.glob("*/.*.draft")):
             draft.unlink(missing_ok=True)
-        for draft in self.folder.glob(".model.*"):
-            if draft.name != ".model.previous":  # it may be the only whole one
-                shutil.rmtree(draft, ignore_errors=True)
+        remove_drafts(self.model)
 
     def record(self, event: Event) -> None:
         """Append an event to the record of the run."""
@@ -136,3 +145,13 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def checkpoint_file(folder: Path, step: int) -> Path:
+    """Return the checkpoint after so many steps."""
+    return folder / f"step_{step:08}.pt"
+
+
+def checkpoint_files(folder: Path) -> list[Path]:
+    """List the checkpoints in a folder, the newest first."""
+    return sorted(folder.glob("step_*.pt"), reverse=True)

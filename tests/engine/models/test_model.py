@@ -9,6 +9,7 @@ from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models import model as module
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.errors import UserError
+from napari_utile.folders import model as folder_module
 from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings import TrainSettings
 
@@ -111,7 +112,7 @@ def test_something_else_is_never_replaced(tmp_path):
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("step", ["write_weights", "_put_in_place"])
+@pytest.mark.parametrize("step", [(module, "write_weights"), (folder_module, "_put_in_place")])
 def test_a_save_that_breaks_leaves_the_older_model(tmp_path, monkeypatch, step):
     small().save(tmp_path / "model")
     before = load_model(tmp_path / "model").network.classify.weight
@@ -119,7 +120,7 @@ def test_a_save_that_breaks_leaves_the_older_model(tmp_path, monkeypatch, step):
     def disk_full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, step, disk_full)
+    monkeypatch.setattr(*step, disk_full)
     with pytest.raises(OSError, match="No space"):
         small().save(tmp_path / "model")
     assert torch.equal(load_model(tmp_path / "model").network.classify.weight, before)

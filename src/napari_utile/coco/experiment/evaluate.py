@@ -42,10 +42,11 @@ from napari_utile.events import (
     TileDone,
     Warned,
 )
-from napari_utile.folders.comparison import runs_in
+from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.images import open_image
+from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.settings import (
     NETWORK_NAMES,
     CocoEvaluateSettings,
@@ -218,16 +219,16 @@ def best_threshold(run: Run) -> float:
     """
     common, found = np.zeros((2, len(THRESHOLDS)))
     true = 0
-    folder, truths = run.folder / "validation", run.folder.parent / "validation"
-    paths = sorted(folder.glob("probabilities*.tif"))
+    folder, truths = ValidationFolder(run.folder), ValidationFolder(run.folder.parent)
+    paths = folder.files(PROBABILITIES)
     if not paths:
         raise UserError(
-            f"{folder} holds no probabilities to choose a threshold by: give --threshold."
+            f"{folder.path} holds no probabilities to choose a threshold by: give --threshold."
         )
     for path in paths:
         probabilities = open_image(path).plane()
         objects, hidden = (
-            truths / path.name.replace("probabilities", name) for name in ("truth", "hidden")
+            truths.path / path.name.replace(PROBABILITIES, name) for name in ("truth", "hidden")
         )
         foreground = 1 - probabilities[0] if len(probabilities) > 1 else probabilities[0]
         objects = open_image(objects).plane()[0] > 0
@@ -262,7 +263,7 @@ def trained_runs(trained: Path) -> tuple[list[Run], tuple[str, ...]]:
         settings = TrainSettings.read(run.settings)
         return NETWORK_NAMES.index(settings.network), settings.seed
 
-    runs = sorted(runs_in(trained), key=order)
+    runs = sorted(ComparisonFolder(trained).runs, key=order)
     unfinished = [
         f"{run.folder} was not trained to its end and is left out: `utile coco train` goes on."
         for run in runs

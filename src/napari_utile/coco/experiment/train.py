@@ -17,9 +17,9 @@ from napari_utile.engine.comparison.front import run_comparison
 from napari_utile.engine.comparison.table import Comparison
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunStarted
-from napari_utile.folders.comparison import ANOTHER
+from napari_utile.folders.comparison import WAYS_OUT
 from napari_utile.io.disk import atomic_write
-from napari_utile.settings import CocoSettings, CompareSettings, Settings, difference
+from napari_utile.settings import CocoSettings, CompareSettings, Settings, option_differences
 
 COCO = "coco.json"
 
@@ -126,17 +126,15 @@ def train_coco(
 def refuse_another(out: Path, learnt: Learnt) -> None:
     """Refuse a folder in which something else was learnt from COCO, in words."""
     there = Learnt.found(out)
-    words = [
-        difference(name, shown(getattr(there, name)), shown(value))
-        for name, value in learnt
-        if there and name != "files" and getattr(there, name) != value
-    ]
-    if words:
+    if there and (words := option_differences(_shown(there), _shown(learnt), {"files"})):
         raise UserError(
-            f"{out} holds a comparison that differs ({'; '.join(words)}); {ANOTHER}"
+            f"{out} holds a comparison that differs ({'; '.join(words)}); {WAYS_OUT}"
         )
 
 
-def shown(value: object) -> object:
-    """Write several names with commas between."""
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
+def _shown(learnt: Learnt) -> dict[str, object]:
+    """Return the options, several names with commas between."""
+    return {
+        name: ", ".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in learnt
+    }

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.events import EpochDone
+from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import open_image
 from napari_utile.metrics.matching import match
@@ -128,7 +129,9 @@ CAPTION = "color: matches that true object (IoU at least 0.5)    white: matches 
 
 
 def draw_results(
-    path: Path, truth: Path, results: Mapping[str, tuple[Mapping[str, Any], Path]]
+    path: Path,
+    truth: ValidationFolder,
+    results: Mapping[str, tuple[Mapping[str, Any], ValidationFolder]],
 ) -> None:
     """Draw the first validation image, its truth, and what every network makes of it.
 
@@ -137,15 +140,15 @@ def draw_results(
 
     Parameters
     ----------
-    truth : Path
-        Folder of image and truth.
+    truth : ValidationFolder
+        Image and truth.
     results : mapping
-        Network -> its row of numbers, and the folder of its results.
+        Network -> its row of numbers, and its results.
     """
     from matplotlib.figure import Figure
 
     image, true = first_plane(truth, "image"), first_plane(truth, "truth")[0]
-    kind = "classes" if list(next(iter(results.values()))[1].glob("classes*")) else "instances"
+    kind = "classes" if next(iter(results.values()))[1].files("classes") else "instances"
     found = [first_plane(folder, kind)[0] for _, folder in results.values()]
     if kind == "instances":
         found = [partners(objects, true) for objects in found]
@@ -174,9 +177,9 @@ def draw_results(
     save(figure, path)
 
 
-def first_plane(folder: Path, name: str) -> NDArray[Any]:
+def first_plane(folder: ValidationFolder, name: str) -> NDArray[Any]:
     """Read the first plane (C, Y, X) of a layer."""
-    stack = open_image(sorted(folder.glob(f"{name}*.tif"))[0])
+    stack = open_image(folder.files(name)[0])
     return stack.plane(stack.indices[0])
 
 

@@ -1,14 +1,7 @@
 """Several networks on one split, with one budget: trained, judged, and put side by side.
 
-It yields events; what comes of it lies in one folder, which can be run again:
-
-    settings.json                    all that is needed to run it again
-    data.json                        what was learnt from and judged by, and the split
-    table.csv  table.json  table.md  one row per network
-    curves.png  results.png
-    validation/                      image and truth of the validation part
-    <network>-seed<k>/               an ordinary run folder, and in it
-    <network>-seed<k>/validation/    what the network makes of the validation part, and scores
+It yields events; what comes of it is in one folder, see `folders.comparison`, which can be
+run again.
 """
 
 import json
@@ -40,20 +33,17 @@ from napari_utile.events import (
     TileDone,
     Warned,
 )
-from napari_utile.folders.comparison import (
-    MACHINE,
-    SETTINGS,
-    check_folder,
-    differences,
-    give_up,
-    kept_split,
-    name_of,
-    write_data,
-)
+from napari_utile.folders.comparison import MACHINE, ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
-from napari_utile.io.disk import atomic_write, locked
+from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, open_image, pairs
-from napari_utile.settings import NETWORK_NAMES, SINGLE, CompareSettings, TrainSettings
+from napari_utile.settings import (
+    NETWORK_NAMES,
+    SINGLE,
+    CompareSettings,
+    TrainSettings,
+    option_differences,
+)
 
 Row = dict[str, Any]
 
@@ -147,25 +137,25 @@ def run_comparison(
         or the folder holds something else; at the end, if no network could be trained. If some
         could not, they are named in `RunDone.failed`.
     """
-    began, out = monotonic(), Path(out)
+    began, folder, out = monotonic(), ComparisonFolder(out), Path(out)
     device = choose_device(settings.device)
-    check_folder(out)
+    folder.check()
     candidates = [
-        Candidate(settings.candidate(network, seed), out / name_of(network, seed))
+        Candidate(settings.candidate(network, seed), folder.run_folder(network, seed))
         for seed in settings.seeds
         for network in settings.networks
     ]
     fields = receptive_fields(candidates)
-    with locked(out / "comparison"):
-        kept = None if overwrite else kept_split(out, settings, images, labels)
+    with folder.locked():
+        kept = None if overwrite else folder.split(settings, images, labels)
         guard = max(fields.values(), default=0)
         data = prepare(images, labels, candidates[0].settings, guard, kept)
         if overwrite:
-            give_up(out)
-        atomic_write(out / SETTINGS, settings.text().encode())
+            folder.clear()
+        atomic_write(folder.settings, settings.text().encode())
         if not kept:
-            write_data(out, images, labels, data.split)
-        write_truth(out / "validation", images, data)
+            folder.write_data(images, labels, data.split)
+        write_truth(folder.validation, images, data)
         yield RunStarted(
             job="compare",
             out=str(out),
@@ -232,8 +222,11 @@ class Candidate:
         return self.run.is_finished and self._found is not None and not self.differences()
 
     def differences(self) -> list[str]:
-        """Say in what the run in its folder is another; nothing if there is none."""
-        return [*differences(self._found, self.settings, MACHINE)] if self._found else []
+        """Options in which the run in its folder differs; nothing if there is none."""
+        if self._found is None:
+            return []
+        there, here = self._found.model_dump(), self.settings.model_dump()
+        return option_differences(there, here, MACHINE)
 
     @property
     def _found(self) -> TrainSettings | None:
@@ -244,9 +237,9 @@ class Candidate:
             return None
 
     @property
-    def scores(self) -> Path:
-        """File of its row in the table; written last."""
-        return self.folder / "validation" / "scores.json"
+    def validation(self) -> ValidationFolder:
+        """Results and scores of its network."""
+        return ValidationFolder(self.folder)
 
     def started(self, number: int, total: int) -> CandidateStarted:
         """Say that its turn has come."""
@@ -313,17 +306,18 @@ def trained_and_judged(
                 message=f"{candidate.folder} holds another run ({'; '.join(words)}): "
                 f"{candidate.name} is trained anew."
             )
-        candidate.scores.unlink(missing_ok=True)
+        candidate.validation.scores.unlink(missing_ok=True)
         yield from run_training(
             images, labels, candidate.settings, candidate.folder, overwrite, split=data.split
         )
-    if not candidate.scores.exists():
+    scores = candidate.validation.scores
+    if not scores.exists():
         facts = training_facts(candidate.run)
         judged = yield from judge(candidate.run.model, images, data, candidate.settings)
-        write_results(candidate.scores.parent, images, data, judged)
+        write_results(candidate.validation, images, data, judged)
         row = json.dumps(judged.scores | facts | judged.seconds, indent=2)
-        atomic_write(candidate.scores, row.encode())
-    found: Row = json.loads(candidate.scores.read_text())
+        atomic_write(scores, row.encode())
+    found: Row = json.loads(scores.read_text())
     return found
 
 
@@ -348,22 +342,24 @@ def receptive_fields(candidates: Sequence[Candidate]) -> dict[str, int]:
 
 def write_tables(result: Comparison) -> None:
     """Write the table as it is now, in three ways."""
-    for name, text in (
-        ("table.json", to_json(result)),
-        ("table.csv", to_csv(result.rows)),
-        ("table.md", repr(result)),
+    folder = ComparisonFolder(result.folder)
+    for path, text in (
+        (folder.table, to_json(result)),
+        (folder.table_csv, to_csv(result.rows)),
+        (folder.table_md, repr(result)),
     ):
-        atomic_write(result.folder / name, text.encode())
+        atomic_write(path, text.encode())
 
 
 def draw(result: Comparison, by_time: bool) -> None:
     """Draw the learning curves, and what every network makes of one validation image."""
     curves: dict[str, list[Sequence[EpochDone]]] = {}
-    panels: dict[str, tuple[Mapping[str, Any], Path]] = {}
+    panels: dict[str, tuple[Mapping[str, Any], ValidationFolder]] = {}
+    comparison = ComparisonFolder(result.folder)
     for run in result.runs:
-        folder = result.folder / f"{run['network']}-seed{run['seed']}"
+        folder = comparison.run_folder(run["network"], run["seed"])
         found = [event for event in Run(folder).recorded() if isinstance(event, EpochDone)]
         curves.setdefault(run["network"], []).append(found)
-        panels.setdefault(run["network"], (run, folder / "validation"))
-    draw_curves(result.folder / "curves.png", curves, by_time)
-    draw_results(result.folder / "results.png", result.folder / "validation", panels)
+        panels.setdefault(run["network"], (run, ValidationFolder(folder)))
+    draw_curves(comparison.curves, curves, by_time)
+    draw_results(comparison.results, comparison.validation, panels)

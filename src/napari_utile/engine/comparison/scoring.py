@@ -21,8 +21,10 @@ from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.validation import Judged, compared, kinds
 from napari_utile.evaluation.rows import scores, whole_of
 from napari_utile.events import TileDone, Warned
+from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, write_tiff
+from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.settings import PredictSettings, TrainSettings
 
 COUNTS = {"true_positives", "false_positives", "false_negatives"}
@@ -122,22 +124,22 @@ def confusion(plane: ValidationPlane, predicted: NDArray[np.float32]) -> NDArray
 # layers that a window can open
 
 
-def write_truth(folder: Path, images: Sequence[Stack], data: TrainingData) -> None:
+def write_truth(folder: ValidationFolder, images: Sequence[Stack], data: TrainingData) -> None:
     """Write image and truth of the validation part, and where in the image it lies.
 
     Where somebody did not annotate it, the truth is 0, and another layer, hidden, is 1.
     """
     found = layers(images, data.split.validation)
     lies = [layer.lies(data.split.validation) for layer in found]
-    atomic_write(folder / "places.json", json.dumps(lies, indent=2).encode())
+    atomic_write(folder.places, json.dumps(lies, indent=2).encode())
     for layer in found:
         pixels = [cut(images, data.split.validation[i]).data for i in layer.places]
-        layer.write(folder / "image", [p if len(p) > 1 else p[0] for p in pixels])
+        layer.write(folder, "image", [p if len(p) > 1 else p[0] for p in pixels])
         planes = [data.validation[i] for i in layer.places]
-        layer.write(folder / "truth", [truth_of(plane) for plane in planes])
+        layer.write(folder, "truth", [truth_of(plane) for plane in planes])
         hidden = [(plane.objects == HIDDEN).astype(np.uint8) for plane in planes]
         if np.any(hidden):
-            layer.write(folder / "hidden", hidden)
+            layer.write(folder, "hidden", hidden)
 
 
 def truth_of(plane: ValidationPlane) -> NDArray[Any]:
@@ -147,13 +149,13 @@ def truth_of(plane: ValidationPlane) -> NDArray[Any]:
 
 
 def write_results(
-    folder: Path, images: Sequence[Stack], data: TrainingData, found: Results
+    folder: ValidationFolder, images: Sequence[Stack], data: TrainingData, found: Results
 ) -> None:
     """Write the probabilities and what became of them, of the shape of the truth."""
     kind = "instances" if data.validation[0].has_objects else "classes"
     for layer in layers(images, data.split.validation):
-        layer.write(folder / "probabilities", [found.probabilities[i] for i in layer.places])
-        layer.write(folder / kind, [found.results[i] for i in layer.places])
+        layer.write(folder, PROBABILITIES, [found.probabilities[i] for i in layer.places])
+        layer.write(folder, kind, [found.results[i] for i in layer.places])
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,9 @@ class Layer:
         slices = [[int(i) for i in regions[place].index] for place in self.places]
         return {"suffix": self.suffix, "slices": slices, "corner": corner}
 
-    def write(self, name: Path, planes: Sequence[NDArray[Any]]) -> None:
+    def write(
+        self, folder: ValidationFolder, kind: str, planes: Sequence[NDArray[Any]]
+    ) -> None:
         """Write planes (Y, X) or (C, Y, X), one per region, as one TIFF."""
         axes = "zyx"[-2 - (len(planes) > 1) :]
         array = np.stack(planes, axis=-3) if len(planes) > 1 else planes[0]
@@ -190,7 +194,7 @@ class Layer:
         if known:
             n = len(axes)
             like = Stack(template, axes, scale=image.scale[-n:], units=image.units[-n:])
-        write_tiff(name.with_name(f"{name.name}{self.suffix}.tif"), array, like=like)
+        write_tiff(folder.file(kind, self.suffix), array, like=like)
 
 
 def layers(images: Sequence[Stack], regions: Sequence[Region]) -> list[Layer]:

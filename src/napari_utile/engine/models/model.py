@@ -5,15 +5,12 @@ The folder is a BioImage.IO package. What only U-Tile needs stands in it under
 plain arguments, and its weights are tensors only.
 """
 
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import torch
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
 from napari_utile import __version__
@@ -26,14 +23,18 @@ from napari_utile.engine.models.parameters import (
     write_weights,
 )
 from napari_utile.errors import UserError
-from napari_utile.io.disk import to_disk
+from napari_utile.folders.model import (
+    DESCRIPTION,
+    Fact,
+    ModelCard,
+    card_in,
+    find_model,
+    read_description,
+    replaced_model,
+)
 from napari_utile.networks import NETWORKS
 from napari_utile.settings import TrainSettings
 
-FORMAT = 1
-"""Counts up when older versions of U-Tile can no longer read what is written."""
-
-DESCRIPTION = "bioimageio.yaml"
 GEOMETRY = (
     "in_channels",
     "classes",
@@ -43,8 +44,6 @@ GEOMETRY = (
     "forward_tile",
 )
 LARGEST_ARGUMENT = 4096
-
-Fact = str | int | float
 
 
 @dataclass
@@ -122,70 +121,41 @@ class Model:
         UserError
             If the network is not one of U-Tile's, or something else is at that place.
         """
-        folder = Path(folder)
-        card = Card.of(self)
-        if folder.exists() and not _is_replaceable(folder):
-            raise UserError(f"{folder} exists and is not a model; choose another name.")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
+        card = card_of(self)
+        with replaced_model(Path(folder)) as draft:
             write_weights(self.network, draft / WEIGHTS)
             description = write_package(
                 draft, self.network, card.arguments, self.normalization
             ) | {"config": {"utile": card.model_dump(mode="json")}}
             text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
-            draft.chmod(0o755)
-            _put_in_place(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
 
 
-class Card(BaseModel):
-    """What stands under ``config: utile``: all of a model but its weights."""
+def card_of(model: Model) -> ModelCard:
+    """Describe a model whose network is one of U-Tile's.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int = FORMAT
-    version: str = __version__
-    network: str
-    arguments: dict[str, int | float | str | None]
-    normalization: Normalization
-    settings: TrainSettings | None
-    target: Literal["instances", "classes"]
-    ids: tuple[int, ...]
-    scores: dict[str, float]
-    trained_on: dict[str, Fact]
-
-    @classmethod
-    def of(cls, model: Model) -> Self:
-        """Describe a model whose network is one of U-Tile's."""
-        names: dict[type, str] = {network: name for name, network in NETWORKS.items()}
-        if type(model.network) not in names:
-            raise UserError(
-                f"{type(model.network).__name__} cannot be saved as a model: "
-                f"it is none of {', '.join(NETWORKS)}."
-            )
-        return cls(
-            version=model.version,
-            network=names[type(model.network)],
-            arguments=model.network.arguments,
-            normalization=model.normalization,
-            settings=model.settings,
-            target=model.target,
-            ids=model.ids,
-            scores=model.scores,
-            trained_on=model.trained_on,
+    Raises
+    ------
+    UserError
+        If its network is another.
+    """
+    names: dict[type, str] = {network: name for name, network in NETWORKS.items()}
+    if type(model.network) not in names:
+        raise UserError(
+            f"{type(model.network).__name__} cannot be saved as a model: "
+            f"it is none of {', '.join(NETWORKS)}."
         )
-
-    def build(self, weights: Path) -> Model:
-        """Make the model with the weights in that file."""
-        network = build_network(self.network, self.arguments)
-        assign_weights(network, read_weights(weights), weights)
-        facts = {name: getattr(self, name) for name in type(self).model_fields}
-        for name in ("format", "network", "arguments"):
-            del facts[name]
-        return Model(network.eval(), **facts)
+    return ModelCard(
+        version=model.version,
+        network=names[type(model.network)],
+        arguments=model.network.arguments,
+        normalization=model.normalization,
+        settings=model.settings,
+        target=model.target,
+        ids=model.ids,
+        scores=model.scores,
+        trained_on=model.trained_on,
+    )
 
 
 def load_model(path: str | Path) -> Model:
@@ -197,14 +167,24 @@ def load_model(path: str | Path) -> Model:
         If there is none, it was written by a newer version, is damaged, or its weights are
         not those of its network. Whatever it holds, nothing in it is executed.
     """
-    folder = _find(Path(path))
-    description = _read_description(folder / DESCRIPTION)
-    card = _read_card(description, folder)
+    folder = find_model(path)
+    description = read_description(folder)
+    card = card_in(description, folder)
     weights = folder / WEIGHTS
     named = description.get("weights", {}).get("pytorch_state_dict", {}).get("sha256")
     if weights.is_file() and weights.stat().st_size and named not in (None, digest(weights)):
         raise UserError(f"{weights} is damaged or was changed: its SHA-256 is not {named}.")
-    return card.build(weights)
+    return _built(card, weights)
+
+
+def _built(card: ModelCard, weights: Path) -> Model:
+    """Make the model of a card with the weights in that file."""
+    network = build_network(card.network, card.arguments)
+    assign_weights(network, read_weights(weights), weights)
+    facts = {name: getattr(card, name) for name in type(card).model_fields}
+    for name in ("format", "network", "arguments"):
+        del facts[name]
+    return Model(network.eval(), **facts)
 
 
 def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
@@ -225,70 +205,3 @@ def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
             return NETWORKS[name](**arguments)
     except (TypeError, ValueError, RuntimeError, OverflowError) as wrong:
         raise UserError(f"The network {name!r} cannot be built: {wrong}") from None
-
-
-def _find(path: Path) -> Path:
-    """Find the folder of the model: here, in the run folder, or left by an interrupted save."""
-    for folder in (path, path / "model"):
-        for place in (folder, _previous(folder)):
-            if (place / DESCRIPTION).is_file():
-                return place
-    if not path.exists():
-        raise UserError(f"{path} does not exist.")
-    raise UserError(
-        f"{path} is no model: it holds no {DESCRIPTION}. Name a run folder, or its model."
-    )
-
-
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        description = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
-        raise UserError(f"{path} is damaged: it is not YAML.") from None
-    if not isinstance(description, dict):
-        raise UserError(f"{path} does not describe a model.")
-    return description
-
-
-def _read_card(description: dict[str, Any], folder: Path) -> Card:
-    config = description.get("config")
-    card = config.get("utile") if isinstance(config, dict) else None
-    if not isinstance(card, dict):
-        raise UserError(f"{folder} is a model, but was not made by U-Tile.")
-    version, written = card.get("version", "unknown"), card.get("format")
-    if not isinstance(written, int) or written > FORMAT:
-        raise UserError(
-            f"{folder} was written by U-Tile {version} (format {written}) and this is U-Tile "
-            f"{__version__}, which reads up to format {FORMAT}: pip install -U napari-utile"
-        )
-    try:
-        return Card.model_validate(card)
-    except ValidationError as wrong:
-        first = wrong.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UserError(
-            f"{folder / DESCRIPTION}, written by U-Tile {version}, cannot be read by U-Tile "
-            f"{__version__}: {place}: {first['msg']}."
-        ) from None
-
-
-def _previous(folder: Path) -> Path:
-    """Where an older model stands while it is replaced."""
-    return folder.with_name(f".{folder.name}.previous")
-
-
-def _is_replaceable(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / DESCRIPTION).is_file() or not any(folder.iterdir()))
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Make a written folder durable and give it its name."""
-    for path in (*draft.rglob("*"), draft):
-        to_disk(path)
-    previous = _previous(folder)
-    if folder.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        folder.rename(previous)
-    draft.rename(folder)
-    to_disk(folder.parent)
-    shutil.rmtree(previous, ignore_errors=True)

@@ -8,7 +8,7 @@ from napari_utile.engine.models.parameters import Weights
 from napari_utile.errors import UserError
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import difference
+from napari_utile.settings import option_differences
 
 FREE = {"dropout", "padding"}
 """Arguments of a network that its weights do not depend on."""
@@ -32,11 +32,7 @@ class WarmStart:
         """
         model = load_model(path)
         there, here = description(model.network), description(network)
-        if differences := [
-            difference(name, there.get(name), here.get(name))
-            for name in here | there
-            if name not in FREE and there.get(name) != here.get(name)
-        ]:
+        if differences := option_differences(there, here, FREE):
             raise UserError(
                 f"{path} is of another architecture and cannot be started from "
                 f"({'; '.join(differences)})."

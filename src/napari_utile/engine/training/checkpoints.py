@@ -13,10 +13,11 @@ import torch
 from napari_utile.arrays.splits import Split
 from napari_utile.engine.models.parameters import Weights, digest_of_weights
 from napari_utile.errors import UserError
+from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
 from napari_utile.io.fingerprints import digest_of_planes, of_as_many_axes
 from napari_utile.io.images import Stack
-from napari_utile.settings import TrainSettings, difference
+from napari_utile.settings import TrainSettings, option_differences
 
 FORMAT = 1
 """Counts up when what older versions wrote can no longer be gone on from."""
@@ -71,11 +72,7 @@ class Plan:
     def differences(self, here: "Plan") -> list[str]:
         """Say in what another plan differs from this one, which is "there"."""
         settings = TrainSettings(**self.settings).model_dump(mode="json")  # options since added
-        words = [
-            difference(name, settings[name], value)
-            for name, value in here.settings.items()
-            if name not in MACHINE and value != settings[name]
-        ]
+        words = option_differences(settings, here.settings, MACHINE)
         words += ["the annotated images have changed"] * (self.images != here.images)
         words += ["the labels have changed"] * (self.labels != here.labels)
         # going on, nobody needs to name again what was started from
@@ -134,7 +131,7 @@ class Checkpoints:
         """
         archive = io.BytesIO()  # writing to disk itself, torch tells nobody that it is full
         torch.save({"format": FORMAT, "plan": asdict(self.plan)} | plain(state), archive)
-        path = self.folder / f"step_{step:08}.pt"
+        path = checkpoint_file(self.folder, step)
         check_free(path, archive.tell())
         atomic_write(path, lambda draft: draft.write_bytes(archive.getbuffer()))
         for old in self._paths()[KEPT:]:
@@ -142,7 +139,7 @@ class Checkpoints:
 
     def _paths(self) -> list[Path]:
         """List the checkpoints, the newest first."""
-        return sorted(self.folder.glob("step_*.pt"), reverse=True)
+        return checkpoint_files(self.folder)
 
     def _refuse_another_plan(self, there: Plan) -> None:
         if differences := there.differences(self.plan):

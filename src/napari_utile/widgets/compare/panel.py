@@ -18,6 +18,7 @@ from napari_utile.events import (
     RunFailed,
     RunStarted,
 )
+from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.folders.run import Run
 from napari_utile.settings import NETWORK_NAMES, SINGLE, CompareSettings
 from napari_utile.widgets.compare.curves import NetworkCurves
@@ -120,7 +121,7 @@ class ComparePanel(QScrollArea):
         """Show how a comparison was made that is chosen."""
         folder = self.folder.path
         if folder and has_comparison(folder):
-            self.form.show_settings(CompareSettings.read(folder / "settings.json"))
+            self.form.show_settings(CompareSettings.read(ComparisonFolder(folder).settings))
             self.controls.messages.clear()
             self.controls.messages.add(
                 "This folder holds a comparison, made with the settings above. Resume does "
@@ -137,7 +138,7 @@ class ComparePanel(QScrollArea):
         def write() -> Generator[None, None, list[str]]:
             if not has_comparison(folder):
                 new_run_folder(folder, settings)
-            paths = yield from pair.written(folder / "inputs")
+            paths = yield from pair.written(ComparisonFolder(folder).inputs)
             return ["compare", *paths, "--out", str(folder), *flags(settings)]
 
         return write
@@ -211,7 +212,7 @@ class ComparePanel(QScrollArea):
 
 def has_comparison(folder: Path | None) -> bool:
     """Say whether a comparison was begun in a folder."""
-    if folder is None or not (folder / "data.json").exists():
+    if folder is None or not ComparisonFolder(folder).data.exists():
         return False
     return not folder_problem(folder, CompareSettings)
 

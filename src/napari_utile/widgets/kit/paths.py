@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWi
 
 from napari_utile.errors import UserError
 from napari_utile.folders.job import JobFolder, job_folders
+from napari_utile.folders.model import models_of_runs
 from napari_utile.folders.run import Run
-from napari_utile.io.disk import atomic_write, check_writable, locked
+from napari_utile.io.disk import atomic_write, check_writable
 from napari_utile.settings import Settings, TrainSettings
 
 JOBS = "segmentations"
@@ -126,7 +127,7 @@ def can_go_on(folder: Path | None) -> bool:
     if folder is None:
         return False
     run = Run(folder)
-    return any(run.checkpoint.glob("step_*.pt")) and not run.is_finished
+    return bool(run.checkpoints) and not run.is_finished
 
 
 def new_run_folder(folder: Path, settings: Settings) -> None:
@@ -137,11 +138,12 @@ def new_run_folder(folder: Path, settings: Settings) -> None:
     UserError
         If it cannot be made, something else is there already, or a run goes on there.
     """
-    check_writable(folder / "settings.json")
+    run = Run(folder)
+    check_writable(run.settings)
     if problem := folder_problem(folder, type(settings)):
         raise UserError(problem)
-    with locked(folder / "run"):
-        atomic_write(folder / "settings.json", settings.text().encode())
+    with run.locked():
+        atomic_write(run.settings, settings.text().encode())
 
 
 def plain_name(name: str) -> str:
@@ -151,6 +153,4 @@ def plain_name(name: str) -> str:
 
 def last_model() -> Path | None:
     """Find the model that was trained last in the default place."""
-    models = (data_folder() / "runs").glob("*/model/bioimageio.yaml")
-    newest = max(models, key=lambda file: file.stat().st_mtime, default=None)
-    return newest.parent if newest else None
+    return next(iter(models_of_runs(data_folder() / "runs")), None)

@@ -11,6 +11,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from numpy.typing import NDArray
 
+from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
 from napari_utile.widgets.layers.layers import moved, placement, stack_of
 
@@ -49,7 +50,7 @@ class ComparisonLayers:
     def show(self, out: Path, runs: Mapping[str, Path], is_row: bool) -> None:
         """Add the layers of a comparison in `out`, with the run folder of each network."""
         folders = {"truth": out} | dict(runs)
-        found = json.loads((out / "validation" / "places.json").read_text())
+        found = json.loads(ValidationFolder(out).places.read_text())
         parts = [Part.read(out, **lies) for lies in found]
         left = min(part.corner[1] for part in parts)
         width = max(part.corner[1] + part.image.shape[-2] for part in parts) - left
@@ -143,13 +144,13 @@ class Part:
     @classmethod
     def read(cls, out: Path, suffix: str, slices: list[list[int]], corner: list[int]) -> "Part":
         """Read the image of a part of a comparison in `out`."""
-        path = out / "validation" / f"image{suffix}.tif"
+        path = ValidationFolder(out).file("image", suffix)
         return cls(suffix, slices, corner, spread(path, slices))
 
     def result(self, folder: Path) -> NDArray[Any]:
         """Read the truth, or what a network made of it, (..., Y, X)."""
-        names = [f"{kind}{self.suffix}.tif" for kind in ("truth", "instances", "classes")]
-        paths = [folder / "validation" / name for name in names]
+        kinds = ("truth", "instances", "classes")
+        paths = [ValidationFolder(folder).file(kind, self.suffix) for kind in kinds]
         return spread(next(path for path in paths if path.exists()), self.slices)[..., 0]
 
     def origin(self, shift: float) -> NDArray[Any]:

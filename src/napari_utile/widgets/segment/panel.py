@@ -148,7 +148,7 @@ class SegmentPanel(QScrollArea):
         out = (self.output.path or folder.path / name).absolute()
 
         def write() -> Generator[None, None, list[str]]:
-            images = yield from source.written(folder.path / "inputs")
+            images = yield from source.written(folder.inputs)
             shown = results_of(source, images, out, suffix)
             arguments = ["predict", str(model), *images, "--out", str(out), *flags(settings)]
             self._folder = folder

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_utile.errors import UserError
-from napari_utile.folders.model import channels_of
+from napari_utile.folders.model import read_card
 from napari_utile.io.images import expand
 from napari_utile.io.names import is_url
 from napari_utile.io.stack import Stack
@@ -188,7 +188,7 @@ class SourceChoice(QWidget):
         """
         if problem := self.problem(model):
             raise UserError(problem)
-        kind, channels = self.kind.currentText(), channels_of(model)
+        kind, channels = self.kind.currentText(), read_card(model).in_channels
         if kind == FILES:
             paths = self.files.paths
             name = Path(paths[0]).stem.strip("*") or Path(paths[0]).parent.name
@@ -339,7 +339,7 @@ def image_problem(layer: Layer | None, model: Path | None) -> str:
     if layer is None:
         return "Choose an image layer: there is none yet."
     try:
-        expected = channels_of(model)
+        expected = read_card(model).in_channels
         found = stack_of(layer, expected).channels
     except UserError as error:
         return str(error)

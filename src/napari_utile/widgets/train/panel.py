@@ -119,7 +119,7 @@ class TrainPanel(QScrollArea):
         def write() -> Generator[None, None, list[str]]:
             if not can_go_on(folder):
                 new_run_folder(folder, settings)
-            paths = yield from pair.written(folder / "inputs")
+            paths = yield from pair.written(Run(folder).inputs)
             return ["train", *paths, "--out", str(folder), *start, *flags(settings)]
 
         return write
