@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.tiling import mirrored, tiles
 from napari_utile.engine.models.model import Model
-from napari_utile.engine.prediction.in_memory import predict, probabilities
+from napari_utile.engine.prediction.in_memory import predict_stack, probabilities
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import ready
 from napari_utile.io.stack import Stack
@@ -121,7 +121,7 @@ def measure(way: Way) -> Measured:
     if way.name == "tiled":
         settings = PredictSettings(device="cpu", precision=way.precision)
         start = perf_counter()
-        for _ in predict(model, Stack(image, "yx"), result, settings, tile):
+        for _ in predict_stack(model, Stack(image, "yx"), result, settings, tile):
             pass
         seconds = perf_counter() - start
     else:

@@ -19,7 +19,7 @@ from napari_utile.cli.compare import Compare
 from napari_utile.cli.main import main
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.train import Augment, Train
-from napari_utile.engine.prediction.image import How
+from napari_utile.engine.prediction.run import Execution
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import EpochDone, RunDone, RunFailed, RunStarted, StepDone, parse_event
 from napari_utile.io.images import open_image, write_tiff
@@ -145,11 +145,14 @@ def test_what_training_would_see_has_the_flags_of_training(parsed):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ([], How()),
-        (["--part", "2/8"], How(part=(2, 8))),
-        (["--workers", "3", "--overwrite"], How(workers=3, overwrite=True)),
-        (["--scheduler", "tcp://h:1", "--no-resume"], How(scheduler="tcp://h:1", resume=False)),
-        (["--dry-run"], How(dry_run=True)),
+        ([], Execution()),
+        (["--part", "2/8"], Execution(part=(2, 8))),
+        (["--workers", "3", "--overwrite"], Execution(workers=3, overwrite=True)),
+        (
+            ["--scheduler", "tcp://h:1", "--no-resume"],
+            Execution(scheduler="tcp://h:1", resume=False),
+        ),
+        (["--dry-run"], Execution(dry_run=True)),
     ],
 )
 def test_where_a_prediction_is_made_is_a_flag(monkeypatch, flags, expected):

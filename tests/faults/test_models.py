@@ -10,7 +10,7 @@ import yaml
 
 from napari_utile.engine.models.model import DESCRIPTION, WEIGHTS, Model, load_model
 from napari_utile.engine.models.parameters import digest
-from napari_utile.engine.prediction.in_memory import logits, predict
+from napari_utile.engine.prediction.in_memory import logits, predict_stack
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
@@ -59,7 +59,7 @@ def test_fault_23_channels_are_compared_before_anything_is_read():
 
     stack = Stack(NeverRead(), "yxc", name="cells")
     with pytest.raises(UserError, match=r"The model expects 1 channel, cells has 3\."):
-        next(predict(Model(UNet(1, width=1)), stack, None))
+        next(predict_stack(Model(UNet(1, width=1)), stack, None))
 
 
 class Malicious:

@@ -16,7 +16,7 @@ import torch
 from napari_utile.cli.main import main
 from napari_utile.engine.prediction import task
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.image import How
+from napari_utile.engine.prediction.run import Execution
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import ImageDone, TileDone, Warned
@@ -97,7 +97,7 @@ def test_fault_20_kill_minus_9_resumes_bit_identical(files, whole, tmp_path, pro
     out, chance = tmp_path / "out.zarr", random.Random(20)
     deaths = 0
     for _ in range(10):
-        running = [told_by(processes, files, out, How(part=part)) for part in parts]
+        running = [told_by(processes, files, out, Execution(part=part)) for part in parts]
         _, heard = chance.choice(running)
         with suppress(EOFError):  # it had nothing left to do
             for _ in range(chance.randrange(1, 9)):
@@ -109,7 +109,7 @@ def test_fault_20_kill_minus_9_resumes_bit_identical(files, whole, tmp_path, pro
             deaths += process.exitcode == -signal.SIGKILL
     assert deaths >= 10
     for part in parts:
-        events = drained(segment(files, out, How(part=part)))
+        events = drained(segment(files, out, Execution(part=part)))
     (end,) = [event for event in events if isinstance(event, ImageDone)]
     assert end.status in ("done", "kept")
     assert bits(out) == bits(whole)
@@ -199,7 +199,7 @@ def test_fault_21_overwrite_begins_anew(files, whole, tmp_path):
         if isinstance(event, TileDone) and event.done == 3:
             break
     run.close()
-    events = drained(segment(files, tmp_path / "out.zarr", How(overwrite=True)))
+    events = drained(segment(files, tmp_path / "out.zarr", Execution(overwrite=True)))
     assert len(tiles(events)) == BLOCKS
     assert bits(tmp_path / "out.zarr") == bits(whole)
 
@@ -211,7 +211,7 @@ def test_fault_12_no_resume_leaves_an_unfinished_output_alone(files, tmp_path):
             break
     run.close()
     with pytest.raises(UserError, match=r"out.zarr exists; --overwrite replaces it"):
-        drained(segment(files, tmp_path / "out.zarr", How(resume=False)))
+        drained(segment(files, tmp_path / "out.zarr", Execution(resume=False)))
 
 
 def test_fault_22_a_tile_that_does_not_fit_becomes_smaller_with_the_same_result(
@@ -235,14 +235,14 @@ def test_fault_22_a_tile_that_does_not_fit_becomes_smaller_with_the_same_result(
 def torn(monkeypatch):
     """Blocks that cannot be read, as often as they are tried."""
     numbers = set()
-    read = task.Segmentation.read
+    read = task.PredictionTask.read
 
     def torn_read(self, number):
         if number in numbers:
             raise OSError(errno.EIO, "the disk is broken there")
         return read(self, number)
 
-    monkeypatch.setattr(task.Segmentation, "read", torn_read)
+    monkeypatch.setattr(task.PredictionTask, "read", torn_read)
     return numbers
 
 
@@ -274,7 +274,7 @@ def test_fault_24_an_incomplete_result_ends_with_status_1(files, tmp_path, torn,
 
 
 def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path, monkeypatch):
-    read, failed = task.Segmentation.read, []
+    read, failed = task.PredictionTask.read, []
 
     def fails_once(self, number):
         if number == 7 and not failed:
@@ -282,7 +282,7 @@ def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path,
             raise OSError("a short trouble")
         return read(self, number)
 
-    monkeypatch.setattr(task.Segmentation, "read", fails_once)
+    monkeypatch.setattr(task.PredictionTask, "read", fails_once)
     events = drained(segment(files, tmp_path / "out.zarr"))
     assert failed and len(tiles(events)) == BLOCKS
     assert bits(tmp_path / "out.zarr") == bits(whole)
@@ -364,15 +364,15 @@ def test_fault_40_too_little_memory_makes_a_block_smaller_or_the_run_end(
 
 DEADLY = """
 import os, signal
-from napari_utile.engine.prediction.task import Segmentation
+from napari_utile.engine.prediction.task import PredictionTask
 
-def deadly(self, number, plane, compute=Segmentation.compute):
+def deadly(self, number, plane, compute=PredictionTask.compute):
     if number == 41 and not os.path.exists({cured!r}):
         os.kill(os.getpid(), signal.SIGKILL)
     return compute(self, number, plane)
 
-if Segmentation.compute.__name__ != "deadly":  # a worker may load this twice
-    Segmentation.compute = deadly
+if PredictionTask.compute.__name__ != "deadly":  # a worker may load this twice
+    PredictionTask.compute = deadly
 """
 
 
@@ -394,7 +394,7 @@ def test_fault_40_a_block_that_kills_its_worker_is_never_counted_as_done(
             preload=[str(tmp_path / "deadly.py")],
         ) as cluster,
     ):
-        how = How(scheduler=cluster.scheduler_address)
+        how = Execution(scheduler=cluster.scheduler_address)
         events = drained(segment(files, tmp_path / "out.zarr", how))
         (end,) = [event for event in events if isinstance(event, ImageDone)]
         assert end.status == "incomplete"

@@ -42,13 +42,13 @@ class Predict(Run, PredictSettings):
     def run(self) -> int:
         options = self.options()
         from napari_utile.engine.prediction.front import predict_files
-        from napari_utile.engine.prediction.image import How
+        from napari_utile.engine.prediction.run import Execution
 
         if self.part and (self.scheduler or self.workers):
             raise UserError("--part and --scheduler or --workers share out the work: give one.")
         if self.job and not self.events:
             raise UserError("--job is of use with --events only.")
-        how = How(
+        how = Execution(
             overwrite=self.overwrite,
             resume=self.resume,
             part=_part(self.part),

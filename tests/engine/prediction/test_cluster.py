@@ -11,7 +11,7 @@ import torch
 
 from napari_utile.engine.prediction.cluster import shared_out
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.image import How
+from napari_utile.engine.prediction.run import Execution
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, TileDone, Waiting
 from napari_utile.io.images import open_image, write_tiff
@@ -36,7 +36,9 @@ def files(tmp_path_factory):
 
 def segment(files, out, **how):
     settings = PredictSettings(output="instances", tile=TILE, device="cpu")
-    return predict_files(files / "model", [files / "em.tif"], out, settings, how=How(**how))
+    return predict_files(
+        files / "model", [files / "em.tif"], out, settings, how=Execution(**how)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_a_stop_is_gone_on_from_with_or_without_workers(files, scheduler, tmp_pa
 def test_another_result_at_the_same_place_is_not_mixed_up(files, scheduler, tmp_path):
     address, out = scheduler.scheduler_address, tmp_path / "out.zarr"
     other = PredictSettings(output="probabilities", tile=32, device="cpu", averaging=True)
-    how = How(scheduler=address)
+    how = Execution(scheduler=address)
     list(predict_files(files / "model", [files / "em.tif"], out, other, how=how))
     list(segment(files, out, scheduler=address, overwrite=True))
     assert_same(files, out)

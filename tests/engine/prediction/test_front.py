@@ -12,8 +12,8 @@ import zarr
 import napari_utile as utile
 from napari_utile.engine.prediction import instances
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.image import How, PredictionRun
-from napari_utile.engine.prediction.task import Segmentation
+from napari_utile.engine.prediction.run import Execution, PredictionRun
+from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, RunStarted, TileDone, Warned
 from napari_utile.folders.journal import WorkFolder
@@ -172,23 +172,24 @@ def test_parts_are_put_together_by_the_last_one(files, tmp_path):
     out = tmp_path / "out.zarr"
     segment(files, tmp_path / "whole.zarr", output="instances")
     for k in (2, 3):
-        events = segment(files, out, how=How(part=(k, 3)), output="instances")
+        events = segment(files, out, how=Execution(part=(k, 3)), output="instances")
         assert ends(events)[0].status == "part"
         assert len([e for e in events if isinstance(e, TileDone)]) == 4 * 5
     assert (
-        ends(segment(files, out, how=How(part=(1, 3)), output="instances"))[0].status == "done"
+        ends(segment(files, out, how=Execution(part=(1, 3)), output="instances"))[0].status
+        == "done"
     )
     there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
     np.testing.assert_array_equal(there, back)
-    again = ends(segment(files, out, how=How(part=(2, 3)), output="instances"))[0]
+    again = ends(segment(files, out, how=Execution(part=(2, 3)), output="instances"))[0]
     assert again.status == "kept" and again.objects == back.max()
 
 
 def test_a_part_never_removes_what_others_have_done(files, tmp_path):
-    segment(files, tmp_path / "out.zarr", how=How(part=(1, 2)))
+    segment(files, tmp_path / "out.zarr", how=Execution(part=(1, 2)))
     with pytest.raises(UserError, match=r"out\.zarr is there, and one part must not remove"):
-        segment(files, tmp_path / "out.zarr", how=How(part=(2, 2), overwrite=True))
-    segment(files, tmp_path / "out.zarr", how=How(part=(2, 2)))
+        segment(files, tmp_path / "out.zarr", how=Execution(part=(2, 2), overwrite=True))
+    segment(files, tmp_path / "out.zarr", how=Execution(part=(2, 2)))
     assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
 
 
@@ -196,14 +197,14 @@ def test_whatever_goes_wrong_with_one_image_the_others_are_done(files, tmp_path,
     for name in ("a.tif", "b.tif"):
         write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
     (tmp_path / "model").symlink_to(files / "model")
-    compute = Segmentation.compute
+    compute = PredictionTask.compute
 
     def odd(self, number, plane):
         if self.name == "a.tif":
             raise ZeroDivisionError("an odd image\nwith many words")
         return compute(self, number, plane)
 
-    monkeypatch.setattr(Segmentation, "compute", odd)
+    monkeypatch.setattr(PredictionTask, "compute", odd)
     events = segment(tmp_path, tmp_path / "out", ["a.tif", "b.tif"])
     assert [(end.status, end.message) for end in ends(events)] == [
         ("failed", "an odd image"),
@@ -228,11 +229,11 @@ def test_a_part_cuts_the_result_as_another_has_begun_it(files, tmp_path, monkeyp
     def while_another_begins(self, made):
         if not begun:  # between its first look and the lock
             begun.append(1)
-            segment(files, made.result, how=How(part=(1, 2)), tile=32)
+            segment(files, made.result, how=Execution(part=(1, 2)), tile=32)
         return decide(self, made)
 
     monkeypatch.setattr(PredictionRun, "decide", while_another_begins)
-    segment(files, tmp_path / "out.zarr", how=How(part=(2, 2)), tile=16)
+    segment(files, tmp_path / "out.zarr", how=Execution(part=(2, 2)), tile=16)
     there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
     np.testing.assert_array_equal(there, back)
     assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
@@ -242,7 +243,7 @@ def test_a_part_cuts_the_result_as_another_has_begun_it(files, tmp_path, monkeyp
 def test_an_image_that_has_the_name_of_an_unfinished_result_is_kept(files, tmp_path, overwrite):
     write_tiff(tmp_path / "out.partial.tif", blobs(SHAPE))
     (tmp_path / "model").symlink_to(files / "model")
-    how = How(overwrite=overwrite)
+    how = Execution(overwrite=overwrite)
     with pytest.raises(UserError, match=r"out\.partial\.tif is the image itself"):
         segment(tmp_path, tmp_path / "out.tif", ["out.partial.tif"], how=how)
     np.testing.assert_array_equal(open_image(tmp_path / "out.partial.tif").read(), blobs(SHAPE))
@@ -251,14 +252,14 @@ def test_an_image_that_has_the_name_of_an_unfinished_result_is_kept(files, tmp_p
 def test_an_unfinished_tiff_is_not_replaced_unasked(files, tmp_path):
     stopped(files, tmp_path / "out.tif")
     with pytest.raises(UserError, match=r"out\.partial\.tif exists; --overwrite replaces it"):
-        segment(files, tmp_path / "out.tif", how=How(resume=False))
+        segment(files, tmp_path / "out.tif", how=Execution(resume=False))
 
 
 def test_what_is_there_stays_until_the_new_one_can_be_made(files, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_utile.engine.prediction.cluster.PATIENCE", 1)
     segment(files, tmp_path / "out.zarr")
     before = open_image(tmp_path / "out.zarr").read()
-    how = How(overwrite=True, scheduler="tcp://127.0.0.1:9")
+    how = Execution(overwrite=True, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(UserError, match=r"No scheduler answers|pip install"):
         segment(files, tmp_path / "out.zarr", how=how)
     np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").read(), before)
@@ -407,7 +408,7 @@ def test_a_dry_run_counts_what_is_missing_and_names_what_is_bad(files, tmp_path)
     (tmp_path / "c.tif").write_bytes(b"")
     segment(tmp_path, tmp_path / "out", ["a.tif", "c.tif"])
     names = ["a.tif", "b.tif", "c.tif"]
-    events = segment(tmp_path, tmp_path / "out", names, how=How(dry_run=True))
+    events = segment(tmp_path, tmp_path / "out", names, how=Execution(dry_run=True))
     assert events[0].facts["blocks"] == 4 * 5
     assert [e.message for e in events if isinstance(e, Warned)] == [
         f"{tmp_path}/c.tif will be left out: {tmp_path}/c.tif is empty."
@@ -420,7 +421,7 @@ def test_links_go_when_their_result_does(files, tmp_path):
     segment(
         files,
         tmp_path / "out.zarr",
-        how=How(overwrite=True),
+        how=Execution(overwrite=True),
         output="instances",
         linking="none",
     )
@@ -435,7 +436,7 @@ def test_a_tiff_has_no_half_floats(files, tmp_path):
 
 
 def test_what_it_takes_is_said_before(files, tmp_path):
-    how = How(dry_run=True)
+    how = Execution(dry_run=True)
     events = segment(files, tmp_path / "out.zarr", how=how, output="instances")
     (started,) = [event for event in events if isinstance(event, RunStarted)]
     facts = started.facts

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
-from napari_utile.engine.prediction.in_memory import logits, predict, probabilities, tile_size
+from napari_utile.engine.prediction.in_memory import (
+    logits,
+    predict_stack,
+    probabilities,
+    tile_size,
+)
 from napari_utile.engine.prediction.tile_size import bytes_per_pixel, choose_tile
 from napari_utile.engine.prediction.tiled import VIEWS, Plane, TiledNetwork
 from napari_utile.errors import UserError
@@ -111,7 +116,7 @@ def run(model, image, axes, **options):
     """Predict an array; give probabilities, tiles and warnings."""
     stack = Stack(image, axes, name="cells")
     target = np.full((model.classes, *stack.shape), np.nan, np.float32)
-    events = list(predict(model, stack, target, PredictSettings(**options)))
+    events = list(predict_stack(model, stack, target, PredictSettings(**options)))
     tiles = [event for event in events if isinstance(event, TileDone)]
     return target, tiles, [event.message for event in events if isinstance(event, Warned)]
 
@@ -188,7 +193,7 @@ def test_stopping_keeps_what_was_reported():
     network = NETWORKS["unet padded, one map"]
     target = np.full((1, 64, 64), np.nan, np.float32)
     stack = Stack(noise(network, (64, 64))[0], "yx")
-    events = predict(Model(network), stack, target, PredictSettings(tile=32))
+    events = predict_stack(Model(network), stack, target, PredictSettings(tile=32))
     next(events)
     events.close()
     assert np.isfinite(target[0, :32, :32]).all()
@@ -309,7 +314,9 @@ def test_a_tile_that_is_asked_for_wins_over_the_setting():
     network = NETWORKS["unet padded, one map"]
     target = np.empty((1, 40, 40), np.float32)
     stack = Stack(noise(network, (40, 40))[0], "yx")
-    first = next(predict(Model(network), stack, target, PredictSettings(tile=64), (15, 30)))
+    first = next(
+        predict_stack(Model(network), stack, target, PredictSettings(tile=64), (15, 30))
+    )
     assert first.write == ((0, 16), (0, 32))
 
 

@@ -7,7 +7,7 @@ import zarr
 from scipy.ndimage import gaussian_filter
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.engine.prediction.outputs import Form, form_of, output_for
+from napari_utile.engine.prediction.outputs import OutputSpec, form_of, output_for
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import open_zarr
@@ -36,7 +36,7 @@ def image(shape=SHAPE):
     )
 
 
-def form(maps=2, ids=(0, 1), shape=SHAPE, starts=None, **settings) -> Form:
+def form(maps=2, ids=(0, 1), shape=SHAPE, starts=None, **settings) -> OutputSpec:
     starts = starts or (0,) * len(shape)
     whole = image(tuple(a + b for a, b in zip(starts, shape, strict=True)))
     blocks = Blocks(starts, shape, TILE)

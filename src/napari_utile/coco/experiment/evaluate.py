@@ -31,7 +31,7 @@ from napari_utile.engine.comparison.scoring import timed
 from napari_utile.engine.comparison.table import Comparison
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.model import Model, load_model
-from napari_utile.engine.prediction.in_memory import predict
+from napari_utile.engine.prediction.in_memory import predict_stack
 from napari_utile.errors import UserError
 from napari_utile.events import (
     CandidateDone,
@@ -182,7 +182,7 @@ def look(
     for number, (image, stack) in enumerate(zip(truth.annotated, truth.images, strict=True), 1):
         small = np.empty((model.classes, *stack.shape), np.float32)
         found.seconds += yield from timed(
-            counted(predict(model, stack, small, how), number, len(truth.images))
+            counted(predict_stack(model, stack, small, how), number, len(truth.images))
         )
         labels = np.zeros((image.height, image.width), np.int32)
         for category, share in foregrounds(small, truth, model):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.instances.decoding import classes, instances
 from napari_utile.arrays.splits import Region
 from napari_utile.engine.models.model import load_model
-from napari_utile.engine.prediction.in_memory import predict
+from napari_utile.engine.prediction.in_memory import predict_stack
 from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.validation import Judged, compared, kinds
@@ -62,11 +62,11 @@ def judge(
     loaded = load_model(model)
     how = PredictSettings(device=settings.device, precision=settings.precision)
     stacks = [cut(images, region) for region in data.split.validation]
-    next(predict(loaded, stacks[0], np.empty((loaded.classes, *stacks[0].shape)), how))
+    next(predict_stack(loaded, stacks[0], np.empty((loaded.classes, *stacks[0].shape)), how))
     found, seconds = [], 0.0
     for stack in stacks:
         result = np.empty((loaded.classes, *stack.shape), np.float32)
-        seconds += yield from timed(predict(loaded, stack, result, how))
+        seconds += yield from timed(predict_stack(loaded, stack, result, how))
         found.append(result)
     megapixels = sum(prod(stack.shape) for stack in stacks) / 1e6
     has_objects = data.validation[0].has_objects

@@ -19,14 +19,14 @@ import torch
 from napari_utile.engine.prediction.in_memory import told
 from napari_utile.engine.prediction.instances import FOUND, Objects
 from napari_utile.engine.prediction.stages import (
-    HOPELESS,
+    MAX_CONSECUTIVE_FAILURES,
     Failures,
     Pace,
     block_done,
     first_line,
     tile_done,
 )
-from napari_utile.engine.prediction.task import NETWORK, Segmentation, reopened
+from napari_utile.engine.prediction.task import NETWORK, PredictionTask, reopened
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import Event, Waiting, Warned
 from napari_utile.folders.journal import Journal
@@ -44,7 +44,7 @@ Client = Any
 
 
 def through_workers(
-    client: Client, made: Segmentation, journal: Journal, objects: Objects | None
+    client: Client, made: PredictionTask, journal: Journal, objects: Objects | None
 ) -> Generator[Event, None, Failures]:
     """Send blocks through the network, and find their objects, on the workers of a scheduler.
 
@@ -52,7 +52,7 @@ def through_workers(
     ----------
     client : distributed.Client
         Of the scheduler, see `connected`.
-    made : Segmentation
+    made : PredictionTask
         Begun: its plan is beside the result.
     journal : Journal
         Where this process writes down what the workers have done.
@@ -71,7 +71,7 @@ def through_workers(
 
 
 def network(
-    client: Client, made: Segmentation, journal: Journal
+    client: Client, made: PredictionTask, journal: Journal
 ) -> Generator[Event, None, Failures]:
     """Send the blocks that are missing through the network; try those that fail once more."""
     done = made.work.done(NETWORK, len(made.blocks))
@@ -87,7 +87,7 @@ def network(
             if isinstance(outcome, Exception):
                 row += 1
                 failures[number] = outcome
-                if row == HOPELESS:
+                if row == MAX_CONSECUTIVE_FAILURES:
                     raise outcome
                 continue
             row = 0
@@ -102,7 +102,9 @@ def network(
     return failures
 
 
-def find(client: Client, made: Segmentation, journal: Journal) -> Generator[Event, None, None]:
+def find(
+    client: Client, made: PredictionTask, journal: Journal
+) -> Generator[Event, None, None]:
     """Find the objects in the blocks where that is missing."""
     found = made.work.done(FOUND, len(made.blocks))
     pace = Pace(len(found), int(found.sum()))
@@ -119,8 +121,8 @@ def find(client: Client, made: Segmentation, journal: Journal) -> Generator[Even
 
 def shared_out(
     client: Client,
-    work: Callable[[Segmentation, int], list[str]],
-    made: Segmentation,
+    work: Callable[[PredictionTask, int], list[str]],
+    made: PredictionTask,
     numbers: Iterable[int],
 ) -> Generator[tuple[int, list[str] | Exception | None], None, None]:
     """Hand out blocks, a few per worker; yield each number, and what is to be warned of.
@@ -172,7 +174,7 @@ def outcome_of(warnings: list[str], failure: str, user: bool) -> list[str] | Exc
 
 
 def in_worker(
-    work: Callable[[Segmentation, int], list[str]],
+    work: Callable[[PredictionTask, int], list[str]],
     result: str,
     token: str,
     device: str,
@@ -189,7 +191,7 @@ def in_worker(
         return [], first_line(error), isinstance(error, UserError)
 
 
-def compute_block(made: Segmentation, number: int) -> list[str]:
+def compute_block(made: PredictionTask, number: int) -> list[str]:
     """Send a block through the network and write it."""
     warnings: list[str] = []
     plane = made.read(number)
@@ -201,7 +203,7 @@ def compute_block(made: Segmentation, number: int) -> list[str]:
     return warnings
 
 
-def find_block(made: Segmentation, number: int) -> list[str]:
+def find_block(made: PredictionTask, number: int) -> list[str]:
     """Find the objects of a block and write them."""
     objects = Objects(made, None)
     objects.begin()
@@ -209,7 +211,7 @@ def find_block(made: Segmentation, number: int) -> list[str]:
     return []
 
 
-def _opened(result: str, token: str, device: str) -> Segmentation:
+def _opened(result: str, token: str, device: str) -> PredictionTask:
     """Open a result once in a worker, not once for each block."""
     with _ONE_AT_A_TIME:
         if (result, token) not in _OPENED:
@@ -219,7 +221,7 @@ def _opened(result: str, token: str, device: str) -> Segmentation:
 
 
 _ONE_AT_A_TIME = Lock()
-_OPENED: dict[tuple[str, str], Segmentation] = {}
+_OPENED: dict[tuple[str, str], PredictionTask] = {}
 """In a worker: the result that it helps with."""
 
 

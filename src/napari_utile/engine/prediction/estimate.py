@@ -7,7 +7,7 @@ import psutil
 
 from napari_utile.engine.prediction.in_memory import device_and_dtype
 from napari_utile.engine.prediction.pipeline import AHEAD, BEHIND
-from napari_utile.engine.prediction.task import NETWORK, Segmentation
+from napari_utile.engine.prediction.task import NETWORK, PredictionTask
 from napari_utile.engine.prediction.tile_size import WORKSPACE, bytes_per_pixel
 from napari_utile.io.disk import free_disk
 from napari_utile.io.memory import size
@@ -18,12 +18,12 @@ WORTHWHILE = 100
 Facts = dict[str, str | int | float]
 
 
-def estimate(jobs: Sequence[Segmentation], always: bool = False) -> Facts:
+def estimate(jobs: Sequence[PredictionTask], always: bool = False) -> Facts:
     """Say how many blocks there are, and what memory, disk and time they will take.
 
     Parameters
     ----------
-    jobs : sequence of Segmentation
+    jobs : sequence of PredictionTask
         One after the other, none of them begun, or to go on.
     always : bool, default False
         Time a block even if there are so few that this costs more than it tells.
@@ -46,7 +46,7 @@ def estimate(jobs: Sequence[Segmentation], always: bool = False) -> Facts:
     return facts
 
 
-def memory(made: Segmentation) -> float:
+def memory(made: PredictionTask) -> float:
     """Count the bytes that the process will hold: itself, a tile in work, and those around."""
     network: Network = made.model.network
     _, dtype = device_and_dtype(made.settings)
@@ -57,7 +57,7 @@ def memory(made: Segmentation) -> float:
     return own + WORKSPACE * bytes_per_pixel(network, dtype) * read + around
 
 
-def seconds_of_a_block(made: Segmentation) -> float:
+def seconds_of_a_block(made: PredictionTask) -> float:
     """Time the middle block, after the network has warmed up on it."""
     made.connect()
     number = len(made.blocks) // 2

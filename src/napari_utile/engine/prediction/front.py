@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.estimate import Facts
-from napari_utile.engine.prediction.image import How, PredictionRun
-from napari_utile.engine.prediction.in_memory import predict as predict_tiles
+from napari_utile.engine.prediction.in_memory import predict_stack as predict_tiles
 from napari_utile.engine.prediction.outputs import TIFF
+from napari_utile.engine.prediction.run import Execution, PredictionRun
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunStarted, Warned
 from napari_utile.io.disk import atomic_write
@@ -38,7 +38,7 @@ def predict_files(
     out: Path,
     settings: PredictSettings | None = None,
     overwrite: bool = False,
-    how: How | None = None,
+    how: Execution | None = None,
 ) -> Generator[Event, None, list[Path]]:
     """Run a model over files, and write one result for each.
 
@@ -57,7 +57,7 @@ def predict_files(
         What is written.
     overwrite : bool
         As in `how`.
-    how : How, optional
+    how : Execution, optional
         Where and by whom it is made.
 
     Yields
@@ -76,7 +76,7 @@ def predict_files(
         image cannot. One bad image of several is left out and named in `RunDone.failed`.
     """
     began = monotonic()
-    settings, how = settings or PredictSettings(), how or How()
+    settings, how = settings or PredictSettings(), how or Execution()
     how = replace(how, overwrite=overwrite or how.overwrite)
     out, loaded = Path(out), load_model(model)
     paths = without_results(expand(images), out)

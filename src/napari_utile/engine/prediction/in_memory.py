@@ -23,10 +23,10 @@ from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
 
-__all__ = ["check_channels", "logits", "predict", "probabilities", "tile_size"]
+__all__ = ["check_channels", "logits", "predict_stack", "probabilities", "tile_size"]
 
 
-def predict(
+def predict_stack(
     model: Model,
     stack: Stack,
     target: Any,

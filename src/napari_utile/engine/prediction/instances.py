@@ -24,7 +24,7 @@ from napari_utile.arrays.instances.fragments import (
 )
 from napari_utile.arrays.instances.linking import Numbering, added, overlaps
 from napari_utile.engine.prediction.outputs import LARGEST, TIFF, create_plain, open_plain
-from napari_utile.engine.prediction.task import Segmentation
+from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal
 from napari_utile.io import ome_zarr, zarr_folders
@@ -42,13 +42,13 @@ class Objects:
 
     Parameters
     ----------
-    made : Segmentation
+    made : PredictionTask
         Of instances; its foreground is read, its labels are written.
     journal : Journal, optional
         Where this process writes down what it has done; one that has none only finds fragments.
     """
 
-    def __init__(self, made: Segmentation, journal: Journal | None):
+    def __init__(self, made: PredictionTask, journal: Journal | None):
         self.made, self.blocks = made, made.blocks
         self.journal: Any = journal
         how = made.settings

@@ -30,7 +30,7 @@ LARGEST = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class Form:
+class OutputSpec:
     """What is written of an image.
 
     Attributes
@@ -106,7 +106,7 @@ class Form:
 
 def form_of(
     stack: Stack, blocks: Blocks, settings: PredictSettings, maps: int, ids: tuple[int, ...]
-) -> Form:
+) -> OutputSpec:
     """Say what will be written of a stack; nothing is read."""
     nothing: Any = np.broadcast_to(np.zeros((), stack.dtype), blocks.shape)
     translate = tuple(
@@ -118,7 +118,7 @@ def form_of(
     like = replace(
         stack, data=nothing, axes=stack.spatial_axes, translate=translate, alpha=False
     )
-    return Form(blocks, like, settings, maps, ids)
+    return OutputSpec(blocks, like, settings, maps, ids)
 
 
 class Output(ABC):
@@ -132,7 +132,7 @@ class Output(ABC):
         Takes classes or instances.
     """
 
-    def __init__(self, path: Path, form: Form, work: WorkFolder):
+    def __init__(self, path: Path, form: OutputSpec, work: WorkFolder):
         self.path, self.form, self.work = path, form, work
         self.probabilities: Any = None
         self.labels: Any = None
@@ -291,13 +291,13 @@ class TiffOutput(Output):
         tiff.finish_tiff(self.path)
 
 
-def output_for(path: Path, form: Form, work: WorkFolder) -> Output:
+def output_for(path: Path, form: OutputSpec, work: WorkFolder) -> Output:
     """Choose by the name: .tif and .tiff are TIFF, all else is OME-Zarr."""
     kind = TiffOutput if path.suffix.lower() in TIFF else ZarrOutput
     return kind(path, form, work)
 
 
-def fragment_bytes(form: Form) -> int:
+def fragment_bytes(form: OutputSpec) -> int:
     """Count what the fragments of objects take meanwhile."""
     return 4 * prod(form.shape) if form.settings.output == "instances" else 0
 

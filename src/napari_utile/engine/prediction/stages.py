@@ -20,12 +20,12 @@ from napari_utile.arrays.instances.fragments import HALO
 from napari_utile.engine.devices import is_lost
 from napari_utile.engine.prediction.instances import FOUND, Objects
 from napari_utile.engine.prediction.pipeline import Failed, Written, pipelined
-from napari_utile.engine.prediction.task import NETWORK, Segmentation
+from napari_utile.engine.prediction.task import NETWORK, PredictionTask
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, Event, TileDone, Waiting
 from napari_utile.folders.journal import Journal
 
-HOPELESS = 8
+MAX_CONSECUTIVE_FAILURES = 8
 """Blocks that may fail one after the other before a run is given up."""
 PAUSE = 0.2
 """Seconds between two looks at what the threads have done."""
@@ -52,7 +52,7 @@ class Pace:
 
 
 def network(
-    made: Segmentation,
+    made: PredictionTask,
     numbers: Iterable[int],
     journal: Journal,
     on_written: Callable[[int], object] = id,
@@ -93,7 +93,7 @@ def network(
                         row += 1
                         failures[number] = error
                         refuse_to_go_on(error, was_read)
-                        if row == HOPELESS:
+                        if row == MAX_CONSECUTIVE_FAILURES:
                             raise error
                     case _:
                         yield event
@@ -120,7 +120,7 @@ def first_line(error: Exception) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def tile_done(made: Segmentation, number: int, pace: Pace) -> TileDone:
+def tile_done(made: PredictionTask, number: int, pace: Pace) -> TileDone:
     """Report a block that the network has done."""
     block = made.blocks[number]
     return TileDone(
@@ -132,7 +132,7 @@ def tile_done(made: Segmentation, number: int, pace: Pace) -> TileDone:
 
 
 def fragments_of(
-    made: Segmentation, objects: Objects, numbers: Iterable[int]
+    made: PredictionTask, objects: Objects, numbers: Iterable[int]
 ) -> Iterator[BlockDone]:
     """Find the fragments of blocks whose surroundings are there; leave out the others."""
     there = made.work.done(NETWORK, len(made.blocks))
@@ -178,7 +178,7 @@ def cores() -> int:
 
 
 def finish(
-    made: Segmentation, objects: Objects | None, began: float | None = None
+    made: PredictionTask, objects: Objects | None, began: float | None = None
 ) -> Generator[Event, None, None]:
     """Do what is left when every block went through the network, and say that it is done.
 
@@ -208,7 +208,7 @@ def finish(
     made.complete(facts)
 
 
-def block_done(made: Segmentation, stage: Stage, pace: Pace) -> BlockDone:
+def block_done(made: PredictionTask, stage: Stage, pace: Pace) -> BlockDone:
     """Report a block, or a plane of blocks, that went through a later stage."""
     return BlockDone(stage=stage, image=made.name, **pace.step())
 
@@ -218,11 +218,11 @@ class Following:
 
     Parameters
     ----------
-    made : Segmentation
+    made : PredictionTask
     objects : Objects
     """
 
-    def __init__(self, made: Segmentation, objects: Objects):
+    def __init__(self, made: PredictionTask, objects: Objects):
         self.made, self.objects = made, objects
         self._left = self._missing()
         self._next = objects.resume()

@@ -51,7 +51,7 @@ NETWORK = "network"
 
 
 @dataclass(frozen=True)
-class Plan:
+class PredictionPlan:
     """What a result will be: the same plan gives the same bits.
 
     Attributes
@@ -116,7 +116,7 @@ class Plan:
         """Give plain types, for a file."""
         return asdict(self)
 
-    def differences(self, here: "Plan") -> list[str]:
+    def differences(self, here: "PredictionPlan") -> list[str]:
         """Say in what another plan differs from this one, which is "there"."""
         words = [] if self.model == here.model else ["the model is another"]
         if changed := other_image(self.image, here.image):
@@ -145,7 +145,7 @@ def without_influence(settings: dict[str, Any]) -> set[str]:
     return names
 
 
-class Segmentation:
+class PredictionTask:
     """One image on its way to one result.
 
     Attributes
@@ -162,7 +162,7 @@ class Segmentation:
         What computes them.
     """
 
-    def __init__(self, model: Model, stack: Stack, result: Path, plan: Plan):
+    def __init__(self, model: Model, stack: Stack, result: Path, plan: PredictionPlan):
         self.model, self.stack, self.result, self.plan = model, stack, result, plan
         self.settings = PredictSettings(**plan.settings)
         self.work = WorkFolder(result)
@@ -260,7 +260,7 @@ class Segmentation:
     @property
     def is_current(self) -> bool:
         """Whether the plan beside the result is still this one."""
-        return Plan.read(self.work.plan) == self.plan
+        return PredictionPlan.read(self.work.plan) == self.plan
 
     def announce_the_end(self) -> None:
         """Let other parts know that this process puts the result together."""
@@ -307,7 +307,7 @@ def read_ahead(plane: Plane, window: Any, network: TiledNetwork) -> Plane:
 
 def planned(
     model: Model, model_path: Path | str, image: Path | str, result: Path, how: PredictSettings
-) -> Segmentation:
+) -> PredictionTask:
     """Open an image and plan its segmentation; nothing is computed or written.
 
     Raises
@@ -317,23 +317,27 @@ def planned(
     """
     stack = open_image(image)
     check_channels(model, stack)
-    return Segmentation(model, stack, result, Plan.of(model, model_path, stack, how))
+    return PredictionTask(
+        model, stack, result, PredictionPlan.of(model, model_path, stack, how)
+    )
 
 
-def reopened(result: Path, device: str | None = None) -> Segmentation:
+def reopened(result: Path, device: str | None = None) -> PredictionTask:
     """Open a result that another process has begun, to help with its blocks."""
-    plan = Plan.read(WorkFolder(result).plan)
+    plan = PredictionPlan.read(WorkFolder(result).plan)
     if plan is None:
         raise UserError(f"{result} is not being made: it has no plan beside it.")
-    made = Segmentation(load_model(plan.model_path), open_image(plan.image_path), result, plan)
+    made = PredictionTask(
+        load_model(plan.model_path), open_image(plan.image_path), result, plan
+    )
     made.output.open()
     made.connect(device)
     return made
 
 
-def finished_plan(result: Path) -> Plan | None:
+def finished_plan(result: Path) -> PredictionPlan | None:
     """Find the plan by which a complete result was made; None if there is none."""
-    return Plan.read(finished_facts(result).get("plan", {}))
+    return PredictionPlan.read(finished_facts(result).get("plan", {}))
 
 
 def finished_facts(result: Path) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from napari_utile.engine.prediction.stages import (
 from napari_utile.engine.prediction.stages import network as through_network
 from napari_utile.engine.prediction.task import (
     NETWORK,
-    Plan,
-    Segmentation,
+    PredictionPlan,
+    PredictionTask,
     finished_facts,
     finished_plan,
     planned,
@@ -41,7 +41,7 @@ from napari_utile.settings import PredictSettings
 
 
 @dataclass(frozen=True)
-class How:
+class Execution:
     """Where and by whom a prediction is made; no bit of the result depends on it.
 
     Attributes
@@ -82,7 +82,12 @@ class PredictionRun:
     """
 
     def __init__(
-        self, model: Model, path: Path, settings: PredictSettings, how: How, is_alone: bool
+        self,
+        model: Model,
+        path: Path,
+        settings: PredictSettings,
+        how: Execution,
+        is_alone: bool,
     ):
         self.model, self.path, self.settings, self.how = model, path, settings, how
         self.is_alone = is_alone
@@ -142,7 +147,7 @@ class PredictionRun:
 
     def _looked_at(
         self, image: Path | str, result: Path
-    ) -> Generator[Event, None, Segmentation]:
+    ) -> Generator[Event, None, PredictionTask]:
         """Look at everything that may be wrong, before anything that is there is given up."""
         made = self.planned(image, result)
         with suppress(UserError):  # a slice that cannot be read is told when its turn comes
@@ -152,19 +157,19 @@ class PredictionRun:
             made.connect()
         return made
 
-    def planned(self, image: Path | str, result: Path) -> Segmentation:
+    def planned(self, image: Path | str, result: Path) -> PredictionTask:
         """Look at an image and at what is there of its result."""
         made = planned(self.model, self.path, image, result, self.settings)
         self._cut_as_begun(made)
         return made
 
-    def _cut_as_begun(self, made: Segmentation) -> None:
+    def _cut_as_begun(self, made: PredictionTask) -> None:
         """Take over the blocks of what is there and not finished."""
-        there = Plan.read(made.work.plan)
+        there = PredictionPlan.read(made.work.plan)
         if there and not self.how.overwrite:
             made.cut(there.tile)
 
-    def decide(self, made: Segmentation) -> Literal["begin", "go on", "keep"]:
+    def decide(self, made: PredictionTask) -> Literal["begin", "go on", "keep"]:
         """Say what becomes of what is there.
 
         Raises
@@ -178,7 +183,7 @@ class PredictionRun:
         if finished and is_again and not overwrite and not finished.differences(made.plan):
             return "keep"
         refuse_what_cannot_be(made, self.how)
-        begun = None if finished or overwrite else Plan.read(made.work.plan)
+        begun = None if finished or overwrite else PredictionPlan.read(made.work.plan)
         if begun is None or not self.how.resume:
             check_result(result, made.stack, overwrite)
             if isinstance(made.output, TiffOutput):  # all of it is taken at once
@@ -191,7 +196,7 @@ class PredictionRun:
             )
         return "go on"
 
-    def _open(self, made: Segmentation) -> dict[str, Any] | None:
+    def _open(self, made: PredictionTask) -> dict[str, Any] | None:
         """Begin a result or open it; of one that is complete give its facts instead."""
         with made.work.shared() if self.how.part else nullcontext():
             self._cut_as_begun(made)  # another part may have begun since it was planned
@@ -205,7 +210,7 @@ class PredictionRun:
         return None
 
     def _fill(
-        self, made: Segmentation, began: float
+        self, made: PredictionTask, began: float
     ) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
         """Do what is missing of a result, or of one's part of it."""
         part = self.how.part
@@ -232,7 +237,7 @@ class PredictionRun:
             journal.close()
 
     def _network(
-        self, made: Segmentation, journal: Journal, objects: Objects | None
+        self, made: PredictionTask, journal: Journal, objects: Objects | None
     ) -> Generator[Event, None, Failures]:
         """Send blocks through the network, here or elsewhere; find objects meanwhile."""
         if self._client:
@@ -251,7 +256,7 @@ class PredictionRun:
         return failures
 
     def _finish_if_last(
-        self, made: Segmentation, objects: Objects | None, part: tuple[int, int]
+        self, made: PredictionTask, objects: Objects | None, part: tuple[int, int]
     ) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
         """Find the objects of one's own part; finish the result if all others are done."""
         if objects:
@@ -273,7 +278,7 @@ class PredictionRun:
                 return "done", counted(objects)
 
 
-def refuse_what_cannot_be(made: Segmentation, how: How) -> None:
+def refuse_what_cannot_be(made: PredictionTask, how: Execution) -> None:
     """Refuse what the format or several processes make impossible."""
     result = made.result
     if isinstance(made.output, TiffOutput):
@@ -314,7 +319,7 @@ def counted(objects: Objects | None) -> dict[str, Any]:
     return {"objects": objects.count} if objects else {}
 
 
-def complaint(made: Segmentation, failures: Failures) -> str:
+def complaint(made: PredictionTask, failures: Failures) -> str:
     """Say which blocks failed, and why the first of them did."""
     number, error = next(iter(failures.items()))
     block = made.blocks[number]
