@@ -13,8 +13,8 @@ slices): the last 4 of the slices are for validation. dsb2018
 (`train/` and `val/`, each with `images/` and `labels/`): the scores are the means over the
 images of `val/`, which training never sees. Scores are those of the best network by
 validation loss, as a run keeps it; mean and standard deviation over the seeds. *components*
-is v_rand where objects are what is connected (`--objects components`), and *averaged* that of
-the mean of eight predictions (`--averaging`).
+is v_rand where objects are what is connected (`--instance-method components`), and *averaged*
+that of the mean of eight predictions (`--averaging`).
 
 Every run is kept as a line in --log, and is not done again.
 """
@@ -117,7 +117,7 @@ def measured(folder: Path, run: dict) -> dict:
         unseen = [[images[0][-4:]], [labels[0][-4:]]]
         share = 4 / len(labels[0])
     began = perf_counter()
-    settings = TrainSettings(**recipe, seed=run["seed"], validation=share)
+    settings = TrainSettings(**recipe, seed=run["seed"], validation_share=share)
     model, taken = train(images, labels, settings)
     seconds = round(perf_counter() - began)
     scores = on_unseen(model, *unseen)
@@ -168,7 +168,9 @@ def on_unseen(
     """Score a model on images that it never saw."""
     settings = PredictSettings(averaging=averaging)
     reports = [
-        utile.evaluate(utile.predict(model, image, settings=settings), truth, objects=objects)
+        utile.evaluate(
+            utile.predict(model, image, settings=settings), truth, instance_method=objects
+        )
         for image, truth in zip(images, labels, strict=True)
     ]
     return {

@@ -45,7 +45,7 @@ def main() -> None:
     options = vars(parser.parse_args())
     steps = options.pop("steps")
 
-    settings = TrainSettings(**options, steps=10**9, validations=1)
+    settings = TrainSettings(**options, steps=10**9, validations_per_run=1)
     image, instances = synthetic_stack((4, 512, 512))
     data = ready([Stack(image, "zyx")], [Stack(instances, "zyx")], settings)
     device = choose_device(settings.device)

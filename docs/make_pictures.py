@@ -91,7 +91,8 @@ def draw_report(run: Path, out: Path) -> None:
     from napari_utile.cli import main as utile
 
     image, truth = "sample/image.tif", "sample/labels.tif"
-    sheet = ["--image", image, "--thresholds", "--out", str(out / "report.png"), "--overwrite"]
+    sheet = ["--image", image, "--score-thresholds", "--overwrite"]
+    sheet += ["--out", str(out / "report.png")]
     utile(["sample", "synthetic", "--out", "sample"])
     utile(["predict", str(run), image, "--out", "probabilities.zarr"])
     utile(["evaluate", "probabilities.zarr", truth, *sheet])

@@ -54,7 +54,7 @@ flags = ["--networks", options.networks, "--seeds", options.seeds, "--steps", op
 for name in options.category:
     flags += ["--category", name]
 for command in (
-    ["coco", "train", *train, *flags, "--validations", 8, "--out", runs],
+    ["coco", "train", *train, *flags, "--validations-per-run", 8, "--out", runs],
     ["coco", "evaluate", runs, *val],
 ):
     if status := main(list(map(str, command))):

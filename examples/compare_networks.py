@@ -23,7 +23,9 @@ parser.add_argument("--minutes", type=float, help="for each network and seed, at
 options = parser.parse_args()
 
 image, labels = synthetic_stack((8, 256, 256), seed=0)
-settings = utile.TrainSettings(steps=options.steps, minutes=options.minutes, validations=10)
+settings = utile.TrainSettings(
+    steps=options.steps, minutes=options.minutes, validations_per_run=10
+)
 comparison = utile.compare(
     image, labels, settings, options.networks, options.seeds, out=options.out
 )

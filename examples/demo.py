@@ -46,7 +46,7 @@ def main() -> None:
             minutes=wanted.minutes,
             steps=wanted.steps,
             seed=wanted.seed,
-            validations=10,
+            validations_per_run=10,
         )
         run, segmentation = out / network, out / f"{network}.zarr"
         cost = show(train_files(image, labels, run, settings, overwrite=True))
@@ -92,7 +92,7 @@ def show(run: Iterator[Event]) -> dict[str, float]:
 def validation_slices(shape: tuple[int, ...]) -> list[int]:
     """Tell which slices of a stack the training leaves out."""
     planes = [(0, (z,), shape[1:]) for z in range(shape[0])]
-    share = utile.TrainSettings().validation
+    share = utile.TrainSettings().validation_share
     return [region.index[0] for region in split(planes, share).validation]
 
 

@@ -19,7 +19,9 @@ options = parser.parse_args()
 
 # Make a model and a folder of images. With your own, begin below.
 image, labels = synthetic_stack()
-model = utile.train(image, labels, utile.TrainSettings(steps=options.steps, validations=5))
+model = utile.train(
+    image, labels, utile.TrainSettings(steps=options.steps, validations_per_run=5)
+)
 model.save(options.out / "model")
 images = options.out / "images"
 images.mkdir(parents=True, exist_ok=True)

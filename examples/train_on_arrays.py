@@ -13,7 +13,7 @@ options = parser.parse_args()
 
 # (Z, Y, X) of gray values, and an id for every pixel: 0 is membrane, each cell has its own.
 image, labels = synthetic_stack((8, 256, 256), seed=0)
-settings = utile.TrainSettings(steps=options.steps, validations=5)
+settings = utile.TrainSettings(steps=options.steps, validations_per_run=5)
 model = utile.train(image, labels, settings)
 print("On its validation slices:", {name: f"{x:.3f}" for name, x in model.scores.items()})
 

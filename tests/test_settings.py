@@ -1,11 +1,16 @@
 """Options: checked, frozen, the same in a file as in memory."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from napari_utile import settings
+from napari_utile import evaluate, settings
+from napari_utile.coco.experiment.evaluate import check_out
+from napari_utile.engine.prediction.task import PredictionPlan
+from napari_utile.errors import UserError
 from napari_utile.settings import (
     NETWORK_NAMES,
     PAPER,
@@ -79,6 +84,59 @@ def test_an_option_that_is_not_there_is_refused(kind):
         kind(widht=3)
 
 
+VALUES = {
+    "validation_share": 0.3, "validations_per_run": 3, "instance_method": "components",
+    "target": "classes", "score_thresholds": True, "threshold_slices": "1:2",
+}  # fmt: skip
+RENAMED = [(kind, *names) for kind in EVERY for names in kind.renamed.items()]
+
+
+@pytest.mark.parametrize(("kind", "old", "new"), RENAMED)
+def test_an_old_name_of_an_option_is_read_and_the_new_one_written(kind, old, new, tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({old: VALUES[new]}))
+    read = kind.read(tmp_path / "settings.json")
+    assert read == kind(**{old: VALUES[new]}) == kind(**{new: VALUES[new]}) != kind()
+    assert old not in json.loads(read.text())
+    with pytest.raises(ValidationError, match=f"{old} is the old name of {new}: give one of"):
+        kind(**{old: VALUES[new], new: VALUES[new]})
+
+
+def test_the_plan_of_a_result_under_old_names_is_the_same_plan():
+    how = PredictSettings(output="instances", instance_method="components")
+    plan = PredictionPlan(
+        "digest", {"shape": [9, 9]}, how.model_dump(), "float32", (8, 8), "m", "i"
+    )
+    settings = plan.settings | {"objects": plan.settings["instance_method"]}
+    del settings["instance_method"]
+    old = PredictionPlan.read(plan.as_dict() | {"settings": settings})
+    assert old.differences(plan) == []
+    other = replace(plan, settings=plan.settings | {"instance_method": "watershed"})
+    assert old.differences(other) == ["instance-method: components there, watershed here"]
+
+
+def test_a_comparison_under_old_names_goes_on(tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(CompareSettings(validation_share=0.3).text().replace("_share", ""))
+    assert CompareSettings.read(path) == CompareSettings(validation_share=0.3)
+
+
+def test_scores_of_coco_under_old_names_are_the_same_scores(tmp_path):
+    facts = {"annotations": "a.json"} | CocoEvaluateSettings().model_dump()
+    (tmp_path / "data.json").write_text(json.dumps(facts).replace("instance_method", "objects"))
+    check_out(tmp_path, facts, overwrite=False)
+    with pytest.raises(UserError, match="made in another way"):
+        check_out(tmp_path, facts | {"instance_method": "components"}, overwrite=False)
+
+
+def test_a_function_takes_old_names_of_options_as_keywords():
+    truth = np.array([[1, 1, 0, 2]])
+    old = evaluate(truth * 7, truth, labels="classes", objects="components")
+    new = evaluate(truth * 7, truth, target="classes", instance_method="components")
+    assert old.to_json() == new.to_json() != evaluate(truth * 7, truth).to_json()
+    with pytest.raises(ValueError, match="labels is the old name of target"):
+        evaluate(truth, truth, labels="classes", target="classes")
+
+
 def test_the_paper_is_one_word():
     paper = TrainSettings(recipe="paper")
     assert {name: getattr(paper, name) for name in PAPER} == PAPER
@@ -130,8 +188,8 @@ def test_without_a_budget_there_is_one_in_steps():
         {"elastic": float("nan")},
         {"elastic": float("inf")},
         {"weight_decay": float("inf")},
-        {"validation": 1},
-        {"validation": 0},
+        {"validation_share": 1},
+        {"validation_share": 0},
         {"depth": 0},
         {"momentum": 1},
         {"network": "vgg"},

@@ -5,9 +5,10 @@ in the model are all made from these classes. Nobody else types a default again.
 """
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -57,6 +58,37 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    renamed: ClassVar[dict[str, str]] = {}
+    """Names of options in older versions -> their names now. Files and calls may use both."""
+
+    @classmethod
+    def present_names(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return options under their present names.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+            Options of this class and anything else, which is passed on.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        ValueError
+            If an option is given under both names.
+        """
+        if both := [old for old, new in cls.renamed.items() if {old, new} <= given.keys()]:
+            old = both[0]
+            raise ValueError(f"{old} is the old name of {cls.renamed[old]}: give one of them")
+        return {cls.renamed.get(name, name): value for name, value in given.items()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_old_names(cls, given: Any) -> Any:
+        return cls.present_names(given) if isinstance(given, dict) else given
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read settings that `write` wrote."""
@@ -69,6 +101,8 @@ class Settings(BaseModel):
 
 class TrainSettings(Settings):
     """How a network is built and trained."""
+
+    renamed = {"validation": "validation_share", "validations": "validations_per_run"}
 
     recipe: Literal["default", "paper", "photos"] = Field(
         "default", description="Named set of the options below; those given win over it"
@@ -100,13 +134,13 @@ class TrainSettings(Settings):
     # the budget
     steps: int | None = Field(None, ge=1, description="Optimizer steps to take at most")
     minutes: float | None = Field(None, gt=0, description="Minutes to train at most")
-    validations: int = Field(
+    validations_per_run: int = Field(
         20, ge=1, description="How often to validate; by the clock, less often if it takes long"
     )
     patience: int | None = Field(
         None, ge=1, description="End early after so many validations without a better one"
     )
-    validation: float = Field(
+    validation_share: float = Field(
         0.2, gt=0, lt=1, description="Share of the annotated pixels kept for validation"
     )
     split: Literal["auto", "image", "slice", "block"] = Field(
@@ -246,12 +280,14 @@ class CocoSettings(Settings):
 class CocoEvaluateSettings(Settings):
     """How what networks find in images is compared with COCO annotations."""
 
+    renamed = {"objects": "instance_method"}
+
     threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
         "auto",
         description="Foreground probability that makes an object; auto: for each network that "
         "with the best IoU on its validation part",
     )
-    objects: Literal["watershed", "components"] = Field(
+    instance_method: Literal["watershed", "components"] = Field(
         "watershed", description="Take apart what only a leak joins, or leave as it is"
     )
     min_size: int = Field(
@@ -265,6 +301,8 @@ class CocoEvaluateSettings(Settings):
 
 class PredictSettings(Settings):
     """How a model is run over a stack."""
+
+    renamed = {"objects": "instance_method"}
 
     output: Literal["probabilities", "classes", "instances"] = Field(
         "probabilities", description="What is written"
@@ -285,7 +323,7 @@ class PredictSettings(Settings):
     fill_holes: int = Field(
         0, ge=0, description="Holes in an object up to this size are filled, px; for instances"
     )
-    objects: Literal["watershed", "components"] = Field(
+    instance_method: Literal["watershed", "components"] = Field(
         "watershed",
         description="Take apart what only a leak joins, or leave what is connected; instances",
     )
@@ -335,36 +373,71 @@ class WeightSettings(Settings):
 class EvaluateSettings(Settings):
     """How a prediction is compared with the truth."""
 
-    labels: Literal["instances", "classes"] = Field(
+    renamed = {
+        "labels": "target",
+        "objects": "instance_method",
+        "thresholds": "score_thresholds",
+        "validation": "threshold_slices",
+    }
+
+    target: Literal["instances", "classes"] = Field(
         "instances", description="What a label id means: one object, or one kind of pixel"
     )
     ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
     threshold: float = Field(
         0.5, gt=0, lt=1, description="Foreground probability that makes an object"
     )
-    objects: Literal["watershed", "components"] = Field(
+    instance_method: Literal["watershed", "components"] = Field(
         "watershed",
         description="Of probabilities: take apart what only a leak joins, or leave as it is",
     )
     volumetric: bool = Field(
         False, description="Objects extend over slices; else those of each slice are compared"
     )
-    thresholds: bool = Field(
+    score_thresholds: bool = Field(
         False, description="Score ten thresholds of the probabilities as well (ISBI 2012)"
     )
-    validation: str | None = Field(
+    threshold_slices: str | None = Field(
         None,
         description="Slices that only choose the best threshold, first to one past the last: "
         "20:24; of several images, counted through all of them",
     )
 
-    @field_validator("validation")
+    @field_validator("threshold_slices")
     @classmethod
-    def _refuse_no_slices(cls, validation: str | None) -> str | None:
-        first, _, end = (validation or "0:1").partition(":")
+    def _refuse_no_slices(cls, slices: str | None) -> str | None:
+        first, _, end = (slices or "0:1").partition(":")
         if not (first.isdigit() and end.isdigit() and int(first) < int(end)):
-            raise ValueError(f"{validation!r} are no slices; write them like 20:24")
-        return validation
+            raise ValueError(f"{slices!r} are no slices; write them like 20:24")
+        return slices
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function accept the old names of options of `kind` as keywords.
+
+    Parameters
+    ----------
+    kind : subclass of Settings
+        Its `renamed` lists the old names.
+
+    Returns
+    -------
+    callable
+        The decorator. The function raises `ValueError` if an option is given twice.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            return function(*args, **kind.present_names(kwargs))
+
+        return call
+
+    return decorate
 
 
 def option_differences(

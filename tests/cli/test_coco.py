@@ -8,15 +8,15 @@ import pytest
 from pycocotools.coco import COCO
 
 from napari_utile.cli.coco import CocoTrain
-from napari_utile.cli.main import main
+from napari_utile.cli.main import main, present_flags
 from napari_utile.events import CandidateDone, RunDone, RunStarted, parse_event
 from napari_utile.settings import CompareSettings
 from tests.fixtures.coco_sample import write_coco_sample
 
 TINY = {
     "networks": "unet,encoder-decoder", "seeds": "0,1", "steps": 1, "depth": 1, "width": 2,
-    "tile": 16, "batch": 1, "validations": 1, "validation": 0.4, "longest-side": 32,
-    "device": "cpu", "precision": "fp32",
+    "tile": 16, "batch": 1, "validations-per-run": 1, "validation-share": 0.4,
+    "longest-side": 32, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 FLAGS = [part for name, value in TINY.items() for part in (f"--{name}", str(value))]
 
@@ -50,6 +50,22 @@ def complaint(capsys, *arguments):
     assert out == ""
     (line,) = err.splitlines()
     return line.removeprefix("utile: ")
+
+
+@pytest.mark.parametrize(
+    ("line", "present"),
+    [
+        ("coco train a f --validations=3", "coco train a f --validations-per-run=3"),
+        ("coco train a f --validation .3", "coco train a f --validation-share .3"),
+        ("coco evaluate t a f --objects components", "--instance-method components"),
+        ("predict m objects --out validation", "predict m objects --out validation"),
+        ("train i l --validations 3", "train i l --validations-per-run 3"),
+        ("evaluate p t --no-thresholds", "evaluate p t --no-score-thresholds"),
+        ("coco subset a f --objects 3", "coco subset a f --objects 3"),
+    ],
+)
+def test_flags_of_older_versions_are_those_of_the_command(line, present):
+    assert " ".join(present_flags(line.split())).endswith(present)
 
 
 def test_subset_train_and_evaluate_follow_each_other(sample, tmp_path, capsys):

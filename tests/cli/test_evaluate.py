@@ -105,18 +105,23 @@ def test_sizes_are_in_um2_where_the_scale_is_known(run):
 
 
 def test_thresholds_and_validation_slices(run):
-    status, out, _ = run("p.npy", "true.tif", "--thresholds", "--validation", "0:1", "--json")
+    status, out, _ = run(
+        "p.npy", "true.tif", "--score-thresholds", "--threshold-slices", "0:1", "--json"
+    )
     read = json.loads(out)
     assert status == 0
     assert [row["threshold"] for row in read["thresholds"]] == [n / 10 for n in range(10)]
     assert {row["chosen_on"] for row in read["best"]} == {"slices 0:1, scored on the others"}
-    assert "chosen on slices 0:1" in run("p.npy", "true.tif", "--thresholds", "--validation",
-                                         "0:1")[1]  # fmt: skip
+    # as older versions had it
+    assert (
+        "chosen on slices 0:1"
+        in run("p.npy", "true.tif", "--thresholds", "--validation=0:1")[1]
+    )
 
 
 def test_classes(run, files, truth):
     write_tiff(files / "kinds.tif", np.where(truth == 2, 0, truth))
-    read = json.loads(run("kinds.tif", "true.tif", "--labels", "classes", "--json")[1])
+    read = json.loads(run("kinds.tif", "true.tif", "--target", "classes", "--json")[1])
     assert (read["iou_1"], read["iou_2"]) == (1, 0)
     assert "f1_50" not in read
 
@@ -165,7 +170,7 @@ def test_instances_of_ours_are_ranked_by_the_probabilities_beside_them(
     created = create(name, truth.shape, "uint8", chunks, like, kind="instances")
     created[:] = inside
     create_labels(name, "instances", truth.shape, "uint32", chunks, like)[:] = truth
-    read = json.loads(run("ours.zarr", "true.tif", "--thresholds", "--json")[1])
+    read = json.loads(run("ours.zarr", "true.tif", "--score-thresholds", "--json")[1])
     assert read["iou"] == 1
     assert not any("ranked" in note for note in read["notes"])
     assert len(read["thresholds"]) == 10
@@ -200,10 +205,12 @@ def test_the_scores_are_printed_even_if_a_report_cannot_be_written(run, monkeypa
         (["--out", "r.pdf"], "r.pdf: a report is"),
         (["--out", "there.csv"], "there.csv"),
         (["--error-layer", "true.tif", "--overwrite"], "true.tif is what is evaluated"),
-        (["--validation", "0:1"], "ask for thresholds, too"),
-        (["--validation", "3", "--thresholds"], "--validation: '3' are no slices"),
-        (["--validation", "0:9", "--thresholds"], "slices 0:9 of 4"),
-        (["--labels", "classes", "--error-layer", "e.tif"], "no error layer"),
+        (["--threshold-slices", "0:1"], "ask for thresholds, too"),
+        (["--threshold-slices", "3"], "--threshold-slices: '3' are no slices"),
+        (["--validation", "3"], "--threshold-slices: '3' are no slices"),
+        (["--objects", "watershed", "--instance-method=watershed"], "give one of them"),
+        (["--threshold-slices", "0:9", "--score-thresholds"], "slices 0:9 of 4"),
+        (["--target", "classes", "--error-layer", "e.tif"], "no error layer"),
         (["--image", "small.tif", "--out", "r.html"], "small.tif"),
         (["--image", "nowhere.tif"], "nowhere.tif"),
         (["--error-layer", "e.png"], "e.png: the layer of errors is a .tif"),

@@ -135,9 +135,9 @@ def test_one_row_per_iou_threshold_pools_the_slices(prediction, truth):
 def test_instances_with_what_they_were_made_of_score_as_that_does(foreground, truth):
     rough = np.round(foreground, 2) + 0.004  # no tie with a threshold
     made = instances(rough[np.newaxis], linking="none")
-    expected = evaluate(rough, truth, thresholds=True)
+    expected = evaluate(rough, truth, score_thresholds=True)
     for given in (rough, rough[np.newaxis], np.stack([1 - rough, rough])):
-        report = evaluate(made, truth, thresholds=True, probabilities=given)
+        report = evaluate(made, truth, score_thresholds=True, probabilities=given)
         assert dict(report) == pytest.approx(dict(expected))
         assert [row["v_rand"] for row in report.thresholds] == pytest.approx(
             [row["v_rand"] for row in expected.thresholds]
@@ -157,7 +157,7 @@ def test_probabilities_beside_instances_have_their_shape(foreground, truth):
 
 def test_thresholds_are_scored_if_asked_for(foreground, truth):
     assert evaluate(foreground, truth).thresholds == ()
-    report = evaluate(foreground, truth, thresholds=True)
+    report = evaluate(foreground, truth, score_thresholds=True)
     rows = exhausted(threshold_scores(foreground, truth, method="watershed"))
     assert report.thresholds == pooled_rows(rows)
     assert report.best == best_thresholds(rows)
@@ -167,7 +167,7 @@ def test_thresholds_are_scored_if_asked_for(foreground, truth):
 
 
 def test_validation_slices_choose_and_the_others_are_scored(foreground, truth):
-    report = evaluate(foreground, truth, thresholds=True, validation="1:3")
+    report = evaluate(foreground, truth, score_thresholds=True, threshold_slices="1:3")
     rows = exhausted(threshold_scores(foreground, truth, method="watershed"))
     expected = best_thresholds(rows, [1, 2])
     assert [(r["name"], r["threshold"], r["value"]) for r in report.best] == [
@@ -180,16 +180,16 @@ def test_validation_slices_choose_and_the_others_are_scored(foreground, truth):
 @pytest.mark.parametrize("validation", ["0:4", "3:5", "7:9"])
 def test_validation_slices_must_be_there_and_leave_others(foreground, truth, validation):
     with pytest.raises(UserError, match=f"{validation} of 4"):
-        evaluate(foreground, truth, thresholds=True, validation=validation)
+        evaluate(foreground, truth, score_thresholds=True, threshold_slices=validation)
 
 
 def test_thresholds_without_probabilities_are_refused(prediction, truth):
     with pytest.raises(UserError, match="thresholds need probabilities"):
-        evaluate(prediction, truth, thresholds=True)
+        evaluate(prediction, truth, score_thresholds=True)
     with pytest.raises(UserError, match="Validation slices choose a threshold"):
-        evaluate(prediction, truth, validation="0:1")
+        evaluate(prediction, truth, threshold_slices="0:1")
     with pytest.raises(UserError, match="for instances only"):
-        evaluate(prediction, truth, labels="classes", thresholds=True)
+        evaluate(prediction, truth, target="classes", score_thresholds=True)
 
 
 # classes
@@ -202,13 +202,13 @@ def kinds(truth):
 
 def test_masks_with_different_ids_are_noted_for_as_classes_they_differ():
     mask = np.array([[0, 1, 1]])
-    assert "255 predicted, 1 true" in evaluate(255 * mask, mask, labels="classes").notes[0]
-    assert evaluate(mask, mask, labels="classes").notes == ()
+    assert "255 predicted, 1 true" in evaluate(255 * mask, mask, target="classes").notes[0]
+    assert evaluate(mask, mask, target="classes").notes == ()
 
 
 def test_classes_are_scored_by_kind(kinds):
     found = np.roll(kinds, 2, axis=2)
-    report = evaluate(found, kinds, labels="classes")
+    report = evaluate(found, kinds, target="classes")
     tables = [contingency(a, b) for a, b in zip(found, kinds, strict=True)]
     assert dict(report) == class_scores(tables)
     assert list(report)[:2] == ["mean_iou", "pixel_error"]
@@ -220,7 +220,7 @@ def test_classes_are_scored_by_kind(kinds):
 
 def test_a_class_that_is_not_in_a_slice_has_no_score_there(kinds):
     kinds[2][kinds[2] == 7] = 0
-    report = evaluate(kinds, kinds, labels="classes")
+    report = evaluate(kinds, kinds, target="classes")
     assert [row["iou_7"] for row in report.rows] == [1, 1, None, 1, 1]
     assert "–" in str(report)
     json.loads(report.to_json(), parse_constant=pytest.fail)
@@ -230,7 +230,7 @@ def test_ignored_pixels_are_of_no_class(kinds):
     truth = kinds.astype(int)
     truth[:, :5] = -1
     found = np.where(truth < 0, 3, truth)
-    report = evaluate(found, truth, ignore=-1, labels="classes")
+    report = evaluate(found, truth, ignore=-1, target="classes")
     assert (report["mean_iou"], report["pixel_error"]) == (1, 0)
     assert "iou_3" not in report
 
@@ -238,7 +238,7 @@ def test_ignored_pixels_are_of_no_class(kinds):
 def test_the_most_likely_class_is_taken(kinds):
     of_three = np.stack([kinds == 0, kinds == 1, kinds == 7]) * 0.4 + 0.2
     truth = np.where(kinds == 7, 2, kinds)
-    assert evaluate(of_three, truth, labels="classes")["mean_iou"] == 1
+    assert evaluate(of_three, truth, target="classes")["mean_iou"] == 1
 
 
 # several images

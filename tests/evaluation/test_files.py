@@ -86,7 +86,7 @@ def test_the_image_of_a_fault_in_its_pixels_is_named(folders, tmp_path, cells):
 
 def test_thresholds_of_images_of_which_one_holds_labels_name_it(folders):
     with pytest.raises(UserError, match="a: The prediction holds labels"):
-        report_of(*folders, thresholds=True)
+        report_of(*folders, score_thresholds=True)
 
 
 # sizes

@@ -37,7 +37,7 @@ def test_every_score_is_that_of_evaluate_at_the_threshold(cells, method):
     for row in rows:
         z, threshold = row["slice"], row["threshold"]
         given = probabilities[z][np.newaxis]
-        expected = evaluate(given, truth[z], threshold=threshold, objects=method)
+        expected = evaluate(given, truth[z], threshold=threshold, instance_method=method)
         for name in ("rand_error", "pixel_error", "v_rand", "v_info", "iou", "f1_50"):
             assert row[name] == pytest.approx(expected[name]), name
         if method == "components":

@@ -194,7 +194,7 @@ def test_fault_27_ignored_pixels_change_no_score_at_any_threshold(painted_outsid
     annotated = np.pad(truth, outside, constant_values=255)
     seen = np.pad(foreground, outside, constant_values=painted_outside)
     plain, report = (
-        evaluate(p, t, ignore=255, thresholds=True, objects="components")
+        evaluate(p, t, ignore=255, score_thresholds=True, instance_method="components")
         for p, t in ((foreground, truth), (seen, annotated))
     )
     for name in ("v_rand", "v_info"):  # watershed sees what lies beyond

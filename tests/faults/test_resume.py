@@ -26,7 +26,7 @@ from napari_utile.io.images import as_stack, write_tiff
 torch.set_num_threads(1)
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 2, "steps": 30, "validations": 6,
+    "depth": 1, "width": 2, "tile": 16, "batch": 2, "steps": 30, "validations_per_run": 6,
     "dropout": 0.2, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 TIMES = {"seconds", "rate", "seconds_left"}
@@ -127,7 +127,7 @@ def wait_for(told, name, number):
 
 
 def test_fault_15_kill_minus_9_at_any_moment_ends_bit_identical(files, tmp_path):
-    settings = utile.TrainSettings(**TINY | {"steps": 200, "validations": 40})
+    settings = utile.TrainSettings(**TINY | {"steps": 200, "validations_per_run": 40})
     reference, out = tmp_path / "whole", tmp_path / "run"
     drained(train_files(*files, reference, settings))
     # one process imports everything, and those that are killed are copies of it
@@ -410,7 +410,7 @@ def test_the_shell_starts_from_a_run_too(files, tmp_path, whole, capsys):
 
 def test_minutes_go_on_with_the_time_that_is_left(tmp_path):
     out, minutes = tmp_path / "run", 0.05
-    options = {"steps": None, "minutes": minutes, "validations": 4}
+    options = {"steps": None, "minutes": minutes, "validations_per_run": 4}
     run = start(out, **options)
     for event in run:
         if isinstance(event, StepDone) and event.progress > 0.5:

@@ -25,7 +25,7 @@ from napari_utile.io.images import open_image, write_tiff
 torch.set_num_threads(1)
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations": 1,
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations_per_run": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 FLAGS = [f"--{name}={value}" for name, value in TINY.items()]

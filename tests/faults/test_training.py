@@ -24,7 +24,7 @@ from napari_utile.networks import UNet
 torch.set_num_threads(1)
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 20, "validations": 10,
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 20, "validations_per_run": 10,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 SETTINGS = utile.TrainSettings(**TINY)
@@ -271,7 +271,7 @@ def warnings_of(run):
 
 def trained_on(cells, out, **options):
     image, objects = cells
-    settings = utile.TrainSettings(**TINY | {"steps": 2, "validations": 2} | options)
+    settings = utile.TrainSettings(**TINY | {"steps": 2, "validations_per_run": 2} | options)
     return run_training([as_stack(image)], [as_stack(objects, name="labels")], settings, out)
 
 

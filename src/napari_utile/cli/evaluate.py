@@ -67,7 +67,7 @@ class Evaluate(EvaluateSettings):
         inputs = [stack.path for stack in (*stacks, *shown)]
         for path in self.out:
             check_suffix(path)
-        if self.labels == "classes" and (self.objects_csv or self.error_layer):
+        if self.target == "classes" and (self.objects_csv or self.error_layer):
             raise UserError("Classes have no objects: no table of objects, no error layer.")
         if self.error_layer and len(images) > 1 and self.error_layer.suffix:
             raise UserError(f"{self.error_layer}: give a folder for {len(images)} images.")

@@ -6,7 +6,7 @@ The engine is imported inside the commands, so that `utile --help` is there at o
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -29,7 +29,7 @@ from napari_utile.cli.display import (
     STOPPED,
 )
 from napari_utile.cli.evaluate import Evaluate
-from napari_utile.cli.options import first_sentence
+from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
 from napari_utile.cli.train import Augment, Train
@@ -96,7 +96,7 @@ def _dispatch(arguments: list[str]) -> int:
     for argument in arguments:
         check_name(argument)
     try:
-        command = CliApp.run(Utile, cli_args=arguments or ["--help"])
+        command = CliApp.run(Utile, cli_args=present_flags(arguments) or ["--help"])
     except ValidationError as error:
         raise UserError(first_sentence(error, COMMANDS)) from None
     except SettingsError as error:
@@ -110,6 +110,39 @@ def _dispatch(arguments: list[str]) -> int:
         return DONE
     status: int = get_subcommand(command).run()  # type: ignore[union-attr]
     return status
+
+
+def present_flags(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command line with present names for flags of older versions.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UserError
+        If an option is given under both names.
+    """
+    command: type[Any] = Utile
+    for argument in arguments:
+        if argument not in COMMANDS or argument not in command.model_fields:
+            break
+        command = get_args(command.model_fields[argument].annotation)[0]
+    renamed = {
+        f"--{prefix}{kebab(old)}": f"--{prefix}{kebab(new)}"
+        for old, new in getattr(command, "renamed", {}).items()
+        for prefix in ("", "no-")
+    }
+    given = [argument.partition("=") for argument in arguments]
+    flags = {flag for flag, *_ in given}
+    if both := [old for old in flags & renamed.keys() if renamed[old] in flags]:
+        raise UserError(f"{both[0]} is the old name of {renamed[both[0]]}: give one of them.")
+    return [renamed.get(flag, flag) + equals + value for flag, equals, value in given]
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:

@@ -38,7 +38,7 @@ class Run(BaseModel):
         """Give the settings alone: those of the file, then the flags that were given."""
         given = {name: getattr(self, name) for name in self.flags()}
         if self.settings is not None:
-            kept = _read(self.settings)
+            kept = self._read(self.settings)
             if "recipe" in given:  # the named set wins over what another run was made with
                 named = {name for recipe in RECIPES.values() for name in recipe}
                 kept = {name: value for name, value in kept.items() if name not in named}
@@ -56,18 +56,25 @@ class Run(BaseModel):
         """Name the options that were given as flags."""
         return [name for name in self.kind.model_fields if name in self.model_fields_set]
 
+    def _read(self, path: Path) -> dict[str, Any]:
+        """Read a file of settings."""
+        try:
+            settings = json.loads(path.read_text())
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+        except ValueError as error:
+            raise UserError(f"{path} is not JSON: {error}.") from None
+        if not isinstance(settings, dict):
+            raise UserError(f"{path} holds no settings.")
+        try:
+            return self.kind.present_names(settings)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}.") from None
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read a file of settings."""
-    try:
-        settings = json.loads(path.read_text())
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.") from None
-    if not isinstance(settings, dict):
-        raise UserError(f"{path} holds no settings.")
-    return settings
+
+def kebab(name: str) -> str:
+    """Return the name of an option as a flag has it, without dashes before it."""
+    return name.replace("_", "-")
 
 
 def report_comparison(
@@ -97,7 +104,7 @@ def first_sentence(error: ValidationError, commands: Container[Any] = ()) -> str
     # ("train", "steps"), ("coco", "train", "tile", "int"), or ("steps",) from a file
     depth = next((i for i, part in enumerate(first["loc"]) if part not in commands), 0)
     place = first["loc"][: depth + 1]
-    name = str(place[-1]).replace("_", "-")
+    name = kebab(str(place[-1]))
     if first["type"] == "missing":
         return f"--{name} is missing."
     same = [e["msg"] for e in error.errors() if e["loc"][: depth + 1] == place]

@@ -28,23 +28,24 @@ from napari_utile.evaluation.threshold_choice import (
     with_thresholds,
 )
 from napari_utile.evaluation.thresholds import THRESHOLDS, exhausted
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings import EvaluateSettings, renamed_keywords
 
 Progress = Generator[tuple[int, int], None, Report]
 """Yields (steps done, steps in all), returns the report."""
 
 
+@renamed_keywords(EvaluateSettings)
 def evaluate(
     prediction: Any,
     truth: Any,
     ignore: int | None = None,
     threshold: float = 0.5,
     volumetric: bool = False,
-    objects: Method = "watershed",
+    instance_method: Method = "watershed",
     *,
-    labels: Literal["instances", "classes"] = "instances",
-    thresholds: bool = False,
-    validation: str | None = None,
+    target: Literal["instances", "classes"] = "instances",
+    score_thresholds: bool = False,
+    threshold_slices: str | None = None,
     pixel_um2: float | None = None,
     probabilities: Any = None,
 ) -> Report:
@@ -71,14 +72,14 @@ def evaluate(
         partitions, of which it is the mean over the slices, as the ISBI 2012 challenge had it.
         If True the objects of the whole are those of the whole array; those of a slice are
         their sections.
-    objects : {"watershed", "components"}, default "watershed"
+    instance_method : {"watershed", "components"}, default "watershed"
         How probabilities become objects; see `napari_utile.instances`.
-    labels : {"instances", "classes"}, default "instances"
+    target : {"instances", "classes"}, default "instances"
         What an id means: one object, or one kind of pixel, the same on both sides. Of
         probabilities of classes the most likely one is taken.
-    thresholds : bool, default False
+    score_thresholds : bool, default False
         Whether probabilities are scored at the thresholds 0.0, 0.1 ... 0.9, too.
-    validation : str, optional
+    threshold_slices : str, optional
         Slices that choose the best of these thresholds, first to one past the last: "20:24".
         What is told of the best is then the score of all other slices.
     pixel_um2 : float, optional
@@ -131,10 +132,10 @@ def evaluate(
         ignore=ignore,
         threshold=threshold,
         volumetric=volumetric,
-        objects=objects,
-        labels=labels,
-        thresholds=thresholds,
-        validation=validation,
+        instance_method=instance_method,
+        target=target,
+        score_thresholds=score_thresholds,
+        threshold_slices=threshold_slices,
     )
     slices = int(np.prod(np.shape(truth)[:-2]))
     pair = Pair(lambda: (prediction, truth), slices, probabilities=lambda: probabilities)
@@ -189,10 +190,10 @@ def evaluation_of(
         raise ValueError("there is no image to evaluate")
     slices = sum(pair.slices for pair in pairs)
     validation = chosen_slices(settings, slices)
-    if settings.labels == "classes":
+    if settings.target == "classes":
         return (yield from _classes(pairs, settings, Steps(slices)))
 
-    steps = Steps(slices * (2 + len(THRESHOLDS) * settings.thresholds) + 1)
+    steps = Steps(slices * (2 + len(THRESHOLDS) * settings.score_thresholds) + 1)
     images: list[Sides] = []
     found: list[Judged] = []
     volumes: list[Judged] = []
@@ -206,7 +207,7 @@ def evaluation_of(
             yield steps.next()
         if settings.volumetric:
             volumes.append(judged(sides, (), number, as_volume=True))
-        if settings.thresholds:
+        if settings.score_thresholds:
             first = len(found) - len(sides.indices)
             scored = at_thresholds(sides, settings, first)
             with named(name):
@@ -235,7 +236,7 @@ def _instances(
         settings.ignore,
         settings.threshold,
         settings.volumetric,
-        settings.objects,
+        settings.instance_method,
         name,
         pair.probabilities(),
     )

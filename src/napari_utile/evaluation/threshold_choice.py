@@ -22,18 +22,18 @@ def chosen_slices(settings: EvaluateSettings, slices: int) -> range | None:
     UserError
         If there are none, or no others, or nothing is to be chosen.
     """
-    if settings.labels == "classes" and settings.thresholds:
+    if settings.target == "classes" and settings.score_thresholds:
         raise UserError("Thresholds make objects: they are of use for instances only.")
-    if settings.validation is None:
+    if settings.threshold_slices is None:
         return None
-    if not settings.thresholds:
+    if not settings.score_thresholds:
         raise UserError("Validation slices choose a threshold: ask for thresholds, too.")
-    first, _, end = settings.validation.partition(":")
+    first, _, end = settings.threshold_slices.partition(":")
     chosen = range(int(first), int(end))
     if chosen.stop > slices or len(chosen) == slices:
         raise UserError(
-            f"Validation slices {settings.validation} of {slices}: there must be such slices, "
-            "and others to score."
+            f"Validation slices {settings.threshold_slices} of {slices}: there must be such "
+            "slices, and others to score."
         )
     return chosen
 
@@ -50,7 +50,7 @@ def at_thresholds(
             np.asarray(sides.foreground(index)),
             sides.truth[index],
             sides.hidden(index),
-            method=settings.objects,
+            method=settings.instance_method,
         )
         rows += [{**row, "slice": first + n} for row in of_slice]
     return rows

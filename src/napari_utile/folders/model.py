@@ -25,8 +25,9 @@ MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
 DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
-FORMAT = 1
-"""Counts up when older versions of U-Tile can no longer read what is written."""
+FORMAT = 2
+"""Counts up when older versions of U-Tile can no longer read what is written. 2: options of
+training have names that version 1 refuses."""
 
 Fact = str | int | float
 

@@ -28,7 +28,7 @@ from tests.fixtures.coco_sample import write_coco_sample
 
 TINY = {
     "recipe": "photos", "depth": 1, "width": 4, "tile": 32, "batch": 2, "steps": 40,
-    "validations": 2, "validation": 0.4, "norm": "none", "sampling": "uniform",
+    "validations_per_run": 2, "validation_share": 0.4, "norm": "none", "sampling": "uniform",
     "learning_rate": 1e-2, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 HOW = CocoEvaluateSettings(min_size=4, device="cpu", precision="fp32")

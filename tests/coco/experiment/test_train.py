@@ -19,7 +19,7 @@ from tests.fixtures.coco_sample import write_coco_sample
 
 TINY = {
     "recipe": "photos", "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2,
-    "validations": 1, "validation": 0.4, "device": "cpu", "precision": "fp32",
+    "validations_per_run": 1, "validation_share": 0.4, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 ANIMALS = CocoSettings(category=("animal",), longest_side=32)
 
@@ -103,12 +103,14 @@ def test_what_is_finished_is_not_trained_again(sample, trained):
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(sample, tmp_path):
-    run = train_coco(*sample, tmp_path / "run", settings(steps=4, validations=2), ANIMALS)
+    run = train_coco(
+        *sample, tmp_path / "run", settings(steps=4, validations_per_run=2), ANIMALS
+    )
     for event in run:
         if isinstance(event, StepDone) and event.step == 3:
             break
     run.close()
-    events = again(sample, tmp_path / "run", settings(steps=4, validations=2), ANIMALS)
+    events = again(sample, tmp_path / "run", settings(steps=4, validations_per_run=2), ANIMALS)
     steps = [event.step for event in events if isinstance(event, StepDone)]
     assert steps == [4, 1, 2, 3, 4]
 

@@ -58,6 +58,19 @@ def test_everything_else_is_kept_too(tmp_path):
         assert getattr(loaded, name) == getattr(model, name), name
 
 
+def test_a_model_of_format_1_is_loaded(tmp_path):
+    model = Model(UNet(1, depth=1, width=2), settings=TrainSettings(validation_share=0.3))
+    model.save(tmp_path / "model")
+    path = tmp_path / "model" / "bioimageio.yaml"
+    text = path.read_text().replace("validations_per_run:", "validations:")
+    text = text.replace("validation_share:", "validation:").replace(
+        "  format: 2", "  format: 1"
+    )
+    path.write_text(text)
+    assert "format: 1" in text and "validation: 0.3" in text
+    assert load_model(tmp_path / "model").settings == model.settings
+
+
 def test_a_loaded_network_evaluates_and_can_be_trained_on(tmp_path):
     small().save(tmp_path / "model")
     network = load_model(tmp_path / "model").network

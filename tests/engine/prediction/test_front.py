@@ -51,8 +51,8 @@ def ends(events):
     "rule",
     [
         {},
-        {"objects": "components", "linking": "touch", "min_size": 5, "threshold": 0.8},
-        {"objects": "components", "linking": "none", "fill_holes": 8},
+        {"instance_method": "components", "linking": "touch", "min_size": 5, "threshold": 0.8},
+        {"instance_method": "components", "linking": "none", "fill_holes": 8},
         {"linking": "overlap", "link_iou": 0.6, "min_size": 9, "fill_holes": 8},
         {"linking": "touch", "threshold": 0.6},
     ],
@@ -63,7 +63,7 @@ def test_objects_found_in_blocks_are_those_of_the_whole_stack(files, tmp_path, n
     segment(files, tmp_path / "p.zarr", output="instances")
     likely = open_zarr(tmp_path / "p.zarr", "probabilities").read()
     given = dict(rule)
-    method = given.pop("objects", "watershed")
+    method = given.pop("instance_method", "watershed")
     expected = utile.instances(likely[np.newaxis], method=method, **given)
     assert expected.max() > 2
     np.testing.assert_array_equal(open_image(tmp_path / name).read(), expected)
@@ -287,7 +287,7 @@ def test_a_slice_that_cannot_be_numbered_is_numbered_the_next_time(
 
 
 def test_objects_that_touch_are_counted_once(files, tmp_path):
-    how = {"objects": "components", "linking": "touch", "threshold": 0.8}
+    how = {"instance_method": "components", "linking": "touch", "threshold": 0.8}
     (*_, end, _) = segment(files, tmp_path / "out.zarr", output="instances", **how)
     assert end.objects == open_image(tmp_path / "out.zarr").read().max()
 

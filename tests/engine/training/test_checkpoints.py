@@ -84,6 +84,13 @@ def test_an_option_that_was_added_since_has_its_default():
     assert old.differences(plan(patience=3)) == ["patience: none there, 3 here"]
 
 
+def test_an_option_that_was_renamed_since_is_the_same():
+    old = plan(validations_per_run=7)
+    old.settings["validations"] = old.settings.pop("validations_per_run")
+    assert old.differences(plan(validations_per_run=7)) == []
+    assert old.differences(plan()) == ["validations-per-run: 7 there, 20 here"]
+
+
 def test_weights_to_start_from_need_not_be_named_again():
     weights, other = {"a": torch.ones(2)}, {"a": torch.ones(2) * 2}
     assert plan(weights=weights).differences(plan()) == []

@@ -304,7 +304,7 @@ def said_about(monkeypatch, image, labels, **options):
 
     monkeypatch.setattr(loop, "validate", listening)
     options = {
-        "depth": 2, "width": 4, "tile": 32, "batch": 2, "steps": 120, "validations": 10,
+        "depth": 2, "width": 4, "tile": 32, "batch": 2, "steps": 120, "validations_per_run": 10,
         "device": "cpu", "precision": "fp32",
     } | options  # fmt: skip
     settings = TrainSettings(**options)

@@ -78,7 +78,9 @@ def losses(run):
 # 3 tiles cannot be shared evenly; after 6 steps of SGD differences are still rounding errors
 @pytest.mark.parametrize("network", ["unet", "sliding-window"])
 def test_two_processes_give_what_one_gives(folder, network):
-    command = f"image.tif labels.tif {SMALL} --batch 3 --steps 6 --validations 2 --seed 1"
+    command = (
+        f"image.tif labels.tif {SMALL} --batch 3 --steps 6 --validations-per-run 2 --seed 1"
+    )
     command = f"{command} --network {network} --optimizer sgd --learning-rate 0.1".split()
     subprocess.run(
         [sys.executable, "-m", "napari_utile", "train", *command, "--out", "one"],
@@ -135,7 +137,7 @@ def wait_for_steps(run, number):
 
 
 def test_a_stop_ends_all_and_one_process_goes_on(folder):
-    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations 20"
+    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations-per-run 20"
     first, second = start(folder, *2 * [command])
     wait_for_steps(folder / "run", 12)
     second.send_signal(signal.SIGTERM)  # torchrun tells all of them
@@ -148,7 +150,7 @@ def test_a_stop_ends_all_and_one_process_goes_on(folder):
 
 
 def test_the_death_of_one_process_is_said_and_nothing_is_lost(folder):
-    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations 20"
+    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations-per-run 20"
     first, second = start(folder, *2 * [command])
     wait_for_steps(folder / "run", 12)
     second.kill()

@@ -20,7 +20,7 @@ from napari_utile.io.stack import Stack
 torch.set_num_threads(1)
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations": 1,
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations_per_run": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 SETTINGS = utile.TrainSettings(**TINY)
@@ -113,7 +113,7 @@ def test_labels_may_be_a_mask():
 def test_channels_are_the_axis_that_the_labels_lack(where):
     image, objects = cells((40, 64))
     colors = np.stack([image, image // 2], axis=0 if where == "first" else -1)
-    settings = utile.TrainSettings(**TINY | {"validation": 0.4})
+    settings = utile.TrainSettings(**TINY | {"validation_share": 0.4})
     model = utile.train(colors, objects, settings)
     assert model.in_channels == 2
     p = utile.predict(model, colors)
@@ -228,7 +228,7 @@ def test_a_run_that_was_refused_can_be_started_again(files, tmp_path):
 
 
 def test_a_stopped_run_is_recorded_up_to_there(files, tmp_path):
-    settings = utile.TrainSettings(**TINY | {"steps": 50, "validations": 25})
+    settings = utile.TrainSettings(**TINY | {"steps": 50, "validations_per_run": 25})
     run = train_files(*files, tmp_path / "run", settings)
     seen = []
     for event in run:

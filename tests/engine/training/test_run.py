@@ -34,7 +34,7 @@ from napari_utile.settings import TrainSettings
 torch.set_num_threads(1)
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations": 2,
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations_per_run": 2,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_a_run_starts_steps_validates_previews_and_ends(tmp_path):
 def test_a_preview_follows_every_best_and_shows_its_place(tmp_path):
     pair = [array[0] for array in cells()]
     with Run.create(tmp_path / "run", tiny()) as run:
-        events, _ = drained(start(tiny(validation=0.4), run, pair))
+        events, _ = drained(start(tiny(validation_share=0.4), run, pair))
         for event, after in pairwise(events):
             if isinstance(event, EpochDone):
                 assert isinstance(after, PreviewReady) == event.is_best
@@ -124,7 +124,7 @@ def test_the_best_model_on_disk_is_the_one_returned(tmp_path):
 def test_the_model_is_the_network_of_the_best_validation(rate):
     # with the higher rate it is not the last one
     settings = tiny(
-        steps=8, validations=8, learning_rate=rate, schedule="constant", seed=1, w0=10
+        steps=8, validations_per_run=8, learning_rate=rate, schedule="constant", seed=1, w0=10
     )
     data = ready(*stacks(*cells()), settings)
     events, model = drained(training_run(data, settings, None))
@@ -157,7 +157,7 @@ def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_goes_on(
         return replace(validate(*arguments), warnings=("It is late.",))
 
     monkeypatch.setattr(loop, "validate", warning)
-    settings = tiny(steps=4, validations=4)
+    settings = tiny(steps=4, validations_per_run=4)
     said = 0
     for _ in range(2):
         run = run_training(*stacks(*cells()), settings, tmp_path / "run")
@@ -171,7 +171,7 @@ def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_goes_on(
 
 @pytest.mark.parametrize("stop_at", [RunStarted, StepDone, EpochDone])
 def test_stopping_leaves_a_model_that_can_be_used(tmp_path, stop_at):
-    settings = tiny(steps=100, validations=50)
+    settings = tiny(steps=100, validations_per_run=50)
     with Run.create(tmp_path / "run", settings) as run:
         events = start(settings, run)
         for event in events:
@@ -349,7 +349,9 @@ def test_the_sliding_window_learns_single_pixels_of_balanced_classes():
 
 
 def test_a_run_that_ends_early_says_why(monkeypatch):
-    settings = tiny(steps=20, validations=20, patience=2, learning_rate=1e-30, weight_decay=0)
+    settings = tiny(
+        steps=20, validations_per_run=20, patience=2, learning_rate=1e-30, weight_decay=0
+    )
     events, _ = drained(start(settings))
     warned, done = events[-2:]
     assert isinstance(warned, Warned) and isinstance(done, RunDone)

@@ -42,7 +42,7 @@ def foreground(truth):
 
 @pytest.fixture
 def report(foreground, truth):
-    return evaluate(foreground, truth, thresholds=True)
+    return evaluate(foreground, truth, score_thresholds=True)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel
 from napari_utile.widgets.weight_map.panel import WeightMapPanel
 
-SMALL = {"depth": 2, "width": 4, "tile": 64, "batch": 1, "validations": 2, "seed": 1}
+SMALL = {"depth": 2, "width": 4, "tile": 64, "batch": 1, "validations_per_run": 2, "seed": 1}
 SCALE = (50, 4, 4)
 SLOW = 60_000  # torch alone takes seconds to load on a busy machine
 
@@ -48,7 +48,9 @@ def test_trains_stops_segments_evaluates_and_shows_the_weight_map(
         assert panel.controls.button.isEnabled()
 
     # train, and stop after the first validation
-    train.form.show_settings(TrainSettings(steps=100_000, **SMALL | {"validations": 10_000}))
+    train.form.show_settings(
+        TrainSettings(steps=100_000, **SMALL | {"validations_per_run": 10_000})
+    )
     run(train, until=lambda: bool(train.curves.epochs))
     (folder,) = (home / "runs").iterdir()
     assert "Stopped after" in train.controls.messages.text()

@@ -188,7 +188,7 @@ def look(
         for category, share in foregrounds(small, truth, model):
             full = resized(share, labels.shape, Image.Resampling.BILINEAR)
             objects = instances(
-                full[None], threshold, settings.min_size, method=settings.objects
+                full[None], threshold, settings.min_size, method=settings.instance_method
             )
             scores = mean_in_objects(objects, full)
             found.objects += detections(objects, image.id, category, scores)
@@ -278,9 +278,9 @@ def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
     if not out.is_dir() or not any(out.glob("[!.]*")):
         return
     try:
-        there = json.loads((out / DATA).read_text())
+        there = CocoEvaluateSettings.present_names(json.loads((out / DATA).read_text()))
         same = all(there[name] == value for name, value in facts.items())
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{out} exists and holds no scores; choose another --out.") from None
     if not same and not overwrite:
         raise UserError(

@@ -56,7 +56,7 @@ class Objects:
             threshold=how.threshold,
             min_size=how.min_size,
             fill_holes=how.fill_holes,
-            method=how.objects,
+            method=how.instance_method,
             linking=how.linking,
             link_iou=how.link_iou,
         )

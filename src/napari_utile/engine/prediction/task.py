@@ -43,7 +43,7 @@ FORMAT = 1
 MACHINE = {"device", "tile", "format", "precision"}
 """Settings that may change under a result: they say how it is computed, not what; the number
 format that comes of the precision is compared by itself."""
-OF_INSTANCES = {"min_size", "fill_holes", "objects", "linking", "link_iou"}
+OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "linking", "link_iou"}
 FINISHING = "finishing"
 """File by which one part tells the others that it puts the result together."""
 NETWORK = "network"

@@ -123,7 +123,7 @@ def train_epoch(learner: Learner, budget: Budget) -> Generator[StepDone | Warned
     learner.network.train()
     progress, settings = learner.progress, learner.settings
     if progress.end is None:
-        progress.end = epoch_end(progress, budget, settings.validations)
+        progress.end = epoch_end(progress, budget, settings.validations_per_run)
     began, first = budget.seconds, progress.step
     while (used := budget.progress(progress.step)) < progress.end or not progress.taken:
         rate = learning_rate(used, settings)

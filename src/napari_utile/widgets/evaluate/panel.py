@@ -32,7 +32,7 @@ from napari_utile.widgets.kit.work_controls import Step, WorkControls, steps
 from napari_utile.widgets.layers.errors import prepare_colors
 from napari_utile.widgets.process.process import flags, shell_line
 
-MAIN = ("threshold", "objects", "ignore")
+MAIN = ("threshold", "instance_method", "ignore")
 Errors = NDArray[np.uint8]
 
 

@@ -5,7 +5,7 @@ MAIN = ("recipe", "network", "target", "minutes", "steps", "w0", "sigma")
 
 GROUPS = {
     "Labels and validation": (
-        "ignore", "sparse", "validation", "split", "validations", "patience",
+        "ignore", "sparse", "validation_share", "split", "validations_per_run", "patience",
     ),
     "Network": ("depth", "width", "padding", "norm", "dropout", "output"),
     "Tiles and augmentation": (

@@ -190,7 +190,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
     classes = [pairs[i].target.classes[index] for i, index, _ in planes]
 
     def divided(by: Way) -> Split:
-        share, seed = settings.validation, settings.seed
+        share, seed = settings.validation_share, settings.seed
         return split(planes, share, receptive_field, seed, by, classes)
 
     try:
