@@ -34,7 +34,7 @@ def main() -> None:
     network = SlidingWindow(width=options.width).eval()
     network.to(memory_format=torch.channels_last)
     image = torch.randn(1, 1, options.size, options.size)
-    mirrored = torch.nn.functional.pad(image, 4 * [network.margin], mode="reflect")
+    mirrored = torch.nn.functional.pad(image, 4 * [network.margin[0]], mode="reflect")
     ways = {
         "windows": lambda: window_by_window(network, mirrored, options.batch),
         "dense": lambda: network.forward_tile(mirrored),

@@ -11,6 +11,7 @@ turn; medians are shown. The networks have 4 poolings and random weights.
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from math import prod
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -116,7 +117,7 @@ def measure(way: Way) -> Measured:
     plan = tiles(image.shape, tile, network.margin, network.input_size)
     result = np.zeros((2, *image.shape), np.float32)
     network = ready(network, torch.device("cpu"), dtype)
-    forward(network, torch.zeros(1, 1, *2 * [network.input_size(16)]), dtype)
+    forward(network, torch.zeros(1, 1, *network.input_size((16, 16))), dtype)
 
     if way.name == "tiled":
         settings = PredictSettings(device="cpu", precision=way.precision)
@@ -135,9 +136,7 @@ def measure(way: Way) -> Measured:
         for part, output in zip(plan, outputs, strict=True):
             cut = output[0, :, *part.cut(network.margin)].float().numpy()
             result[:, *part.write] = probabilities(cut)
-    read = sum(
-        network.input_size(y) * network.input_size(x) for y, x in (t.shape for t in plan)
-    )
+    read = sum(prod(network.input_size(tile.shape)) for tile in plan)
     words = f"{tile[0]} x {tile[1]}{'' if way.tile or way.name == 'whole' else ' (auto)'}"
     return Measured(seconds, peak(), read / image.size, words, result)
 

@@ -182,7 +182,7 @@ def train(network: UNet, steps: int) -> None:
     """Take so many steps on crops of one image."""
     image, inside = (torch.from_numpy(layer) for layer in cells(1024, seed=1))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    side, margin = network.input_size(160), network.margin
+    (side, _), (margin, _) = network.input_size((160, 160)), network.margin
     for y, x in np.random.default_rng(2).integers(0, 1024 - side, (steps, 2)):
         window = slice(y, y + side), slice(x, x + side)
         logits = network.forward_tile(image[window][None, None])
@@ -202,7 +202,7 @@ def measure(run: Run) -> Took:
     with redirect_stdout(None):
         predict = WAYS[run.way][2](network, image, run.folder)
     with torch.inference_mode():
-        network.forward_tile(torch.zeros(1, 1, *2 * [network.input_size(16)]))
+        network.forward_tile(torch.zeros(1, 1, *network.input_size((16, 16))))
     start, start_cpu = perf_counter(), process_time()
     result = predict()
     took = Took(perf_counter() - start, process_time() - start_cpu, most_resident())
@@ -238,10 +238,10 @@ class SameSize(nn.Module):
         return logits.softmax(1) if self.probabilities else logits
 
     def _unpadded(self, x: Tensor) -> Tensor:
-        side, margin = x.shape[-1], self.network.margin
+        side, margin = x.shape[-1], self.network.margin[0]
         output = side - 2 * self.context
         before = margin - self.context
-        after = self.network.input_size(output) - before - side
+        after = self.network.input_size((output, output))[0] - before - side
         if self.context:  # cut the surplus, and bring back the size
             around = (self.context, side - self.context - output) * 2
             x = x[..., -before:after, -before:after] if after else x[..., -before:, -before:]
@@ -271,12 +271,12 @@ def tiled_bf16(network: UNet, image: Image, folder: Path) -> Predict:
 def whole(network: UNet, image: Image, folder: Path) -> Predict:
     @torch.inference_mode()
     def predict() -> Image:
-        (height, width), step = image.shape, network.stride_alignment
+        (height, width), (step, _) = image.shape, network.stride_alignment
         if network.padding == "valid":
-            before, cut = network.margin, 0
-            sides = [network.input_size(side) for side in image.shape]
+            before, cut = network.margin[0], 0
+            sides = network.input_size(image.shape)
         else:
-            before = cut = -(-network.margin // step) * step
+            before = cut = -(-network.margin[0] // step) * step
             sides = [2 * before + side + -side % step for side in image.shape]
         around = [
             (before, whole - before - side)

@@ -8,41 +8,44 @@ from napari_utile.arrays.tiling import mirrored, read_mirrored, tile_around, til
 SIZES = st.integers(1, 40)
 
 
-def unpadded(side):
-    return side + 2 * 3
+MARGIN = (3, 3)
+
+
+def unpadded(sides):
+    return tuple(side + 2 * 3 for side in sides)
 
 
 @given(shape=st.tuples(SIZES, SIZES), write=st.tuples(SIZES, SIZES))
 def test_every_pixel_is_written_once(shape, write):
     written = np.zeros(shape, int)
-    for tile in tiles(shape, write, 3, unpadded):
+    for tile in tiles(shape, write, MARGIN, unpadded):
         written[tile.write] += 1
     assert (written == 1).all()
 
 
 @given(shape=st.tuples(SIZES, SIZES), write=st.tuples(SIZES, SIZES))
 def test_a_tile_reads_its_margin(shape, write):
-    for tile in tiles(shape, write, 3, unpadded):
+    for tile in tiles(shape, write, MARGIN, unpadded):
         for read, side in zip(tile.read, tile.write, strict=True):
             assert (read.start, read.stop) == (side.start - 3, side.stop + 3)
 
 
 def test_tiles_are_laid_row_by_row_and_end_with_the_image():
-    writes = [tile.write for tile in tiles((20, 8), (16, 8), 3, unpadded)]
+    writes = [tile.write for tile in tiles((20, 8), (16, 8), MARGIN, unpadded)]
     assert writes == [(slice(0, 16), slice(0, 8)), (slice(16, 20), slice(0, 8))]
 
 
 def test_a_tile_writes_something():
     with pytest.raises(ValueError, match="at least one pixel"):
-        tiles((20, 8), (0, 8), 3, unpadded)
+        tiles((20, 8), (0, 8), MARGIN, unpadded)
 
 
 def test_the_tile_of_any_window_is_laid_at_a_multiple():
     tile = tile_around(
-        (slice(21, 30), slice(16, 20)), alignment=8, margin=3, input_size=unpadded
+        (slice(21, 30), slice(16, 20)), alignment=(8, 8), margin=MARGIN, input_size=unpadded
     )
     assert tile.read == (slice(16 - 3, 30 + 3), slice(16 - 3, 20 + 3))
-    assert tile.cut(margin=3) == (slice(5, 14), slice(0, 4))
+    assert tile.cut(MARGIN) == (slice(5, 14), slice(0, 4))
 
 
 @given(

@@ -47,7 +47,7 @@ def network(request):
 
 def tile_for(network, output):
     """Draw a tile that covers so many pixels."""
-    return torch.randn(1, network.in_channels, *2 * [network.input_size(output)])
+    return torch.randn(1, network.in_channels, *network.input_size((output, output)))
 
 
 def test_the_variants_are_of_all_networks():
@@ -62,37 +62,44 @@ def test_a_tile_gives_at_least_what_it_is_made_for(network):
         x = tile_for(network, output)
         found = network.forward_tile(x)
         assert found.shape[:2] == (1, network.classes)
-        assert found.shape[2] == found.shape[3] == x.shape[-1] - 2 * network.margin >= output
+        assert (
+            found.shape[2] == found.shape[3] == x.shape[-1] - 2 * network.margin[-1] >= output
+        )
 
 
 def test_no_smaller_tile_would_do(network):
     for output in (1, 7, 16, 33):
-        assert (
-            network.input_size(output) - 2 * network.margin < output + network.stride_alignment
+        axes = zip(
+            network.input_size((output, 5)),
+            network.margin,
+            (output, 5),
+            network.stride_alignment,
+            strict=True,
         )
+        assert all(read - 2 * margin < side + step for read, margin, side, step in axes)
 
 
 def test_padded_keeps_the_size_and_unpadded_lacks_the_margin(network):
-    side = 2 * network.stride_alignment
+    side = 2 * max(network.stride_alignment)
     if network.padding == "valid":
-        side = network.input_size(5)
-    lost = 2 * network.margin * (network.padding == "valid")
+        side = max(network.input_size((5, 5)))
+    lost = 2 * max(network.margin) * (network.padding == "valid")
     shape = network(torch.zeros(2, network.in_channels, side, side)).shape
     assert shape == (2, network.classes, side - lost, side - lost)
 
 
 def test_a_logit_sees_no_further_than_its_margin(network):
     tile = tile_for(network, 40)
-    step, side = network.stride_alignment, tile.shape[-1]
+    (step, _), (margin, _), side = network.stride_alignment, network.margin, tile.shape[-1]
     far = tile.clone()
-    far[..., 2 * network.margin + step :, :] += 1  # of the first row of cells
-    far[..., : side - 2 * network.margin - step] -= 1  # of the last column of cells
+    far[..., 2 * margin + step :, :] += 1  # of the first row of cells
+    far[..., : side - 2 * margin - step] -= 1  # of the last column of cells
     found, other = (network.forward_tile(x)[..., 0, -1] for x in (tile, far))
     assert torch.equal(found, other)
 
 
 def test_what_is_moved_by_the_alignment_gives_the_same_moved(network):
-    step = network.stride_alignment
+    step, _ = network.stride_alignment
     image = tile_for(network, 2 * step)
     here = network.forward_tile(image)
     there = network.forward_tile(image.roll((-step, -step), (-2, -1)))
@@ -108,7 +115,7 @@ def test_what_is_moved_by_the_alignment_gives_the_same_moved(network):
     [((70, 41), (32, 64)), ((33, 3), (1, 1)), ((1, 9), (5, 5)), ((96, 96), (96, 1))],
 )
 def test_tiled_equals_one_pass(network, shape, tile):
-    if min(tile) * network.stride_alignment < 4:
+    if min(tile) * max(network.stride_alignment) < 4:
         tile = (16, 16)  # pixel by pixel is not more exact, but slow
     image = np.random.default_rng(0).normal(size=(network.in_channels, *shape))
     image = image.astype(np.float32)
@@ -125,12 +132,12 @@ def test_flat_parts_of_an_image_have_no_seams(network):
 
 def in_one_pass(network, image):
     """Mirror the whole image with NumPy and call the network once."""
-    step, sides = network.stride_alignment, image.shape[1:]
+    (step, _), sides = network.stride_alignment, image.shape[1:]
     if network.padding == "valid":
-        before, cut = network.margin, 0
-        wholes = [network.input_size(side) for side in sides]
+        before, cut = max(network.margin), 0
+        wholes = network.input_size(sides)
     else:
-        before = cut = ceil(network.margin / step) * step
+        before = cut = ceil(max(network.margin) / step) * step
         wholes = [2 * before + ceil(side / step) * step for side in sides]
     widths = [(before, whole - before - n) for whole, n in zip(wholes, sides, strict=True)]
     mirrored = np.pad(image, [(0, 0), *widths], mode="reflect")
@@ -154,9 +161,9 @@ def test_gradients_reach_every_parameter(network):
 
 def batch_for(network):
     """Draw what the network is trained on."""
-    side = 2 * network.stride_alignment
+    side = 2 * max(network.stride_alignment)
     if network.padding == "valid":
-        side = network.input_size(1 if network.trains_on_windows else 8)
+        side, _ = network.input_size((1, 1) if network.trains_on_windows else (8, 8))
     return torch.randn(4, network.in_channels, side, side)
 
 

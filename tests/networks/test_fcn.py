@@ -22,7 +22,7 @@ def test_parameters_of_the_published_network():
 
 def test_the_classifier_sees_404_pixels():
     # table 1; the outermost cell of 32 is what scores are interpolated from
-    assert 2 * (FCN(width=1).margin - 32) + 32 == 404
+    assert 2 * (FCN(width=1).margin[0] - 32) + 32 == 404
 
 
 def test_convolutions_of_vgg16():

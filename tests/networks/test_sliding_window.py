@@ -28,7 +28,8 @@ def test_maps_by_the_table_of_layers():
 
 def test_a_window_is_seen_whole_and_no_more():
     network = SlidingWindow(width=4)
-    assert network.input_size(1) == 95 == 2 * network.margin + 1
+    assert network.input_size((1, 1)) == (95, 95)
+    assert network.margin == (47, 47)
     window = torch.randn(1, 1, 95, 95, requires_grad=True)
     network(window).square().sum().backward()
     seen = window.grad[0, 0] != 0

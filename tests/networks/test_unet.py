@@ -22,8 +22,8 @@ def test_23_convolutional_layers():
 def test_shapes_of_fig_1():
     network = UNet(width=2).eval()
     assert network(torch.zeros(1, 1, 572, 572)).shape == (1, 2, 388, 388)
-    assert network.margin == (572 - 388) // 2
-    assert network.input_size(388) == 572
+    assert network.margin == 2 * ((572 - 388) // 2,)
+    assert network.input_size((388, 388)) == (572, 572)
 
 
 def test_features_of_fig_1():

@@ -58,7 +58,7 @@ class Blocks:
 
     starts: Index
     shape: Index
-    tile: tuple[int, int]
+    tile: tuple[int, ...]
 
     @cached_property
     def grid(self) -> tuple[int, int]:

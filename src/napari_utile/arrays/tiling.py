@@ -23,8 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Window = tuple[slice, slice]
-Reader = Callable[[slice, slice], NDArray[Any]]
+Window = tuple[slice, ...]
+"""One slice per spatial axis, as in (Y, X) or (Z, Y, X)."""
+Sizes = tuple[int, ...]
+"""One number of pixels per spatial axis."""
+Reader = Callable[..., NDArray[Any]]
+"""Called with one slice per spatial axis; returns pixels of shape (..., *sizes)."""
 
 
 @dataclass(frozen=True)
@@ -33,68 +37,92 @@ class Tile:
 
     Attributes
     ----------
-    read : (slice, slice)
-        Window in Y and X, margins included. It may lie outside the image: see `mirrored`.
-    write : (slice, slice)
-        Window in Y and X, inside the image.
+    read : tuple of slice
+        Window per axis, margins included. It may lie outside the image: see `mirrored`.
+    write : tuple of slice
+        Window per axis, inside the image.
     """
 
     read: Window
     write: Window
 
-    def cut(self, margin: int) -> Window:
-        """Find `write` in the logits of `read`, which begin `margin` pixels inside of it."""
-        y, x = (
-            slice(w.start - r.start - margin, w.stop - r.start - margin)
-            for r, w in zip(self.read, self.write, strict=True)
+    def cut(self, margin: Sizes) -> Window:
+        """Return `write` in the logits of `read`, which begin `margin` pixels inside of it."""
+        return tuple(
+            slice(w.start - r.start - m, w.stop - r.start - m)
+            for r, w, m in zip(self.read, self.write, margin, strict=True)
         )
-        return y, x
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of `write`."""
-        y, x = self.write
-        return y.stop - y.start, x.stop - x.start
+    def shape(self) -> Sizes:
+        """Size of `write`, per axis."""
+        return tuple(side.stop - side.start for side in self.write)
 
 
 def tiles(
-    shape: tuple[int, int],
-    write: tuple[int, int],
-    margin: int,
-    input_size: Callable[[int], int],
+    shape: Sizes,
+    write: Sizes,
+    margin: Sizes,
+    input_size: Callable[[Sizes], Sizes],
 ) -> list[Tile]:
-    """Cover an image with tiles, row by row.
+    """Cover an image with tiles, the last axis first: row by row.
 
     Parameters
     ----------
-    shape, write : (int, int)
-        Height and width of the image, and of what a tile writes; multiples of the network's
-        stride alignment, or the poolings of neighbouring tiles disagree. Tiles at the lower
-        and right border write what is left.
-    margin : int
-        Context that the network needs on each side, in pixels.
+    shape, write : tuple of int
+        Size of the image, and of what a tile writes, per axis; multiples of the network's
+        stride alignment, or the poolings of neighbouring tiles disagree. Tiles at the far
+        borders write what is left.
+    margin : tuple of int
+        Context that the network needs on each side, in pixels per axis.
     input_size : callable
-        Side of the network's input, given the side of its output.
+        Size of the network's input, given the size of its output.
+
+    Returns
+    -------
+    list of Tile
+        Every pixel is in the `write` of exactly one.
+
+    Raises
+    ------
+    ValueError
+        If a tile would write nothing.
     """
     if min(write) < 1:
         raise ValueError(f"a tile writes at least one pixel, got {write}")
-    rows, columns = (
+    axes = [
         [slice(start, min(start + step, size)) for start in range(0, size, step)]
         for size, step in zip(shape, write, strict=True)
-    )
-    return [tile_around(window, 1, margin, input_size) for window in product(rows, columns)]
+    ]
+    phase = len(shape) * (1,)
+    return [tile_around(window, phase, margin, input_size) for window in product(*axes)]
 
 
 def tile_around(
-    write: Window, alignment: int, margin: int, input_size: Callable[[int], int]
+    write: Window, alignment: Sizes, margin: Sizes, input_size: Callable[[Sizes], Sizes]
 ) -> Tile:
-    """Find the tile of any window: it begins at the multiple of `alignment` before it."""
-    read = []
-    for side in write:
-        start = side.start - side.start % alignment
-        length = input_size(side.stop - start)
-        read.append(slice(start - margin, start - margin + length))
-    return Tile((read[0], read[1]), write)
+    """Return the tile of any window: it begins at the multiple of `alignment` before it.
+
+    Parameters
+    ----------
+    write : tuple of slice
+        Window per axis, inside the image.
+    alignment, margin : tuple of int
+        Of the network, in pixels per axis.
+    input_size : callable
+        Size of the network's input, given the size of its output.
+    """
+    starts = tuple(
+        side.start - side.start % step for side, step in zip(write, alignment, strict=True)
+    )
+    lengths = input_size(
+        tuple(side.stop - start for side, start in zip(write, starts, strict=True))
+    )
+    read = tuple(
+        slice(start - before, start - before + length)
+        for start, before, length in zip(starts, margin, lengths, strict=True)
+    )
+    return Tile(read, write)
 
 
 def mirrored(image: Any, read: Window) -> NDArray[Any]:
@@ -105,34 +133,47 @@ def mirrored(image: Any, read: Window) -> NDArray[Any]:
 
     Parameters
     ----------
-    image : array-like, shape (..., Y, X)
+    image : array-like, shape (..., *sizes)
         Sliced once, by what lies inside of it: it may be a memory map or a Zarr array.
-    read : (slice, slice)
-        Window in Y and X; starts may be negative.
+    read : tuple of slice
+        Window of the last axes; starts may be negative.
 
     Examples
     --------
     >>> mirrored(np.array([[1, 2, 3]]), (slice(0, 1), slice(-3, 5)))
     array([[2, 3, 2, 1, 2, 3, 2, 1]])
     """
-    return read_mirrored(lambda y, x: np.asarray(image[..., y, x]), image.shape[-2:], read)
-
-
-def read_mirrored(reader: Reader, shape: tuple[int, int], read: Window) -> NDArray[Any]:
-    """Do as `mirrored` for an image of shape (Y, X) that is read by ``reader(y, x)``."""
-    (y, rows), (x, columns) = (
-        _inside(side, size) for side, size in zip(read, shape, strict=True)
+    return read_mirrored(
+        lambda *window: np.asarray(image[(..., *window)]), image.shape[-len(read) :], read
     )
-    pixels = reader(y, x)
-    if rows is not None:
-        pixels = pixels.take(rows, axis=-2)
-    if columns is not None:
-        pixels = pixels.take(columns, axis=-1)
+
+
+def read_mirrored(reader: Reader, shape: Sizes, read: Window) -> NDArray[Any]:
+    """Read a window that may reach beyond the image, as `mirrored` does, by a function.
+
+    Parameters
+    ----------
+    reader : callable
+        Called once, with one slice per axis.
+    shape : tuple of int
+        Size of the image, per axis.
+    read : tuple of slice
+        Window per axis; starts may be negative.
+
+    Returns
+    -------
+    ndarray, shape (..., *sizes of `read`)
+    """
+    sides = [_inside(side, size) for side, size in zip(read, shape, strict=True)]
+    pixels = reader(*(inside for inside, _ in sides))
+    for axis, (_, places) in enumerate(sides, start=-len(sides)):
+        if places is not None:
+            pixels = pixels.take(places, axis=axis)
     return pixels
 
 
 def _inside(side: slice, size: int) -> tuple[slice, NDArray[np.intp] | None]:
-    """Give the slice that holds all of a mirrored range, and the order to take it in."""
+    """Return the slice that holds all of a mirrored range, and the order to take it in."""
     if side.start >= 0 and side.stop <= size:
         return side, None
     period = max(2 * (size - 1), 1)

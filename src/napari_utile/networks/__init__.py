@@ -1,19 +1,17 @@
 """The networks, one file per paper, and the names by which a user picks them.
 
-Each declares `margin`, `stride_alignment`, `input_size` and `forward_tile`; with these four
-the engine tiles any of them exactly. Its `arguments` build it again, and `padding` and
-`trains_on_windows` say what it is trained on.
+Each declares its geometry per axis, see `tileable`: with that the engine tiles any of them
+exactly. Its `arguments` build it again.
 """
-
-from typing import Any
 
 from napari_utile.networks.encoder_decoder import EncoderDecoder
 from napari_utile.networks.fcn import FCN
 from napari_utile.networks.segnet import SegNet
 from napari_utile.networks.sliding_window import SlidingWindow
+from napari_utile.networks.tileable import Network, Tileable
 from napari_utile.networks.unet import UNet
 
-NETWORKS: dict[str, Any] = {
+NETWORKS: dict[str, type[Network]] = {
     "unet": UNet,
     "encoder-decoder": EncoderDecoder,
     "segnet": SegNet,
@@ -21,4 +19,13 @@ NETWORKS: dict[str, Any] = {
     "sliding-window": SlidingWindow,
 }
 
-__all__ = ["FCN", "NETWORKS", "EncoderDecoder", "SegNet", "SlidingWindow", "UNet"]
+__all__ = [
+    "FCN",
+    "NETWORKS",
+    "EncoderDecoder",
+    "Network",
+    "SegNet",
+    "SlidingWindow",
+    "Tileable",
+    "UNet",
+]

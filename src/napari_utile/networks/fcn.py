@@ -4,7 +4,7 @@ Source: Long, Shelhamer & Darrell, "Fully Convolutional Networks for Semantic Se
 CVPR 2015, sec. 3, 4 and fig. 3, on VGG16 (Simonyan & Zisserman, ICLR 2015).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +18,15 @@ from napari_utile.networks.layers import (
     initialize,
     soften,
 )
+from napari_utile.networks.tileable import Network, Sizes
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """In front of each of the five poolings."""
+CELL = 2 ** len(CONVOLUTIONS)
+"""Pixels of the image per pixel of the last pooling, along each axis."""
 
 
-class FCN(nn.Module):
+class FCN(Network):
     """A classifier made of convolutions, whose coarse scores are refined by finer layers.
 
     The defaults are the published network, scaled by `width`.
@@ -53,14 +56,10 @@ class FCN(nn.Module):
     paper has zeros, which would give the layers below no gradient in the first step.
     """
 
-    trains_on_windows = False
-    padding = "same"
     paper = (
         "Long, Shelhamer & Darrell: Fully Convolutional Networks. CVPR 2015",
         "https://doi.org/10.1109/CVPR.2015.7298965",
     )
-    stride_alignment = 32
-    """Pixels to whose multiples tiles are laid, so that every pooling keeps its phase."""
 
     def __init__(
         self,
@@ -71,12 +70,8 @@ class FCN(nn.Module):
         dropout: float = 0.5,
     ):
         super().__init__()
-        self.in_channels, self.classes, self.width, self.norm = (
-            in_channels,
-            classes,
-            width,
-            norm,
-        )
+        self.in_channels, self.classes = in_channels, classes
+        self.width, self.norm, self.dropout = width, norm, dropout
         widths = [width * 2 ** min(level, 3) for level in range(len(CONVOLUTIONS))]
         self.encoders = nn.ModuleList(
             Convolutions([i, *count * [o]], norm)
@@ -87,7 +82,7 @@ class FCN(nn.Module):
         self.connect = nn.ModuleList(
             [nn.Conv2d(widths[-1], 64 * width, 7), nn.Conv2d(64 * width, 64 * width, 1)]
         )
-        self.dropout = nn.Dropout(dropout)
+        self.drop = nn.Dropout(dropout)
         self.classify = nn.Conv2d(64 * width, classes, 1)
         self.refine = nn.ModuleList(nn.Conv2d(widths[level], classes, 1) for level in (3, 2))
         self.upsamplers = nn.ModuleList(
@@ -100,15 +95,9 @@ class FCN(nn.Module):
         self.upsamplers.apply(interpolate)
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What the network was constructed with."""
-        return {
-            "in_channels": self.in_channels,
-            "classes": self.classes,
-            "width": self.width,
-            "norm": self.norm,
-            "dropout": self.dropout.p,
-        }
+    def stride_alignment(self) -> Sizes:
+        """Pixels to whose multiples tiles are laid, per axis: 32."""
+        return self.ndim * (CELL,)
 
     @property
     def eaten(self) -> int:
@@ -116,21 +105,18 @@ class FCN(nn.Module):
         return sum(count * 2**level for level, count in enumerate(CONVOLUTIONS))
 
     @property
-    def margin(self) -> int:
-        """Pixels of context that a tile needs on each side.
+    def margin(self) -> Sizes:
+        """Pixels of context that a tile needs on each side, per axis.
 
         The 7 x 7 convolution eats 3 cells of 32 pixels; one more is interpolated from a
         neighbour that the tile does not have.
         """
-        return self.eaten + 4 * self.stride_alignment
+        return self.ndim * (self.eaten + 4 * CELL,)
 
-    def input_size(self, output: int) -> int:
-        """Give the side of the smallest tile, margins included, that covers `output` pixels.
-
-        The map in front of each pooling must be even.
-        """
-        needed = output + 2 * self.margin
-        return needed + (2 * self.eaten - needed) % self.stride_alignment
+    @property
+    def input_phase(self) -> Sizes:
+        """Input size of a tile modulo 32, per axis."""
+        return self.ndim * (2 * self.eaten % CELL,)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, Y, X), multiples of 32, to logits (N, K, Y, X)."""
@@ -138,19 +124,8 @@ class FCN(nn.Module):
         return self._logits(x, padded=True)
 
     def forward_tile(self, x: Tensor) -> Tensor:
-        """Map a tile that brings its margin to the logits of its middle, never padding.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, Y, X)
-            Sides from `input_size`; the first `margin` pixels are context.
-
-        Returns
-        -------
-        Tensor, shape (N, K, Y - 2 margin, X - 2 margin)
-        """
-        cell = self.stride_alignment
-        return self._logits(x, padded=False)[..., cell:-cell, cell:-cell]
+        """Map a tile that brings its margin to the logits of its middle, never padding."""
+        return self._logits(x, padded=False)[..., CELL:-CELL, CELL:-CELL]
 
     def _logits(self, x: Tensor, padded: bool) -> Tensor:
         maps = []
@@ -158,7 +133,7 @@ class FCN(nn.Module):
             x = functional.max_pool2d(encode(x, padding=int(padded)), 2)
             maps.append(x)
         for convolution, padding in zip(self.connect, (3 * padded, 0), strict=True):
-            x = self.dropout(functional.relu(convolve(x, convolution, padding), inplace=True))
+            x = self.drop(functional.relu(convolve(x, convolution, padding), inplace=True))
         scores = self.classify(x)
         for upsample, refine, finer in zip(
             self.upsamplers, self.refine, maps[3:1:-1], strict=True

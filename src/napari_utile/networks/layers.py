@@ -60,17 +60,40 @@ def convolve(x: Tensor, convolution: nn.Module, padding: int) -> Tensor:
 
 
 def center_crop(x: Tensor, like: Tensor) -> Tensor:
-    """Cut the middle of `x` to the height and width of `like`."""
-    height, width = like.shape[-2:]
-    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
-    return x[..., top : top + height, left : left + width]
+    """Cut the middle of a map to the size of another.
+
+    Parameters
+    ----------
+    x, like : Tensor, shape (N, C, Y, X)
+        `x` is at least as large as `like` along each spatial axis.
+
+    Returns
+    -------
+    Tensor, shape (N, C of `x`, Y of `like`, X of `like`)
+    """
+    starts = [(a - b) // 2 for a, b in zip(x.shape[2:], like.shape[2:], strict=True)]
+    for axis, (start, size) in enumerate(zip(starts, like.shape[2:], strict=True), start=2):
+        x = x.narrow(axis, start, size)
+    return x
 
 
-def check_multiples(x: Tensor, step: int) -> None:
-    """Refuse an image that poolings would have to crop."""
-    sides = tuple(x.shape[-2:])
-    if any(side % step for side in sides):
-        raise ValueError(f"Y and X must be multiples of {step}, got {sides}")
+def check_multiples(x: Tensor, steps: tuple[int, ...]) -> None:
+    """Refuse an image that poolings would have to crop.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C, Y, X)
+    steps : tuple of int
+        Of what the size must be a multiple, per axis.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    sides = tuple(x.shape[-len(steps) :])
+    if any(side % step for side, step in zip(sides, steps, strict=True)):
+        raise ValueError(f"Y and X must be multiples of {steps[-1]}, got {sides}")
 
 
 def initialize(module: nn.Module) -> None:

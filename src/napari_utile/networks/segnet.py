@@ -4,7 +4,7 @@ Source: Badrinarayanan, Kendall & Cipolla, "SegNet", arXiv 1511.00561 (IEEE TPAM
 sec. 3 and fig. 2; its encoder is that of VGG16 (Simonyan & Zisserman, ICLR 2015).
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +17,13 @@ from napari_utile.networks.layers import (
     convolve,
     initialize,
 )
+from napari_utile.networks.tileable import Network, Sizes
 
-EQUAL = 1e-4
-"""Features, which are about 1, do not differ in earnest by less."""
+TIE_TOLERANCE = 1e-4
+"""Feature values, which are about 1, closer than this count as ties in max pooling."""
 
 
-class SegNet(nn.Module):
+class SegNet(Network):
     """Contracting path, and an expanding path that unpools by the places of the maxima.
 
     The defaults are the published network, which is padded.
@@ -48,8 +49,6 @@ class SegNet(nn.Module):
     other: a place within the cell means the same in a tile and in the whole image.
     """
 
-    trains_on_windows = False
-    padding = "same"
     paper = (
         "Badrinarayanan, Kendall & Cipolla: SegNet. IEEE TPAMI 39(12), 2017",
         "https://doi.org/10.1109/TPAMI.2016.2644615",
@@ -83,20 +82,9 @@ class SegNet(nn.Module):
         self.apply(initialize)
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What the network was constructed with."""
-        return {
-            "in_channels": self.in_channels,
-            "classes": self.classes,
-            "depth": self.depth,
-            "width": self.width,
-            "norm": self.norm,
-        }
-
-    @property
-    def stride_alignment(self) -> int:
-        """Pixels to whose multiples tiles are laid, so that every pooling keeps its phase."""
-        return 2**self.depth
+    def stride_alignment(self) -> Sizes:
+        """Pixels to whose multiples tiles are laid, per axis: 2^depth."""
+        return self.ndim * (2**self.depth,)
 
     @property
     def eaten(self) -> int:
@@ -106,20 +94,17 @@ class SegNet(nn.Module):
     @property
     def surplus(self) -> int:
         """Pixels on each side of an unpadded result that lie before the first multiple."""
-        return -self.eaten % self.stride_alignment
+        return -self.eaten % 2**self.depth
 
     @property
-    def margin(self) -> int:
-        """Pixels of context that a tile needs on each side."""
-        return 2 * self.eaten + self.surplus
+    def margin(self) -> Sizes:
+        """Pixels of context that a tile needs on each side, per axis."""
+        return self.ndim * (2 * self.eaten + self.surplus,)
 
-    def input_size(self, output: int) -> int:
-        """Give the side of the smallest tile, margins included, that covers `output` pixels.
-
-        The map in front of each pooling must be even.
-        """
-        needed = output + 2 * self.margin
-        return needed + (2 * self.eaten - needed) % self.stride_alignment
+    @property
+    def input_phase(self) -> Sizes:
+        """Input size of a tile modulo 2^depth, per axis."""
+        return self.ndim * (2 * self.eaten % 2**self.depth,)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, Y, X), whose sides are multiples of 2^depth, to logits."""
@@ -127,17 +112,7 @@ class SegNet(nn.Module):
         return self._logits(x, padding=1)
 
     def forward_tile(self, x: Tensor) -> Tensor:
-        """Map a tile that brings its margin to the logits of its middle, never padding.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, Y, X)
-            Sides from `input_size`; the first `margin` pixels are context.
-
-        Returns
-        -------
-        Tensor, shape (N, K, Y - 2 margin, X - 2 margin)
-        """
+        """Map a tile that brings its margin to the logits of its middle, never padding."""
         logits, cut = self._logits(x, padding=0), self.surplus
         return logits[..., cut : logits.shape[-2] - cut, cut : logits.shape[-1] - cut]
 
@@ -162,5 +137,5 @@ def places_of_maxima(x: Tensor) -> Tensor:
     """
     rows, columns = (torch.arange(side, device=x.device) % 2 for side in x.shape[-2:])
     order = (2 * rows[:, None] + columns).to(x.dtype)
-    maxima, indices = functional.max_pool2d(x - EQUAL * order, 2, return_indices=True)
+    maxima, indices = functional.max_pool2d(x - TIE_TOLERANCE * order, 2, return_indices=True)
     return functional.max_unpool2d(torch.ones_like(maxima), indices, (2, 2))

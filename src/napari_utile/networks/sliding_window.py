@@ -5,12 +5,11 @@ Membranes in Electron Microscopy Images", NIPS 2012, network N4. All windows at 
 et al., "Fast Image Scanning with Deep Max-Pooling Convolutional Neural Networks", ICIP 2013.
 """
 
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_utile.networks.layers import initialize
+from napari_utile.networks.tileable import Network, Sizes
 
 KERNELS = (4, 5, 4, 4)
 """Side of each convolution; a 2 x 2 max pooling follows it."""
@@ -18,7 +17,7 @@ WINDOW = 95
 """Pixels that the network sees: 95 - 92 = 46 - 42 = 21 - 18 = 9 - 6 = 3."""
 
 
-class SlidingWindow(nn.Module):
+class SlidingWindow(Network):
     """Four convolutions with pooling, then two fully connected layers, for every pixel.
 
     The defaults are the published network, scaled by `width`. It has no normalization.
@@ -45,10 +44,6 @@ class SlidingWindow(nn.Module):
 
     trains_on_windows = True
     padding = "valid"
-    stride_alignment = 1
-    """Pixels to whose multiples tiles are laid: no phase is to be kept."""
-    margin = WINDOW // 2
-    """Pixels of context that a tile needs on each side. The middle of a window is (47, 47)."""
     paper = (
         "Ciresan, Giusti, Gambardella & Schmidhuber: Deep Neural Networks Segment Neuronal "
         "Membranes in Electron Microscopy Images. NIPS 2012",
@@ -67,17 +62,19 @@ class SlidingWindow(nn.Module):
         self.apply(initialize)
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What the network was constructed with."""
-        return {
-            "in_channels": self.in_channels,
-            "classes": self.classes,
-            "width": self.width,
-        }
+    def stride_alignment(self) -> Sizes:
+        """Pixels to whose multiples tiles are laid, per axis: 1, no phase is to be kept."""
+        return self.ndim * (1,)
 
-    def input_size(self, output: int) -> int:
-        """Give the side of the tile, margins included, that covers `output` pixels."""
-        return output + WINDOW - 1
+    @property
+    def margin(self) -> Sizes:
+        """Pixels of context on each side, per axis: the middle of a window is (47, 47)."""
+        return self.ndim * (WINDOW // 2,)
+
+    @property
+    def input_phase(self) -> Sizes:
+        """Input size modulo 1, per axis: any size will do."""
+        return self.ndim * (0,)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, Y, X) to logits (N, K, Y - 94, X - 94)."""

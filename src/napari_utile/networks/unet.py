@@ -3,7 +3,7 @@
 Source: Ronneberger, Fischer & Brox, "U-Net", MICCAI 2015, sec. 2, 3 and fig. 1.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,10 @@ from napari_utile.networks.layers import (
     initialize,
     soften,
 )
+from napari_utile.networks.tileable import Network, Sizes
 
 
-class UNet(nn.Module):
+class UNet(Network):
     """Contracting path, expanding path, and skips that copy and crop between them.
 
     The defaults are the published network.
@@ -48,7 +49,6 @@ class UNet(nn.Module):
     """
 
     skips = True
-    trains_on_windows = False
     paper = (
         "Ronneberger, Fischer & Brox: U-Net. MICCAI 2015",
         "https://doi.org/10.1007/978-3-319-24574-4_28",
@@ -69,13 +69,14 @@ class UNet(nn.Module):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}")
         self.in_channels, self.classes = in_channels, classes
         self.depth, self.width, self.padding, self.norm = depth, width, padding, norm
+        self.dropout = dropout
         widths = [width * 2**level for level in range(depth + 1)]
         joined = 2 if self.skips else 1
         self.encoders = nn.ModuleList(
             Convolutions([i, o, o], norm)
             for i, o in zip([in_channels, *widths[:-1]], widths, strict=True)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.drop = nn.Dropout(dropout)
         self.upsamplers = nn.ModuleList(
             nn.ConvTranspose2d(2 * w, w, kernel_size=2, stride=2) for w in reversed(widths[:-1])
         )
@@ -88,42 +89,25 @@ class UNet(nn.Module):
             soften(self.classify)
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What the network was constructed with."""
-        return {
-            "in_channels": self.in_channels,
-            "classes": self.classes,
-            "depth": self.depth,
-            "width": self.width,
-            "padding": self.padding,
-            "norm": self.norm,
-            "dropout": self.dropout.p,
-        }
+    def stride_alignment(self) -> Sizes:
+        """Pixels to whose multiples tiles are laid, per axis: 2^depth."""
+        return self.ndim * (2**self.depth,)
 
     @property
-    def stride_alignment(self) -> int:
-        """Pixels to whose multiples tiles are laid, so that every pooling keeps its phase."""
-        return 2**self.depth
-
-    @property
-    def margin(self) -> int:
-        """Pixels of context that a tile needs on each side.
+    def margin(self) -> Sizes:
+        """Pixels of context that a tile needs on each side, per axis.
 
         The convolutions eat 2 pixels on each side at every level of both paths, which is
         6 * 2^depth - 4. A padded network pools at multiples of 2^depth from the corner of
         its input; two more pixels give its tiles that same phase.
         """
         eaten = 6 * 2**self.depth - 4
-        return eaten if self.padding == "valid" else eaten + 2
+        return self.ndim * (eaten if self.padding == "valid" else eaten + 2,)
 
-    def input_size(self, output: int) -> int:
-        """Give the side of the smallest tile, margins included, that covers `output` pixels.
-
-        The map in front of each pooling must be even, so sides are -4 modulo 2^depth (the
-        paper's 572 = 576 - 4).
-        """
-        needed = output + 2 * self.margin
-        return needed + (-4 - needed) % self.stride_alignment
+    @property
+    def input_phase(self) -> Sizes:
+        """Input size modulo 2^depth: -4, as the paper's 572 is 576 - 4."""
+        return self.ndim * (-4 % 2**self.depth,)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, Y, X) to logits.
@@ -145,15 +129,6 @@ class UNet(nn.Module):
 
         A padded network gives what it gives far from the border of a large image: same
         parameters, real context in place of zeros.
-
-        Parameters
-        ----------
-        x : Tensor, shape (N, C, Y, X)
-            Sides from `input_size`; the first `margin` pixels are context.
-
-        Returns
-        -------
-        Tensor, shape (N, K, Y - 2 margin, X - 2 margin)
         """
         logits = self._logits(x, padding=0)
         return logits if self.padding == "valid" else logits[..., 2:-2, 2:-2]
@@ -164,10 +139,10 @@ class UNet(nn.Module):
         for encode in encoders:
             x = encode(x, padding)
             if encode is encoders[-1]:
-                x = self.dropout(x)
+                x = self.drop(x)
             maps.append(x)
             x = functional.max_pool2d(x, 2)
-        x = self.dropout(bottom(x, padding))
+        x = self.drop(bottom(x, padding))
         for upsample, decode in zip(self.upsamplers, self.decoders, strict=True):
             x = upsample(x)
             skip = maps.pop()
@@ -178,11 +153,14 @@ class UNet(nn.Module):
 
     def _check_size(self, x: Tensor) -> None:
         """Refuse an image that the network would have to crop or cannot take at all."""
-        sides, step = tuple(x.shape[-2:]), self.stride_alignment
+        sides, steps = tuple(x.shape[-self.ndim :]), self.stride_alignment
         if self.padding == "same":
-            check_multiples(x, step)
-        elif any((side + 4) % step or side <= 2 * self.margin for side in sides):
+            check_multiples(x, steps)
+            return
+        axes = zip(sides, steps, self.margin, strict=True)
+        if any((side + 4) % step or side <= 2 * margin for side, step, margin in axes):
             raise ValueError(
-                f"Y and X must be multiples of {step} minus 4 and larger than "
-                f"{2 * self.margin}, got {sides}; the next is {self.input_size(1)}"
+                f"Y and X must be multiples of {steps[-1]} minus 4 and larger than "
+                f"{2 * self.margin[-1]}, got {sides}; the next is "
+                f"{self.input_size(self.ndim * (1,))[-1]}"
             )

@@ -1,5 +1,7 @@
 """Tiled equals whole: against one plain forward pass over the image that NumPy mirrored."""
 
+from math import prod
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +38,7 @@ def lively(network):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
         if getattr(module, "bias", None) is not None:
             torch.nn.init.normal_(module.bias, 0, 0.1)
-    side = network.input_size(64)
+    side, _ = network.input_size((64, 64))
     with torch.no_grad():
         tile = torch.randn(1, network.in_channels, side, side)
         network.classify.weight /= network.eval().forward_tile(tile).abs().max()
@@ -56,12 +58,12 @@ NETWORKS = {
 
 def in_one_pass(network, image):
     """Mirror the whole image with NumPy and call the network once."""
-    step, (height, width) = network.stride_alignment, image.shape[1:]
+    (step, _), (height, width) = network.stride_alignment, image.shape[1:]
     if network.padding == "valid":
-        before, cut = network.margin, 0
-        sides = [network.input_size(side) for side in (height, width)]
+        before, cut = network.margin[0], 0
+        sides = network.input_size((height, width))
     else:
-        before = cut = -(-network.margin // step) * step
+        before = cut = -(-network.margin[0] // step) * step
         sides = [2 * before + side + -side % step for side in (height, width)]
     after = [side - before - n for side, n in zip(sides, (height, width), strict=True)]
     padding = [(0, 0), (before, after[0]), (before, after[1])]
@@ -186,7 +188,7 @@ def test_only_tiles_are_read():
 
     network, image = NETWORKS["unet padded, one map"], Recorder()
     run(Model(network), image, "zyx", tile=64)
-    assert image.largest <= network.input_size(64) ** 2
+    assert image.largest <= network.input_size((64, 64))[0] ** 2
 
 
 def test_stopping_keeps_what_was_reported():
@@ -235,7 +237,7 @@ def test_a_tile_that_does_not_fit_is_computed_in_parts(monkeypatch):
     whole = network.forward_tile
 
     def short_of_memory(x):
-        if x.shape[-1] > network.input_size(32):
+        if x.shape[-1] > network.input_size((32, 32))[0]:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return whole(x)
 
@@ -273,8 +275,8 @@ def test_the_memory_of_a_tile_is_counted():
     """One convolution: image and map are alive at once, and for a moment its input, too."""
 
     class OneConvolution(torch.nn.Conv2d):
-        in_channels, classes, margin, stride_alignment = 1, 8, 1, 1
-        input_size = staticmethod(lambda output: output + 2)
+        ndim, in_channels, classes, margin, stride_alignment = 2, 1, 8, (1, 1), (1, 1)
+        input_size = staticmethod(lambda output: tuple(side + 2 for side in output))
         forward_tile = torch.nn.Conv2d.forward
 
     assert bytes_per_pixel(OneConvolution(1, 8, 3)) == pytest.approx(4 * 8, rel=0.01)
@@ -297,7 +299,7 @@ def test_tiles_of_a_large_image_are_equal_and_fit(monkeypatch):
     network = UNet(width=16)
     monkeypatch.setattr(module, "free_memory", lambda device: 2**30)
     tile = choose_tile(network, (5000, 3000), CPU)
-    read = network.input_size(tile[0]) * network.input_size(tile[1])
+    read = prod(network.input_size(tile))
     assert read * bytes_per_pixel(network) < 2**28
     assert all(
         size % side == 0 or size % side > 0.8 * side

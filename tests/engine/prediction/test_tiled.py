@@ -78,7 +78,8 @@ def test_another_network_is_used_itself():
 
 def test_bfloat16_rounds_as_autocast_does():
     network = UNet(width=8, depth=2).eval()
-    read, write = slice(0, network.input_size(16)), slice(network.margin, network.margin + 16)
+    size, margin = network.input_size((16, 16))[0], network.margin[0]
+    read, write = slice(0, size), slice(margin, margin + 16)
     image = plane((60, 60))
     pixels = torch.from_numpy(image.read(read, read))[None]
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):

@@ -258,7 +258,7 @@ def test_the_receptive_field_is_what_changes_one_pixel():
     settings = tiny(depth=2, padding="valid", norm="none", width=2)
     torch.manual_seed(0)
     network = build(settings, 1, 2).eval()
-    image = torch.zeros(1, 1, network.input_size(1), network.input_size(1), requires_grad=True)
+    image = torch.zeros(1, 1, *network.input_size((1, 1)), requires_grad=True)
     with torch.no_grad():
         for module in network.modules():
             if getattr(module, "weight", None) is not None:

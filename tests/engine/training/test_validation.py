@@ -44,7 +44,7 @@ def tiny(classes=2):
 class Looks(nn.Module):
     """Takes the first channel for the odds of foreground, or the channels for logits."""
 
-    margin, stride_alignment, padding = 0, 1, "same"
+    ndim, margin, stride_alignment, padding = 2, (0, 0), (1, 1), "same"
 
     def __init__(self, classes=2):
         super().__init__()
@@ -73,7 +73,7 @@ def kinds_plane(truth, found, ids=(0, 4, 9)):
 
 def whole_pass(network, plane):
     """Logits in one pass over the mirrored image."""
-    pad = network.margin + network.margin % 2
+    pad = network.margin[0] + network.margin[0] % 2
     image = np.pad(plane.truth.image.numpy(), [(0, 0), (pad, pad), (pad, pad)], "reflect")
     with torch.no_grad():
         return network(torch.from_numpy(image)[None])[..., pad:-pad, pad:-pad]

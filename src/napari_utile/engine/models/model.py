@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import torch
 import yaml
-from torch import nn
 
 from napari_utile import __version__
 from napari_utile.arrays.intensity import Normalization
@@ -32,17 +31,10 @@ from napari_utile.folders.model import (
     read_description,
     replaced_model,
 )
-from napari_utile.networks import NETWORKS
+from napari_utile.networks import NETWORKS, Network
+from napari_utile.networks.tileable import missing_members
 from napari_utile.settings import TrainSettings
 
-GEOMETRY = (
-    "in_channels",
-    "classes",
-    "margin",
-    "stride_alignment",
-    "input_size",
-    "forward_tile",
-)
 LARGEST_ARGUMENT = 4096
 
 
@@ -53,8 +45,7 @@ class Model:
     Attributes
     ----------
     network : nn.Module
-        Any with the six members that `networks` describes: `in_channels`, `classes`,
-        `margin`, `stride_alignment`, `input_size`, `forward_tile`.
+        Any that is `Tileable`; see `napari_utile.networks`.
     normalization : Normalization
         Applied to every image; by default gray values are left as they are.
     settings : TrainSettings or None
@@ -73,10 +64,10 @@ class Model:
     Raises
     ------
     UserError
-        If the network lacks some of the six, or takes other channels than are normalized.
+        If the network is not `Tileable`, or takes other channels than are normalized.
     """
 
-    network: nn.Module
+    network: Network
     normalization: Normalization = None  # type: ignore[assignment]  # of the network's channels
     settings: TrainSettings | None = None
     target: Literal["instances", "classes"] = "instances"
@@ -86,7 +77,7 @@ class Model:
     version: str = __version__
 
     def __post_init__(self) -> None:
-        if missing := [name for name in GEOMETRY if not hasattr(self.network, name)]:
+        if missing := missing_members(self.network):
             raise UserError(
                 f"{type(self.network).__name__} cannot be tiled: it has no "
                 f"{', no '.join(missing)}; see napari_utile.networks."
@@ -103,12 +94,12 @@ class Model:
     @property
     def in_channels(self) -> int:
         """Channels of an image."""
-        return int(self.network.in_channels)  # type: ignore[arg-type]
+        return self.network.in_channels
 
     @property
     def classes(self) -> int:
         """Maps of probabilities; 1 is a foreground map."""
-        return int(self.network.classes)  # type: ignore[arg-type]
+        return self.network.classes
 
     def save(self, folder: str | Path) -> None:
         """Write the model as a folder, whole or not at all.
@@ -187,7 +178,7 @@ def _built(card: ModelCard, weights: Path) -> Model:
     return Model(network.eval(), **facts)
 
 
-def build_network(name: str, arguments: dict[str, Any]) -> nn.Module:
+def build_network(name: str, arguments: dict[str, Any]) -> Network:
     """Build a network by name without memory for its weights, on the device "meta".
 
     Raises

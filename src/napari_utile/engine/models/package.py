@@ -41,19 +41,22 @@ from torch import Tensor
 class Mirroring:
     """Maps images to probabilities of the same size, for a network that needs a margin."""
 
-    margin: int
-    input_size: Callable[[int], int]
+    margin: tuple[int, ...]
+    input_size: Callable[[tuple[int, ...]], tuple[int, ...]]
     forward_tile: Callable[[Tensor], Tensor]
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalized images (N, C, Y, X) to probabilities (N, K, Y, X)."""
-        height, width = x.shape[-2:]
-        for axis, side in ((-2, height), (-1, width)):
-            last = self.input_size(side) - self.margin
+        sizes = tuple(x.shape[2:])
+        reads = self.input_size(sizes)
+        axes = zip(sizes, reads, self.margin, strict=True)
+        for axis, (side, read, margin) in enumerate(axes, start=2):
             period = max(2 * (side - 1), 1)
-            places = torch.arange(-self.margin, last, device=x.device) % period
+            places = torch.arange(-margin, read - margin, device=x.device) % period
             x = x.index_select(axis, torch.where(places < side, places, period - places))
-        logits = self.forward_tile(x)[..., :height, :width]
+        logits = self.forward_tile(x)
+        for axis, side in enumerate(sizes, start=2):
+            logits = logits.narrow(axis, 0, side)
         return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
 
 
@@ -85,8 +88,7 @@ def write_package(
     def file(name: str) -> dict[str, str]:
         return {"source": name, "sha256": sha256((folder / name).read_bytes()).hexdigest()}
 
-    step: int = network.stride_alignment
-    halo = _halo(network)
+    halos = _halo(network)
     image = {
         "id": "image",
         "axes": [
@@ -94,7 +96,7 @@ def write_package(
             _channels("channel", network.in_channels),
             *(
                 {"type": "space", "id": a, "size": {"min": 2 * halo + step, "step": step}}
-                for a in "yx"
+                for a, halo, step in zip("yx", halos, network.stride_alignment, strict=True)
             ),
         ],
         "data": {"type": "float32"},
@@ -113,7 +115,7 @@ def write_package(
                     "size": {"tensor_id": "image", "axis_id": axis},
                     "halo": halo,
                 }
-                for axis in "yx"
+                for axis, halo in zip("yx", halos, strict=True)
             ),
         ],
         "data": {"type": "float32", "range": [0, 1]},
@@ -184,8 +186,11 @@ def read_me(network: Network, normalization: Normalization) -> str:
 
 def _write_test(folder: Path, network: Network, normalization: Normalization) -> None:
     """Write the smallest image, and what the network makes of it."""
-    side: int = 2 * _halo(network) + network.stride_alignment
-    shape = (1, network.in_channels, side, side)
+    sides = (
+        2 * halo + step
+        for halo, step in zip(_halo(network), network.stride_alignment, strict=True)
+    )
+    shape = (1, network.in_channels, *sides)
     noise = np.random.default_rng(0).normal(size=shape)
     mean, std = (np.reshape(n, (1, -1, 1, 1)) for n in (normalization.mean, normalization.std))
     image = (noise * std + mean).astype(np.float32)
@@ -193,16 +198,16 @@ def _write_test(folder: Path, network: Network, normalization: Normalization) ->
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        probabilities = Mirroring.forward(network, fed.to(device))
+        probabilities = Mirroring.forward(network, fed.to(device))  # type: ignore[arg-type]
     network.train(was_training)
     np.save(folder / TEST_INPUT, image)
     np.save(folder / TEST_OUTPUT, probabilities.cpu().numpy())
 
 
-def _halo(network: Network) -> int:
-    """Give the context that blocks must overlap by to be cut at multiples of the alignment."""
-    step: int = network.stride_alignment
-    return ceil(network.margin / step) * step
+def _halo(network: Network) -> tuple[int, ...]:
+    """Return by how much blocks overlap that are cut at multiples of the alignment."""
+    axes = zip(network.margin, network.stride_alignment, strict=True)
+    return tuple(ceil(margin / step) * step for margin, step in axes)
 
 
 def _feeding(normalization: Normalization) -> dict[str, Any]:

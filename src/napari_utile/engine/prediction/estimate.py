@@ -1,6 +1,7 @@
 """What a segmentation will take, said before it begins: time, memory, disk."""
 
 from collections.abc import Sequence
+from math import prod
 from time import perf_counter
 
 import psutil
@@ -50,8 +51,7 @@ def memory(made: PredictionTask) -> float:
     """Count the bytes that the process will hold: itself, a tile in work, and those around."""
     network: Network = made.model.network
     _, dtype = device_and_dtype(made.settings)
-    height, width = made.blocks.tile
-    read = network.input_size(height) * network.input_size(width)
+    read = prod(network.input_size(made.blocks.tile))
     around = (AHEAD + BEHIND + 1) * read * 4 * (network.in_channels + network.classes)
     own: int = psutil.Process().memory_info().rss
     return own + WORKSPACE * bytes_per_pixel(network, dtype) * read + around

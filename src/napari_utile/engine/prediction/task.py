@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from napari_utile import __version__
 from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.tiling import Window
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.models.parameters import digest_of_weights
 from napari_utile.engine.prediction.in_memory import Feed, check_channels, device_and_dtype
@@ -74,7 +75,7 @@ class PredictionPlan:
     image: dict[str, Any]
     settings: dict[str, Any]
     precision: str
-    tile: tuple[int, int]
+    tile: tuple[int, ...]
     model_path: str
     image_path: str
     version: str = __version__
@@ -171,7 +172,7 @@ class PredictionTask:
         self._complaints: list[str] = []
         self._lock = Lock()
 
-    def cut(self, tile: tuple[int, int]) -> None:
+    def cut(self, tile: tuple[int, ...]) -> None:
         """Cut the result into blocks of that size, as it was begun."""
         self.plan = replace(self.plan, tile=tile)
         starts, shape = part_of(self.stack, self.settings.region)
@@ -277,30 +278,26 @@ class PredictionTask:
             self.output.put(self.blocks[number], probabilities)
 
 
-def read_ahead(plane: Plane, window: Any, network: TiledNetwork) -> Plane:
+def read_ahead(plane: Plane, window: Window, network: TiledNetwork) -> Plane:
     """Read now what a window of a plane needs; nobody waits for it later.
 
     What is needed beyond is read when it is asked for.
     """
 
-    def around(side: slice, size: int) -> slice:
-        written = side.stop - side.start
-        reach = network.network.input_size(written) - written
-        return slice(max(side.start - reach, 0), min(side.stop + reach, size))
+    written = tuple(side.stop - side.start for side in window)
+    reach = [n - m for n, m in zip(network.network.input_size(written), written, strict=True)]
+    held = tuple(
+        slice(max(side.start - beyond, 0), min(side.stop + beyond, size))
+        for side, beyond, size in zip(window, reach, plane.shape, strict=True)
+    )
+    pixels = plane.read(*held)
 
-    rows, columns = map(around, window, plane.shape)
-    pixels = plane.read(rows, columns)
-
-    def read(y: slice, x: slice) -> NDArray[np.float32]:
-        if y.start < rows.start or y.stop > rows.stop:
-            return plane.read(y, x)
-        if x.start < columns.start or x.stop > columns.stop:
-            return plane.read(y, x)
-        return pixels[
-            :,
-            y.start - rows.start : y.stop - rows.start,
-            x.start - columns.start : x.stop - columns.start,
-        ]
+    def read(*asked: slice) -> NDArray[np.float32]:
+        sides = list(zip(asked, held, strict=True))
+        if any(a.start < h.start or a.stop > h.stop for a, h in sides):
+            return plane.read(*asked)
+        inside: Any = (slice(a.start - h.start, a.stop - h.start) for a, h in sides)
+        return pixels[(..., *inside)]
 
     return Plane(plane.shape, read)
 

@@ -2,7 +2,7 @@
 
 import weakref
 from itertools import product
-from math import ceil
+from math import ceil, prod
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ WORKSPACE = 1.5
 UNKNOWN = 8192
 """Bytes per pixel of a network that cannot be measured."""
 
-Size = tuple[int, int]
+Size = tuple[int, ...]
 
 
 def choose_tile(
@@ -34,36 +34,39 @@ def choose_tile(
     dtype: torch.dtype | None = None,
     asked: Size | None = None,
 ) -> Size:
-    """Give the height and width that a tile writes, multiples of the stride alignment.
+    """Return the size that a tile writes, per axis, multiples of the stride alignment.
 
     What is asked for is rounded up. Else, of all ways to cut the image into equal tiles that
     fit into the memory, it is the one that computes the fewest pixels.
     """
-    alignment: int = network.stride_alignment
+    alignment = network.stride_alignment
 
-    def aligned(side: int) -> int:
-        return ceil(side / alignment) * alignment
+    def aligned(side: int, step: int) -> int:
+        return ceil(side / step) * step
 
     if asked:
-        return aligned(min(asked[0], shape[0])), aligned(min(asked[1], shape[1]))
+        return tuple(map(aligned, map(min, asked, shape), alignment))
 
-    def sides(size: int) -> set[int]:
-        return {aligned(ceil(size / count)) for count in range(1, ceil(size / alignment) + 1)}
+    def sides(size: int, step: int) -> set[int]:
+        counts = range(1, ceil(size / step) + 1)
+        return {aligned(ceil(size / count), step) for count in counts}
 
     def read(tile: Size) -> int:
-        return network.input_size(tile[0]) * network.input_size(tile[1])
+        return prod(network.input_size(tile))
 
     def computed(tile: Size) -> int:
-        return ceil(shape[0] / tile[0]) * ceil(shape[1] / tile[1]) * read(tile)
+        return prod(ceil(size / side) for size, side in zip(shape, tile, strict=True)) * read(
+            tile
+        )
 
     memory = min(SHARE[device.type] * free_memory(device), MOST_BYTES[device.type])
     most_read = memory / (WORKSPACE * bytes_per_pixel(network, dtype))
     fitting = [
         tile
-        for tile in product(sides(shape[0]), sides(shape[1]))
-        if tile[0] * tile[1] <= MOST_PIXELS[device.type] and read(tile) <= most_read
+        for tile in product(*map(sides, shape, alignment))
+        if prod(tile) <= MOST_PIXELS[device.type] and read(tile) <= most_read
     ]
-    return min(fitting, key=computed, default=(alignment, alignment))
+    return min(fitting, key=computed, default=alignment)
 
 
 def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float:
@@ -71,13 +74,13 @@ def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float
 
     It is run on a tile without values (the device "meta"), so this costs milliseconds.
     """
-    side = network.input_size(1024)
+    sides = network.input_size(network.ndim * (round(2 ** (20 / network.ndim)),))
     dtype = dtype or torch.float32
     state = {
         f"network.{name}": value.to("meta", dtype if value.is_floating_point() else value.dtype)
         for name, value in network.state_dict().items()
     }
-    tile = torch.empty(1, network.in_channels, side, side, device="meta", dtype=dtype)
+    tile = torch.empty(1, network.in_channels, *sides, device="meta", dtype=dtype)
     was_training = network.training
     network.eval()
     try:
@@ -87,7 +90,7 @@ def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float
         return UNKNOWN
     finally:
         network.train(was_training)
-    return memory.peak / side**2
+    return memory.peak / prod(sides)
 
 
 class _ForwardTile(nn.Module):

@@ -108,7 +108,7 @@ class TiledNetwork:
             )
 
     def _half(self, side: int) -> int:
-        alignment = self.network.stride_alignment
+        alignment = max(self.network.stride_alignment)
         if side <= alignment:
             raise UserError(
                 f"Not even a tile of {side} x {side} px fits into the memory of {self.device}; "
@@ -132,7 +132,7 @@ class TiledNetwork:
                 torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
             ):
                 scores = self.network.forward_tile(x)
-            return scores[0, :, *cut].float().contiguous().cpu().numpy()
+            return scores[0][(slice(None), *cut)].float().contiguous().cpu().numpy()
         finally:
             self.network.train(was_training)
 
@@ -151,10 +151,11 @@ def ready(network: Network, device: torch.device, dtype: torch.dtype | None) -> 
             elif device.type == "cpu" and getattr(module, "kernel_size", 0) == (1, 1):
                 # One pixel has no pixels apart. But torch computes 1 x 1 convolutions without
                 # dilation by another library if it has one thread, which rounds differently.
-                module.dilation = (2, 2)
+                module.dilation = (2, 2)  # type: ignore[assignment]
         if dtype:
             network.to(dtype)
-    return network.to(device, memory_format=torch.channels_last)
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def probabilities(logits: Array) -> Array:
@@ -177,16 +178,16 @@ class View:
     def of(self, plane: Plane) -> Plane:
         """Look at a plane, which is still read lazily."""
 
-        def read(y: slice, x: slice) -> Array:
-            seen = self._flip((x, y) if self.transpose else (y, x), plane.shape)
+        def read(*window: slice) -> Array:
+            seen = self._flip(window[::-1] if self.transpose else window, plane.shape)
             return self.do(plane.read(*seen))
 
         return Plane(plane.shape[::-1] if self.transpose else plane.shape, read)
 
     def window(self, window: Window, shape: Size) -> Window:
         """Find a window of a plane of that shape in its view."""
-        y, x = self._flip(window, shape)
-        return (x, y) if self.transpose else (y, x)
+        seen = self._flip(window, shape)
+        return seen[::-1] if self.transpose else seen
 
     def do(self, pixels: Array) -> Array:
         """Turn pixels (..., Y, X) as the plane is turned."""
@@ -202,11 +203,10 @@ class View:
         return (-2,) * self.flip_y + (-1,) * self.flip_x
 
     def _flip(self, window: Window, shape: Size) -> Window:
-        y, x = (
+        return tuple(
             slice(size - side.stop, size - side.start) if flip else side
             for flip, side, size in zip((self.flip_y, self.flip_x), window, shape, strict=True)
         )
-        return y, x
 
 
 VIEWS = tuple(View(*flags) for flags in product((False, True), repeat=3))

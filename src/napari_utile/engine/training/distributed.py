@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from napari_utile.engine.devices import choose_device
 from napari_utile.errors import UserError
+from napari_utile.networks.tileable import Network
 
 PATIENCE = timedelta(days=7)
 """For which the others wait while the first validates, or stands still."""
@@ -192,13 +193,13 @@ class SharedBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance, self.momentum)
 
 
-def share_statistics(network: nn.Module, device: torch.device) -> nn.Module:
+def share_statistics(network: Network, device: torch.device) -> Network:
     """Let batch normalization look at the tiles of all processes.
 
     The names of the parameters and buffers stay as they are.
     """
     if device.type == "cuda":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        converted: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return converted
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:

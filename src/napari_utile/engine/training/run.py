@@ -60,7 +60,7 @@ def ready(
             f"{processes} processes cannot share a batch of {tiles}: give each of them at "
             "least one tile."
         )
-    tile, step = training_tile(network, settings, data), network.stride_alignment
+    tile, step = training_tile(network, settings, data), max(network.stride_alignment)
     if settings.batch == 1 and tile <= step and not can_learn_from_one(network, tile):
         raise UserError(
             f"A tile of {tile} px is one pixel behind the last pooling: choose a larger tile "
@@ -74,7 +74,9 @@ def can_learn_from_one(network: Network, tile: int) -> bool:
 
     Batch normalization has nothing to average over where one pixel is left of it.
     """
-    size = network.input_size(tile) if network.padding == "valid" else tile
+    size = (
+        max(network.input_size(network.ndim * (tile,))) if network.padding == "valid" else tile
+    )
     try:
         network.train()(torch.empty(1, network.in_channels, size, size, device="meta"))
     except ValueError:
@@ -133,7 +135,8 @@ def make_learner(
     network = build(settings, data.channels, len(data.ids))
     if warm:
         network.load_state_dict(warm.weights)
-    network = network.to(device).to(memory_format=torch.channels_last)
+    network = network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def tiles(side: int) -> TileSampler:
         return make_sampler(network, data, settings, side, device)
@@ -329,7 +332,7 @@ def unused_options(settings: TrainSettings) -> Iterator[str]:
 def receptive_field(settings: TrainSettings) -> int:
     """Give the side of what a network looks at to judge one pixel."""
     with torch.device("meta"):
-        return 2 * build(settings, channels=1, classes=2).margin + 1
+        return 2 * build(settings, channels=1, classes=2).margin[-1] + 1
 
 
 def training_tile(network: Network, settings: TrainSettings, data: TrainingData) -> int:
@@ -340,7 +343,7 @@ def training_tile(network: Network, settings: TrainSettings, data: TrainingData)
     if network.trains_on_windows:
         return 1
     sides = [side for plane in data.training for side in plane.classes.shape]
-    step = network.stride_alignment
+    step = max(network.stride_alignment)
     return min(settings.tile, ceil(max(sides) / step) * step)
 
 
@@ -352,14 +355,16 @@ def make_sampler(
     device: torch.device,
 ) -> TileSampler:
     """Bring the training planes to the device and set up the drawing of tiles."""
-    step, valid = network.stride_alignment, network.padding == "valid"
-    size = network.input_size(tile) if valid else ceil(tile / step) * step
+    step, valid = max(network.stride_alignment), network.padding == "valid"
+    size = (
+        max(network.input_size(network.ndim * (tile,))) if valid else ceil(tile / step) * step
+    )
     # the grid of displacements spans a tile: on a small window as smooth as on a whole tile
     smaller = size / settings.tile if network.trains_on_windows else 1.0
     return TileSampler(
         planes=[plane.to(device) for plane in data.training],
         size=size,
-        margin=network.margin if valid else 0,
+        margin=max(network.margin) if valid else 0,
         deformation=Deformation(
             settings.elastic * smaller,
             settings.rotation,

@@ -228,7 +228,7 @@ class Learner:
 
     def _shrink(self) -> str:
         """Halve the side of the tiles."""
-        tile, alignment = self.sampler.output, self.network.stride_alignment
+        tile, alignment = self.sampler.output, max(self.network.stride_alignment)
         smaller = ceil(tile / 2 / alignment) * alignment
         # one tile alone: a norm has nothing to average over where one pixel is left of it
         is_least = bool(self._norms()) and smaller < 2 * alignment

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from napari_utile.arrays.instances.decoding import classes
 from napari_utile.arrays.labels import IGNORE, components
@@ -27,6 +26,7 @@ from napari_utile.metrics.overlap import (
     side_by_side,
 )
 from napari_utile.metrics.partitions import thin_borders
+from napari_utile.networks.tileable import Network
 
 OBJECTS = ("matching_ap50", "f1_50", "panoptic_quality", "seg", "v_rand")
 SCORES = ("iou", "dice", "pixel_error", *OBJECTS)
@@ -52,7 +52,7 @@ class Validation:
 
 
 def validate(
-    network: nn.Module, planes: Sequence[ValidationPlane], device: torch.device
+    network: Network, planes: Sequence[ValidationPlane], device: torch.device
 ) -> Validation:
     """Predict whole planes, as later in use, and compare them with the truth.
 
@@ -97,7 +97,7 @@ class Judged:
 
 
 def judge(
-    network: nn.Module,
+    network: Network,
     plane: ValidationPlane,
     device: torch.device,
     warn: Callable[[str], object] = str,
