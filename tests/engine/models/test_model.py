@@ -90,7 +90,7 @@ def test_by_default_gray_values_are_left_as_they_are():
 
 def test_a_home_made_network_is_told_what_it_lacks():
     with pytest.raises(
-        UserError, match=r"Conv2d cannot be tiled: it has no classes, no margin"
+        UserError, match=r"Conv2d cannot be tiled: it has no classes, no ndim, no margin"
     ):
         Model(torch.nn.Conv2d(1, 2, 3))
 
