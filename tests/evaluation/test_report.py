@@ -156,9 +156,9 @@ def test_prints_as_an_aligned_table():
     row = {"slice": "all", "iou": 0.51239, "true_positives": 12}
     report = Report(({**row, "slice": 0}, row), ("Something is odd.",))
     assert str(report).splitlines() == [
-        "slice     iou  TP",
-        "    0  0.5124  12",
-        "  all  0.5124  12",
+        "slice    iou  TP",
+        "    0  0.512  12",
+        "  all  0.512  12",
         "Something is odd.",
     ]
 

@@ -7,13 +7,11 @@ from scipy.ndimage import gaussian_filter
 from napari_utile.arrays.labels import components
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.thresholds import (
-    ERRORS,
-    NAMES,
-    POOLED,
     THRESHOLDS,
     best_thresholds,
     exhausted,
     pooled_rows,
+    threshold_names,
     threshold_scores,
 )
 from napari_utile.metrics.warping import warping_error
@@ -62,7 +60,7 @@ def test_ignored_pixels_do_not_count(cells):
         for given in (probabilities, spoilt)
     )
     for one, other in zip(found, spoilt, strict=True):
-        for name in set(NAMES) - {"v_rand", "v_info"}:  # thinning looks at what is hidden
+        for name in set(threshold_names()) - {"v_rand", "v_info"}:  # thinning looks at what is hidden
             assert one[name] == other[name], name
 
 
@@ -86,7 +84,7 @@ def test_nothing_and_everything_have_values_that_are_numbers(cells):
     truth = np.stack([np.zeros((6, 7), int), np.ones((6, 7), int)])
     for probabilities in (np.zeros(truth.shape), np.ones(truth.shape), truth.astype(float)):
         rows = exhausted(threshold_scores(probabilities, truth))
-        values = [row[name] for row in rows for name in NAMES]
+        values = [row[name] for row in rows for name in threshold_names()]
         assert np.isfinite(values).all()
         assert 0 <= min(values) <= max(values) <= 1
 
@@ -102,8 +100,8 @@ def test_shapes_must_agree():
 def given_rows(values):
     """Rows whose scores are all `values[slice][threshold]`, slices of one size."""
     return [
-        {"slice": z, "threshold": threshold, **dict.fromkeys(NAMES, value)}
-        | {"counts": dict.fromkeys(POOLED, (10 * value, 10))}
+        {"slice": z, "threshold": threshold, **dict.fromkeys(threshold_names(), value)}
+        | {"counts": dict.fromkeys(("pixel_error", "iou", "f1_50"), (10 * value, 10))}
         for z, of_slice in enumerate(values)
         for threshold, value in zip((0.1, 0.5, 0.9), of_slice, strict=True)
     ]
@@ -118,7 +116,7 @@ def test_pixels_and_objects_are_pooled_as_in_the_report(cells):
     in_bytes = np.round(255 * probabilities).astype(np.uint8)
     rows = pooled_rows(exhausted(threshold_scores(in_bytes, truth, None, [0.3], "watershed")))
     expected = evaluate(in_bytes[np.newaxis], truth, threshold=0.3)
-    for name in NAMES:
+    for name in threshold_names():
         assert rows[0][name] == pytest.approx(expected[name]), name
 
 
@@ -132,9 +130,9 @@ def test_the_mean_is_over_slices():
 
 def test_errors_are_best_low_and_scores_high_on_the_very_data():
     best = {row["name"]: row for row in best_thresholds(given_rows(VALUES))}
-    assert set(best) == set(NAMES)
+    assert set(best) == set(threshold_names())
     for name, row in best.items():
-        threshold, value = (0.5, 0.2) if name in ERRORS else (0.9, 0.7)
+        threshold, value = (0.5, 0.2) if "error" in name else (0.9, 0.7)
         assert row["threshold"] == threshold
         assert row["value"] == pytest.approx(value)
         assert row["chosen_on"] == "the very data it is scored on"

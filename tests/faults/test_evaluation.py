@@ -11,7 +11,7 @@ import tifffile
 from napari_utile.cli.main import main
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
-from napari_utile.evaluation.score_names import SCORES
+from napari_utile.evaluation.scores import SCORES
 
 AGREEMENT = [
     "iou", "dice", "precision_50", "recall_50", "f1_50", "matching_ap50", "panoptic_quality",

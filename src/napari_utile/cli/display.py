@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -36,6 +36,9 @@ from napari_utile.events import (
     Warned,
 )
 from napari_utile.folders.job import JobFolder
+
+if TYPE_CHECKING:
+    from napari_utile.evaluation.scores import Place
 
 DONE, DEFECT, MEND, STOPPED = 0, 1, 2, 130
 """Exit statuses: done, a defect of ours, the user must change something, stopped."""
@@ -210,11 +213,7 @@ def image_line(event: ImageDone) -> str:
 
 def epoch_line(event: EpochDone) -> str:
     """Say in one line what a validation found."""
-    scores = "  ".join(
-        f"{name} {event.scores[name]:.3f}"
-        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality")
-        if name in event.scores
-    )
+    scores = scores_line(event.scores, "epoch")
     mark = "  best" if event.is_best else ""
     return (
         f"{clock(event.seconds)}  step {event.step}  loss {event.train_loss:.3f}  "
@@ -224,15 +223,19 @@ def epoch_line(event: EpochDone) -> str:
 
 def candidate_line(event: CandidateDone) -> str:
     """Say in one line what came of a network."""
-    scores = "  ".join(
-        f"{name} {event.row[name]:.3f}"
-        for name in ("iou", "mean_iou", "f1_50", "panoptic_quality", "v_rand", "coco_ap")
-        if name in event.row
-    )
+    scores = scores_line(event.row, "candidate")
     return (
         f"{event.network}, seed {event.seed} is done: {scores}  "
         f"trained in {clock(event.row['seconds_to_train'])}"
     )
+
+
+def scores_line(scores: Mapping[str, float], place: "Place") -> str:
+    """Return the scores that are shown in a line of progress, each with its name."""
+    from napari_utile.evaluation.scores import format_score, scores_in
+
+    names = [name for name in scores_in(place) if name in scores]
+    return "  ".join(f"{name} {format_score(name, scores[name])}" for name in names)
 
 
 def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]) -> None:

@@ -87,14 +87,14 @@ def report_comparison(
         status = report(run, events, only_json=False)
     if events:
         return status
-    from napari_utile.engine.comparison.table import SHORT, cells
+    from napari_utile.engine.comparison.table import cells
 
     table = ComparisonFolder(folder).table  # after a stop, of the networks that were done
     found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
     if only_json:
         print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
     elif found["rows"]:
-        print_table(str(folder), cells(found["rows"], SHORT), found["notes"])
+        print_table(str(folder), cells(found["rows"], in_terminal=True), found["notes"])
     return status
 
 

@@ -5,20 +5,17 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from napari_utile.evaluation.error_types import Differences, ErrorLayer
 from napari_utile.evaluation.inputs import Sides
 from napari_utile.evaluation.object_table import ObjectTable
 from napari_utile.evaluation.rows import Row
-from napari_utile.evaluation.score_names import GROUPS, meaning_of
-
-SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
-MAIN = (
-    "slice", "iou", "mean_iou", "pixel_error", "f1_50", "panoptic_quality", "coco_ap",
-    "v_rand", "v_info", "warping_error", "true_positives", "false_positives", "false_negatives",
-)  # fmt: skip
-"""Columns of the printed table. The other scores are printed for the whole."""
+from napari_utile.evaluation.scores import (
+    GROUPS,
+    format_score,
+    heading,
+    score_named,
+)
 
 TABLES = ("ious", "precision_recall", "thresholds", "best", "sizes")
 """Fields of a report that are rows of numbers."""
@@ -78,9 +75,9 @@ class Report(Mapping[str, float]):
         return len(self._whole)
 
     def __repr__(self) -> str:
-        names = [name for name in self.rows[-1] if is_main(name)]
-        lines = aligned(names, self.rows)
-        more = [name for name in self if not is_main(name)]
+        names = [name for name in self if "report" in score_named(name).places]
+        lines = aligned(["slice", *names], self.rows)
+        more = [name for name in self if name not in names]
         return "\n".join([*lines, *whole_lines(self, more), *best_line(self.best), *self.notes])
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
@@ -125,15 +122,10 @@ class Report(Mapping[str, float]):
         return {name: value for name, value in self.rows[-1].items() if name != "slice"}
 
 
-def is_main(name: str) -> bool:
-    """Tell whether a score is told of each slice where there is little room."""
-    return name in MAIN or name.startswith("iou_")
-
-
 def aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Write rows below their names, in columns aligned on the right."""
-    cells = [[SHORT.get(name, name) for name in names]]
-    cells += [[as_text(row[name]) for name in names] for row in rows]
+    cells = [[heading(name) for name in names]]
+    cells += [[format_score(name, row[name]) for name in names] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(map(str.rjust, line, widths)) for line in cells]
 
@@ -142,9 +134,11 @@ def whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
     """Write scores of the whole in one line for each group."""
     lines = []
     for group in GROUPS:
-        told = [name for name in names if meaning_of(name).group == group]
+        told = [name for name in names if score_named(name).group == group]
         if told:
-            lines.append("  ".join(f"{name} {as_text(whole[name])}" for name in told))
+            lines.append(
+                "  ".join(f"{name} {format_score(name, whole[name])}" for name in told)
+            )
     return lines
 
 
@@ -152,17 +146,7 @@ def best_line(best: Sequence[Row]) -> list[str]:
     """Write the best threshold of each score in one line, if any was chosen."""
     if not best:
         return []
-    told = ", ".join(f"{r['name']} {as_text(r['value'])} at {r['threshold']}" for r in best)
+    told = ", ".join(
+        f"{r['name']} {format_score(r['name'], r['value'])} at {r['threshold']}" for r in best
+    )
     return [f"best thresholds: {told}"]
-
-
-def as_text(value: Any) -> str:
-    """Write scores to four digits, and indices and counts as they are.
-
-    Small numbers keep four digits that are not 0: a warping error is one of ten thousand.
-    """
-    if not isinstance(value, float):
-        return "–" if value is None else str(value)
-    if abs(value) >= 100:
-        return f"{value:.1f}"
-    return f"{value:.4f}" if value == 0 or abs(value) >= 0.01 else f"{value:#.3g}"

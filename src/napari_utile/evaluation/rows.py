@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_utile.evaluation.scores import SCORES
 from napari_utile.metrics.matching import (
     Matching,
     f1,
@@ -26,9 +27,6 @@ from napari_utile.metrics.partitions import (
 )
 
 Row = Mapping[str, Any]
-
-PARTITIONS = ("v_rand", "v_info", "rand_error", "adapted_rand_error", "vi_split", "vi_merge")
-"""Scores of a stack that are the mean of those of its slices."""
 
 
 def scores(
@@ -75,7 +73,8 @@ def whole_of(
     """Pool the counts of the slices; of the scores of partitions, take the mean."""
     tables, thinned = (side_by_side(each) for each in zip(*slices, strict=True))
     pooled = scores(tables, thinned)
-    return pooled | {name: float(np.mean([row[name] for row in found])) for name in PARTITIONS}
+    means = [name for name in pooled if SCORES[name].is_mean]
+    return pooled | {name: float(np.mean([row[name] for row in found])) for name in means}
 
 
 def remarks(tables: Sequence[tuple[Any, Contingency]]) -> list[str]:

@@ -12,7 +12,7 @@ from napari_utile.evaluation.inputs import Sides, is_mask
 from napari_utile.evaluation.object_table import Measured, ObjectTable, joined, object_table
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row, found_and_right, remarks, scores, whole_of
-from napari_utile.evaluation.score_names import in_order
+from napari_utile.evaluation.scores import in_order
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import CocoScores, coco_scores
 from napari_utile.metrics.matching import iou_rows, match

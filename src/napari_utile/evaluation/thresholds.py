@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.decoding import foreground, instances
 from napari_utile.arrays.labels import components
+from napari_utile.evaluation.scores import SCORES, scores_in
 from napari_utile.metrics.matching import match
 from napari_utile.metrics.overlap import Labels, contingency, share
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
@@ -29,14 +30,11 @@ Row = Mapping[str, Any]
 THRESHOLDS = tuple(tenth / 10 for tenth in range(10))
 """Those of the challenge: 0.0, 0.1 ... 0.9."""
 
-ERRORS = ("rand_error", "warping_error", "pixel_error")
-"""The less the better."""
-SCORES = ("v_rand", "v_info", "iou", "f1_50")
-"""The more the better."""
-NAMES = (*ERRORS, *SCORES)
 
-POOLED = ("pixel_error", "iou", "f1_50")
-"""Of these the counts of all slices are added up; of the others the mean is taken."""
+def threshold_names() -> list[str]:
+    """Names of the scores at each threshold: errors first, those of the challenge first."""
+    names = scores_in("thresholds")
+    return sorted(names, key=lambda n: (SCORES[n].better != "lower", not SCORES[n].is_mean))
 
 
 def threshold_scores(
@@ -75,7 +73,7 @@ def threshold_scores(
         axes, () if there are none); `threshold`; `rand_error`, `warping_error`, `pixel_error`;
         `v_rand` and `v_info` after thinning borders by the probabilities; `iou`; and `f1_50`,
         the F1 of objects at an IoU of 0.5. None is NaN: see the functions of these names.
-        `counts` has what the `POOLED` are shares of: part and whole of each.
+        `counts` has part and whole of the scores that are pooled, not averaged, over slices.
 
     Raises
     ------
@@ -131,7 +129,7 @@ def _scores(
         "warping_error": warping_error(found, true_mask, ignored),
         "v_rand": v_rand(thinned),
         "v_info": v_info(thinned),
-        **{name: of_counts(name, [counts]) for name in POOLED},
+        **{name: of_counts(name, [counts]) for name in counts},
         "counts": counts,
     }
 
@@ -139,7 +137,7 @@ def _scores(
 def of_counts(name: str, counts: Sequence[Mapping[str, tuple[float, float]]]) -> float:
     """Score what is counted in one slice, or in several together."""
     part, whole = (sum(each[name][side] for each in counts) for side in (0, 1))
-    return share(part, whole, of_nothing=float(name not in ERRORS))
+    return share(part, whole, of_nothing=float(SCORES[name].better != "lower"))
 
 
 def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tuple[Row, ...]:
@@ -161,9 +159,13 @@ def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> t
     pooled = []
     for threshold in dict.fromkeys(row["threshold"] for row in counting):
         here = [row for row in counting if row["threshold"] == threshold]
-        scored = {name: float(np.mean([row[name] for row in here])) for name in NAMES}
         counts = [row["counts"] for row in here]
-        scored |= {name: of_counts(name, counts) for name in POOLED}
+        scored = {
+            name: float(np.mean([row[name] for row in here]))
+            if SCORES[name].is_mean
+            else of_counts(name, counts)
+            for name in threshold_names()
+        }
         pooled.append({"threshold": threshold, **scored})
     return tuple(pooled)
 
@@ -212,9 +214,9 @@ def best_thresholds(
         chosen_on = f"{len(slices)} validation slice{'s'[: len(slices) > 1]}"
     to_choose, to_report = pooled_rows(rows, slices), pooled_rows(rows, judged)
     best = []
-    for name in NAMES:
+    for name in threshold_names():
         values = [row[name] for row in to_choose]
-        at = int(np.argmin(values) if name in ERRORS else np.argmax(values))
+        at = int(np.argmin(values) if SCORES[name].better == "lower" else np.argmax(values))
         row = to_report[at]
         best.append({
             "name": name,

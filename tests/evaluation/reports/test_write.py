@@ -17,7 +17,7 @@ from napari_utile.evaluation.error_types import COLORS, MEANINGS
 from napari_utile.evaluation.evaluate import Pair, evaluation_of
 from napari_utile.evaluation.reports.figures import curves, error_picture, rgb, worst_slices
 from napari_utile.evaluation.reports.write import write_report
-from napari_utile.evaluation.score_names import meaning_of
+from napari_utile.evaluation.scores import score_named
 from napari_utile.evaluation.thresholds import exhausted
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
@@ -107,7 +107,7 @@ def test_names_are_text_and_never_markup(page):
 def test_a_page_tells_every_score_and_what_it_means(page, report):
     for name in report:
         assert f"<code>{name}</code>" in page
-        assert meaning_of(name).text.split("'")[0] in page
+        assert score_named(name).text.split("'")[0] in page
     for kind, meaning in MEANINGS.items():
         assert kind in page
         assert meaning in page

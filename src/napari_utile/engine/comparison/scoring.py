@@ -20,14 +20,13 @@ from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.validation import Judged, compared, kinds
 from napari_utile.evaluation.rows import scores, whole_of
+from napari_utile.evaluation.scores import is_count
 from napari_utile.events import TileDone, Warned
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, write_tiff
 from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.settings import PredictSettings, TrainSettings
-
-COUNTS = {"true_positives", "false_positives", "false_negatives"}
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def all_scores(
     tables = [compared(*both) for both in zip(planes, predicted, strict=True)]
     if planes[0].has_objects:
         whole = whole_of(tables, [scores(*both) for both in tables])
-        return {name: value for name, value in whole.items() if name not in COUNTS}
+        return {name: value for name, value in whole.items() if not is_count(name)}
     judged = [
         Judged(0.0, np.zeros(0), confusion(plane, p), both, p[0])
         for plane, p, both in zip(planes, predicted, tables, strict=True)

@@ -10,23 +10,11 @@ from statistics import mean, stdev
 from typing import Any, Self
 
 from napari_utile.arrays.splits import Split
+from napari_utile.evaluation.scores import SCORES, Place, format_score, scores_in
 
 Row = Mapping[str, Any]
 
-SHOWN = {
-    "iou": "IoU",
-    "dice": "Dice",
-    "pixel_error": "pixel error",
-    "mean_iou": "mean IoU",
-    "matching_ap50": "matching AP50",
-    "f1_50": "F1 at 0.5",
-    "panoptic_quality": "PQ",
-    "coco_ap": "COCO AP",
-    "coco_ap50": "COCO AP50",
-    "coco_ap75": "COCO AP75",
-    "coco_ar": "COCO AR",
-    "v_rand": "V Rand",
-    "v_info": "V Info",
+COSTS = {
     "threshold": "threshold",
     "parameters": "parameters",
     "steps": "steps",
@@ -34,14 +22,8 @@ SHOWN = {
     "seconds_to_predict": "prediction, s",
     "seconds_per_megapixel": "prediction, s/Mpx",
 }
-"""Columns of the table that people read, and what stands above them."""
-SHORT = {
-    "iou": "IoU",
-    "mean_iou": "mean IoU",
-    "panoptic_quality": "PQ",
-    "coco_ap": "COCO AP",
-    "coco_ap50": "AP50",
-    "v_rand": "V Rand",
+"""Columns of the table beside scores, and what stands above them."""
+COSTS_IN_TERMINAL = {
     "parameters": "params",
     "seconds_to_train": "train s",
     "seconds_per_megapixel": "s/Mpx",
@@ -147,28 +129,25 @@ def to_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
     return "\n".join([head, rule, *body, "", *notes]) + "\n"
 
 
-def cells(rows: Sequence[Row], titles: Mapping[str, str] = SHOWN) -> list[list[str]]:
-    """Give the table as text: a line of titles, and one per network."""
-    names = [name for name in titles if name in rows[0]]
-    lines = [["network", *(titles[name] for name in names)]]
+def cells(rows: Sequence[Row], in_terminal: bool = False) -> list[list[str]]:
+    """Return the table as text: a line of headings, and one per network.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `summarize`.
+    in_terminal : bool, default False
+        Whether to leave out the columns for which a terminal has no room.
+    """
+    place: Place = "terminal" if in_terminal else "comparison"
+    headings = {name: SCORES[name].short or SCORES[name].title for name in scores_in(place)}
+    headings |= COSTS_IN_TERMINAL if in_terminal else COSTS
+    names = [name for name in headings if name in rows[0]]
+    lines = [["network", *(headings[name] for name in names)]]
     for row in rows:
-        numbers = [as_text(row[name], row.get(f"{name}_std")) for name in names]
+        numbers = [format_score(name, row[name], row.get(f"{name}_std")) for name in names]
         lines.append([row["network"], *numbers])
     return lines
-
-
-def as_text(value: float, spread: float | None) -> str:
-    """Write a number to three digits behind the point, with its spread if there is one.
-
-    Examples
-    --------
-    >>> as_text(0.91234, 0.0123), as_text(31030658, None), as_text(123.456, None)
-    ('0.912 ± 0.012', '31,030,658', '123.5')
-    """
-    if isinstance(value, int):
-        return f"{value:,}"
-    digits = 3 if abs(value) < 10 else 1
-    return f"{value:.{digits}f}" + ("" if spread is None else f" ± {spread:.{digits}f}")
 
 
 def notes_on(

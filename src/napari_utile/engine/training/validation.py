@@ -16,6 +16,7 @@ from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
 from napari_utile.engine.training.losses import weighted_cross_entropy
 from napari_utile.evaluation.inputs import as_labels
 from napari_utile.evaluation.rows import scores, whole_of
+from napari_utile.evaluation.scores import scores_in
 from napari_utile.metrics.class_scores import class_ious
 from napari_utile.metrics.overlap import (
     Contingency,
@@ -28,9 +29,6 @@ from napari_utile.metrics.overlap import (
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.networks.tileable import Network
 
-OBJECTS = ("matching_ap50", "f1_50", "panoptic_quality", "seg", "v_rand")
-SCORES = ("iou", "dice", "pixel_error", *OBJECTS)
-"""What is told of instances. Of kinds of pixels it is the first three and their IoUs."""
 THRESHOLD = 0.5
 Method = Literal["watershed", "components"]
 
@@ -142,7 +140,7 @@ def pooled(judged: Sequence[Judged]) -> dict[str, float]:
     """Score foreground and objects of all planes together."""
     tables = [each.tables for each in judged if each.tables is not None]
     whole = whole_of(tables, [scores(*both) for both in tables])
-    return {name: whole[name] for name in SCORES}
+    return {name: whole[name] for name in scores_in("validation")}
 
 
 def kinds(judged: Sequence[Judged], ids: tuple[int, ...]) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The pictures of an evaluation: curves of scores, and the worst slices with their errors."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from napari_utile.evaluation.error_types import BORDER, COLORS, KINDS, MATCHED
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row
-from napari_utile.evaluation.score_names import meaning_of
-from napari_utile.evaluation.thresholds import ERRORS, SCORES
+from napari_utile.evaluation.scores import score_named, scores_in
 from napari_utile.io.stack import Stack
 
 INK = "#30343b"
@@ -39,18 +38,17 @@ def curves(report: Report) -> dict[str, Draw]:
         ),
         "Scores by threshold": (
             bool(report.thresholds),
-            lambda ax: draw_thresholds(ax, report, SCORES),
+            lambda ax: draw_thresholds(ax, report, "higher"),
         ),
         "Errors by threshold": (
             bool(report.thresholds),
-            lambda ax: draw_thresholds(ax, report, ERRORS),
+            lambda ax: draw_thresholds(ax, report, "lower"),
         ),
         "Slices": (several, lambda ax: draw_slices(ax, report)),
     }
     return {title: draw for title, (is_there, draw) in found.items() if is_there}
 
 
-BY_SLICE = ("iou", "f1_50", "panoptic_quality", "v_rand", "mean_iou")
 BY_IOU = {
     "precision": "precision",
     "recall": "recall",
@@ -88,17 +86,18 @@ def draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
     finish(ax, "recall", "precision")
 
 
-def draw_thresholds(ax: Any, report: Report, names: Sequence[str]) -> None:
+def draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"]) -> None:
     """Draw scores over the probability that makes an object; a ring is the best of each."""
     rows = report.thresholds
+    names = [n for n in rows[0] if n != "threshold" and score_named(n).better == better]
     best = {row["name"]: row for row in report.best}
     for color, name in zip(LINES, names, strict=False):
         x, y = [row["threshold"] for row in rows], [row[name] for row in rows]
-        ax.plot(x, y, color=color, label=meaning_of(name).title, marker="o", ms=2.5)
+        ax.plot(x, y, color=color, label=score_named(name).title, marker="o", ms=2.5)
         if name in best:
             at = best[name]["threshold"], best[name]["value"]
             ax.plot(*at, "o", ms=9, mfc="none", mec=color, mew=1.6)
-    is_error = meaning_of(names[0]).better == "lower"
+    is_error = better == "lower"
     finish(ax, "probability above which a pixel is an object", "error" if is_error else "score")
     if is_error:
         values = [row[name] for row in rows for name in names if row[name] > 0]
@@ -110,13 +109,13 @@ def draw_thresholds(ax: Any, report: Report, names: Sequence[str]) -> None:
 def draw_slices(ax: Any, report: Report) -> None:
     """Draw the main scores of every slice, in their order."""
     rows = report.rows[:-1]
-    names = [name for name in BY_SLICE if name in report]
+    names = [name for name in scores_in("by_slice") if name in report]
     for color, name in zip(LINES, names, strict=False):
         ax.plot(
             range(len(rows)),
             [row[name] for row in rows],
             color=color,
-            label=meaning_of(name).title,
+            label=score_named(name).title,
             marker="o",
             ms=3,
         )

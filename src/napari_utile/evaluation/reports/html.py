@@ -13,7 +13,7 @@ from PIL import Image
 
 from napari_utile import __version__
 from napari_utile.evaluation.error_types import COLORS, MEANINGS
-from napari_utile.evaluation.report import Report, as_text
+from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.reports.figures import (
     INK,
     curves,
@@ -21,7 +21,7 @@ from napari_utile.evaluation.reports.figures import (
     slice_title,
     worst_slices,
 )
-from napari_utile.evaluation.score_names import GROUPS, meaning_of
+from napari_utile.evaluation.scores import GROUPS, format_score, score_named
 from napari_utile.io.stack import Stack
 
 ARROWS = {"higher": "higher is better", "lower": "lower is better", "": ""}
@@ -80,7 +80,7 @@ def scores(report: Report) -> str:
     """Show each score of the whole with what it means."""
     blocks = []
     for group, heading in GROUPS.items():
-        names = [name for name in report if meaning_of(name).group == group]
+        names = [name for name in report if score_named(name).group == group]
         cards = "".join(card(name, report[name]) for name in names)
         if cards:
             blocks.append(f'<h3>{escape(heading)}</h3><div class="cards">{cards}</div>')
@@ -89,14 +89,14 @@ def scores(report: Report) -> str:
 
 def card(name: str, value: float) -> str:
     """Show one score: its value, its name, a sentence, and which way is better."""
-    meaning = meaning_of(name)
+    meaning = score_named(name)
     bar = ""
-    if meaning.group != "counts" and not name.startswith("vi_"):
+    if meaning.has_maximum:
         share = min(max(value, 0.0), 1.0) * 100
         bar = f'<i class="bar {meaning.better}"><i style="width:{share:.2f}%"></i></i>'
     hint = ARROWS[meaning.better]
     return (
-        f'<div class="card"><b>{as_text(value)}</b>'
+        f'<div class="card"><b>{format_score(name, value)}</b>'
         f"<strong>{escape(meaning.title)} <code>{escape(name)}</code></strong>{bar}"
         f"<p>{escape(meaning.text)}{f' <em>{hint}</em>' if hint else ''}</p></div>"
     )
@@ -132,7 +132,10 @@ def slices(report: Report, images: Sequence[Stack]) -> str:
             report, image, index, images[image] if image < len(images) else None
         )
         caption = slice_title(row["slice"])
-        told = f"F1 {row['f1_50']:.3f}, panoptic quality {row['panoptic_quality']:.3f}"
+        told = ", ".join(
+            f"{score_named(name).title} {format_score(name, row[name])}"
+            for name in ("f1_50", "panoptic_quality")
+        )
         shown.append(
             f'<figure><img src="{png(picture)}" alt="{escape(caption)}">'
             f"<figcaption><b>{escape(caption)}</b> {told}</figcaption></figure>"
@@ -158,7 +161,7 @@ def table(heading: str, rows: Sequence[Mapping[str, Any]], folded: bool = False)
     head = "".join(f"<th{tooltip(name)}>{escape(name)}</th>" for name in names)
     body = "".join(
         f"<tr{' class=whole' if row.get('slice') == 'all' else ''}>"
-        + "".join(f"<td>{escape(as_text(row[name]))}</td>" for name in names)
+        + "".join(f"<td>{escape(format_score(name, row[name]))}</td>" for name in names)
         + "</tr>"
         for row in rows
     )
@@ -171,7 +174,7 @@ def table(heading: str, rows: Sequence[Mapping[str, Any]], folded: bool = False)
 
 def tooltip(name: str) -> str:
     """Let the name of a column say what the score means."""
-    meaning = meaning_of(name)
+    meaning = score_named(name)
     known = meaning.text if "_" in name or name in ("iou", "dice", "seg") else ""
     return f' title="{escape(known)}"' if known else ""
 
@@ -281,7 +284,7 @@ for (const th of document.querySelectorAll("th")) th.onclick = () => {
   th.setAttribute("aria-sort", up ? "ascending" : "descending");
   const order = (a, b) => a.localeCompare(b, undefined, {numeric: true});
   const value = row => row.cells[column].textContent;
-  const number = text => text === "–" ? -Infinity : Number(text);
+  const number = text => text === "–" ? -Infinity : Number(text.replaceAll(",", ""));
   [...body.rows].sort((a, b) => {
     const whole = a.classList.contains("whole") - b.classList.contains("whole");
     if (whole) return whole;

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from napari_utile.evaluation.error_types import COLORS
-from napari_utile.evaluation.report import Report, as_text
+from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.reports.figures import (
     INK,
     curves,
@@ -16,13 +16,9 @@ from napari_utile.evaluation.reports.figures import (
     worst_slices,
 )
 from napari_utile.evaluation.rows import Row
-from napari_utile.evaluation.score_names import meaning_of
+from napari_utile.evaluation.scores import format_score, score_named, scores_in
 from napari_utile.io.stack import Stack
 
-HEADLINES = (
-    "iou", "mean_iou", "pixel_error", "f1_50", "panoptic_quality", "coco_ap", "v_rand",
-    "warping_error",
-)  # fmt: skip
 SOFT = "#667080"
 WIDTH, ACROSS = 12.0, 3
 """Of the sheet in inches, and how many pictures lie side by side."""
@@ -71,11 +67,12 @@ def draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) -
     part.text(0.012, 0.88, shortened(title, 100), fontsize=15, fontweight="bold", va="center")
     told = "   ".join(f"{name}: {shortened(value, 80)}" for name, value in facts.items())
     part.text(0.012, 0.66, shortened(told, 230), fontsize=7, color=SOFT, va="center")
-    names = [name for name in HEADLINES if name in report]
+    names = [name for name in scores_in("headline") if name in report]
     for n, name in enumerate(names):
         x = 0.012 + n * 0.976 / max(len(names), 6)
-        part.text(x, 0.32, as_text(report[name]), fontsize=15, fontweight="bold", va="center")
-        part.text(x, 0.03, meaning_of(name).title, fontsize=8.5, color=SOFT, va="center")
+        value = format_score(name, report[name])
+        part.text(x, 0.32, value, fontsize=15, fontweight="bold", va="center")
+        part.text(x, 0.03, score_named(name).title, fontsize=8.5, color=SOFT, va="center")
 
 
 def shortened(text: Any, most: int) -> str:
@@ -115,7 +112,8 @@ def draw_slices(
     for ax, (row, image, index) in zip(axes, shown, strict=False):
         stack = images[image] if image < len(images) else None
         ax.imshow(error_picture(report, image, index, stack), interpolation="nearest")
-        title = f"{slice_title(row['slice'])}: panoptic quality {row['panoptic_quality']:.3f}"
+        title = slice_title(row["slice"]) + ": panoptic quality "
+        title += format_score("panoptic_quality", row["panoptic_quality"])
         ax.set_title(title, fontsize=9.5)
 
 

@@ -9,6 +9,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QPushButton, QScrollArea
 
 from napari_utile.errors import UserError
+from napari_utile.evaluation.scores import scores_in
 from napari_utile.events import (
     CandidateDone,
     CandidateStarted,
@@ -39,17 +40,8 @@ from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.process.process import flags
 
-COLUMNS = (
-    "iou",
-    "mean_iou",
-    "matching_ap50",
-    "v_rand",
-    "parameters",
-    "steps",
-    "seconds_to_train",
-    "seconds_to_predict",
-)
-"""Of all that is known of a network, what the table shows."""
+COSTS = ("parameters", "steps", "seconds_to_train", "seconds_to_predict")
+"""Columns of the table beside the scores."""
 Runs = dict[tuple[str, int], dict[str, float]]
 """Network and seed -> its row."""
 
@@ -222,7 +214,7 @@ def rows_of_table(runs: Runs) -> Iterator[dict[str, Any]]:
     for network in dict.fromkeys(name for name, _ in runs):
         found = {seed: row for (name, seed), row in runs.items() if name == network}
         rows = list(found.values())
-        names = [name for name in COLUMNS if name in rows[0]]
+        names = [name for name in (*scores_in("panel"), *COSTS) if name in rows[0]]
         for seed, row in found.items():
             yield {"network": network, "seed": seed} | {name: row[name] for name in names}
         if len(rows) > 1:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.error_types import COLORS
-from napari_utile.evaluation.score_names import GROUPS, meaning_of
+from napari_utile.evaluation.scores import GROUPS, score_named
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
 from napari_utile.widgets.evaluate.inputs import Compared
@@ -104,16 +104,16 @@ class ReportView(QWidget):
     def _show_scores(self, report: Report) -> None:
         *slices, whole = report.rows
         self.scores.show_rows([whole, *slices], bold={0}, top=1)
-        groups = {meaning_of(name).group for name in report}
+        groups = {score_named(name).group for name in report}
         offer(self.group, {"": "all scores"} | {g: GROUPS[g] for g in GROUPS if g in groups})
-        self.scores.set_tips({name: meaning_of(name).text for name in report})
+        self.scores.set_tips({name: score_named(name).text for name in report})
         self._show_group()
 
     def _show_group(self) -> None:
         """Show the columns of the chosen group alone."""
         group = self.group.currentData()
         for column, name in enumerate(self.scores.names):
-            is_wanted = name == "slice" or group in ("", meaning_of(name).group)
+            is_wanted = name == "slice" or group in ("", score_named(name).group)
             self.scores.setColumnHidden(column, not is_wanted)
 
     def _show_objects(self, outcome: Outcome) -> None:

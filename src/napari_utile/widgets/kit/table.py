@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
-from napari_utile.widgets.kit.table_model import Spread, TableModel, Values, as_text, plain
+from napari_utile.widgets.kit.table_model import Spread, TableModel, Values, cell_text, plain
 
 ROW = 24
 """Height of a row, px."""
@@ -110,8 +110,11 @@ class Table(QTableView):
         """Write the table as a spreadsheet takes it, in the order in which it is seen."""
         lines = [self.names]
         for row in self._model.order:
-            values = [self._model.value(row, name) for name in self.names]
-            lines.append([as_text(x) if isinstance(x, Spread) else plain(x) for x in values])
+            values = {name: self._model.value(row, name) for name in self.names}
+            lines.append([
+                cell_text(name, value) if isinstance(value, Spread) else plain(value)
+                for name, value in values.items()
+            ])  # fmt: skip
         return "".join("\t".join(line) + "\n" for line in lines)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802

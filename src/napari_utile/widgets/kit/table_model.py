@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QColor, QFont
 
-SHORT = {"true_positives": "TP", "false_positives": "FP", "false_negatives": "FN"}
+from napari_utile.evaluation.scores import format_score, heading
 
-DIGITS = {"iou": 3, "y": 1, "x": 1}
+DIGITS = {"y": 1, "x": 1}
 """Behind the point, for columns whose numbers shall stand below each other."""
 
 Values = Sequence[Any] | NDArray[Any]
@@ -70,13 +70,8 @@ class TableModel(QAbstractTableModel):
         return value.item() if isinstance(value, np.generic) else value
 
     def text(self, row: int, name: str) -> str:
-        """Return what a cell shows. The id 0 is no object."""
-        value = self.value(row, name)
-        if name.endswith("_id"):
-            return str(value) if value else ""
-        if name in DIGITS and type(value) is float:
-            return f"{value:.{DIGITS[name]}f}"
-        return as_text(value)
+        """Return what a cell shows."""
+        return cell_text(name, self.value(row, name))
 
     # what Qt asks
 
@@ -107,7 +102,7 @@ class TableModel(QAbstractTableModel):
         if orientation == Qt.Orientation.Horizontal and section < len(self.names):
             name = self.names[section]
             if role == Qt.ItemDataRole.DisplayRole:
-                return SHORT.get(name, name.replace("_", "\n"))
+                return heading(name).replace("_", "\n")
             if role == Qt.ItemDataRole.ToolTipRole:
                 return f"{name}: {self.tips[name]}" if name in self.tips else name
         return None
@@ -148,25 +143,20 @@ def plain(value: Any) -> str:
     return "" if is_missing(value) else str(value)
 
 
-def as_text(value: Any) -> str:
-    """Write a value for people.
+def cell_text(name: str, value: Any) -> str:
+    """Return what a cell of a column shows.
 
     Examples
     --------
-    >>> as_text(0.91234), as_text(31030658), as_text(123.456), as_text(Spread(0.9, 0.0123))
-    ('0.912', '31,030,658', '123.5', '0.900 ± 0.012')
-    >>> as_text(0.00035291), as_text(None)
-    ('0.000353', '')
+    >>> cell_text("iou", 0.91234), cell_text("parameters", 31030658), cell_text("iou", None)
+    ('0.912', '31,030,658', '–')
+    >>> cell_text("iou", Spread(0.9, 0.0123)), cell_text("truth_id", 0)
+    ('0.900 ± 0.012', '')
     """
-    if is_missing(value):
-        return ""
+    if name.endswith("_id"):
+        return str(value) if value else ""  # the id 0 is no object
     if isinstance(value, Spread):
-        digits = _digits(value)
-        return f"{value:.{digits}f} ± {value.deviation:.{digits}f}"
-    if isinstance(value, float):
-        return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.{_digits(value)}f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _digits(value: float) -> int:
-    return 3 if abs(value) < 10 else 1
+        return format_score(name, float(value), value.deviation)
+    if name in DIGITS and type(value) is float:
+        return f"{value:.{DIGITS[name]}f}"
+    return format_score(name, value)
