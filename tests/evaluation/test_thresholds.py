@@ -60,7 +60,8 @@ def test_ignored_pixels_do_not_count(cells):
         for given in (probabilities, spoilt)
     )
     for one, other in zip(found, spoilt, strict=True):
-        for name in set(threshold_names()) - {"v_rand", "v_info"}:  # thinning looks at what is hidden
+        # not v_rand and v_info: thinning looks at hidden pixels
+        for name in set(threshold_names()) - {"v_rand", "v_info"}:
             assert one[name] == other[name], name
 
 

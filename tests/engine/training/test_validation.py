@@ -9,8 +9,9 @@ from torch import nn
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.training.data.planes import HIDDEN, Plane, ValidationPlane
-from napari_utile.engine.training.validation import SCORES, entropy, validate
+from napari_utile.engine.training.validation import entropy, validate
 from napari_utile.evaluation import evaluate
+from napari_utile.evaluation.scores import scores_in
 from napari_utile.networks import UNet
 
 torch.set_num_threads(1)
@@ -104,8 +105,8 @@ def test_planes_of_one_size_are_scored_like_a_stack(hidden):
     foreground = np.stack([torch.sigmoid(2 * p.truth.image[0]).numpy() for p in planes])
     truth = np.stack([plane.objects for plane in planes])
     report = evaluate(np.stack([1 - foreground, foreground]), truth, ignore=HIDDEN)
-    assert tuple(found.scores) == SCORES
-    assert found.scores == pytest.approx({name: report[name] for name in SCORES})
+    assert tuple(found.scores) == scores_in("validation")
+    assert found.scores == pytest.approx({name: report[name] for name in scores_in("validation")})
     assert 0.2 < found.scores["iou"] < 0.9
 
 
@@ -128,7 +129,7 @@ def test_what_nobody_annotated_does_not_count():
     assert found.loss == pytest.approx(entropies.mean(), rel=1e-3)
     assert found.confusion.sum() == 16 * 32
     expected = evaluate(np.stack([1 - seen, seen]), plane.objects[16:])
-    assert found.scores == {name: pytest.approx(expected[name]) for name in SCORES}
+    assert found.scores == {name: pytest.approx(expected[name]) for name in scores_in("validation")}
 
 
 TRUTH = np.array([[0, 1, 1, 2, 2, HIDDEN]])
