@@ -106,7 +106,9 @@ def test_planes_of_one_size_are_scored_like_a_stack(hidden):
     truth = np.stack([plane.objects for plane in planes])
     report = evaluate(np.stack([1 - foreground, foreground]), truth, ignore=HIDDEN)
     assert tuple(found.scores) == scores_in("validation")
-    assert found.scores == pytest.approx({name: report[name] for name in scores_in("validation")})
+    assert found.scores == pytest.approx(
+        {name: report[name] for name in scores_in("validation")}
+    )
     assert 0.2 < found.scores["iou"] < 0.9
 
 
@@ -129,7 +131,9 @@ def test_what_nobody_annotated_does_not_count():
     assert found.loss == pytest.approx(entropies.mean(), rel=1e-3)
     assert found.confusion.sum() == 16 * 32
     expected = evaluate(np.stack([1 - seen, seen]), plane.objects[16:])
-    assert found.scores == {name: pytest.approx(expected[name]) for name in scores_in("validation")}
+    assert found.scores == {
+        name: pytest.approx(expected[name]) for name in scores_in("validation")
+    }
 
 
 TRUTH = np.array([[0, 1, 1, 2, 2, HIDDEN]])
