@@ -47,15 +47,17 @@ LIBRARIES = {
     "events": {"pydantic"},
     "arrays": DATA,
     "networks": {"torch"},
-    "io": DISK | {"aiohttp", "fsspec"},
+    "io": DISK | {"aiohttp", "fsspec", "natsort", "rich"},
     "metrics": DATA | {"pycocotools"},
     "folders": DISK,
-    "samples": DISK,
+    "samples": DISK | {"pooch"},
     "evaluation": DISK | {"matplotlib"},
     "engine": DISK | {"torch", "matplotlib", "distributed"},
     "coco": DISK | {"torch", "matplotlib"},
     "cli": {"pydantic", "pydantic_settings", "numpy", "rich"},
-    "widgets": DATA | {"yaml", "napari", "qtpy", "magicgui", "superqt", "psygnal", "pyqtgraph"},
+    "widgets": DATA
+    | {"yaml", "napari", "qtpy", "magicgui", "superqt", "psygnal", "pyqtgraph"}
+    | {"platformdirs"},
 }
 ROOMS = list(LIBRARIES)
 """In the order of import: a room knows those before it."""

@@ -44,7 +44,7 @@ def test_fault_05_a_large_layer_is_read_tile_by_tile(tmp_path):
 def test_fault_05_over_the_budget_says_size_budget_and_the_route(monkeypatch):
     monkeypatch.setattr(memory, "memory_budget", lambda: 10**9)
     huge = np.broadcast_to(np.uint8(0), (100, 10_000, 10_000))
-    with pytest.raises(UserError, match=r"^em takes 10 GB .* 1 GB .* OME-Zarr .* path"):
+    with pytest.raises(UserError, match=r"^em takes 10.0 GB .* 1.0 GB .* OME-Zarr .* path"):
         as_stack(huge, name="em").read()
 
 

@@ -162,7 +162,7 @@ def test_fault_05_labels_over_the_budget_are_refused_before_they_are_read(
     monkeypatch.setattr(memory, "memory_budget", lambda: 1000)
     files = trained / "em.tif", trained / "ids.tif"
     line = refused("train", *files, "--out", tmp_path / "run", *FLAGS)
-    assert "ids.tif takes 10.2 kB of memory and 1 kB may be used" in line
+    assert "ids.tif takes 10.2 kB of memory and 1.0 kB may be used" in line
 
 
 def test_fault_05_a_prediction_needs_no_room_for_the_stack(trained, tmp_path, monkeypatch):

@@ -153,7 +153,7 @@ def test_fault_05_too_large_for_memory_says_so(open_panel, viewer, press, errors
     monkeypatch.setattr(memory, "memory_budget", lambda: 10_000)
     panel = open_panel(WeightMapPanel, viewer)
     press(panel.button)
-    assert "'cells' takes 209 kB of memory and 10 kB may be used" in errors[0]
+    assert "'cells' takes 208.9 kB of memory and 10.0 kB may be used" in errors[0]
     assert panel.button.isEnabled()
 
 

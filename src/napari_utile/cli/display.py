@@ -36,6 +36,7 @@ from napari_utile.events import (
     Warned,
 )
 from napari_utile.folders.job import JobFolder
+from napari_utile.io.units import duration_text
 
 if TYPE_CHECKING:
     from napari_utile.evaluation.scores import Place
@@ -172,7 +173,7 @@ class Display:
             case RunDone():
                 verb = "stopped" if event.stopped else "done"
                 more = "; the same command goes on" if event.stopped and self.goes_on else ""
-                self._say(f"{verb} after {clock(event.seconds)}: {event.out}{more}")
+                self._say(f"{verb} after {duration_text(event.seconds)}: {event.out}{more}")
             case PreviewReady() | BlockDone() | Waiting():
                 pass
 
@@ -185,7 +186,7 @@ class Display:
 
     def _advance(self, words: str, share: float | None, rate: str, left: float | None) -> None:
         """Show how far a run is; without a share the bar stays as it is."""
-        left_words = "" if left is None else f"{clock(left)} left"
+        left_words = "" if left is None else f"{duration_text(left)} left"
         self.progress.update(
             self.task, completed=share, description=words, rate=rate, left=left_words
         )
@@ -208,7 +209,8 @@ def image_line(event: ImageDone) -> str:
         return f"{event.image}: {event.status}: {event.message}"
     ends = {"done": "done", "kept": "was done before", "part": "this part is done, others not"}
     objects = "" if event.objects is None else f", {event.objects:,} objects"
-    return f"{event.image}: {ends[event.status]}{objects}, {clock(event.seconds)}: {event.out}"
+    took = duration_text(event.seconds)
+    return f"{event.image}: {ends[event.status]}{objects}, {took}: {event.out}"
 
 
 def epoch_line(event: EpochDone) -> str:
@@ -216,7 +218,7 @@ def epoch_line(event: EpochDone) -> str:
     scores = scores_line(event.scores, "epoch")
     mark = "  best" if event.is_best else ""
     return (
-        f"{clock(event.seconds)}  step {event.step}  loss {event.train_loss:.3f}  "
+        f"{duration_text(event.seconds)}  step {event.step}  loss {event.train_loss:.3f}  "
         f"validation {event.val_loss:.3f}  {scores}{mark}"
     )
 
@@ -226,7 +228,7 @@ def candidate_line(event: CandidateDone) -> str:
     scores = scores_line(event.row, "candidate")
     return (
         f"{event.network}, seed {event.seed} is done: {scores}  "
-        f"trained in {clock(event.row['seconds_to_train'])}"
+        f"trained in {duration_text(event.row['seconds_to_train'])}"
     )
 
 
@@ -265,10 +267,3 @@ def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
     else:
         for name, fact in facts.items():
             print(f"{name:<12} {fact}")
-
-
-def clock(seconds: float) -> str:
-    """Write a duration as h:mm:ss or m:ss."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

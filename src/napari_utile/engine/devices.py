@@ -12,7 +12,7 @@ import torch
 
 from napari_utile import __version__
 from napari_utile.errors import UserError
-from napari_utile.io.memory import size
+from napari_utile.io.units import size_text
 
 CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 
@@ -160,11 +160,11 @@ def diagnose() -> dict[str, str]:
         "U-Tile": __version__,
         "Python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.platform()}, {os.cpu_count()} cores, "
-        f"{size(psutil.virtual_memory().total)} of memory",
+        f"{size_text(psutil.virtual_memory().total)} of memory",
         "torch": f"{torch.__version__}, built for "
         + (f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU"),
         "device": describe(device, autocast_dtype(device, "auto", training=True)),
-        "free memory": size(free_memory(device)),
+        "free memory": size_text(free_memory(device)),
     }
     findings |= {name: _version(name) for name in OPTIONAL}
     if reasons := reasons_without_gpu():

@@ -10,13 +10,9 @@ from napari_utile.evaluation.report import Report
 from napari_utile.io.images import open_image, pairs, stem_of
 from napari_utile.io.ome_zarr import probabilities_beside
 from napari_utile.io.stack import Stack, read_labels, read_prediction
+from napari_utile.io.units import micrometers
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.settings import EvaluateSettings
-
-MICROMETERS = {
-    "picometer": 1e-6, "angstrom": 1e-4, "nanometer": 1e-3, "micrometer": 1.0,
-    "millimeter": 1e3, "centimeter": 1e4, "inch": 25.4e3, "meter": 1e6,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,10 +97,6 @@ def pair_of(image: Opened) -> Pair:
 
 def pixel_um2(stack: Stack) -> float | None:
     """Give the area of a pixel, if its size is known."""
-    if any(unit not in MICROMETERS for unit in stack.units[-2:]):
-        return None
-    height, width = (
-        size * MICROMETERS[unit]
-        for size, unit in zip(stack.scale[-2:], stack.units[-2:], strict=True)
-    )
-    return height * width
+    factors = [micrometers(name) for name in stack.units[-2:]]
+    sides = [n * um for n, um in zip(stack.scale[-2:], factors, strict=True) if um]
+    return sides[0] * sides[1] if len(sides) == 2 else None

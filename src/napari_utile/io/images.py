@@ -7,11 +7,13 @@ import glob
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from natsort import natsorted, ns
 from PIL import Image
 
 from napari_utile.errors import UserError
@@ -26,12 +28,38 @@ from napari_utile.io.zarr_folders import is_zarr
 
 __all__ = ["Stack", "as_stack", "expand", "open_image", "pairs", "write_tiff"]
 
-SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".zarr"}
-"""What is looked for in a folder. A file named outright may be called anything."""
 MOST_COMPRESSED = 1100
 """How many bytes of pixels one byte of PNG or JPEG can stand for, at best."""
 
 Names = str | Path | Iterable[str | Path]
+
+
+def _begins(*magic: bytes) -> Callable[[Path, bytes], bool]:
+    """Make a test of whether a file begins with one of these bytes."""
+    return lambda _, start: start.startswith(magic)
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """One kind of image file.
+
+    Attributes
+    ----------
+    name : str
+        As messages call it.
+    suffixes : tuple of str
+        What is looked for in a folder, in lower case. A file that is named outright may be
+        called anything.
+    recognizes : callable
+        Whether a path, with the first bytes of its file (none of a folder), is such an image.
+    open : callable
+        Opens a path as a `Stack`, without reading pixels if that can be.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    recognizes: Callable[[Path, bytes], bool]
+    open: Callable[[Path], Stack]
 
 
 def open_image(path: str | Path) -> Stack:
@@ -51,14 +79,14 @@ def open_image(path: str | Path) -> Stack:
     if is_url(path):
         return open_url(str(location(path)))
     path = Path(path)
-    form, reader = _reader(path)
+    form = _format_of(path)
     try:
-        return reader(path)
+        return form.open(path)
     except UserError:
         raise
     except Exception as error:  # decoders have no common type for damaged files
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        raise UserError(f"{path} cannot be read as {form}: {reason}.") from error
+        raise UserError(f"{path} cannot be read as {form.name}: {reason}.") from error
 
 
 def as_stack(
@@ -104,7 +132,7 @@ def as_stack(
 
 
 def expand(names: Names) -> list[Path | str]:
-    """List the images behind paths, globs and folders, sorted as people count.
+    """List the images behind paths, globs and folders, slice_2 before slice_10.
 
     The address of an image (https://..., s3://...) stays as it is: a str.
 
@@ -123,8 +151,7 @@ def expand(names: Names) -> list[Path | str]:
             continue
         path = Path(name)
         if path.is_dir() and not is_zarr(path):
-            inside = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES]
-            inside = [p for p in inside if not p.name.startswith(".")]
+            inside = [p for p in path.glob("[!.]*") if p.suffix.lower() in SUFFIXES]
         elif path.exists():
             inside = [path]
         else:
@@ -134,7 +161,7 @@ def expand(names: Names) -> list[Path | str]:
             raise UserError(f"{name} {what}.")
         for file in inside:
             check_name(file)
-        found += sorted(inside, key=_as_people_count)
+        found += natsorted(inside, key=str, alg=ns.IGNORECASE)
     return found
 
 
@@ -177,26 +204,35 @@ def is_file_name(names: Names) -> bool:
     return all(is_url(name) or expand(name) == [Path(name)] for name in listed)
 
 
-def _reader(path: Path) -> tuple[str, Any]:
-    """Tell by the first bytes what a file is."""
+def _format_of(path: Path) -> ImageFormat:
+    """Recognize a file by its content.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is empty, or of no format that is known.
+    """
     try:
         if path.is_dir():
-            if is_zarr(path):
-                return "Zarr", open_zarr
-            raise UserError(f"{path} is a folder without Zarr metadata, not an image.")
-        with path.open("rb") as file:
-            start = file.read(8)
+            start = b""
+        else:
+            with path.open("rb") as file:
+                start = file.read(FIRST_BYTES)
+            if not start:
+                raise UserError(f"{path} is empty.")
     except FileNotFoundError:
         raise UserError(f"{path} was not found.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path} cannot be opened: {reason}.") from error
-    if not start:
-        raise UserError(f"{path} is empty.")
-    for magic, form, reader in FORMATS:
-        if start.startswith(magic):
-            return form, reader
-    raise UserError(f"{path} is no image: its content is not TIFF, Zarr, PNG, JPEG or .npy.")
+    except OSError as error:
+        raise UserError(f"{path} cannot be opened: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise UserError(f"{path} cannot be opened: {error}.") from error
+    for form in FORMATS:
+        if form.recognizes(path, start):
+            return form
+    if path.is_dir():
+        raise UserError(f"{path} is a folder without Zarr metadata, not an image.")
+    *names, last = (form.name for form in FORMATS)
+    raise UserError(f"{path} is no image: its content is not {', '.join(names)} or {last}.")
 
 
 def _open_picture(path: Path) -> Stack:
@@ -228,18 +264,22 @@ def _open_npy(path: Path) -> Stack:
     return Stack(data, guess_axes(data.shape), name=path.name, path=path)
 
 
-FORMATS = [
-    *((magic, "TIFF", open_tiff) for magic in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-    (b"\x89PNG\r\n\x1a\n", "PNG", _open_picture),
-    (b"\xff\xd8\xff", "JPEG", _open_picture),
-    (b"\x93NUMPY", ".npy", _open_npy),
-]
-
-
-def _as_people_count(path: Path | str) -> list[str | int]:
-    """Sort slice_2 before slice_10."""
-    parts = re.split(r"(\d+)", str(path).casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
+FORMATS = (
+    ImageFormat(
+        "TIFF",
+        (".tif", ".tiff"),
+        _begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # the latter two are BigTIFF
+        open_tiff,
+    ),
+    ImageFormat("Zarr", (".zarr",), lambda path, start: not start and is_zarr(path), open_zarr),
+    ImageFormat("PNG", (".png",), _begins(b"\x89PNG\r\n\x1a\n"), _open_picture),
+    ImageFormat("JPEG", (".jpg", ".jpeg"), _begins(b"\xff\xd8\xff"), _open_picture),
+    ImageFormat(".npy", (".npy",), _begins(b"\x93NUMPY"), _open_npy),
+)
+"""Every image format that is read. A new one is one more entry."""
+SUFFIXES = {suffix for form in FORMATS for suffix in form.suffixes}
+FIRST_BYTES = 512
+"""Of a file, for `ImageFormat.recognizes`."""
 
 
 def stem_of(path: Path | str) -> str:

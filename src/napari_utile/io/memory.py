@@ -3,6 +3,7 @@
 import psutil
 
 from napari_utile.errors import UserError
+from napari_utile.io.units import size_text
 
 
 def memory_budget() -> int:
@@ -21,15 +22,7 @@ def check_memory(nbytes: int, name: str) -> None:
     budget = memory_budget()
     if nbytes > budget:
         raise UserError(
-            f"{name} takes {size(nbytes)} of memory and {size(budget)} may be used: save it as "
-            "OME-Zarr or uncompressed TIFF and give its path, then it is read tile by tile."
+            f"{name} takes {size_text(nbytes)} of memory and {size_text(budget)} may be used: "
+            "save it as OME-Zarr or uncompressed TIFF and give its path, then it is read tile "
+            "by tile."
         )
-
-
-def size(nbytes: float) -> str:
-    """Write a number of bytes for people: '3.2 GB'."""
-    for name in ("bytes", "kB", "MB", "GB", "TB"):
-        if nbytes < 1000 or name == "TB":
-            break
-        nbytes /= 1000
-    return f"{nbytes:.3g} {name}" if nbytes < 1000 else f"{nbytes:,.0f} {name}"

@@ -12,7 +12,8 @@ import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io.names import name_of
-from napari_utile.io.stack import Stack, guess_axes, unit
+from napari_utile.io.stack import Stack, guess_axes
+from napari_utile.io.units import unit_name
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """The files of which a Zarr folder has one."""
@@ -112,7 +113,7 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
         **_called(source),
         scale=tuple(float(scale[i]) for i in order),
         translate=tuple(float(translate[i]) for i in order),
-        units=tuple(unit(named[i].get("unit")) for i in order),
+        units=tuple(unit_name(named[i].get("unit")) for i in order),
     )
 
 

@@ -15,19 +15,10 @@ from napari_utile.io.memory import check_memory
 SPATIAL = "tzyx"
 """Every axis but the channels, in the order in which shapes and scales name them."""
 
-UNITS = {
-    "nm": "nanometer", "nanometre": "nanometer",
-    "um": "micrometer", "µm": "micrometer", "μm": "micrometer", "\\u00b5m": "micrometer",
-    "micron": "micrometer", "microns": "micrometer", "micrometre": "micrometer",
-    "mm": "millimeter", "cm": "centimeter", "m": "meter", "å": "angstrom", "in": "inch",
-    "s": "second", "sec": "second", "ms": "millisecond", "min": "minute", "h": "hour",
-}  # fmt: skip
-NAMES = {*UNITS.values(), "picometer", "angstrom", "microsecond", "day"}
-
 
 @dataclass(frozen=True, eq=False)
 class Stack:
-    """An image of any size. Nothing is read before `plane` is called.
+    """An image of any size. Nothing is read before `window` or `plane` is called.
 
     Parameters
     ----------
@@ -102,31 +93,46 @@ class Stack:
     @property
     def indices(self) -> list[tuple[int, ...]]:
         """Where the planes are: [()] for one image, [(0,), (1,), ...] for a stack."""
-        return list(np.ndindex(self.shape[:-2]))
+        return self.indices_of(2)
+
+    def indices_of(self, ndim: int) -> list[tuple[int, ...]]:
+        """Where the images of `ndim` axes are, by their index along the axes before these."""
+        return list(np.ndindex(self.shape[: len(self.shape) - ndim]))
 
     def plane(
         self, index: tuple[int, ...] = (), y: slice = slice(None), x: slice = slice(None)
     ) -> NDArray[Any]:
-        """Read one plane, or a part of it, and nothing else.
+        """Read one plane (C, Y, X), or a part of it: the `window` of the last two axes."""
+        return self.window(index, (y, x))
+
+    def window(self, index: tuple[int, ...], slices: tuple[slice, ...]) -> NDArray[Any]:
+        """Read a window along the last axes, and nothing else.
 
         Parameters
         ----------
         index : tuple of int
-            One of `indices`.
-        y, x : slice
-            What to read of the plane.
+            Position along the axes before these: one of ``indices_of(len(slices))``.
+        slices : tuple of slice
+            One per axis of the window: (y, x), (z, y, x), ...
 
         Returns
         -------
-        ndarray, shape (C, Y, X)
+        ndarray, shape (C, [[T,] Z,] Y, X)
 
         Raises
         ------
         UserError
             If the file behind it turns out to be damaged there.
+
+        Examples
+        --------
+        >>> stack = Stack(np.arange(24).reshape(2, 3, 4), "zyx")
+        >>> stack.window((), (slice(1, 2), slice(0, 2), slice(2, 4))).shape
+        (1, 1, 2, 2)
         """
-        where: dict[str, Any] = dict(zip(self.spatial_axes, index, strict=False))
-        where |= {"y": y, "x": x, "c": slice(self.channels)}
+        where: dict[str, Any] = dict(
+            zip(self.spatial_axes, (*index, *slices), strict=True), c=slice(self.channels)
+        )
         read = tuple(where[axis] for axis in self.axes)
         try:
             pixels = np.asarray(self.data[read])
@@ -137,8 +143,10 @@ class Stack:
                 raise
             said = f"{self.source}, slice {index}: cannot be read ({error})."
             raise UserError(said) from error
-        kept = [axis for axis in self.axes if axis in "cyx"]
-        pixels = pixels.transpose([kept.index(axis) for axis in "cyx" if axis in kept])
+        # An index takes its axis away; of those that are left, channels come first.
+        wanted = "c" + self.spatial_axes[len(index) :]
+        kept = [axis for axis in self.axes if axis in wanted]
+        pixels = pixels.transpose([kept.index(axis) for axis in wanted if axis in kept])
         pixels = pixels.astype(self.dtype, copy=False)
         return pixels if "c" in kept else pixels[np.newaxis]
 
@@ -156,11 +164,10 @@ class Stack:
             If it is larger than `memory_budget`.
         """
         check_memory(self.nbytes, self.name)
-        *leading, height, width = self.shape
-        pixels = np.empty((*leading, self.channels, height, width), self.dtype)
+        pixels = np.empty((self.channels, *self.shape), self.dtype)
+        planes = np.moveaxis(pixels, 0, -3)  # (..., C, Y, X), of the same memory
         for index in self.indices:
-            pixels[index] = self.plane(index)
-        pixels = np.moveaxis(pixels, -3, 0)
+            planes[index] = self.plane(index)
         return pixels if "c" in self.axes else pixels[0]
 
     def _length(self, axis: str) -> int:
@@ -217,13 +224,6 @@ def _at_one_time(stack: Stack, pixels: NDArray[Any]) -> NDArray[Any]:
     if "t" not in stack.axes or stack.shape[0] > 1:
         return pixels
     return pixels.squeeze(-len(stack.shape))
-
-
-def unit(name: Any) -> str:
-    """Spell a unit in full, as OME-Zarr and napari do; "pixel" for what is no unit."""
-    name = str(name or "").strip()
-    full = UNITS.get(name.lower(), name.lower())
-    return full if full in NAMES else "pixel"
 
 
 def guess_axes(

@@ -19,7 +19,8 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, room_for, to_disk
 from napari_utile.io.lazy_arrays import FileArray, KeptChunks
 from napari_utile.io.memory import check_memory
-from napari_utile.io.stack import Stack, unit
+from napari_utile.io.stack import Stack
+from napari_utile.io.units import unit_name, unit_symbol
 
 MOST_COMPRESSED = {1: 1, 8: 1100, 32946: 1100}
 """How many bytes one can stand for: none, and deflate (1032 at best), by TIFF compression."""
@@ -251,15 +252,9 @@ def ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, A
     for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):
         if axis != "t" and name != "pixel":
             metadata[f"PhysicalSize{axis.upper()}"] = scale
-            metadata[f"PhysicalSize{axis.upper()}Unit"] = OME_UNITS.get(name, name)
+            metadata[f"PhysicalSize{axis.upper()}Unit"] = unit_symbol(name)
     bigtiff = nbytes > 2**32 - 2**25
     return {"ome": True, "photometric": "minisblack", "metadata": metadata, "bigtiff": bigtiff}
-
-
-OME_UNITS = {
-    "picometer": "pm", "angstrom": "Å", "nanometer": "nm", "micrometer": "µm",
-    "millimeter": "mm", "centimeter": "cm", "meter": "m", "inch": "in",
-}  # fmt: skip
 
 
 def as_ome_type(array: NDArray[Any]) -> NDArray[Any]:
@@ -302,9 +297,9 @@ def _imagej(tif: tifffile.TiffFile) -> dict[str, Any] | None:
     found = {}
     for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
         numerator, denominator = getattr(tif.pages.first.tags.get(tag), "value", (1, 1))
-        if numerator and unit(name) != "pixel":
+        if numerator and unit_name(name) != "pixel":
             found[axis] = _known(denominator / numerator, name)
-    if (spacing := notes.get("spacing")) and unit(name) != "pixel":
+    if (spacing := notes.get("spacing")) and unit_name(name) != "pixel":
         found["z"] = _known(spacing, name)
     if interval := notes.get("finterval"):
         found["t"] = _known(interval, notes.get("tunit", "s"))
@@ -317,7 +312,7 @@ def _known(scale: Any, name: Any) -> tuple[float, str]:
         scale = abs(float(scale))
     except ValueError:
         scale = 0.0
-    return (scale, unit(name)) if 0 < scale < float("inf") else (1.0, "pixel")
+    return (scale, unit_name(name)) if 0 < scale < float("inf") else (1.0, "pixel")
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """Data to try things on: a stack made by code, and a real one that is downloaded on demand."""
 
 import hashlib
-import urllib.request
 import warnings
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,9 +38,6 @@ ISBI2012_TERMS = (
     "Computer-Assisted Serial Section Electron Microscopy. PLoS Biol 8(10): e1000502. "
     "doi:10.1371/journal.pbio.1000502"
 )
-LARGEST = 2**25
-"""Bytes after which a download is given up: it cannot be the file."""
-
 SCALE, UNITS = (50.0, 4.0, 4.0), ("nanometer",) * 3
 """Sections of 50 nm with pixels of 4 nm, in both stacks."""
 
@@ -126,22 +121,37 @@ def git_blob_id(content: bytes) -> str:
 
 
 def _download(name: str, folder: Path) -> Path:
-    path, checksum, url = folder / name, ISBI2012_FILES[name], ISBI2012 + name
-    if path.exists() and git_blob_id(path.read_bytes()) == checksum:
-        return path
-    try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            content = answer.read(LARGEST)
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise UserError(
-            f"{url} could not be downloaded ({reason}): check the network, or put the file "
-            f"into {folder} by other means."
-        ) from error
-    if git_blob_id(content) != checksum:
-        raise UserError(f"{url} gave {len(content):,} bytes with a wrong checksum; not used.")
-    atomic_write(path, content)
+    """Download a file into `folder`, unless it is there and intact."""
+    import pooch  # it takes a third of a second, and the window is just opening
+
+    path, url = folder / name, ISBI2012 + name
+    if not _is_intact(path):
+        path.unlink(missing_ok=True)
+        pooch.get_logger().setLevel("WARNING")  # it would write to standard error
+        try:
+            # pooch knows no checksums of git: they are compared below
+            pooch.retrieve(url, None, name, folder, downloader=pooch.HTTPDownloader(timeout=30))
+        except OSError as error:  # as are the errors of requests
+            raise UserError(
+                f"{url} could not be downloaded ({_reason(error)}): check the network, or put "
+                f"the file into {folder} by other means."
+            ) from error
+        if not _is_intact(path):
+            size = path.stat().st_size
+            path.unlink()
+            raise UserError(f"{url} gave {size:,} bytes with a wrong checksum; not used.")
     return path
+
+
+def _is_intact(path: Path) -> bool:
+    return path.exists() and git_blob_id(path.read_bytes()) == ISBI2012_FILES[path.name]
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause in a few words: requests wraps it several times."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _layers(name: str, image: NDArray[np.uint8], labels: NDArray[Any]) -> list[LayerData]:

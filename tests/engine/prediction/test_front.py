@@ -443,7 +443,7 @@ def test_what_it_takes_is_said_before(files, tmp_path):
     assert facts["blocks"] == 3 * 4 * 5
     assert facts["block"] == "16 x 16"
     assert facts["disk"].startswith(
-        f"up to {(5 * 4 / 3 + 4) * np.prod(SHAPE) / 1000:.3g} kB of "
+        f"up to {(5 * 4 / 3 + 4) * np.prod(SHAPE) / 1000:.1f} kB of "
     )
     assert facts["memory"].startswith("about ") and facts["time"].startswith(
         ("about ", "less than 1 s")

@@ -11,7 +11,7 @@ from napari_utile.engine.prediction.pipeline import AHEAD, BEHIND
 from napari_utile.engine.prediction.task import NETWORK, PredictionTask
 from napari_utile.engine.prediction.tile_size import WORKSPACE, bytes_per_pixel
 from napari_utile.io.disk import free_disk
-from napari_utile.io.memory import size
+from napari_utile.io.units import duration_text, size_text
 from napari_utile.networks.tileable import Network
 
 WORTHWHILE = 100
@@ -35,15 +35,16 @@ def estimate(jobs: Sequence[PredictionTask], always: bool = False) -> Facts:
     count = sum(len(made.blocks) for made in jobs)
     done = sum(int(made.work.done(NETWORK, len(made.blocks)).sum()) for made in jobs)
     disk = sum(made.output.nbytes for made in jobs)
+    free = free_disk(first.result)
     facts: Facts = {
         "blocks": f"{done} of {count} done" if done else count,
         "block": " x ".join(map(str, first.blocks.tile)),
-        "memory": f"about {size(max(map(memory, jobs)))}",
-        "disk": f"up to {size(disk)} of {size(free_disk(first.result))} that are free",
+        "memory": f"about {size_text(max(map(memory, jobs)))}",
+        "disk": f"up to {size_text(disk)} of {size_text(free)} that are free",
     }
     if always or count - done >= WORTHWHILE:
         seconds = (count - done) * seconds_of_a_block(first)
-        facts["time"] = f"about {words(seconds)}" if seconds >= 1 else "less than 1 s"
+        facts["time"] = f"about {duration_text(seconds)}" if seconds >= 1 else "less than 1 s"
     return facts
 
 
@@ -66,15 +67,3 @@ def seconds_of_a_block(made: PredictionTask) -> float:
         for _ in made.compute(number, made.read(number)):
             pass
     return perf_counter() - start
-
-
-def words(seconds: float) -> str:
-    """Say a duration in the two units that matter: "3 h 20 min"."""
-    minutes, hours = seconds / 60, seconds / 3600
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    if hours < 1:
-        return f"{minutes:.0f} min"
-    if hours < 48:
-        return f"{int(hours)} h {int(minutes % 60)} min"
-    return f"{int(hours / 24)} days {int(hours % 24)} h"

@@ -21,11 +21,11 @@ from napari_utile.events import (
 )
 from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.folders.run import Run
+from napari_utile.io.units import duration_text
 from napari_utile.settings import NETWORK_NAMES, SINGLE, CompareSettings
 from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import AMBER, GREEN, Form, mark, rows_of, scrolling_column
-from napari_utile.widgets.kit.messages import duration
 from napari_utile.widgets.kit.paths import (
     PathChoice,
     folder_problem,
@@ -179,7 +179,7 @@ class ComparePanel(QScrollArea):
         self.copy.show()
 
     def _show_result(self, event: RunDone) -> None:
-        how = f"{'Stopped' if event.stopped else 'Done'} after {duration(event.seconds)}"
+        how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
         if not self.runs or not self.results:
             self.controls.messages.add(f"{how}; no network is done.")
             return

@@ -7,7 +7,7 @@ from typing import Literal
 
 from napari_utile.events import ImageDone, RunDone, RunFailed, parse_event
 from napari_utile.folders.job import Beginning, JobFolder, JobRecord, Lines
-from napari_utile.widgets.kit.messages import duration
+from napari_utile.io.units import duration_text
 from napari_utile.widgets.kit.progress import ENDED_WELL, Progress, outcome
 
 PATIENCE = timedelta(seconds=60)
@@ -67,7 +67,7 @@ class JobEntry:
         share = "" if progress.share is None else f" {progress.share:.0%}"
         left = ""
         if progress.seconds_left is not None:
-            left = f", {duration(progress.seconds_left)} left"
+            left = f", {duration_text(progress.seconds_left)} left"
         match self.state:
             case "running":
                 return f"running{share}{left}"
@@ -102,7 +102,8 @@ class JobEntry:
         elif isinstance(end, RunDone):
             what = self.progress.summary()
             how = "Stopped" if end.stopped else "Done"
-            lines.append(f"{how} after {duration(end.seconds)}{': ' if what else ''}{what}.")
+            took = duration_text(end.seconds)
+            lines.append(f"{how} after {took}{': ' if what else ''}{what}.")
             lines += end.failed
         return "\n".join(line for line in lines if line)
 

@@ -47,26 +47,6 @@ class Messages(QLabel):
         self.setVisible(bool(lines))
 
 
-def duration(seconds: float) -> str:
-    """Write a time as a person says it.
-
-    Examples
-    --------
-    >>> duration(42), duration(80), duration(7260)
-    ('42 s', '1 min 20 s', '2 h 1 min')
-    """
-    minutes, hours = seconds / 60, int(seconds // 3600)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    if not hours:
-        return (
-            f"{minutes:.0f} min"
-            if minutes >= 10
-            else f"{int(minutes)} min {seconds % 60:.0f} s"
-        )
-    return f"{hours} h {int(minutes % 60)} min"
-
-
 def _colored(text: str, color: str) -> str:
     safe = escape(text, quote=False).replace("\n", "<br>")
     return f'<span style="color: {color}">{safe}</span>' if color else safe

@@ -5,8 +5,9 @@ from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 
+from platformdirs import user_data_path
 from psygnal import Signal as Announcement
-from qtpy.QtCore import QSignalBlocker, QStandardPaths, Signal
+from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from napari_utile.errors import UserError
@@ -85,8 +86,7 @@ class PathChoice(QWidget):
 
 def data_folder() -> Path:
     """Return the user's folder for what U-Tile makes. It may not exist yet."""
-    place = QStandardPaths.StandardLocation.GenericDataLocation
-    return Path(QStandardPaths.writableLocation(place)) / "napari-utile"
+    return user_data_path("napari-utile", appauthor=False)
 
 
 def known_jobs() -> list[JobFolder]:

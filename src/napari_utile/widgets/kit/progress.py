@@ -13,7 +13,7 @@ from napari_utile.events import (
     StepDone,
     TileDone,
 )
-from napari_utile.widgets.kit.messages import duration
+from napari_utile.io.units import duration_text
 
 STAGES = {
     "objects": "finding objects",
@@ -82,7 +82,7 @@ class Progress:
     def line(self) -> str:
         """Say what is being done, and how long it takes."""
         left = self.seconds_left
-        return self.what + ("" if left is None else f" · {duration(left)} left")
+        return self.what + ("" if left is None else f" · {duration_text(left)} left")
 
     def summary(self) -> str:
         """Count the objects of one image; of several, what became of them: 3 done, 1 failed."""
@@ -126,4 +126,4 @@ def outcome(event: ImageDone) -> str:
     if event.status not in ENDED_WELL:
         return f"{event.status}: {event.message}"
     objects = "" if event.objects is None else f", {event.objects:,} objects"
-    return f"{event.status} in {duration(event.seconds)}{objects}"
+    return f"{event.status} in {duration_text(event.seconds)}{objects}"

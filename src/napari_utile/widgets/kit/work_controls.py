@@ -9,9 +9,10 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_utile.errors import UserError
+from napari_utile.io.units import duration_text
 from napari_utile.widgets.kit.background import Work, background
 from napari_utile.widgets.kit.form import RED
-from napari_utile.widgets.kit.messages import Messages, duration
+from napari_utile.widgets.kit.messages import Messages
 
 R = TypeVar("R")
 
@@ -41,7 +42,7 @@ class Step:
             return text
         rate = self.done / self.seconds
         left = (self.total - self.done) / rate
-        return f"{text} · {rate:.3g}/s · {duration(left)} left"
+        return f"{text} · {rate:.3g}/s · {duration_text(left)} left"
 
 
 def steps(what: str, work: Generator[tuple[int, int], None, R]) -> Generator[Step, None, R]:

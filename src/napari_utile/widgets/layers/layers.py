@@ -19,7 +19,8 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import check_free
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import create, mark_complete
-from napari_utile.io.stack import SPATIAL, Stack, guess_axes, unit
+from napari_utile.io.stack import SPATIAL, Stack, guess_axes
+from napari_utile.io.units import unit_name
 from napari_utile.widgets.kit.paths import plain_name, unused
 
 CHUNK = 1024
@@ -138,7 +139,7 @@ def stack_of(
         path=_path_of(layer, data),
         scale=tuple(float(layer.scale[i]) for i in spatial),
         translate=tuple(float(layer.translate[i]) for i in spatial),
-        units=tuple(unit(layer.units[i]) for i in spatial),
+        units=tuple(unit_name(layer.units[i]) for i in spatial),
         alpha=bool(is_color and shape[-1] == 4),
     )
 

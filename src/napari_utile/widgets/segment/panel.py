@@ -20,6 +20,7 @@ from napari_utile.events import (
 )
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem
+from napari_utile.io.units import duration_text
 from napari_utile.settings import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import (
@@ -31,7 +32,6 @@ from napari_utile.widgets.kit.form import (
     rows_of,
     scrolling_column,
 )
-from napari_utile.widgets.kit.messages import duration
 from napari_utile.widgets.kit.paths import JOBS, MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets.kit.progress import ENDED_WELL, facts_of, outcome
 from napari_utile.widgets.kit.run_controls import RunControls
@@ -218,7 +218,7 @@ class SegmentPanel(QScrollArea):
         self._end_results(is_partial=event.stopped)
         if not event.out:  # it was stopped before the engine started
             return
-        how = f"{'Stopped' if event.stopped else 'Done'} after {duration(event.seconds)}"
+        how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
         what = self.controls.progress.summary()
         where = f"The result is in {event.out}."
         if self.controls.progress.total > 1:

@@ -19,10 +19,10 @@ from napari_utile.events import (
 )
 from napari_utile.folders.model import model_problem
 from napari_utile.folders.run import Run
+from napari_utile.io.units import duration_text
 from napari_utile.settings import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import GREEN, Form, mark, rows_of, scrolling_column
-from napari_utile.widgets.kit.messages import duration
 from napari_utile.widgets.kit.paths import (
     MODELS,
     PathChoice,
@@ -147,7 +147,7 @@ class TrainPanel(QScrollArea):
 
     def _show_result(self, event: RunDone) -> None:
         run = Run(event.out)
-        how = f"{'Stopped' if event.stopped else 'Done'} after {duration(event.seconds)}"
+        how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
         if not event.out or not run.model.exists():
             self.controls.messages.add(f"{how}; no model was made.")
             return

@@ -19,8 +19,9 @@ from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap
 from napari_utile.engine.training.data.planes import HIDDEN, Plane, ValidationPlane
 from napari_utile.errors import UserError
 from napari_utile.io.images import Stack
-from napari_utile.io.memory import memory_budget, size
+from napari_utile.io.memory import memory_budget
 from napari_utile.io.stack import read_labels
+from napari_utile.io.units import size_text
 from napari_utile.settings import TrainSettings
 
 BYTES_OF_LABELS = 42
@@ -165,8 +166,8 @@ def check_room(images: Sequence[Stack]) -> None:
     if needed > budget:
         raise UserError(
             f"To train on {sum(prod(image.shape) for image in images):,} pixels takes "
-            f"{size(needed)} of memory and {size(budget)} may be used: give fewer slices, or "
-            "crop them."
+            f"{size_text(needed)} of memory and {size_text(budget)} may be used: give fewer "
+            "slices, or crop them."
         )
 
 
