@@ -126,7 +126,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(sample, tmp_path):
 def test_another_choice_in_the_same_folder_is_refused_in_words(sample, trained, coco, words):
     line = refusal(sample, trained[0], settings(), ANIMALS.model_copy(update=coco))
     assert words in line
-    assert "--overwrite" in line
+    assert "or overwrite it" in line
 
 
 def test_another_choice_may_replace_it(sample, tmp_path):

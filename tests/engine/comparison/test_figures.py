@@ -7,6 +7,7 @@ from PIL import Image
 
 from napari_utile.engine.comparison import figures
 from napari_utile.events import EpochDone
+from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import write_tiff
 
 
@@ -92,10 +93,10 @@ def test_results_stand_beside_image_and_truth(tmp_path, monkeypatch):
     truth = np.zeros((2, 20, 30), np.uint8)
     truth[:, 4:9, 3:9], truth[:, 12:18, 10:25] = 1, 2
     found = np.where(truth == 2, 7, 0).astype(np.uint8)
-    write_tiff(tmp_path / "truth.tif", truth)
-    write_tiff(tmp_path / "image.tif", 100 * truth)
-    (tmp_path / "unet").mkdir()
-    write_tiff(tmp_path / "unet/instances.tif", found)
+    both, one = ValidationFolder(tmp_path), ValidationFolder(tmp_path / "unet")
+    write_tiff(both.file("truth"), truth)
+    write_tiff(both.file("image"), 100 * truth)
+    write_tiff(one.file("instances"), found)
     titles = []
     monkeypatch.setattr(
         figures, "save",
@@ -104,7 +105,7 @@ def test_results_stand_beside_image_and_truth(tmp_path, monkeypatch):
     )  # fmt: skip
     row = {"iou": 0.75, "v_rand": 0.9}
     out = tmp_path / "results.png"
-    figures.draw_results(out, tmp_path, {"unet": (row, tmp_path / "unet")})
+    figures.draw_results(out, both, {"unet": (row, one)})
     assert [t for t in titles if t] == ["image", "truth", "unet\nIoU 0.750   V Rand 0.900"]
     pixels = np.asarray(Image.open(out).convert("RGB"), int)
     once, twice = (
