@@ -12,7 +12,7 @@ from napari_utile.cli.main import main
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.io.images import open_image, write_tiff
-from napari_utile.io.ome_zarr import create, create_labels
+from napari_utile.io.ome_zarr import create_image, create_labels
 from napari_utile.io.stack import Stack
 
 
@@ -167,7 +167,9 @@ def test_instances_of_ours_are_ranked_by_the_probabilities_beside_them(
     like, name = open_image(files / "true.tif"), files / "ours.zarr"
     chunks = (1, 24, 32)
     inside = np.rint(255 * foreground).astype(np.uint8)
-    created = create(name, truth.shape, "uint8", chunks, like, kind="instances")
+    created = create_image(
+        name, truth.shape, "uint8", chunks, like, attributes={"kind": "instances"}
+    )
     created[:] = inside
     create_labels(name, "instances", truth.shape, "uint32", chunks, like)[:] = truth
     read = json.loads(run("ours.zarr", "true.tif", "--score-thresholds", "--json")[1])

@@ -15,7 +15,7 @@ import zarr
 from napari_utile.errors import UserError
 from napari_utile.folders.run import Run
 from napari_utile.io import memory, ome_zarr
-from napari_utile.io.disk import check_output, check_writable, locked
+from napari_utile.io.disk import check_file_output, check_writable, locked
 from napari_utile.io.images import as_stack, open_image
 from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings
@@ -110,11 +110,11 @@ def test_fault_09_npy_and_tiff_that_claim_more_than_they_have_are_refused(tmp_pa
 def test_fault_12_an_output_is_not_overwritten_unasked(tmp_path):
     like = Stack(np.zeros((4, 4)), "yx")
     path = tmp_path / "out.zarr"
-    ome_zarr.create(path, (4, 4), "u1", (4, 4), like)[:] = 7
+    ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like)[:] = 7
     with pytest.raises(UserError, match=r"out\.zarr exists; --overwrite replaces it"):
-        ome_zarr.create(path, (4, 4), "u1", (4, 4), like)
+        ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like)
     assert (open_image(path).read() == 7).all()
-    ome_zarr.create(path, (4, 4), "u1", (4, 4), like, overwrite=True)
+    ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like, overwrite=True)
     assert (open_image(path).read() == 0).all()
     assert [p.name for p in tmp_path.iterdir()] == ["out.zarr"]
 
@@ -124,11 +124,11 @@ def test_fault_12_overwrite_never_deletes_what_is_not_an_image(tmp_path):
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     like = Stack(np.zeros((4, 4)), "yx")
     with pytest.raises(UserError, match="no Zarr folder"):
-        ome_zarr.create(tmp_path / "thesis", (4, 4), "u1", (4, 4), like, overwrite=True)
+        ome_zarr.create_image(tmp_path / "thesis", (4, 4), "u1", (4, 4), like, overwrite=True)
     with pytest.raises(UserError, match="not a run folder"):
         Run.create(tmp_path / "thesis", TrainSettings(), overwrite=True)
     with pytest.raises(UserError, match="is a folder"):
-        check_output(tmp_path / "thesis", overwrite=True)
+        check_file_output(tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter.txt").exists()
 
 
@@ -139,7 +139,7 @@ def test_fault_12_the_input_is_never_the_output(tmp_path, out):
     )
     like = open_image(tmp_path / "in.zarr")
     with pytest.raises(UserError, match="is the image itself"):
-        ome_zarr.create(tmp_path / out, (4, 4), "u1", (4, 4), like, overwrite=True)
+        ome_zarr.create_image(tmp_path / out, (4, 4), "u1", (4, 4), like, overwrite=True)
 
 
 def test_fault_12_a_finished_run_is_not_overwritten_unasked(tmp_path):
@@ -206,5 +206,5 @@ def test_fault_13_a_folder_that_nobody_may_write_to_is_refused():
 def test_fault_13_blanks_and_other_alphabets_are_fine(tmp_path):
     path = tmp_path / "мой том 日本 ü.zarr"
     like = Stack(np.zeros((4, 4)), "yx")
-    ome_zarr.create(path, (4, 4), "u1", (4, 4), like)[:] = 3
+    ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like)[:] = 3
     assert (open_image(path).read() == 3).all()

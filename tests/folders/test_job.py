@@ -69,7 +69,7 @@ with JobFolder(Path({str(folder.path)!r})).held():
 
 
 def test_a_second_engine_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(job, "PATIENCE", 0.1)
+    monkeypatch.setattr(job, "LOCK_TIMEOUT", 0.1)
     with folder.held(), pytest.raises(UserError, match="another process works on this job"):
         folder.held().__enter__()
 

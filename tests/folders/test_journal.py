@@ -59,7 +59,7 @@ def test_a_disk_may_leave_zeros_in_a_journal(work):
 def test_wherever_a_journal_is_divided_every_line_counts_once_and_whole(
     work, monkeypatch, piece
 ):
-    monkeypatch.setattr(journals, "PIECE", piece)
+    monkeypatch.setattr(journals, "JOURNAL_READ_BYTES", piece)
     lines = b"net 5\nnetwork 1\n\nnetwork 23\nnetworks 7\nmy network 8\nnetwork 4 4\nnetwork "
     (work / "journal.txt").write_bytes(lines)
     assert np.flatnonzero(work.done("network", 30)).tolist() == [1, 23]
@@ -71,7 +71,7 @@ def test_wherever_a_journal_is_divided_every_line_counts_once_and_whole(
 
 @pytest.mark.parametrize("there", [b"", b"network 1", b"\0" * 30])
 def test_a_journal_without_a_whole_line_begins_anew(work, there, monkeypatch):
-    monkeypatch.setattr(journals, "PIECE", 8)
+    monkeypatch.setattr(journals, "JOURNAL_READ_BYTES", 8)
     (work / "journal.txt").write_bytes(there)
     work.journal().close()
     assert (work / "journal.txt").read_bytes() == b""
@@ -203,7 +203,7 @@ def test_a_part_waits_for_nobody_who_has_another_part(work, other):
 
 
 def test_a_part_is_refused_while_another_process_has_the_whole(work, other, monkeypatch):
-    monkeypatch.setattr("napari_utile.folders.journal.PATIENCE", 0.1)
+    monkeypatch.setattr("napari_utile.folders.journal.PART_TIMEOUT", 0.1)
     process = other()
     with (
         pytest.raises(UserError, match=f"is in use by process {process.pid} on "),

@@ -50,7 +50,7 @@ def test_models_are_listed_latest_first(run):
         ("", "does not describe a model"),
         ("a: [", "is not YAML"),
         ("config: 3", "was not made by U-Tile"),
-        ("config: {utile: {format: 99}}", "reads up to format 1"),
+        ("config: {utile: {format: 99}}", "reads up to format"),
         ("config: {utile: {format: 1}}", "network: Field required"),
     ],
 )

@@ -10,7 +10,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import RunDone, Warned
 from napari_utile.folders.run import Run
 from napari_utile.io import disk
-from napari_utile.io.disk import atomic_write, check_free, check_output, locked
+from napari_utile.io.disk import atomic_write, check_file_output, check_free, locked
 from napari_utile.settings import PredictSettings, TrainSettings
 
 
@@ -125,11 +125,11 @@ def test_too_little_room_is_said_in_bytes(tmp_path):
 
 
 def test_an_output_file_is_refused_if_it_is_there(tmp_path):
-    check_output(tmp_path / "new" / "a.tif")
+    check_file_output(tmp_path / "new" / "a.tif")
     (tmp_path / "a.tif").touch()
-    check_output(tmp_path / "a.tif", overwrite=True)
+    check_file_output(tmp_path / "a.tif", overwrite=True)
     with pytest.raises(UserError, match=r"a\.tif exists; --overwrite replaces it"):
-        check_output(tmp_path / "a.tif")
+        check_file_output(tmp_path / "a.tif")
 
 
 def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):

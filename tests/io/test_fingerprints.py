@@ -11,7 +11,7 @@ import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io import fingerprints
-from napari_utile.io.fingerprints import PATCHES, SIDE, difference, fingerprint
+from napari_utile.io.fingerprints import PATCHES, SIDE, fingerprint, image_change
 from napari_utile.io.images import as_stack, open_image
 from napari_utile.io.stack import Stack
 
@@ -48,7 +48,7 @@ def large(monkeypatch):
 
 def compare(there, here):
     """Compare what was kept on disk with what is found."""
-    return difference(json.loads(json.dumps(there)), here)
+    return image_change(json.loads(json.dumps(there)), here)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -3,9 +3,9 @@ import pytest
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io.lazy_arrays import Channel
+from napari_utile.io.lazy_arrays import LazyChannel
 from napari_utile.io.napari_reader import read_layers, reader
-from napari_utile.io.ome_zarr import create, create_labels, mark_complete, pyramid
+from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, pyramid
 from napari_utile.io.stack import Stack
 
 EM = Stack(
@@ -28,7 +28,9 @@ def result(tmp_path):
         path = tmp_path / "cells.zarr"
         names = [f"class {i}" for i in range(sum(channels))] or None
         shape, chunks = (*channels, *EM.shape), (*channels, *CHUNK)
-        image = create(path, shape, dtype, chunks, EM, kind=kind, channel_names=names)
+        image = create_image(
+            path, shape, dtype, chunks, EM, attributes={"kind": kind}, channel_names=names
+        )
         for channel in range(sum(channels)):
             image[channel] = EM.data // (1 + channel)
         if not channels:
@@ -77,7 +79,7 @@ def test_every_class_but_the_background_is_a_layer(result, classes, names, dtype
 
 
 def test_a_result_that_is_being_written_has_one_level(tmp_path):
-    create(tmp_path / "a.zarr", EM.shape, "u1", CHUNK, EM)
+    create_image(tmp_path / "a.zarr", EM.shape, "u1", CHUNK, EM)
     ((data, _, _),) = read_layers(str(tmp_path / "a.zarr"))
     assert isinstance(data, zarr.Array)
 
@@ -113,7 +115,14 @@ def test_images_of_a_converted_file_and_bare_arrays_and_labels(tmp_path, result)
     group = zarr.create_group(tmp_path / "a.zarr", zarr_format=3)
     group.create_group("OME")
     for number in "01":
-        create(tmp_path / "a.zarr" / number, EM.shape, "u1", CHUNK, EM, kind="probabilities")
+        create_image(
+            tmp_path / "a.zarr" / number,
+            EM.shape,
+            "u1",
+            CHUNK,
+            EM,
+            attributes={"kind": "probabilities"},
+        )
     assert [given["name"] for _, given, _ in read_layers(str(tmp_path / "a.zarr"))] == [
         "a 0 probabilities", "a 1 probabilities"
     ]  # fmt: skip
@@ -149,7 +158,7 @@ def test_a_channel_reads_no_other_one():
             assert where == (slice(None), 1, 3, slice(2, 4))
             return np.zeros((5, 2))
 
-    channel = Channel(Data(), 1, 1)
+    channel = LazyChannel(Data(), 1, 1)
     assert (channel.shape, channel.ndim, channel.size) == ((5, 8, 9), 3, 360)
     assert channel[..., 3, 2:4].shape == (5, 2)
 

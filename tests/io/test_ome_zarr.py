@@ -13,17 +13,17 @@ from napari_utile.errors import UserError
 from napari_utile.io import ome_zarr
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import (
-    create,
+    create_image,
     create_labels,
     mark_complete,
     open_zarr,
     provenance,
     pyramid,
     reopen,
-    sync,
+    sync_chunk,
 )
 from napari_utile.io.stack import Stack
-from napari_utile.io.zarr_folders import check_output, remove
+from napari_utile.io.zarr_folders import check_zarr_output, remove_zarr
 
 EM = Stack(
     np.zeros((5, 40, 60), np.uint8),
@@ -122,7 +122,9 @@ def test_broken_metadata_are_one_sentence(tmp_path):
 
 def test_probabilities_come_back_with_their_place(tmp_path):
     path = tmp_path / "p.zarr"
-    data = create(path, (2, *EM.shape), "f4", (1, 1, 16, 32), EM, channel_names=["0", "cell"])
+    data = create_image(
+        path, (2, *EM.shape), "f4", (1, 1, 16, 32), EM, channel_names=["0", "cell"]
+    )
     assert (data.chunks, data.shards, data.fill_value) == ((1, 1, 16, 32), None, 0)
     data[1, 3, 16:32, 32:60] = 0.5
     stack = open_image(path)
@@ -133,14 +135,14 @@ def test_probabilities_come_back_with_their_place(tmp_path):
 
 
 def test_one_tile_is_one_file(tmp_path):
-    data = create(tmp_path / "p.zarr", EM.shape, "u1", (1, 16, 32), EM)
+    data = create_image(tmp_path / "p.zarr", EM.shape, "u1", (1, 16, 32), EM)
     data[3, 16:32, 32:60] = 7
     chunks = [p for p in (tmp_path / "p.zarr" / "0" / "c").rglob("*") if p.is_file()]
     assert [p.relative_to(tmp_path / "p.zarr/0/c").parts for p in chunks] == [("3", "1", "1")]
 
 
 def test_metadata_are_ome_zarr_0_5(tmp_path):
-    create(
+    create_image(
         tmp_path / "p.zarr", (2, *EM.shape), "u1", (1, 1, 16, 16), EM, channel_names=["a", "b"]
     )
     group = zarr.open_group(tmp_path / "p.zarr", mode="r")
@@ -160,7 +162,9 @@ def test_metadata_are_ome_zarr_0_5(tmp_path):
 
 def test_an_image_is_incomplete_until_it_is_said_to_be_complete(tmp_path):
     path = tmp_path / "p.zarr"
-    create(path, EM.shape, "u2", (1, 16, 16), EM, kind="instances", attributes={"model": "m"})
+    create_image(
+        path, EM.shape, "u2", (1, 16, 16), EM, attributes={"kind": "instances", "model": "m"}
+    )
     assert provenance(path) == {"kind": "instances", "complete": False, "model": "m"}
     mark_complete(path, seconds=3.5)
     assert provenance(path) == {
@@ -180,7 +184,9 @@ def result(tmp_path):
     """A result as the engine leaves it: probabilities, and instances decided from them."""
     path = tmp_path / "r.zarr"
     rng = np.random.default_rng(0)
-    image = create(path, EM.shape, "u1", (1, 16, 16), EM, kind="instances")
+    image = create_image(
+        path, EM.shape, "u1", (1, 16, 16), EM, attributes={"kind": "instances"}
+    )
     image[:] = rng.integers(0, 256, EM.shape)
     labels = create_labels(path, "instances", EM.shape, "u4", (1, 16, 16), EM)
     labels[:] = rng.integers(0, 4, EM.shape) * 70_000
@@ -244,7 +250,7 @@ def averaged(image):
 def test_every_level_is_the_mean_of_the_one_before(tmp_path, dtype):
     like = Stack(np.zeros((2, 37, 70)), "zyx")
     pixels = np.random.default_rng(0).integers(0, 256, (2, *like.shape)).astype(dtype)
-    create(tmp_path / "p.zarr", pixels.shape, dtype, (2, 1, 10, 16), like)[:] = pixels
+    create_image(tmp_path / "p.zarr", pixels.shape, dtype, (2, 1, 10, 16), like)[:] = pixels
     steps = list(pyramid(tmp_path / "p.zarr"))
     blocks = 2 * (2 * 3 + 1 * 2 + 1)  # of 19 x 35, 10 x 18 and 5 x 9 pixels in two slices
     assert steps == [(done, blocks) for done in range(1, blocks + 1)]
@@ -283,7 +289,7 @@ def multiscale_of(path):
 
 
 def test_an_image_of_one_chunk_needs_no_smaller_levels(tmp_path):
-    create(tmp_path / "p.zarr", EM.shape, "u1", (1, 40, 60), EM)[:] = 1
+    create_image(tmp_path / "p.zarr", EM.shape, "u1", (1, 40, 60), EM)[:] = 1
     assert list(pyramid(tmp_path / "p.zarr")) == []
     assert len(multiscale_of(tmp_path / "p.zarr")["datasets"]) == 1
 
@@ -312,7 +318,7 @@ def test_a_stopped_pyramid_goes_on_with_the_same_result(result, tmp_path):
 def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
     synced = []
     monkeypatch.setattr(ome_zarr, "to_disk", lambda p: (synced.append(p), os.stat(p)))
-    sync(reopen(result, "instances"), (3, 1, 2))
+    sync_chunk(reopen(result, "instances"), (3, 1, 2))
     level = result / "labels" / "instances" / "0"
     assert synced == [level / "c/3/1/2", level / "c/3/1", level / "c/3", level / "c", level]
 
@@ -320,7 +326,7 @@ def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
 def test_every_block_of_a_smaller_level_is_on_the_disk_before_it_counts(result, monkeypatch):
     synced = []
     monkeypatch.setattr(
-        ome_zarr, "sync", lambda level, chunk: synced.append((level.path, chunk))
+        ome_zarr, "sync_chunk", lambda level, chunk: synced.append((level.path, chunk))
     )
     for done, _ in pyramid(result, "instances"):
         assert len(synced) == done
@@ -332,10 +338,10 @@ def test_a_chunk_of_zeros_has_no_file_and_reads_as_zeros(result):
     level = reopen(result)
     level[3, 16:32, 32:48] = 0
     assert not (result / "0" / "c" / "3" / "1" / "2").exists()
-    sync(level, (3, 1, 2))
+    sync_chunk(level, (3, 1, 2))
     assert not reopen(result)[3, 16:32, 32:48].any()
     assert reopen(result)[3].any()
-    new = create(result.with_name("new.zarr"), EM.shape, "u1", (1, 16, 16), EM)
+    new = create_image(result.with_name("new.zarr"), EM.shape, "u1", (1, 16, 16), EM)
     new[:] = 0
     assert not (result.with_name("new.zarr") / "0" / "c").exists()
 
@@ -371,8 +377,8 @@ def killed_early(path):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_without_files_is_no_obstacle(tmp_path, overwrite):
     path = killed_early(tmp_path / "p.zarr")
-    check_output(path, EM, overwrite)
-    create(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
+    check_zarr_output(path, EM, overwrite)
+    create_image(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
     assert set(content(path)) == METADATA
     assert not (path / "0" / "c").exists()
 
@@ -380,7 +386,7 @@ def test_a_folder_without_files_is_no_obstacle(tmp_path, overwrite):
 def test_an_empty_folder_may_be_a_link_to_another_disk(tmp_path):
     path, disk = tmp_path / "p.zarr", tmp_path / "disk"
     path.symlink_to(killed_early(disk), target_is_directory=True)
-    create(path, EM.shape, "u1", (1, 16, 16), EM)
+    create_image(path, EM.shape, "u1", (1, 16, 16), EM)
     assert set(content(disk)) == METADATA
 
 
@@ -395,8 +401,8 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, name, kin
         (path / name).symlink_to(tmp_path)
     before = sorted(path.rglob("*"))
     with pytest.raises(UserError, match=r"p\.zarr exists"):
-        create(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
-    remove(path)
+        create_image(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
+    remove_zarr(path)
     assert sorted(path.rglob("*")) == before
 
 
@@ -410,8 +416,8 @@ def test_what_a_process_was_killed_in_deleting_is_deleted_by_the_next(tmp_path):
         (tmp_path / name / "0").mkdir(parents=True)
         (tmp_path / name / "zarr.json").write_text("{}")
     path = tmp_path / "p[1].zarr"
-    create(path, EM.shape, "u1", (1, 16, 16), EM)
+    create_image(path, EM.shape, "u1", (1, 16, 16), EM)
     assert {p.name for p in tmp_path.iterdir()} == {path.name, *names[2:]}
     (tmp_path / names[1]).mkdir()
-    remove(path)
+    remove_zarr(path)
     assert {p.name for p in tmp_path.iterdir()} == set(names[2:])

@@ -12,7 +12,7 @@ import zarr
 from napari_utile.errors import UserError
 from napari_utile.io import remote
 from napari_utile.io.images import as_stack, expand, open_image, pairs
-from napari_utile.io.ome_zarr import create, create_labels
+from napari_utile.io.ome_zarr import create_image, create_labels
 from napari_utile.io.stack import Stack
 
 pytest.importorskip("aiohttp")
@@ -45,7 +45,9 @@ def host(tmp_path):
 
 @pytest.fixture
 def image(tmp_path):
-    create(tmp_path / "a.zarr", EM.shape, "u1", (1, 16, 16), EM, kind="classes")[:] = EM.data
+    create_image(
+        tmp_path / "a.zarr", EM.shape, "u1", (1, 16, 16), EM, attributes={"kind": "classes"}
+    )[:] = EM.data
     ids = create_labels(tmp_path / "a.zarr", "classes", EM.shape, "u1", (1, 16, 16), EM)
     ids[:] = EM.data % 3
     return tmp_path / "a.zarr"
@@ -98,7 +100,7 @@ def test_what_is_no_zarr_there_is_said_with_its_address(tmp_path, host, name):
 
 
 def test_a_host_that_does_not_answer_is_given_up(monkeypatch):
-    monkeypatch.setattr(remote, "SECONDS", 0.3)
+    monkeypatch.setattr(remote, "HOST_TIMEOUT", 0.3)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Silent)  # it accepts, and never serves
     silent = f"http://127.0.0.1:{server.server_port}/a.zarr"
     with pytest.raises(UserError, match=rf"^{silent} cannot be opened: .*[Tt]ime"):

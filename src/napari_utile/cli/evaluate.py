@@ -61,7 +61,7 @@ class Evaluate(EvaluateSettings):
     def _check(self, images: Sequence["Opened"], shown: Sequence["Stack"]) -> None:
         """Refuse outputs that cannot be written, before there is any work."""
         from napari_utile.evaluation.reports.write import check_suffix
-        from napari_utile.io.disk import check_output
+        from napari_utile.io.disk import check_file_output
 
         stacks = [stack for each in images for stack in (each.prediction, each.truth)]
         inputs = [stack.path for stack in (*stacks, *shown)]
@@ -78,7 +78,7 @@ class Evaluate(EvaluateSettings):
         for path in outputs:
             if outputs.count(path) > 1:
                 raise UserError(f"{path} is named for two outputs; choose another for one.")
-            check_output(path, self.overwrite)
+            check_file_output(path, self.overwrite)
             if path.exists() and any(p and path.samefile(p) for p in inputs):
                 raise UserError(f"{path} is what is evaluated; choose another output.")
 

@@ -25,11 +25,11 @@ class Weights(WeightSettings):
         from napari_utile.arrays.labels import check_labels
         from napari_utile.arrays.targets import training_target
         from napari_utile.arrays.weight_maps.weight_map import target_weights
-        from napari_utile.io.disk import check_output
+        from napari_utile.io.disk import check_file_output
         from napari_utile.io.images import open_image, write_tiff
         from napari_utile.io.stack import read_labels
 
-        check_output(self.out, self.overwrite)
+        check_file_output(self.out, self.overwrite)
         stack = open_image(self.labels)
         if self.out.exists() and self.out.samefile(self.labels):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")

@@ -24,7 +24,7 @@ from napari_utile.coco.checks import (
     read_image,
 )
 from napari_utile.errors import UserError
-from napari_utile.io.disk import atomic_write, check_output
+from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
 
@@ -158,7 +158,7 @@ class CocoAnnotations:
         UserError
             If the path exists and `overwrite` is off, or cannot be written.
         """
-        check_output(path, overwrite)
+        check_file_output(path, overwrite)
         content = dict(self.extra)
         for part in PARTS:
             content[part] = [thing.entry for thing in getattr(self, part)]

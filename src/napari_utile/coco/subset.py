@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from napari_utile.coco.annotations import CocoAnnotations, CocoImage, read_coco
 from napari_utile.errors import UserError
-from napari_utile.io.disk import check_output, room_for
+from napari_utile.io.disk import check_file_output, room_for
 
 PARTS = ("annotations.json", "images")
 ASIDE = ".new-"
@@ -54,7 +54,7 @@ def write_subset(
         show one, there is something at `out`, or the subset is taken from what lies there.
         Then `out` is as it was.
     """
-    check_output(out / "annotations.json", overwrite)
+    check_file_output(out / "annotations.json", overwrite)
     _check_folder(out, annotations, folder)
     coco = read_coco(annotations, folder)
     ids = coco.category_ids(categories) if categories else [c.id for c in coco.categories]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_utile.arrays.labels import check_labels
 from napari_utile.coco.masks import Counts, area_of, box_of, masks_in, rle_of, union
-from napari_utile.io.disk import atomic_write, check_output
+from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.metrics.overlap import contingency
 
 Labels = NDArray[Any]
@@ -139,7 +139,7 @@ def write_images(
     -----
     Annotations count from 1: pycocotools takes an object of id 0 for one without a match.
     """
-    check_output(path, overwrite)
+    check_file_output(path, overwrite)
     written: list[Entry] = []
     annotations: list[Entry] = []
     for image in images:
@@ -218,7 +218,7 @@ def write_results(
     UserError
         If the path exists and `overwrite` is off, or cannot be written.
     """
-    check_output(path, overwrite)
+    check_file_output(path, overwrite)
     atomic_write(path, json.dumps(list(found)).encode())
 
 

@@ -28,7 +28,7 @@ MACHINE = {"device", "precision"}
 """Options that decide how a network is computed, not what."""
 MAY_CHANGE = {"networks", "seeds", *SINGLE, *MACHINE}
 """Options that may change when a comparison is resumed."""
-WAYS_OUT = "choose another folder, or overwrite it."
+OTHER_FOLDER = "choose another folder, or overwrite it."
 
 
 class ComparisonFolder:
@@ -99,7 +99,7 @@ class ComparisonFolder:
             if self.runs:
                 raise UserError(
                     f"{self.path} holds runs, but no record of the data they were trained on; "
-                    f"{WAYS_OUT}"
+                    f"{OTHER_FOLDER}"
                 )
             return None
         try:
@@ -108,7 +108,7 @@ class ComparisonFolder:
             images_digest, labels_digest = facts["images"], facts["labels"]
         except (KeyError, TypeError, ValueError):
             raise UserError(
-                f"{self.path} holds a comparison of another version of U-Tile; {WAYS_OUT}"
+                f"{self.path} holds a comparison of another version of U-Tile; {OTHER_FOLDER}"
             ) from None
         there = CompareSettings.read(self.settings)
         words = option_differences(there.model_dump(), settings.model_dump(), MAY_CHANGE)
@@ -118,7 +118,8 @@ class ComparisonFolder:
             words.append("the annotated images have changed")
         if words:
             raise UserError(
-                f"{self.path} holds a comparison that differs ({'; '.join(words)}); {WAYS_OUT}"
+                f"{self.path} holds a comparison that differs ({'; '.join(words)}); "
+                f"{OTHER_FOLDER}"
             )
         return split
 

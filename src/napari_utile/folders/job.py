@@ -19,9 +19,9 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write
 
 RECORD = "job.json"
-PIECE, RECENT = 4_000_000, 100_000_000
+READ_BYTES, RECENT = 4_000_000, 100_000_000
 """Bytes of a record that are read at once, and that are read of it at all."""
-PATIENCE = 5.0
+LOCK_TIMEOUT = 5.0
 """Seconds that an engine waits for the lock of its folder."""
 
 
@@ -123,7 +123,7 @@ class JobFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._running, thread_local=False)
         try:  # a window that looks whether an engine lives holds the lock for a moment
-            lock.acquire(timeout=PATIENCE)
+            lock.acquire(timeout=LOCK_TIMEOUT)
         except Timeout:
             raise UserError(f"{self.path}: another process works on this job.") from None
         try:
@@ -203,7 +203,7 @@ class Lines:
         """Read on, at most `PIECE`; what is left is read the next time."""
         with suppress(FileNotFoundError), self._path.open("rb") as file:
             file.seek(self._at)
-            read = file.read(PIECE)
+            read = file.read(READ_BYTES)
             self._at += len(read)
             *lines, self.rest = (self.rest + read).split(b"\n")
             return lines

@@ -22,9 +22,9 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, locked, room_for
 
 PLAN, FINISHED = "plan.json", "finished.json"
-PATIENCE = 20.0
+PART_TIMEOUT = 20.0
 """Seconds that one part waits while another makes the result or looks whether all is done."""
-PIECE = 2**18
+JOURNAL_READ_BYTES = 2**18
 """Bytes of a journal that are in memory at once."""
 
 
@@ -47,7 +47,7 @@ class WorkFolder:
     @property
     def plan(self) -> dict[str, Any]:
         """What was begun here; empty if nothing was, or it cannot be read."""
-        return _read(self / PLAN)
+        return _read_json(self / PLAN)
 
     @property
     def finished(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class WorkFolder:
 
         Empty if another file has taken its place since.
         """
-        facts = _read(self / FINISHED)
+        facts = _read_json(self / FINISHED)
         file = facts.pop("file", None)
         return facts if file is None or file == _state(self.result) else {}
 
@@ -144,7 +144,7 @@ class WorkFolder:
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Do what only one part at a time may do; wait for another that does."""
-        with locked(self.result, PATIENCE):
+        with locked(self.result, PART_TIMEOUT):
             yield
 
 
@@ -155,7 +155,7 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
-            os.truncate(path, _whole(path))
+            os.truncate(path, _complete_length(path))
         self._file = path.open("ab")
         self._lock = Lock()
 
@@ -176,18 +176,18 @@ def _numbers(journal: Path, stage: str) -> Iterator[NDArray[np.int64]]:
     line = re.compile(rb"\n%s ([0-9]{1,18})(?=\n)" % re.escape(stage.encode()))
     with journal.open("rb") as file:
         rest = b"\n"
-        while piece := file.read(PIECE):
+        while piece := file.read(JOURNAL_READ_BYTES):
             piece = rest + piece
             yield np.array([int(number) for number in line.findall(piece)], np.int64)
             rest = piece[piece.rindex(b"\n") :]
 
 
-def _whole(journal: Path) -> int:
+def _complete_length(journal: Path) -> int:
     """Count the bytes up to the end of the last line that is whole, looking from behind."""
     with journal.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         while end > 0:
-            start = max(0, end - PIECE)
+            start = max(0, end - JOURNAL_READ_BYTES)
             file.seek(start)
             if newline := file.read(end - start).rfind(b"\n") + 1:
                 return start + newline
@@ -204,7 +204,7 @@ def _state(file: Path) -> dict[str, int]:
     return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

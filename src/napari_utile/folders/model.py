@@ -25,7 +25,7 @@ MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
 DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
-FORMAT = 2
+CARD_FORMAT = 2
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses."""
 
@@ -57,7 +57,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = FORMAT
+    format: int = CARD_FORMAT
     version: str = __version__
     network: str
     arguments: dict[str, int | float | str | None]
@@ -142,10 +142,11 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
     if not isinstance(card, dict):
         raise UserError(f"{folder} is a model, but was not made by U-Tile.")
     version, written = card.get("version", "unknown"), card.get("format")
-    if not isinstance(written, int) or written > FORMAT:
+    if not isinstance(written, int) or written > CARD_FORMAT:
         raise UserError(
             f"{folder} was written by U-Tile {version} (format {written}) and this is U-Tile "
-            f"{__version__}, which reads up to format {FORMAT}: pip install -U napari-utile"
+            f"{__version__}, which reads up to format {CARD_FORMAT}: "
+            "pip install -U napari-utile"
         )
     try:
         return ModelCard.model_validate(card)

@@ -84,7 +84,7 @@ def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) ->
             draft.unlink(missing_ok=True)
 
 
-def check_output(path: Path | str, overwrite: bool = False) -> None:
+def check_file_output(path: Path | str, overwrite: bool = False) -> None:
     """Refuse an output that exists, unless it may be replaced, or that cannot be written."""
     path = Path(path)
     check_writable(path)

@@ -24,7 +24,7 @@ PATCHES, SIDE = 24, 32
 """What is read of every image: so many squares, of so many pixels a side."""
 MOST_FILES = 10_000
 """Chunks of a Zarr array whose dates are looked at, spread over all of it."""
-STEPS = (0.7548776662466927, 0.5698402909980532)
+R2_STEPS = (0.7548776662466927, 0.5698402909980532)
 """Multiples of these, without the whole numbers, fill a square evenly: M. Roberts, "The
 unreasonable effectiveness of quasirandom sequences" (2018), R2."""
 
@@ -78,7 +78,7 @@ def fingerprint(stack: Stack) -> Fingerprint:
     return found
 
 
-def difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+def image_change(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
     """Say in words how an image differs from what it was; None if it does not.
 
     Parameters
@@ -130,7 +130,7 @@ def _samples(stack: Stack) -> list[NDArray[Any]]:
         index = planes[round(number * (len(planes) - 1) / (PATCHES - 1))]
         y, x = (
             int(step * number % 1 * max(1, n - SIDE + 1))
-            for step, n in zip(STEPS, (height, width), strict=True)
+            for step, n in zip(R2_STEPS, (height, width), strict=True)
         )
         places.append((index, slice(y, y + SIDE), slice(x, x + SIDE)))
     samples = [_plane(stack, *place) for place in places]
@@ -203,6 +203,6 @@ def digest_of_planes(
     return digest.hexdigest()
 
 
-def of_as_many_axes(index: tuple[int, ...], count: int) -> tuple[int, ...]:
+def aligned_index(index: tuple[int, ...], count: int) -> tuple[int, ...]:
     """Find the same plane in a stack with more or fewer leading axes of one plane."""
     return (0,) * (count - len(index)) + index[max(0, len(index) - count) :]

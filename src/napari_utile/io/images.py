@@ -19,7 +19,7 @@ from PIL import Image
 from napari_utile.errors import UserError
 from napari_utile.io.lazy_arrays import FileArray
 from napari_utile.io.memory import check_memory
-from napari_utile.io.names import check_name, is_url, location, name_of
+from napari_utile.io.names import check_name, is_url, last_part, location
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.remote import open_url
 from napari_utile.io.stack import Stack, guess_axes
@@ -28,7 +28,7 @@ from napari_utile.io.zarr_folders import is_zarr
 
 __all__ = ["Stack", "as_stack", "expand", "open_image", "pairs", "write_tiff"]
 
-MOST_COMPRESSED = 1100
+MAX_PICTURE_EXPANSION = 1100
 """How many bytes of pixels one byte of PNG or JPEG can stand for, at best."""
 
 Names = str | Path | Iterable[str | Path]
@@ -151,7 +151,7 @@ def expand(names: Names) -> list[Path | str]:
             continue
         path = Path(name)
         if path.is_dir() and not is_zarr(path):
-            inside = [p for p in path.glob("[!.]*") if p.suffix.lower() in SUFFIXES]
+            inside = [p for p in path.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES]
         elif path.exists():
             inside = [path]
         else:
@@ -185,13 +185,13 @@ def pairs(
     for kind, files in zip(kinds, (image_files, label_files), strict=True):
         twice = [stem for stem, n in Counter(map(stem_of, files)).items() if n > 1]
         if twice:
-            problems.append(f"more than one {kind} called {_listed(twice)}")
+            problems.append(f"more than one {kind} called {_first_few(twice)}")
     labels_of = {stem_of(path): path for path in label_files}
     stems = {stem_of(path) for path in image_files}
-    if lonely := [name_of(p) for p in image_files if stem_of(p) not in labels_of]:
-        problems.append(f"no {kinds[1]} for {_listed(lonely)}")
-    if lonely := [name_of(p) for p in label_files if stem_of(p) not in stems]:
-        problems.append(f"no {kinds[0]} for {_listed(lonely)}")
+    if lonely := [last_part(p) for p in image_files if stem_of(p) not in labels_of]:
+        problems.append(f"no {kinds[1]} for {_first_few(lonely)}")
+    if lonely := [last_part(p) for p in label_files if stem_of(p) not in stems]:
+        problems.append(f"no {kinds[0]} for {_first_few(lonely)}")
     if problems:
         both = f"{kinds[0].capitalize()}s and {kinds[1]}"
         raise UserError(f"{both} do not pair up: {'; '.join(problems)}.")
@@ -243,7 +243,7 @@ def _open_picture(path: Path) -> Stack:
         bands = len(picture.getbands())
         claimed = picture.width * picture.height * bands * (2 if "16" in picture.mode else 1)
         there = path.stat().st_size
-        if claimed > there * MOST_COMPRESSED:
+        if claimed > there * MAX_PICTURE_EXPANSION:
             raise UserError(
                 f"{path} claims {picture.width} x {picture.height} pixels, "
                 f"which its {there} bytes cannot hold."
@@ -277,7 +277,7 @@ FORMATS = (
     ImageFormat(".npy", (".npy",), _begins(b"\x93NUMPY"), _open_npy),
 )
 """Every image format that is read. A new one is one more entry."""
-SUFFIXES = {suffix for form in FORMATS for suffix in form.suffixes}
+IMAGE_SUFFIXES = {suffix for form in FORMATS for suffix in form.suffixes}
 FIRST_BYTES = 512
 """Of a file, for `ImageFormat.recognizes`."""
 
@@ -288,10 +288,10 @@ def stem_of(path: Path | str) -> str:
     >>> stem_of(Path("cells.x.ome.tif")), stem_of("s3://bucket/cells.x.zarr/")
     ('cells.x', 'cells.x')
     """
-    return re.sub(r"(\.ome)?\.[^.]+$", "", name_of(path), flags=re.IGNORECASE)
+    return re.sub(r"(\.ome)?\.[^.]+$", "", last_part(path), flags=re.IGNORECASE)
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
+def _first_few(names: Sequence[str], most: int = 5) -> str:
     """Name a few, count the rest."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -131,7 +131,7 @@ def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:
     return (*where[:at], *(slice(None),) * (ndim - given), *where[at + 1 :])
 
 
-class Channel:
+class LazyChannel:
     """One channel of an array on disk, as lazy as the array."""
 
     def __init__(self, data: Any, axis: int, index: int):
@@ -197,11 +197,11 @@ class Pages:
         return page
 
 
-BUDGET = 256_000_000
+CACHE_BYTES = 256_000_000
 """Bytes that are kept, of all arrays together; but always the last chunk."""
 
 
-class KeptChunks:
+class CachedChunks:
     """Reads an array of whole chunks, and keeps some; it may be used from several threads.
 
     Parameters
@@ -211,7 +211,7 @@ class KeptChunks:
     """
 
     def __init__(self, data: Any):
-        self._data, self._number = data, next(NUMBERS)
+        self._data, self._number = data, next(ARRAY_NUMBERS)
         self.shape, self.dtype, self.ndim = data.shape, np.dtype(data.dtype), data.ndim
         self.chunks = data.chunks
 
@@ -241,10 +241,10 @@ class KeptChunks:
 
     def _chunk(self, chunk: tuple[int, ...]) -> NDArray[Any]:
         at = tuple(slice(i * c, i * c + c) for i, c in zip(chunk, self.chunks, strict=True))
-        return KEPT.get((self._number, *chunk), lambda: np.asarray(self._data[at]))
+        return CHUNK_CACHE.get((self._number, *chunk), lambda: np.asarray(self._data[at]))
 
 
-class Kept:
+class ChunkCache:
     """Chunks by their key; those that were not read for longest are forgotten first."""
 
     def __init__(self) -> None:
@@ -261,11 +261,11 @@ class Kept:
             if key not in self._chunks:
                 self._chunks[key] = decode()
                 self.bytes += self._chunks[key].nbytes
-                while len(self) > 1 and self.bytes > BUDGET:
+                while len(self) > 1 and self.bytes > CACHE_BYTES:
                     self.bytes -= self._chunks.popitem(last=False)[1].nbytes
             self._chunks.move_to_end(key)
             return self._chunks[key]
 
 
-KEPT, NUMBERS = Kept(), count()
+CHUNK_CACHE, ARRAY_NUMBERS = ChunkCache(), count()
 """What is kept of all arrays, and numbers that tell them apart."""

@@ -45,7 +45,7 @@ def location(name: str | Path) -> Path | str:
     return re.sub(f"^{SCHEME}(?!/)", r"\g<0>/", _slashed(name))
 
 
-def name_of(place: str | Path) -> str:
+def last_part(place: str | Path) -> str:
     """Give the last part of a path or address: a.zarr of s3://bucket/a.zarr?version=3."""
     if isinstance(place, Path):
         return place.name

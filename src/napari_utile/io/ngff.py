@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io.names import name_of
+from napari_utile.io.names import last_part
 from napari_utile.io.stack import Stack, guess_axes
 from napari_utile.io.units import unit_name
 
@@ -121,4 +121,4 @@ def _called(source: Path | str) -> dict[str, Any]:
     """Name a stack after the file or address it comes from."""
     if isinstance(source, Path):
         return {"name": source.name, "path": source}
-    return {"name": name_of(source), "source": source}
+    return {"name": last_part(source), "source": source}

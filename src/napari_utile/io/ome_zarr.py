@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import ceil, prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
@@ -17,9 +17,9 @@ from zarr.codecs import ZstdCodec
 from napari_utile.errors import UserError
 from napari_utile.io.disk import to_disk
 from napari_utile.io.ngff import LABELS, PROBABILITIES, TYPES, image_in, labels_in
-from napari_utile.io.pyramids import level_shapes, mean, most_frequent
+from napari_utile.io.pyramids import halved_by_majority, halved_by_mean, level_shapes
 from napari_utile.io.stack import Stack
-from napari_utile.io.zarr_folders import check_output, is_zarr, remove
+from napari_utile.io.zarr_folders import check_zarr_output, is_zarr, remove_zarr
 
 VERSION = "0.5"
 COMPRESSION = ZstdCodec(level=1, checksum=True)
@@ -56,7 +56,7 @@ def probabilities_beside(path: Path) -> Stack | None:
     return image_in(node, path, PROBABILITIES)
 
 
-def create(
+def create_image(
     path: Path | str,
     shape: Sequence[int],
     dtype: Any,
@@ -64,7 +64,6 @@ def create(
     like: Stack,
     *,
     channel_names: Sequence[str] | None = None,
-    kind: Literal["probabilities", "classes", "instances"] = "probabilities",
     overwrite: bool = False,
     attributes: Mapping[str, Any] | None = None,
 ) -> zarr.Array:
@@ -83,14 +82,12 @@ def create(
         The image that it is made from; scale, translate, units and axes are kept.
     channel_names : sequence of str, optional
         One per channel.
-    kind : {"probabilities", "classes", "instances"}
-        What was asked for. The latter two are decided from this image and stand in a label
-        image of that name; see `create_labels`.
     overwrite : bool, default False
         Replace a Zarr folder that is there. Nothing else is ever replaced but empty folders.
     attributes : mapping, optional
-        Kept under "utile", beside ``kind`` and ``complete``, which is false until
-        `mark_complete`.
+        Kept under "utile", beside ``complete``, which is false until `mark_complete`.
+        Results have a ``kind``: "probabilities", or "classes" or "instances", which are
+        decided from this image and stand in a label image of that name; see `create_labels`.
 
     Returns
     -------
@@ -107,10 +104,10 @@ def create(
     With a time axis, channels still come first, before time, as in memory.
     """
     path = Path(path)
-    check_output(path, like, overwrite)
-    remove(path)
+    check_zarr_output(path, like, overwrite)
+    remove_zarr(path)
     axes = "c" * (len(shape) - len(like.shape)) + like.spatial_axes
-    ngff = describe(axes, like, path.stem)
+    ngff = ngff_metadata(axes, like, path.stem)
     if channel_names:
         top = 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
         window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
@@ -120,7 +117,7 @@ def create(
                 for name in channel_names
             ]
         }
-    utile = {"kind": kind, "complete": False} | dict(attributes or {})
+    utile = {"complete": False} | dict(attributes or {})
     group = zarr.create_group(path, zarr_format=3, attributes={"ome": ngff, "utile": utile})
     return create_level(group, 0, shape, dtype, chunks, axes)
 
@@ -156,7 +153,7 @@ def create_labels(
         Level 0.
     """
     labels = zarr.open_group(root, mode="r+").require_group(LABELS)
-    ngff = describe(like.spatial_axes, like, name)
+    ngff = ngff_metadata(like.spatial_axes, like, name)
     ngff["image-label"] = {"source": {"image": "../../"}}
     group = labels.create_group(name, overwrite=True, attributes={"ome": ngff})
     level = create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
@@ -215,7 +212,7 @@ def open_multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
     return labels_in(group, Path(path), labels) if labels else group
 
 
-def sync(array: zarr.Array, chunk: Sequence[int]) -> None:
+def sync_chunk(array: zarr.Array, chunk: Sequence[int]) -> None:
     """Wait until a chunk of a local array is on the disk; one of zeros has no file.
 
     Parameters
@@ -257,7 +254,7 @@ def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, 
     them: see `pyramids`. Memory holds four chunks of the larger level and what is made of them.
     """
     group = open_multiscale(path, labels)
-    halve = most_frequent if labels else mean
+    halve = halved_by_majority if labels else halved_by_mean
     level: Any = group["0"]
     shapes = level_shapes(level.shape, level.chunks)
     total, done = sum(map(_blocks, shapes, [level.chunks] * len(shapes))), 0
@@ -273,7 +270,7 @@ def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, 
         level = create_level(group, number, shape, larger.dtype, larger.chunks, axes)
         for chunk in np.ndindex(level.cdata_shape):
             _fill(level, larger, chunk, halve)
-            sync(level, chunk)
+            sync_chunk(level, chunk)
             done += 1
             yield done, total
     _name_levels(group, len(shapes))
@@ -296,7 +293,7 @@ def provenance(path: Path | str) -> dict[str, Any]:
     return attributes.get("utile", {})
 
 
-def describe(axes: str, like: Stack, name: str) -> dict[str, Any]:
+def ngff_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
     """Write the NGFF 0.5 metadata of an image of one level."""
     scale = dict(zip(like.spatial_axes, like.scale, strict=True))
     translate = dict(zip(like.spatial_axes, like.translate, strict=True))

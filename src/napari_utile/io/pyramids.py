@@ -20,7 +20,7 @@ def level_shapes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> list[tuple[
     return shapes
 
 
-def mean(pixels: NDArray[Any]) -> NDArray[Any]:
+def halved_by_mean(pixels: NDArray[Any]) -> NDArray[Any]:
     """Average 2 x 2 pixels; whole numbers are rounded to the nearest, halves to the even one.
 
     >>> mean(np.array([[1, 2, 7], [2, 2, 8]], np.uint8))
@@ -31,7 +31,7 @@ def mean(pixels: NDArray[Any]) -> NDArray[Any]:
     return (means.round() if pixels.dtype.kind in "iu" else means).astype(pixels.dtype)
 
 
-def most_frequent(ids: NDArray[Any]) -> NDArray[Any]:
+def halved_by_majority(ids: NDArray[Any]) -> NDArray[Any]:
     """Take the id that most of 2 x 2 pixels have; of several, the first in reading order.
 
     >>> most_frequent(np.array([[1, 2, 0], [3, 2, 9]]))

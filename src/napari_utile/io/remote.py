@@ -13,7 +13,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.ngff import MARKS, image_in
 from napari_utile.io.stack import Stack
 
-SECONDS = 20
+HOST_TIMEOUT = 20
 """After which a host that says nothing is given up."""
 EXTRA = '`pip install "napari-utile[cloud]"`'
 
@@ -103,10 +103,10 @@ def _options(url: str) -> dict[str, Any]:
     if protocol in {"http", "https"}:
         from aiohttp import ClientTimeout
 
-        timeout = ClientTimeout(total=None, sock_connect=SECONDS, sock_read=SECONDS)
+        timeout = ClientTimeout(total=None, sock_connect=HOST_TIMEOUT, sock_read=HOST_TIMEOUT)
         return {"client_kwargs": {"timeout": timeout, "trust_env": True}}  # for proxies
     if protocol in {"s3", "s3a"}:
-        waits = {"connect_timeout": SECONDS, "read_timeout": SECONDS}
+        waits = {"connect_timeout": HOST_TIMEOUT, "read_timeout": HOST_TIMEOUT}
         return {"config_kwargs": {**waits, "retries": {"max_attempts": 2}}}
     return {}
 

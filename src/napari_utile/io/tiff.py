@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, room_for, to_disk
-from napari_utile.io.lazy_arrays import FileArray, KeptChunks
+from napari_utile.io.lazy_arrays import CachedChunks, FileArray
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import unit_name, unit_symbol
 
-MOST_COMPRESSED = {1: 1, 8: 1100, 32946: 1100}
+MAX_EXPANSION = {1: 1, 8: 1100, 32946: 1100}
 """How many bytes one can stand for: none, and deflate (1032 at best), by TIFF compression."""
-MOST = 20_000
+MAX_EXPANSION_OF_OTHERS = 20_000
 """The same for every other compression."""
 OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
 
@@ -59,7 +59,7 @@ def open_tiff(path: Path) -> Stack:
         data = FileArray.of(tifffile.memmap(path, series=number, level=0, mode="r"))
     else:
         store = tifffile.imread(path, aszarr=True, series=number, level=0)
-        data = KeptChunks(zarr.open_array(store, mode="r"))
+        data = CachedChunks(zarr.open_array(store, mode="r"))
         check_memory(math.prod(data.chunks) * data.dtype.itemsize, f"A strip of {path}")
     spatial = [axis for axis in "tzyx" if axis in axes]
     known = [metadata.get(axis, (1.0, "pixel")) for axis in spatial]
@@ -98,7 +98,9 @@ def check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Non
         raise UserError(f"{path} is cut off: it has {there} of {max(ends)} bytes.")
     compression = series.keyframe.compression
     is_sparse = 0 in pages[0].databytecounts or len({page.parent for page in pages}) > 1
-    if not is_sparse and series.nbytes > there * MOST_COMPRESSED.get(int(compression), MOST):
+    if not is_sparse and series.nbytes > there * MAX_EXPANSION.get(
+        int(compression), MAX_EXPANSION_OF_OTHERS
+    ):
         raise UserError(
             f"{path} claims {series.nbytes} bytes of pixels (shape {series.shape}), "
             f"which its {there} bytes cannot hold."
@@ -282,9 +284,10 @@ def _ome(tif: tifffile.TiffFile, number: int) -> dict[str, Any] | None:
     found = {}
     for axis in "XYZ":
         if scale := pixels.get(f"PhysicalSize{axis}"):
-            found[axis.lower()] = _known(scale, pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+            name = pixels.get(f"PhysicalSize{axis}Unit", "µm")
+            found[axis.lower()] = _scale_and_unit(scale, name)
     if step := pixels.get("TimeIncrement"):
-        found["t"] = _known(step, pixels.get("TimeIncrementUnit", "s"))
+        found["t"] = _scale_and_unit(step, pixels.get("TimeIncrementUnit", "s"))
     return found
 
 
@@ -298,15 +301,15 @@ def _imagej(tif: tifffile.TiffFile) -> dict[str, Any] | None:
     for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
         numerator, denominator = getattr(tif.pages.first.tags.get(tag), "value", (1, 1))
         if numerator and unit_name(name) != "pixel":
-            found[axis] = _known(denominator / numerator, name)
+            found[axis] = _scale_and_unit(denominator / numerator, name)
     if (spacing := notes.get("spacing")) and unit_name(name) != "pixel":
-        found["z"] = _known(spacing, name)
+        found["z"] = _scale_and_unit(spacing, name)
     if interval := notes.get("finterval"):
-        found["t"] = _known(interval, notes.get("tunit", "s"))
+        found["t"] = _scale_and_unit(interval, notes.get("tunit", "s"))
     return found
 
 
-def _known(scale: Any, name: Any) -> tuple[float, str]:
+def _scale_and_unit(scale: Any, name: Any) -> tuple[float, str]:
     """Take a scale if it is one: files hold zeros and text there, too."""
     try:
         scale = abs(float(scale))

@@ -21,7 +21,9 @@ def is_zarr(path: Path) -> bool:
     return any((path / mark).is_file() for mark in MARKS)
 
 
-def check_output(path: Path | str, like: Stack | None = None, overwrite: bool = False) -> None:
+def check_zarr_output(
+    path: Path | str, like: Stack | None = None, overwrite: bool = False
+) -> None:
     """Refuse an output that must not be replaced: `create` would do so, but later.
 
     Raises
@@ -46,12 +48,12 @@ def check_output(path: Path | str, like: Stack | None = None, overwrite: bool = 
         raise UserError(f"{path} exists and is no Zarr folder; choose another output.")
 
 
-def remove(path: Path) -> None:
+def remove_zarr(path: Path) -> None:
     """Delete a Zarr folder, or one without files; its name is free at once.
 
     What processes that were killed while they did so have left is deleted, too.
     """
-    _sweep(path)
+    _remove_leftovers(path)
     if is_zarr(path):
         waste = path.with_name(f".{path.name}.{os.getpid()}.old")
         os.replace(path, waste)
@@ -80,7 +82,7 @@ def _remove_folders(path: Path) -> None:
         path.rmdir()
 
 
-def _sweep(path: Path) -> None:
+def _remove_leftovers(path: Path) -> None:
     """Delete what `remove` had put aside in processes that no longer live."""
     aside = re.compile(re.escape(f".{path.name}.") + r"(\d{1,9})\.old")
     for waste in path.parent.glob(".*.old"):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from napari_utile.errors import UserError
-from napari_utile.io.disk import atomic_write, check_output
+from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.samples.synthesis import synthetic_stack
@@ -96,7 +96,7 @@ def write_sample(
     out = Path(out)
     paths = [out / "image.tif", out / "labels.tif"]
     for path in paths:
-        check_output(path, overwrite)
+        check_file_output(path, overwrite)
     pixels: list[NDArray[Any]]
     if name == "synthetic":
         pixels = [*synthetic_stack()]

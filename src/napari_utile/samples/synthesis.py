@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, label
 from scipy.spatial import cKDTree
 
-Plane = NDArray[np.float32]
+FloatPlane = NDArray[np.float32]
 
 MEMBRANE = 2.5
 """Half the thickness of a membrane, in pixels: at 4 nm per pixel some 20 nm in all."""
@@ -73,7 +73,7 @@ class Tissue:
         self.angle = rng.uniform(0, np.pi, count)
         self.middle = rng.uniform(-4, 14, count)
 
-    def section(self, z: int) -> tuple[NDArray[np.uint16], Plane, NDArray[np.float64]]:
+    def section(self, z: int) -> tuple[NDArray[np.uint16], FloatPlane, NDArray[np.float64]]:
         """Cut at z: ids, distance to the nearest membrane's middle, and bent coordinates."""
         turn = 0.12 * z
         y, x = np.mgrid[: self.plane[0], : self.plane[1]].astype(np.float64)
@@ -102,10 +102,10 @@ class Tissue:
         self,
         z: int,
         ids: NDArray[np.uint16],
-        edge: Plane,
+        edge: FloatPlane,
         bent: NDArray[np.float64],
         rng: np.random.Generator,
-    ) -> Plane:
+    ) -> FloatPlane:
         """Give every pixel the gray of what is there."""
         gray = np.where(ids > 0, self.gray[ids.astype(int) - 1], 150.0)
         gray += 10 * smooth(self.plane, 1.3, rng) + 6 * smooth(self.plane, 4, rng)
@@ -145,14 +145,14 @@ def stretch(bent: NDArray[np.float64], toward: NDArray[np.float64]) -> NDArray[n
     return np.hypot(*((slope * toward).sum(axis=-1) for slope in slopes)).clip(0.25)
 
 
-def expose(clean: Plane, rng: np.random.Generator) -> NDArray[np.uint8]:
+def expose(clean: FloatPlane, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Take the picture: uneven light, a soft lens, a noisy camera."""
     light = 1 + 0.05 * smooth(clean.shape, 60, rng) + rng.normal(0, 0.03)
     seen = gaussian_filter(clean * light, 0.8) + 14 * smooth(clean.shape, 0.8, rng)
     return seen.clip(0, 255).astype(np.uint8)
 
 
-def smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Plane:
+def smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> FloatPlane:
     """Draw random hills of width `sigma` with mean 0 and standard deviation 1."""
     step = max(1, int(sigma / 4))  # wide hills need few points
     small = [-(-n // step) + 2 for n in plane]
@@ -168,7 +168,7 @@ def smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Pl
 
 def spots(
     plane: tuple[int, ...], density: float, sigma: float, rng: np.random.Generator
-) -> Plane:
+) -> FloatPlane:
     """Scatter Gaussian spots of height 1."""
     seeds = (rng.random(plane, np.float32) < density).astype(np.float32)
     return gaussian_filter(seeds, sigma) * np.float32(2 * np.pi * sigma**2)
@@ -176,7 +176,7 @@ def spots(
 
 def rings(
     plane: tuple[int, ...], density: float, radius: float, rng: np.random.Generator
-) -> Plane:
+) -> FloatPlane:
     """Scatter rings: a wide spot less a narrow one."""
     seeds = (rng.random(plane, np.float32) < density).astype(np.float32)
     wide, narrow = gaussian_filter(seeds, radius), gaussian_filter(seeds, radius / 2)

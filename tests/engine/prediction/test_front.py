@@ -296,7 +296,7 @@ def test_objects_that_touch_are_counted_once(files, tmp_path):
 def test_who_removes_an_unfinished_result_begins_anew(files, tmp_path, name):
     stopped(files, tmp_path / name)
     (tmp_path / "out.partial.tif").unlink(missing_ok=True)
-    zarr_folders.remove(tmp_path / "out.zarr")
+    zarr_folders.remove_zarr(tmp_path / "out.zarr")
     events = segment(files, tmp_path / name)
     assert len([e for e in events if isinstance(e, TileDone)]) == 3 * 4 * 5
     assert ends(events)[0].status == "done"

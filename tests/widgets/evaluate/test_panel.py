@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.error_types import COLORS, KINDS
 from napari_utile.io.images import Stack, write_tiff
-from napari_utile.io.ome_zarr import create, mark_complete
+from napari_utile.io.ome_zarr import create_image, mark_complete
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate import inputs
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
@@ -136,7 +136,7 @@ def test_a_single_time_point_of_a_file_is_no_axis(panel, run, viewer, tmp_path, 
     ):
         path = tmp_path / f"{labels.sum()}.zarr"
         like = Stack(labels, "tzyx", **place)
-        create(path, labels.shape, labels.dtype, (1, 1, 64, 64), like=like)[:] = labels
+        create_image(path, labels.shape, labels.dtype, (1, 1, 64, 64), like=like)[:] = labels
         mark_complete(path)
         choice.set_path(path)
     run(panel)

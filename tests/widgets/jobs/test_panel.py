@@ -10,7 +10,7 @@ from qtpy.QtCore import QCoreApplication
 from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted, TileDone
 from napari_utile.folders.job import JobFolder, JobRecord, Shown
 from napari_utile.io.images import Stack
-from napari_utile.io.ome_zarr import create, create_labels, reopen
+from napari_utile.io.ome_zarr import create_image, create_labels, reopen
 from napari_utile.widgets.jobs import entry as _job_entry
 from napari_utile.widgets.jobs.entry import JobEntry
 from napari_utile.widgets.jobs.panel import JobsPanel
@@ -63,7 +63,7 @@ def say(folder, *events):
 def instances(out, value=7):
     """Write a result in which all is one object."""
     like = Stack(np.zeros((3, 64, 64), np.uint8), "zyx", scale=(1, 2, 3))
-    create(out, like.shape, "uint8", (1, 16, 16), like, kind="instances")
+    create_image(out, like.shape, "uint8", (1, 16, 16), like, attributes={"kind": "instances"})
     create_labels(out, "instances", like.shape, "uint32", (1, 16, 16), like)[:] = value
 
 

@@ -17,7 +17,7 @@ from napari_utile.engine.comparison.front import run_comparison
 from napari_utile.engine.comparison.table import Comparison
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunStarted
-from napari_utile.folders.comparison import WAYS_OUT
+from napari_utile.folders.comparison import OTHER_FOLDER
 from napari_utile.io.disk import atomic_write
 from napari_utile.settings import CocoSettings, CompareSettings, Settings, option_differences
 
@@ -126,13 +126,15 @@ def train_coco(
 def refuse_another(out: Path, learnt: Learnt) -> None:
     """Refuse a folder in which something else was learnt from COCO, in words."""
     there = Learnt.found(out)
-    if there and (words := option_differences(_shown(there), _shown(learnt), {"files"})):
+    if there and (
+        words := option_differences(_option_texts(there), _option_texts(learnt), {"files"})
+    ):
         raise UserError(
-            f"{out} holds a comparison that differs ({'; '.join(words)}); {WAYS_OUT}"
+            f"{out} holds a comparison that differs ({'; '.join(words)}); {OTHER_FOLDER}"
         )
 
 
-def _shown(learnt: Learnt) -> dict[str, object]:
+def _option_texts(learnt: Learnt) -> dict[str, object]:
     """Return the options, several names with commas between."""
     return {
         name: ", ".join(map(str, value)) if isinstance(value, tuple) else value

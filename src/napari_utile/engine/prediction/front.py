@@ -22,8 +22,8 @@ from napari_utile.engine.prediction.run import Execution, PredictionRun
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunStarted, Warned
 from napari_utile.io.disk import atomic_write
-from napari_utile.io.images import SUFFIXES, as_stack, expand
-from napari_utile.io.names import name_of
+from napari_utile.io.images import IMAGE_SUFFIXES, as_stack, expand
+from napari_utile.io.names import last_part
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.settings import PredictSettings
@@ -139,17 +139,17 @@ def result_of_each(
     """
     suffix = out.suffix.lower()
     if is_alone:
-        if suffix in SUFFIXES - RESULTS:
+        if suffix in IMAGE_SUFFIXES - RESULTS:
             raise UserError(f"{out}: a result is written as .zarr or .tif.")
         if form != "auto" and (suffix in TIFF) != (form == "tif"):
             raise UserError(f"{out}: the format {form} is asked for; end the name in .{form}.")
         return [out]
-    if (suffix in SUFFIXES and not out.is_dir()) or is_zarr(out):
+    if (suffix in IMAGE_SUFFIXES and not out.is_dir()) or is_zarr(out):
         raise UserError(
             f"{out} is one file, and the results of {len(paths)} images are a folder: name one."
         )
     suffix = "tif" if form == "tif" else "zarr"
-    results = [out / f"{Path(name_of(path)).stem}.{suffix}" for path in paths]
+    results = [out / f"{Path(last_part(path)).stem}.{suffix}" for path in paths]
     if twice := [str(path) for path, n in Counter(results).items() if n > 1]:
         raise UserError(f"More than one image would become {', '.join(twice)}; rename them.")
     return results

@@ -90,7 +90,7 @@ class Objects:
         self._labels[where] = found.labels
         atomic_write(self._table(number), lambda draft: savez(draft, found.tables))
         row, column = divmod(number - block.plane * self.blocks.per_plane, self.blocks.grid[1])
-        ome_zarr.sync(self._labels, (*block.index, row, column))
+        ome_zarr.sync_chunk(self._labels, (*block.index, row, column))
         if self.journal:
             self.journal.write(FOUND, [number])
 

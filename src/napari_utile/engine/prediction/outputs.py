@@ -20,7 +20,7 @@ from napari_utile.arrays.instances.decoding import classes, foreground
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io import ome_zarr, tiff, zarr_folders
-from napari_utile.io.disk import check_output
+from napari_utile.io.disk import check_file_output
 from napari_utile.io.images import Stack
 from napari_utile.settings import PredictSettings
 
@@ -201,7 +201,7 @@ class ZarrOutput(Output):
 
     def create(self) -> None:
         form, output = self.form, self.form.settings.output
-        self.probabilities = ome_zarr.create(
+        self.probabilities = ome_zarr.create_image(
             self.path,
             (*form.channels, *form.shape),
             form.probability_type,
@@ -230,7 +230,7 @@ class ZarrOutput(Output):
             yield from ome_zarr.pyramid(self.path, self.form.settings.output)
 
     def remove(self) -> None:
-        zarr_folders.remove(self.path)
+        zarr_folders.remove_zarr(self.path)
 
     def complete(self, facts: dict[str, Any]) -> None:
         ome_zarr.mark_complete(self.path, **facts)
@@ -316,7 +316,7 @@ def sync(array: Any, block: Block, channels: int, blocks: Blocks) -> None:
     """See that a block that was written is on disk."""
     if isinstance(array, zarr.Array):
         row, column = divmod(block.number - block.plane * blocks.per_plane, blocks.grid[1])
-        ome_zarr.sync(array, (*[0] * channels, *block.index, row, column))
+        ome_zarr.sync_chunk(array, (*[0] * channels, *block.index, row, column))
     else:
         array.flush()
 
@@ -330,9 +330,9 @@ def check_result(path: Path, stack: Stack, overwrite: bool) -> None:
         If something is there without `overwrite`, or the image itself.
     """
     if path.suffix.lower() not in TIFF:
-        zarr_folders.check_output(path, stack, overwrite)
+        zarr_folders.check_zarr_output(path, stack, overwrite)
         return
     for written in (path, tiff.partial_name(path)):
         if stack.path and written.exists() and written.samefile(stack.path):
             raise UserError(f"{written} is the image itself; choose another output.")
-        check_output(written, overwrite)
+        check_file_output(written, overwrite)

@@ -31,8 +31,8 @@ from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.disk import room_for
-from napari_utile.io.fingerprints import difference as other_image
 from napari_utile.io.fingerprints import fingerprint
+from napari_utile.io.fingerprints import image_change as other_image
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.stack import Stack

@@ -15,7 +15,7 @@ from napari_utile.engine.models.parameters import Weights, digest_of_weights
 from napari_utile.errors import UserError
 from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
-from napari_utile.io.fingerprints import digest_of_planes, of_as_many_axes
+from napari_utile.io.fingerprints import aligned_index, digest_of_planes
 from napari_utile.io.images import Stack
 from napari_utile.settings import TrainSettings, option_differences
 
@@ -61,7 +61,7 @@ class Plan:
         """Look at everything that decides what a run will give."""
         regions = (*split.training, *split.validation)
         places = sorted({region.plane for region in regions})
-        same = [(i, of_as_many_axes(index, len(labels[i].shape) - 2)) for i, index in places]
+        same = [(i, aligned_index(index, len(labels[i].shape) - 2)) for i, index in places]
         return cls(
             settings.model_dump(mode="json"),
             digest_of_planes(images, places),

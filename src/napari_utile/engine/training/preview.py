@@ -23,7 +23,7 @@ from napari_utile.engine.training.run import (
 )
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
-from napari_utile.io.disk import check_free, check_output
+from napari_utile.io.disk import check_file_output, check_free
 from napari_utile.io.images import Stack, open_image, pairs, stem_of, write_tiff
 from napari_utile.io.tiff import write_colors
 from napari_utile.settings import TrainSettings
@@ -87,7 +87,7 @@ def augment_files(
     paths = [out / f"{name}.tif" for name in Samples._fields]
     splits, densities = (of_each(sources, out, name) for name in ("split", "density"))
     for path in (*paths, *splits, *densities):
-        check_output(path, overwrite)
+        check_file_output(path, overwrite)
         if path.exists() and any(s.path and path.samefile(s.path) for s in sources + truths):
             raise UserError(f"{path} is one of the images themselves; choose another folder.")
     data = ready(sources, truths, settings)

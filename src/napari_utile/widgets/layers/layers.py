@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy
 from napari_utile.errors import UserError
 from napari_utile.io.disk import check_free
 from napari_utile.io.images import open_image
-from napari_utile.io.ome_zarr import create, mark_complete
+from napari_utile.io.ome_zarr import create_image, mark_complete
 from napari_utile.io.stack import SPATIAL, Stack, guess_axes
 from napari_utile.io.units import unit_name
 from napari_utile.widgets.kit.paths import plain_name, unused
@@ -191,7 +191,7 @@ def written(stack: Stack, folder: Path, check: Check | None = None) -> Steps:
     path = unused(folder) / name
     check_free(path, stack.nbytes)
     has_channels = "c" in stack.axes
-    copy = create(
+    copy = create_image(
         path,
         (stack.channels,) * has_channels + stack.shape,
         stack.dtype,

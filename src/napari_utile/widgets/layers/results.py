@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from napari.layers import Layer
 from napari.viewer import Viewer
-from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
 from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
 from napari_utile.io.images import open_image
+from napari_utile.io.lazy_arrays import LazyChannel
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import is_zarr
@@ -128,7 +128,7 @@ class Result(QObject):
             self._put(
                 f"{self.out} {part} {channel}",
                 "image",
-                Channel(stack.data, channel) if has_channels else stack.data,
+                LazyChannel(stack.data, 0, channel) if has_channels else stack.data,
                 name=name if len(classes) == 1 else f"{name} {channel}",
                 contrast_limits=(0, 1 if stack.dtype.kind == "f" else 255),
                 colormap="magenta",
@@ -177,20 +177,6 @@ class Preview:
         """Take the layer away: another run begins."""
         if self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
-
-
-class Channel:
-    """One channel of a (C, ...) array on disk, as lazy as the array."""
-
-    def __init__(self, data: Any, index: int):
-        self._data, self._index = data, index
-        self.shape, self.dtype, self.ndim = data.shape[1:], data.dtype, data.ndim - 1
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        return self._data[(self._index, *(key if isinstance(key, tuple) else (key,)))]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self._data[self._index].astype(dtype or self.dtype, copy=False)
 
 
 def place_of(stack: Stack) -> dict[str, Any]:
