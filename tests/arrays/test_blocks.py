@@ -15,8 +15,9 @@ some_blocks = st.builds(
     Blocks,
     starts=st.just((2, 3, 4)),
     shape=st.tuples(st.integers(1, 4), st.integers(1, 30), st.integers(1, 30)),
-    tile=st.tuples(sides, sides),
+    tile=st.one_of(st.tuples(sides, sides), st.tuples(sides, sides, sides)),
 )
+"""Blocks of slices, and of volumes."""
 
 
 @given(some_blocks)

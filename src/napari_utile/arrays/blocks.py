@@ -11,6 +11,7 @@ blocks of 4 x 8 px:
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from math import ceil, prod
 
 import numpy as np
@@ -32,8 +33,8 @@ class Block:
         Number of its plane.
     index : tuple of int
         Of its plane, in the result.
-    window : (slice, slice)
-        What it covers of the plane.
+    window : tuple of slice
+        What it covers of the plane, per axis.
     """
 
     number: int
@@ -52,30 +53,39 @@ class Blocks:
         Where the part begins in the stack, per spatial axis.
     shape : tuple of int
         How large it is; the shape of the result.
-    tile : (int, int)
-        Height and width of a block. Those at the lower and right border are cut off.
+    tile : tuple of int
+        Size of a block along the last axes, those of a plane. Blocks at the far borders are
+        smaller.
     """
 
     starts: Index
     shape: Index
     tile: tuple[int, ...]
 
+    @property
+    def ndim(self) -> int:
+        """Axes of a plane: 2 where blocks are (Y, X), 3 where they are (Z, Y, X)."""
+        return len(self.tile)
+
+    @property
+    def leading(self) -> Index:
+        """Shape of the axes in front of those of a plane."""
+        return self.shape[: len(self.shape) - self.ndim]
+
     @cached_property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of blocks in a plane."""
-        rows, columns = (
-            ceil(size / side) for size, side in zip(self.shape[-2:], self.tile, strict=True)
-        )
-        return rows, columns
+    def grid(self) -> Index:
+        """Number of blocks along each axis of a plane."""
+        sides = zip(self.shape[-self.ndim :], self.tile, strict=True)
+        return tuple(ceil(size / side) for size, side in sides)
 
     @property
     def planes(self) -> int:
-        """How many planes there are."""
-        return prod(self.shape[:-2])
+        """Number of planes."""
+        return prod(self.leading)
 
     @property
     def per_plane(self) -> int:
-        """How many blocks a plane has."""
+        """Number of blocks of a plane."""
         return prod(self.grid)
 
     def __len__(self) -> int:
@@ -85,25 +95,27 @@ class Blocks:
         if not 0 <= number < len(self):
             raise IndexError(f"there is no block {number} of {len(self)}")
         plane, within = divmod(number, self.per_plane)
-        corner = divmod(within, self.grid[1])
-        y, x = (
-            slice(place * side, min((place + 1) * side, size))
-            for place, side, size in zip(corner, self.tile, self.shape[-2:], strict=True)
+        places = np.unravel_index(within, self.grid)
+        window = tuple(
+            slice(int(place) * side, min((int(place) + 1) * side, size))
+            for place, side, size in zip(
+                places, self.tile, self.shape[-self.ndim :], strict=True
+            )
         )
-        return Block(number, plane, self.index(plane), (y, x))
+        return Block(number, plane, self.index(plane), window)
 
     def index(self, plane: int) -> Index:
-        """Find the plane of that number in the result."""
-        return tuple(int(i) for i in np.unravel_index(plane, self.shape[:-2] or (1,)))[
-            : len(self.shape) - 2
-        ]
+        """Return the index of the plane of that number in the result."""
+        if not self.leading:
+            return ()
+        return tuple(int(i) for i in np.unravel_index(plane, self.leading))
 
     def of_plane(self, plane: int) -> range:
-        """Give the numbers of the blocks of a plane."""
+        """Return the numbers of the blocks of a plane."""
         return range(plane * self.per_plane, (plane + 1) * self.per_plane)
 
     def part(self, k: int, n: int) -> range:
-        """Give the numbers of the k-th of n equal parts, counted from 1.
+        """Return the numbers of the k-th of n equal parts, counted from 1.
 
         They are whole planes where there are planes enough: a plane's objects can then be
         found without another part.
@@ -113,28 +125,37 @@ class Blocks:
         return range((k - 1) * count // n * unit, k * count // n * unit)
 
     def source(self, block: Block) -> tuple[Index, Window]:
-        """Find a block in the stack: the index of its plane there, and its window."""
-        *leading, top, left = self.starts
+        """Return where a block lies in the stack: the index of its plane, and its window."""
+        leading, within = self.starts[: len(self.leading)], self.starts[len(self.leading) :]
         index = tuple(i + start for i, start in zip(block.index, leading, strict=True))
-        y, x = (
+        window = tuple(
             slice(side.start + start, side.stop + start)
-            for side, start in zip(block.window, (top, left), strict=True)
+            for side, start in zip(block.window, within, strict=True)
         )
-        return index, (y, x)
+        return index, window
 
     def around(self, block: Block, halo: int) -> tuple[Window, Window]:
-        """Widen the window of a block, up to the border: the window, and the block in it."""
+        """Widen the window of a block by a halo, up to the border of the plane.
+
+        Returns
+        -------
+        wide, inner : tuple of slice
+            The wider window in the plane, and the window of the block inside of it.
+        """
         wide, inner = [], []
-        for side, size in zip(block.window, self.shape[-2:], strict=True):
+        for side, size in zip(block.window, self.shape[-self.ndim :], strict=True):
             start = max(side.start - halo, 0)
             wide.append(slice(start, min(side.stop + halo, size)))
             inner.append(slice(side.start - start, side.stop - start))
-        return (wide[0], wide[1]), (inner[0], inner[1])
+        return tuple(wide), tuple(inner)
 
     def near(self, block: Block, halo: int) -> Iterator[int]:
-        """Give the numbers of the blocks of its plane that `around` touches."""
-        (y, x), _ = self.around(block, halo)
-        height, width = self.tile
-        for row in range(y.start // height, ceil(y.stop / height)):
-            for column in range(x.start // width, ceil(x.stop / width)):
-                yield block.plane * self.per_plane + row * self.grid[1] + column
+        """Yield the numbers of the blocks of its plane that `around` touches."""
+        wide, _ = self.around(block, halo)
+        places = (
+            range(side.start // step, ceil(side.stop / step))
+            for side, step in zip(wide, self.tile, strict=True)
+        )
+        for place in product(*places):
+            within = int(np.ravel_multi_index(place, self.grid))
+            yield block.plane * self.per_plane + within

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter, label
 
+from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.instances.fragments import (
     HALO,
     ObjectRule,
@@ -17,7 +18,6 @@ from napari_utile.arrays.instances.fragments import (
     foreground_mask,
     fragments,
 )
-from napari_utile.arrays.instances.regions import blocks_of
 from napari_utile.arrays.instances.watershed import (
     ENDS,
     FINENESS,
@@ -47,7 +47,7 @@ def random_plane(seed, shape=(64, 61), smoothing=2.0, contrast=90):
 
 def objects_of(foreground, block, rule, halo=HALO):
     """Objects of a plane by way of blocks; and what was assembled."""
-    wheres = list(blocks_of(foreground.shape, block))
+    wheres = [part.window for part in Blocks((0, 0), foreground.shape, block)]
     grid = tuple(-(-side // step) for side, step in zip(foreground.shape, block, strict=True))
     found = []
     for where in wheres:

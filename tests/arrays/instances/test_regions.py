@@ -1,18 +1,15 @@
-"""Connected regions, block by block and at once."""
+"""Connected regions in raster order, and union-find."""
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 from skimage.measure import label
 
 from napari_utile.arrays.instances.regions import (
-    blocks_of,
     first_places,
     regions,
-    stitched,
     united,
 )
 
@@ -48,30 +45,12 @@ def test_regions_are_those_of_skimage_in_raster_order(labels):
         assert np.flatnonzero(numbers == number)[0] == first
 
 
-@given(LABELS, st.data())
-@settings(max_examples=200)
-def test_blocks_of_any_size_give_the_regions_of_the_whole(labels, data):
-    block = data.draw(st.tuples(*(st.integers(1, side + 1) for side in labels.shape)))
-    out = np.zeros(labels.shape, np.uint64)
-    count = stitched(labels, out, block)
-    np.testing.assert_array_equal(out, regions(labels)[0])
-    assert count == out.max(initial=0)
-
-
-@pytest.mark.parametrize("block", [(7, 13, 11), (32, 1, 64), (5, 64, 64), (64, 64, 64)])
-def test_a_random_volume_at_the_threshold_where_regions_are_most_tangled(block):
+def test_a_random_volume_at_the_threshold_where_regions_are_most_tangled():
     mask = np.random.default_rng(0).random((30, 40, 50)) < 0.31
-    out = np.zeros(mask.shape, np.int32)
-    assert stitched(mask, out, block) == out.max()
-    np.testing.assert_array_equal(out, whole(mask))
+    np.testing.assert_array_equal(regions(mask)[0], whole(mask))
 
 
-def test_a_board_of_two_labels_has_a_region_for_each_element():
-    board = 1 + np.indices((6, 7)).sum(axis=0) % 2
-    assert regions(board)[0].ravel().tolist() == list(range(1, 43))
-
-
-def test_a_spiral_through_all_blocks_is_one():
+def test_a_spiral_is_one():
     spiral = np.zeros((21, 21), bool)
     y = x = 10
     for turn in range(20):
@@ -80,26 +59,12 @@ def test_a_spiral_through_all_blocks_is_one():
             spiral[y, x] = True
             y, x = min(max(y + step[0], 0), 20), min(max(x + step[1], 0), 20)
     assert whole(spiral).max() == 1
-    out = np.zeros(spiral.shape, np.int64)
-    assert stitched(spiral, out, (2, 3)) == 1
+    assert regions(spiral)[0].max() == 1
 
 
-def test_it_reads_and_writes_a_file_block_by_block(tmp_path):
-    labels = np.memmap(tmp_path / "labels", np.uint16, "w+", shape=(9, 20, 30))
-    labels[:] = np.random.default_rng(1).integers(0, 3, labels.shape)
-    out = np.memmap(tmp_path / "out", np.uint32, "w+", shape=labels.shape)
-    stitched(labels, out, (4, 7, 30))
-    np.testing.assert_array_equal(out, whole(np.asarray(labels)))
-
-
-def test_blocks_cover_a_shape_in_raster_order():
-    covered = np.zeros((5, 7), int)
-    starts = []
-    for where in blocks_of((5, 7), (2, 3)):
-        covered[where] += 1
-        starts.append(tuple(side.start for side in where))
-    assert (covered == 1).all()
-    assert starts == sorted(starts)
+def test_a_board_of_two_labels_has_a_region_for_each_element():
+    board = 1 + np.indices((6, 7)).sum(axis=0) % 2
+    assert regions(board)[0].ravel().tolist() == list(range(1, 43))
 
 
 @given(st.lists(st.tuples(st.integers(0, 29), st.integers(0, 29)), max_size=40))

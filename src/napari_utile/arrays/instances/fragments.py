@@ -238,7 +238,7 @@ def side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArra
     return line[ends[side] : ends[side + 1]]
 
 
-def assembled(tables: Sequence[Table], grid: tuple[int, int], rule: ObjectRule) -> PlaneObjects:
+def assembled(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) -> PlaneObjects:
     """Put the objects of a plane together from the fragments of its blocks.
 
     Parameters
@@ -285,7 +285,7 @@ class _Plane:
         The numbers that a block has for its own.
     """
 
-    def __init__(self, tables: Sequence[Table], grid: tuple[int, int]):
+    def __init__(self, tables: Sequence[Table], grid: tuple[int, ...]):
         self.tables, self.grid = tables, grid
         self.parts, self.holes = _own(tables, "sizes"), _own(tables, "hole_sizes")
 

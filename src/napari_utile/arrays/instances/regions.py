@@ -1,11 +1,9 @@
-"""Numbers that are given block by block, and are one and the same across the whole.
+"""Connected regions of equal label, numbered in raster order, and union-find of numbers.
 
-Each block numbers its own. What touches across a face of two blocks is united, and the sets are
-numbered anew in raster order, so nothing tells where the blocks were.
+Not by scipy or scikit-image: neither promises raster order for labels of several values, and
+on raster order rests that objects found in blocks have the ids of those found in one piece.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,111 +11,8 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.compiled import compiled
 
-Block = tuple[slice, ...]
-Face = tuple[NDArray[Any], NDArray[np.int64]]
-"""Labels on a face of a block, and the numbers of their regions."""
 NEVER = np.iinfo(np.int64).max
 """Raster index of what has no place."""
-
-
-def stitched(labels: Any, out: Any, block: Sequence[int]) -> int:
-    """Number the connected regions of equal, non-zero label of a whole, block by block.
-
-    Parameters
-    ----------
-    labels : array of int or bool, any number of axes
-        An ndarray, a memory map, a Zarr array: it is read block by block.
-    out : array of int, shape of `labels`
-        Where the numbers are written, and read again.
-    block : sequence of int
-        Shape of the blocks. Those at the end are what is left.
-
-    Returns
-    -------
-    int
-        Number of regions. They are 1, 2, ... in raster order of their first elements, and
-        connected along the axes, as by ``skimage.measure.label`` with a connectivity of 1.
-
-    Notes
-    -----
-    Held at once are one block, the faces of a layer of blocks, and 24 bytes for each region of
-    each block.
-
-    Examples
-    --------
-    >>> labels = np.array([[7, 0, 7, 9], [7, 7, 7, 0]])
-    >>> numbers = np.zeros_like(labels)
-    >>> stitched(labels, numbers, (2, 1))
-    2
-    >>> numbers
-    array([[1, 0, 1, 2],
-           [1, 1, 1, 0]])
-    """
-    shape, count = labels.shape, 0
-    firsts, pairs = [np.zeros(1, np.int64)], [np.empty((0, 2), np.int64)]
-    faces: dict[tuple[int, ...], Face] = {}
-    for where in blocks_of(shape, block):
-        values = np.ascontiguousarray(labels[where])
-        local, first = regions(values)
-        numbers = np.where(local > 0, local + np.int64(count), 0)
-        out[where] = numbers
-        count += len(first)
-        begin = [side.start for side in where]
-        within = np.unravel_index(first, values.shape)
-        places = [start + place for start, place in zip(begin, within, strict=True)]
-        firsts.append(np.ravel_multi_index(tuple(places), shape))
-        for axis, side in enumerate(where):
-            if side.start:
-                before = faces.pop((axis, *begin))
-                pairs.append(_touching(before, _face(values, numbers, axis, 0)))
-            if side.stop < shape[axis]:
-                beyond = (axis, *begin[:axis], side.stop, *begin[axis + 1 :])
-                faces[beyond] = _face(values, numbers, axis, -1)
-
-    number, kept = _in_order(united(count + 1, np.concatenate(pairs)), np.concatenate(firsts))
-    for where in blocks_of(shape, block):
-        out[where] = number[out[where]]
-    return kept
-
-
-def _face(values: NDArray[Any], numbers: NDArray[np.int64], axis: int, end: int) -> Face:
-    """Copy what lies on a face of a block."""
-    return values.take([end], axis), numbers.take([end], axis)
-
-
-def _touching(before: Face, behind: Face) -> NDArray[np.int64]:
-    """Pair the numbers that meet with the same label at a face."""
-    meet = (before[0] == behind[0]) & (behind[0] != 0)
-    return np.stack([before[1][meet], behind[1][meet]], axis=1)
-
-
-def _in_order(
-    one: NDArray[np.int64], firsts: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], int]:
-    """Number united sets 1, 2, ... by the first place of any of theirs; 0 stays."""
-    places = np.full(len(one), NEVER)
-    np.minimum.at(places, one, firsts)
-    kept = 1 + np.flatnonzero(one[1:] == np.arange(1, len(one)))
-    kept = kept[np.argsort(places[kept])]
-    number = np.zeros(len(one), np.int64)
-    number[kept] = np.arange(1, len(kept) + 1)
-    return number[one], len(kept)
-
-
-def blocks_of(shape: Sequence[int], block: Sequence[int]) -> Iterator[Block]:
-    """Divide a shape into blocks, in raster order.
-
-    Examples
-    --------
-    >>> list(blocks_of((5,), (3,)))
-    [(slice(0, 3, None),), (slice(3, 5, None),)]
-    """
-    yield from product(
-        *(
-            [slice(start, min(start + step, side)) for start in range(0, side, step)]
-            for side, step in zip(shape, block, strict=True)
-        )
-    )
 
 
 def regions(labels: NDArray[Any]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
