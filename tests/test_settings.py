@@ -11,6 +11,7 @@ from napari_utile import evaluate, settings
 from napari_utile.coco.experiment.evaluate import check_out
 from napari_utile.engine.prediction.task import PredictionPlan
 from napari_utile.errors import UserError
+from napari_utile.networks import NETWORKS
 from napari_utile.settings import (
     NETWORK_NAMES,
     PAPER,
@@ -19,8 +20,10 @@ from napari_utile.settings import (
     CocoSettings,
     CompareSettings,
     EvaluateSettings,
+    NetworkChoice,
     PredictSettings,
     Settings,
+    TrainingOptions,
     TrainSettings,
     WeightSettings,
 )
@@ -41,6 +44,26 @@ def test_every_option_has_a_default_and_help(kind):
     for name, field in kind.model_fields.items():
         assert field.description, name
         assert not field.description.endswith("."), name
+
+
+@pytest.mark.parametrize("kind", [*EVERY, CompareSettings])
+def test_a_form_shows_every_option_once(kind):
+    folded = [name for names in kind.groups().values() for name in names]
+    assert sorted([*kind.main_options(), *folded]) == sorted(kind.model_fields)
+    assert "More" not in [*kind.groups()][:-1]
+
+
+def test_the_groups_of_training():
+    groups = TrainSettings.groups()
+    assert [*groups] == [
+        "Labels and validation", "Network", "Tiles and augmentation", "Learning", "More",
+    ]  # fmt: skip
+    assert groups["Network"] == ["depth", "width", "padding", "norm", "dropout", "output"]
+    assert "minutes" in TrainSettings.main_options()
+
+
+def test_the_networks_to_choose_from_are_those_there_are():
+    assert tuple(NETWORKS) == NETWORK_NAMES
 
 
 @pytest.mark.parametrize("kind", EVERY)
@@ -230,7 +253,7 @@ def test_what_two_panels_share_has_one_default():
 def test_nothing_else_hides_in_the_module():
     classes = [c for c in vars(settings).values() if isinstance(c, type)]
     kinds = {c for c in classes if issubclass(c, Settings)}
-    assert kinds == {Settings, CompareSettings, *EVERY}
+    assert kinds == {Settings, NetworkChoice, TrainingOptions, CompareSettings, *EVERY}
 
 
 def test_the_paper_balances_the_classes():

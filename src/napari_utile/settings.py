@@ -1,6 +1,6 @@
-"""Every option once: its default, limits, help and unit.
+"""Every option once: its default, limits, help, unit and group.
 
-The panel's form, the command line's flags, `settings.json` in the run folder and the record
+The panels' forms, the command line's flags, `settings.json` in the run folder and the record
 in the model are all made from these classes. Nobody else types a default again.
 """
 
@@ -10,14 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PAPER = {
     "width": 64,
@@ -50,7 +43,77 @@ PHOTOS: dict[str, Any] = {
 """For photos of scenes: up stays up, objects are few and of any size, gaps are no borders."""
 
 RECIPES: dict[str, dict[str, Any]] = {"paper": PAPER, "photos": PHOTOS}
-"""Named sets of options. What a set does not name is as in "default"."""
+"""Named sets of options. An option that a set does not name has its default."""
+
+
+def option(
+    default: Any, description: str, group: str = "", main: bool = False, **limits: Any
+) -> Any:
+    """Declare one option of a settings class.
+
+    Parameters
+    ----------
+    default : object
+        Its value if it is not given; `...` in a type that several classes share.
+    description : str
+        Tooltip of the field and help of the flag.
+    group : str, default ""
+        Title under which a form folds the option away; without one it is under "More".
+    main : bool, default False
+        Whether a form always shows the option.
+    **limits
+        `ge`, `gt`, `le`, `lt`, `min_length`, as of `pydantic.Field`.
+    """
+    shown: dict[str, Any] = {"group": group} | ({"main": True} if main else {})
+    return Field(default, description=description, json_schema_extra=shown, **limits)
+
+
+_MAIN: dict[str, Any] = {"main": True}
+_FOLDED: dict[str, Any] = {"main": False}
+
+_LABELS, _NETWORK = "Labels and validation", "Network"
+_TILES, _LEARNING = "Tiles and augmentation", "Learning"
+
+# Options that several classes have: each class gives its own default.
+NetworkName = Literal["unet", "encoder-decoder", "segnet", "fcn", "sliding-window"]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Target = Annotated[
+    Literal["instances", "classes"],
+    option(..., "What a label id means: one object, or one kind of pixel", main=True),
+]
+Ignore = Annotated[int | None, option(..., "Label id of unannotated pixels", _LABELS)]
+Threshold = Annotated[
+    float,
+    option(..., "Foreground probability above which a pixel is object", gt=0, lt=1),
+]
+InstanceMethod = Annotated[
+    Literal["watershed", "components"],
+    option(
+        ...,
+        "How foreground becomes instances: watershed and merging, or connected components",
+    ),
+]
+MinSize = Annotated[int, option(..., "Smaller objects are dropped, px", ge=0)]
+GapWeight = Annotated[
+    float, option(..., "Extra weight of narrow gaps (paper: 10)", main=True, ge=0)
+]
+GapWidth = Annotated[
+    float,
+    option(..., "Gap width over which it fades (paper: 5), px", main=True, gt=0),
+]
+ClassBalance = Annotated[bool, option(..., "Give every class the same total weight", _LEARNING)]
+Category = Annotated[
+    tuple[str, ...],
+    option(..., "Categories, or groups of them such as animal; default: all"),
+]
+Device = Annotated[str, option(..., "auto, cpu, cuda or cuda:N")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    option(..., "Number format of the convolutions; auto: by the device"),
+]
+
+NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
+"""The names of `networks.NETWORKS`, which stand here because settings import no torch."""
 
 
 class Settings(BaseModel):
@@ -60,6 +123,15 @@ class Settings(BaseModel):
 
     renamed: ClassVar[dict[str, str]] = {}
     """Names of options in older versions -> their names now. Files and calls may use both."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read settings that were written with `text`."""
+        return cls.model_validate_json(path.read_text())
+
+    def text(self) -> str:
+        """Return every option, the defaults too, as indented JSON."""
+        return self.model_dump_json(indent=2) + "\n"
 
     @classmethod
     def present_names(cls, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,108 +162,124 @@ class Settings(BaseModel):
         return cls.present_names(given) if isinstance(given, dict) else given
 
     @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read settings that `write` wrote."""
-        return cls.model_validate_json(path.read_text())
+    def main_options(cls) -> list[str]:
+        """Return the names of the options that a form always shows."""
+        return [name for name in cls.model_fields if cls._shown(name).get("main")]
 
-    def text(self) -> str:
-        """Write every option, the defaults too, as indented JSON."""
-        return self.model_dump_json(indent=2) + "\n"
+    @classmethod
+    def groups(cls) -> dict[str, list[str]]:
+        """Return the other options by the title under which a form folds them away.
+
+        Returns
+        -------
+        dict of str to list of str
+            Titles in the order of the fields, "More" last.
+        """
+        found: dict[str, list[str]] = {}
+        for name in cls.model_fields:
+            if not cls._shown(name).get("main"):
+                found.setdefault(cls._shown(name).get("group") or "More", []).append(name)
+        more = found.pop("More", [])
+        return found | ({"More": more} if more else {})
+
+    @classmethod
+    def _shown(cls, name: str) -> dict[str, Any]:
+        shown = cls.model_fields[name].json_schema_extra
+        return shown if isinstance(shown, dict) else {}
 
 
-class TrainSettings(Settings):
-    """How a network is built and trained."""
+class NetworkChoice(Settings):
+    """What differs between the trainings of a comparison."""
+
+    network: NetworkName = option("unet", "Architecture", main=True)
+    seed: Seed = option(0, "Seed of everything that is random")
+
+
+class TrainingOptions(Settings):
+    """What one training and all trainings of a comparison have in common."""
 
     renamed = {"validation": "validation_share", "validations": "validations_per_run"}
 
-    recipe: Literal["default", "paper", "photos"] = Field(
-        "default", description="Named set of the options below; those given win over it"
+    recipe: Literal["default", "paper", "photos"] = option(
+        "default", "Named set of options; those that are given win over it", main=True
     )
     # what is learnt
-    target: Literal["instances", "classes"] = Field(
-        "instances", description="What a label id means: one object, or one kind of pixel"
-    )
-    ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
-    sparse: bool = Field(
-        False, description="0 = not annotated, 1 = background, 2... = the classes"
-    )
+    target: Target = "instances"
+    ignore: Ignore = None
+    sparse: bool = option(False, "0 = unannotated, 1 = background, 2... = the classes", _LABELS)
     # the network
-    network: Literal["unet", "encoder-decoder", "segnet", "fcn", "sliding-window"] = Field(
-        "unet", description="Architecture"
+    depth: int = option(4, "Number of poolings", _NETWORK, ge=1, le=7)
+    width: int = option(16, "Features at full resolution", _NETWORK, ge=1, le=512)
+    padding: Literal["valid", "same"] = option(
+        "same", "Convolutions without padding, as published, or padded", _NETWORK
     )
-    depth: int = Field(4, ge=1, le=7, description="Number of poolings")
-    width: int = Field(16, ge=1, le=512, description="Features at full resolution")
-    padding: Literal["valid", "same"] = Field(
-        "same", description="Convolutions without padding, as published, or padded"
+    norm: Literal["none", "batch"] = option("batch", "Normalization layers", _NETWORK)
+    dropout: float = option(
+        0.0, "Dropout rate at the end of the contracting path", _NETWORK, ge=0, lt=1
     )
-    norm: Literal["none", "batch"] = Field("batch", description="Normalization layers")
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="Rate at the end of the contracting path"
-    )
-    output: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="One map per class, or one foreground map"
+    output: Literal["softmax", "sigmoid"] = option(
+        "softmax", "One map per class, or one foreground map", _NETWORK
     )
     # the budget
-    steps: int | None = Field(None, ge=1, description="Optimizer steps to take at most")
-    minutes: float | None = Field(None, gt=0, description="Minutes to train at most")
-    validations_per_run: int = Field(
-        20, ge=1, description="How often to validate; by the clock, less often if it takes long"
+    minutes: float | None = option(None, "Longest training time, minutes", main=True, gt=0)
+    steps: int | None = option(None, "Largest number of optimizer steps", main=True, ge=1)
+    validations_per_run: int = option(
+        20, "Number of validations; fewer in a run by minutes if each takes long", _LABELS, ge=1
     )
-    patience: int | None = Field(
-        None, ge=1, description="End early after so many validations without a better one"
+    patience: int | None = option(
+        None, "Stop early after this many validations without a better one", _LABELS, ge=1
     )
-    validation_share: float = Field(
-        0.2, gt=0, lt=1, description="Share of the annotated pixels kept for validation"
+    validation_share: float = option(
+        0.2, "Fraction of the annotated pixels kept for validation", _LABELS, gt=0, lt=1
     )
-    split: Literal["auto", "image", "slice", "block"] = Field(
-        "auto", description="What is kept whole when the annotated pixels are divided"
+    split: Literal["auto", "image", "slice", "block"] = option(
+        "auto", "What is kept whole when the annotated pixels are split", _LABELS
     )
-    # how it is learnt
-    tile: int = Field(256, ge=16, description="Side of a training tile of the result, px")
-    batch: int = Field(4, ge=1, description="Tiles per step")
-    sampling: Literal["uniform", "foreground", "classes", "borders"] = Field(
-        "uniform", description="Where tiles are drawn more often"
+    # the optimization
+    tile: int = option(256, "Side of a training tile of the result, px", _TILES, ge=16)
+    batch: int = option(4, "Tiles per step", _TILES, ge=1)
+    sampling: Literal["uniform", "foreground", "classes", "borders"] = option(
+        "uniform", "Where tiles are drawn more often", _TILES
     )
-    optimizer: Literal["muon", "adamw", "sgd"] = Field("muon", description="Update rule")
-    learning_rate: float = Field(
-        3e-3,
-        gt=0,
-        description="Learning rate, at its highest; Muon gives kernels 15 times that",
+    optimizer: Literal["muon", "adamw", "sgd"] = option("muon", "Update rule", _LEARNING)
+    learning_rate: float = option(
+        3e-3, "Highest learning rate; Muon gives kernels 15 times that", _LEARNING, gt=0
     )
-    momentum: float = Field(
+    momentum: float = option(
         0.9,
+        "Momentum of SGD, beta1 of Adam; of Muon's kernels it is 0.95",
+        _LEARNING,
         ge=0,
         lt=1,
-        description="Momentum of SGD, beta1 of Adam; of Muon's kernels it is 0.95",
     )
-    weight_decay: float = Field(1e-4, ge=0, description="Weight decay")
-    schedule: Literal["constant", "one-cycle"] = Field(
-        "one-cycle", description="Learning rate over the run"
+    weight_decay: float = option(1e-4, "Weight decay", _LEARNING, ge=0)
+    schedule: Literal["constant", "one-cycle"] = option(
+        "one-cycle", "Learning rate over the run", _LEARNING
     )
     # the loss
-    w0: float = Field(2.0, ge=0, description="Extra weight of narrow gaps (paper: 10)")
-    sigma: float = Field(5.0, gt=0, description="Gap width over which it fades (paper: 5), px")
-    class_balance: bool = Field(
-        False, description="Give every class the same total weight; for classes that are rare"
-    )
+    w0: GapWeight = 2.0
+    sigma: GapWidth = 5.0
+    class_balance: ClassBalance = False
     # augmentation
-    elastic: float = Field(
-        10.0, ge=0, description="Random displacements, standard deviation (paper: 10), px"
+    elastic: float = option(
+        10.0, "Elastic displacements, standard deviation (paper: 10), px", _TILES, ge=0
     )
-    rotation: float = Field(180.0, ge=0, le=180, description="Largest random rotation, degrees")
-    deformed: float = Field(
-        0.5, ge=0, le=1, description="Share of tiles so changed; others are turned by quarters"
+    rotation: float = option(180.0, "Largest random rotation, degrees", _TILES, ge=0, le=180)
+    deformed: float = option(
+        0.5,
+        "Fraction of tiles with elastic deformation and free rotation; the rest get 90-degree "
+        "rotations",
+        _TILES,
+        ge=0,
+        le=1,
     )
-    flips: bool = Field(True, description="Mirror at random")
-    gray: float = Field(
-        0.2, ge=0, lt=1, description="Random change of contrast and brightness, share"
+    flips: bool = option(True, "Random mirroring", _TILES)
+    gray: float = option(
+        0.2, "Largest random change of contrast and brightness, fraction", _TILES, ge=0, lt=1
     )
     # the machine
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of everything that is random")
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Number format of the convolutions; auto: bf16 where it is faster"
-    )
+    device: Device = "auto"
+    precision: Precision = "auto"
 
     @model_validator(mode="before")
     @classmethod
@@ -207,21 +295,36 @@ class TrainSettings(Settings):
         return self
 
 
-NETWORK_NAMES: tuple[str, ...] = get_args(TrainSettings.model_fields["network"].annotation)
+class TrainSettings(TrainingOptions, NetworkChoice):
+    """How a network is built and trained.
 
+    Options that are not given have the values of the `recipe`, or their defaults. Without
+    `minutes` and `steps`, a run takes 2000 steps.
 
-class CompareSettings(TrainSettings):
-    """Which networks are compared, and how each of them is trained.
-
-    `network` and `seed` are those of a candidate, see `candidate`; here they are not given.
+    Raises
+    ------
+    pydantic.ValidationError
+        If there is no such option, or its value is out of range.
     """
 
-    networks: tuple[str, ...] = Field(
-        NETWORK_NAMES, min_length=1, description="Networks to compare, with commas between"
+
+class CompareSettings(TrainingOptions):
+    """Which networks are compared, and how each of them is trained."""
+
+    networks: tuple[str, ...] = option(
+        NETWORK_NAMES, "Networks to compare, comma-separated", main=True, min_length=1
     )
-    seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = Field(
-        (0,), min_length=1, description="Each network is trained once for each of these seeds"
+    seeds: tuple[Seed, ...] = option(
+        (0,), "Each network is trained once for each of these seeds", main=True, min_length=1
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_a_single_one(cls, given: Any) -> Any:
+        for name in NetworkChoice.model_fields:
+            if isinstance(given, dict) and name in given:
+                raise ValueError(f"{name}: a comparison has several; name them in {name}s")
+        return given
 
     @field_validator("networks")
     @classmethod
@@ -237,36 +340,21 @@ class CompareSettings(TrainSettings):
     def _count_seeds_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(dict.fromkeys(seeds))
 
-    @field_validator("network", "seed")
-    @classmethod
-    def _refuse_a_single_one(cls, _: Any, info: ValidationInfo) -> Any:
-        raise ValueError(f"a comparison has several; name them in {info.field_name}s")
-
     def candidate(self, network: str, seed: int) -> TrainSettings:
-        """Give the settings that one of the networks is trained with."""
-        shared = self.model_dump(exclude={"networks", "seeds", *SINGLE})
+        """Return the settings that one of the networks is trained with."""
+        shared = self.model_dump(exclude={"networks", "seeds"})
         return TrainSettings(**shared, network=network, seed=seed)
-
-    def text(self) -> str:
-        """Write every option of the comparison as indented JSON."""
-        return self.model_dump_json(indent=2, exclude=SINGLE) + "\n"
-
-
-SINGLE = {"network", "seed"}
-"""Options of one candidate of a comparison."""
 
 
 class CocoSettings(Settings):
-    """Which objects of COCO annotations are learnt, and how large the images are seen."""
+    """Which objects of COCO annotations are learnt, and how large the images are."""
 
-    category: tuple[str, ...] = Field(
-        (), description="Categories to find, or groups of them such as animal; default: all"
+    category: Category = ()
+    longest_side: int = option(
+        160, "Images are reduced to this size, 16 px or more; 0: not reduced", ge=0
     )
-    longest_side: int = Field(
-        160, ge=0, description="Images are made so small, 16 px or more; 0: as they are"
-    )
-    negatives: bool = Field(
-        True, description="Learn also from images without such an object, as background"
+    negatives: bool = option(
+        True, "Learn also from images without such an object, as background"
     )
 
     @field_validator("longest_side")
@@ -278,76 +366,64 @@ class CocoSettings(Settings):
 
 
 class CocoEvaluateSettings(Settings):
-    """How what networks find in images is compared with COCO annotations."""
+    """How the objects that networks find in images are scored with COCO annotations."""
 
     renamed = {"objects": "instance_method"}
 
-    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = Field(
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["auto"] = option(
         "auto",
-        description="Foreground probability that makes an object; auto: for each network that "
-        "with the best IoU on its validation part",
+        "Foreground probability above which a pixel is object; auto: for each network the "
+        "threshold with the best IoU on its validation part",
     )
-    instance_method: Literal["watershed", "components"] = Field(
-        "watershed", description="Take apart what only a leak joins, or leave as it is"
-    )
-    min_size: int = Field(
-        100, ge=0, description="Smaller objects are dropped, px of the full image"
-    )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
-    )
+    instance_method: InstanceMethod = "watershed"
+    min_size: MinSize = 100
+    device: Device = "auto"
+    precision: Precision = "auto"
 
 
 class PredictSettings(Settings):
-    """How a model is run over a stack."""
+    """How a model is run over a stack.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If there is no such option, or its value is out of range.
+    """
 
     renamed = {"objects": "instance_method"}
 
-    output: Literal["probabilities", "classes", "instances"] = Field(
-        "probabilities", description="What is written"
+    output: Literal["probabilities", "classes", "instances"] = option(
+        "probabilities", "What is written", main=True
     )
-    tile: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Side of a tile of the result, px; auto: by the memory there is"
+    tile: Annotated[int, Field(ge=1)] | Literal["auto"] = option(
+        "auto", "Side of a tile of the result, px; auto: as large as memory allows"
     )
-    averaging: bool = Field(
-        False, description="Average over the 8 rotations and flips (8 times the work)"
+    averaging: bool = option(
+        False, "Average over the 8 rotations and flips (8 times the work)", main=True
     )
-    threshold: float = Field(
-        0.5,
-        gt=0,
-        lt=1,
-        description="Foreground probability that makes an object; for instances, and one map",
-    )
-    min_size: int = Field(0, ge=0, description="Smaller objects are dropped, px; for instances")
-    fill_holes: int = Field(
-        0, ge=0, description="Holes in an object up to this size are filled, px; for instances"
-    )
-    instance_method: Literal["watershed", "components"] = Field(
-        "watershed",
-        description="Take apart what only a leak joins, or leave what is connected; instances",
-    )
-    linking: Literal["overlap", "touch", "none"] = Field(
+    threshold: Threshold = Field(0.5, json_schema_extra=_MAIN)
+    min_size: MinSize = 0
+    fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)
+    instance_method: InstanceMethod = "watershed"
+    linking: Literal["overlap", "touch", "none"] = option(
         "overlap",
-        description="How objects of neighbouring slices become one: the two that overlap most, "
-        "all that touch, or never; for instances",
+        "How instances of neighbouring slices become one: the two that overlap most, all that "
+        "touch, or never",
     )
-    link_iou: float = Field(
-        0.25, ge=0, le=1, description="Least IoU of two objects that overlap and become one"
+    link_iou: float = option(
+        0.25, "Least IoU of two instances that overlap and become one", ge=0, le=1
     )
-    dtype: Literal["uint8", "float16", "float32"] = Field(
-        "uint8", description="Number format of probabilities on disk; in uint8, 255 is 1"
+    dtype: Literal["uint8", "float16", "float32"] = option(
+        "uint8", "Number format of probabilities on disk; in uint8, 255 is 1"
     )
-    format: Literal["auto", "zarr", "tif"] = Field(
-        "auto", description="OME-Zarr or BigTIFF; auto: as the name says, zarr for several"
+    format: Literal["auto", "zarr", "tif"] = option(
+        "auto", "OME-Zarr or BigTIFF; auto: by the name of the output, zarr for several images"
     )
-    region: str | None = Field(
-        None, description="Part to segment, in px: 0:10,256:768,0:512 for slices, rows, columns"
+    region: str | None = option(
+        None, "Part to segment, in px: 0:10,256:768,0:512 for slices, rows, columns"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="Number format of the convolutions; auto: bf16 on CUDA, else fp32"
-    )
+    device: Device = "auto"
+    precision: Precision = "auto"
 
     @field_validator("region")
     @classmethod
@@ -364,10 +440,10 @@ REGION = re.compile(r"\d+:\d+(,\d+:\d+)+")
 class WeightSettings(Settings):
     """The loss weight map."""
 
-    w0: float = Field(10.0, ge=0, description="Extra weight of narrow gaps (paper: 10)")
-    sigma: float = Field(5.0, gt=0, description="Gap width over which it fades (paper: 5), px")
-    class_balance: bool = Field(True, description="Give every class the same total weight")
-    ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
+    w0: GapWeight = 10.0
+    sigma: GapWidth = 5.0
+    class_balance: ClassBalance = Field(True, json_schema_extra=_MAIN)
+    ignore: Ignore = Field(None, json_schema_extra=_MAIN)
 
 
 class EvaluateSettings(Settings):
@@ -380,27 +456,20 @@ class EvaluateSettings(Settings):
         "validation": "threshold_slices",
     }
 
-    target: Literal["instances", "classes"] = Field(
-        "instances", description="What a label id means: one object, or one kind of pixel"
+    target: Target = Field("instances", json_schema_extra=_FOLDED)
+    ignore: Ignore = Field(None, json_schema_extra=_MAIN)
+    threshold: Threshold = Field(0.5, json_schema_extra=_MAIN)
+    instance_method: InstanceMethod = Field("watershed", json_schema_extra=_MAIN)
+    volumetric: bool = option(
+        False, "Objects extend over slices; else those of each slice are compared"
     )
-    ignore: int | None = Field(None, description="Label id of pixels that nobody annotated")
-    threshold: float = Field(
-        0.5, gt=0, lt=1, description="Foreground probability that makes an object"
+    score_thresholds: bool = option(
+        False, "Also score ten thresholds of the probabilities (ISBI 2012)"
     )
-    instance_method: Literal["watershed", "components"] = Field(
-        "watershed",
-        description="Of probabilities: take apart what only a leak joins, or leave as it is",
-    )
-    volumetric: bool = Field(
-        False, description="Objects extend over slices; else those of each slice are compared"
-    )
-    score_thresholds: bool = Field(
-        False, description="Score ten thresholds of the probabilities as well (ISBI 2012)"
-    )
-    threshold_slices: str | None = Field(
+    threshold_slices: str | None = option(
         None,
-        description="Slices that only choose the best threshold, first to one past the last: "
-        "20:24; of several images, counted through all of them",
+        "Slices that only choose the best threshold, first to one past the last: 20:24; of "
+        "several images, counted through all of them",
     )
 
     @field_validator("threshold_slices")
@@ -412,11 +481,11 @@ class EvaluateSettings(Settings):
         return slices
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
-def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Make a function accept the old names of options of `kind` as keywords.
 
     Parameters
@@ -430,9 +499,9 @@ def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[P, R]], Callabl
         The decorator. The function raises `ValueError` if an option is given twice.
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         @wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             return function(*args, **kind.present_names(kwargs))
 
         return call

@@ -197,7 +197,7 @@ def test_nothing_else_does(monkeypatch, heard):
 def test_a_run_does_not_outlive_the_window_that_started_it(monkeypatch, parent):
     read, write = os.pipe()
     os.close(write)
-    monkeypatch.setattr(console, "sleep", lambda seconds: None)
+    monkeypatch.setattr(stopping, "sleep", lambda seconds: None)
     if parent == "dead":
         monkeypatch.setattr(stopping, "PARENT", 2**30)
     with os.fdopen(read) as stdin:
@@ -208,7 +208,7 @@ def test_a_run_does_not_outlive_the_window_that_started_it(monkeypatch, parent):
 
 
 def test_a_run_without_input_may_outlive_its_shell(monkeypatch):
-    monkeypatch.setattr(console, "sleep", lambda seconds: None)
+    monkeypatch.setattr(stopping, "sleep", lambda seconds: None)
     monkeypatch.setattr(stopping, "PARENT", 2**30)
     with open(os.devnull) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)

@@ -6,6 +6,7 @@ The engine is imported inside the commands, so that `utile --help` is there at o
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import Field, ValidationError
@@ -100,9 +101,8 @@ def _dispatch(arguments: list[str]) -> int:
     except ValidationError as error:
         raise UserError(first_sentence(error, COMMANDS)) from None
     except SettingsError as error:
-        raise UserError(
-            f"{str(error).removeprefix('error parsing CLI: ')}; see --help."
-        ) from None
+        wrong = str(error).removeprefix("error parsing CLI: ")
+        raise UserError(f"{wrong}; {_hint(wrong, arguments)}see --help.") from None
     except SystemExit as end:  # --help
         return int(end.code or DONE)
     if command.version:
@@ -128,14 +128,9 @@ def present_flags(arguments: Sequence[str]) -> list[str]:
     UserError
         If an option is given under both names.
     """
-    command: type[Any] = Utile
-    for argument in arguments:
-        if argument not in COMMANDS or argument not in command.model_fields:
-            break
-        command = get_args(command.model_fields[argument].annotation)[0]
     renamed = {
         f"--{prefix}{kebab(old)}": f"--{prefix}{kebab(new)}"
-        for old, new in getattr(command, "renamed", {}).items()
+        for old, new in getattr(_command(arguments), "renamed", {}).items()
         for prefix in ("", "no-")
     }
     given = [argument.partition("=") for argument in arguments]
@@ -143,6 +138,24 @@ def present_flags(arguments: Sequence[str]) -> list[str]:
     if both := [old for old in flags & renamed.keys() if renamed[old] in flags]:
         raise UserError(f"{both[0]} is the old name of {renamed[both[0]]}: give one of them.")
     return [renamed.get(flag, flag) + equals + value for flag, equals, value in given]
+
+
+def _command(arguments: Sequence[str]) -> type[Any]:
+    """Return the class of the command that a command line names."""
+    command: type[Any] = Utile
+    for argument in arguments:
+        if argument not in COMMANDS or argument not in command.model_fields:
+            break
+        command = get_args(command.model_fields[argument].annotation)[0]
+    return command
+
+
+def _hint(wrong: str, arguments: Sequence[str]) -> str:
+    """Return the flag that was probably meant, where one is not known."""
+    _, _, unknown = wrong.partition("unrecognized arguments: ")
+    flags = [f"--{kebab(name)}" for name in _command(arguments).model_fields]
+    meant = get_close_matches(unknown.partition(" ")[0], flags, 1) if unknown else []
+    return f"did you mean {meant[0]}? " if meant else ""
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:

@@ -22,11 +22,11 @@ from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
-from napari_utile.settings import SINGLE, CompareSettings, TrainSettings, option_differences
+from napari_utile.settings import CompareSettings, TrainSettings, option_differences
 
 MACHINE = {"device", "precision"}
 """Options that decide how a network is computed, not what."""
-MAY_CHANGE = {"networks", "seeds", *SINGLE, *MACHINE}
+MAY_CHANGE = {"networks", "seeds", *MACHINE}
 """Options that may change when a comparison is resumed."""
 OTHER_FOLDER = "choose another folder, or overwrite it."
 

@@ -8,12 +8,10 @@ from napari_utile.settings import PredictSettings, TrainSettings
 from napari_utile.widgets.kit.form import RED, Form
 from napari_utile.widgets.process.process import flags
 
-MAIN = ("recipe", "network", "minutes", "steps")
-
 
 @pytest.fixture
 def form(qtbot):
-    form = Form(TrainSettings, MAIN)
+    form = Form(TrainSettings)
     qtbot.addWidget(form)
     return form
 

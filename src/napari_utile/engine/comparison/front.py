@@ -39,8 +39,8 @@ from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, open_image, pairs
 from napari_utile.settings import (
     NETWORK_NAMES,
-    SINGLE,
     CompareSettings,
+    TrainingOptions,
     TrainSettings,
     option_differences,
 )
@@ -85,7 +85,7 @@ def compare(
         If the input cannot be trained on, there is no such network, the folder holds another
         comparison, or no network could be trained.
     """
-    given = (settings or TrainSettings()).model_dump(exclude=SINGLE)
+    given = (settings or TrainSettings()).model_dump(include=set(TrainingOptions.model_fields))
     wanted = CompareSettings(**given, networks=tuple(networks), seeds=tuple(seeds))
     return drain(run_comparison(*stacks_of(images, labels), wanted, out, overwrite))
 

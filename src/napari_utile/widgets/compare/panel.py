@@ -22,7 +22,7 @@ from napari_utile.events import (
 from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
-from napari_utile.settings import NETWORK_NAMES, SINGLE, CompareSettings
+from napari_utile.settings import NETWORK_NAMES, CompareSettings
 from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import AMBER, GREEN, Form, mark, rows_of, scrolling_column
@@ -35,7 +35,6 @@ from napari_utile.widgets.kit.paths import (
 from napari_utile.widgets.kit.run_controls import RunControls
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.kit.table_model import Spread
-from napari_utile.widgets.kit.training_form import GROUPS, MAIN
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.process.process import flags
@@ -55,11 +54,7 @@ class ComparePanel(QScrollArea):
         self.pair = PairChoice(napari_viewer)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.form: Form[CompareSettings] = Form(
-            CompareSettings,
-            ("networks", "seeds", *(name for name in MAIN if name not in SINGLE)),
-            ticks={"networks": NETWORK_NAMES},
-            groups=GROUPS,
-            without=SINGLE,
+            CompareSettings, ticks={"networks": NETWORK_NAMES}
         )
         self.folder = PathChoice("a new folder")
         self.controls = RunControls("Compare", self._collect)

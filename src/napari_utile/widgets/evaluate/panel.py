@@ -32,7 +32,6 @@ from napari_utile.widgets.kit.work_controls import Step, WorkControls, steps
 from napari_utile.widgets.layers.errors import prepare_colors
 from napari_utile.widgets.process.process import flags, shell_line
 
-MAIN = ("threshold", "instance_method", "ignore")
 Errors = NDArray[np.uint8]
 
 
@@ -43,7 +42,7 @@ class EvaluatePanel(QScrollArea):
         super().__init__()
         self.compared = ComparedChoice(napari_viewer)
         self.prediction, self.truth = self.compared.prediction, self.compared.truth
-        self.form: Form[EvaluateSettings] = Form(EvaluateSettings, MAIN)
+        self.form: Form[EvaluateSettings] = Form(EvaluateSettings)
         self.controls = WorkControls("Evaluate", self._collect, self._show)
         self.button, self.messages = self.controls.button, self.controls.messages
         self.command = QPushButton("Copy as command")

@@ -1,7 +1,6 @@
 """A settings class as a Qt form. It checks through the class itself and computes nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -33,15 +32,12 @@ class Form(QWidget, Generic[S]):
     Parameters
     ----------
     kind : subclass of Settings
-        Its fields give type, limits, default and tooltip of each row.
-    main : sequence of str
-        Names of the fields that are always visible, in this order.
+        Its fields give type, limits, default and tooltip of each row, and the group under
+        which the row is folded away.
     sliders : mapping of str to (float, float), optional
         Fields that are dragged, and between which values.
     ticks : mapping of str to sequence of str, optional
         Fields that hold several names, and which there are: they are ticked in a list.
-    groups : mapping of str to sequence of str, optional
-        Titles, and the fields that are folded under each. Those in none are under "More".
     without : collection of str, optional
         Fields that are not shown, and not given to the class.
 
@@ -55,10 +51,8 @@ class Form(QWidget, Generic[S]):
     def __init__(
         self,
         kind: type[S],
-        main: Sequence[str],
         sliders: Mapping[str, tuple[float, float]] = NOTHING,
         ticks: Mapping[str, Sequence[str]] = NOTHING,
-        groups: Mapping[str, Sequence[str]] = NOTHING,
         without: Collection[str] = (),
     ):
         super().__init__()
@@ -78,13 +72,9 @@ class Form(QWidget, Generic[S]):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        column.addLayout(self._rows(main))
-        named = {*main, *chain(*groups.values())}
-        others = [name for name in self._fields if name not in named]
+        column.addLayout(self._rows(kind.main_options()))
         self.folds = {
-            title: _fold(title, self._rows(names))
-            for title, names in {**groups, "More": others}.items()
-            if names
+            title: _fold(title, self._rows(names)) for title, names in kind.groups().items()
         }
         for fold in self.folds.values():
             column.addWidget(fold)
@@ -123,6 +113,7 @@ class Form(QWidget, Generic[S]):
         self._fields[name].write(value)
 
     def _rows(self, names: Sequence[str]) -> QFormLayout:
+        names = [name for name in names if name in self._fields]
         for name in names:
             field = self._fields[name]
             field.editor.setObjectName(name)

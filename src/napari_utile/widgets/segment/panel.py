@@ -47,8 +47,6 @@ from napari_utile.widgets.segment.outputs import (
 )
 from napari_utile.widgets.segment.source import Source, SourceChoice
 
-MAIN = ("output", "averaging", "threshold")
-
 
 class SegmentPanel(QScrollArea):
     """A model and images in, result layers out that fill block by block."""
@@ -59,7 +57,7 @@ class SegmentPanel(QScrollArea):
         self.model = PathChoice("folder of a model or of a run")
         self.source = SourceChoice(napari_viewer)
         self.image = self.source.image
-        self.form: Form[PredictSettings] = Form(PredictSettings, MAIN, without=("region",))
+        self.form: Form[PredictSettings] = Form(PredictSettings, without=("region",))
         self.output = PathChoice("a new folder", new=".zarr")
         self.note = QLabel()
         self.note.setWordWrap(True)

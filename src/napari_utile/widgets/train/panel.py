@@ -33,7 +33,6 @@ from napari_utile.widgets.kit.paths import (
     unused,
 )
 from napari_utile.widgets.kit.run_controls import RunControls
-from napari_utile.widgets.kit.training_form import GROUPS, MAIN
 from napari_utile.widgets.layers.layers import placement
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.layers.results import Preview
@@ -50,7 +49,7 @@ class TrainPanel(QScrollArea):
         self._viewer = napari_viewer
         self.pair = PairChoice(napari_viewer)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
-        self.form: Form[TrainSettings] = Form(TrainSettings, MAIN, groups=GROUPS)
+        self.form: Form[TrainSettings] = Form(TrainSettings)
         self.start_from = PathChoice("random weights")
         self.folder = PathChoice("a new folder")
         self.controls = RunControls("Train", self._collect)

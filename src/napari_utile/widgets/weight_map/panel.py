@@ -38,9 +38,7 @@ class WeightMapPanel(QScrollArea):
         super().__init__()
         self._viewer = napari_viewer
         self.labels_layer = LayerChoice(napari_viewer, Labels)
-        self.form: Form[WeightSettings] = Form(
-            WeightSettings, ("w0", "sigma", "class_balance", "ignore"), SLIDERS
-        )
+        self.form: Form[WeightSettings] = Form(WeightSettings, SLIDERS)
         self.button = QPushButton("Show weight map")
         self.messages = Messages()
         self.overlay: Any = None
