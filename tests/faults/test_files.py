@@ -13,12 +13,12 @@ import tifffile
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.folders.run import Run
 from napari_utile.io import memory, ome_zarr
 from napari_utile.io.disk import check_file_output, check_writable, locked
 from napari_utile.io.images import as_stack, open_image
 from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings
+from tests.fixtures.new_run import new_run
 
 
 def png_that_claims(width, height):
@@ -126,7 +126,7 @@ def test_fault_12_overwrite_never_deletes_what_is_not_an_image(tmp_path):
     with pytest.raises(UserError, match="no Zarr folder"):
         ome_zarr.create_image(tmp_path / "thesis", (4, 4), "u1", (4, 4), like, overwrite=True)
     with pytest.raises(UserError, match="not a run folder"):
-        Run.create(tmp_path / "thesis", TrainSettings(), overwrite=True)
+        new_run(tmp_path / "thesis", TrainSettings())
     with pytest.raises(UserError, match="is a folder"):
         check_file_output(tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter.txt").exists()
@@ -142,18 +142,9 @@ def test_fault_12_the_input_is_never_the_output(tmp_path, out):
         ome_zarr.create_image(tmp_path / out, (4, 4), "u1", (4, 4), like, overwrite=True)
 
 
-def test_fault_12_a_finished_run_is_not_overwritten_unasked(tmp_path):
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
-        run.model.mkdir()
-    with pytest.raises(UserError, match="finished run; --overwrite"):
-        Run.create(tmp_path / "run", TrainSettings())
-    with Run.create(tmp_path / "run", TrainSettings(), overwrite=True) as run:
-        assert not run.model.exists()
-
-
 HOLD = """
 import os, sys
-from napari_utile.folders.run import locked
+from napari_utile.io.disk import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

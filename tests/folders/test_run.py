@@ -12,11 +12,12 @@ from napari_utile.folders.run import Run
 from napari_utile.io import disk
 from napari_utile.io.disk import atomic_write, check_file_output, check_free, locked
 from napari_utile.settings import PredictSettings, TrainSettings
+from tests.fixtures.new_run import new_run
 
 
 def test_a_run_keeps_its_settings_and_events(tmp_path):
     settings = TrainSettings(steps=7)
-    with Run.create(tmp_path / "deep" / "run", settings) as run:
+    with new_run(tmp_path / "deep" / "run", settings) as run:
         run.record(Warned(message="ü"))
         run.record(Warned(message="b"))
     again = Run(run.folder)
@@ -26,7 +27,7 @@ def test_a_run_keeps_its_settings_and_events(tmp_path):
 
 
 def test_an_event_that_was_cut_off_is_left_out(tmp_path):
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
+    with new_run(tmp_path / "run", TrainSettings()) as run:
         run.record(Warned(message="a"))
     with run.events.open("a") as file:
         file.write('{"event": "War')
@@ -34,28 +35,20 @@ def test_an_event_that_was_cut_off_is_left_out(tmp_path):
 
 
 def test_a_run_that_never_got_a_model_starts_anew(tmp_path):
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
+    with new_run(tmp_path / "run", TrainSettings()) as run:
         run.record(Warned(message="a"))
-    with Run.create(tmp_path / "run", TrainSettings(steps=3)) as run:
+    with new_run(tmp_path / "run", TrainSettings(steps=3)) as run:
         assert run.recorded() == []
         assert TrainSettings.read(run.settings).steps == 3
 
 
 def test_a_run_is_held_until_it_is_closed(tmp_path):
     with (
-        Run.create(tmp_path / "run", TrainSettings()),
+        new_run(tmp_path / "run", TrainSettings()),
         pytest.raises(UserError, match=f"in use by process {os.getpid()} on"),
     ):
-        Run.create(tmp_path / "run", TrainSettings())
-    Run.create(tmp_path / "run", TrainSettings()).close()
-
-
-def test_a_refused_run_is_not_held(tmp_path):
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
-        run.model.mkdir()
-    for _ in range(2):
-        with pytest.raises(UserError, match="finished"):
-            Run.create(tmp_path / "run", TrainSettings())
+        new_run(tmp_path / "run", TrainSettings())
+    new_run(tmp_path / "run", TrainSettings()).close()
 
 
 def test_two_outputs_do_not_hold_each_other(tmp_path):
@@ -88,7 +81,7 @@ def test_killed_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "a"
     atomic_write(path, b"old")
     code = (
-        "import os, sys; from napari_utile.folders.run import atomic_write\n"
+        "import os, sys; from napari_utile.io.disk import atomic_write\n"
         "def half(draft): draft.write_bytes(b'half'); os.kill(os.getpid(), 9)\n"
         "atomic_write(sys.argv[1], half)"
     )
@@ -136,13 +129,13 @@ def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):
     (tmp_path / "settings.json").write_text('{"editor.fontSize": 12}')
     (tmp_path / "previews").mkdir()
     with pytest.raises(UserError, match="not a run folder"):
-        Run.create(tmp_path, TrainSettings(), overwrite=True)
+        new_run(tmp_path, TrainSettings())
     assert (tmp_path / "previews").exists()
     assert "fontSize" in (tmp_path / "settings.json").read_text()
 
 
 def test_holding_a_folder_changes_nothing_in_it(tmp_path):
-    with Run.create(tmp_path / "run", TrainSettings(steps=3)) as run:
+    with new_run(tmp_path / "run", TrainSettings(steps=3)) as run:
         run.record(Warned(message="a"))
         run.model.mkdir()
     with Run.hold(tmp_path / "run", TrainSettings) as run:
@@ -152,7 +145,7 @@ def test_holding_a_folder_changes_nothing_in_it(tmp_path):
 
 
 def test_a_folder_of_another_kind_of_run_is_not_held(tmp_path):
-    Run.create(tmp_path / "run", PredictSettings()).close()
+    new_run(tmp_path / "run", PredictSettings()).close()
     with pytest.raises(UserError, match="not a run folder"):
         Run.hold(tmp_path / "run", TrainSettings)
 
@@ -169,7 +162,7 @@ def test_a_folder_of_another_kind_of_run_is_not_held(tmp_path):
     ],
 )
 def test_a_run_is_finished_if_its_last_event_says_so(tmp_path, events, finished):
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
+    with new_run(tmp_path / "run", TrainSettings()) as run:
         for event in events:
             run.record(event)
         assert run.is_finished == finished
@@ -179,7 +172,7 @@ def test_a_run_is_finished_if_its_last_event_says_so(tmp_path, events, finished)
 
 
 def test_a_record_is_cut_back_to_a_length(tmp_path):
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
+    with new_run(tmp_path / "run", TrainSettings()) as run:
         assert run.length() == 0
         run.record(Warned(message="a"))
         length = run.length()
@@ -194,9 +187,9 @@ def test_settings_are_written_before_anything_else(tmp_path, monkeypatch):
     """A process killed between the two leaves a folder that the next one takes."""
     monkeypatch.setattr(Path, "mkdir", fail_for("previews", Path.mkdir))
     with pytest.raises(OSError, match="killed"):
-        Run.create(tmp_path / "run", TrainSettings())
+        new_run(tmp_path / "run", TrainSettings())
     monkeypatch.undo()
-    Run.create(tmp_path / "run", TrainSettings()).close()
+    new_run(tmp_path / "run", TrainSettings()).close()
 
 
 def fail_for(name, function):
@@ -210,7 +203,7 @@ def fail_for(name, function):
 
 def test_the_only_whole_model_is_not_swept_away(tmp_path):
     """As left by a process killed while it put a new model in place of the old one."""
-    with Run.create(tmp_path / "run", TrainSettings()) as run:
+    with new_run(tmp_path / "run", TrainSettings()) as run:
         (run.folder / ".model.previous").mkdir()
         (run.folder / ".model.abc").mkdir()
     with Run.hold(tmp_path / "run", TrainSettings):

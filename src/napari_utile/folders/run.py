@@ -50,25 +50,6 @@ class Run:
         run._sweep()
         return run
 
-    @classmethod
-    def create(cls, folder: Path | str, settings: Settings, overwrite: bool = False) -> Self:
-        """Hold a folder and begin a new run in it; refuse one that holds a model.
-
-        Raises
-        ------
-        UserError
-            As `hold`, or if there is a model and `overwrite` is off.
-        """
-        run = cls.hold(folder, type(settings))
-        try:
-            if run.model.exists() and not overwrite:
-                raise UserError(f"{folder} holds a finished run; --overwrite replaces it.")
-            run.begin(settings)
-        except BaseException:
-            run.close()
-            raise
-        return run
-
     def locked(self) -> AbstractContextManager[None]:
         """Keep other processes from the folder; see `io.disk.locked`."""
         return locked(self.folder / "run")

@@ -16,6 +16,7 @@ from napari_utile.events import EpochDone, RunDone, RunStarted, TileDone, Warned
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.stack import Stack
+from tests.fixtures.new_run import new_run
 
 torch.set_num_threads(1)
 
@@ -239,7 +240,7 @@ def test_a_stopped_run_is_recorded_up_to_there(files, tmp_path):
     assert Run(tmp_path / "run").recorded()[: len(seen)] == seen
     assert utile.load_model(tmp_path / "run").scores == seen[-1].scores
     # the folder is free again
-    with Run.create(tmp_path / "run", settings, overwrite=True):
+    with new_run(tmp_path / "run", settings):
         pass
 
 

@@ -25,11 +25,11 @@ from napari_utile.engine.training.run import (
 from napari_utile.engine.training.validation import validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
-from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
 from napari_utile.networks import NETWORKS, EncoderDecoder, UNet
 from napari_utile.settings import TrainSettings
+from tests.fixtures.new_run import new_run
 
 torch.set_num_threads(1)
 
@@ -77,7 +77,7 @@ def drained(run):
 
 
 def test_a_run_starts_steps_validates_previews_and_ends(tmp_path):
-    with Run.create(tmp_path / "run", tiny()) as run:
+    with new_run(tmp_path / "run", tiny()) as run:
         events, model = drained(start(tiny(), run))
     names = [event.event for event in events if not isinstance(event, PreviewReady)]
     assert names == ["RunStarted", *["StepDone", "StepDone", "EpochDone"] * 2, "RunDone"]
@@ -93,7 +93,7 @@ def test_a_run_starts_steps_validates_previews_and_ends(tmp_path):
 
 def test_a_preview_follows_every_best_and_shows_its_place(tmp_path):
     pair = [array[0] for array in cells()]
-    with Run.create(tmp_path / "run", tiny()) as run:
+    with new_run(tmp_path / "run", tiny()) as run:
         events, _ = drained(start(tiny(validation_share=0.4), run, pair))
         for event, after in pairwise(events):
             if isinstance(event, EpochDone):
@@ -109,7 +109,7 @@ def test_a_preview_follows_every_best_and_shows_its_place(tmp_path):
 
 
 def test_the_best_model_on_disk_is_the_one_returned(tmp_path):
-    with Run.create(tmp_path / "run", tiny()) as run:
+    with new_run(tmp_path / "run", tiny()) as run:
         _, model = drained(start(tiny(), run))
     saved = load_model(tmp_path / "run")
     for name, value in model.network.state_dict().items():
@@ -172,7 +172,7 @@ def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_goes_on(
 @pytest.mark.parametrize("stop_at", [RunStarted, StepDone, EpochDone])
 def test_stopping_leaves_a_model_that_can_be_used(tmp_path, stop_at):
     settings = tiny(steps=100, validations_per_run=50)
-    with Run.create(tmp_path / "run", settings) as run:
+    with new_run(tmp_path / "run", settings) as run:
         events = start(settings, run)
         for event in events:
             if isinstance(event, stop_at):
@@ -202,7 +202,7 @@ def test_the_seed_draws_the_weights_to_start_from():
 
 
 def test_the_same_seed_gives_the_same_model_with_and_without_a_folder(tmp_path):
-    with Run.create(tmp_path / "run", tiny()) as run:
+    with new_run(tmp_path / "run", tiny()) as run:
         kept = drained(start(tiny(), run))[1].network.state_dict()
     plain = drained(start(tiny()))[1].network.state_dict()
     assert all(torch.equal(kept[name], plain[name]) for name in kept)

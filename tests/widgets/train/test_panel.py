@@ -8,11 +8,11 @@ from napari.layers import Image
 
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
-from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings import TrainSettings
 from napari_utile.widgets.kit.paths import MODELS, new_run_folder
 from napari_utile.widgets.train.panel import TrainPanel
+from tests.fixtures.new_run import new_run
 
 STARTED = RunStarted(job="train", out="OUT", device="cpu", total=100)
 
@@ -176,7 +176,7 @@ def test_a_folder_whose_command_was_copied_can_be_trained_in(
 
 
 def test_a_folder_in_which_a_run_goes_on_is_left_alone(tmp_path):
-    with Run.create(tmp_path / "mine", TrainSettings(steps=7)) as run:
+    with new_run(tmp_path / "mine", TrainSettings(steps=7)) as run:
         with pytest.raises(UserError, match="in use"):
             new_run_folder(run.folder, TrainSettings(steps=5))
         assert TrainSettings.read(run.settings).steps == 7
