@@ -9,11 +9,13 @@ import pytest
 from napari_utile.errors import UserError
 from napari_utile.events import RunStarted
 from napari_utile.folders import job
-from napari_utile.folders.job import JobFolder, JobRecord, Lines, Shown
+from napari_utile.folders.job import JobFolder, JobRecord, LineReader, ShownResult
 
 
 def record(tmp_path, title="em"):
-    shown = Shown(image="em.zarr", name="em", out=tmp_path / "r.zarr", place={"scale": [1, 2]})
+    shown = ShownResult(
+        image="em.zarr", name="em", out=tmp_path / "r.zarr", place={"scale": [1, 2]}
+    )
     return JobRecord(
         title=title,
         arguments=("predict", "m", "em.zarr", "--out", "r.zarr"),
@@ -75,21 +77,21 @@ def test_a_second_engine_is_refused(folder, monkeypatch):
 
 
 def test_a_start_forgets_the_last_stop_and_separates_what_was_cut_off(folder):
-    folder.ask_to_stop()
+    folder.request_stop()
     folder.events.write_bytes(b'{"event": "TileDo')
     start = folder.begin()
-    assert not folder.is_asked_to_stop
+    assert not folder.is_stop_requested
     with folder.events.open("a") as file:
         file.write(RunStarted(job="predict").line() + "\n")
-    assert Lines(folder.events, start).new() == [RunStarted(job="predict").line().encode()]
-    cut_off, began, *_ = Lines(folder.events).new()
+    assert LineReader(folder.events, start).new() == [RunStarted(job="predict").line().encode()]
+    cut_off, began, *_ = LineReader(folder.events).new()
     assert (cut_off, began[:8]) == (b'{"event": "TileDo', b'{"began"')
 
 
 def test_whether_it_goes_on_without_its_window_may_change(folder):
     for goes_on in (True, False, False):
-        folder.set_goes_on(goes_on)
-        assert folder.goes_on is goes_on
+        folder.set_outlives_window(goes_on)
+        assert folder.outlives_window is goes_on
 
 
 def test_removing_a_job_leaves_its_results(folder, tmp_path):
@@ -97,7 +99,7 @@ def test_removing_a_job_leaves_its_results(folder, tmp_path):
         (folder.path / name).mkdir(parents=True)
     folder.begin()
     folder.log.touch()
-    folder.set_goes_on(True)
+    folder.set_outlives_window(True)
     with folder.held():
         pass
     folder.remove()
@@ -108,7 +110,7 @@ def test_removing_a_job_leaves_its_results(folder, tmp_path):
 
 
 def test_lines_come_when_they_are_whole(tmp_path):
-    lines = Lines(tmp_path / "log")
+    lines = LineReader(tmp_path / "log")
     assert lines.new() == []
     with (tmp_path / "log").open("wb", buffering=0) as file:
         file.write(b"one\ntw")
@@ -120,7 +122,7 @@ def test_lines_come_when_they_are_whole(tmp_path):
 
 
 def test_of_a_long_record_only_the_end_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "RECENT", 10)
+    monkeypatch.setattr(job, "TAIL_BYTES", 10)
     (tmp_path / "log").write_bytes(b"first\nsecond\nthird\n")
-    assert Lines.last(tmp_path / "log").new() == [b"ond", b"third"]
-    assert Lines.last(tmp_path / "none").new() == []
+    assert LineReader.last(tmp_path / "log").new() == [b"ond", b"third"]
+    assert LineReader.last(tmp_path / "none").new() == []

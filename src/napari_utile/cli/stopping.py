@@ -76,11 +76,11 @@ class StopRequest:
         # before it does; a run whose input is /dev/null may outlive its shell.
         if _is_pipe(sys.stdin):
             sleep(0.5)
-            goes_on = self.job is not None and self.job.goes_on
+            goes_on = self.job is not None and self.job.outlives_window
             self.asked |= os.getppid() != PARENT and not goes_on
 
     def _watch(self, job: JobFolder) -> None:
-        while not job.is_asked_to_stop:
+        while not job.is_stop_requested:
             sleep(0.5)
         self.asked = True
 

@@ -1,8 +1,8 @@
-"""The folder of a job: what windows, and the engine that one of them started, tell each other.
+"""The folder of a job: how windows, and the engine that one of them started, communicate.
 
-The window writes `job.json`, and the files `keep` and `stop` when the user says so. The engine
-holds the lock `running` as long as it lives; its events are in `events.jsonl`, what else it
-says in `log.txt`. Nothing here starts or ends a process.
+The window writes `job.json`, and creates the files `keep` and `stop` when the user asks for
+that. The engine holds the lock `running` as long as it lives; its events are in `events.jsonl`,
+the rest of its output in `log.txt`. Nothing here starts or ends a process.
 """
 
 import shutil
@@ -19,13 +19,13 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write
 
 RECORD = "job.json"
-READ_BYTES, RECENT = 4_000_000, 100_000_000
-"""Bytes of a record that are read at once, and that are read of it at all."""
+READ_BYTES, TAIL_BYTES = 4_000_000, 100_000_000
+"""Bytes of a file of lines that are read at once, and that are read of it at all."""
 LOCK_TIMEOUT = 5.0
 """Seconds that an engine waits for the lock of its folder."""
 
 
-class Shown(BaseModel):
+class ShownResult(BaseModel):
     """One result of a job, and how a viewer shows it."""
 
     model_config = ConfigDict(frozen=True)
@@ -36,7 +36,7 @@ class Shown(BaseModel):
     """Of the layers."""
     out: Path
     place: dict[str, Any] = {}
-    """Scale, position and units of the layers; where there are none, the file tells them."""
+    """Scale, position and units of the layers; if empty, those in the file."""
 
 
 class JobRecord(BaseModel):
@@ -51,12 +51,12 @@ class JobRecord(BaseModel):
     """Probabilities, classes or instances."""
     out: Path
     created: datetime
-    results: tuple[Shown, ...] = ()
+    results: tuple[ShownResult, ...] = ()
     """Those that are known from the start; of a folder of images there are none."""
 
 
-class Beginning(BaseModel):
-    """The line in the record that precedes the events of each start of the engine."""
+class EngineStart(BaseModel):
+    """The line in the file of events that precedes the events of each engine."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,7 +64,7 @@ class Beginning(BaseModel):
 
 
 class JobFolder:
-    """A folder and what is in it.
+    """The files of a job.
 
     Attributes
     ----------
@@ -81,22 +81,22 @@ class JobFolder:
 
     @property
     def record(self) -> JobRecord | None:
-        """What was written down; None if that cannot be read, or was removed."""
+        """What the job is; None if the record is missing or damaged."""
         try:
             return JobRecord.model_validate_json(self._record.read_bytes())
         except (OSError, ValidationError):
             return None
 
     def write(self, record: JobRecord) -> None:
-        """Make the folder, or take it over for another job."""
+        """Create the folder, or reuse it for another job."""
         atomic_write(self._record, record.model_dump_json(indent=2).encode())
 
     def begin(self) -> int:
-        """Make ready for the start of an engine; give the length of the record."""
+        """Prepare the start of an engine; return the length of its file of events in bytes."""
         self.path.mkdir(parents=True, exist_ok=True)
         self._stop.unlink(missing_ok=True)
         with self.events.open("ab") as file:
-            line = Beginning(began=datetime.now()).model_dump_json()
+            line = EngineStart(began=datetime.now()).model_dump_json()
             file.write(f"\n{line}\n".encode())  # the last line may have been cut off
             return file.tell()
 
@@ -113,16 +113,16 @@ class JobFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Say, as long as the context lasts, that an engine lives.
+        """Hold the lock of the engine.
 
         Raises
         ------
         UserError
-            If another one does.
+            If another engine holds it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._running, thread_local=False)
-        try:  # a window that looks whether an engine lives holds the lock for a moment
+        try:  # a window that asks `is_running` holds the lock for a moment
             lock.acquire(timeout=LOCK_TIMEOUT)
         except Timeout:
             raise UserError(f"{self.path}: another process works on this job.") from None
@@ -132,24 +132,24 @@ class JobFolder:
             lock.release()
 
     @property
-    def goes_on(self) -> bool:
-        """Whether the engine goes on when the window closes that started it."""
+    def outlives_window(self) -> bool:
+        """Whether the engine continues when the window that started it closes."""
         return self._keep.exists()
 
-    def set_goes_on(self, goes_on: bool) -> None:
-        """Let the engine go on when its window closes, or end; it may run already."""
-        if goes_on:
+    def set_outlives_window(self, outlives: bool) -> None:
+        """Choose whether the engine continues when its window closes, even while it runs."""
+        if outlives:
             self._keep.touch()
         else:
             self._keep.unlink(missing_ok=True)
 
     @property
-    def is_asked_to_stop(self) -> bool:
-        """Whether somebody has called `ask_to_stop` since the engine was started."""
+    def is_stop_requested(self) -> bool:
+        """Whether `request_stop` was called since the engine was started."""
         return self._stop.exists()
 
-    def ask_to_stop(self) -> None:
-        """Let an engine save and end, whoever started it."""
+    def request_stop(self) -> None:
+        """Ask the engine to save and end, whoever started it."""
         self._stop.touch()
 
     def remove(self) -> None:
@@ -164,18 +164,25 @@ class JobFolder:
 
 
 def job_folders(place: Path, most: int) -> list[JobFolder]:
-    """List the folders in `place` that hold a job, the newest first.
+    """List folders of jobs, the newest first: they are named after the time of creation.
 
-    They are called after the time at which they were made.
+    Parameters
+    ----------
+    place : Path
+        Folder that holds the folders. It need not exist.
+    most : int
+        How many are listed.
+
+    Returns
+    -------
+    list of JobFolder
     """
     folders = sorted((path.parent for path in place.glob(f"*/{RECORD}")), reverse=True)
     return [JobFolder(folder) for folder in folders[:most]]
 
 
-class Lines:
-    """What is new in a file of lines that another process writes.
-
-    A line that is not whole waits.
+class LineReader:
+    """Reads the lines that another process appends to a file, each when it is complete.
 
     Parameters
     ----------
@@ -187,20 +194,20 @@ class Lines:
     Attributes
     ----------
     rest : bytes
-        The line that is not whole.
+        The last line, which is not complete yet.
     """
 
     def __init__(self, path: Path, start: int = 0):
         self._path, self._at, self.rest = path, start, b""
 
     @classmethod
-    def last(cls, path: Path) -> "Lines":
-        """Begin `RECENT` before the end, perhaps within a line; what is far back is left."""
+    def last(cls, path: Path) -> "LineReader":
+        """Begin `TAIL_BYTES` before the end, perhaps within a line; skip what is before."""
         length = path.stat().st_size if path.exists() else 0
-        return cls(path, max(length - RECENT, 0))
+        return cls(path, max(length - TAIL_BYTES, 0))
 
     def new(self) -> list[bytes]:
-        """Read on, at most `PIECE`; what is left is read the next time."""
+        """Return new lines, of at most `READ_BYTES`; the next call returns those after."""
         with suppress(FileNotFoundError), self._path.open("rb") as file:
             file.seek(self._at)
             read = file.read(READ_BYTES)

@@ -1,8 +1,8 @@
-"""What is done of a result that is made block by block: written down block by block.
+"""Which blocks of a partial result are done: one line per block, in files beside the result.
 
-A line is written after what it tells of has reached the disk, so whatever happens, a block
-that is written down is whole. Several processes may work on one result: each writes a journal
-of its own, and reads those of all.
+A line is written after its block has reached the disk , so after a
+crash every block that is listed is complete; one that is not listed is computed again. Several
+processes may work on one result: each writes a journal of its own, and reads those of all.
 """
 
 import json
@@ -23,13 +23,13 @@ from napari_utile.io.disk import atomic_write, locked, room_for
 
 PLAN, FINISHED = "plan.json", "finished.json"
 PART_TIMEOUT = 20.0
-"""Seconds that one part waits while another makes the result or looks whether all is done."""
+"""Seconds that one part waits while another creates the result or finishes it."""
 JOURNAL_READ_BYTES = 2**18
 """Bytes of a journal that are in memory at once."""
 
 
 class WorkFolder:
-    """The hidden folder beside an unfinished result: its plan, journals, and what is half done.
+    """The hidden folder beside a partial result: its plan, journals, and intermediate data.
 
     Parameters
     ----------
@@ -46,40 +46,40 @@ class WorkFolder:
 
     @property
     def plan(self) -> dict[str, Any]:
-        """What was begun here; empty if nothing was, or it cannot be read."""
+        """The plan of the partial result; empty if there is none, or it cannot be read."""
         return _read_json(self / PLAN)
 
     @property
     def finished(self) -> dict[str, Any]:
-        """What is known of a result that is complete and cannot hold it itself.
+        """Facts about a complete result that its file cannot hold.
 
-        Empty if another file has taken its place since.
+        Empty if the file was replaced by another since.
         """
         facts = _read_json(self / FINISHED)
         file = facts.pop("file", None)
         return facts if file is None or file == _state(self.result) else {}
 
     def finish(self, facts: dict[str, Any], of: Path | None = None) -> None:
-        """Write down what is known of a complete result.
+        """Record facts about a complete result.
 
         Parameters
         ----------
         facts : dict of plain JSON types
         of : Path, optional
-            The file that it is told by, if it has yet to be renamed to the result.
+            The file that has yet to be renamed to the result, if it is not there already.
         """
         if file := _state(of or self.result):
             facts = facts | {"file": file}
         atomic_write(self / FINISHED, (json.dumps(facts, indent=2) + "\n").encode())
 
     def begin(self, plan: dict[str, Any]) -> None:
-        """Give up what is here of another result, and write down what is begun."""
+        """Remove what is here of another result, and record the plan of this one."""
         self.clear()
         (self / FINISHED).unlink(missing_ok=True)
         atomic_write(self / PLAN, (json.dumps(plan, indent=2) + "\n").encode())
 
     def clear(self) -> None:
-        """Remove all but the locks of processes."""
+        """Remove all but the locks of processes and the facts about a complete result."""
         if not self.path.exists():
             return
         (self / PLAN).unlink(missing_ok=True)  # first: without it the rest counts for nothing
@@ -92,7 +92,19 @@ class WorkFolder:
             shutil.rmtree(self.path)
 
     def done(self, stage: str, count: int) -> NDArray[np.bool_]:
-        """Say which of the first `count` numbers of a stage are done, by whomever."""
+        """Return which blocks of a stage are complete, according to all journals.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage.
+        count : int
+            Number of blocks; higher numbers in a journal are ignored.
+
+        Returns
+        -------
+        ndarray of bool, shape (count,)
+        """
         done = np.zeros(count, bool)
         for journal in self.path.glob("journal*.txt"):
             for numbers in _numbers(journal, stage):
@@ -100,12 +112,23 @@ class WorkFolder:
         return done
 
     def journal(self, name: str = "") -> "Journal":
-        """Open a journal of one's own to write in."""
+        """Open the journal of this process for writing."""
         return Journal(self / f"journal{name and '-'}{name}.txt")
+
+    # Locks. One is beside the result, and one per part is in this folder. Whoever works on
+    # the whole holds the former all the time. Whoever works on a part holds the latter all
+    # the time, and the former only for a moment: to create the result, to look whether all
+    # parts are done, and to add or remove the lock of a part. So nobody can find the folder
+    # without part locks, and remove it, while somebody else is just about to lock a part in it.
 
     @contextmanager
     def held(self, part: tuple[int, int] | None = None) -> Iterator[None]:
         """Keep other processes from this result, or from this part of it.
+
+        Parameters
+        ----------
+        part : (int, int), optional
+            Number of the part, and how many there are. The whole result if left out.
 
         Raises
         ------
@@ -114,28 +137,34 @@ class WorkFolder:
         """
         if part is None:
             with locked(self.result):
+                # While this lock is held no part can begin; those that began earlier hold
+                # theirs: `_free_locks` raises at the first of them.
                 for _ in self._free_locks():
                     pass
                 yield
         else:
             with ExitStack() as mine:
-                with self.shared():  # no lock is made while others remove what is left
+                with self.shared():
+                    # Callbacks run last to first: the lock of the part is released before
+                    # `_leave` asks whether any part is still held.
                     mine.callback(self._leave)
                     mine.enter_context(locked(self / f"part-{part[0]}-of-{part[1]}"))
                 yield
 
     def _leave(self) -> None:
         """Remove the locks and the folder, if all is finished and nobody holds a part."""
-        if (self / PLAN).exists():
+        if (self / PLAN).exists():  # the result is not complete: the others need the folder
             return
+        # UserError: another part is still held, or another process is just leaving.
+        # OSError: the folder is not empty, or is gone already.
         with suppress(UserError, OSError), self.shared():
-            if not (self / PLAN).exists():
+            if not (self / PLAN).exists():  # nobody began another result meanwhile
                 for lock in list(self._free_locks()):
                     lock.unlink(missing_ok=True)
                 self.path.rmdir()
 
     def _free_locks(self) -> Iterator[Path]:
-        """Give the lock of each part, and see that nobody holds it."""
+        """Yield the lock file of each part; raise `UserError` at one that is held."""
         for lock in sorted(self.path.glob(".part-*.lock")):
             with locked(self / lock.name[1:].removesuffix(".lock")):
                 pass
@@ -143,13 +172,25 @@ class WorkFolder:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Do what only one part at a time may do; wait for another that does."""
+        """Do what only one part at a time may do; wait for another that does.
+
+        Raises
+        ------
+        UserError
+            If the other one takes longer than `PART_TIMEOUT`.
+        """
         with locked(self.result, PART_TIMEOUT):
             yield
 
 
 class Journal:
-    """A list of what this process has done, line by line. Any thread may write."""
+    """The list of blocks that this process has completed. Any thread may write.
+
+    Parameters
+    ----------
+    path : Path
+        A line that a crash cut off is removed from its end.
+    """
 
     def __init__(self, path: Path):
         self.path = path
@@ -160,19 +201,35 @@ class Journal:
         self._lock = Lock()
 
     def write(self, stage: str, numbers: Iterable[int]) -> None:
-        """Write down blocks that have reached the disk, and see that this does, too."""
+        """Add blocks that have reached the disk, and wait until the lines have, too.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage.
+        numbers : iterable of int
+            Of the blocks.
+
+        Raises
+        ------
+        UserError
+            If the disk is full.
+        """
         with self._lock, room_for(self.path):
             self._file.write(b"".join(b"%s %d\n" % (stage.encode(), n) for n in numbers))
             self._file.flush()
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file."""
         self._file.close()
 
 
 def _numbers(journal: Path, stage: str) -> Iterator[NDArray[np.int64]]:
-    """Read the numbers of a stage piece by piece; a line that is not whole is none."""
+    """Read the block numbers of a stage piece by piece; skip a line that was cut off."""
+    # A newline before and after: neither the end of another stage's name nor the first digits
+    # of a number that was cut off can match. The newline after it is not consumed, because it
+    # is the one before the next line.
     line = re.compile(rb"\n%s ([0-9]{1,18})(?=\n)" % re.escape(stage.encode()))
     with journal.open("rb") as file:
         rest = b"\n"
@@ -183,7 +240,7 @@ def _numbers(journal: Path, stage: str) -> Iterator[NDArray[np.int64]]:
 
 
 def _complete_length(journal: Path) -> int:
-    """Count the bytes up to the end of the last line that is whole, looking from behind."""
+    """Return the bytes up to the end of the last complete line, searching from the end."""
     with journal.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         while end > 0:
@@ -196,7 +253,7 @@ def _complete_length(journal: Path) -> int:
 
 
 def _state(file: Path) -> dict[str, int]:
-    """Give what changes when a file is written; renaming keeps it."""
+    """Return what changes when a file is written, and not when it is renamed."""
     try:
         status = file.stat()
     except OSError:
@@ -205,6 +262,7 @@ def _state(file: Path) -> dict[str, int]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; empty if it is missing or damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

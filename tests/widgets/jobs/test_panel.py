@@ -8,7 +8,7 @@ import pytest
 from qtpy.QtCore import QCoreApplication
 
 from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted, TileDone
-from napari_utile.folders.job import JobFolder, JobRecord, Shown
+from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
 from napari_utile.io.images import Stack
 from napari_utile.io.ome_zarr import create_image, create_labels, reopen
 from napari_utile.widgets.jobs import entry as _job_entry
@@ -38,7 +38,7 @@ def job(home, tmp_path):
 
     def job(*events, name="2026-01-01_em", batch=False, made=100):
         folder, out = JobFolder(home / "segmentations" / name), tmp_path / f"{name}.zarr"
-        shown = Shown(image="em.zarr", name="em", out=out, place=PLACE)
+        shown = ShownResult(image="em.zarr", name="em", out=out, place=PLACE)
         folder.write(
             JobRecord(
                 title=f"{name[11:]} → instances",
@@ -130,12 +130,12 @@ def test_a_job_that_another_window_runs(panel, job):
         assert panel.details.text() == "tile 1 of 4 · 1 tiles/s · 2 min 5 s left"
         assert not panel.goes_on.isHidden() and not panel.goes_on.isChecked()
         panel.goes_on.click()
-        assert folder.goes_on
+        assert folder.outlives_window
         found = BlockDone(stage="objects", done=1, total=4, image="em.zarr", rate=1)
         say(folder, tile(2), found)  # while the network goes on, that is what counts
         assert rows(panel)[0][1] == "running 50%, 2 min 5 s left"
         panel.stop.click()
-        assert folder.is_asked_to_stop
+        assert folder.is_stop_requested
         assert rows(panel)[0][1] == "stopping"
         assert enabled(panel) == []
         say(folder, STOPPED)

@@ -64,7 +64,7 @@ def detached(script, tmp_path, folder, qtbot):
 
     yield detached
     for job in jobs:
-        folder.ask_to_stop()
+        folder.request_stop()
         job.kill()
 
 
@@ -151,11 +151,11 @@ def test_a_detached_engine_that_cannot_be_started_is_a_failure(qtbot, monkeypatc
 
 def test_a_detached_engine_goes_on_when_its_window_closes_if_it_shall(detached, qtbot, folder):
     job = detached({"do": "wait"}, DONE)
-    folder.set_goes_on(True)
+    folder.set_outlives_window(True)
     job.close()
     qtbot.wait(300)
     assert job.is_running and folder.is_running
-    folder.ask_to_stop()
+    folder.request_stop()
     qtbot.waitUntil(lambda: not folder.is_running)
     assert b'"RunDone"' in folder.events.read_bytes()
 
@@ -166,8 +166,8 @@ def test_a_detached_engine_ends_with_its_window_otherwise(
 ):
     job = detached({"do": "wait"}, DONE)
     if changed_its_mind:
-        folder.set_goes_on(True)
-        folder.set_goes_on(False)
+        folder.set_outlives_window(True)
+        folder.set_outlives_window(False)
     began = time.monotonic()
     job.close()
     assert time.monotonic() - began < 5

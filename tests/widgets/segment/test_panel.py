@@ -299,13 +299,13 @@ def test_closing_the_window_lets_it_go_on_if_that_is_ticked(
     press(panel.controls.button)
     qtbot.waitUntil(lambda: "em probabilities" in window.layers)
     (folder,) = map(JobFolder, (home / "segmentations").iterdir())
-    assert not folder.goes_on
+    assert not folder.outlives_window
     panel.goes_on.setChecked(True)
-    assert folder.goes_on
+    assert folder.outlives_window
     window.close()
     qtbot.wait(500)
     assert folder.is_running
-    folder.ask_to_stop()
+    folder.request_stop()
     qtbot.waitUntil(lambda: not folder.is_running)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_utile.events import ImageDone, RunDone, RunFailed, parse_event
-from napari_utile.folders.job import Beginning, JobFolder, JobRecord, Lines
+from napari_utile.folders.job import EngineStart, JobFolder, JobRecord, LineReader
 from napari_utile.io.units import duration_text
 from napari_utile.widgets.kit.progress import ENDED_WELL, Progress, outcome
 
@@ -38,7 +38,7 @@ class JobEntry:
         self.progress, self.grew = Progress(), False
         self.state: State = "starting"
         self._began = record.created
-        self._lines = Lines.last(folder.events)
+        self._lines = LineReader.last(folder.events)
 
     def update(self) -> None:
         """Look at what is new. Costs little, and nothing is read twice."""
@@ -115,7 +115,7 @@ class JobEntry:
         """Take note of a line; each start of the engine begins anew."""
         try:
             if line.startswith(b'{"began"'):
-                self._began = Beginning.model_validate_json(line).began
+                self._began = EngineStart.model_validate_json(line).began
                 self.progress = Progress()
                 return
             event = parse_event(line)
@@ -132,7 +132,7 @@ class JobEntry:
             case RunDone():
                 return "done"
         if is_running:
-            return "stopping" if self.folder.is_asked_to_stop else "running"
+            return "stopping" if self.folder.is_stop_requested else "running"
         is_young = datetime.now() - self._began < PATIENCE
         return "starting" if is_young and self.progress.share is None else "interrupted"
 
@@ -159,6 +159,6 @@ def is_complete(end: RunDone) -> bool:
 
 def last_lines(folder: JobFolder, most: int = 3) -> list[str]:
     """Read the end of what an engine said on standard error."""
-    lines = Lines.last(folder.log)
+    lines = LineReader.last(folder.log)
     said = [line.decode(errors="replace").strip() for line in [*lines.new(), lines.rest]]
     return [line for line in said if line][-most:]

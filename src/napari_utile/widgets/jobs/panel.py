@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunFailed
-from napari_utile.folders.job import Shown
+from napari_utile.folders.job import ShownResult
 from napari_utile.widgets.jobs.entry import JobEntry
 from napari_utile.widgets.kit.background import background
 from napari_utile.widgets.kit.form import AMBER, BLUE, GREEN, RED
@@ -184,7 +184,7 @@ class JobsPanel(QWidget):
         self.remove.setEnabled(entry is not None and not entry.is_alive)
         self.goes_on.setVisible(entry is not None and entry.is_alive)
         with QSignalBlocker(self.goes_on):
-            self.goes_on.setChecked(entry is not None and entry.folder.goes_on)
+            self.goes_on.setChecked(entry is not None and entry.folder.outlives_window)
 
     def _chosen_image(self) -> ImageDone | None:
         item = self.list.currentItem()
@@ -195,11 +195,11 @@ class JobsPanel(QWidget):
 
     def _on_goes_on(self, goes_on: bool) -> None:
         if self.chosen:
-            self.chosen.folder.set_goes_on(goes_on)
+            self.chosen.folder.set_outlives_window(goes_on)
 
     def _on_stop(self) -> None:
         if self.chosen:
-            self.chosen.folder.ask_to_stop()
+            self.chosen.folder.request_stop()
             self.update_list()
 
     def _on_go_on(self) -> None:
@@ -257,7 +257,7 @@ class JobsPanel(QWidget):
 
     # what is shown
 
-    def _to_show(self) -> list[Shown]:
+    def _to_show(self) -> list[ShownResult]:
         """List the results on disk of the job or image that is chosen."""
         entry, image = self.chosen, self._chosen_image()
         if entry is None:
@@ -267,7 +267,7 @@ class JobsPanel(QWidget):
         for done in ended:
             out = Path(done.out)
             name = Path(done.image).stem
-            known.setdefault(out, Shown(image=Path(done.image).name, name=name, out=out))
+            known.setdefault(out, ShownResult(image=Path(done.image).name, name=name, out=out))
         found = [known[Path(image.out)]] if image else list(known.values())
         return [shown for shown in found if shown.out.exists()]
 
@@ -279,14 +279,14 @@ class JobsPanel(QWidget):
             elif entry.grew:
                 self.results[shown.out].grow()
 
-    def _end(self, entry: JobEntry, shown: Shown) -> None:
+    def _end(self, entry: JobEntry, shown: ShownResult) -> None:
         self.results.pop(shown.out).end(is_partial=not is_whole(entry, shown))
 
-    def _has_ended(self, entry: JobEntry, shown: Shown) -> bool:
+    def _has_ended(self, entry: JobEntry, shown: ShownResult) -> bool:
         return any(Path(image.out) == shown.out for image in entry.progress.images)
 
 
-def is_whole(entry: JobEntry, shown: Shown) -> bool:
+def is_whole(entry: JobEntry, shown: ShownResult) -> bool:
     """Say whether a result that is no longer written was completed."""
     for image in entry.progress.images:
         if Path(image.out) == shown.out:

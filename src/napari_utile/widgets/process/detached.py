@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from qtpy.QtCore import QTimer
 
-from napari_utile.folders.job import JobFolder, Lines
+from napari_utile.folders.job import JobFolder, LineReader
 from napari_utile.widgets.process.process import (
     FAREWELL,
     Engine,
@@ -25,7 +25,7 @@ WITHOUT_CONSOLE = sum(
 class DetachedJob(Engine):
     """One run of the engine in a job folder; it goes on when the window closes, if it shall.
 
-    Whether it shall, says `JobFolder.goes_on`.
+    Whether it shall, says `JobFolder.outlives_window`.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class DetachedJob(Engine):
         self.folder = folder
         self._command = engine_command([*arguments, "--job", str(folder.path)])
         self._process: subprocess.Popen[bytes] | None = None
-        self._events, self._errors = Lines(folder.events), Lines(folder.log)
+        self._events, self._errors = LineReader(folder.events), LineReader(folder.log)
         self._timer = QTimer(self)
         self._timer.setInterval(LOOK)
         self._timer.timeout.connect(self._look)
@@ -57,9 +57,9 @@ class DetachedJob(Engine):
     def start(self) -> None:
         """Start the process; what it has to say comes as events."""
         try:
-            self._events = Lines(self.folder.events, self.folder.begin())
+            self._events = LineReader(self.folder.events, self.folder.begin())
             with self.folder.events.open("ab") as events, self.folder.log.open("ab") as log:
-                self._errors = Lines(self.folder.log, log.tell())
+                self._errors = LineReader(self.folder.log, log.tell())
                 self._process = subprocess.Popen(
                     self._command,
                     stdin=subprocess.PIPE,
@@ -80,7 +80,7 @@ class DetachedJob(Engine):
         self.blockSignals(True)
         self._timer.stop()
         process = self._process
-        if process is None or not self.is_running or self.folder.goes_on:
+        if process is None or not self.is_running or self.folder.outlives_window:
             return
         self._say("stop")
         assert process.stdin is not None

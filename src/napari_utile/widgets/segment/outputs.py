@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from napari_utile.errors import UserError
-from napari_utile.folders.job import JobFolder, Shown
+from napari_utile.folders.job import JobFolder, ShownResult
 from napari_utile.io.images import expand
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.zarr_folders import is_zarr
@@ -69,14 +69,18 @@ def job_of(out: Path | None) -> JobFolder | None:
     return None
 
 
-def results_of(source: Source, images: Sequence[str], out: Path, suffix: str) -> list[Shown]:
+def results_of(
+    source: Source, images: Sequence[str], out: Path, suffix: str
+) -> list[ShownResult]:
     """Say which results will be shown while they grow; of a folder of images, none."""
     if not source.is_batch:
         place = source.parts[0].place if source.parts else {}
         (image,) = images if source.parts else expand(images)
-        return [Shown(image=Path(image).name, name=source.name, out=out, place=plain(place))]
+        return [
+            ShownResult(image=Path(image).name, name=source.name, out=out, place=plain(place))
+        ]
     return [
-        Shown(
+        ShownResult(
             image=Path(image).name,
             name=part.stack.name,
             out=out / f"{Path(image).stem}{suffix}",

@@ -121,7 +121,7 @@ class SegmentPanel(QScrollArea):
 
     def _on_goes_on(self, goes_on: bool) -> None:
         if self._folder and self.controls.is_running:
-            self._folder.set_goes_on(goes_on)
+            self._folder.set_outlives_window(goes_on)
 
     # what runs
 
@@ -168,7 +168,7 @@ class SegmentPanel(QScrollArea):
         assert self._record is not None
         job = DetachedJob(arguments, self._folder)
         self._folder.write(self._record)
-        self._folder.set_goes_on(self.goes_on.isChecked())
+        self._folder.set_outlives_window(self.goes_on.isChecked())
         self.results = {
             shown.image: Result(
                 self._viewer, shown.place, shown.out, shown.name, self._record.output
