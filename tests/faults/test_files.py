@@ -111,7 +111,7 @@ def test_fault_12_an_output_is_not_overwritten_unasked(tmp_path):
     like = Stack(np.zeros((4, 4)), "yx")
     path = tmp_path / "out.zarr"
     ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like)[:] = 7
-    with pytest.raises(UserError, match=r"out\.zarr exists; --overwrite replaces it"):
+    with pytest.raises(UserError, match=r"out\.zarr exists; overwrite replaces it"):
         ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like)
     assert (open_image(path).read() == 7).all()
     ome_zarr.create_image(path, (4, 4), "u1", (4, 4), like, overwrite=True)

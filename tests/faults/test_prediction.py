@@ -210,7 +210,7 @@ def test_fault_12_no_resume_leaves_an_unfinished_output_alone(files, tmp_path):
         if isinstance(event, TileDone):
             break
     run.close()
-    with pytest.raises(UserError, match=r"out.zarr exists; --overwrite replaces it"):
+    with pytest.raises(UserError, match=r"out.zarr exists; overwrite replaces it"):
         drained(segment(files, tmp_path / "out.zarr", Execution(resume=False)))
 
 

@@ -121,7 +121,7 @@ def test_an_output_file_is_refused_if_it_is_there(tmp_path):
     check_file_output(tmp_path / "new" / "a.tif")
     (tmp_path / "a.tif").touch()
     check_file_output(tmp_path / "a.tif", overwrite=True)
-    with pytest.raises(UserError, match=r"a\.tif exists; --overwrite replaces it"):
+    with pytest.raises(UserError, match=r"a\.tif exists; overwrite replaces it"):
         check_file_output(tmp_path / "a.tif")
 
 

@@ -77,7 +77,7 @@ def test_threads_write_beside_each_other(array):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of a file is limited there")
 def test_a_full_disk_is_said_and_ends_nothing(array, monkeypatch):
-    monkeypatch.setattr(disk, "FULL", {*disk.FULL, 27})  # EFBIG: the file is full
+    monkeypatch.setattr(disk, "DISK_FULL", {*disk.DISK_FULL, 27})  # EFBIG: the file is full
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:

@@ -10,7 +10,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.lazy_arrays import FileArray
 from napari_utile.io.stack import Stack
-from napari_utile.io.tiff import create_tiff, finish_tiff, letters, partial_name, reopen_tiff
+from napari_utile.io.tiff import create_tiff, finish_tiff, partial_name, reopen_tiff, stack_axes
 
 VOLUME = np.random.default_rng(0).integers(0, 255, (5, 64, 48), np.uint8)
 WAYS = {
@@ -138,7 +138,7 @@ def test_a_compression_that_cannot_be_read_is_said_at_once(tmp_path):
 
 def test_more_axes_than_five_are_refused():
     with pytest.raises(UserError, match="QRTZYX"):
-        letters("QRTZYX")
+        stack_axes("QRTZYX")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -260,7 +260,7 @@ def test_axes_of_length_one_come_back(tmp_path, axes, shape):
 def test_what_is_no_unfinished_tiff_is_not_gone_on_with(tiff, tmp_path):
     compressed = tiff(compression="zlib")
     (tmp_path / "empty.tif").touch()
-    words = "cannot be gone on with: .*; --overwrite begins anew"
+    words = "cannot be resumed: .* Overwrite it to start again"
     for path in (compressed, tmp_path / "empty.tif", tmp_path / "none.tif"):
         with pytest.raises(UserError, match=f"{path.name} {words}"):
             reopen_tiff(path, VOLUME.shape, np.uint8)
@@ -286,7 +286,7 @@ def test_an_unfinished_tiff_that_was_cut_off_is_left_as_it_is(tmp_path, z, share
     create_tiff(path, shape, np.uint8, Stack(np.zeros(shape, np.uint8), "zyx"))
     length = int(share * path.stat().st_size)
     os.truncate(path, length)
-    with pytest.raises(UserError, match=r"cannot be gone on with: it is .*cut off"):
+    with pytest.raises(UserError, match=r"cannot be resumed: it is .*cut off"):
         reopen_tiff(path, shape, np.uint8)
     assert path.stat().st_size == length
 

@@ -157,7 +157,7 @@ def test_a_sample_is_written_with_its_scale_and_never_twice(tmp_path):
     stack = open_image(image)
     assert (stack.scale, stack.units) == ((50, 4, 4), ("nanometer",) * 3)
     assert open_image(labels).shape == stack.shape == (8, 256, 256)
-    with pytest.raises(UserError, match=r"image\.tif exists; --overwrite"):
+    with pytest.raises(UserError, match=r"image\.tif exists; overwrite"):
         write_sample("synthetic", tmp_path / "s")
     write_sample("synthetic", tmp_path / "s", overwrite=True)
 

@@ -189,7 +189,7 @@ def as_json(split: Split) -> dict[str, Any]:
 
 
 def as_split(facts: dict[str, Any]) -> Split:
-    """Read the split that `as_json` describes."""
+    """Return the split that `as_json` describes."""
     training, validation = (
         tuple(
             Region(part["image"], tuple(part["index"]), (slice(*part["y"]), slice(*part["x"])))

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: whole files or none, one process at a time. No computing here."""
+"""The folder of a run: its files, written whole and by one process at a time."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from napari_utile.settings import Settings
 
 
 class Run:
-    """A run folder: `hold` keeps one until `close`, `begin` clears it; `Run(folder)` reads one.
+    """A run folder. `Run(folder)` reads one; `hold` locks it until `close`, `begin` clears it.
 
     Attributes
     ----------
@@ -34,7 +34,14 @@ class Run:
 
     @classmethod
     def hold(cls, folder: Path | str, kind: type[Settings]) -> Self:
-        """Take a new folder, or one of a run of this kind, and change nothing in it.
+        """Lock a new folder, or one of a run of this kind, and change nothing in it.
+
+        Parameters
+        ----------
+        folder : path
+            It need not exist.
+        kind : type of Settings
+            The class of the settings in it.
 
         Raises
         ------
@@ -60,8 +67,8 @@ class Run:
         return checkpoint_files(self.checkpoint)
 
     def begin(self, settings: Settings) -> None:
-        """Give up what the folder holds of another run, and write down the settings."""
-        # first of all: without it the next start would take the folder for somebody else's
+        """Remove what the folder holds of another run, and write the settings."""
+        # First of all: without them the next start would refuse the folder as no run.
         atomic_write(self.settings, settings.text().encode())
         for path in (self.model, self.checkpoint, self.previews):
             shutil.rmtree(path, ignore_errors=True)
@@ -70,7 +77,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run came to its end: its last event says so."""
+        """Whether the run is complete: its last event is a `RunDone` that was not stopped."""
         if not self.events.exists():
             return False
         *_, last, _ = (b"\n" + self.events.read_bytes()).rsplit(b"\n", 2)
@@ -81,7 +88,7 @@ class Run:
         return isinstance(event, RunDone) and not event.stopped
 
     def _is_of(self, kind: type[Settings]) -> bool:
-        """Say whether the folder is a run of this kind; many programs write a settings.json."""
+        """Whether the folder is a run of this kind; many programs write a settings.json."""
         try:
             kind.read(self.settings)
         except (OSError, ValueError):
@@ -89,36 +96,42 @@ class Run:
         return True
 
     def _sweep(self) -> None:
-        """Remove what a process that was killed was just writing."""
+        """Remove the drafts of processes that were killed while they wrote."""
         for draft in (*self.folder.glob(".*.draft"), *self.folder.glob("*/.*.draft")):
             draft.unlink(missing_ok=True)
         remove_drafts(self.model)
 
     def record(self, event: Event) -> None:
-        """Append an event to the record of the run."""
+        """Append an event to the file of events.
+
+        Raises
+        ------
+        UserError
+            If the disk is full.
+        """
         with room_for(self.events), self.events.open("a", encoding="utf-8") as file:
             file.write(event.line() + "\n")
 
     def recorded(self) -> list[Event]:
-        """Read the events of the run; a last line that was cut off is left out."""
+        """Read all events of the run, without a last line that was cut off."""
         if not self.events.exists():
             return []
         lines = self.events.read_text(encoding="utf-8").split("\n")
         return [parse_event(line) for line in lines[:-1]]
 
     def length(self) -> int:
-        """Bring the record safely to disk and give its length in bytes."""
+        """Wait until all events are on the disk; return the length of their file in bytes."""
         self.events.touch()
         to_disk(self.events)
         return self.events.stat().st_size
 
     def cut_back(self, length: int) -> None:
-        """Forget the events behind the first `length` bytes of the record."""
+        """Remove the events behind the first `length` bytes of their file."""
         if self.length() > length:
             os.truncate(self.events, length)
 
     def close(self) -> None:
-        """Let other processes have the folder."""
+        """Unlock the folder."""
         self._held.close()
 
     def __enter__(self) -> Self:
@@ -129,7 +142,7 @@ class Run:
 
 
 def checkpoint_file(folder: Path, step: int) -> Path:
-    """Return the checkpoint after so many steps."""
+    """Return the path of the checkpoint after that many steps."""
     return folder / f"step_{step:08}.pt"
 
 

@@ -1,4 +1,4 @@
-"""Writing that is whole or not at all: locks, atomic files, and room on the disk."""
+"""Locks, atomic writing of files, and checks of what can be written and fits on the disk."""
 
 import errno
 import json
@@ -15,15 +15,21 @@ from filelock import FileLock, Timeout
 from napari_utile.errors import UserError
 from napari_utile.io.names import check_name
 
-FULL = {errno.ENOSPC, errno.EDQUOT}
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
-def locked(path: Path | str, patience: float = 0) -> Iterator[None]:
+def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
     """Hold `path` against other processes, by a lock file beside it.
 
     The operating system ends the lock with its process, however that dies, so none is stale.
-    Another process is waited for as long as the patience lasts, in seconds.
+
+    Parameters
+    ----------
+    path : path
+        What is protected; it need not exist.
+    timeout : float, default 0
+        Seconds to wait for a process that holds it.
 
     Raises
     ------
@@ -35,31 +41,33 @@ def locked(path: Path | str, patience: float = 0) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     holder = path.with_name(f".{path.name}.holder")
     try:
-        with FileLock(lock, timeout=patience, thread_local=False):
+        with FileLock(lock, timeout=timeout, thread_local=False):
             holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             try:
                 yield
             finally:
                 holder.unlink(missing_ok=True)
     except Timeout:
-        raise UserError(f"{path} is in use by {_who(holder)}; wait or stop it.") from None
+        raise UserError(
+            f"{path} is in use by {_holder_name(holder)}; wait or stop it."
+        ) from None
 
 
-def _who(holder: Path) -> str:
+def _holder_name(holder: Path) -> str:
     try:
         by = json.loads(holder.read_text())
         return f"process {by['pid']} on {by['host']}"
-    except (OSError, ValueError, KeyError):  # it is just being written
+    except (OSError, ValueError, KeyError):  # it is being written, or removed
         return "another process"
 
 
 def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) -> None:
-    """Write a file whole or not at all, whatever happens meanwhile.
+    """Write a file completely or not at all, even if the process is killed or power fails.
 
     Parameters
     ----------
     path : path
-        An existing file is replaced in the moment the new one is safely on disk.
+        An existing file is replaced once the new one is on the disk.
     content : bytes or callable
         What to write, or a function that writes it to the path it is given.
 
@@ -77,25 +85,39 @@ def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) ->
                 draft.write_bytes(content)
             else:
                 content(draft)
-            to_disk(draft)
+            to_disk(draft)  # first the content: a power cut must leave no name without it
             os.replace(draft, path)
-            to_disk(path.parent)
+            to_disk(path.parent)  # then the name
         finally:
             draft.unlink(missing_ok=True)
 
 
 def check_file_output(path: Path | str, overwrite: bool = False) -> None:
-    """Refuse an output that exists, unless it may be replaced, or that cannot be written."""
+    """Refuse an output file that exists, unless it may be overwritten, or cannot be written.
+
+    Parameters
+    ----------
+    path : path
+    overwrite : bool, default False
+        Whether an existing file is replaced. A folder never is.
+
+    Raises
+    ------
+    UserError
+        Names the path and the reason.
+    """
     path = Path(path)
     check_writable(path)
     if path.is_dir() and overwrite:
         raise UserError(f"{path} is a folder; choose another name.")
     if path.exists() and not overwrite:
-        raise UserError(f"{path} exists; --overwrite replaces it.")
+        raise UserError(f"{path} exists; overwrite replaces it.")
 
 
 def check_writable(path: Path | str) -> None:
-    """Find out before any computing whether `path` can be written. Leaves nothing behind.
+    """Refuse a path that cannot be written, before anything is computed for it.
+
+    Leaves nothing behind.
 
     Raises
     ------
@@ -117,7 +139,14 @@ def check_writable(path: Path | str) -> None:
 
 
 def check_free(path: Path | str, nbytes: int) -> None:
-    """Refuse to start what will not fit on the disk.
+    """Refuse to start what does not fit on the disk.
+
+    Parameters
+    ----------
+    path : path
+        Where it is to be written; it need not exist.
+    nbytes : int
+        Bytes that it needs.
 
     Raises
     ------
@@ -133,12 +162,12 @@ def check_free(path: Path | str, nbytes: int) -> None:
 
 
 def free_disk(path: Path | str) -> int:
-    """Count the bytes that are free where `path` would be made."""
+    """Return the free bytes of the disk on which `path` would be created."""
     return shutil.disk_usage(_existing_folder(Path(path).absolute())).free
 
 
 def _existing_folder(path: Path) -> Path:
-    """Find the folder, there already, in which `path` would be made."""
+    """Return the nearest folder above `path` that exists."""
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -149,11 +178,22 @@ def _existing_folder(path: Path) -> Path:
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """Say which file it was that found the disk full."""
+    """Report a full disk with the file that was being written.
+
+    Parameters
+    ----------
+    path : Path
+        The file, named in the message.
+
+    Raises
+    ------
+    UserError
+        If the disk, or the quota of the user, is full.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno not in DISK_FULL:
             raise
         free = shutil.disk_usage(path.parent).free
         raise UserError(
@@ -162,7 +202,7 @@ def room_for(path: Path) -> Iterator[None]:
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file or the names in a folder have reached the disk."""
+    """Wait until the content of a file, or the names in a folder, have reached the disk."""
     if path.is_dir() and os.name == "nt":  # Windows syncs no folders
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -1,4 +1,4 @@
-"""How much memory there is, and whether what is asked for fits."""
+"""How much memory an image may take."""
 
 import psutil
 
@@ -7,12 +7,19 @@ from napari_utile.io.units import size_text
 
 
 def memory_budget() -> int:
-    """Bytes that one image may take: half of what is free."""
+    """Return the bytes that one image may take: half of what is free."""
     return psutil.virtual_memory().available // 2
 
 
 def check_memory(nbytes: int, name: str) -> None:
-    """Refuse what does not fit into memory, before any is taken.
+    """Refuse an array that does not fit into memory, before any is allocated.
+
+    Parameters
+    ----------
+    nbytes : int
+        Size of the array.
+    name : str
+        What the message calls it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Names of files and addresses (URLs) that messages, events and records can hold."""
+"""Paths and addresses (URLs): told from each other, checked, and shortened for messages."""
 
 import os
 import re
@@ -6,12 +6,16 @@ from pathlib import Path
 
 from napari_utile.errors import UserError
 
-SCHEME = r"[A-Za-z][\w+.:-]+:/"
+_SCHEME = r"[A-Za-z][\w+.:-]+:/"
 """How an address begins. One letter before the colon would be a disk of Windows."""
 
 
 def check_name(path: str | Path) -> None:
-    """Refuse a name that is no text. File systems of Linux take any bytes.
+    """Refuse a name that is not UTF-8. File systems of Linux take any bytes; JSON does not.
+
+    Parameters
+    ----------
+    path : path
 
     Raises
     ------
@@ -26,27 +30,53 @@ def check_name(path: str | Path) -> None:
 
 
 def is_url(name: str | Path) -> bool:
-    """Say whether a name is the address of something on another machine.
+    """Whether a name is an address (URL), not the path of a file.
 
+    Parameters
+    ----------
+    name : str or Path
+        A `Path` keeps one slash only of "s3://"; it counts as an address all the same.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> is_url("s3://bucket/a.zarr"), is_url("simplecache::https://host/a"), is_url("C:/a.tif")
     (True, True, False)
     """
-    return re.match(SCHEME, _slashed(name)) is not None
+    return re.match(_SCHEME, _slashed(name)) is not None
 
 
 def location(name: str | Path) -> Path | str:
-    """Give a path, or an address with both of its slashes, of which a `Path` keeps one.
+    """Return a path, or an address as a string with both of its slashes.
 
+    Parameters
+    ----------
+    name : str or Path
+        A `Path` keeps one slash only of an address.
+
+    Returns
+    -------
+    Path or str
+
+    Examples
+    --------
     >>> location(Path("https://host/a.zarr"))
     'https://host/a.zarr'
     """
     if not is_url(name):
         return Path(name)
-    return re.sub(f"^{SCHEME}(?!/)", r"\g<0>/", _slashed(name))
+    return re.sub(f"^{_SCHEME}(?!/)", r"\g<0>/", _slashed(name))
 
 
 def last_part(place: str | Path) -> str:
-    """Give the last part of a path or address: a.zarr of s3://bucket/a.zarr?version=3."""
+    """Return the last part of a path or address.
+
+    >>> last_part("s3://bucket/a.zarr?version=3")
+    'a.zarr'
+    """
     if isinstance(place, Path):
         return place.name
     return place.partition("?")[0].rstrip("/").rpartition("/")[-1]

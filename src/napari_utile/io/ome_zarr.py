@@ -1,6 +1,7 @@
-"""OME-Zarr in and out: NGFF images and labels up to 0.5, plain Zarr arrays, v2 and v3.
+"""Reading and writing OME-Zarr folders on this machine: images, labels, smaller levels.
 
-Zarr folders on this machine; `zarr_images` says what is in them.
+`ngff` reads what is in them. Metadata are written here and not by ome-zarr-py, which would
+bring dask, scikit-image and s3fs into every installation.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +24,8 @@ from napari_utile.io.zarr_folders import check_zarr_output, is_zarr, remove_zarr
 
 VERSION = "0.5"
 COMPRESSION = ZstdCodec(level=1, checksum=True)
-"""Of all ways tried the smallest files at nearly the fastest speed (blosc with lz4 is a third
-faster and takes 1.3 to 4 times the room). The checksum tells a chunk that the disk damaged."""
+"""Of those measured the smallest files at nearly the highest speed: blosc with lz4 is a third
+faster and takes 1.3 to 4 times the space. The checksum detects chunks that the disk damaged."""
 
 
 def open_zarr(path: Path, which: str | None = None) -> Stack:
@@ -35,9 +36,12 @@ def open_zarr(path: Path, which: str | None = None) -> Stack:
     path : Path
         Of an image, a label image, or a level of either.
     which : str, optional
-        A result of ours holds "probabilities" and what was decided from them, "classes" or
-        "instances". Without it the latter is opened if it is there. Any other label image is
-        found by its name, too.
+        A result of U-Tile holds "probabilities" and what was decided from them, "classes" or
+        "instances"; by default the latter, if there. Any other label image has a name, too.
+
+    Returns
+    -------
+    Stack
 
     Raises
     ------
@@ -48,7 +52,18 @@ def open_zarr(path: Path, which: str | None = None) -> Stack:
 
 
 def probabilities_beside(path: Path) -> Stack | None:
-    """Open what the instances in a result of ours were made of; None if it is none."""
+    """Open the probabilities that the instances in a result of U-Tile were made of.
+
+    Parameters
+    ----------
+    path : Path
+        A Zarr folder.
+
+    Returns
+    -------
+    Stack or None
+        None if it is no such result.
+    """
     node = zarr.open(path, mode="r")
     kind = dict(node.attrs).get("utile", {}).get("kind")
     if isinstance(node, zarr.Array) or kind != "instances":
@@ -67,23 +82,23 @@ def create_image(
     overwrite: bool = False,
     attributes: Mapping[str, Any] | None = None,
 ) -> zarr.Array:
-    """Make an OME-Zarr 0.5 image of zeros, with complete metadata, to be filled tile by tile.
+    """Create an OME-Zarr 0.5 image of zeros, with all metadata, to be filled block by block.
 
     Parameters
     ----------
     path : path
-        Folder to make.
+        Folder to create.
     shape : sequence of int
         ``like.shape`` or ``(C, *like.shape)``.
     dtype : dtype
     chunks : sequence of int
-        As long as `shape`. Two processes or threads may write as long as no chunk is shared.
+        One per axis of `shape`. Processes and threads may write at once, each its own chunks.
     like : Stack
         The image that it is made from; scale, translate, units and axes are kept.
     channel_names : sequence of str, optional
         One per channel.
     overwrite : bool, default False
-        Replace a Zarr folder that is there. Nothing else is ever replaced but empty folders.
+        Replace an existing Zarr folder. Of others only empty folders are ever replaced.
     attributes : mapping, optional
         Kept under "utile", beside ``complete``, which is false until `mark_complete`.
         Results have a ``kind``: "probabilities", or "classes" or "instances", which are
@@ -97,7 +112,7 @@ def create_image(
     Raises
     ------
     UserError
-        If `path` exists and may not be replaced, or cannot be written.
+        If `path` exists and may not be overwritten, or cannot be written.
 
     Notes
     -----
@@ -107,7 +122,7 @@ def create_image(
     check_zarr_output(path, like, overwrite)
     remove_zarr(path)
     axes = "c" * (len(shape) - len(like.shape)) + like.spatial_axes
-    ngff = ngff_metadata(axes, like, path.stem)
+    ngff = _ngff_metadata(axes, like, path.stem)
     if channel_names:
         top = 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
         window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
@@ -119,7 +134,7 @@ def create_image(
         }
     utile = {"complete": False} | dict(attributes or {})
     group = zarr.create_group(path, zarr_format=3, attributes={"ome": ngff, "utile": utile})
-    return create_level(group, 0, shape, dtype, chunks, axes)
+    return _create_level(group, 0, shape, dtype, chunks, axes)
 
 
 def create_labels(
@@ -130,7 +145,7 @@ def create_labels(
     chunks: Sequence[int],
     like: Stack,
 ) -> zarr.Array:
-    """Make a label image of zeros in an image made by `create`, to be filled block by block.
+    """Create a label image of zeros in an image of `create_image`, to be filled block by block.
 
     Parameters
     ----------
@@ -143,7 +158,7 @@ def create_labels(
     dtype : dtype
         Of whole numbers.
     chunks : sequence of int
-        As long as `shape`.
+        One per axis of `shape`.
     like : Stack
         The image that it is made from; scale, translate, units and axes are kept.
 
@@ -153,17 +168,17 @@ def create_labels(
         Level 0.
     """
     labels = zarr.open_group(root, mode="r+").require_group(LABELS)
-    ngff = ngff_metadata(like.spatial_axes, like, name)
+    ngff = _ngff_metadata(like.spatial_axes, like, name)
     ngff["image-label"] = {"source": {"image": "../../"}}
     group = labels.create_group(name, overwrite=True, attributes={"ome": ngff})
-    level = create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
+    level = _create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
     listed: Any = labels.attrs.get("ome", {})
     names = sorted({*listed.get("labels", ()), name})
     labels.attrs["ome"] = {"version": VERSION, "labels": names}
     return level
 
 
-def create_level(
+def _create_level(
     group: zarr.Group,
     number: int,
     shape: Sequence[int],
@@ -171,7 +186,7 @@ def create_level(
     chunks: Sequence[int],
     axes: str,
 ) -> zarr.Array:
-    """Make the array of one level, of zeros. One that is there is replaced."""
+    """Create the array of one level, of zeros; an existing one is replaced."""
     return group.create_array(
         str(number),
         shape=tuple(shape),
@@ -186,40 +201,45 @@ def create_level(
 
 
 def reopen(path: Path | str, labels: str | None = None) -> zarr.Array:
-    """Open level 0 of an image of ours to go on writing it.
+    """Open level 0 of a partial image of `create_image` for writing.
 
     Parameters
     ----------
     path : path
-        Of the image made by `create`.
+        Of the image.
     labels : str, optional
         Name of a label image in it, to open that one.
+
+    Returns
+    -------
+    zarr.Array
 
     Raises
     ------
     UserError
         If it is not there.
     """
-    level = open_multiscale(path, labels).get("0") if is_zarr(Path(path)) else None
+    level = _multiscale(path, labels).get("0") if is_zarr(Path(path)) else None
     if not isinstance(level, zarr.Array):
-        raise UserError(f"{path} is no image that can be gone on with.")
+        raise UserError(f"{path} cannot be resumed: it is no partial image.")
     return level
 
 
-def open_multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
-    """Open the group of an image of ours, or of labels in it, for writing."""
+def _multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
+    """Open the group of an image, or of labels in it, for writing."""
     group = zarr.open_group(path, mode="r+")
     return labels_in(group, Path(path), labels) if labels else group
 
 
 def sync_chunk(array: zarr.Array, chunk: Sequence[int]) -> None:
-    """Wait until a chunk of a local array is on the disk; one of zeros has no file.
+    """Wait until a chunk of a local array is on the disk. A chunk of zeros has no file.
 
     Parameters
     ----------
     array : zarr.Array
+        In a folder of this machine.
     chunk : sequence of int
-        Its number along each axis: position // ``array.chunks``.
+        Its number along each axis: ``position // array.chunks``.
     """
     root = Path(array.store.root, array.path)
     file = root / array.metadata.encode_chunk_key(tuple(chunk))
@@ -230,44 +250,44 @@ def sync_chunk(array: zarr.Array, chunk: Sequence[int]) -> None:
 
 
 def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, int]]:
-    """Make the smaller levels of an image made by `create`, or of labels in it.
+    """Write the smaller levels of an image, or of labels in it.
 
     Each level is half as wide and high as the one before it, and there are as many as it takes
     until a plane is one chunk. The metadata name them when all are complete. After a stop or a
-    kill the same call goes on at the level that was not finished, with the same result.
+    kill the same call resumes at the level that was not finished, with the same result.
 
     Parameters
     ----------
     path : path
         Of the image.
     labels : str, optional
-        Name of the labels, to make those of the labels.
+        Name of the labels, to write their levels.
 
     Yields
     ------
     done, total : int
-        Blocks that are on the disk, in all levels, and that there are.
+        Chunks that are on the disk, of all levels, and how many there are.
 
     Notes
     -----
     A pixel of an image is the mean of four, one of labels the id that is most frequent among
-    them: see `pyramids`. Memory holds four chunks of the larger level and what is made of them.
+    them: see `pyramids`. Memory holds four chunks of the larger level and the one made of them.
     """
-    group = open_multiscale(path, labels)
+    group = _multiscale(path, labels)
     halve = halved_by_majority if labels else halved_by_mean
     level: Any = group["0"]
     shapes = level_shapes(level.shape, level.chunks)
     total, done = sum(map(_blocks, shapes, [level.chunks] * len(shapes))), 0
     ngff: Any = group.attrs["ome"]
-    if len(ngff["multiscales"][0]["datasets"]) > len(shapes):  # they are named when complete
+    if len(ngff["multiscales"][0]["datasets"]) > len(shapes):  # levels are named when complete
         return
     for number, shape in enumerate(shapes, 1):
         larger, blocks = level, _blocks(shape, level.chunks)
-        if str(number + 1) in group:  # it is begun when the one before it is complete
+        if str(number + 1) in group:  # begun only when the one before it is complete
             level, done = group[str(number)], done + blocks
             continue
         axes = "".join(larger.metadata.dimension_names)
-        level = create_level(group, number, shape, larger.dtype, larger.chunks, axes)
+        level = _create_level(group, number, shape, larger.dtype, larger.chunks, axes)
         for chunk in np.ndindex(level.cdata_shape):
             _fill(level, larger, chunk, halve)
             sync_chunk(level, chunk)
@@ -277,9 +297,16 @@ def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, 
 
 
 def mark_complete(path: Path | str, **attributes: Any) -> None:
-    """Note that all of an image made by `create` is written, and what else is known by now.
+    """Record that all of an image is written.
 
-    Drafts of chunks that killed processes left behind are removed.
+    Drafts of chunks that killed processes left are removed.
+
+    Parameters
+    ----------
+    path : path
+        Of the image.
+    **attributes
+        Other facts, kept under "utile".
     """
     for draft in Path(path).rglob("*.partial"):
         draft.unlink(missing_ok=True)
@@ -288,13 +315,23 @@ def mark_complete(path: Path | str, **attributes: Any) -> None:
 
 
 def provenance(path: Path | str) -> dict[str, Any]:
-    """Read what stands under "utile"; empty for an image that is not ours."""
+    """Return the facts under "utile", empty for an image of another program.
+
+    Parameters
+    ----------
+    path : path
+        Of the image.
+
+    Returns
+    -------
+    dict
+    """
     attributes: dict[str, Any] = dict(zarr.open(path, mode="r").attrs)
     return attributes.get("utile", {})
 
 
-def ngff_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
-    """Write the NGFF 0.5 metadata of an image of one level."""
+def _ngff_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
+    """Return the NGFF 0.5 metadata of an image of one level."""
     scale = dict(zip(like.spatial_axes, like.scale, strict=True))
     translate = dict(zip(like.spatial_axes, like.translate, strict=True))
     units = dict(zip(like.spatial_axes, like.units, strict=True))
@@ -303,7 +340,7 @@ def ngff_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
         named.append({"name": axis, "type": TYPES.get(axis, "space")})
         if units.get(axis, "pixel") != "pixel":
             named[-1]["unit"] = units[axis]
-    level = dataset(
+    level = _dataset(
         0, [scale.get(axis, 1.0) for axis in axes], [translate.get(axis, 0.0) for axis in axes]
     )
     return {
@@ -312,8 +349,8 @@ def ngff_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
     }
 
 
-def dataset(level: int, scale: list[float], translation: list[float]) -> dict[str, Any]:
-    """Write the NGFF 0.5 metadata of one level."""
+def _dataset(level: int, scale: list[float], translation: list[float]) -> dict[str, Any]:
+    """Return the NGFF 0.5 metadata of one level."""
     placed = [
         {"type": "scale", "scale": scale},
         {"type": "translation", "translation": translation},
@@ -331,7 +368,7 @@ def _fill(
     chunk: tuple[int, ...],
     halve: Callable[[NDArray[Any]], NDArray[Any]],
 ) -> None:
-    """Make one chunk of a level from the four of the larger one that it covers."""
+    """Compute one chunk of a level from the four of the larger one that it covers."""
     at = [slice(i * c, (i + 1) * c) for i, c in zip(chunk, level.chunks, strict=True)]
     wide = [slice(2 * s.start, 2 * s.stop) for s in at[-2:]]
     level[tuple(at)] = halve(larger[(*at[:-2], *wide)])
@@ -351,6 +388,6 @@ def _name_levels(group: zarr.Group, levels: int) -> None:
         factor[-2:] = 2**level
         middle = translation + scale * (factor - 1) / 2
         multiscale["datasets"].append(
-            dataset(level, (scale * factor).tolist(), middle.tolist())
+            _dataset(level, (scale * factor).tolist(), middle.tolist())
         )
     group.attrs["ome"] = ngff

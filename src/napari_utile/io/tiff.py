@@ -1,4 +1,4 @@
-"""TIFF in and out, BigTIFF, OME-TIFF and ImageJ stacks too. Pixels are read when asked for."""
+"""Reading and writing TIFF, BigTIFF, OME-TIFF and ImageJ stacks, pixels only on demand."""
 
 import logging
 import math
@@ -23,14 +23,24 @@ from napari_utile.io.stack import Stack
 from napari_utile.io.units import unit_name, unit_symbol
 
 MAX_EXPANSION = {1: 1, 8: 1100, 32946: 1100}
-"""How many bytes one can stand for: none, and deflate (1032 at best), by TIFF compression."""
+"""TIFF compression -> bytes that one byte can decode to: none 1, deflate 1032 at best."""
 MAX_EXPANSION_OF_OTHERS = 20_000
 """The same for every other compression."""
-OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
+_OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
 
 
 def open_tiff(path: Path) -> Stack:
     """Open the largest image in a TIFF file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Stack
+        Uncompressed pixels are mapped window by window; of compressed ones some chunks are
+        kept decoded.
 
     Raises
     ------
@@ -38,13 +48,13 @@ def open_tiff(path: Path) -> Stack:
         If the file is cut off, claims more than it can hold, or holds several such images.
     """
     with tifffile.TiffFile(path) as tif:
-        with _complaints() as complaints:
-            number = largest(tif)
+        with _logged_errors() as complaints:
+            number = _largest(tif)
         if complaints:
             raise UserError(f"{path} is cut off or damaged: {complaints[0]}.")
         series = tif.series[number]
-        check_extent(tif, series)
-        axes = letters(series.axes)
+        _check_extent(tif, series)
+        axes = stack_axes(series.axes)
         metadata = _ome(tif, number) or _imagej(tif) or {}
         page = series.keyframe
         if page.compression not in tifffile.TIFF.DECOMPRESSORS:
@@ -74,8 +84,8 @@ def open_tiff(path: Path) -> Stack:
     )
 
 
-def largest(tif: tifffile.TiffFile) -> int:
-    """Choose the image beside thumbnails and labels; never one of several equals."""
+def _largest(tif: tifffile.TiffFile) -> int:
+    """Return the number of the largest image, which thumbnails and labels are not."""
     sizes = [series.size for series in tif.series]
     if sizes.count(max(sizes)) > 1:
         raise UserError(
@@ -85,8 +95,8 @@ def largest(tif: tifffile.TiffFile) -> int:
     return sizes.index(max(sizes))
 
 
-def check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Refuse a file that cannot hold what its header claims, before anything is allocated."""
+def _check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Refuse a file that is smaller than its header claims, before anything is allocated."""
     path, there = tif.filehandle.path, tif.filehandle.size
     pages = [page for page in series.pages if page is not None]
     ends = [0]
@@ -107,10 +117,27 @@ def check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Non
         )
 
 
-def letters(axes: str) -> str:
-    """Name axes as a `Stack` does: samples are channels, other axes are z or else t.
+def stack_axes(axes: str) -> str:
+    """Translate the axes of tifffile: samples are channels, unknown axes z or else t.
 
-    >>> letters("QYX"), letters("IYXS"), letters("TZCYX")
+    Parameters
+    ----------
+    axes : str
+        Of a series, in capitals.
+
+    Returns
+    -------
+    str
+        In the letters of a `Stack`.
+
+    Raises
+    ------
+    UserError
+        If there are more axes than t, z, c, y and x.
+
+    Examples
+    --------
+    >>> stack_axes("QYX"), stack_axes("IYXS"), stack_axes("TZCYX")
     ('zyx', 'zyxc', 'tzcyx')
     """
     known = axes.replace("S", "C")
@@ -122,7 +149,7 @@ def letters(axes: str) -> str:
 
 
 def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None) -> None:
-    """Write an OME-TIFF, whole or not at all, with scale and units of `like`.
+    """Write an OME-TIFF, completely or not at all, with scale and units of `like`.
 
     Parameters
     ----------
@@ -139,25 +166,33 @@ def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None)
         If there is no room, or a number does not fit.
     """
     like = like or Stack(array, "tzyx"[-array.ndim :])
-    pixels = as_ome_type(array)
-    options = ome_options(pixels.shape, pixels.nbytes, like)
+    pixels = _as_ome_type(array)
+    options = _ome_options(pixels.shape, pixels.nbytes, like)
     atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
 
 
 def write_colors(path: Path | str, array: NDArray[Any]) -> None:
-    """Write slices of red, green and blue, (Z, Y, X, 3), so that viewers mix the colors."""
-    pixels = as_ome_type(array)
+    """Write an OME-TIFF of colored slices.
+
+    Parameters
+    ----------
+    path : path
+        An existing file is replaced.
+    array : ndarray, shape (Z, Y, X, 3)
+        Red, green and blue.
+    """
+    pixels = _as_ome_type(array)
     options = {"ome": True, "photometric": "rgb", "metadata": {"axes": "ZYXS"}}
     atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
 
 
 def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stack) -> FileArray:
-    """Make an OME-TIFF of zeros that is filled window by window, on disk and not in memory.
+    """Create an OME-TIFF of zeros on disk, to be filled window by window.
 
     Parameters
     ----------
     path : path
-        An existing file is replaced. While windows are missing, `partial_name` says so.
+        An existing file is replaced. While windows are missing, use its `partial_name`.
     shape : tuple of int
         ``like.shape`` or ``(C, *like.shape)``.
     dtype : dtype
@@ -173,10 +208,10 @@ def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stac
     Raises
     ------
     UserError
-        If there is no room for the first bytes; the rest is claimed as it is written.
+        If there is no room for the first bytes; the rest is allocated as it is written.
     """
     path, kind = Path(path), np.dtype(dtype)
-    options = ome_options(shape, prod(shape) * kind.itemsize, like)
+    options = _ome_options(shape, prod(shape) * kind.itemsize, like)
     with room_for(path):
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
 
@@ -184,7 +219,7 @@ def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stac
 def reopen_tiff(
     path: Path | str, shape: tuple[int, ...] | None = None, dtype: Any = None
 ) -> FileArray:
-    """Open what `create_tiff` made to go on writing it.
+    """Open a partial file of `create_tiff` for writing.
 
     Parameters
     ----------
@@ -192,42 +227,47 @@ def reopen_tiff(
     shape, dtype : tuple of int, dtype
         As they were given to `create_tiff`: a TIFF does not keep axes of length 1.
 
+    Returns
+    -------
+    FileArray
+        As `create_tiff` returns it.
+
     Raises
     ------
     UserError
-        If it is not there, was not made to its end, or is another one.
+        If it is missing, its creation was interrupted, or it is another one.
     """
     path = Path(path)
     try:
-        with _complaints() as complaints, tifffile.TiffFile(path) as tif:
+        with _logged_errors() as complaints, tifffile.TiffFile(path) as tif:
             series, there = tif.series[0], tif.filehandle.size
             kind, offset = np.dtype(tif.byteorder + series.dtype.char), series.dataoffset
             found, size = series.shape, series.nbytes
     except FileNotFoundError:
-        raise _lost(path, "it is not there") from None
+        raise _cannot_resume(path, "it was not found") from None
     except PermissionError:
-        raise _lost(path, "it may not be read") from None
+        raise _cannot_resume(path, "it may not be read") from None
     except Exception as error:  # what is no TIFF raises whatever stumbles over it
-        raise _lost(path, "it is no TIFF, or was cut off") from error
+        raise _cannot_resume(path, "it is no TIFF, or was cut off") from error
     if complaints or (offset is not None and offset + size > there):
-        raise _lost(path, "it is cut off")
+        raise _cannot_resume(path, "it is cut off")
     shape, wanted = found if shape is None else shape, np.dtype(dtype or kind)
-    if offset is None or (_long(found), kind) != (_long(shape), wanted):
-        raise _lost(path, f"it is another TIFF, not one of {shape} {wanted}")
+    if offset is None or (_without_ones(found), kind) != (_without_ones(shape), wanted):
+        raise _cannot_resume(path, f"it is another TIFF, not one of {shape} {wanted}")
     return FileArray(str(path.absolute()), offset, shape, wanted)
 
 
-def _lost(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} cannot be gone on with: {reason}; --overwrite begins anew.")
+def _cannot_resume(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} cannot be resumed: {reason}. Overwrite it to start again.")
 
 
-def _long(shape: tuple[int, ...]) -> list[int]:
-    """Leave out axes of length 1."""
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
+    """Leave out axes of length 1: a TIFF does not keep them."""
     return [n for n in shape if n > 1]
 
 
 def partial_name(path: Path | str) -> Path:
-    """Name a TIFF that is not complete.
+    """Return the name of a TIFF while it is not complete.
 
     >>> partial_name("cells.ome.tif").name
     'cells.ome.partial.tif'
@@ -237,9 +277,12 @@ def partial_name(path: Path | str) -> Path:
 
 
 def finish_tiff(path: Path | str) -> None:
-    """Give the TIFF that was filled as `partial_name` its own name, now that it is complete.
+    """Rename a complete TIFF from its `partial_name` to its own.
 
-    A file of that name is replaced, in one moment.
+    Parameters
+    ----------
+    path : path
+        The final name. An existing file is replaced atomically.
     """
     path = Path(path)
     to_disk(partial_name(path))
@@ -247,8 +290,8 @@ def finish_tiff(path: Path | str) -> None:
     to_disk(path.parent)
 
 
-def ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, Any]:
-    """Tell tifffile how to write an OME-TIFF with the axes, scale and units of `like`."""
+def _ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, Any]:
+    """Return options of tifffile for an OME-TIFF with axes, scale and units of `like`."""
     axes = like.spatial_axes if len(shape) == len(like.shape) else "c" + like.spatial_axes
     metadata: dict[str, Any] = {"axes": axes.upper()}
     for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):
@@ -259,11 +302,11 @@ def ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, A
     return {"ome": True, "photometric": "minisblack", "metadata": metadata, "bigtiff": bigtiff}
 
 
-def as_ome_type(array: NDArray[Any]) -> NDArray[Any]:
-    """Convert to a type that OME-TIFF knows, without changing a number."""
+def _as_ome_type(array: NDArray[Any]) -> NDArray[Any]:
+    """Convert to a type that OME-TIFF knows, without changing any value."""
     if array.dtype == bool:
         return array.astype(np.uint8)
-    if array.dtype.name in OME_TYPES:
+    if array.dtype.name in _OME_TYPES:
         return array
     if array.dtype.kind in "iu":
         smaller = np.dtype(array.dtype.kind + "4")
@@ -292,7 +335,7 @@ def _ome(tif: tifffile.TiffFile, number: int) -> dict[str, Any] | None:
 
 
 def _imagej(tif: tifffile.TiffFile) -> dict[str, Any] | None:
-    """Read pixel size and unit per axis from ImageJ's notes and the resolution tags."""
+    """Read pixel size and unit per axis from ImageJ's metadata and the resolution tags."""
     notes = tif.imagej_metadata
     if not notes:
         return None
@@ -310,7 +353,7 @@ def _imagej(tif: tifffile.TiffFile) -> dict[str, Any] | None:
 
 
 def _scale_and_unit(scale: Any, name: Any) -> tuple[float, str]:
-    """Take a scale if it is one: files hold zeros and text there, too."""
+    """Return scale and unit, or 1 pixel for what is no scale: files hold zeros and text."""
     try:
         scale = abs(float(scale))
     except ValueError:
@@ -319,19 +362,19 @@ def _scale_and_unit(scale: Any, name: Any) -> tuple[float, str]:
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """Collect what tifffile only logs: pages that it leaves out of a file cut off."""
+def _logged_errors() -> Iterator[list[str]]:
+    """Collect the errors that tifffile only logs, such as pages missing in a cut-off file."""
     found: list[str] = []
     thread = get_ident()
 
-    class Ear(logging.Handler):
+    class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread and "series raised" not in record.getMessage():
                 found.append(record.getMessage().partition("> ")[2] or record.getMessage())
 
-    ear, logger = Ear(logging.ERROR), logging.getLogger("tifffile")
-    logger.addHandler(ear)
+    collector, logger = Collector(logging.ERROR), logging.getLogger("tifffile")
+    logger.addHandler(collector)
     try:
         yield found
     finally:
-        logger.removeHandler(ear)
+        logger.removeHandler(collector)

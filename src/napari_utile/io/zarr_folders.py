@@ -1,4 +1,4 @@
-"""Zarr folders as folders: told from others, replaced, and removed whole."""
+"""Zarr folders as folders: recognized, checked before they are overwritten, and removed."""
 
 import os
 import re
@@ -12,25 +12,33 @@ from napari_utile.io.disk import check_writable
 from napari_utile.io.ngff import MARKS
 from napari_utile.io.stack import Stack
 
-DRAFT = re.compile(r"zarr\.[0-9a-f]{32}\.partial")
-"""What zarr writes metadata to before it names them."""
+_DRAFT = re.compile(r"zarr\.[0-9a-f]{32}\.partial")
+"""The files that zarr writes metadata to, before it renames them."""
 
 
 def is_zarr(path: Path) -> bool:
-    """Say whether a folder is a Zarr group or array."""
+    """Whether a folder is a Zarr group or array."""
     return any((path / mark).is_file() for mark in MARKS)
 
 
 def check_zarr_output(
     path: Path | str, like: Stack | None = None, overwrite: bool = False
 ) -> None:
-    """Refuse an output that must not be replaced: `create` would do so, but later.
+    """Refuse a Zarr output that exists, unless it may be overwritten, or cannot be written.
+
+    Parameters
+    ----------
+    path : path
+    like : Stack, optional
+        The image that the output is made from: it is never overwritten.
+    overwrite : bool, default False
+        Whether an existing Zarr folder is replaced. Another folder never is, but for one
+        without files, as a killed process leaves it.
 
     Raises
     ------
     UserError
-        If it is there without `overwrite`, is no Zarr folder, holds the input, or cannot be
-        written. A folder without files, as a killed process leaves it, is no obstacle.
+        Names the path and the reason.
     """
     path = Path(path)
     check_writable(path)
@@ -43,7 +51,7 @@ def check_zarr_output(
     if _is_empty(path):
         return
     if not overwrite:
-        raise UserError(f"{path} exists; --overwrite replaces it.")
+        raise UserError(f"{path} exists; overwrite replaces it.")
     if not is_zarr(path):
         raise UserError(f"{path} exists and is no Zarr folder; choose another output.")
 
@@ -51,10 +59,16 @@ def check_zarr_output(
 def remove_zarr(path: Path) -> None:
     """Delete a Zarr folder, or one without files; its name is free at once.
 
-    What processes that were killed while they did so have left is deleted, too.
+    What killed processes left of such a deletion is deleted, too.
+
+    Parameters
+    ----------
+    path : Path
+        Nothing happens if it does not exist, or is another folder.
     """
     _remove_leftovers(path)
     if is_zarr(path):
+        # To rename takes a moment; to delete a million chunks takes minutes.
         waste = path.with_name(f".{path.name}.{os.getpid()}.old")
         os.replace(path, waste)
         shutil.rmtree(waste)
@@ -63,18 +77,18 @@ def remove_zarr(path: Path) -> None:
 
 
 def _is_empty(path: Path) -> bool:
-    """Say whether there is nothing in a folder but folders, and metadata half written."""
+    """Whether a folder holds nothing but folders, and unfinished metadata."""
     return path.is_dir() and not any(
-        any(not DRAFT.fullmatch(file) for file in files)
+        any(not _DRAFT.fullmatch(file) for file in files)
         or any(Path(folder, name).is_symlink() for name in inside)
         for folder, inside, files in os.walk(path)
     )
 
 
 def _remove_folders(path: Path) -> None:
-    """Remove a folder that is empty; a file that somebody puts there meanwhile stops it."""
+    """Remove a folder without files. `rmdir` fails if another process adds one now."""
     for folder, inside, files in os.walk(path, topdown=False):
-        for draft in filter(DRAFT.fullmatch, files):
+        for draft in filter(_DRAFT.fullmatch, files):
             Path(folder, draft).unlink(missing_ok=True)
         for name in inside:
             Path(folder, name).rmdir()
@@ -83,10 +97,10 @@ def _remove_folders(path: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Delete what `remove` had put aside in processes that no longer live."""
+    """Delete what `remove_zarr` had renamed in processes that no longer live."""
     aside = re.compile(re.escape(f".{path.name}.") + r"(\d{1,9})\.old")
     for waste in path.parent.glob(".*.old"):
         if named := aside.fullmatch(waste.name):
             pid = int(named[1])
-            if pid == os.getpid() or not psutil.pid_exists(pid):  # numbers come again
+            if pid == os.getpid() or not psutil.pid_exists(pid):  # process ids are used again
                 shutil.rmtree(waste, ignore_errors=True)

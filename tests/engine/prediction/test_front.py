@@ -165,7 +165,7 @@ def test_a_batch_keeps_only_what_was_made_in_the_same_way(files, tmp_path, form)
     write_tiff(tmp_path / "b.tif", blobs(SHAPE[1:], seed=7))
     events = segment(tmp_path, tmp_path / "out", names, format=form)
     assert [end.status for end in ends(events)] == ["kept", "failed"]
-    assert f"b.{form} exists; --overwrite replaces it" in ends(events)[1].message
+    assert f"b.{form} exists; overwrite replaces it" in ends(events)[1].message
 
 
 def test_parts_are_put_together_by_the_last_one(files, tmp_path):
@@ -251,7 +251,7 @@ def test_an_image_that_has_the_name_of_an_unfinished_result_is_kept(files, tmp_p
 
 def test_an_unfinished_tiff_is_not_replaced_unasked(files, tmp_path):
     stopped(files, tmp_path / "out.tif")
-    with pytest.raises(UserError, match=r"out\.partial\.tif exists; --overwrite replaces it"):
+    with pytest.raises(UserError, match=r"out\.partial\.tif exists; overwrite replaces it"):
         segment(files, tmp_path / "out.tif", how=Execution(resume=False))
 
 
@@ -343,7 +343,7 @@ def test_a_plan_of_another_version_is_not_gone_on_with(files, tmp_path):
     text = json.loads(plan.read_text())
     text["settings"]["an_option_to_come"] = 1
     plan.write_text(json.dumps(text))
-    with pytest.raises(UserError, match=r"out\.zarr exists; --overwrite replaces it"):
+    with pytest.raises(UserError, match=r"out\.zarr exists; overwrite replaces it"):
         segment(files, tmp_path / "out.zarr")
 
 

@@ -181,7 +181,7 @@ def test_everything_is_written(folder):
 
 def test_files_that_are_there_are_kept_until_it_is_said_otherwise(folder):
     augmented(folder)
-    with pytest.raises(UserError, match=r"image\.tif exists; --overwrite"):
+    with pytest.raises(UserError, match=r"image\.tif exists; overwrite"):
         augmented(folder)
     augmented(folder, settings=tiny(seed=1), overwrite=True)
 
