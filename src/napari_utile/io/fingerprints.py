@@ -1,6 +1,6 @@
-"""Whether an image is still the one it was, told without reading all of it.
+"""Whether an image has changed, found out without reading all of it.
 
-Work that goes on after a stop, or is shared by several machines, must not mix two images.
+Work that is resumed, or shared by several machines, must not mix two states of an image.
 """
 
 import os
@@ -19,14 +19,14 @@ from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 
 SMALL = 64_000_000
-"""Bytes up to which all is read; then a copy, which has another date, is no other image."""
+"""Bytes up to which all pixels count, and no dates: a copy is the same image."""
 PATCHES, SIDE = 24, 32
-"""What is read of every image: so many squares, of so many pixels a side."""
+"""Number of squares that are read of every image, and their side in pixels."""
 MOST_FILES = 10_000
-"""Chunks of a Zarr array whose dates are looked at, spread over all of it."""
+"""Chunks of a Zarr array whose sizes and dates count, spread over all of it."""
 R2_STEPS = (0.7548776662466927, 0.5698402909980532)
-"""Multiples of these, without the whole numbers, fill a square evenly: M. Roberts, "The
-unreasonable effectiveness of quasirandom sequences" (2018), R2."""
+"""The fractional parts of their multiples fill a square evenly: the sequence R2 of M. Roberts,
+"The unreasonable effectiveness of quasirandom sequences" (2018)."""
 
 UNREADABLE = np.frombuffer(b"unreadable", np.uint8)
 """Stands for pixels that cannot be read."""
@@ -35,7 +35,11 @@ Fingerprint = dict[str, Any]
 
 
 def fingerprint(stack: Stack) -> Fingerprint:
-    """Describe an image so that another one, or another state of it, is told from it.
+    """Describe the state of an image, so that another image, or another state, differs.
+
+    Parameters
+    ----------
+    stack : Stack
 
     Returns
     -------
@@ -43,12 +47,12 @@ def fingerprint(stack: Stack) -> Fingerprint:
         shape, channels, axes, dtype, and
 
         samples : str
-            A digest of a few squares, spread over all planes, the first and last included.
+            Digest of a few squares, spread over all planes, the first and last included.
         pixels : str
-            A digest of all pixels, if they are few (`SMALL`) and on this machine.
+            Digest of all pixels, if they are few (`SMALL`) and on this machine.
         files : dict
-            Otherwise, of local files: how many, their bytes, the last change, and a digest: of
-            the content of a file that is small, else of size and time of change of each.
+            Otherwise, of local files: their number, bytes, last change, and a digest of the
+            content of a single small file, else of size and time of change of each.
 
     Raises
     ------
@@ -57,11 +61,11 @@ def fingerprint(stack: Stack) -> Fingerprint:
 
     Notes
     -----
-    Where pixels cannot be read, that they cannot is what is digested: one damaged block makes
-    no stack useless, and a block that is whole again is a change.
+    Unreadable pixels count as a constant: one damaged block makes no stack useless, and a
+    block that was repaired is a change.
 
-    What is not noticed: changes of a large image in memory, or on another machine, beside the
-    samples; and of chunks of a Zarr array beyond the first `MOST_FILES`.
+    Not noticed are changes of a large image in memory, or on another machine, outside of the
+    samples; and of a Zarr array with more than `MOST_FILES` chunks, in those between.
     """
     found: Fingerprint = {
         "shape": list(stack.shape),
@@ -79,12 +83,16 @@ def fingerprint(stack: Stack) -> Fingerprint:
 
 
 def image_change(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
-    """Say in words how an image differs from what it was; None if it does not.
+    """Describe how an image has changed; None if it has not.
 
     Parameters
     ----------
     there, here : mapping
-        The fingerprint that was kept, and that of today.
+        The fingerprint that was recorded, and that of today.
+
+    Returns
+    -------
+    str or None
 
     Examples
     --------
@@ -123,7 +131,7 @@ def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
 
 
 def _samples(stack: Stack) -> list[NDArray[Any]]:
-    """Read squares that are spread over the planes, and over what a plane is."""
+    """Read squares that are spread over the planes, and within the plane."""
     planes, (height, width) = stack.indices, stack.shape[-2:]
     places = []
     for number in range(PATCHES):
@@ -140,7 +148,7 @@ def _samples(stack: Stack) -> list[NDArray[Any]]:
 
 
 def _plane(stack: Stack, *place: Any) -> NDArray[Any]:
-    """Read a plane, or a part of it, as `Stack.plane` does; or say that it cannot be read."""
+    """Read a plane, or a part of it, as `Stack.plane` does; `UNREADABLE` if that fails."""
     try:
         return stack.plane(*place)
     except (UserError, OSError):
@@ -156,7 +164,7 @@ def _digest(parts: Iterable[NDArray[Any]]) -> str:
 
 
 def _files(stack: Stack) -> list[Path]:
-    """List the local files that the pixels are in; of many chunks, some from everywhere."""
+    """List the local files that hold the pixels; of many chunks, `MOST_FILES` spread evenly."""
     data = stack.data
     if not isinstance(data, zarr.Array) or not hasattr(data.store, "root"):
         return [stack.path] if stack.path and stack.path.is_file() else []
@@ -169,7 +177,7 @@ def _files(stack: Stack) -> list[Path]:
 
 
 def _described(*files: Path) -> dict[str, Any]:
-    digest, there = blake2b(digest_size=16), list(_there(files))
+    digest, there = blake2b(digest_size=16), list(_existing(files))
     total = sum(status.st_size for _, status in there)
     if len(files) == 1 and total <= SMALL:
         digest.update(files[0].read_bytes())
@@ -182,8 +190,8 @@ def _described(*files: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _there(files: tuple[Path, ...]) -> Iterator[tuple[int, os.stat_result]]:
-    """Give number and status of the files that are there; a chunk of zeros has none."""
+def _existing(files: tuple[Path, ...]) -> Iterator[tuple[int, os.stat_result]]:
+    """Yield number and status of the files that exist; a chunk of zeros has none."""
     for number, file in enumerate(files):
         try:
             yield number, file.stat()
@@ -194,7 +202,18 @@ def _there(files: tuple[Path, ...]) -> Iterator[tuple[int, os.stat_result]]:
 def digest_of_planes(
     stacks: Sequence[Stack], places: Iterable[tuple[int, tuple[int, ...]]]
 ) -> str:
-    """Compute the BLAKE2 digest of planes, each given by its stack and its index in that."""
+    """Compute the BLAKE2 digest of planes.
+
+    Parameters
+    ----------
+    stacks : sequence of Stack
+    places : iterable of (int, tuple of int)
+        Number of the stack, and index of the plane in it.
+
+    Returns
+    -------
+    str
+    """
     digest = blake2b(digest_size=16)
     for i, index in places:
         pixels = np.ascontiguousarray(stacks[i].plane(index))
@@ -204,5 +223,18 @@ def digest_of_planes(
 
 
 def aligned_index(index: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """Find the same plane in a stack with more or fewer leading axes of one plane."""
+    """Return the index of the same plane in a stack with `count` leading axes.
+
+    Parameters
+    ----------
+    index : tuple of int
+        Of the plane, along the leading axes of one stack.
+    count : int
+        Leading axes of the other one; those that only one of them has are of length 1.
+
+    Examples
+    --------
+    >>> aligned_index((4,), 2), aligned_index((0, 4), 1)
+    ((0, 4), (4,))
+    """
     return (0,) * (count - len(index)) + index[max(0, len(index) - count) :]

@@ -1,6 +1,7 @@
-"""Any image that a user names, opened without reading its pixels.
+"""Opening any image that a user names, without reading its pixels.
 
-The formats have modules of their own; this one tells them apart by content, not by name.
+A file is recognized by its content, not by its name. To add a format, write a function that
+opens a path as a `Stack`, and add an entry to `FORMATS`.
 """
 
 import glob
@@ -29,7 +30,7 @@ from napari_utile.io.zarr_folders import is_zarr
 __all__ = ["Stack", "as_stack", "expand", "open_image", "pairs", "write_tiff"]
 
 MAX_PICTURE_EXPANSION = 1100
-"""How many bytes of pixels one byte of PNG or JPEG can stand for, at best."""
+"""Bytes of pixels that one byte of PNG or JPEG can decode to, at best."""
 
 Names = str | Path | Iterable[str | Path]
 
@@ -65,9 +66,16 @@ class ImageFormat:
 def open_image(path: str | Path) -> Stack:
     """Open a TIFF (also BigTIFF, OME-TIFF), OME-Zarr, Zarr, PNG, JPEG or .npy file.
 
-    TIFF, Zarr and .npy are read when `Stack.plane` asks for pixels; PNG and JPEG at once. A
-    picture loses its alpha channel, which says how opaque a pixel is shown. Of OME-Zarr and
-    Zarr the address will do, too (https://..., s3://...).
+    Parameters
+    ----------
+    path : str or Path
+        A file or Zarr folder; for OME-Zarr and Zarr also an address (https://..., s3://...).
+
+    Returns
+    -------
+    Stack
+        TIFF, Zarr and .npy are read when `Stack.window` asks for pixels, PNG and JPEG at once.
+        A picture loses its alpha channel.
 
     Raises
     ------
@@ -96,19 +104,23 @@ def as_stack(
     *,
     shape: Sequence[int] | None = None,
 ) -> Stack:
-    """Take an image as it comes.
+    """Return an image of any kind as a `Stack`.
 
     Parameters
     ----------
     image : Stack, path, or array-like
         An array (ndarray, zarr, dask, ...) or a list of them, largest first, whose first
-        level is taken. Arrays of any kind are read only where asked for.
+        level is taken. Pixels are read only on demand.
     channels : int, optional
         Channels that the image should have.
     name : str
         What messages call it.
     shape : sequence of int, optional
-        Shape without channels, that of the labels; it tells where the channels are.
+        Shape without channels, that of the labels; it decides which axis is channels.
+
+    Returns
+    -------
+    Stack
 
     Raises
     ------
@@ -134,12 +146,20 @@ def as_stack(
 def expand(names: Names) -> list[Path | str]:
     """List the images behind paths, globs and folders, slice_2 before slice_10.
 
-    The address of an image (https://..., s3://...) stays as it is: a str.
+    Parameters
+    ----------
+    names : path, or iterable of paths
+        Files, folders, globs, or addresses (https://..., s3://...).
+
+    Returns
+    -------
+    list of Path or str
+        In natural order within each folder or glob. Addresses stay strings.
 
     Raises
     ------
     UserError
-        If a name leads to no image, or is not UTF-8.
+        If a name stands for no image, or is not UTF-8.
     """
     if isinstance(names, str | Path):
         names = [names]
@@ -168,9 +188,18 @@ def expand(names: Names) -> list[Path | str]:
 def pairs(
     images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
 ) -> list[tuple[Path | str, Path | str]]:
-    """Pair images with their labels by name; a file that is named pairs with a single other.
+    """Pair images with their labels by name.
 
-    Messages call the two sides by `kinds`.
+    Parameters
+    ----------
+    images, labels : path, or iterable of paths
+        As for `expand`. One file that is named itself pairs with one other, whatever its name.
+    kinds : (str, str), default ("image", "labels")
+        What messages call the two sides.
+
+    Returns
+    -------
+    list of (image, labels)
 
     Raises
     ------
@@ -199,7 +228,12 @@ def pairs(
 
 
 def is_file_name(names: Names) -> bool:
-    """Tell whether images are named themselves, and not by a folder or a glob."""
+    """Whether names are those of images themselves, not of folders or globs.
+
+    Parameters
+    ----------
+    names : path, or iterable of paths
+    """
     listed = [names] if isinstance(names, str | Path) else list(names)
     return all(is_url(name) or expand(name) == [Path(name)] for name in listed)
 
@@ -283,8 +317,19 @@ FIRST_BYTES = 512
 
 
 def stem_of(path: Path | str) -> str:
-    """Name a file, or what an address leads to, without suffixes.
+    """Return the name of a file, or the last part of an address, without suffixes.
 
+    Parameters
+    ----------
+    path : Path or str
+
+    Returns
+    -------
+    str
+        ".ome" is part of a suffix.
+
+    Examples
+    --------
     >>> stem_of(Path("cells.x.ome.tif")), stem_of("s3://bucket/cells.x.zarr/")
     ('cells.x', 'cells.x')
     """
@@ -292,6 +337,6 @@ def stem_of(path: Path | str) -> str:
 
 
 def _first_few(names: Sequence[str], most: int = 5) -> str:
-    """Name a few, count the rest."""
+    """Join the first few names, and count the rest."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,7 +1,7 @@
-"""Arrays that lie in a file as they would in memory, read and written window by window.
+"""Arrays on disk that are read, and some written, window by window. No formats here.
 
-Memory stays flat: pages of a file that is mapped for long count as memory of the process, up
-to the size of the file. No formats here.
+Memory stays flat: a file is mapped only while a window is read, for the pages of a file that
+stays mapped count as memory of the process, up to the size of the file.
 """
 
 from collections import OrderedDict
@@ -20,14 +20,14 @@ from napari_utile.io.disk import room_for, to_disk
 
 
 class FileArray:
-    """An array in a file, of which memory holds no more than the window that is asked for.
+    """An uncompressed array in a file, read and written window by window.
 
-    It may be used from several threads, and travels between processes as the name of its file.
+    It may be used from several threads, and is pickled as the name of its file.
 
     Parameters
     ----------
     filename : str
-        The file, called as in `numpy.memmap`.
+        Path of the file, named as in `numpy.memmap`.
     offset : int
         Position of the first number in it, in bytes.
     shape : tuple of int
@@ -45,7 +45,7 @@ class FileArray:
 
     @classmethod
     def of(cls, mapped: np.memmap) -> "FileArray":
-        """Describe what was mapped; the map may be dropped."""
+        """Describe an array that was mapped; the map is not kept."""
         order = "C" if mapped.flags.c_contiguous else "F"
         return cls(str(mapped.filename), mapped.offset, mapped.shape, mapped.dtype, order)
 
@@ -63,7 +63,7 @@ class FileArray:
         return self.shape[0]
 
     def __getitem__(self, where: Any) -> NDArray[Any]:
-        """Copy a window; the file is mapped as long as that takes."""
+        """Copy a window; the file is mapped only meanwhile."""
         mapped = np.memmap(
             self.filename, self.dtype, "r", self.offset, self.shape, order=self.order
         )
@@ -73,11 +73,11 @@ class FileArray:
         return self[...].astype(dtype or self.dtype, copy=False)
 
     def __setitem__(self, where: Any, values: Any) -> None:
-        """Write a window, given by whole numbers and slices without steps, row by row.
+        """Write a window, given by integers and slices without steps, row by row.
 
         Notes
         -----
-        Not through a map: on a full disk that would end the process (SIGBUS).
+        Not through a map: on a full disk that would kill the process (SIGBUS).
 
         Raises
         ------
@@ -95,13 +95,36 @@ class FileArray:
                 file.write(window[row].tobytes())
 
     def flush(self) -> None:
-        """Wait until what was written is on the disk."""
+        """Wait until all that was written is on the disk."""
         to_disk(Path(self.filename))
 
 
 def window_of(where: Any, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
-    """Give the first number, the lengths, and the lengths of the axes that are slices.
+    """Resolve an index into a window.
 
+    Parameters
+    ----------
+    where : index
+        Integers, slices without steps, and an ellipsis.
+    shape : tuple of int
+        Of the array.
+
+    Returns
+    -------
+    first : list of int
+        Start along each axis.
+    lengths : list of int
+        Length along each axis; 1 for an integer.
+    kept : list of int
+        Lengths without those of integers: the shape of the result.
+
+    Raises
+    ------
+    IndexError
+        If a slice has a step.
+
+    Examples
+    --------
     >>> window_of((3, ..., slice(2, 9)), (5, 6, 7))
     ([3, 0, 2], [1, 6, 5], [6, 5])
     """
@@ -120,8 +143,17 @@ def window_of(where: Any, shape: tuple[int, ...]) -> tuple[list[int], list[int],
 
 
 def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:
-    """Spell out an index that leaves out axes.
+    """Expand an index to one part per axis.
 
+    Parameters
+    ----------
+    where : index
+        Parts of it, with or without an ellipsis.
+    ndim : int
+        Axes of the array.
+
+    Examples
+    --------
     >>> every_axis((0, ..., slice(3)), 4)
     (0, slice(None, None, None), slice(None, None, None), slice(None, 3, None))
     """
@@ -147,17 +179,17 @@ class LazyChannel:
         return np.asarray(self[...], dtype=dtype)
 
 
-KEPT_PAGES = 4
-"""Pages kept in memory: looking at one place reads it more than once."""
+CACHED_PAGES = 4
+"""Pages kept in memory: a viewer reads the one it shows more than once."""
 
 
 class Pages:
-    """An array of which each page is read when it is looked at.
+    """An array (page, ...) of which each page is read on demand.
 
     Parameters
     ----------
     read : callable
-        Gives the pixels of a page by its number, at the upper left of it; the rest is 0.
+        Number of a page -> its pixels. A smaller page is padded with 0 below and to the right.
     shape : sequence of int
         Number of pages, and the size of the largest.
     dtype : dtype
@@ -169,7 +201,7 @@ class Pages:
         self.shape, self.dtype = tuple(shape), np.dtype(dtype)
         self.ndim, self.size = len(self.shape), prod(self.shape)
         self._read = read
-        self._page = lru_cache(KEPT_PAGES)(self._filled)
+        self._page = lru_cache(CACHED_PAGES)(self._filled)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -198,11 +230,14 @@ class Pages:
 
 
 CACHE_BYTES = 256_000_000
-"""Bytes that are kept, of all arrays together; but always the last chunk."""
+"""Size of the cache of all arrays together; the last chunk is always kept."""
 
 
 class CachedChunks:
-    """Reads an array of whole chunks, and keeps some; it may be used from several threads.
+    """An array of compressed chunks, some of which are kept decoded. For several threads.
+
+    zarr caches encoded chunks only (`zarr.experimental.cache_store`), and decoding is what
+    takes the time.
 
     Parameters
     ----------
@@ -216,9 +251,10 @@ class CachedChunks:
         self.chunks = data.chunks
 
     def __getitem__(self, where: Any) -> NDArray[Any]:
-        """Copy a window, given by whole numbers and slices without steps."""
+        """Copy a window, given by integers and slices without steps."""
         first, lengths, kept = window_of(where, self.shape)
         window = np.empty(lengths, self.dtype)
+        # The numbers of the chunks that the window touches, per axis.
         touched = [
             range(a // c, (a + n - 1) // c + 1)
             for a, n, c in zip(first, lengths, self.chunks, strict=True)
@@ -226,6 +262,7 @@ class CachedChunks:
         for place in np.ndindex(*map(len, touched)):
             chunk = tuple(numbers[i] for numbers, i in zip(touched, place, strict=True))
             pixels = self._chunk(chunk)
+            # The part of the window in this chunk: in pixels of the chunk, and of the window.
             there, here = [], []
             for i, c, n, a, length in zip(
                 chunk, self.chunks, pixels.shape, first, lengths, strict=True
@@ -245,7 +282,7 @@ class CachedChunks:
 
 
 class ChunkCache:
-    """Chunks by their key; those that were not read for longest are forgotten first."""
+    """Decoded chunks by their key; the least recently used are dropped first."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -256,7 +293,7 @@ class ChunkCache:
         return len(self._chunks)
 
     def get(self, key: tuple[int, ...], decode: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """Give a chunk, decoded if it is not kept; two threads never decode the same one."""
+        """Return a chunk, decoded if it is not kept; two threads never decode the same one."""
         with self._lock:
             if key not in self._chunks:
                 self._chunks[key] = decode()
@@ -268,4 +305,4 @@ class ChunkCache:
 
 
 CHUNK_CACHE, ARRAY_NUMBERS = ChunkCache(), count()
-"""What is kept of all arrays, and numbers that tell them apart."""
+"""The cache of all arrays, and the numbers that distinguish them in it."""

@@ -1,4 +1,4 @@
-"""What napari shows of an OME-Zarr: layers that are read where one looks. No napari here."""
+"""OME-Zarr as layers of napari, read on demand. No napari here."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,18 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Give napari the function that reads these paths, or None if they are not for us."""
+    """Return the function that reads these paths, or None if they are no Zarr folders.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+        Folders, or addresses.
+
+    Returns
+    -------
+    callable or None
+        As npe2 asks of a reader.
+    """
     paths = [path] if isinstance(path, str) else path
     is_ours = all(is_url(name) or is_zarr(Path(name)) for name in paths)
     return read_layers if is_ours else None
@@ -27,6 +38,10 @@ def reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Describe all images and labels of OME-Zarr folders, or addresses, as napari layers.
+
+    Parameters
+    ----------
+    path : str or sequence of str
 
     Returns
     -------
@@ -51,7 +66,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
-    """Describe an array, an image with its labels, or the images of a converted file."""
+    """Describe an array, an image with its labels, or several images (bioformats2raw)."""
     if isinstance(node, zarr.Array):
         yield from _image_layers(plain_image(source, node), [node], name, {})
         return
@@ -79,7 +94,7 @@ def _layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
 def _image_layers(
     stack: Stack, levels: list[zarr.Array], name: str, omero: dict[str, Any]
 ) -> Iterator[LayerData]:
-    """Make a layer per channel, in the colors that the file asks for."""
+    """Describe a layer per channel, with the colors of its OMERO metadata."""
     described = omero.get("channels", [])
     for channel, arrays in enumerate(_channels(stack, levels)):
         given = _place(stack) | {"name": name}
@@ -93,7 +108,7 @@ def _image_layers(
 def _probability_layers(
     stack: Stack, levels: list[zarr.Array], name: str, visible: bool
 ) -> Iterator[LayerData]:
-    """Make a layer per class; the background is what the others leave."""
+    """Describe a layer per class, but for the background."""
     top = 1 if stack.dtype.kind == "f" else 255
     for channel, arrays in enumerate(_channels(stack, levels)):
         if stack.channels > 1 and channel == 0:
@@ -110,7 +125,7 @@ def _probability_layers(
 
 
 def _look(described: dict[str, Any], name: str) -> dict[str, Any]:
-    """Take name, color and contrast of a channel from the notes of OMERO."""
+    """Return name, color and contrast of a channel from its OMERO metadata."""
     look: dict[str, Any] = {}
     if label := described.get("label"):
         look["name"] = f"{name} {label}"
@@ -125,7 +140,7 @@ def _look(described: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _place(stack: Stack) -> dict[str, Any]:
-    """Give size, position and unit per axis of the data, in their order."""
+    """Return scale, translation and units per axis of the data, in their order."""
     order = [stack.spatial_axes.index(axis) for axis in stack.axes if axis != "c"]
     return {
         "scale": tuple(stack.scale[i] for i in order),

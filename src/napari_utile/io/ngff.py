@@ -1,6 +1,6 @@
-"""The image that a Zarr group or array holds, in any store: NGFF up to 0.5, plain arrays.
+"""The image in a Zarr group or array of any store: NGFF 0.1 to 0.5, or a plain array.
 
-Nothing is written here, and nothing is read but metadata.
+Only metadata are read. `ome_zarr.reader` would bring dask and read fewer versions.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from napari_utile.io.stack import Stack, guess_axes
 from napari_utile.io.units import unit_name
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""The files of which a Zarr folder has one."""
+"""A Zarr folder holds one of these files."""
 TYPES = {"c": "channel", "t": "time"}
 PROBABILITIES, LABELS = "probabilities", "labels"
 
@@ -24,7 +24,25 @@ PROBABILITIES, LABELS = "probabilities", "labels"
 def image_in(
     node: zarr.Group | zarr.Array, source: Path | str, which: str | None = None
 ) -> Stack:
-    """Describe the image that a Zarr group or array of any store is; see `open_zarr`."""
+    """Open the image in a Zarr group or array of any store.
+
+    Parameters
+    ----------
+    node : zarr.Group or zarr.Array
+    source : Path or str
+        Path or address of `node`.
+    which : str, optional
+        As in `open_zarr`.
+
+    Returns
+    -------
+    Stack
+
+    Raises
+    ------
+    UserError
+        If there is no image, or there are several.
+    """
     if isinstance(node, zarr.Array):
         return plain_image(source, node)
     attributes: dict[str, Any] = dict(node.attrs)
@@ -49,14 +67,33 @@ def image_in(
 
 
 def levels_in(group: zarr.Group) -> list[zarr.Array]:
-    """List the arrays of an NGFF image, the largest first."""
+    """List the arrays of an NGFF image, the largest first.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Of the image.
+
+    Returns
+    -------
+    list of zarr.Array
+    """
     attributes: dict[str, Any] = dict(group.attrs)
     datasets = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
     return [group[dataset["path"]] for dataset in datasets]
 
 
 def labels_in(group: zarr.Group, source: Path | str, name: str) -> zarr.Group:
-    """Find the label image `name` of an image.
+    """Return the label image `name` of an image.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Of the image.
+    source : Path or str
+        Its path or address, for messages.
+    name : str
+        Of the labels.
 
     Raises
     ------
@@ -74,7 +111,19 @@ def _names(group: zarr.Group, are_images: Callable[[str], bool] = bool) -> list[
 
 
 def plain_image(source: Path | str, data: zarr.Array) -> Stack:
-    """Name the axes of a bare array by its dimension names, or else by its shape."""
+    """Open an array without NGFF metadata.
+
+    Parameters
+    ----------
+    source : Path or str
+        Path or address of the array.
+    data : zarr.Array
+
+    Returns
+    -------
+    Stack
+        Axes from the dimension names (of zarr or xarray), or guessed from the shape.
+    """
     names = getattr(data.metadata, "dimension_names", None) or data.attrs.get(
         "_ARRAY_DIMENSIONS"
     )
@@ -85,7 +134,19 @@ def plain_image(source: Path | str, data: zarr.Array) -> Stack:
 
 
 def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
-    """Read axes, scale, translation and units as NGFF 0.1 to 0.5 write them."""
+    """Open level 0 of an NGFF image with its axes, scale, translation and units.
+
+    Parameters
+    ----------
+    source : Path or str
+        Path or address of the group.
+    group : zarr.Group
+        With metadata of NGFF 0.1 to 0.5.
+
+    Returns
+    -------
+    Stack
+    """
     attributes: dict[str, Any] = dict(group.attrs)
     multiscale = attributes.get("ome", attributes)["multiscales"][0]
     dataset = multiscale["datasets"][0]
@@ -99,7 +160,7 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
     letter = {kind: axis for axis, kind in TYPES.items()}
     axes = "".join(letter.get(axis.get("type", ""), axis["name"].lower()) for axis in named)
     scale, translate = np.ones(data.ndim), np.zeros(data.ndim)
-    for place in (dataset, multiscale):  # those of the whole come after those of the level
+    for place in (dataset, multiscale):  # first the level's own
         for transformation in place.get("coordinateTransformations", []):
             if transformation["type"] == "scale":
                 factor = np.asarray(transformation["scale"])
@@ -118,7 +179,7 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
 
 
 def _called(source: Path | str) -> dict[str, Any]:
-    """Name a stack after the file or address it comes from."""
+    """Return name and path, or address, of a stack."""
     if isinstance(source, Path):
         return {"name": source.name, "path": source}
     return {"name": last_part(source), "source": source}

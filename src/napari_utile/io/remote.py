@@ -1,6 +1,6 @@
-"""Images on other machines: OME-Zarr and Zarr behind any address that fsspec knows, read only.
+"""Images on other machines: OME-Zarr and Zarr at any address that fsspec knows, read only.
 
-fsspec and what it needs for an address are extras; they are loaded when one is opened.
+fsspec, and what it needs for an address, are extras; they are imported when one is opened.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from napari_utile.io.ngff import MARKS, image_in
 from napari_utile.io.stack import Stack
 
 HOST_TIMEOUT = 20
-"""After which a host that says nothing is given up."""
+"""Seconds that a host has to answer."""
 EXTRA = '`pip install "napari-utile[cloud]"`'
 
 
 def open_url(url: str, which: str | None = None) -> Stack:
-    """Open an OME-Zarr image or a plain Zarr array behind an address; only metadata are read.
+    """Open an OME-Zarr image or a plain Zarr array at an address; only metadata are read.
 
     Parameters
     ----------
@@ -28,6 +28,10 @@ def open_url(url: str, which: str | None = None) -> Stack:
     which : str, optional
         As in `open_zarr`.
 
+    Returns
+    -------
+    Stack
+
     Raises
     ------
     UserError
@@ -35,29 +39,40 @@ def open_url(url: str, which: str | None = None) -> Stack:
 
     Notes
     -----
-    A bucket of S3 is opened with the credentials of this machine, or without any if there are
-    none. Other servers are set by fsspec's own variables, such as FSSPEC_S3_ENDPOINT_URL.
+    An S3 bucket is opened with the credentials of this machine, or anonymously if there are
+    none. Other servers are set by the variables of fsspec, such as FSSPEC_S3_ENDPOINT_URL.
     """
     url = url.rstrip("/")
-    with _told(url):
+    with _as_user_errors(url):
         return image_in(_node(url, _options(url)), url, which)
 
 
 def open_node(url: str) -> zarr.Group | zarr.Array:
-    """Open a Zarr folder, or an array, behind an address; raises as `open_url` does."""
-    with _told(url):
+    """Open a Zarr group or array at an address.
+
+    Parameters
+    ----------
+    url : str
+        As for `open_url`.
+
+    Raises
+    ------
+    UserError
+        As `open_url`.
+    """
+    with _as_user_errors(url):
         return _node(url, _options(url))
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
-    """Say in one sentence what went wrong."""
+def _as_user_errors(url: str) -> Iterator[None]:
+    """Turn every error into a `UserError` of one sentence."""
     try:
         yield
     except UserError:
         raise
     except ImportError as error:
-        reason = _said(error)
+        reason = _first_line(error)
         raise UserError(
             f"{url} needs packages that are not installed ({reason}): {EXTRA} brings those for "
             "https and s3."
@@ -68,25 +83,25 @@ def _told(url: str) -> Iterator[None]:
             "OME-Zarr and Zarr can be read."
         ) from error
     except Exception as error:  # every protocol has errors of its own
-        raise UserError(f"{url} cannot be opened: {_said(error)}.") from error
+        raise UserError(f"{url} cannot be opened: {_first_line(error)}.") from error
 
 
 def _node(url: str, options: dict[str, Any]) -> zarr.Group | zarr.Array:
-    """Open a Zarr folder, without credentials if this machine has none."""
+    """Open a Zarr folder, anonymously if this machine has no credentials."""
     from zarr.storage import FsspecStore
 
     try:
-        _find(url, options)
+        _check_metadata(url, options)
     except Exception as error:
         if type(error).__name__ != "NoCredentialsError":  # of botocore, which may be missing
             raise
         options = options | {"anon": True}
-        _find(url, options)
+        _check_metadata(url, options)
     return zarr.open(FsspecStore.from_url(url, options, read_only=True), mode="r")
 
 
-def _find(url: str, options: dict[str, Any]) -> None:
-    """Look for the metadata of Zarr. One by one: zarr leaves open what it asks for at once."""
+def _check_metadata(url: str, options: dict[str, Any]) -> None:
+    """Look for the metadata of Zarr one by one: zarr leaks the connections it opens at once."""
     from fsspec.core import url_to_fs
 
     system, path = url_to_fs(url, **options)
@@ -98,7 +113,7 @@ def _find(url: str, options: dict[str, Any]) -> None:
 
 
 def _options(url: str) -> dict[str, Any]:
-    """Bound the time that is waited. Chains of protocols are left as the user wrote them."""
+    """Return options that limit waiting; none for chains of protocols, as "a::b://..."."""
     protocol = url.partition(":")[0].lower() if "::" not in url else ""
     if protocol in {"http", "https"}:
         from aiohttp import ClientTimeout
@@ -111,7 +126,7 @@ def _options(url: str) -> dict[str, Any]:
     return {}
 
 
-def _said(error: Exception) -> str:
-    """Put what a library says into one line."""
+def _first_line(error: Exception) -> str:
+    """Return the first line of a message, without its full stop."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".")

@@ -13,7 +13,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.memory import check_memory
 
 SPATIAL = "tzyx"
-"""Every axis but the channels, in the order in which shapes and scales name them."""
+"""Every axis but the channels, in the order of shapes and scales."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +35,10 @@ class Stack:
     units : tuple of str, optional
         Unit of scale and translate per axis of `shape`, in full: "nanometer". Default "pixel".
     alpha : bool, default False
-        The last channel says how opaque a pixel is shown. It was not measured: left out.
+        Whether the last channel is opacity, which was not measured: it is left out.
     source : str, optional
-        Where it came from, as messages and other processes name it: the path, or the address
-        (URL) of an image that lies on another machine and has no path. Empty in memory.
+        Where it came from, for messages and other processes: the path, or the address (URL)
+        of an image on another machine, which has no path. Empty in memory.
     """
 
     data: Any
@@ -177,6 +177,10 @@ class Stack:
 def read_labels(stack: Stack) -> NDArray[Any]:
     """Read labels: one id per pixel.
 
+    Parameters
+    ----------
+    stack : Stack
+
     Returns
     -------
     ndarray
@@ -198,9 +202,18 @@ def read_labels(stack: Stack) -> NDArray[Any]:
 
 
 def read_prediction(stack: Stack) -> NDArray[Any]:
-    """Read what was predicted: labels, or probabilities with the channels first.
+    """Read a prediction: labels, or probabilities with the channels first.
 
-    Whole numbers in one channel are labels. Otherwise there is a probability per channel.
+    Parameters
+    ----------
+    stack : Stack
+        Integers in one channel are labels. Otherwise each channel holds probabilities.
+
+    Returns
+    -------
+    ndarray
+        Labels of the shape of `stack`, or probabilities (C, *shape of `stack`); both without
+        a single time point.
 
     Raises
     ------
@@ -220,7 +233,7 @@ def read_prediction(stack: Stack) -> NDArray[Any]:
 
 
 def _at_one_time(stack: Stack, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Leave out the axis of time (before z, y and x) if there is one point on it."""
+    """Remove the axis of time (before z, y and x) if it has length 1."""
     if "t" not in stack.axes or stack.shape[0] > 1:
         return pixels
     return pixels.squeeze(-len(stack.shape))
@@ -229,7 +242,7 @@ def _at_one_time(stack: Stack, pixels: NDArray[Any]) -> NDArray[Any]:
 def guess_axes(
     shape: Sequence[int], channels: int | None = None, like: Sequence[int] | None = None
 ) -> str:
-    """Name the axes of an array that does not name them itself.
+    """Guess the axes of an array that does not name them.
 
     Parameters
     ----------
@@ -243,7 +256,7 @@ def guess_axes(
     Returns
     -------
     str
-        E.g. "zyx". Channels come first or last. Where nothing tells them, only a last axis of
+        E.g. "zyx". Channels are first or last. Without other evidence only a last axis of
         length 3 or 4 is taken for channels: a color picture.
 
     Raises
@@ -257,6 +270,7 @@ def guess_axes(
     ('zyx', 'yxc', 'cyx')
     """
     shape, n = tuple(shape), len(shape)
+    # Every reading of the shape: its axes, its shape without channels, its channels.
     spatial, rest = SPATIAL[-n:], SPATIAL[-n + 1 :]
     options = [(spatial, shape, 1)] if 2 <= n <= 4 else []
     if 3 <= n <= 5:
@@ -267,6 +281,7 @@ def guess_axes(
         raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
     if channels is not None and channels > 1:
         options.sort(key=lambda option: option[2] != channels)
+    # The sorts are stable: among equals the first reading stays first, that without channels.
     told = like is not None or options[0][2] == channels != 1
     if not told and n >= 3 and shape[-1] in (3, 4):
         options.sort(key=lambda option: option[0] != rest + "c" or min(option[1][-2:]) <= 4)

@@ -1,4 +1,4 @@
-"""Data to try things on: a stack made by code, and a real one that is downloaded on demand."""
+"""Sample data: a synthetic stack, and the stack of ISBI 2012, which is downloaded once."""
 
 import hashlib
 import warnings
@@ -11,13 +11,12 @@ from platformdirs import user_cache_path
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, check_file_output
+from napari_utile.io.napari_reader import LayerData
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.samples.synthesis import synthetic_stack
 
 __all__ = ["isbi2012", "isbi2012_layers", "synthetic_layers", "synthetic_stack", "write_sample"]
-
-LayerData = tuple[NDArray[Any], dict[str, Any], Literal["image", "labels"]]
 
 ISBI2012 = (
     "https://raw.githubusercontent.com/zhixuhao/unet/"
@@ -27,7 +26,7 @@ ISBI2012_FILES = {
     "train-volume.tif": "358e48bed4f747c20da43251eb7138727d98cec3",
     "train-labels.tif": "74ab9858c0be80842c94c41c6fb980aab49e9558",
 }
-"""Files and their checksums: the blob ids under which git keeps them in that commit."""
+"""Files and their checksums: their blob ids in that commit of git."""
 ISBI2012_TERMS = (
     "ISBI 2012 training data: serial-section TEM of the Drosophila larva ventral nerve cord. "
     "You are free to use this data set for the purpose of generating or testing non-commercial "
@@ -43,7 +42,7 @@ SCALE, UNITS = (50.0, 4.0, 4.0), ("nanometer",) * 3
 
 
 def isbi2012(folder: Path | str | None = None) -> tuple[Path, Path]:
-    """Get the 30 annotated slices of the ISBI 2012 challenge; download them the first time.
+    """Return the 30 annotated slices of the ISBI 2012 challenge, downloaded the first time.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def isbi2012(folder: Path | str | None = None) -> tuple[Path, Path]:
     Raises
     ------
     UserError
-        If there is no network, or what came is not the file.
+        If the download fails, or its checksum is wrong.
 
     References
     ----------
@@ -71,13 +70,13 @@ def isbi2012(folder: Path | str | None = None) -> tuple[Path, Path]:
 
 
 def synthetic_layers() -> list[LayerData]:
-    """Make the synthetic stack and its truth, as napari takes sample data."""
+    """Return the synthetic stack and its truth, as sample data of napari."""
     image, instances = synthetic_stack()
     return _layers("Synthetic ssTEM", image, instances)
 
 
 def isbi2012_layers() -> list[LayerData]:
-    """Get the ISBI 2012 stack and its labels, as napari takes sample data; show the terms."""
+    """Return the ISBI 2012 stack and its labels, as sample data of napari; show the terms."""
     image, labels = (open_tiff(path).read() for path in isbi2012())
     warnings.warn(ISBI2012_TERMS, stacklevel=2)  # napari shows it as a notification
     return _layers("ISBI 2012", image, labels)
@@ -88,10 +87,23 @@ def write_sample(
 ) -> list[Path]:
     """Write image.tif and labels.tif to a folder, and the terms of use if there are any.
 
+    Parameters
+    ----------
+    name : {"synthetic", "isbi2012"}
+    out : path
+        The folder; it is created if need be.
+    overwrite : bool, default False
+        Whether existing files are replaced.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
     Raises
     ------
     UserError
-        If they are there and `overwrite` is off, or cannot be written.
+        If they exist and `overwrite` is off, cannot be written, or the download fails.
     """
     out = Path(out)
     paths = [out / "image.tif", out / "labels.tif"]
@@ -110,8 +122,15 @@ def write_sample(
 
 
 def git_blob_id(content: bytes) -> str:
-    """Compute the checksum by which git names a file.
+    """Return the checksum by which git names a file.
 
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+
+    Examples
+    --------
     >>> git_blob_id(b"")
     'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
     """

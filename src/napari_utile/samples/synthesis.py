@@ -1,7 +1,7 @@
-"""A made-up stack of nerve tissue with its truth, as a serial-section microscope would see it.
+"""A synthetic stack of nerve tissue with its truth, as in serial-section electron microscopy.
 
-Neurites are cells of a power diagram: circles of different sizes that share out the plane.
-Their centers wander and the plane is bent, a little more with each section.
+Neurites are the cells of a power diagram, a Voronoi diagram of circles of different sizes.
+Their centers drift, and the plane is deformed, a little more with each section.
 """
 
 import numpy as np
@@ -18,12 +18,12 @@ MEMBRANE = 2.5
 def synthetic_stack(
     shape: tuple[int, int, int] = (8, 256, 256), seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """Make an image that looks like ssTEM of neuropil, and the neurites in it.
+    """Draw an image that looks like ssTEM of neuropil, and the neurites in it.
 
     Parameters
     ----------
     shape : (Z, Y, X)
-        Size of the stack. Pixels are meant to be 4 nm, sections 50 nm.
+        Of the stack. A pixel stands for 4 nm, a section for 50 nm.
     seed : int, default 0
         The same seed gives the same stack.
 
@@ -48,12 +48,12 @@ def synthetic_stack(
     for z in range(sections):
         instances[z], edge, shift = tissue.section(z)
         clean = tissue.shade(z, instances[z], edge, shift, rng)
-        image[z] = expose(clean, rng)
+        image[z] = _expose(clean, rng)
     return image, instances
 
 
 class Tissue:
-    """The neurites, where they run, and what they contain."""
+    """The neurites of a stack: their course and their organelles."""
 
     def __init__(self, plane: tuple[int, ...], rng: np.random.Generator):
         self.plane = plane
@@ -64,7 +64,7 @@ class Tissue:
         self.radius = 14 * rng.lognormal(0, 0.55, count).clip(0.4, 3.2)
         self.gray = rng.normal(152, 9, count)
         self.bends = [
-            [smooth(plane, 34, rng) * 12 + smooth(plane, 9, rng) * 1.6 for _ in "yx"]
+            [_smooth(plane, 34, rng) * 12 + _smooth(plane, 9, rng) * 1.6 for _ in "yx"]
             for _ in "ab"
         ]
         # Mitochondria lie in the thicker neurites, over some of the sections.
@@ -74,7 +74,7 @@ class Tissue:
         self.middle = rng.uniform(-4, 14, count)
 
     def section(self, z: int) -> tuple[NDArray[np.uint16], FloatPlane, NDArray[np.float64]]:
-        """Cut at z: ids, distance to the nearest membrane's middle, and bent coordinates."""
+        """Return ids, distance to the nearest membrane, and deformed coordinates at z."""
         turn = 0.12 * z
         y, x = np.mgrid[: self.plane[0], : self.plane[1]].astype(np.float64)
         (ay, ax), (by, bx) = self.bends
@@ -91,9 +91,9 @@ class Tissue:
         toward = centers[owner[..., 1]] - centers[owner[..., 0]]
         apart = np.linalg.norm(toward, axis=-1) + 1e-6
         edge = (distance[..., 1] ** 2 - distance[..., 0] ** 2) / (2 * apart)
-        edge /= stretch(bent, toward / apart[..., None])
+        edge /= _stretch(bent, toward / apart[..., None])
         ids = np.where(edge > MEMBRANE, owner[..., 0] + 1, 0)
-        crumbs = (ids > 0) & ~largest_pieces(ids)
+        crumbs = (ids > 0) & ~_largest_pieces(ids)
         ids[crumbs] = 0
         edge[crumbs] = 0.5 * MEMBRANE
         return ids.astype(np.uint16), edge.astype(np.float32), bent
@@ -106,20 +106,20 @@ class Tissue:
         bent: NDArray[np.float64],
         rng: np.random.Generator,
     ) -> FloatPlane:
-        """Give every pixel the gray of what is there."""
+        """Return the gray values of a section, before the camera."""
         gray = np.where(ids > 0, self.gray[ids.astype(int) - 1], 150.0)
-        gray += 10 * smooth(self.plane, 1.3, rng) + 6 * smooth(self.plane, 4, rng)
-        gray -= 50 * spots(self.plane, 0.005, 1.6, rng)  # microtubules and dense cores
-        gray -= 50 * rings(self.plane, 0.0022, 2.4, rng)  # vesicles
+        gray += 10 * _smooth(self.plane, 1.3, rng) + 6 * _smooth(self.plane, 4, rng)
+        gray -= 50 * _spots(self.plane, 0.005, 1.6, rng)  # microtubules and dense cores
+        gray -= 50 * _rings(self.plane, 0.0022, 2.4, rng)  # vesicles
         for i in np.flatnonzero(self.has_mitochondrion & (abs(z - self.middle) < 6)).tolist():
             here = (ids == i + 1) & (edge > MEMBRANE + 3)
             gray[here] = self._mitochondrion(i, z, bent[here], gray[here])
         # Where a membrane stands oblique to the section it is wider and fainter.
-        oblique = np.abs(smooth(self.plane, 16, rng)).clip(0, 2)
+        oblique = np.abs(_smooth(self.plane, 16, rng)).clip(0, 2)
         width = MEMBRANE * (0.8 + 0.35 * oblique)
         dark = (96 - 16 * oblique) * np.exp(-((edge / width) ** 2))
         dark += (
-            45 * spots(self.plane, 0.00012, 9, rng) * np.exp(-((edge / 12) ** 2))
+            45 * _spots(self.plane, 0.00012, 9, rng) * np.exp(-((edge / 12) ** 2))
         )  # synapses
         return (gray - dark).astype(np.float32)
 
@@ -139,21 +139,21 @@ class Tissue:
         return gray - inside * (56 + 20 * cristae) - 34 * rim
 
 
-def stretch(bent: NDArray[np.float64], toward: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Say how many bent pixels lie in a real one, in the direction `toward` of bent space."""
+def _stretch(bent: NDArray[np.float64], toward: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the deformed pixels per real one, in the direction `toward` of deformed space."""
     slopes = [np.gradient(bent, axis=axis) for axis in (0, 1)]
     return np.hypot(*((slope * toward).sum(axis=-1) for slope in slopes)).clip(0.25)
 
 
-def expose(clean: FloatPlane, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Take the picture: uneven light, a soft lens, a noisy camera."""
-    light = 1 + 0.05 * smooth(clean.shape, 60, rng) + rng.normal(0, 0.03)
-    seen = gaussian_filter(clean * light, 0.8) + 14 * smooth(clean.shape, 0.8, rng)
+def _expose(clean: FloatPlane, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Add what a camera does: uneven illumination, blur, noise."""
+    light = 1 + 0.05 * _smooth(clean.shape, 60, rng) + rng.normal(0, 0.03)
+    seen = gaussian_filter(clean * light, 0.8) + 14 * _smooth(clean.shape, 0.8, rng)
     return seen.clip(0, 255).astype(np.uint8)
 
 
-def smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> FloatPlane:
-    """Draw random hills of width `sigma` with mean 0 and standard deviation 1."""
+def _smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> FloatPlane:
+    """Draw smooth noise of width `sigma` with mean 0 and standard deviation 1."""
     step = max(1, int(sigma / 4))  # wide hills need few points
     small = [-(-n // step) + 2 for n in plane]
     hills = gaussian_filter(rng.standard_normal(small, np.float32), sigma / step, mode="wrap")
@@ -166,7 +166,7 @@ def smooth(plane: tuple[int, ...], sigma: float, rng: np.random.Generator) -> Fl
     return hills
 
 
-def spots(
+def _spots(
     plane: tuple[int, ...], density: float, sigma: float, rng: np.random.Generator
 ) -> FloatPlane:
     """Scatter Gaussian spots of height 1."""
@@ -174,7 +174,7 @@ def spots(
     return gaussian_filter(seeds, sigma) * np.float32(2 * np.pi * sigma**2)
 
 
-def rings(
+def _rings(
     plane: tuple[int, ...], density: float, radius: float, rng: np.random.Generator
 ) -> FloatPlane:
     """Scatter rings: a wide spot less a narrow one."""
@@ -183,8 +183,8 @@ def rings(
     return np.float32(2 * np.pi * radius**2) * (2 * wide - narrow / 2)
 
 
-def largest_pieces(ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Mark the largest connected piece of every id; ids are parted by background."""
+def _largest_pieces(ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Return the mask of the largest component of every id; background is between ids."""
     pieces, _ = label(ids > 0)
     sizes = np.bincount(pieces.ravel())
     sizes[0] = 0
