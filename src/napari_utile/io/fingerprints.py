@@ -96,7 +96,7 @@ def image_change(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | Non
 
     Examples
     --------
-    >>> difference({"shape": [9, 9]}, {"shape": [8, 9]})
+    >>> image_change({"shape": [9, 9]}, {"shape": [8, 9]})
     'its shape was (9, 9) and is (8, 9)'
     """
     for name in ("shape", "channels", "axes", "dtype"):

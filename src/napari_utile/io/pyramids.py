@@ -48,7 +48,7 @@ def halved_by_mean(pixels: NDArray[Any]) -> NDArray[Any]:
 
     Examples
     --------
-    >>> mean(np.array([[1, 2, 7], [2, 2, 8]], np.uint8))
+    >>> halved_by_mean(np.array([[1, 2, 7], [2, 2, 8]], np.uint8))
     array([[2, 8]], dtype=uint8)
     """
     small = pixels.dtype.itemsize <= 2  # sums of four are exact in the type of the mean
@@ -70,7 +70,7 @@ def halved_by_majority(pixels: NDArray[Any]) -> NDArray[Any]:
 
     Examples
     --------
-    >>> most_frequent(np.array([[1, 2, 0], [3, 2, 9]]))
+    >>> halved_by_majority(np.array([[1, 2, 0], [3, 2, 9]]))
     array([[2, 0]])
     """
     a, b, c, d = _four(pixels)
