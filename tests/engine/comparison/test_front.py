@@ -9,10 +9,7 @@ import torch
 
 import napari_utile as utile
 from napari_utile.engine.comparison import front
-from napari_utile.engine.comparison.figures import draw_results
-from napari_utile.engine.comparison.front import Progress, run_comparison
-from napari_utile.engine.training.data.preparation import prepare
-from napari_utile.engine.training.front import stacks_of
+from napari_utile.engine.comparison.front import Progress
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.events import (
@@ -24,84 +21,22 @@ from napari_utile.events import (
     StepDone,
     Warned,
 )
-from napari_utile.folders.comparison import as_json, as_split
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image
-from napari_utile.io.stack import Stack
 from napari_utile.settings import CompareSettings, TrainSettings
+from tests.fixtures.comparison import (
+    CANDIDATES,
+    ONE_PLANE,
+    SHALLOW,
+    TINY,
+    TWO,
+    cells,
+    drained,
+    started,
+)
 
 torch.set_num_threads(1)
-
-TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations": 2,
-    "device": "cpu", "precision": "fp32",
-}  # fmt: skip
-TWO = CompareSettings(**TINY, networks=("unet", "encoder-decoder"), seeds=(0, 1))
-CANDIDATES = ["unet-seed0", "encoder-decoder-seed0", "unet-seed1", "encoder-decoder-seed1"]
-
-
-def cells(shape=(5, 32, 40), seed=0):
-    """A stack of bright squares, and their instances."""
-    random = np.random.default_rng(seed)
-    objects = np.zeros(shape, np.uint16)
-    for x in range(2, shape[-1] - 5, 8):
-        y = random.integers(2, 20)
-        objects[..., y : y + 5, x : x + 5] = objects.max() + 1
-    image = (random.normal(100, 10, shape) + 60 * (objects > 0)).clip(0, 255)
-    return image.astype(np.uint8), objects
-
-
-ONE_PLANE = cells((60, 400))
-SHALLOW = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), seeds=(1,))
-
-
-def drained(run):
-    """All events, and what the run returns."""
-    events = []
-    while True:
-        try:
-            events.append(next(run))
-        except StopIteration as end:
-            return events, end.value
-
-
-def started(settings, out, data=None, **options):
-    return run_comparison(*stacks_of(*(data or cells())), settings, out, **options)
-
-
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory):
-    """Two networks with two seeds: the folder, its events, and what came of it."""
-    out = tmp_path_factory.mktemp("comparison") / "out"
-    events, result = drained(started(TWO, out))
-    return out, events, result
-
-
-@pytest.fixture(autouse=True)
-def no_figures(compared, monkeypatch):
-    """Drawing takes longer than the rest; the comparison that all look at is drawn."""
-    monkeypatch.setattr(front, "draw", lambda *_, **__: None)
-
-
-@pytest.fixture
-def copy(compared, tmp_path):
-    """The folder of a finished comparison, to be changed."""
-    return shutil.copytree(compared[0], tmp_path / "copy")
-
-
-@pytest.fixture
-def trainings(monkeypatch):
-    """Which run folders are trained from now on."""
-    seen = []
-
-    def run_training(images, labels, settings, out, *rest, **options):
-        seen.append(out.name)
-        return real(images, labels, settings, out, *rest, **options)
-
-    real = front.run_training
-    monkeypatch.setattr(front, "run_training", run_training)
-    return seen
-
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 # what comes of it
 
@@ -115,45 +50,6 @@ def test_every_network_is_trained_with_every_seed(compared):
         assert TrainSettings.read(folder.settings) == expected
         assert utile.load_model(folder.model).trained_on["parameters"] == run["parameters"]
         assert run["steps"] == 4
-
-
-def test_all_are_judged_on_the_same_pixels(compared):
-    out, _, _ = compared
-    splits = {utile.load_model(out / name / "model").trained_on["split"] for name in CANDIDATES}
-    assert splits == {"4 slices to train, 1 to validate"}
-    image, labels = cells()
-    np.testing.assert_array_equal(open_image(out / "validation/image.tif").read(), image[-1])
-    truth = open_image(out / "validation/truth.tif").read()
-    assert evaluate(truth, labels[-1])["panoptic_quality"] == 1
-
-
-@pytest.mark.parametrize("name", CANDIDATES)
-def test_scores_are_those_of_the_results_in_the_folder(compared, name):
-    out, _, _ = compared
-    row = json.loads((out / name / "validation/scores.json").read_text())
-    truth = open_image(out / "validation/truth.tif").read()
-    for layer in ("probabilities", "instances"):
-        report = evaluate(open_image(out / name / f"validation/{layer}.tif").read(), truth)
-        for score in (
-            "iou",
-            "dice",
-            "pixel_error",
-            "matching_ap50",
-            "f1_50",
-            "panoptic_quality",
-        ):
-            assert row[score] == pytest.approx(report[score]), score
-        if layer == "probabilities":
-            assert row["v_rand"] == pytest.approx(report["v_rand"])
-            assert row["v_info"] == pytest.approx(report["v_info"])
-    model = utile.load_model(out / name / "model")
-    assert row["iou"] == pytest.approx(model.scores["iou"])
-    p = utile.predict(model, cells()[0][-1])
-    found = open_image(out / name / "validation/probabilities.tif").read()
-    np.testing.assert_allclose(found, p, atol=1e-5)
-    assert row["seconds_per_megapixel"] == pytest.approx(
-        row["seconds_to_predict"] / (32 * 40e-6)
-    )
 
 
 def test_the_table_has_mean_and_spread_over_seeds(compared):
@@ -257,66 +153,6 @@ def test_networks_and_seeds_may_be_added(copy, trainings):
     assert CompareSettings.read(copy / "settings.json") == more
 
 
-def test_another_setting_is_refused_by_name(copy, trainings):
-    other = CompareSettings(**TINY | {"steps": 5}, networks=TWO.networks, seeds=TWO.seeds)
-    with pytest.raises(UserError, match=r"differs .steps: 4 there, 5 here.; choose another"):
-        drained(started(other, copy))
-    assert trainings == []
-    assert CompareSettings.read(copy / "settings.json") == TWO
-
-
-@pytest.mark.parametrize("others", ["pixels", "labels", "slices", "shape", "images"])
-def test_other_images_or_labels_are_refused(copy, trainings, others):
-    image, labels = cells()
-    other_image, other_labels = cells(seed=1)
-    data, what = {
-        "pixels": ((other_image, labels), "the annotated images have changed"),
-        "labels": ((image, other_labels), "the labels have changed"),
-        "slices": ((image[:3], labels[:3]), "the labels have changed"),
-        "shape": ((image[:3], labels), "is no image that fits the labels"),
-        "images": (([image] * 2, [labels] * 2), "the labels have changed"),
-    }[others]
-    before = (copy / "data.json").read_text()
-    with pytest.raises(UserError, match=what):
-        drained(started(TWO, copy, data))
-    assert trainings == [] and (copy / "data.json").read_text() == before
-
-
-def test_fewer_slices_of_the_image_alone_are_refused(copy, trainings):
-    (image,), labels = stacks_of(*cells())
-    fewer = Stack(image.data[:3], image.axes)
-    with pytest.raises(UserError, match="the annotated images have changed"):
-        drained(run_comparison([fewer], labels, TWO, copy))
-    assert trainings == []
-
-
-def test_other_pixels_are_seen_where_image_and_labels_differ_by_an_axis_of_one(tmp_path):
-    pixels, labels = ONE_PLANE[0][None], [Stack(ONE_PLANE[1], "yx")]
-    image, other = Stack(pixels, "zyx"), Stack(255 - pixels, "zyx")
-    drained(run_comparison([image], labels, SHALLOW, tmp_path))
-    with pytest.raises(UserError, match="the annotated images have changed"):
-        drained(run_comparison([other], labels, SHALLOW, tmp_path))
-
-
-def test_more_slices_of_annotations_are_refused(tmp_path):
-    """They belong to no part of the split that is kept."""
-    image, labels = cells()
-    settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), ignore=99)
-    sparse = labels.copy()
-    sparse[0] = 99
-    drained(started(settings, tmp_path, (image, sparse)))
-    with pytest.raises(UserError, match="the labels have changed"):
-        drained(started(settings, tmp_path, (image, labels)))
-
-
-@pytest.mark.parametrize("text", [None, "{}", "[]", '{"pixels": "1a", "split": "by slice"}'])
-def test_runs_that_learnt_from_nobody_knows_what_are_not_taken(copy, trainings, text):
-    (copy / "data.json").unlink() if text is None else (copy / "data.json").write_text(text)
-    with pytest.raises(UserError, match="choose another folder, or replace it: --overwrite"):
-        drained(started(TWO, copy))
-    assert trainings == []
-
-
 # the split is kept
 
 
@@ -351,13 +187,6 @@ def test_a_seed_may_be_added_before_the_others(tmp_path, trainings):
     np.testing.assert_array_equal(open_image(tmp_path / "validation/truth.tif").read(), truth)
 
 
-@pytest.mark.parametrize("data", [cells(), ONE_PLANE, tuple(map(list, cells()))])
-def test_a_split_reads_back_as_it_was_written(data):
-    """By slice, by block, by image."""
-    split = prepare(*stacks_of(*data), TrainSettings(), 21).split
-    assert as_split(json.loads(json.dumps(as_json(split)))) == split
-
-
 # begun anew
 
 
@@ -366,54 +195,6 @@ def test_overwrite_begins_anew(copy, trainings):
     _, result = drained(started(other, copy, overwrite=True))
     assert trainings == ["unet-seed0"]
     assert result.runs[0]["steps"] == 2
-
-
-OTHER = CompareSettings(**TINY | {"steps": 2}, networks=TWO.networks, seeds=(0,))
-
-
-def test_results_of_a_comparison_that_was_replaced_are_not_taken(copy, trainings):
-    alone = OTHER.model_copy(update={"networks": ("unet",)})
-    drained(started(alone, copy, overwrite=True))
-    _, result = drained(started(OTHER, copy))
-    assert trainings == ["unet-seed0", "encoder-decoder-seed0"]
-    assert [run["steps"] for run in result.runs] == [2, 2]
-
-
-def test_nor_if_it_was_stopped_after_the_first_network(copy, trainings):
-    run = started(OTHER, copy, cells(seed=1), overwrite=True)
-    next(event for event in run if isinstance(event, CandidateDone))
-    run.close()
-    assert not (copy / "curves.png").exists()
-    _, result = drained(started(OTHER, copy, cells(seed=1)))
-    assert trainings == ["unet-seed0", "encoder-decoder-seed0"]
-    assert [run["steps"] for run in result.runs] == [2, 2]
-
-
-def test_to_replace_a_comparison_leaves_what_is_no_run_of_it(copy):
-    mine = [
-        copy / "notes.txt",
-        copy / "segnet-seed0/paper.pdf",
-        copy / "best/settings.json",
-        copy / "unet-seed1/notes.txt",
-    ]
-    for path in mine:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(TrainSettings().text())
-    drained(started(OTHER, copy, overwrite=True))
-    assert all(path.exists() for path in mine)
-    assert not (copy / "encoder-decoder-seed1").exists()
-    assert not (copy / "unet-seed1/model").exists()
-    _, result = drained(started(OTHER.model_copy(update={"seeds": (0, 1)}), copy))
-    assert [run["steps"] for run in result.runs] == [2] * 4
-
-
-def test_input_that_cannot_be_used_does_not_cost_the_old_comparison(copy):
-    image, labels = cells()
-    before = sorted(path for path in copy.rglob("*") if not path.name.startswith("."))
-    with pytest.raises(UserError, match="no object"):
-        drained(started(OTHER, copy, (image, 0 * labels), overwrite=True))
-    after = sorted(path for path in copy.rglob("*") if not path.name.startswith("."))
-    assert before == after
 
 
 def test_a_run_of_other_settings_is_trained_anew(copy, trainings):
@@ -433,13 +214,6 @@ def test_another_device_makes_no_other_run(copy, trainings):
     (copy / "unet-seed0/settings.json").write_text(other.text())
     drained(started(TWO, copy))
     assert trainings == []
-
-
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="is no comparison; choose another name"):
-        drained(started(TWO, tmp_path))
-    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
 # what goes wrong
@@ -522,26 +296,6 @@ def test_seeds_share_the_split_of_several_images(tmp_path, monkeypatch):
         assert row["iou"] == pytest.approx(evaluate(found, truth)["iou"])
 
 
-def test_classes_are_scored_by_kind(tmp_path):
-    image, labels = cells()
-    kinds = np.where(labels > 0, 1 + labels % 2, 0) * 10
-    settings = CompareSettings(**TINY, target="classes", networks=("unet",))
-    _, result = drained(started(settings, tmp_path / "out", (image, kinds)))
-    row, out = result.runs[0], tmp_path / "out"
-    truth = open_image(out / "validation/truth.tif").read()
-    np.testing.assert_array_equal(truth, kinds[-1])
-    found = open_image(out / "unet-seed0/validation/classes.tif").read()
-    assert set(np.unique(found)) <= {0, 10, 20}
-    p = open_image(out / "unet-seed0/validation/probabilities.tif").read()
-    assert row["iou"] == pytest.approx(evaluate(p, truth > 0)["iou"])
-    assert {"iou", "mean_iou"} <= row.keys() and "v_rand" not in row
-    model = utile.load_model(tmp_path / "out/unet-seed0/model")
-    assert row["mean_iou"] == pytest.approx(model.scores["mean_iou"])
-    folder = out / "unet-seed0/validation"
-    draw_results(tmp_path / "results.png", out / "validation", {"unet": (row, folder)})
-    assert (tmp_path / "results.png").exists()
-
-
 def test_from_python(tmp_path):
     result = utile.compare(
         *cells(), TrainSettings(**TINY), networks=["unet"], seeds=[3], out=tmp_path / "out"
@@ -555,15 +309,3 @@ def test_from_python(tmp_path):
     replaced = utile.compare(*cells(), longer, **again, overwrite=True)
     assert replaced.runs[0]["steps"] == 5
     assert result.rows[0]["iou_std"] is None
-
-
-def test_pixels_that_nobody_annotated_are_told_from_background(tmp_path):
-    image, labels = cells()
-    labels = labels.copy()
-    labels[:, :8] = 99
-    settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet",), ignore=99)
-    drained(started(settings, tmp_path, (image, labels)))
-    hidden = open_image(tmp_path / "validation/hidden.tif").read().squeeze()
-    truth = open_image(tmp_path / "validation/truth.tif").read().squeeze()
-    assert hidden[..., :8, :].all() and not hidden[..., 8:, :].any()
-    assert not truth[hidden > 0].any() and truth.any()

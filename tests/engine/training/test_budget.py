@@ -2,27 +2,10 @@
 
 import pytest
 
-from napari_utile.engine.training import budget
 from napari_utile.engine.training.budget import INSTANT, Budget
 from napari_utile.events import Warned
 
 EVENT = Warned(message="so")
-
-
-class Clock:
-    """Time that passes only when told to."""
-
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(budget, "monotonic", clock)
-    return clock
 
 
 def test_time_spent_before_the_first_step_counts(clock):

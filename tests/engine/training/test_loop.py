@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from napari_utile.arrays.augmentation.draws import Deformation
-from napari_utile.engine.training import budget, loop
+from napari_utile.engine.training import loop
 from napari_utile.engine.training.budget import Budget
 from napari_utile.engine.training.data.planes import Plane, ValidationPlane
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.loop import learning_rate, train
 from napari_utile.engine.training.losses import weighted_cross_entropy
-from napari_utile.engine.training.step import Learner, make_optimizer
+from napari_utile.engine.training.step import Learner
 from napari_utile.engine.training.validation import validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, StepDone
@@ -91,30 +91,6 @@ def start(options, network=None, plane=None, sampler=None):
     learner = Learner(network, sampler or Script(plane.truth), options)
     run = train(learner, [plane], Budget(options.steps, options.minutes), kept)
     return run, kept
-
-
-class Clock:
-    """Time that passes only when told to."""
-
-    now = 100.0
-
-    def __call__(self):
-        return self.now
-
-    def passing(self, seconds):
-        """Let time pass, later."""
-
-        def take_time():
-            self.now += seconds
-
-        return take_time
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(budget, "monotonic", clock)
-    return clock
 
 
 def losses_of(monkeypatch, *losses):
@@ -317,22 +293,6 @@ def test_a_step_of_sgd_is_that_of_the_formula():
     list(start(options, network, plane)[0])
     for p, q in zip(network.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-6, rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["muon", "adamw", "sgd"])
-def test_kernels_decay_and_nothing_else(name):
-    network = tiny(norm="batch")
-    optimizer = make_optimizer(network, settings(optimizer=name, weight_decay=0.1))
-    decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
-    expected = {id(p): 0.1 * (p.ndim == 4) for p in network.parameters()}
-    assert decay == expected
-
-
-@pytest.mark.parametrize("name", ["muon", "adamw"])
-@pytest.mark.parametrize("momentum", [0.5, 0.99])
-def test_momentum_is_beta_one_of_adam(momentum, name):
-    optimizer = make_optimizer(tiny(), settings(optimizer=name, momentum=momentum))
-    assert {group["betas"] for group in optimizer.param_groups} == {(momentum, 0.999)}
 
 
 def test_it_learns_one_small_image_by_heart():

@@ -9,7 +9,7 @@ from torch.nn import BatchNorm2d
 from napari_utile.arrays.augmentation.draws import Deformation
 from napari_utile.engine.training.data.planes import Plane
 from napari_utile.engine.training.data.tiles import TileSampler
-from napari_utile.engine.training.step import Learner, parts
+from napari_utile.engine.training.step import Learner, make_optimizer, parts
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.networks import UNet
@@ -244,3 +244,20 @@ def test_a_loss_that_explodes_names_all_tiles(monkeypatch):
         learnt(broken)
     for p, q in zip(broken.network.parameters(), before, strict=True):
         assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw", "sgd"])
+def test_kernels_decay_and_nothing_else(name):
+    network = UNet(1, 2, depth=1, width=2, norm="batch")
+    optimizer = make_optimizer(network, TrainSettings(optimizer=name, weight_decay=0.1))
+    decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    expected = {id(p): 0.1 * (p.ndim == 4) for p in network.parameters()}
+    assert decay == expected
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+@pytest.mark.parametrize("momentum", [0.5, 0.99])
+def test_momentum_is_beta_one_of_adam(momentum, name):
+    network = UNet(1, 2, depth=1, width=2)
+    optimizer = make_optimizer(network, TrainSettings(optimizer=name, momentum=momentum))
+    assert {group["betas"] for group in optimizer.param_groups} == {(momentum, 0.999)}

@@ -16,7 +16,7 @@ from napari_utile.widgets.jobs.entry import JobEntry
 from napari_utile.widgets.jobs.panel import JobsPanel
 from napari_utile.widgets.process.detached import DetachedJob
 from napari_utile.widgets.segment.panel import SegmentPanel
-from tests.widgets.segment.test_panel import fill
+from tests.fixtures.segment_panel import fill
 
 STARTED = RunStarted(job="predict", out="OUT")
 DONE = RunDone(out="OUT", seconds=80)

@@ -1,6 +1,4 @@
-"""From images and labels to planes: nothing leaks, all is weighed, bad input is named."""
-
-from dataclasses import replace
+"""From images and labels to planes: nothing leaks, all is weighed, doubts are named."""
 
 import numpy as np
 import pytest
@@ -8,56 +6,13 @@ import torch
 from skimage.measure import label
 
 from napari_utile.arrays.augmentation.density import density
-from napari_utile.arrays.augmentation.draws import Deformation
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.weight_maps.weight_map import weight_map
-from napari_utile.engine.training.data import preparation
 from napari_utile.engine.training.data.planes import HIDDEN
 from napari_utile.engine.training.data.preparation import prepare
-from napari_utile.engine.training.data.tiles import TileSampler
-from napari_utile.errors import UserError
-from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings
-
-FIELD = 8
-"""Width of the guard band in these tests."""
-
-
-def cells(shape, seed=0):
-    """An image and instances that do not touch: squares on a grid, some left out."""
-    random = np.random.default_rng(seed)
-    objects = np.zeros(shape, int)
-    for *index, y, x in np.ndindex(*shape[:-2], shape[-2] // 8, shape[-1] // 8):
-        if random.random() < 0.8:
-            objects[*index, 8 * y + 1 : 8 * y + 6, 8 * x + 2 : 8 * x + 7] = objects.max() + 1
-    image = random.normal(100, 20, shape) + 50 * (objects > 0)
-    return image.astype(np.float32), objects
-
-
-def stack(array, name="em", axes=None):
-    return Stack(array, axes or "tzyx"[-array.ndim :], name=name)
-
-
-def prepared(images, labels, **options):
-    """Prepare arrays, or lists of them."""
-    if not isinstance(images, list):
-        images, labels = [images], [labels]
-    return prepare(
-        [stack(image, f"image {i}") for i, image in enumerate(images)],
-        [stack(ids, f"labels {i}") for i, ids in enumerate(labels)],
-        TrainSettings(**options),
-        FIELD,
-    )
-
-
-def refusal(*given, **options):
-    with pytest.raises(UserError) as refused:
-        prepared(*given, **options)
-    message = str(refused.value)
-    assert message.endswith(".")
-    assert "\n" not in message
-    return message
+from tests.fixtures.annotated import FIELD, cells, prepared, stack
 
 
 def test_the_last_slices_are_to_judge_by():
@@ -263,74 +218,6 @@ def test_an_image_may_lack_a_class_that_another_has():
         assert np.array_equal(np.array(data.ids)[plane.classes], labels[region.image])
 
 
-# how it is divided
-
-
-@pytest.mark.parametrize("split", ["auto", "image", "slice", "block"])
-def test_what_is_kept_whole_is_the_choice_of_the_user(split):
-    pairs = [cells((4, 24, 64), seed) for seed in range(3)]
-    data = prepared(*(list(arrays) for arrays in zip(*pairs, strict=True)), split=split)
-    held = {region.plane for region in data.split.validation}
-    taught = {region.plane for region in data.split.training}
-    match split:
-        case "auto":  # a fifth of 3 images is none: slices
-            assert held == {(i, (3,)) for i in range(3)}
-        case "slice":
-            assert held == {(i, (3,)) for i in range(3)}
-        case "image":
-            assert len({image for image, _ in held}) == 1 and len(held) == 4
-        case "block":
-            assert held == taught
-            assert data.split.guard == FIELD
-    assert (held & taught == set()) == (split != "block")
-
-
-@pytest.mark.parametrize(
-    ("split", "words"),
-    [
-        ("image", "to divide by image takes 2 annotated images, and there is 1"),
-        ("slice", "by slice takes 2 annotated slices of one image (annotated slices: 1,"),
-    ],
-)
-def test_a_split_that_is_impossible_is_one_sentence_with_counts(split, words):
-    assert words in refusal(*cells((40, 80)), split=split)
-
-
-def test_a_block_is_chosen_where_both_parts_show_objects():
-    image, objects = cells((64, 64))
-    objects[:, 40:] = 0  # nothing at the far end of x, everything along y
-    objects[:12] = objects[52:] = 0
-    data = prepared(image, objects)
-    for plane in (data.training[0], data.validation[0].truth):
-        assert set(plane.classes.unique().tolist()) == {0, 1}
-    assert data.warnings == ()
-
-
-def test_slices_that_show_objects_are_chosen_to_judge_by():
-    image, objects = cells((6, 24, 32))
-    objects[[0, 4, 5]] = 0
-    data = prepared(image, objects)
-    assert data.split.validation[0].index == (3,)
-    (doubt,) = data.warnings
-    assert doubt.startswith("3 of 6 slices of 'image 0' have no object")
-
-
-@pytest.mark.parametrize("share", [0.2, 0.5])
-@pytest.mark.parametrize("sparse", [True, False])
-def test_a_corner_that_is_annotated_is_divided(share, sparse):
-    image, objects = cells((120, 160))
-    corner = (slice(8, 48), slice(16, 96))
-    labels = np.full(objects.shape, 0 if sparse else 5000)
-    labels[corner] = objects[corner] + sparse * (1 + (objects[corner] > 0))
-    data = prepared(image, labels, sparse=sparse, ignore=5000, validation=share)
-    counts = []
-    for plane in (data.training[0], data.validation[0].truth):
-        annotated = plane.classes != IGNORE
-        assert {0, 1} <= set(plane.classes.unique().tolist())
-        counts.append(annotated.sum().item())
-    assert counts[1] / sum(counts) == pytest.approx(share, abs=0.03)
-
-
 # where tiles are drawn
 
 
@@ -354,108 +241,7 @@ def test_the_density_is_that_of_all_training_planes_together(sampling):
     assert data.validation[0].truth.density is None
 
 
-@pytest.mark.parametrize("sampling", ["uniform", "foreground", "classes", "borders"])
-def test_every_tile_shows_something_that_was_painted(sampling):
-    image, _ = cells((4, 64, 96))
-    labels = np.zeros(image.shape, int)
-    labels[:, 10:12, 10:30] = 1
-    labels[:, 10:12, 30:34] = 2
-    data = prepared(image, labels, sparse=True, sampling=sampling)
-    for plane in data.training:
-        assert np.array_equal(plane.density > 0, plane.classes != IGNORE)
-    turned = Deformation(0, 180, share=1)
-    sampler = TileSampler(data.training, 16, 0, turned, torch.Generator().manual_seed(0))
-    assert (sampler.batch(100).classes != IGNORE).flatten(1).any(1).all()
-
-
-def test_a_rare_class_is_in_as_many_tiles_as_is_asked_for():
-    image, _ = cells((3, 64, 64))
-    kinds = np.zeros(image.shape, int)
-    kinds[:, 30, 30] = 7
-    shown = {}
-    for sampling in ("uniform", "classes"):
-        data = prepared(image, kinds, target="classes", sampling=sampling)
-        still = Deformation(0, 0, flips=False, gray=0, share=0)
-        sampler = TileSampler(data.training, 8, 0, still, torch.Generator().manual_seed(0))
-        shown[sampling] = (sampler.batch(400).classes == 1).flatten(1).any(1).float().mean()
-    assert shown["uniform"] < 0.1
-    assert shown["classes"] > 0.4
-
-
 # what is refused
-
-
-def test_nothing_at_all_is_refused():
-    with pytest.raises(UserError, match="no image"):
-        prepare([], [], TrainSettings(), FIELD)
-
-
-def test_other_shapes_are_named_on_both_sides():
-    image, objects = cells((3, 16, 24))
-    message = refusal(image, objects[:2])
-    for part in ("'image 0'", "(3, 16, 24)", "'labels 0'", "(2, 16, 24)"):
-        assert part in message
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("z", [1, 4])
-def test_a_pixel_that_is_no_number_is_found_in_its_slice(bad, z):
-    image, objects = cells((5, 16, 24))
-    image[z, 3, 4] = bad
-    message = refusal(image, objects)
-    assert f"Image 'image 0', slice {z}: 1 pixel" in message
-
-
-@pytest.mark.parametrize("z", [0, 4])
-def test_a_constant_slice_is_named(z):
-    image, objects = cells((5, 16, 24))
-    image[z] = 17
-    assert f"'image 0', slice {z} is constant (17.0)" in refusal(image, objects)
-
-
-def test_a_single_constant_image_is_named():
-    _, objects = cells((40, 80))
-    message = refusal(np.full((40, 80), 5), objects)
-    assert "Image 'image 0' is constant (5)" in message
-    assert message.endswith("; leave this image out.")
-
-
-@pytest.mark.parametrize("shape", [(40, 80), (3, 40, 80)])
-def test_a_constant_block_is_named_with_a_way_out_that_helps(shape):
-    image, objects = cells(shape)
-    image[..., 60:] = 17
-    message = refusal(image, objects, split="block")
-    where = "" if len(shape) == 2 else ", slice 0"
-    assert f"'image 0'{where}, block of y 0 to 39 and x 66 to 79, is constant (17" in message
-    assert message.endswith("; crop it away, or give its labels the ignore id.")
-    objects[..., 60:] = 999
-    assert prepared(image, objects, split="block", ignore=999).training
-    assert prepared(image[..., :60], objects[..., :60], split="block").training
-
-
-def test_a_slice_that_nobody_annotated_may_be_anything():
-    image, objects = cells((4, 16, 24))
-    image[1], objects[1] = np.nan, 200
-    assert len(prepared(image, objects, ignore=200).training) == 2
-
-
-@pytest.mark.parametrize(
-    ("labels", "reason"),
-    [
-        (np.zeros((3, 16, 24), int), "show no object, only background: 1,152 annotated"),
-        (np.ones((3, 16, 24), int), "show no background, only objects"),
-        (np.full((3, 16, 24), 9), "annotate no pixel: 0 annotated of 1,152"),
-    ],
-)
-def test_one_class_only_is_refused_with_counts(labels, reason):
-    image, _ = cells((3, 16, 24))
-    assert reason in refusal(image, labels, ignore=9)
-
-
-def test_the_labels_that_are_wrong_are_named_among_several():
-    image, objects = cells((16, 24))
-    message = refusal([image] * 3, [objects, objects - 9, objects])
-    assert "'labels 1'" in message
 
 
 def test_one_of_several_images_may_show_no_object():
@@ -474,106 +260,7 @@ def test_images_without_an_object_are_one_doubt():
     assert doubt.startswith("4 of 9 images have no object (image 5, image 6, image 7, ...);")
 
 
-def test_fault_05_training_on_more_than_the_memory_holds_is_refused(monkeypatch):
-    monkeypatch.setattr(preparation, "memory_budget", lambda: 10_000)
-    image, objects = cells((4, 16, 24))
-    message = refusal(image, objects)
-    assert "1,536 pixels" in message
-    assert "10 kB may be used" in message
-
-
-@pytest.mark.parametrize("shown", [0, 2, 4])
-def test_both_parts_need_objects_and_background(shown):
-    image, objects = cells((5, 16, 24))
-    objects[np.arange(5) != shown] = 0
-    message = refusal(image, objects)
-    # no choice of slices is better than the first, the last slice to validate
-    name, pixels = ("validation", "384") if shown < 4 else ("training", "1,536")
-    assert f"The {name} part (4 slices to train, 1 to validate) holds 1 of the" in message
-    assert f"in its {pixels} annotated pixels" in message
-    assert message.endswith("Give them the ignore id if they are not annotated.")
-
-
-def test_a_plane_that_cannot_be_divided_is_refused():
-    message = refusal(*cells((40, 80)), validation=0.9)
-    assert message == (
-        "The labels cannot be divided into training and validation: less than half of a plane "
-        "can be kept for validation; lower validation, which is 0.9."
-    )
-
-
-def test_different_channels_are_refused():
-    image, objects = cells((16, 24))
-    colors = np.stack([image] * 3, axis=-1)
-    with pytest.raises(UserError, match=r"channels: 'gray' has 1, 'rgb' has 3\."):
-        prepare(
-            [stack(image, "gray"), stack(colors, "rgb", "yxc"), stack(image, "other")],
-            [stack(objects)] * 3,
-            TrainSettings(),
-            FIELD,
-        )
-
-
-def test_labels_with_channels_are_refused():
-    image, objects = cells((16, 24))
-    colors = np.stack([objects] * 3, axis=-1)
-    with pytest.raises(UserError, match="Labels 'em' have 3 channels, but"):
-        prepare([stack(image)], [stack(colors, axes="yxc")], TrainSettings(), FIELD)
-
-
-@pytest.mark.parametrize("ids", [-4, 2.5, np.nan])
-def test_ids_that_are_none_are_refused(ids):
-    image, objects = cells((3, 16, 24))
-    objects = objects.astype(float if ids != -4 else int)
-    objects[0, 3, 3] = ids
-    message = refusal(image, objects)
-    assert "labels 'labels 0'" in message
-    assert str(ids) in message
-
-
 # what is said
-
-
-def test_a_class_that_only_one_part_shows_is_named():
-    image, _ = cells((5, 16, 24))
-    kinds = np.zeros(image.shape, int)
-    kinds[:, :8] = 3
-    kinds[1, 12:] = 8
-    assert prepared(image, kinds, target="classes").warnings == (
-        "No pixel for validation has the id 8: no score tells how well it is learnt. Annotate "
-        "it in more places.",
-    )
-    parts = prepared(image, kinds, target="classes").split
-    other = replace(parts, training=parts.training[2:], validation=parts.training[:2])
-    settings = TrainSettings(target="classes")
-    (doubt,) = prepare([stack(image)], [stack(kinds)], settings, FIELD, other).warnings
-    assert doubt.startswith("No pixel for training has the id 8: it cannot be learnt.")
-
-
-def test_many_missing_classes_are_one_sentence():
-    image, _ = cells((5, 16, 24))
-    kinds = np.zeros(image.shape, int)
-    kinds[:, :8] = 1
-    kinds[0, 10, :20] = np.arange(100, 120)
-    (doubt,) = prepared(image, kinds, target="classes", split="slice").warnings
-    assert doubt == (
-        "No pixel for validation has the ids 100, 101, 102, 103, 104, 105, 106, 107, 108, 109 "
-        "and 10 more: no score tells how well they are learnt. Annotate them in more places."
-    )
-
-
-def test_objects_painted_in_one_slice_alone_are_divided_by_blocks():
-    image, objects = cells((3, 24, 160))
-    labels = np.zeros(objects.shape, int)
-    labels[0] = 1 + (objects[0] > 0)  # objects and background
-    labels[1, ::5] = objects[1, ::5] == 0  # some background
-    data = prepared(image, labels, sparse=True, target="classes")
-    assert "along x, the same in every slice" in data.split.how
-    for plane in (*data.training[:1], data.validation[0].truth):
-        assert {0, 1} <= {*plane.classes.unique().tolist()}
-    assert "validation part" in refusal(
-        image, labels, sparse=True, target="classes", split="slice"
-    )
 
 
 def test_sparse_slices_with_background_alone_are_no_doubt():
@@ -581,13 +268,6 @@ def test_sparse_slices_with_background_alone_are_no_doubt():
     labels = 1 + (objects > 0)
     labels[2] = 1
     assert prepared(image, labels, sparse=True).warnings == ()
-
-
-def test_a_guard_band_narrower_than_the_view_is_a_doubt():
-    image, objects = cells((24, 24))
-    data = prepare([stack(image)], [stack(objects)], TrainSettings(validation=0.4), 100)
-    assert data.split.guard == 6
-    assert "6 px lie between training and validation, the network sees 100" in data.warnings[0]
 
 
 def test_slices_without_an_object_are_a_doubt():

@@ -10,6 +10,7 @@ from napari_utile.arrays.augmentation.draws import Deformation
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.training.data.planes import Plane
 from napari_utile.engine.training.data.tiles import TileSampler
+from tests.fixtures.annotated import cells, prepared
 
 torch.set_num_threads(1)
 
@@ -247,3 +248,31 @@ def test_a_plane_moves_to_a_device_and_its_density_stays():
 def test_no_plane_is_refused():
     with pytest.raises(ValueError, match="no plane"):
         sampler([])
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "foreground", "classes", "borders"])
+def test_every_tile_shows_something_that_was_painted(sampling):
+    image, _ = cells((4, 64, 96))
+    labels = np.zeros(image.shape, int)
+    labels[:, 10:12, 10:30] = 1
+    labels[:, 10:12, 30:34] = 2
+    data = prepared(image, labels, sparse=True, sampling=sampling)
+    for plane in data.training:
+        assert np.array_equal(plane.density > 0, plane.classes != IGNORE)
+    turned = Deformation(0, 180, share=1)
+    sampler = TileSampler(data.training, 16, 0, turned, torch.Generator().manual_seed(0))
+    assert (sampler.batch(100).classes != IGNORE).flatten(1).any(1).all()
+
+
+def test_a_rare_class_is_in_as_many_tiles_as_is_asked_for():
+    image, _ = cells((3, 64, 64))
+    kinds = np.zeros(image.shape, int)
+    kinds[:, 30, 30] = 7
+    shown = {}
+    for sampling in ("uniform", "classes"):
+        data = prepared(image, kinds, target="classes", sampling=sampling)
+        still = Deformation(0, 0, flips=False, gray=0, share=0)
+        sampler = TileSampler(data.training, 8, 0, still, torch.Generator().manual_seed(0))
+        shown[sampling] = (sampler.batch(400).classes == 1).flatten(1).any(1).float().mean()
+    assert shown["uniform"] < 0.1
+    assert shown["classes"] > 0.4

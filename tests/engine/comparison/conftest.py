@@ -1,0 +1,3 @@
+"""A finished comparison."""
+
+from tests.fixtures.comparison import compared, copy, no_figures, trainings  # noqa: F401

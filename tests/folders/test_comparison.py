@@ -1,0 +1,18 @@
+"""The folder of a comparison."""
+
+import json
+
+import pytest
+
+from napari_utile.engine.training.data.preparation import prepare
+from napari_utile.engine.training.front import stacks_of
+from napari_utile.folders.comparison import as_json, as_split
+from napari_utile.settings import TrainSettings
+from tests.fixtures.comparison import ONE_PLANE, cells
+
+
+@pytest.mark.parametrize("data", [cells(), ONE_PLANE, tuple(map(list, cells()))])
+def test_a_split_reads_back_as_it_was_written(data):
+    """By slice, by block, by image."""
+    split = prepare(*stacks_of(*data), TrainSettings(), 21).split
+    assert as_split(json.loads(json.dumps(as_json(split)))) == split

@@ -1,0 +1,120 @@
+"""What the evaluation panel compares: layers, files, or folders of files."""
+
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from napari_utile.evaluation import evaluate
+from napari_utile.io.images import Stack, write_tiff
+from napari_utile.io.ome_zarr import create_image, mark_complete
+from tests.fixtures.evaluate_panel import column
+
+
+def test_compares_the_newest_labels_with_the_first(panel):
+    assert (panel.prediction.layer.name, panel.truth.layer.name) == ("result", "cells")
+
+
+def test_the_numbers_are_those_of_evaluate(panel, run, cells, result):
+    report = run(panel)
+    expected = evaluate(result, cells[1], pixel_um2=0.004**2)
+    assert dict(report) == dict(expected)
+    assert report.sizes == expected.sizes
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+def test_probabilities_of_the_foreground_are_taken_as_such(panel, run, viewer, cells, kind):
+    top = 1 if kind is np.float32 else 255
+    foreground = (0.9 * top * (cells[1] > 0)).astype(kind)
+    panel.prediction.choose(viewer.add_image(foreground, name="p"))
+    assert run(panel)["iou"] == 1
+    panel.form.set_value("threshold", "0.95")
+    assert run(panel)["iou"] == 0
+
+
+def test_a_lazy_layer_is_read(panel, run, viewer, result):
+    panel.prediction.choose(viewer.add_labels(zarr.array(result), name="lazy"))
+    assert run(panel)["false_negatives"] == 1
+
+
+def test_different_shapes_are_named_and_red(panel, viewer):
+    panel.prediction.choose(viewer.add_labels(np.zeros((2, 8, 8), int), name="small"))
+    assert "'small' (2, 8, 8) and truth 'cells' (3, 64, 64)" in panel.messages.text()
+    assert not panel.button.isEnabled()
+
+
+def test_files_are_compared_as_layers_are(panel, run, viewer, tmp_path, cells, result):
+    write_tiff(tmp_path / "truth.tif", cells[1])
+    zarr.save_array(str(tmp_path / "result.zarr"), result)
+    panel.compared.kind.setCurrentText("files")
+    assert not panel.button.isEnabled()
+    panel.compared.prediction_file.set_path(tmp_path / "result.zarr")
+    panel.compared.truth_file.set_path(tmp_path / "truth.tif")
+    assert dict(run(panel)) == dict(evaluate(result, cells[1]))
+    assert viewer.layers["errors"].data.shape == cells[1].shape
+
+
+def test_errors_of_files_lie_where_the_truth_says(panel, run, viewer, tmp_path, cells, result):
+    place = {"scale": (50, 4, 4), "units": ("nanometer",) * 3}
+    write_tiff(tmp_path / "truth.tif", cells[1], like=Stack(cells[1], "zyx", **place))
+    write_tiff(tmp_path / "result.tif", result)
+    panel.compared.kind.setCurrentText("files")
+    panel.compared.prediction_file.set_path(tmp_path / "result.tif")
+    panel.compared.truth_file.set_path(tmp_path / "truth.tif")
+    run(panel)
+    layer = viewer.layers["errors"]
+    np.testing.assert_allclose(layer.scale, (50, 4, 4))
+    assert str(layer.units[-1]) == "nanometer"
+
+
+def test_a_single_time_point_of_a_file_is_no_axis(panel, run, viewer, tmp_path, cells, result):
+    place = {"scale": (9, 50, 4, 4), "units": ("second", *("nanometer",) * 3)}
+    panel.compared.kind.setCurrentText("files")
+    for choice, labels in (
+        (panel.compared.truth_file, cells[1][np.newaxis]),
+        (panel.compared.prediction_file, result[np.newaxis]),
+    ):
+        path = tmp_path / f"{labels.sum()}.zarr"
+        like = Stack(labels, "tzyx", **place)
+        create_image(path, labels.shape, labels.dtype, (1, 1, 64, 64), like=like)[:] = labels
+        mark_complete(path)
+        choice.set_path(path)
+    run(panel)
+    np.testing.assert_allclose(viewer.layers["errors"].scale, (50, 4, 4))
+
+
+def test_folders_are_compared_pair_by_pair(panel, run, viewer, tmp_path):
+    for name, shape in (("a", (20, 20)), ("b", (30, 40))):
+        for side in ("prediction", "truth"):
+            labels = np.zeros(shape, np.uint8)
+            labels[2:9, 2:9] = 1
+            labels[12:18, 12:18] = 2 if side == "truth" or name == "a" else 0
+            (tmp_path / side).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / side / f"{name}.tif", labels)
+    panel.compared.kind.setCurrentText("files")
+    panel.compared.prediction_file.set_path(tmp_path / "prediction")
+    panel.compared.truth_file.set_path(tmp_path / "truth")
+    report = run(panel)
+    assert column(panel.view.scores, "slice") == ["all", "a", "b"]
+    assert viewer.layers["errors"].data.shape == (20, 20)
+    (missed,) = report.objects.of_kind("missed")
+    panel.view.objects.chosen.emit(int(missed))  # it is in the other image
+    np.testing.assert_array_equal(viewer.layers["errors"].data, report.error_layer(1))
+
+
+def test_a_file_that_is_missing_is_named(panel, tmp_path):
+    panel.compared.kind.setCurrentText("files")
+    panel.compared.prediction_file.set_path(tmp_path / "nothing.tif")
+    assert "nothing.tif was not found" in panel.messages.text()
+    assert not panel.button.isEnabled()
+
+
+def test_a_file_that_is_no_image_is_named_in_one_sentence(panel, run, tmp_path, errors):
+    for name in ("a.tif", "b.tif"):
+        (tmp_path / name).write_text("no image")
+    panel.compared.kind.setCurrentText("files")
+    panel.compared.prediction_file.set_path(tmp_path / "a.tif")
+    panel.compared.truth_file.set_path(tmp_path / "b.tif")
+    run(panel)
+    assert len(errors) == 1 and "a.tif is no image" in errors[0]
+    assert panel.button.isEnabled()

@@ -1,0 +1,140 @@
+"""Layers of a result, which grow block by block where their image lies."""
+
+import time
+
+import numpy as np
+import tifffile
+import zarr
+
+from napari_utile.events import BlockDone, ImageDone, RunFailed
+from napari_utile.widgets.layers.results import Result
+from tests.fixtures.segment_panel import DONE, STARTED, fill, idle, objects, run, text, tile
+
+
+def test_probabilities_appear_with_the_first_tile_and_grow(
+    segment_panel, script, press, qtbot, viewer
+):
+    script(
+        STARTED, fill(0.25), tile(1), {"do": "sleep", "seconds": 2}, fill(0.75), tile(2),
+        {"do": "wait"}, DONE,
+    )  # fmt: skip
+    press(segment_panel.controls.button)
+    qtbot.waitUntil(lambda: "em probabilities" in viewer.layers)
+    layer = viewer.layers["em probabilities"]
+    assert np.asarray(layer.data[0, :16, :16]).max() == 0.25
+    np.testing.assert_array_equal(layer.scale, (50, 4, 4))
+    np.testing.assert_array_equal(layer.translate, (0, 100, 200))
+    assert layer.units == viewer.layers["em"].units
+    assert tuple(layer.contrast_limits) == (0, 1)
+
+    drawn = []
+    layer.events.set_data.connect(lambda: drawn.append(layer.data[0, 0, 0]))
+    qtbot.waitUntil(lambda: 0.75 in drawn)
+    press(segment_panel.controls.button)
+    qtbot.waitUntil(idle(segment_panel))
+    assert "Done" in segment_panel.controls.messages.text()
+
+
+def test_instances_are_a_labels_layer(segment_panel, script, press, qtbot, viewer):
+    counted = ImageDone(image="em.zarr", out="OUT", status="done", objects=1234)
+    script(STARTED, objects(7), tile(1), counted, DONE)
+    segment_panel.form.set_value("output", "instances")
+    run(segment_panel, press, qtbot)
+    layer = viewer.layers["em instances"]
+    assert layer.data[2, 3, 3] == 7
+    assert "Done after 1 s: 1,234 objects. The result is in" in text(segment_panel)
+
+
+def test_several_classes_are_a_layer_each(segment_panel, script, press, qtbot, viewer):
+    script(STARTED, fill(0.5, (4,)), tile(1), DONE)
+    press(segment_panel.controls.button)
+    qtbot.waitUntil(idle(segment_panel))
+    names = [layer.name for layer in viewer.layers if "prob" in layer.name]
+    assert names == [f"em probabilities {i}" for i in (1, 2, 3)]
+
+
+def test_a_failure_keeps_what_was_done_and_says_so(
+    segment_panel, script, press, qtbot, viewer, errors
+):
+    script(STARTED, fill(0.5), tile(1), RunFailed(message="The disk is full.", user=True))
+    press(segment_panel.controls.button)
+    qtbot.waitUntil(idle(segment_panel))
+    assert errors == ["The disk is full."]
+    assert "em probabilities (partial)" in viewer.layers
+
+
+def test_a_result_of_channels_lies_where_they_lie(
+    segment_panel, script, press, qtbot, viewer, model
+):
+    text = "config: {utile: {arguments: {in_channels: 2}}}"
+    (model / "bioimageio.yaml").write_text(text)
+    pixels = np.zeros((2, 64, 64), np.uint8)
+    segment_panel.image.choose(
+        viewer.add_image(pixels, name="two", scale=(1, 4, 5), translate=(0, 7, 8), rotate=30)
+    )
+    script(STARTED, fill(0.5), tile(1), DONE)
+    press(segment_panel.controls.button)
+    qtbot.waitUntil(idle(segment_panel))
+    layer = viewer.layers["two probabilities"]
+    np.testing.assert_array_equal(layer.scale, (4, 5))
+    np.testing.assert_allclose(
+        layer.data_to_world((3, 9)), viewer.layers["two"].data_to_world((0, 3, 9))[1:]
+    )
+
+
+# while it runs, and afterwards
+
+
+def test_the_foreground_is_shown_while_objects_come_and_hidden_in_the_end(
+    segment_panel, script, press, qtbot, viewer
+):
+    found = BlockDone(stage="numbers", done=1, total=3, image="em.zarr", rate=2)
+    script(
+        STARTED, objects(0), tile(2), {"do": "sleep", "seconds": 1}, objects(7), found,
+        {"do": "wait"}, DONE,
+    )  # fmt: skip
+    segment_panel.form.set_value("output", "instances")
+    press(segment_panel.controls.button)
+    qtbot.waitUntil(lambda: "em instances" in viewer.layers)
+    foreground = viewer.layers["em probabilities"]
+    assert foreground.visible
+    assert tuple(foreground.contrast_limits) == (0, 255)
+    assert foreground.data[0, 3, 3] == 204
+    drawn = []
+    labels = viewer.layers["em instances"]
+    labels.events.set_data.connect(lambda: drawn.append(labels.data[0, 0, 0]))
+    qtbot.waitUntil(lambda: 7 in drawn)
+    assert segment_panel.controls.status.text() == "numbering objects 1 of 3"
+    run(segment_panel, press, qtbot)
+    assert not foreground.visible
+    assert labels.visible
+
+
+def test_looking_again_takes_a_fifth_of_the_time_at_most(viewer, tmp_path, qtbot):
+    zarr.create_group(tmp_path / "r.zarr")
+    result = Result(viewer, {}, tmp_path / "r.zarr", "em", "classes")
+
+    class Slow:
+        def refresh(self):
+            time.sleep(0.1)
+
+    slow = Slow()
+    result._shown["classes"] = [slow]
+    result._viewer = type("Viewer", (), {"layers": [slow]})
+    result.refresh()
+    assert result._pause.interval() >= 5 * 100
+
+
+# what is segmented
+
+
+def test_a_tiff_is_shown_when_it_is_complete(
+    segment_panel, script, press, qtbot, viewer, tmp_path, cells
+):
+    segment_panel.output.set_path(tmp_path / "mine.tif")
+    segment_panel.form.set_value("output", "classes")
+    script(STARTED, tile(1), DONE)
+    press(segment_panel.controls.button)
+    tifffile.imwrite(tmp_path / "mine.tif", cells[1], photometric="minisblack")
+    qtbot.waitUntil(idle(segment_panel))
+    np.testing.assert_array_equal(viewer.layers["em classes"].data[0], cells[1][0])
