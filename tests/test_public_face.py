@@ -1,9 +1,11 @@
 """What scripts depend on."""
 
+import ast
 import inspect
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,10 +75,20 @@ def test_arguments_keep_their_names_and_order():
     assert parameters(utile.Model)[0] == "network"
 
 
-def test_errors_are_no_runtime_errors():
-    for error in (utile.UserError, utile.EngineError):
-        assert issubclass(error, Exception)
-        assert not issubclass(error, RuntimeError)
+def test_editors_see_every_public_name_where_it_is_at_home():
+    """The stub imports each from the module that `__getattr__` loads it from."""
+    stub = Path(utile.__file__).with_suffix(".pyi")
+    homes = {
+        (name.asname, node.module, name.name)
+        for node in ast.parse(stub.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert homes == {
+        (name, f"napari_utile.{home}" if name != home else "napari_utile", name)
+        for name, home in utile._HOME.items()
+    }
+    assert (stub.parent / "py.typed").exists()
 
 
 def test_names_that_need_no_torch_load_none():
