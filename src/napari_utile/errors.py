@@ -1,8 +1,12 @@
-"""The two ways a piece of work can fail."""
+"""The two ways in which a piece of work fails."""
 
 
-class UserError(Exception):
-    """Something the user can mend. The message is one sentence that names it."""
+class UserError(ValueError):
+    """Something the user can change. The message is one sentence that names it.
+
+    A `ValueError`, so that a script catches it as it catches those of NumPy. Code that catches
+    `ValueError` around a call that may raise this one lets it pass first.
+    """
 
 
 class EngineError(Exception):

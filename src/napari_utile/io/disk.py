@@ -133,6 +133,8 @@ def check_writable(path: Path | str) -> None:
         for part in path.relative_to(folder).parts:  # names too long, or not allowed
             with suppress(FileNotFoundError):
                 (folder / part).lstat()
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path} cannot be written: {reason}.") from None

@@ -252,14 +252,14 @@ def _format_of(path: Path) -> ImageFormat:
         else:
             with path.open("rb") as file:
                 start = file.read(FIRST_BYTES)
-            if not start:
-                raise UserError(f"{path} is empty.")
     except FileNotFoundError:
         raise UserError(f"{path} was not found.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be opened: {error.strerror or error}.") from error
     except ValueError as error:
         raise UserError(f"{path} cannot be opened: {error}.") from error
+    if not start and not path.is_dir():
+        raise UserError(f"{path} is empty.")
     for form in FORMATS:
         if form.recognizes(path, start):
             return form

@@ -1,0 +1,37 @@
+"""Errors that the user can act on are caught as NumPy's are, and never reworded on the way."""
+
+import pytest
+
+from napari_utile.errors import EngineError, UserError
+from napari_utile.io.disk import check_writable
+from napari_utile.io.images import open_image
+from napari_utile.settings import EvaluateSettings, PredictSettings, TrainSettings
+
+
+def test_an_error_of_the_user_is_a_value_error_and_none_of_ours_is_a_runtime_error():
+    assert issubclass(UserError, ValueError)
+    assert not issubclass(EngineError, ValueError)
+    assert not any(issubclass(error, RuntimeError) for error in (UserError, EngineError))
+
+
+def test_an_empty_file_is_said_to_be_empty_and_nothing_else(tmp_path):
+    path = tmp_path / "image.tif"
+    path.touch()
+    with pytest.raises(UserError) as caught:
+        open_image(path)
+    assert str(caught.value) == f"{path} is empty."
+
+
+def test_an_output_below_a_file_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "out.tif"
+    with pytest.raises(UserError) as caught:
+        check_writable(path)
+    assert str(caught.value) == f"{path} cannot be written: {path.parent} is not a folder."
+
+
+@pytest.mark.parametrize("kind", [TrainSettings, PredictSettings, EvaluateSettings])
+def test_a_wrong_option_is_no_error_of_the_user_before_a_command_or_panel_says_so(kind):
+    with pytest.raises(ValueError, match="Extra inputs") as caught:
+        kind(widht=3)
+    assert not isinstance(caught.value, UserError)
