@@ -104,7 +104,7 @@ class ComparisonFolder:
             return None
         try:
             facts = json.loads(self.data.read_text())
-            split = as_split(facts)
+            split = split_from_facts(facts)
             images_digest, labels_digest = facts["images"], facts["labels"]
         except (KeyError, TypeError, ValueError):
             raise UserError(
@@ -130,7 +130,7 @@ class ComparisonFolder:
         facts = {
             "images": _digest_of_images(images, split),
             "labels": _digest_of_labels(labels),
-        } | as_json(split)
+        } | split_facts(split)
         atomic_write(self.data, json.dumps(facts).encode())
 
     def clear(self) -> None:
@@ -178,7 +178,7 @@ class ValidationFolder:
         return sorted(self.path.glob(f"{kind}*.tif"))
 
 
-def as_json(split: Split) -> dict[str, Any]:
+def split_facts(split: Split) -> dict[str, Any]:
     """Describe a split with plain JSON types."""
     return {
         "split": split.how,
@@ -188,8 +188,8 @@ def as_json(split: Split) -> dict[str, Any]:
     }
 
 
-def as_split(facts: dict[str, Any]) -> Split:
-    """Return the split that `as_json` describes."""
+def split_from_facts(facts: dict[str, Any]) -> Split:
+    """Return the split that `split_facts` describes."""
     training, validation = (
         tuple(
             Region(part["image"], tuple(part["index"]), (slice(*part["y"]), slice(*part["x"])))
