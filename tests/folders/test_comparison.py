@@ -6,7 +6,7 @@ import pytest
 
 from napari_utile.engine.training.data.preparation import prepare
 from napari_utile.engine.training.front import stacks_of
-from napari_utile.folders.comparison import as_json, as_split
+from napari_utile.folders.comparison import split_facts, split_from_facts
 from napari_utile.settings import TrainSettings
 from tests.fixtures.comparison import ONE_PLANE, cells
 
@@ -15,4 +15,4 @@ from tests.fixtures.comparison import ONE_PLANE, cells
 def test_a_split_reads_back_as_it_was_written(data):
     """By slice, by block, by image."""
     split = prepare(*stacks_of(*data), TrainSettings(), 21).split
-    assert as_split(json.loads(json.dumps(as_json(split)))) == split
+    assert split_from_facts(json.loads(json.dumps(split_facts(split)))) == split

@@ -304,7 +304,7 @@ def test_from_python(tmp_path):
     assert "One seed (3)" in repr(result)
     longer = TrainSettings(**TINY | {"steps": 5})
     again = {"networks": ["unet"], "seeds": [3], "out": tmp_path / "out"}
-    with pytest.raises(UserError, match=r"in Python overwrite=True"):
+    with pytest.raises(UserError, match="or overwrite it"):
         utile.compare(*cells(), longer, **again)
     replaced = utile.compare(*cells(), longer, **again, overwrite=True)
     assert replaced.runs[0]["steps"] == 5

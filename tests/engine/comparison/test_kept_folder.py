@@ -74,7 +74,7 @@ def test_more_slices_of_annotations_are_refused(tmp_path):
 @pytest.mark.parametrize("text", [None, "{}", "[]", '{"pixels": "1a", "split": "by slice"}'])
 def test_runs_that_learnt_from_nobody_knows_what_are_not_taken(copy, trainings, text):
     (copy / "data.json").unlink() if text is None else (copy / "data.json").write_text(text)
-    with pytest.raises(UserError, match="choose another folder, or replace it: --overwrite"):
+    with pytest.raises(UserError, match="choose another folder, or overwrite it"):
         drained(started(TWO, copy))
     assert trainings == []
 

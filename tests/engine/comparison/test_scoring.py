@@ -9,6 +9,7 @@ import torch
 import napari_utile as utile
 from napari_utile.engine.comparison.figures import draw_results
 from napari_utile.evaluation import evaluate
+from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
 from napari_utile.settings import CompareSettings
 from tests.fixtures.comparison import CANDIDATES, TINY, cells, drained, started
@@ -76,8 +77,8 @@ def test_classes_are_scored_by_kind(tmp_path):
     assert {"iou", "mean_iou"} <= row.keys() and "v_rand" not in row
     model = utile.load_model(tmp_path / "out/unet-seed0/model")
     assert row["mean_iou"] == pytest.approx(model.scores["mean_iou"])
-    folder = out / "unet-seed0/validation"
-    draw_results(tmp_path / "results.png", out / "validation", {"unet": (row, folder)})
+    one = ValidationFolder(out / "unet-seed0")
+    draw_results(tmp_path / "results.png", ValidationFolder(out), {"unet": (row, one)})
     assert (tmp_path / "results.png").exists()
 
 

@@ -9,6 +9,7 @@ import zarr
 from napari_utile.events import BlockDone, ImageDone, RunFailed
 from napari_utile.widgets.layers.results import Result
 from tests.fixtures.segment_panel import DONE, STARTED, fill, idle, objects, run, text, tile
+from tests.fixtures.window import write_card
 
 
 def test_probabilities_appear_with_the_first_tile_and_grow(
@@ -66,8 +67,7 @@ def test_a_failure_keeps_what_was_done_and_says_so(
 def test_a_result_of_channels_lies_where_they_lie(
     segment_panel, script, press, qtbot, viewer, model
 ):
-    text = "config: {utile: {arguments: {in_channels: 2}}}"
-    (model / "bioimageio.yaml").write_text(text)
+    write_card(model, channels=2)
     pixels = np.zeros((2, 64, 64), np.uint8)
     segment_panel.image.choose(
         viewer.add_image(pixels, name="two", scale=(1, 4, 5), translate=(0, 7, 8), rotate=30)

@@ -88,7 +88,7 @@ def test_fault_05_training_on_more_than_the_memory_holds_is_refused(monkeypatch)
     image, objects = cells((4, 16, 24))
     message = refusal(image, objects)
     assert "1,536 pixels" in message
-    assert "10 kB may be used" in message
+    assert "10.0 kB may be used" in message
 
 
 def test_different_channels_are_refused():
