@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.arrays.splits import TRAINING, VALIDATION, WHOLE, Region, split, split_map
+from napari_utile.arrays.splits import TRAINING, VALIDATION, Region, split, split_map
 
 SIDES = st.integers(8, 60)
 SHARES = st.floats(0.01, 0.99)
@@ -72,7 +72,7 @@ def test_the_last_slices_of_a_stack_are_for_validation():
     parts = split([(0, (z,), (9, 9)) for z in range(10)], share=0.3)
     assert [region.index[0] for region in parts.training] == [0, 1, 2, 3, 4, 5, 6]
     assert [region.index[0] for region in parts.validation] == [7, 8, 9]
-    assert all(region.window == WHOLE for region in parts.training + parts.validation)
+    assert all(region.is_whole for region in parts.training + parts.validation)
     assert parts.guard is None
 
 
@@ -294,6 +294,15 @@ def test_blocks_that_nobody_annotated_are_in_no_part():
     parts = split([(0, (z,), (20, 40)) for z in range(3)], by="block", classes=classes)
     assert [region.index for region in parts.training] == [(0,), (1,), (2,)]
     assert [region.index for region in parts.validation] == [(0,), (2,)]
+
+
+def test_volumes_are_divided_along_their_longest_axis():
+    parts = split([(0, (), (6, 40, 20))], 0.25, guard=8, by="block")
+    # (40 - 8) * 0.25 = 8 to validate, 24 to train
+    whole = slice(None)
+    assert parts.validation == (Region(0, (), (whole, slice(32, 40), whole)),)
+    assert parts.training == (Region(0, (), (whole, slice(0, 24), whole)),)
+    assert parts.how == "24 px to train, 8 px to validate, 8 px between, along y"
 
 
 # shown as a layer

@@ -14,22 +14,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import IGNORE
+from napari_utile.arrays.tiling import Window
 
-WHOLE = (slice(None), slice(None))
-Plane = tuple[int, tuple[int, ...], tuple[int, int]]
-"""Number of the image, index of the plane in it, and its size (Y, X)."""
-Way = Literal["auto", "image", "slice", "block"]
+AnnotatedPlane = tuple[int, tuple[int, ...], tuple[int, ...]]
+"""Number of the image, index of the plane in it, and its size: (Y, X), or (Z, Y, X) where
+what is kept whole is a volume."""
+SplitUnit = Literal["auto", "image", "slice", "block"]
 TRAINING, VALIDATION = 1, 2
 """Values of a `split_map`; 0 is neither."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of one plane of one image."""
+    """A box of one plane of one image.
+
+    Attributes
+    ----------
+    image : int
+        Number of the image.
+    index : tuple of int
+        Index of the plane in it.
+    window : tuple of slice
+        Per axis of the plane; ``slice(None)`` is all of an axis.
+    """
 
     image: int
     index: tuple[int, ...]
-    window: tuple[slice, slice] = WHOLE
+    window: Window = (slice(None), slice(None))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the region is all of its plane."""
+        return all(side == slice(None) for side in self.window)
 
     @property
     def plane(self) -> tuple[int, tuple[int, ...]]:
@@ -37,16 +53,16 @@ class Region:
         return self.image, self.index
 
     def of(self, array: NDArray[Any]) -> NDArray[Any]:
-        """View the region of an array (..., Y, X) of its image."""
+        """Return a view of the region in an array of the shape of its image."""
         return array[self.index][self.window]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Regions to learn from and regions to judge by; no pixel is in both.
+    """Regions for training and regions for validation; no pixel is in both.
 
-    `how` says in words how they were divided, `guard` how wide the narrowest band between two
-    blocks of the same plane is, in pixels (None where no plane is shared).
+    `how` is the division in words, `guard` the width of the narrowest band between two blocks
+    of the same plane, in pixels (None where no plane is shared).
     """
 
     training: tuple[Region, ...]
@@ -56,19 +72,19 @@ class Split:
 
 
 def split(
-    planes: Sequence[Plane],
+    planes: Sequence[AnnotatedPlane],
     share: float = 0.2,
     guard: int = 0,
     seed: int = 0,
-    by: Way = "auto",
+    by: SplitUnit = "auto",
     classes: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Split:
     """Divide annotated planes into training and validation.
 
     Parameters
     ----------
-    planes : sequence of (image, index, (Y, X))
-        Number of the image, index of the plane in it, and its size in pixels.
+    planes : sequence of (int, tuple of int, tuple of int)
+        Number of the image, index of the plane in it, and its size in pixels per axis.
     share : float, default 0.2
         Share of the images, slices or annotated lines to keep for validation. At least one.
     guard : int
@@ -80,7 +96,7 @@ def split(
         What is kept whole. "auto" takes images where there are enough, else slices, else
         blocks.
     classes : sequence of ndarray of uint8, optional
-        Class of each pixel of each plane, `IGNORE` where nobody annotated. Then blocks lie
+        Class of each pixel of each plane, `IGNORE` where unannotated. Then blocks lie
         where something is annotated, and of the possible choices the first is taken with
         which both parts hold most classes and validation about its share of the pixels.
 
@@ -105,7 +121,7 @@ def split(
     images = sorted({image for image, _, _ in planes})
     if by == "auto":
         by = _suited(planes, images, share)
-    seen = Seen()
+    seen = AnnotatedClasses()
     if classes is not None:
         seen.update(zip((plane[:2] for plane in planes), classes, strict=True))
     match by:
@@ -117,7 +133,7 @@ def split(
 
 
 def split_map(parts: Split, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.uint8]]:
-    """Paint a split: `TRAINING`, `VALIDATION`, and 0 for the guard and what nobody annotated.
+    """Return maps of a split: `TRAINING`, `VALIDATION`, 0 for guard and unannotated pixels.
 
     Parameters
     ----------
@@ -137,8 +153,8 @@ def split_map(parts: Split, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[n
     return maps
 
 
-class Seen(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
-    """Classes of each plane, by number of the image and index; empty if nobody said."""
+class AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
+    """Class ids of each plane by image and index; empty if they are not given."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,24 +165,28 @@ class Seen(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
         return sum((self._count(region) for region in regions), np.zeros(IGNORE, np.int64))
 
     def _count(self, region: Region) -> NDArray[np.int64]:
-        if region.window == WHOLE and region.plane in self._wholes:
+        if region.is_whole and region.plane in self._wholes:
             return self._wholes[region.plane]  # counted once for all choices of planes
         part = self[region.plane][region.window]
         found = np.bincount(part.ravel(), minlength=IGNORE + 1)[:IGNORE]
-        if region.window == WHOLE:
+        if region.is_whole:
             self._wholes[region.plane] = found
         return found
 
-    def extents(self, planes: Sequence[Plane]) -> list[tuple[int, int]]:
-        """Find the first and the last annotated line (exclusive) of each axis."""
+    def extents(self, planes: Sequence[AnnotatedPlane]) -> list[tuple[int, int]]:
+        """Return the first and the last annotated line (exclusive) of each axis."""
         if not self:
             return [(0, side) for side in planes[0][2]]
         annotated = np.any([self[plane[:2]] != IGNORE for plane in planes], axis=0)
-        lines = [np.flatnonzero(annotated.any(axis=1 - axis)) for axis in (0, 1)]
+        axes = range(annotated.ndim)
+        lines = [
+            np.flatnonzero(annotated.any(axis=tuple(other for other in axes if other != axis)))
+            for axis in axes
+        ]
         return [(int(found[0]), int(found[-1]) + 1) for found in lines]
 
     def best(self, choices: Iterable[Split], share: float) -> Split:
-        """Give the first choice with most classes in both parts, and a fair share in each."""
+        """Return the first choice with most classes in both parts, and a fair share in each."""
         best, highest = None, (-1, False)
         for choice in choices:
             if not self:
@@ -184,14 +204,18 @@ class Seen(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
         return best
 
 
-def _suited(planes: Sequence[Plane], images: list[int], share: float) -> Way:
+def _suited(planes: Sequence[AnnotatedPlane], images: list[int], share: float) -> SplitUnit:
     if len(images) > 1 and (len(images) * share >= 1 or len(images) == len(planes)):
         return "image"
     return "slice" if len(planes) > 1 else "block"
 
 
 def _by_image(
-    planes: Sequence[Plane], images: list[int], share: float, seed: int, seen: Seen
+    planes: Sequence[AnnotatedPlane],
+    images: list[int],
+    share: float,
+    seed: int,
+    seen: AnnotatedClasses,
 ) -> Split:
     if len(images) < 2:
         raise ValueError("to divide by image takes 2 annotated images, and there is 1")
@@ -205,7 +229,9 @@ def _by_image(
     return replace(seen.best(choices, share), how=how)
 
 
-def _by_slice(planes: Sequence[Plane], images: list[int], share: float, seen: Seen) -> Split:
+def _by_slice(
+    planes: Sequence[AnnotatedPlane], images: list[int], share: float, seen: AnnotatedClasses
+) -> Split:
     parts = []
     for mine in _of_each(planes, images):
         count = _count(len(mine), share)
@@ -222,7 +248,11 @@ def _by_slice(planes: Sequence[Plane], images: list[int], share: float, seen: Se
 
 
 def _by_block(
-    planes: Sequence[Plane], images: list[int], share: float, guard: int, seen: Seen
+    planes: Sequence[AnnotatedPlane],
+    images: list[int],
+    share: float,
+    guard: int,
+    seen: AnnotatedClasses,
 ) -> Split:
     """Divide every image that is large enough; the others are for training."""
     parts = []
@@ -253,15 +283,18 @@ def _by_block(
 
 
 def _blocks(
-    planes: Sequence[Plane], extents: Sequence[tuple[int, int]], share: float, guard: int
+    planes: Sequence[AnnotatedPlane],
+    extents: Sequence[tuple[int, int]],
+    share: float,
+    guard: int,
 ) -> Iterator[Split]:
-    """Try both ends of the long side, of the short side, then places between the ends.
+    """Try both ends of each axis, the longest first, then places between the ends.
 
     `planes` are those of one image, `extents` the first and the last annotated line
     (exclusive) of each axis. A stretch for training is at least as long as the block.
     """
     shape = planes[0][2]
-    axes = sorted((0, 1), key=lambda axis: -shape[axis])
+    axes = sorted(range(len(shape)), key=lambda axis: -shape[axis])
     for places in ((8, 0), (4, 2, 6, 3, 5, 1, 7)):
         for axis, place in ((axis, place) for axis in axes for place in places):
             first, last = extents[axis]
@@ -279,28 +312,34 @@ def _blocks(
                 tuple(r for lines in rest for r in _regions(planes, axis, lines)),
                 tuple(_regions(planes, axis, block)),
                 f"{trained} px to train, {held} px to validate, {band} px between, "
-                f"along {'yx'[axis]}",
+                f"along {'zyx'[axis - len(shape)]}",
                 band,
             )
 
 
-def _regions(planes: Sequence[Plane], axis: int, lines: slice) -> Iterator[Region]:
-    window = (lines, slice(None)) if axis == 0 else (slice(None), lines)
-    return (Region(image, index, window) for image, index, _ in planes)
+def _regions(planes: Sequence[AnnotatedPlane], axis: int, lines: slice) -> Iterator[Region]:
+    for image, index, shape in planes:
+        window = tuple(lines if side == axis else slice(None) for side in range(len(shape)))
+        yield Region(image, index, window)
 
 
-def _of_each(planes: Sequence[Plane], images: list[int]) -> Iterator[list[Plane]]:
+def _of_each(
+    planes: Sequence[AnnotatedPlane], images: list[int]
+) -> Iterator[list[AnnotatedPlane]]:
     return ([plane for plane in planes if plane[0] == image] for image in images)
 
 
 def _count(available: int, share: float) -> int:
-    """Give the number to keep for validation: at least one, and never all."""
+    """Return the number to keep for validation: at least one, and never all."""
     return min(max(1, round(available * share)), available - 1)
 
 
-def _apart(planes: Sequence[Plane], held: Set[Plane]) -> Split:
+def _apart(planes: Sequence[AnnotatedPlane], held: Set[AnnotatedPlane]) -> Split:
     """Keep whole planes for validation."""
-    regions = [(Region(plane[0], plane[1]), plane in held) for plane in planes]
+    regions = [
+        (Region(plane[0], plane[1], len(plane[2]) * (slice(None),)), plane in held)
+        for plane in planes
+    ]
     return Split(
         tuple(region for region, is_held in regions if not is_held),
         tuple(region for region, is_held in regions if is_held),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.augmentation.density import density
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE, check_labels
-from napari_utile.arrays.splits import Region, Split, Way, split
+from napari_utile.arrays.splits import Region, Split, SplitUnit, split
 from napari_utile.arrays.targets import Target, training_target
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
 from napari_utile.engine.training.data.planes import HIDDEN, Plane, ValidationPlane
@@ -190,7 +190,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
     ]
     classes = [pairs[i].target.classes[index] for i, index, _ in planes]
 
-    def divided(by: Way) -> Split:
+    def divided(by: SplitUnit) -> Split:
         share, seed = settings.validation_share, settings.seed
         return split(planes, share, receptive_field, seed, by, classes)
 
