@@ -12,6 +12,8 @@ one step in turn; medians are shown.
 
 import argparse
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from statistics import median
 from time import perf_counter
 
@@ -19,13 +21,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from napari_utile.engine.devices import autocast_dtype, choose_device, describe
-from napari_utile.engine.training.budget import Budget
-from napari_utile.engine.training.data.preparation import TrainingData
+from napari_utile.engine.devices import autocast_dtype, describe
 from napari_utile.engine.training.data.tiles import Batch
-from napari_utile.engine.training.loop import train
-from napari_utile.engine.training.run import build, make_sampler, ready, training_tile
-from napari_utile.engine.training.step import Learner, make_optimizer
+from napari_utile.engine.training.optimizers import make_optimizer
+from napari_utile.engine.training.run import TrainingRun
+from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.events import StepDone
 from napari_utile.io.stack import Stack
 from napari_utile.samples.synthesis import synthetic_stack
@@ -47,17 +47,18 @@ def main() -> None:
 
     settings = TrainSettings(**options, steps=10**9, validations_per_run=1)
     image, instances = synthetic_stack((4, 512, 512))
-    data = ready([Stack(image, "zyx")], [Stack(instances, "zyx")], settings)
-    device = choose_device(settings.device)
+    setup = set_up_training([Stack(image, "zyx")], [Stack(instances, "zyx")], settings)
+    device = setup.device
     dtype = autocast_dtype(device, settings.precision, training=True)
-    batch = learner(data, settings, device, dtype).sampler.batch(settings.batch)
+    sampler = setup.tiles.sampler(setup.data.training, setup.settings, device)
+    batch = sampler.batch(settings.batch)
     ways: dict[str, Callable[[], None]] = {
-        "loop": loop(learner(data, settings, device, dtype), data),
-        "bare": bare(data, settings, dtype, torch.channels_last, batch),
+        "loop": loop(setup),
+        "bare": bare(setup, dtype, torch.channels_last, batch),
     }
     for name, other in (("fp32", None), ("bf16", torch.bfloat16)):
-        ways[f"{name} channels-last"] = bare(data, settings, other, torch.channels_last, batch)
-        ways[f"{name} contiguous"] = bare(data, settings, other, torch.contiguous_format, batch)
+        ways[f"{name} channels-last"] = bare(setup, other, torch.channels_last, batch)
+        ways[f"{name} contiguous"] = bare(setup, other, torch.contiguous_format, batch)
     seconds = in_turn(ways, steps, device)
 
     tiles = " x ".join(map(str, batch.images.shape))
@@ -90,26 +91,12 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def learner(
-    data: TrainingData,
-    settings: TrainSettings,
-    device: torch.device,
-    dtype: torch.dtype | None,
-) -> Learner:
-    """Set up a network and its sampler as a run does."""
-    torch.manual_seed(settings.seed)
-    network = build(settings, data.channels, len(data.ids)).to(device)
-    network.to(memory_format=torch.channels_last)
-    tile = training_tile(network, settings, data)
-    return Learner(
-        network, make_sampler(network, data, settings, tile, device), settings, dtype
-    )
-
-
-def loop(learner: Learner, data: TrainingData) -> Callable[[], None]:
+def loop(setup: TrainingSetup) -> Callable[[], None]:
     """Take a step of the training loop."""
-    budget = Budget(learner.settings.steps, None)
-    events = train(learner, data.validation, budget, keep=lambda *_: None)
+    network = deepcopy(setup.network)
+    events = TrainingRun(replace(setup, network=network)).events()
+    while not isinstance(next(events), StepDone):
+        pass
 
     def step() -> None:
         event = next(events)
@@ -120,23 +107,16 @@ def loop(learner: Learner, data: TrainingData) -> Callable[[], None]:
 
 
 def bare(
-    data: TrainingData,
-    settings: TrainSettings,
-    dtype: torch.dtype | None,
-    layout: torch.memory_format,
-    batch: Batch,
+    setup: TrainingSetup, dtype: torch.dtype | None, layout: torch.memory_format, batch: Batch
 ) -> Callable[[], None]:
     """Take a step and nothing else."""
-    torch.manual_seed(settings.seed)
-    device = batch.images.device
-    network = build(settings, data.channels, len(data.ids)).to(device).train()
-    network.to(memory_format=layout)
-    optimizer = make_optimizer(network, settings)
+    network = deepcopy(setup.network).to(setup.device).to(memory_format=layout).train()
+    optimizer = make_optimizer(network, setup.settings)
     images, classes = batch.images.contiguous(memory_format=layout), batch.classes.long()
 
     def step() -> None:
         optimizer.zero_grad()
-        with torch.autocast(device.type, dtype, enabled=dtype is not None):
+        with torch.autocast(setup.device.type, dtype, enabled=dtype is not None):
             scores = network(images)
         functional.cross_entropy(scores.float(), classes).backward()
         optimizer.step()

@@ -25,11 +25,16 @@ class RunStarted(_Event):
     """A job has checked its input and begins to compute."""
 
     event: Literal["RunStarted"] = "RunStarted"
-    job: Literal["train", "predict", "augment", "compare", "evaluate"]
+    job: Literal["train", "predict", "preview", "augment", "compare", "evaluate"] = Field(
+        description="augment: what previews were called before"
+    )
     out: str = Field("", description="Run folder or output; empty when nothing is written")
     device: str = Field("", description="What computes, in words: 'cpu (2 threads, bf16)'")
     total: int | None = Field(None, description="Steps or tiles to do, where it is known")
     minutes: float | None = Field(None, description="Time budget, where there is one")
+    resumed_from: int | None = Field(None, description="Step from which a training resumes")
+    warm_start: str = Field("", description="Model whose parameters a training starts from")
+    processes: int = Field(1, description="That share the work")
     facts: dict[str, str | int | float] = Field(
         default_factory=dict, description="What else is worth showing once, name -> value"
     )
@@ -164,6 +169,9 @@ class RunDone(_Event):
     out: str = ""
     seconds: float
     stopped: bool = Field(False, description="True: ended by the user, the result is partial")
+    kept: bool = Field(
+        False, description="Nothing was computed: it was finished before, by the same plan"
+    )
     reason: str = Field("", description="Why it ended before its budget was used, if it did")
     scores: dict[str, float] = Field(default_factory=dict)
     failed: tuple[str, ...] = Field((), description="Inputs that could not be done, and why")

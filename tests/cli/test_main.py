@@ -191,12 +191,12 @@ def test_a_defect_of_ours_is_status_1_with_all_that_helps_to_find_it(monkeypatch
 
 
 def test_a_defect_is_an_event_too(folder, tmp_path, monkeypatch, capsys):
-    from napari_utile.engine.training import run as training_run
+    from napari_utile.engine.training.data.layout import TileLayout
 
     def broken(*_):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(training_run, "make_sampler", broken)
+    monkeypatch.setattr(TileLayout, "sampler", broken)
     assert main(train(folder, tmp_path / "run", "--events")) == 1
     last = parse_event(capsys.readouterr().out.splitlines()[-1])
     assert last == RunFailed(message="ZeroDivisionError: oops", user=False)

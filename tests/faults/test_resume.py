@@ -16,7 +16,7 @@ import torch
 
 import napari_utile as utile
 from napari_utile.cli.main import main
-from napari_utile.engine.training import loop
+from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training.front import run_training, train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, RunDone, RunStarted, StepDone, Warned
@@ -157,7 +157,7 @@ def test_fault_15_kill_minus_9_at_any_moment_ends_bit_identical(files, tmp_path)
 
 def test_fault_15_the_same_command_goes_on_after_kill_minus_9(files, tmp_path, whole):
     out = tmp_path / "run"
-    flags = [f"--{name}={value}" for name, value in TINY.items()]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
     command = [sys.executable, "-m", "napari_utile", "train", *files, "--out", out, *flags]
     with subprocess.Popen(
         [*command, "--events"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
@@ -167,7 +167,7 @@ def test_fault_15_the_same_command_goes_on_after_kill_minus_9(files, tmp_path, w
                 process.kill()
     assert process.returncode == -signal.SIGKILL
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "goes on from step " in again.stderr
+    assert "resumes from step " in again.stderr
     assert_same(learnt(out), learnt(whole))
 
 
@@ -180,7 +180,7 @@ def test_a_stop_goes_on_bit_identical_also_within_an_epoch(tmp_path, whole, mome
     assert utile.load_model(out)
     assert not Run(out).is_finished
     events = drained(start(out))
-    assert events[0].facts["goes on"].startswith("from step ")
+    assert events[0].resumed_from is not None
     assert not any(isinstance(event, StepDone) and event.step == 1 for event in events) or (
         moment[0] is RunStarted
     )
@@ -247,8 +247,8 @@ def test_fault_15_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, wh
     paths[-1].write_bytes(content[:kept])
     events = drained(start(out))
     (said,) = [event.message for event in events if isinstance(event, Warned)]
-    assert said == f"{paths[-1]} is damaged: the run goes on from the one before it."
-    assert events[0].facts["goes on"] == f"from step {int(paths[0].stem.split('_')[1])}"
+    assert said == f"{paths[-1]} is damaged: the run resumes from the one before it."
+    assert events[0].resumed_from == int(paths[0].stem.split("_")[1])
     assert_same(learnt(out), learnt(whole))
 
 
@@ -257,7 +257,7 @@ def test_fault_15_without_a_whole_checkpoint_nothing_is_given_up(tmp_path):
     stopped_at(start(out), EpochDone, 3)
     for path in (out / "checkpoint").iterdir():
         path.write_bytes(b"half")
-    with pytest.raises(UserError, match=r"is damaged, as is every other .*--overwrite"):
+    with pytest.raises(UserError, match=r"is damaged, as is every other .*Overwrite"):
         next(start(out))
     utile.load_model(out)
     drained(start(out, overwrite=True))
@@ -307,8 +307,8 @@ def test_fault_16_another_run_is_refused_with_what_differs(tmp_path, change, sai
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with pytest.raises(UserError) as refused:
         next(start(out, **change))
-    assert f"holds an unfinished run that differs ({said}). --overwrite" in str(refused.value)
-    assert "--warm-start" in str(refused.value)
+    assert f"holds an unfinished run that differs ({said}). Overwrite" in str(refused.value)
+    assert "warm start" in str(refused.value)
     after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert after == before
     drained(start(out, overwrite=True, **change))
@@ -331,12 +331,49 @@ def test_a_run_may_change_its_machine(tmp_path):
     assert Run(out).is_finished
 
 
-def test_a_finished_run_is_refused_and_kept(whole):
-    before = {path: path.stat().st_mtime_ns for path in whole.rglob("[!.]*")}
-    for options in ({}, {"width": 3}):
-        with pytest.raises(UserError, match="holds a finished run; --overwrite replaces it"):
-            next(start(whole, **options))
-    assert {path: path.stat().st_mtime_ns for path in whole.rglob("[!.]*")} == before
+def contents(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("[!.]*")}
+
+
+@pytest.mark.parametrize("checkpoints", ["kept", "removed"])
+def test_a_finished_run_is_kept_and_another_is_refused(tmp_path, whole, checkpoints):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    if checkpoints == "removed":  # settings and facts are all that is known of it
+        shutil.rmtree(out / "checkpoint")
+    before = contents(out)
+    (done,) = drained(start(out, device="auto"))
+    assert done.kept and not done.stopped and done.out == str(out)
+    assert done.scores == utile.load_model(out).scores
+    with pytest.raises(UserError, match=r"finished run that differs \(width: 2 there, 3 here"):
+        next(start(out, width=3))
+    with pytest.raises(UserError, match=r"finished run that differs \(.* have changed"):
+        next(start(out, labels=np.roll(cells()[1], 1, axis=1)))
+    assert contents(out) == before
+
+
+def test_a_finished_run_is_returned_in_python_and_status_0_in_the_shell(
+    files, tmp_path, capsys
+):
+    out, settings = tmp_path / "run", TINY | {"steps": 2}
+    model = utile.train(*cells(), utile.TrainSettings(**settings), out=out)
+    events = []
+    again = utile.train(
+        *cells(), utile.TrainSettings(**settings), out=out, on_event=events.append
+    )
+    assert_same(again.network.state_dict(), model.network.state_dict())
+    assert [event.event for event in events] == ["RunDone"]
+    command = ["train", *map(str, files), "--out", str(out)]
+    command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    assert main(command) == 0
+    assert "finished before" in capsys.readouterr().err
+    assert main([*command, "--seed=1"]) == 2
+    assert main([*command, "--seed=1", "--overwrite"]) == 0
+
+
+def test_a_run_that_starts_from_a_finished_one_is_another(tmp_path, whole):
+    with pytest.raises(UserError, match="started from other parameters"):
+        next(start(whole, warm_start=whole))
 
 
 # warm start
@@ -351,7 +388,7 @@ def first_weights(**options):
 def test_a_warm_start_begins_with_the_weights_of_a_run(tmp_path, whole):
     run = start(tmp_path / "run", **first_weights(), warm_start=whole)
     events = drained(run)
-    assert events[0].facts["starts from"] == str(whole)
+    assert events[0].warm_start == str(whole)
     found = utile.load_model(tmp_path / "run").network
     learnt_before = utile.load_model(whole).network
     for name, value in found.named_parameters():
@@ -379,7 +416,7 @@ def test_an_interrupted_warm_start_goes_on(tmp_path, whole):
 def test_fault_16_an_unfinished_run_is_not_taken_for_a_warm_start(tmp_path, whole):
     out = tmp_path / "run"
     stopped_at(start(out), StepDone, 13)
-    with pytest.raises(UserError, match=r"differs \(it was started from other weights"):
+    with pytest.raises(UserError, match=r"differs \(it was started from other parameters"):
         next(start(out, warm_start=whole))
 
 
@@ -395,7 +432,9 @@ def test_a_model_of_another_architecture_is_refused_in_one_sentence(tmp_path, wh
 
 
 def test_the_shell_starts_from_a_run_too(files, tmp_path, whole, capsys):
-    flags = [f"--{name}={value}" for name, value in (TINY | {"steps": 2}).items()]
+    flags = [
+        f"--{name.replace('_', '-')}={value}" for name, value in (TINY | {"steps": 2}).items()
+    ]
     out = tmp_path / "run"
     arguments = ["train", *map(str, files), "--out", str(out), *flags]
     assert main([*arguments, "--warm-start", str(whole)]) == 0
@@ -434,19 +473,19 @@ def test_fault_19_a_second_training_into_one_folder_is_refused(tmp_path):
 
 
 def test_fault_39_a_gpu_that_is_lost_leaves_a_run_that_goes_on(tmp_path, whole, monkeypatch):
-    out, validate, calls = tmp_path / "run", loop.validate, count(1)
+    out, validate, calls = tmp_path / "run", run_module.validate, count(1)
 
     def lost(*given):
         if next(calls) == 3:
             raise torch.AcceleratorError("CUDA error: unspecified launch failure\nset ...")
         return validate(*given)
 
-    monkeypatch.setattr(loop, "validate", lost)
+    monkeypatch.setattr(run_module, "validate", lost)
     with pytest.raises(UserError) as told:
         drained(start(out))
     assert str(told.value) == (
         "cpu can no longer be used (CUDA error: unspecified launch failure) after step 15: "
-        "the same command goes on from the last validation."
+        "the same command resumes from the last validation."
     )
     monkeypatch.undo()
     drained(start(out))

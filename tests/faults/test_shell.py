@@ -28,7 +28,7 @@ TINY = {
     "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations_per_run": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
-FLAGS = [f"--{name}={value}" for name, value in TINY.items()]
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
 
 
 def cells():
@@ -399,7 +399,7 @@ def test_fault_26_nothing_on_either_side_has_a_value_and_a_note(trained, tmp_pat
 def test_fault_35_any_exception_is_told_and_the_folder_is_free(
     trained, tmp_path, monkeypatch, capsys
 ):
-    from napari_utile.engine.training import loop
+    from napari_utile.engine.training import run as run_module
 
     def broken(*_):
         raise RuntimeError("wrapped C/C++ object has been deleted")
@@ -408,7 +408,7 @@ def test_fault_35_any_exception_is_told_and_the_folder_is_free(
     command = ["train", *files, "--out", str(tmp_path / "run"), *FLAGS, "--events"]
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdin", io.StringIO(""))
-        patched.setattr(loop, "validate", broken)
+        patched.setattr(run_module, "validate", broken)
         assert main(command) == 1
     last = parse_event(capsys.readouterr().out.splitlines()[-1])
     assert isinstance(last, RunFailed)

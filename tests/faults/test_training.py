@@ -13,7 +13,7 @@ import torch
 
 import napari_utile as utile
 from napari_utile.cli.main import main
-from napari_utile.engine.training import loop
+from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training.data.tiles import TileSampler
 from napari_utile.engine.training.front import run_training
 from napari_utile.events import EpochDone, RunFailed, Warned, parse_event
@@ -226,7 +226,7 @@ def test_fault_14_the_shell_and_the_window_are_told(
     write_tiff(tmp_path / "em.tif", cells[0])
     write_tiff(tmp_path / "ids.tif", cells[1])
     arguments = ["train", tmp_path / "em.tif", tmp_path / "ids.tif", "--out", tmp_path / "run"]
-    flags = [f"--{name}={value}" for name, value in TINY.items()]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
     assert main([*map(str, arguments), *flags, "--events"]) == 2
     out, error = capsys.readouterr()
     last = parse_event(out.splitlines()[-1])
@@ -243,10 +243,12 @@ def test_fault_14_a_learning_rate_that_is_too_high_is_survived(cells, tmp_path):
 
 
 def test_fault_14_every_event_before_the_end_is_strict_json(cells, tmp_path, monkeypatch):
-    validate = loop.validate
+    validate = run_module.validate
     worst = {"loss": float("inf"), "scores": {"iou": float("nan")}}
-    monkeypatch.setattr(loop, "isfinite", lambda loss: True)
-    monkeypatch.setattr(loop, "validate", lambda *given: replace(validate(*given), **worst))
+    monkeypatch.setattr(run_module, "isfinite", lambda loss: True)
+    monkeypatch.setattr(
+        run_module, "validate", lambda *given: replace(validate(*given), **worst)
+    )
     utile.train(*cells, SETTINGS, out=tmp_path / "run")
     for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)

@@ -134,8 +134,7 @@ class Display:
         match event:
             case RunStarted():
                 self.goes_on = event.job in ("train", "compare", "predict")
-                facts = ", ".join(f"{name} {value}" for name, value in event.facts.items())
-                self._say(f"{event.job} on {event.device}: {facts}")
+                self._say(started_line(event))
             case StepDone():
                 self._advance(
                     f"{self.candidate}step {event.step}  loss {event.loss:.3f}",
@@ -171,6 +170,9 @@ class Display:
             case Warned():
                 self._say(f"warning: {event.message}", style="yellow")
             case RunDone():
+                if event.kept:
+                    self._say(f"{event.out}: {event.reason}")
+                    return
                 verb = "stopped" if event.stopped else "done"
                 more = "; the same command goes on" if event.stopped and self.goes_on else ""
                 self._say(f"{verb} after {duration_text(event.seconds)}: {event.out}{more}")
@@ -201,6 +203,18 @@ GOOD = ("done", "kept", "part")
 """How an image ends that did not fail."""
 STAGES = {"objects": "objects, block", "numbers": "numbers, slice", "pyramid": "pyramid, block"}
 """What is counted in each stage."""
+
+
+def started_line(event: RunStarted) -> str:
+    """Return in one line what begins, and from where."""
+    facts = [f"{name} {value}" for name, value in event.facts.items()]
+    if event.processes > 1:
+        facts.append(f"processes {event.processes}")
+    if event.warm_start:
+        facts.append(f"starts from {event.warm_start}")
+    if event.resumed_from is not None:
+        facts.append(f"resumes from step {event.resumed_from}")
+    return f"{event.job} on {event.device}: {', '.join(facts)}"
 
 
 def image_line(event: ImageDone) -> str:

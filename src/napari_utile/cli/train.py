@@ -26,16 +26,16 @@ class Train(Run, TrainSettings):
     def run(self) -> int:
         options = self.options()
         from napari_utile.engine.training.distributed import joined
-        from napari_utile.engine.training.front import follow_training, train_files
+        from napari_utile.engine.training.front import follow_training, run_training
+        from napari_utile.io.pairs import open_pairs
 
         with joined(options.device) as group:
             if not group.leads:
                 with ignoring_stops():
                     follow_training(self.image, self.labels, options)
                 return DONE
-            run = train_files(
-                self.image, self.labels, self.out, options, self.overwrite, self.warm_start
-            )
+            stacks = open_pairs(self.image, self.labels)
+            run = run_training(*stacks, options, self.out, self.overwrite, self.warm_start)
             return report(run, self.events, self.json_)
 
 
@@ -50,9 +50,9 @@ class Augment(Run, TrainSettings):
 
     def run(self) -> int:
         options = self.options()
-        from napari_utile.engine.training.preview import augment_files
+        from napari_utile.engine.training.preview import preview_files
 
-        run = augment_files(
+        run = preview_files(
             self.image, self.labels, self.out, options, self.count, self.overwrite
         )
         return report(run, self.events, self.json_)

@@ -17,9 +17,8 @@ from napari_utile.coco.experiment.evaluate import best_threshold, evaluate_coco
 from napari_utile.coco.experiment.images import Chosen
 from napari_utile.coco.experiment.train import train_coco
 from napari_utile.coco.experiment.truth import CocoTruth, mean_in_objects
-from napari_utile.engine.training.front import drain
 from napari_utile.errors import UserError
-from napari_utile.events import CandidateDone, RunDone, RunStarted, TileDone, Warned
+from napari_utile.events import CandidateDone, RunDone, RunStarted, TileDone, Warned, drain
 from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.io.stack import Stack

@@ -10,9 +10,8 @@ from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.experiment.images import small_images
 from napari_utile.coco.experiment.train import train_coco
 from napari_utile.engine.models.model import load_model
-from napari_utile.engine.training.front import drain
 from napari_utile.errors import UserError
-from napari_utile.events import CandidateDone, RunStarted, StepDone, Warned
+from napari_utile.events import CandidateDone, RunStarted, StepDone, Warned, drain
 from napari_utile.io.images import open_image
 from napari_utile.settings import CocoSettings, CompareSettings
 from tests.fixtures.coco_sample import write_coco_sample

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from napari_utile.engine.comparison.front import run_comparison
-from napari_utile.engine.training.front import stacks_of
 from napari_utile.errors import UserError
 from napari_utile.events import (
     CandidateDone,
 )
+from napari_utile.io.pairs import stack_pairs
 from napari_utile.io.stack import Stack
 from napari_utile.settings import CompareSettings, TrainSettings
 from tests.fixtures.comparison import ONE_PLANE, SHALLOW, TINY, TWO, cells, drained, started
@@ -45,7 +45,7 @@ def test_other_images_or_labels_are_refused(copy, trainings, others):
 
 
 def test_fewer_slices_of_the_image_alone_are_refused(copy, trainings):
-    (image,), labels = stacks_of(*cells())
+    (image,), labels = stack_pairs(*cells())
     fewer = Stack(image.data[:3], image.axes)
     with pytest.raises(UserError, match="the annotated images have changed"):
         drained(run_comparison([fewer], labels, TWO, copy))

@@ -3,9 +3,6 @@
 import pytest
 
 from napari_utile.engine.training.budget import INSTANT, Budget
-from napari_utile.events import Warned
-
-EVENT = Warned(message="so")
 
 
 def test_time_spent_before_the_first_step_counts(clock):
@@ -44,32 +41,22 @@ def test_the_time_left_is_known_from_the_first_step_on(clock):
 )
 def test_the_clock_stands_while_an_event_is_held_longer_than_an_instant(clock, held, counted):
     time = Budget(None, minutes=1)
-
-    def run():
-        clock.now += 1
-        yield EVENT
-        clock.now += 1
-        return "the end"
-
-    events = time.standing_while_held(run())
-    assert next(events) == EVENT
-    clock.now += held
-    with pytest.raises(StopIteration, match="the end"):
-        next(events)
+    clock.now += 1
+    with time.paused():
+        clock.now += held
+    clock.now += 1
     assert time.seconds == counted
 
 
-def test_a_run_that_is_closed_is_told():
-    closed = []
+def test_a_pause_that_ends_in_a_stop_does_not_count_either(clock):
+    time = Budget(None, minutes=1)
 
-    def run():
-        try:
-            yield EVENT
-        except GeneratorExit:
-            closed.append(True)
-            raise
+    def held():
+        with time.paused():
+            yield
 
-    events = Budget(1, None).standing_while_held(run())
+    events = held()
     next(events)
+    clock.now += 3600
     events.close()
-    assert closed
+    assert time.seconds == 0

@@ -1,12 +1,15 @@
 """The state of a run on disk, and whether it is still the same run."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from napari_utile.arrays.splits import Region, Split
+from napari_utile.engine.models.warm_start import WarmStart
 from napari_utile.engine.training import checkpoints
-from napari_utile.engine.training.checkpoints import Checkpoints, Plan, plain, read
+from napari_utile.engine.training.checkpoints import Checkpoints, TrainingPlan, plain, read
 from napari_utile.errors import UserError
 from napari_utile.folders import run
 from napari_utile.io.images import as_stack
@@ -17,11 +20,21 @@ SPLIT = Split((Region(0, (0,)), Region(0, (1,))), (Region(0, (3,)),), "by hand")
 STATE = {"weights": torch.arange(3.0), "events": 7}
 
 
+def plan_of(images, labels, split=SPLIT, weights=None, **options):
+    """The plan of a run of which no more is known."""
+    setup = SimpleNamespace(
+        settings=TrainSettings(**options),
+        data=SimpleNamespace(split=split),
+        warm_start=WarmStart("model", weights) if weights else None,
+    )
+    return TrainingPlan.of(setup, images, labels)
+
+
 def plan(image=None, labels=None, weights=None, **options):
     pixels = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
     image = as_stack(pixels if image is None else image)
     labels = as_stack(pixels % 3 if labels is None else labels, name="labels")
-    return Plan.of(TrainSettings(**options), [image], [labels], SPLIT, weights)
+    return plan_of([image], [labels], weights=weights, **options)
 
 
 def pixels_with(place, value):
@@ -50,13 +63,11 @@ def test_a_pair_may_differ_in_leading_axes_of_one_plane(index):
     pixels = np.arange(4 * 5 * 6, dtype=np.uint16).reshape(4, 5, 6)
     image, labels = Stack(pixels, "zyx"), Stack(pixels[None], "tzyx")
     changed = Stack(pixels_with((*index, 4, 5), 999)[None], "tzyx")
-    plans = [
-        Plan.of(TrainSettings(), [image], [ids], SPLIT) for ids in (labels, labels, changed)
-    ]
+    plans = [plan_of([image], [ids]) for ids in (labels, labels, changed)]
     assert plans[0] == plans[1]
     assert plans[0].differences(plans[2]) == ["the labels have changed"]
     one = Split((Region(0, (), np.s_[:, :3]),), (Region(0, (), np.s_[:, 3:]),), "by hand")
-    Plan.of(TrainSettings(), [Stack(pixels[0], "yx")], [Stack(pixels[:1], "zyx")], one)
+    plan_of([Stack(pixels[0], "yx")], [Stack(pixels[:1], "zyx")], one)
 
 
 def test_another_type_of_the_same_numbers_is_another_image():
@@ -91,12 +102,14 @@ def test_an_option_that_was_renamed_since_is_the_same():
     assert old.differences(plan()) == ["validations-per-run: 7 there, 20 here"]
 
 
-def test_weights_to_start_from_need_not_be_named_again():
+def test_parameters_to_start_from_need_not_be_named_again():
     weights, other = {"a": torch.ones(2)}, {"a": torch.ones(2) * 2}
     assert plan(weights=weights).differences(plan()) == []
     assert plan(weights=weights).differences(plan(weights=weights)) == []
     for there in (plan(), plan(weights=other)):
-        assert there.differences(plan(weights=weights)) == ["it was started from other weights"]
+        assert there.differences(plan(weights=weights)) == [
+            "it was started from other parameters"
+        ]
 
 
 def test_the_two_newest_stay(tmp_path):
@@ -110,7 +123,7 @@ def test_the_two_newest_stay(tmp_path):
     assert again.find()
     assert again.state["step"] == 100
     assert torch.equal(again.state["weights"], STATE["weights"])
-    assert again.doubts == ()
+    assert again.damaged == ()
 
 
 def test_a_new_folder_has_none(tmp_path):
@@ -125,11 +138,11 @@ def test_numbers_of_numpy_are_no_obstacle(tmp_path):
     assert type(plain(np.float32(1))) is float
 
 
-def test_a_checkpoint_of_another_version_is_not_gone_on_from(tmp_path, monkeypatch):
+def test_a_checkpoint_of_another_version_is_not_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "FORMAT", 99)
     Checkpoints(tmp_path, plan()).save(1, STATE)
     monkeypatch.undo()
-    with pytest.raises(UserError, match=r"another version of U-Tile.*--overwrite"):
+    with pytest.raises(UserError, match=r"another version of U-Tile.*Overwrite"):
         Checkpoints(tmp_path, plan()).find()
 
 
@@ -155,3 +168,18 @@ def test_fault_38_a_full_disk_leaves_the_checkpoint_that_was_there(tmp_path, mon
         saved.save(2, STATE)
     assert [p.name for p in tmp_path.iterdir()] == ["step_00000001.pt"]
     assert saved.find()
+
+
+def test_windows_are_compared_by_the_settings_that_take_effect():
+    """An older run recorded what was asked for."""
+    old, new = plan(network="sliding-window"), plan(network="sliding-window", w0=0.0)
+    assert old.differences(new) == new.differences(old) == []
+    assert plan(w0=0.0).differences(plan()) == ["w0: 0.0 there, 2.0 here"]
+
+
+def test_a_plan_keeps_the_names_that_older_versions_read(tmp_path):
+    saved = Checkpoints(tmp_path, plan(weights={"a": torch.ones(2)}))
+    saved.save(1, STATE)
+    state = torch.load(tmp_path / "step_00000001.pt", weights_only=True)
+    assert set(state["plan"]) == {"settings", "images", "labels", "weights"}
+    assert saved.kept_plan() == saved.plan

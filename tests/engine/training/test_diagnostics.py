@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_utile.engine.training import loop
+from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training.diagnostics import Watch
-from napari_utile.engine.training.run import ready, training_run
+from napari_utile.engine.training.run import TrainingRun
+from napari_utile.engine.training.setup import set_up_training
 from napari_utile.engine.training.validation import Validation, validate
 from napari_utile.events import EpochDone, RunDone, StepDone, Warned
 from napari_utile.io.images import as_stack
@@ -302,15 +303,15 @@ def said_about(monkeypatch, image, labels, **options):
         found.append(validate(*given, **named))
         return found[-1]
 
-    monkeypatch.setattr(loop, "validate", listening)
+    monkeypatch.setattr(run_module, "validate", listening)
     options = {
         "depth": 2, "width": 4, "tile": 32, "batch": 2, "steps": 120, "validations_per_run": 10,
         "device": "cpu", "precision": "fp32",
     } | options  # fmt: skip
     settings = TrainSettings(**options)
-    data = ready([as_stack(image)], [as_stack(labels)], settings)
-    watching, said = Watch(settings, data.ids), []
-    for event in training_run(data, settings, None):
+    setup = set_up_training([as_stack(image)], [as_stack(labels)], settings)
+    watching, said = Watch(settings, setup.data.ids), []
+    for event in TrainingRun(setup).events():
         if isinstance(event, StepDone):
             said += watching.step(event)
         elif isinstance(event, EpochDone):
@@ -323,8 +324,8 @@ def test_a_real_run_of_few_steps_is_told_before_its_end():
     settings = TrainSettings(
         minutes=1e-4, depth=1, width=2, tile=32, batch=1, device="cpu", precision="fp32"
     )
-    data = ready([as_stack(image)], [as_stack(objects)], settings)
-    *_, last, done = training_run(data, settings, None)
+    setup = set_up_training([as_stack(image)], [as_stack(objects)], settings)
+    *_, last, done = TrainingRun(setup).events()
     assert isinstance(done, RunDone)
     assert isinstance(last, Warned)
     assert last.message.startswith("Only ")

@@ -145,7 +145,7 @@ def test_a_stop_ends_all_and_one_process_goes_on(folder):
     assert first.wait(60) == 130 and second.wait(60) == 0
     assert load_model(folder / "run")
     (alone,) = start(folder, command)
-    assert "goes on from step" in alone.communicate(timeout=60)[1]
+    assert "resumes from step" in alone.communicate(timeout=60)[1]
     assert alone.returncode == 0
 
 
@@ -159,16 +159,16 @@ def test_the_death_of_one_process_is_said_and_nothing_is_lost(folder):
     assert "utile: Another process of the run has ended after step" in told
     assert "Traceback" not in told
     (alone,) = start(folder, command)
-    assert "goes on from step" in alone.communicate(timeout=60)[1]
+    assert "resumes from step" in alone.communicate(timeout=60)[1]
 
 
 SHORT_OF_MEMORY = """
 import sys, torch
 from napari_utile.cli.main import main
-from napari_utile.engine import learner
+from napari_utile.engine.training import step
 def short(*arguments):
     raise torch.OutOfMemoryError("out of memory")
-learner.weighted_cross_entropy = short
+step.weighted_cross_entropy = short
 sys.exit(main())
 """
 

@@ -6,11 +6,12 @@ import tifffile
 import torch
 
 import napari_utile as utile
-from napari_utile.engine.training.front import stacks_of, train_files
+from napari_utile.engine.training.front import train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
+from napari_utile.io.pairs import stack_pairs
 from tests.fixtures.new_run import new_run
 from tests.fixtures.trained import SETTINGS, TINY, cells, drained
 
@@ -51,10 +52,10 @@ def test_training_keeps_a_run_folder_if_asked(tmp_path):
     assert utile.load_model(tmp_path / "run").scores == model.scores
 
 
-def test_a_finished_run_is_replaced_from_python_too(tmp_path):
+def test_a_finished_run_is_overwritten_from_python_too(tmp_path):
     out, more = tmp_path / "run", utile.TrainSettings(**TINY | {"steps": 3})
     utile.train(*cells(), SETTINGS, out=out)
-    with pytest.raises(UserError, match="overwrite"):
+    with pytest.raises(UserError, match="Overwrite"):
         utile.train(*cells(), more, out=out)
     utile.train(*cells(), more, out=out, overwrite=True)
     assert utile.TrainSettings.read(out / "settings.json") == more
@@ -105,7 +106,7 @@ def test_messages_count_the_arrays_of_a_list():
 
 def test_a_single_array_needs_no_number():
     for several in (np.asarray, lambda array: [array]):
-        stacks, truths = stacks_of(*map(several, cells()))
+        stacks, truths = stack_pairs(*map(several, cells()))
         assert (stacks[0].name, truths[0].name) == ("image", "labels")
 
 
@@ -147,8 +148,8 @@ def test_a_finished_run_is_kept_unless_asked(files, tmp_path):
     out = tmp_path / "run"
     drained(train_files(*files, out, SETTINGS))
     before = (out / "events.jsonl").read_text()
-    with pytest.raises(UserError, match=r"run holds a finished run; --overwrite"):
-        next(train_files(*files, out, SETTINGS))
+    (done,), _ = drained(train_files(*files, out, SETTINGS))
+    assert done.kept
     assert (out / "events.jsonl").read_text() == before
     drained(train_files(*files, out, SETTINGS, overwrite=True))
     assert (out / "events.jsonl").read_text() != before

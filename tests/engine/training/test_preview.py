@@ -10,8 +10,13 @@ import torch
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import TRAINING, VALIDATION
 from napari_utile.engine.training.data.tiles import Batch
-from napari_utile.engine.training.preview import augment_files, density_map, sampler_of, samples
-from napari_utile.engine.training.run import ready
+from napari_utile.engine.training.preview import (
+    density_map,
+    preview_files,
+    sampler_on_cpu,
+    samples,
+)
+from napari_utile.engine.training.setup import set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunStarted, Warned
 from napari_utile.io.images import open_image
@@ -41,12 +46,12 @@ def prepared(settings, image=None, labels=None, axes="zyx"):
     if image is None:
         image, labels = cells()
     truth = Stack(labels, "zyx"[-labels.ndim :], name="labels")
-    return ready([Stack(image, axes)], [truth], settings)
+    return set_up_training([Stack(image, axes)], [truth], settings)
 
 
 def preview(settings, count=6, **data):
     found = prepared(settings, **data)
-    return samples(found, sampler_of(found, settings), count, np.dtype("uint8"))
+    return samples(found.data, sampler_on_cpu(found), count, np.dtype("uint8"))
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def folder(tmp_path):
 
 
 def augmented(folder, settings=None, image="image.tif", labels="labels.tif", **options):
-    run = augment_files(
+    run = preview_files(
         folder / image, folder / labels, folder / "seen", settings or tiny(), **options
     )
     return list(run)
@@ -66,14 +71,15 @@ def augmented(folder, settings=None, image="image.tif", labels="labels.tif", **o
 
 def test_the_samples_are_the_first_tiles_of_training():
     settings = tiny(seed=3)
-    data = prepared(settings)
-    training = sampler_of(data, settings)
+    setup = prepared(settings)
+    training = sampler_on_cpu(setup)
     first, second = (training.batch(settings.batch) for _ in range(2))
     batch = Batch(*map(torch.cat, zip(first, second, strict=True)))
-    shown = samples(data, sampler_of(data, settings), 2 * settings.batch)
+    shown = samples(setup.data, sampler_on_cpu(setup), 2 * settings.batch)
     np.testing.assert_array_equal(shown.labels, batch.classes)
     np.testing.assert_array_equal(shown.weights, batch.weights)
-    mean, std = data.normalization.mean[0], data.normalization.std[0]
+    of = setup.data.normalization
+    mean, std = of.mean[0], of.std[0]
     np.testing.assert_allclose(shown.image, batch.images * std + mean, rtol=1e-5)
 
 
@@ -111,14 +117,14 @@ def test_the_grid_is_straight_until_it_is_bent():
 
 def test_of_unpadded_convolutions_the_margin_is_shown_and_weighs_nothing():
     settings = tiny(padding="valid", tile=16)
-    data = prepared(settings)
-    sampler = sampler_of(data, settings)
+    setup = prepared(settings)
+    sampler = sampler_on_cpu(setup)
     margin = (sampler.size - sampler.output) // 2
-    found = samples(data, sampler, 3)
+    found = samples(setup.data, sampler, 3)
     assert margin > 0
     assert found.labels.shape == found.weights.shape == (3, sampler.size, sampler.size)
     middle = np.s_[:, margin:-margin, margin:-margin]
-    batch = sampler_of(data, settings).batch(3)
+    batch = sampler_on_cpu(setup).batch(3)
     np.testing.assert_array_equal(found.weights[middle], batch.weights)
     np.testing.assert_array_equal(found.labels[middle], batch.classes)
     assert found.weights.sum(dtype=float) == pytest.approx(batch.weights.double().sum().item())
@@ -135,7 +141,7 @@ def test_what_nobody_annotated_is_shown_as_such():
 def test_pixels_for_training_have_the_density_1_on_average():
     image, labels = cells((64, 90))
     settings = tiny(sampling="foreground")
-    data = prepared(settings, image, labels, "yx")
+    data = prepared(settings, image, labels, "yx").data
     (density,) = density_map(data, [labels.shape])
     (region,) = data.split.training
     assert region.of(density).mean() == pytest.approx(1)
@@ -145,7 +151,7 @@ def test_pixels_for_training_have_the_density_1_on_average():
 
 
 def test_the_unit_of_a_density_does_not_matter():
-    data = prepared(tiny(sampling="foreground"))
+    data = prepared(tiny(sampling="foreground")).data
     doubled = [replace(plane, density=2 * plane.density) for plane in data.training]
     maps = [
         density_map(found, [(5, 64, 48)])[0]
@@ -155,7 +161,7 @@ def test_the_unit_of_a_density_does_not_matter():
 
 
 def test_without_preference_the_density_is_1_wherever_tiles_are_drawn():
-    data = prepared(tiny())
+    data = prepared(tiny()).data
     (density,) = density_map(data, [(5, 64, 48)])
     trained = {region.index[0] for region in data.split.training}
     assert {z for z in range(5) if (density[z] == 1).all()} == trained
@@ -166,7 +172,7 @@ def test_everything_is_written(folder):
     events = augmented(folder, count=3)
     assert isinstance(events[0], RunStarted)
     assert isinstance(events[-1], RunDone)
-    assert events[0].job == "augment"
+    assert events[0].job == "preview"
     seen = {path.stem: open_image(path) for path in (folder / "seen").iterdir()}
     shapes = {name: stack.shape for name, stack in seen.items()}
     tiles, whole = (3, 32, 32), (5, 64, 48)
@@ -190,7 +196,7 @@ def test_the_images_themselves_are_never_overwritten(folder):
     before = (folder / "image.tif").read_bytes()
     with pytest.raises(UserError, match="one of the images themselves"):
         list(
-            augment_files(
+            preview_files(
                 folder / "image.tif", folder / "labels.tif", folder, tiny(), overwrite=True
             )
         )

@@ -7,21 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from napari_utile.engine.models.factory import network_from_settings, receptive_field
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.prediction.in_memory import logits
-from napari_utile.engine.training import loop
+from napari_utile.engine.training import run as run_module
+from napari_utile.engine.training.data.layout import TileLayout
 from napari_utile.engine.training.front import run_training
-from napari_utile.engine.training.loop import Learner
-from napari_utile.engine.training.run import (
-    build,
-    can_learn_from_one,
-    make_sampler,
-    ready,
-    receptive_field,
-    training_run,
-    training_tile,
-    unused_options,
-)
+from napari_utile.engine.training.options import unused_options
+from napari_utile.engine.training.run import TrainingRun
+from napari_utile.engine.training.setup import can_learn_from_one, set_up_training
+from napari_utile.engine.training.step import TrainingStep
 from napari_utile.engine.training.validation import validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
@@ -62,8 +57,7 @@ def stacks(image, labels, axes=None):
 
 
 def start(settings, run=None, pair=None):
-    data = ready(*stacks(*(pair or cells())), settings)
-    return training_run(data, settings, run)
+    return TrainingRun(set_up_training(*stacks(*(pair or cells())), settings), run).events()
 
 
 def drained(run):
@@ -126,11 +120,11 @@ def test_the_model_is_the_network_of_the_best_validation(rate):
     settings = tiny(
         steps=8, validations_per_run=8, learning_rate=rate, schedule="constant", seed=1, w0=10
     )
-    data = ready(*stacks(*cells()), settings)
-    events, model = drained(training_run(data, settings, None))
+    setup = set_up_training(*stacks(*cells()), settings)
+    events, model = drained(TrainingRun(setup).events())
     losses = [event.val_loss for event in events if isinstance(event, EpochDone)]
     assert (losses[-1] > min(losses)) == (rate > 0.1)
-    again = validate(model.network, data.validation, torch.device("cpu"))
+    again = validate(model.network, setup.data.validation, torch.device("cpu"))
     assert again.loss == pytest.approx(min(losses), rel=1e-5)
 
 
@@ -141,22 +135,22 @@ def test_the_model_is_the_network_of_the_best_validation(rate):
 def test_one_tile_alone_is_enough_where_its_norms_see_more_than_a_pixel(network, tile, can):
     # SegNet and FCN-8s do not normalize behind their last pooling
     with torch.device("meta"):
-        built = build(TrainSettings(network=network, width=2), channels=1, classes=2)
+        built = network_from_settings(TrainSettings(network=network, width=2), 1, 2)
     assert can_learn_from_one(built, tile) == can
 
 
 def test_a_tile_that_leaves_one_pixel_to_a_norm_is_refused():
     with pytest.raises(UserError, match="tile of 16 px is one pixel behind the last pooling"):
-        ready(*stacks(*cells()), tiny(tile=16, depth=4))
+        set_up_training(*stacks(*cells()), tiny(tile=16, depth=4))
 
 
-def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_goes_on(
+def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_is_resumed(
     tmp_path, monkeypatch
 ):
     def warning(*arguments):
         return replace(validate(*arguments), warnings=("It is late.",))
 
-    monkeypatch.setattr(loop, "validate", warning)
+    monkeypatch.setattr(run_module, "validate", warning)
     settings = tiny(steps=4, validations_per_run=4)
     said = 0
     for _ in range(2):
@@ -247,9 +241,10 @@ def test_one_sigmoid_cannot_tell_three_classes_apart():
 
 
 def test_settings_become_the_arguments_of_the_network():
-    network = build(tiny(depth=2, width=3, norm="none", padding="valid", dropout=0.3), 2, 3)
+    settings = tiny(depth=2, width=3, norm="none", padding="valid", dropout=0.3)
+    network = network_from_settings(settings, 2, 3)
     assert (network.in_channels, network.classes, network.depth) == (2, 3, 2)
-    assert (network.padding, network.dropout.p) == ("valid", 0.3)
+    assert (network.padding, network.dropout) == ("valid", 0.3)
     assert network.classify.in_channels == 3
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
 
@@ -257,7 +252,7 @@ def test_settings_become_the_arguments_of_the_network():
 def test_the_receptive_field_is_what_changes_one_pixel():
     settings = tiny(depth=2, padding="valid", norm="none", width=2)
     torch.manual_seed(0)
-    network = build(settings, 1, 2).eval()
+    network = network_from_settings(settings, 1, 2).eval()
     image = torch.zeros(1, 1, *network.input_size((1, 1)), requires_grad=True)
     with torch.no_grad():
         for module in network.modules():
@@ -273,9 +268,9 @@ def test_the_receptive_field_is_what_changes_one_pixel():
 @pytest.mark.parametrize("tile", [16, 19, 33])
 def test_tiles_fit_the_network(padding, tile):
     settings = tiny(padding=padding, depth=2)
-    network = build(settings, 1, 2)
-    data = type("Data", (), {"training": [training_plane()], "validation": []})
-    batch = make_sampler(network, data, settings, tile, torch.device("cpu")).batch(2)
+    network, planes = network_from_settings(settings, 1, 2), [training_plane()]
+    layout = TileLayout.of(network, settings, planes).resized(network, tile)
+    batch = layout.sampler(planes, settings, torch.device("cpu")).batch(2)
     scores = network(batch.images)
     assert scores.shape[-2:] == batch.classes.shape[-2:] == batch.weights.shape[-2:]
     assert min(scores.shape[-2:]) >= tile
@@ -289,14 +284,14 @@ def training_plane(shape=(30, 50)):
 
 @pytest.mark.parametrize(("asked", "expected"), [(16, 16), (48, 48), (256, 52)])
 def test_a_training_tile_is_no_larger_than_the_largest_plane(asked, expected):
-    data = type("Data", (), {"training": [training_plane(), training_plane((20, 20))]})
-    settings = tiny(depth=2, tile=asked)
-    assert training_tile(build(settings, 1, 2), settings, data) == expected
+    settings, planes = tiny(depth=2, tile=asked), [training_plane(), training_plane((20, 20))]
+    network = network_from_settings(settings, 1, 2)
+    assert TileLayout.of(network, settings, planes).output == expected
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_is_built_from_the_same_settings(network):
-    built = build(tiny(network=network), 2, 3)
+    built = network_from_settings(tiny(network=network), 2, 3)
     assert type(built) is NETWORKS[network]
     assert built.arguments["width"] == 2
     assert (built.in_channels, built.classes) == (2, 3)
@@ -314,6 +309,7 @@ def test_every_network_is_built_from_the_same_settings(network):
             ["sliding-window has no norm: none", "sliding-window has no tile: 64"],
         ),
         ({"network": "sliding-window", "w0": 4}, ["sliding-window has no w0: 4.0"]),
+        ({"network": "sliding-window", "w0": 0, "sampling": "classes"}, []),
         ({"network": "fcn", "recipe": "paper"}, []),
     ],
 )
@@ -326,26 +322,22 @@ def test_options_that_a_network_lacks_are_named(options, unused):
 
 def test_the_sliding_window_learns_from_as_many_windows_of_each_class_all_alike():
     settings = tiny(network="sliding-window", batch=16)
-    data = ready(*stacks(*cells((4, 64, 64))), settings)
-    network = build(settings, 1, 2)
-    sampler = make_sampler(network, data, settings, 1, torch.device("cpu"))
-    batch = sampler.batch(400)
+    setup = set_up_training(*stacks(*cells((4, 64, 64))), settings)
+    batch = TrainingStep.of(setup).sampler.batch(400)
     assert abs(batch.classes.float().mean().item() - 0.5) < 0.1
     assert batch.weights.unique().tolist() == [1]
 
 
 def test_the_sliding_window_learns_single_pixels_of_balanced_classes():
-    settings = TrainSettings(network="sliding-window", width=2, elastic=10, tile=256)
-    network = build(settings, 1, 2)
-    data = type("Data", (), {"training": [training_plane()]})
-    tile = training_tile(network, settings, data)
-    sampler = make_sampler(network, data, settings, tile, torch.device("cpu"))
+    settings = tiny(network="sliding-window", width=2, elastic=10, tile=256, batch=3)
+    step = TrainingStep.of(set_up_training(*stacks(*cells()), settings))
+    network, sampler = step.network, step.sampler
     batch = sampler.batch(3)
     assert batch.images.shape == (3, 1, 95, 95)
     assert network(batch.images).shape == (3, 2, 1, 1)
     assert batch.classes.shape == (3, 1, 1)
     assert sampler.deformation.elastic == 10 * 95 / 256
-    assert Learner(network, sampler, settings).batch == 16 * settings.batch
+    assert step.batch == 16 * 3
 
 
 def test_a_run_that_ends_early_says_why(monkeypatch):

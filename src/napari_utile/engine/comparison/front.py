@@ -16,10 +16,11 @@ from napari_utile.engine.comparison.figures import draw_curves, draw_results
 from napari_utile.engine.comparison.scoring import judge, write_results, write_truth
 from napari_utile.engine.comparison.table import Comparison, notes_on, to_csv, to_json
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
+from napari_utile.engine.models.factory import receptive_field
 from napari_utile.engine.models.model import load_model
+from napari_utile.engine.training.checkpoints import differing_settings
 from napari_utile.engine.training.data.preparation import TrainingData, prepare
-from napari_utile.engine.training.front import Images, drain, run_training, stacks_of
-from napari_utile.engine.training.run import receptive_field
+from napari_utile.engine.training.front import run_training
 from napari_utile.errors import UserError
 from napari_utile.events import (
     CandidateDone,
@@ -32,17 +33,18 @@ from napari_utile.events import (
     StepDone,
     TileDone,
     Warned,
+    drain,
 )
-from napari_utile.folders.comparison import MACHINE, ComparisonFolder, ValidationFolder
+from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, open_image, pairs
+from napari_utile.io.pairs import Images, stack_pairs
 from napari_utile.settings import (
     NETWORK_NAMES,
     CompareSettings,
     TrainingOptions,
     TrainSettings,
-    option_differences,
 )
 
 Row = dict[str, Any]
@@ -87,7 +89,7 @@ def compare(
     """
     given = (settings or TrainSettings()).model_dump(include=set(TrainingOptions.model_fields))
     wanted = CompareSettings(**given, networks=tuple(networks), seeds=tuple(seeds))
-    return drain(run_comparison(*stacks_of(images, labels), wanted, out, overwrite))
+    return drain(run_comparison(*stack_pairs(images, labels), wanted, out, overwrite))
 
 
 def compare_files(
@@ -222,11 +224,8 @@ class Candidate:
         return self.run.is_finished and self._found is not None and not self.differences()
 
     def differences(self) -> list[str]:
-        """Options in which the run in its folder differs; nothing if there is none."""
-        if self._found is None:
-            return []
-        there, here = self._found.model_dump(), self.settings.model_dump()
-        return option_differences(there, here, MACHINE)
+        """Settings in which the run in its folder differs; nothing if there is none."""
+        return differing_settings(self._found, self.settings) if self._found else []
 
     @property
     def _found(self) -> TrainSettings | None:

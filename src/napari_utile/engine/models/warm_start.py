@@ -1,4 +1,4 @@
-"""The weights of a trained model, for another run to begin with."""
+"""The parameters of a trained model, for another run to start from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +11,19 @@ from napari_utile.networks.tileable import Network
 from napari_utile.settings import option_differences
 
 FREE = {"dropout", "padding"}
-"""Arguments of a network that its weights do not depend on."""
+"""Arguments of a network that its parameters do not depend on."""
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Weights, and the path of the model that they are of."""
+    """Parameters, and the path of the model that they are of."""
 
     path: str
-    weights: Weights
+    parameters: Weights
 
     @classmethod
     def read(cls, path: Path | str, network: Network) -> "WarmStart":
-        """Read a model, or that of a run, to begin the training of `network` with.
+        """Read a model, or that of a run, to start the training of `network` from.
 
         Raises
         ------

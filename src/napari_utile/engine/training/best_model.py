@@ -6,26 +6,23 @@ import torch
 
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import Weights
-from napari_utile.engine.training.data.preparation import TrainingData
+from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import PreviewReady
 from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import TrainSettings
 
 
-class Best:
+class BestModel:
     """A copy of a network that learns, whenever it is the best.
 
     Parameters
     ----------
     network : nn.Module
         The one that learns; not changed.
-    data : TrainingData
-        What it learns from.
-    settings : TrainSettings
-        How.
+    setup : TrainingSetup
+        What it learns from, and how.
     run : Run or None
         Where the model is saved, if it is.
 
@@ -33,35 +30,19 @@ class Best:
     ----------
     model : Model
         The last copy; at first the network as it was given.
-    found : Validation or None
-        What the last validation found, of the best or another.
-    facts : dict
-        What it is and was trained on, name -> value.
     """
 
-    def __init__(
-        self, network: Network, data: TrainingData, settings: TrainSettings, run: Run | None
-    ):
-        self.network, self.data, self.settings, self.run = network, data, settings, run
-        self.found: Validation | None = None
-        self.facts: dict[str, str | int | float] = {
-            "network": settings.network,
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "classes": len(data.ids),
-            "channels": data.channels,
-            "split": data.split.how,
-        }
+    def __init__(self, network: Network, setup: TrainingSetup, run: Run | None):
+        self.network, self.setup, self.run = network, setup, run
         self.model = self._model(network.state_dict(), {})
 
-    def keep(self, found: Validation | None, is_best: bool = True) -> None:
-        """Copy the network as it is now, with its scores, if it is best."""
-        self.found = found
-        if is_best:
-            self._put(self.network.state_dict(), found.scores if found else {})
+    def keep(self, found: Validation | None) -> None:
+        """Copy the network as it is now, with the scores of its validation, if it has any."""
+        self._put(self.network.state_dict(), found.scores if found else {})
 
     def preview(self, found: Validation, run: Run, step: int) -> PreviewReady:
-        """Write what the network makes of the first validation plane."""
-        region = self.data.split.validation[0]
+        """Write the foreground that the network finds on the first validation plane."""
+        region = self.setup.data.split.validation[0]
         path = run.previews / f"step_{step:06}.tif"
         write_tiff(path, found.foreground)
         y, x = region.window
@@ -70,37 +51,38 @@ class Best:
         )
 
     def state(self) -> dict[str, Any]:
-        """Give the weights and scores of the best network."""
+        """Return the parameters and scores of the best network."""
         return {"weights": self.model.network.state_dict(), "scores": self.model.scores}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Bring back what `state` gave, also in place of a later model in the run folder."""
+        """Restore what `state` returned, also in place of a later model in the run folder."""
         self._put(state["weights"], state["scores"])
 
-    def _put(self, weights: Weights, scores: dict[str, float]) -> None:
-        self.model = self._model(weights, scores)
+    def _put(self, parameters: Weights, scores: dict[str, float]) -> None:
+        self.model = self._model(parameters, scores)
         if self.run:
             self.model.save(self.run.model)
 
-    def _model(self, weights: Weights, scores: dict[str, float]) -> Model:
+    def _model(self, parameters: Weights, scores: dict[str, float]) -> Model:
+        setup = self.setup
         return Model(
-            copy_with(self.network, weights).eval(),
-            normalization=self.data.normalization,
-            settings=self.settings,
-            target=self.settings.target,
-            ids=self.data.ids,
+            copy_with(self.network, parameters).eval(),
+            normalization=setup.data.normalization,
+            settings=setup.settings,
+            target=setup.settings.target,
+            ids=setup.data.ids,
             scores=scores,
-            trained_on=self.facts,
+            trained_on=setup.facts,
         )
 
 
-def copy_with(network: Network, weights: Weights) -> Network:
-    """Copy a network to the CPU with other weights. Draws no random number."""
+def copy_with(network: Network, parameters: Weights) -> Network:
+    """Copy a network to the CPU with other parameters. Draws no random number."""
     with torch.device("meta"):
         copy = type(network)(**network.arguments)
     values = {
         name: value.detach().to("cpu", copy=True).contiguous()
-        for name, value in weights.items()
+        for name, value in parameters.items()
     }
     copy.load_state_dict(values, assign=True)
     return copy

@@ -1,12 +1,8 @@
 """How long a run may take: a clock that can be stopped."""
 
-from collections.abc import Generator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
-from typing import TypeVar
-
-from napari_utile.events import Event
-
-T = TypeVar("T")
 
 INSTANT = 0.5
 """Seconds that a caller may take to show an event; longer, and the run is paused."""
@@ -38,32 +34,26 @@ class Budget:
         return monotonic() - self.start
 
     def share(self, seconds: float) -> float:
-        """Give the share of the budget that a time is; 0 if time does not count."""
+        """Return which share of the budget a time is; 0 if time does not count."""
         return seconds / (60 * self.minutes) if self.minutes else 0.0
 
     def progress(self, step: int) -> float:
-        """Give the share that is used after `step` steps, 0 to 1."""
+        """Return the share that is used after `step` steps, 0 to 1."""
         by_steps = step / self.steps if self.steps else 0.0
         return min(1.0, max(by_steps, self.share(self.seconds)))
 
     def seconds_left(self, step: int) -> float:
-        """Expect the time until the end, at the pace so far."""
+        """Estimate the time until the end, at the pace so far."""
         used = self.progress(step)
         return self.seconds * (1 - used) / max(used, 1e-9)
 
-    def standing_while_held(
-        self, events: Generator[Event, None, T]
-    ) -> Generator[Event, None, T]:
-        """Pass events on; a caller who keeps one longer than an instant stops the clock."""
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the clock while an event is with the caller, if it is there for long."""
+        given = monotonic()
         try:
-            while True:
-                event = next(events)
-                given = monotonic()
-                yield event
-                held = monotonic() - given
-                if held > INSTANT:
-                    self.add(-held)
-        except StopIteration as end:
-            return end.value
+            yield
         finally:
-            events.close()
+            held = monotonic() - given
+            if held > INSTANT:
+                self.add(-held)

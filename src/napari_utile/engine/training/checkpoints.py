@@ -1,4 +1,4 @@
-"""The state of a run on disk, from which it goes on; and whether it is still the same run."""
+"""The state of a run on disk, from which it resumes; and whether it is still the same run."""
 
 import io
 import zipfile
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_utile.arrays.splits import Split
-from napari_utile.engine.models.parameters import Weights, digest_of_weights
+from napari_utile.engine.models.parameters import digest_of_weights
+from napari_utile.engine.training.options import effective_settings
+from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
 from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
@@ -20,7 +21,7 @@ from napari_utile.io.images import Stack
 from napari_utile.settings import TrainSettings, option_differences
 
 FORMAT = 1
-"""Counts up when what older versions wrote can no longer be gone on from."""
+"""Counts up when what older versions wrote cannot be resumed from."""
 KEPT = 2
 """Checkpoints that stay: the newest, and one in case it is damaged."""
 MACHINE = {"device", "precision"}
@@ -31,7 +32,7 @@ State = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a run is about: the same plan gives the same result.
 
     Attributes
@@ -40,45 +41,62 @@ class Plan:
         Of `TrainSettings`, as plain types.
     images, labels : str
         Digests of all pixels and labels that are trained on or validated with.
-    weights : str
-        Digest of the weights that it starts from; '' if they are drawn at random.
+    parameters : str
+        Digest of the parameters that it starts from; '' if they are drawn at random.
     """
 
     settings: State
     images: str
     labels: str
-    weights: str = ""
+    parameters: str = ""
 
     @classmethod
     def of(
-        cls,
-        settings: TrainSettings,
-        images: Sequence[Stack],
-        labels: Sequence[Stack],
-        split: Split,
-        weights: Weights | None = None,
-    ) -> "Plan":
-        """Look at everything that decides what a run will give."""
+        cls, setup: TrainingSetup, images: Sequence[Stack], labels: Sequence[Stack]
+    ) -> "TrainingPlan":
+        """Compute the plan of a run on these images and labels."""
+        split, warm = setup.data.split, setup.warm_start
         regions = (*split.training, *split.validation)
         places = sorted({region.plane for region in regions})
         same = [(i, aligned_index(index, len(labels[i].shape) - 2)) for i, index in places]
         return cls(
-            settings.model_dump(mode="json"),
+            setup.settings.model_dump(mode="json"),
             digest_of_planes(images, places),
             digest_of_planes(labels, same),
-            digest_of_weights(weights) if weights else "",
+            digest_of_weights(warm.parameters) if warm else "",
         )
 
-    def differences(self, here: "Plan") -> list[str]:
-        """Say in what another plan differs from this one, which is "there"."""
-        settings = TrainSettings(**self.settings).model_dump(mode="json")  # options since added
-        words = option_differences(settings, here.settings, MACHINE)
+    @classmethod
+    def from_state(cls, state: State) -> "TrainingPlan":
+        """Read the plan in a checkpoint."""
+        return cls(**{RENAMED.get(name, name): value for name, value in state.items()})
+
+    def state(self) -> State:
+        """Return the plan as plain types, under the names that it has in checkpoints."""
+        names = {new: old for old, new in RENAMED.items()}
+        return {names.get(name, name): value for name, value in asdict(self).items()}
+
+    def differences(self, here: "TrainingPlan") -> list[str]:
+        """Return in what another plan differs from this one, which is "there"."""
+        words = differing_settings(
+            TrainSettings(**self.settings), TrainSettings(**here.settings)
+        )
         words += ["the annotated images have changed"] * (self.images != here.images)
         words += ["the labels have changed"] * (self.labels != here.labels)
-        # going on, nobody needs to name again what was started from
-        if here.weights and self.weights != here.weights:
-            words.append("it was started from other weights")
+        # a run that resumes need not name again what it started from
+        if here.parameters and self.parameters != here.parameters:
+            words.append("it was started from other parameters")
         return words
+
+
+RENAMED = {"weights": "parameters"}
+"""Fields of a plan that have another name in checkpoints."""
+
+
+def differing_settings(there: TrainSettings, here: TrainSettings) -> list[str]:
+    """Return in words which settings in effect differ, apart from those of the machine."""
+    old, new = (effective_settings(each).model_dump(mode="json") for each in (there, here))
+    return option_differences(old, new, MACHINE)
 
 
 class Checkpoints:
@@ -87,18 +105,18 @@ class Checkpoints:
     Attributes
     ----------
     state : dict or None
-        What the run goes on from; None if it is new.
-    doubts : tuple of str
+        What the run resumes from; None if it is new.
+    damaged : tuple of str
         What went wrong in reading it.
     """
 
-    def __init__(self, folder: Path, plan: Plan):
+    def __init__(self, folder: Path, plan: TrainingPlan):
         self.folder, self.plan = folder, plan
         self.state: State | None = None
-        self.doubts: tuple[str, ...] = ()
+        self.damaged: tuple[str, ...] = ()
 
-    def find(self) -> bool:
-        """Read the newest checkpoint that is whole; tell whether there is one.
+    def find(self) -> State | None:
+        """Read the newest checkpoint that is whole; None if there is no checkpoint.
 
         Raises
         ------
@@ -106,31 +124,49 @@ class Checkpoints:
             If it is of another plan (names every difference) or version, or there are
             checkpoints and none is whole.
         """
-        paths = self._paths()
-        for path in paths:
-            self.state = read(path)
-            if self.state:
-                self._refuse_another_plan(Plan(**self.state["plan"]))
-                return True
-            self.doubts += (f"{path} is damaged: the run goes on from the one before it.",)
-        if paths:
+        if (kept := self.kept_plan()) and (differences := kept.differences(self.plan)):
+            raise UserError(
+                f"{self.folder.parent} holds an unfinished run that differs "
+                f"({'; '.join(differences)}). {WAYS_OUT}"
+            )
+        if not kept and (paths := self._paths()):
             raise UserError(
                 f"{paths[0]} is damaged, as is every other checkpoint of the run. {WAYS_OUT}"
             )
-        return False
+        return self.state
+
+    def kept_plan(self) -> TrainingPlan | None:
+        """Read the plan of the newest checkpoint that is whole, and `state`, if there is one.
+
+        Raises
+        ------
+        UserError
+            If another version wrote it.
+        """
+        for path in self._paths():
+            self.state = read(path)
+            if self.state:
+                return TrainingPlan.from_state(self.state["plan"])
+            self.damaged += (f"{path} is damaged: the run resumes from the one before it.",)
+        return None
 
     def save(self, step: int, state: State) -> None:
         """Write what the run is after so many steps, and remove what is older than needed.
 
-        The state holds tensors and plain types only.
+        Parameters
+        ----------
+        step : int
+            Steps taken so far.
+        state : dict
+            Tensors and plain types only.
 
         Raises
         ------
         UserError
             If the disk has too little room; what was there is untouched.
         """
-        archive = io.BytesIO()  # writing to disk itself, torch tells nobody that it is full
-        torch.save({"format": FORMAT, "plan": asdict(self.plan)} | plain(state), archive)
+        archive = io.BytesIO()  # writing to disk itself, torch does not report a full disk
+        torch.save({"format": FORMAT, "plan": self.plan.state()} | plain(state), archive)
         path = checkpoint_file(self.folder, step)
         check_free(path, archive.tell())
         atomic_write(path, lambda draft: draft.write_bytes(archive.getbuffer()))
@@ -141,22 +177,15 @@ class Checkpoints:
         """List the checkpoints, the newest first."""
         return checkpoint_files(self.folder)
 
-    def _refuse_another_plan(self, there: Plan) -> None:
-        if differences := there.differences(self.plan):
-            raise UserError(
-                f"{self.folder.parent} holds an unfinished run that differs "
-                f"({'; '.join(differences)}). {WAYS_OUT}"
-            )
-
 
 WAYS_OUT = (
-    "--overwrite replaces it by a new run; add --warm-start and its name to begin with what it "
-    "has learnt. Or choose another folder."
+    "Overwrite it, or choose another folder; to start from what it has learnt, name it as warm "
+    "start."
 )
 
 
 def plain(state: Any) -> Any:
-    """Make floats of NumPy's, which only a loader that can run code would read."""
+    """Turn numbers of NumPy into Python's: a loader that runs no code reads no others."""
     if isinstance(state, dict):
         return {name: plain(value) for name, value in state.items()}
     if isinstance(state, list | tuple):
@@ -182,7 +211,7 @@ def read(path: Path) -> State | None:
         raise
     except Exception:  # a damaged archive can fail in any way
         return None
-    names = {field.name for field in fields(Plan)}
-    if written != FORMAT or set(state["plan"]) != names:
+    names = {RENAMED.get(name, name) for name in state["plan"]}
+    if written != FORMAT or names != {field.name for field in fields(TrainingPlan)}:
         raise UserError(f"{path} was written by another version of U-Tile. {WAYS_OUT}")
     return dict(state)

@@ -1,35 +1,25 @@
-"""Whole jobs, from images to results: the front door of shell, window and notebook."""
+"""Training from images to the best model, as Python, shell and window start it."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from time import monotonic
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import Split
-from napari_utile.engine.models.model import Model
-from napari_utile.engine.training.checkpoints import WAYS_OUT, Checkpoints, Plan
+from napari_utile.engine.models.model import Model, load_model
+from napari_utile.engine.training.checkpoints import (
+    WAYS_OUT,
+    Checkpoints,
+    TrainingPlan,
+    differing_settings,
+)
 from napari_utile.engine.training.distributed import Group, ending_with_the_leader
-from napari_utile.engine.training.run import follow, ready, training_run
-from napari_utile.engine.training.run import warm_start as warm_start_of
+from napari_utile.engine.training.run import TrainingRun, follow
+from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.errors import UserError
-from napari_utile.events import Event, RunDone
+from napari_utile.events import Event, RunDone, RunStarted, drain, warn
 from napari_utile.folders.run import Run
-from napari_utile.io.images import Stack, as_stack, open_image, pairs
+from napari_utile.io.pairs import Images, open_pairs, stack_pairs
+from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings
-
-__all__ = [
-    "drain",
-    "follow_training",
-    "run_training",
-    "stacks_of",
-    "train",
-    "train_files",
-]
-
-T = TypeVar("T")
-Images = NDArray[Any] | Sequence[NDArray[Any]]
 
 
 def train(
@@ -39,8 +29,9 @@ def train(
     out: Path | str | None = None,
     warm_start: Path | str | None = None,
     overwrite: bool = False,
+    on_event: Callable[[Event], object] = warn,
 ) -> Model:
-    """Train a network on arrays and give back the best model of the run.
+    """Train a network on arrays and return the best model of the run.
 
     Parameters
     ----------
@@ -52,11 +43,13 @@ def train(
         The default recipe if left out.
     out : path, optional
         Run folder to keep the settings, the events and the best model in. An unfinished run
-        of the same settings and data goes on where it stopped.
+        of the same settings and data is resumed; the model of a finished one is returned.
     warm_start : path, optional
-        Model, or run, whose weights the new run begins with.
+        Model, or run, whose parameters the new run starts from.
     overwrite : bool, default False
-        Begin anew whatever run is in the folder.
+        Overwrite whatever run is in the folder.
+    on_event : callable, optional
+        Called with every event of the run; by default warnings become Python warnings.
 
     Returns
     -------
@@ -66,17 +59,19 @@ def train(
     Raises
     ------
     UserError
-        If the input cannot be trained on; the message names what to mend.
+        If the input cannot be trained on, or the folder holds another run; the message names
+        what to change.
     """
-    stacks, truths = stacks_of(images, labels)
+    stacks, truths = stack_pairs(images, labels)
     settings = settings or TrainSettings()
-    return drain(run_training(stacks, truths, settings, out, overwrite, warm_start))
+    run = run_training(stacks, truths, settings, out, overwrite, warm_start)
+    return drain(run, on_event)
 
 
 def train_files(
     images: str | Path,
     labels: str | Path,
-    out: Path,
+    out: Path | str,
     settings: TrainSettings,
     overwrite: bool = False,
     warm_start: Path | str | None = None,
@@ -85,38 +80,7 @@ def train_files(
 
     See `run_training`.
     """
-    stacks, truths = opened(images, labels)
-    return (yield from run_training(stacks, truths, settings, out, overwrite, warm_start))
-
-
-def follow_training(images: str | Path, labels: str | Path, settings: TrainSettings) -> None:
-    """Take part in the `train_files` of the first process, which says whatever goes wrong."""
-    with ending_with_the_leader():
-        try:
-            stacks, truths = opened(images, labels)
-            data = ready(stacks, truths, settings)
-            plan = Plan.of(settings, stacks, truths, data.split)
-        except (UserError, OSError) as error:
-            disagreement(str(error))
-            return
-        if not disagreement(plan):
-            follow(data, settings)
-
-
-def disagreement(mine: Plan | str) -> str:
-    """Lay the plans of all processes side by side; say what keeps them from one run.
-
-    A process that has no plan says why.
-    """
-    group = Group.here()
-    first, *others = group.collect(mine)
-    assert isinstance(first, Plan)
-    for rank, theirs in enumerate(others, start=1):
-        if isinstance(theirs, str):
-            return f"Process {rank} of {group.size}: {theirs}"
-        if differences := first.differences(theirs):
-            return f"Process {rank} of {group.size} differs: {'; '.join(differences)}."
-    return ""
+    return run_training(*open_pairs(images, labels), settings, out, overwrite, warm_start)
 
 
 def run_training(
@@ -131,8 +95,9 @@ def run_training(
     """Train on pairs of stacks and report every step.
 
     To stop the run is to close the generator; the best model so far is in the run folder.
-    An unfinished run of the same settings and data goes on where it stopped, and ends as if
-    it had never been interrupted; only the device and the precision may be others.
+    An unfinished run of the same settings and data is resumed, and ends as if it had never
+    been interrupted; only the device and the precision may be others. A finished one is kept:
+    the only event is then `RunDone`.
 
     Parameters
     ----------
@@ -143,12 +108,12 @@ def run_training(
     out : path, optional
         The run folder; nothing is written without one.
     overwrite : bool
-        Begin anew whatever run is in the folder.
+        Overwrite whatever run is in the folder.
     warm_start : path, optional
-        Model, or run, whose weights the new run begins with. It may be the run that is
+        Model, or run, whose parameters the new run starts from. It may be the run that is
         overwritten.
     split : Split, optional
-        What is for training and what for validation, where several runs shall share it.
+        What is for training and what for validation, where several runs share it.
 
     Yields
     ------
@@ -163,93 +128,102 @@ def run_training(
     ------
     UserError
         Before anything is computed, if the input cannot be trained on, there is no such
-        device, or the run folder is taken, holds a finished run or one that differs; later,
-        if the loss is no longer a number.
+        device, or the run folder is in use or holds a run that differs; later, if the loss is
+        no longer a number.
     """
     if out is None:
-        data = ready(images, labels, settings, split)
-        warm = warm_start_of(warm_start, settings, data) if warm_start else None
-        return (yield from training_run(data, settings, None, warm=warm))
+        setup = set_up_training(images, labels, settings, split, warm_start)
+        return (yield from TrainingRun(setup).events())
     with Run.hold(out, TrainSettings) as run:
-        if run.is_finished and not overwrite:
-            raise UserError(
-                f"{out} holds a finished run; --overwrite replaces it (in Python: "
-                "overwrite=True). To train on, choose another folder and name this one as "
-                "--warm-start."
-            )
         # an older run is given up only when it is sure that this one can start
-        data = ready(images, labels, settings, split)
-        warm = warm_start_of(warm_start, settings, data) if warm_start else None
-        plan = Plan.of(settings, images, labels, data.split, warm.weights if warm else None)
+        setup = set_up_training(images, labels, settings, split, warm_start)
+        plan = TrainingPlan.of(setup, images, labels)
         if reason := disagreement(plan):
             raise UserError(reason)
         checkpoints = Checkpoints(run.checkpoint, plan)
-        if not overwrite and checkpoints.find() and checkpoints.state:
+        if run.is_finished and not overwrite:
+            yield finished(run, checkpoints, setup)
+            return load_model(run.model)
+        if overwrite or not checkpoints.find():
+            begin(run, setup, overwrite)
+        elif checkpoints.state:
             run.cut_back(checkpoints.state["events"])
-        elif run.model.exists() and not overwrite:
-            raise UserError(f"{out} holds a model and nothing to go on from. {WAYS_OUT}")
-        else:
-            run.begin(settings)
-        steps = training_run(data, settings, run, checkpoints, warm)
-        return (yield from recorded(steps, run))
+        return (yield from TrainingRun(setup, run, checkpoints).events())
 
 
-def recorded(events: Generator[Event, None, T], run: Run) -> Generator[Event, None, T]:
-    """Pass events on, and keep them in the run folder."""
-    began, event = monotonic(), None
-    try:
-        while True:
-            event = next(events)
-            run.record(event)
-            yield event
-    except StopIteration as end:
-        return end.value
-    except GeneratorExit:
-        events.close()  # its checkpoint does not count what is recorded from here on
-        if isinstance(event, RunDone):  # closed by who needs no more than the last event
-            raise
-        run.record(RunDone(out=str(run.folder), seconds=monotonic() - began, stopped=True))
-        raise
-    finally:
-        events.close()
-
-
-def drain(run: Generator[Any, None, T]) -> T:
-    """Run to the end and give back the result."""
-    while True:
+def follow_training(images: str | Path, labels: str | Path, settings: TrainSettings) -> None:
+    """Take part in the training of the first process, which reports whatever goes wrong."""
+    with ending_with_the_leader():
         try:
-            next(run)
-        except StopIteration as end:
-            return end.value
+            stacks, truths = open_pairs(images, labels)
+            setup = set_up_training(stacks, truths, settings)
+            plan = TrainingPlan.of(setup, stacks, truths)
+        except (UserError, OSError) as error:
+            disagreement(str(error))
+            return
+        if not disagreement(plan):
+            follow(setup)
 
 
-def opened(images: str | Path, labels: str | Path) -> tuple[list[Stack], list[Stack]]:
-    """Open one image and its labels, or those of two folders or globs that pair by name."""
-    stacks, truths = [], []
-    for image, label in pairs(images, labels):
-        truths.append(open_image(label))
-        stacks.append(open_image(image))
-    return stacks, truths
+def disagreement(mine: TrainingPlan | str) -> str:
+    """Compare the plans of all processes; return what keeps them from one run, or ''.
+
+    Parameters
+    ----------
+    mine : TrainingPlan or str
+        The plan of this process, or why it has none.
+    """
+    group = Group.here()
+    first, *others = group.collect(mine)
+    assert isinstance(first, TrainingPlan)
+    for rank, theirs in enumerate(others, start=1):
+        if isinstance(theirs, str):
+            return f"Process {rank} of {group.size}: {theirs}"
+        if differences := first.differences(theirs):
+            return f"Process {rank} of {group.size} differs: {'; '.join(differences)}."
+    return ""
 
 
-def stacks_of(images: Images, labels: Images) -> tuple[list[Stack], list[Stack]]:
-    """Take arrays, one or several, as pairs of an image and its labels."""
-    images, labels = _several(images), _several(labels)
-    if len(images) != len(labels):
-        raise UserError(f"{len(images)} images and {len(labels)} labels do not pair up.")
-    truths = [as_stack(ids, name=name) for ids, name in _named(labels, "labels")]
-    stacks = [
-        as_stack(image, name=name, shape=truth.shape)
-        for (image, name), truth in zip(_named(images, "image"), truths, strict=True)
-    ]
-    return stacks, truths
+def begin(run: Run, setup: TrainingSetup, overwrite: bool) -> None:
+    """Make the folder that of a new run.
+
+    Raises
+    ------
+    UserError
+        If it holds a model that would be lost.
+    """
+    if run.model.exists() and not overwrite:
+        raise UserError(f"{run.folder} holds a model and no checkpoint to resume. {WAYS_OUT}")
+    run.begin(setup.settings)
 
 
-def _several(images: Images) -> Sequence[NDArray[Any]]:
-    return images if isinstance(images, Sequence) else [images]
+def finished(run: Run, checkpoints: Checkpoints, setup: TrainingSetup) -> RunDone:
+    """Return the end of a run that is finished already, by the same plan.
 
-
-def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[Any], str]]:
-    """Give each array a name for messages; several are counted from 1."""
-    for number, array in enumerate(arrays, 1):
-        yield array, f"{name} {number}" if len(arrays) > 1 else name
+    Raises
+    ------
+    UserError
+        If its plan is another.
+    """
+    events = run.recorded()
+    end = [event for event in events if isinstance(event, RunDone)][-1]
+    if kept := checkpoints.kept_plan():
+        differences = kept.differences(checkpoints.plan)
+    else:  # of an old run, or somebody has removed the checkpoints: what else is known of it
+        differences = differing_settings(TrainSettings.read(run.settings), setup.settings)
+        known = next((e.facts for e in events if isinstance(e, RunStarted)), {})
+        if any(known.get(name, value) != value for name, value in setup.facts.items()):
+            differences.append("images or labels have changed")
+    if differences:
+        raise UserError(
+            f"{run.folder} holds a finished run that differs ({'; '.join(differences)}). "
+            f"{WAYS_OUT}"
+        )
+    Group.here().hand_out(None)  # the other processes have nothing to do
+    return RunDone(
+        out=str(run.folder),
+        seconds=0.0,
+        scores=end.scores,
+        kept=True,
+        reason="It was finished before, with the same settings and data.",
+    )

@@ -14,21 +14,15 @@ from napari_utile.arrays.splits import split_map
 from napari_utile.engine.training.data.planes import Plane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.data.tiles import TileSampler
-from napari_utile.engine.training.run import (
-    build,
-    make_sampler,
-    ready,
-    training_tile,
-    unused_options,
-)
+from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
 from napari_utile.io.disk import check_file_output, check_free
-from napari_utile.io.images import Stack, open_image, pairs, stem_of, write_tiff
+from napari_utile.io.images import Stack, stem_of, write_tiff
+from napari_utile.io.pairs import open_pairs
 from napari_utile.io.tiff import write_colors
 from napari_utile.settings import TrainSettings
 
-CPU = torch.device("cpu")
 LINES = 8
 """Lines of the regular grid along the side of a tile."""
 
@@ -46,7 +40,7 @@ class Samples(NamedTuple):
     """(K, Y, X), lines of a regular grid of the plane, 255, bent as the image is."""
 
 
-def augment_files(
+def preview_files(
     images: str | Path,
     labels: str | Path,
     out: Path,
@@ -82,23 +76,22 @@ def augment_files(
         What training would refuse; or if a file is there already, or cannot be written.
     """
     began = monotonic()
-    stacks = [(open_image(image), open_image(truth)) for image, truth in pairs(images, labels)]
-    sources, truths = map(list, zip(*stacks, strict=True))
+    sources, truths = open_pairs(images, labels)
     paths = [out / f"{name}.tif" for name in Samples._fields]
     splits, densities = (of_each(sources, out, name) for name in ("split", "density"))
     for path in (*paths, *splits, *densities):
         check_file_output(path, overwrite)
         if path.exists() and any(s.path and path.samefile(s.path) for s in sources + truths):
             raise UserError(f"{path} is one of the images themselves; choose another folder.")
-    data = ready(sources, truths, settings)
-    sampler = sampler_of(data, settings)
+    setup = set_up_training(sources, truths, settings)
+    data, sampler = setup.data, sampler_on_cpu(setup)
     shapes = [image.shape for image in sources]
     pixels = count * sampler.size**2 * (4 * data.channels + 6)
     check_free(out, pixels + 5 * sum(int(np.prod(shape)) for shape in shapes))
 
     facts = {"samples": count, "tile": sampler.size, "split": data.split.how}
-    yield RunStarted(job="augment", out=str(out), device="cpu", facts=facts)
-    for message in (*unused_options(settings), *data.warnings):
+    yield RunStarted(job="preview", out=str(out), device="cpu", facts=facts)
+    for message in setup.warnings:
         yield Warned(message=message)
     found = samples(data, sampler, count, common_type(sources))
     write(found, paths, colors=all(map(is_colored, sources)))
@@ -110,11 +103,9 @@ def augment_files(
     return found
 
 
-def sampler_of(data: TrainingData, settings: TrainSettings) -> TileSampler:
+def sampler_on_cpu(setup: TrainingSetup) -> TileSampler:
     """Set up the drawing of tiles that training would use, on the CPU."""
-    with torch.device("meta"):
-        network = build(settings, data.channels, len(data.ids))
-    return make_sampler(network, data, settings, training_tile(network, settings, data), CPU)
+    return setup.tiles.sampler(setup.data.training, setup.settings, torch.device("cpu"))
 
 
 def samples(

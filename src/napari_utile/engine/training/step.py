@@ -1,66 +1,35 @@
-"""A network that learns: one step at a time, within the memory there is."""
+"""One step of training, within the memory there is."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from math import ceil
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_utile.arrays.augmentation.draws import Draw
-from napari_utile.engine.devices import is_out_of_memory
+from napari_utile.engine.devices import autocast_dtype, is_out_of_memory
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.distributed import Group, share_statistics
 from napari_utile.engine.training.losses import total_weight, weighted_cross_entropy
-from napari_utile.engine.training.muon import Muon
+from napari_utile.engine.training.optimizers import make_optimizer
+from napari_utile.engine.training.random_state import (
+    random_state,
+    restore_random_state,
+    seed_dropout,
+)
+from napari_utile.engine.training.schedule import TrainingProgress
+from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
-from napari_utile.events import Warned
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
-
-WINDOWS = 16
-"""In place of each tile, where a network is trained on windows: of steps of 32 to 512 windows,
-those of 64 learnt most in the same time (width 16, four tiles, one core with bf16)."""
 
 MOMENTUM = 0.1
 """How far one batch moves the running statistics of batch normalization; that of torch."""
 
 
-@dataclass
-class Progress:
-    """How far a run has come: all that its loop remembers.
-
-    Attributes
-    ----------
-    step, epoch : int
-        Steps taken, and validations.
-    best : float or None
-        Lowest validation loss so far.
-    since_best : int
-        Validations since then.
-    cost : float
-        Seconds that the last validation took.
-    end : float or None
-        Share of the budget at which the running epoch ends; None between two epochs.
-    taken : int
-        Steps of the running epoch.
-    total : float
-        Sum of their losses.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    best: float | None = None
-    since_best: int = 0
-    cost: float = 0.0
-    end: float | None = None
-    taken: int = 0
-    total: float = 0.0
-
-
-class Learner:
+class TrainingStep:
     """A network, its tiles, its update rule, and how far it has come.
 
     Parameters
@@ -70,23 +39,26 @@ class Learner:
     sampler : TileSampler
         Source of the batches.
     settings : TrainSettings
-        How to learn.
+        Optimizer and seed, and what messages name.
+    batch : int, optional
+        Tiles per step; by default that of the settings.
     dtype : torch.dtype, optional
         Number format of the convolutions; None is float32.
     places : sequence of str, optional
         Where each plane of the sampler comes from, in words.
     resized : callable, optional
-        Makes a sampler of the same planes for tiles of another side; without it they stay as
-        they are when memory runs out.
+        Makes a sampler of the same planes for tiles of another side; without it they keep
+        their size when memory runs out.
 
     Attributes
     ----------
     batch : int
         Tiles per step.
-    progress : Progress
-        Advanced by every step; the rest is up to the loop.
+    progress : TrainingProgress
+        `take` counts the steps; all else is up to the loop.
     parts : int
-        In so many parts a batch goes through the network; more once memory has run out.
+        Number of parts in which a batch goes through the network; more once memory has run
+        out.
     """
 
     def __init__(
@@ -94,6 +66,7 @@ class Learner:
         network: Network,
         sampler: TileSampler,
         settings: TrainSettings,
+        batch: int | None = None,
         dtype: torch.dtype | None = None,
         places: Sequence[str] = (),
         resized: Callable[[int], TileSampler] | None = None,
@@ -103,27 +76,55 @@ class Learner:
             network = share_statistics(network, sampler.device)
         self.network, self.sampler, self.resized = network, sampler, resized
         self.settings, self.dtype, self.places = settings, dtype, places
-        self.batch = settings.batch * (WINDOWS if network.trains_on_windows else 1)
+        self.batch = batch or settings.batch
         self.optimizer = make_optimizer(network, settings)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self.parts = 1
         self._is_within_a_step = False
         self._forward = self.group.averaging(network)
+
+    @classmethod
+    def of(cls, setup: TrainingSetup) -> "TrainingStep":
+        """Bring the network and the planes of a run to its device."""
+        network, device = setup.network, setup.device
+        network.to(device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+        def sampler(output: int) -> TileSampler:
+            tiles = setup.tiles.resized(network, output)
+            return tiles.sampler(setup.data.training, setup.settings, device)
+
+        return cls(
+            network,
+            setup.tiles.sampler(setup.data.training, setup.settings, device),
+            setup.settings,
+            setup.tiles.per_step,
+            autocast_dtype(device, setup.settings.precision, training=True),
+            setup.data.places,
+            sampler,
+        )
 
     @property
     def device(self) -> torch.device:
         """What computes."""
         return self.sampler.device
 
-    def learn(self, rate: float) -> Generator[Warned, None, float]:
-        """Draw a batch, follow its gradient once at a learning rate, and return its loss.
+    def take(self, rate: float) -> tuple[float, list[str]]:
+        """Draw a batch and follow its gradient once.
 
         Of several processes, each learns its share of the batch.
 
-        Yields
-        ------
-        Warned
-            If memory runs out, and what is done about it.
+        Parameters
+        ----------
+        rate : float
+            Learning rate.
+
+        Returns
+        -------
+        loss : float
+            Of the batch, before the step.
+        warnings : list of str
+            What was done because memory ran out.
 
         Raises
         ------
@@ -135,9 +136,9 @@ class Learner:
         if self.group.leads:
             self.group.lead(rate)
         else:
-            self._part_from_the_leader()
+            seed_dropout(self.settings.seed, self.progress.step, self.group.rank)
         self._is_within_a_step = True
-        draws, loss = yield from self._gradient()
+        draws, loss, warnings = self._gradient()
         self._is_within_a_step = False
         if not torch.isfinite(loss):
             raise FloatingPointError(
@@ -148,21 +149,20 @@ class Learner:
             group["lr"] = rate
         self.optimizer.step()
         self.progress.step += 1
-        return float(loss.item())
+        return float(loss.item()), warnings
 
-    def leave(self) -> None:
-        """Let the other processes end, and let go of what connects to them."""
+    def close(self) -> None:
+        """Let the other processes end, and disconnect from them."""
         if self.group.leads and not self._is_within_a_step:
             self.group.dismiss()  # within one they hear nothing, and end with the connection
         self._forward = self.network
 
-    def _gradient(self) -> Generator[Warned, None, tuple[list[Draw], Tensor]]:
-        """Leave the gradient of a batch in the parameters, however little memory there is."""
-        before = self.sampler.state()
-        draws = self.sampler.draw(self.batch)
+    def _gradient(self) -> tuple[list[Draw], Tensor, list[str]]:
+        """Compute the gradient of a batch with as little memory as need be."""
+        draws, warnings = self.sampler.draw(self.batch), list[str]()
         while True:
             try:
-                return draws, self._loss(self.sampler.render(self.group.share(draws)))
+                return draws, self._loss(self.sampler.render(self.group.share(draws))), warnings
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -172,16 +172,11 @@ class Learner:
             self.optimizer.zero_grad()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-            try:
-                if self.parts < self.batch:
-                    yield Warned(message=self._divide())
-                    continue
-                before = self.sampler.state()
-                yield Warned(message=self._shrink())
+            if self.parts < self.batch:
+                warnings.append(self._divide())
+            else:
+                warnings.append(self._shrink())
                 draws = self.sampler.draw(self.batch)
-            except GeneratorExit:  # what goes on draws the same tiles again
-                self.sampler.restore(before)
-                raise
 
     def _loss(self, batch: Batch) -> Tensor:
         """Compute the loss of a batch and its gradient, each the sum over its parts."""
@@ -196,11 +191,6 @@ class Learner:
             (loss * self.group.size).backward()  # of which the processes take the mean
             losses.append(loss.detach())
         return self.group.sum(torch.stack(losses).sum())
-
-    def _part_from_the_leader(self) -> None:
-        """Draw other numbers for dropout than the other processes, the same in every run."""
-        numbers = (self.settings.seed, self.progress.step, self.group.rank)
-        torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
     def _divide(self) -> str:
         """Run batches in twice as many parts."""
@@ -274,7 +264,7 @@ class Learner:
         return f", in tiles of {', '.join(places)}"
 
     def state(self) -> dict[str, Any]:
-        """Give all that the next step depends on: tensors and plain types."""
+        """Return all that the next step depends on: tensors and plain types."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -286,14 +276,14 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Become what another learner was when it gave its state."""
+        """Restore the state returned by `state`."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         if state["tile"] != self.sampler.output:
             self._resize(state["tile"])
         self.sampler.restore(state["sampler"])
         self._run_in_parts(state["parts"] if self.group.size == 1 else 1)
-        self.progress = Progress(**state["progress"])
+        self.progress = TrainingProgress(**state["progress"])
         restore_random_state(state["random"], self.device)
 
 
@@ -301,34 +291,3 @@ def parts(batch: Batch, count: int) -> Iterator[Batch]:
     """Divide a batch into parts of about the same number of tiles."""
     split = (tensor.tensor_split(count) for tensor in batch)
     return (Batch(*part) for part in zip(*split, strict=True))
-
-
-def random_state(device: torch.device) -> dict[str, Tensor]:
-    """Give the state of torch's own generators, from which dropout draws."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Let torch's own generators go on from a state; a run may have changed its device."""
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)
-
-
-def make_optimizer(network: Network, settings: TrainSettings) -> torch.optim.Optimizer:
-    """Build the update rule. Only kernels decay, not biases and norms."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": kernels, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
-    betas = (settings.momentum, 0.999)
-    if settings.optimizer == "muon":
-        return Muon(groups, lr=settings.learning_rate, betas=betas)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)

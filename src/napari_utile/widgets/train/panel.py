@@ -137,8 +137,9 @@ class TrainPanel(QScrollArea):
             self._check()
 
     def _begin(self, event: RunStarted) -> None:
-        """Make room for another run, or show what is done of one that goes on."""
-        self.curves.show_events(Run(event.out).recorded() if "goes on" in event.facts else [])
+        """Make room for another run, or show what is done of one that is resumed."""
+        is_resumed = event.resumed_from is not None
+        self.curves.show_events(Run(event.out).recorded() if is_resumed else [])
         self.curves.show()
         if self.preview:
             self.preview.remove()
@@ -147,6 +148,8 @@ class TrainPanel(QScrollArea):
     def _show_result(self, event: RunDone) -> None:
         run = Run(event.out)
         how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
+        if event.kept:
+            how = event.reason.removesuffix(".")
         if not event.out or not run.model.exists():
             self.controls.messages.add(f"{how}; no model was made.")
             return

@@ -76,6 +76,58 @@ class TrainingData:
     names: tuple[str, ...] = ()
     """Of the images."""
 
+    @property
+    def places(self) -> list[str]:
+        """Where each plane to train on comes from, in words."""
+        return [
+            f"'{self.names[region.image]}'" + "".join(f" slice {i}" for i in region.index)
+            for region in self.split.training
+        ]
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Images and what their pixels are, before they are divided."""
+
+    pairs: tuple[Annotated, ...]
+    channels: int
+    ids: tuple[int, ...]
+    """Label id of each class."""
+
+    @classmethod
+    def read(
+        cls, images: Sequence[Stack], labels: Sequence[Stack], settings: TrainSettings
+    ) -> Self:
+        """Read and check the labels of all images.
+
+        Parameters
+        ----------
+        images, labels : sequences of Stack, of the same length
+            Pairs of the same spatial shape.
+        settings : TrainSettings
+            What the labels mean.
+
+        Raises
+        ------
+        UserError
+            If there is no image or too little memory, if shapes or channels differ, or if the
+            labels hold too little.
+        """
+        if not images:
+            raise UserError("There is no image to train on.")
+        check_room(images)
+        pairs = [
+            Annotated.read(image, truth, settings, alone=len(images) == 1)
+            for image, truth in zip(images, labels, strict=True)
+        ]
+        channels = _same_channels(images)
+        ids = tuple(sorted({i for pair in pairs for i in pair.target.ids}))
+        if len(ids) >= IGNORE:
+            raise UserError(
+                f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
+            )
+        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids)
+
 
 def prepare(
     images: Sequence[Stack],
@@ -84,14 +136,28 @@ def prepare(
     receptive_field: int,
     parts: Split | None = None,
 ) -> TrainingData:
-    """Check everything, then divide, normalize and weigh it.
+    """Read labels, then divide, normalize and weigh what they annotate.
+
+    See `Annotations.read` and `training_data`.
+    """
+    annotations = Annotations.read(images, labels, settings)
+    return training_data(annotations, settings, receptive_field, parts)
+
+
+def training_data(
+    annotations: Annotations,
+    settings: TrainSettings,
+    receptive_field: int,
+    parts: Split | None = None,
+) -> TrainingData:
+    """Divide, normalize and weigh what is annotated.
 
     Parameters
     ----------
-    images, labels : sequences of the same length
-        Pairs of the same spatial shape.
+    annotations : Annotations
+        Images and labels.
     settings : TrainSettings
-        What the labels mean, the share for validation, and the weight map.
+        The share for validation, and the weight map.
     receptive_field : int
         Width of the guard band where one plane is divided, in pixels.
     parts : Split, optional
@@ -105,23 +171,9 @@ def prepare(
     Raises
     ------
     UserError
-        If shapes or channels differ, a pixel is not finite, a slice is constant, the
-        labels hold too little, or there is too little to divide.
+        If a pixel is not finite, a slice is constant, or there is too little to divide.
     """
-    if not images:
-        raise UserError("There is no image to train on.")
-    check_room(images)
-    pairs = [
-        Annotated.read(image, truth, settings, alone=len(images) == 1)
-        for image, truth in zip(images, labels, strict=True)
-    ]
-    channels = _same_channels(images)
-    ids = tuple(sorted({i for pair in pairs for i in pair.target.ids}))
-    if len(ids) >= IGNORE:
-        raise UserError(
-            f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
-        )
-    pairs = [pair.among(ids) for pair in pairs]
+    pairs, ids = annotations.pairs, annotations.ids
     parts = parts or divide(pairs, settings, receptive_field)
     normalization = Normalization.of([_pixels(pairs, region) for region in parts.training])
     counts = _counts(pairs, parts.training)[: len(ids)]
@@ -135,7 +187,7 @@ def prepare(
         validation=tuple(
             ValidationPlane(
                 plane(region),
-                _judged(pairs[region.image].target, region, settings),
+                _truth(pairs[region.image].target, region, settings),
                 has_objects=settings.target == "instances",
                 ids=ids,
             )
@@ -143,10 +195,10 @@ def prepare(
         ),
         split=parts,
         normalization=normalization,
-        channels=channels,
+        channels=annotations.channels,
         ids=ids,
-        warnings=tuple(_doubts(pairs, parts, settings, receptive_field)),
-        names=tuple(image.name for image in images),
+        warnings=tuple(_warnings(pairs, parts, settings, receptive_field)),
+        names=tuple(pair.image.name for pair in pairs),
     )
 
 
@@ -316,14 +368,14 @@ def _plane(
     )
 
 
-def _judged(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
+def _truth(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
     """Cut the truth to compare with: objects or classes, `HIDDEN` where nobody annotated."""
     classes = region.of(target.classes)
     truth = region.of(target.objects) if settings.target == "instances" else classes
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
 
 
-def _doubts(
+def _warnings(
     pairs: Sequence[Annotated], parts: Split, settings: TrainSettings, receptive_field: int
 ) -> Iterator[str]:
     """Say what the user would want to know before trusting the scores."""

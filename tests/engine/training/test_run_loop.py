@@ -1,6 +1,7 @@
-"""The training loop, with a tiny network, tiles from a script, and a clock of its own."""
+"""The loop of a training run: a tiny network, tiles from a script, and a clock of its own."""
 
 import math
+from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,13 +10,18 @@ import pytest
 import torch
 
 from napari_utile.arrays.augmentation.draws import Deformation
-from napari_utile.engine.training import loop
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.splits import Region, Split
+from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training.budget import Budget
+from napari_utile.engine.training.data.layout import TileLayout
 from napari_utile.engine.training.data.planes import Plane, ValidationPlane
+from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
-from napari_utile.engine.training.loop import learning_rate, train
 from napari_utile.engine.training.losses import weighted_cross_entropy
-from napari_utile.engine.training.step import Learner
+from napari_utile.engine.training.run import TrainingRun
+from napari_utile.engine.training.schedule import learning_rate
+from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.engine.training.validation import validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, StepDone
@@ -66,7 +72,14 @@ def tiny(**options):
 
 def settings(**options):
     return TrainSettings(
-        **{"steps": 4, "batch": 1, "depth": 1, "width": 2, "validations": 2} | options
+        **{
+            "steps": 4,
+            "batch": 1,
+            "validations_per_run": 2,
+            "device": "cpu",
+            "precision": "fp32",
+        }
+        | options
     )
 
 
@@ -77,20 +90,35 @@ class Kept(list):
         super().__init__()
         self.network = network
 
-    def __call__(self, found, is_best):
-        if not is_best:
-            return
+    def __call__(self, found):
         copy = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.append((found, copy))
 
 
-def start(options, network=None, plane=None, sampler=None):
+def made(options, network=None, plane=None, sampler=None):
+    """A run of a network on one plane, which keeps its best in a list."""
+    plane = plane or two_discs()
+    split = Split((Region(0, ()),), (Region(0, ()),), "by hand")
+    data = TrainingData(
+        (plane.truth,), (plane,), split, Normalization.none(1), 1, (0, 1), names=("discs",)
+    )
+    layout = TileLayout(output=16, size=16, margin=0, per_step=options.batch, elastic=0)
+    run = TrainingRun(TrainingSetup(options, data, network or tiny(), Script.device, layout))
+    run.step.sampler, run.step.places = sampler or Script(plane.truth), ()
+    run.best.keep = Kept(run.step.network)
+    return run
+
+
+def steps_of(run):
+    """The steps and validations of a run; closing them closes it."""
+    with closing(run.events()) as events:
+        yield from (event for event in events if isinstance(event, StepDone | EpochDone))
+
+
+def start(*given, **named):
     """Make a run and the list of what it keeps."""
-    network, plane = network or tiny(), plane or two_discs()
-    kept = Kept(network)
-    learner = Learner(network, sampler or Script(plane.truth), options)
-    run = train(learner, [plane], Budget(options.steps, options.minutes), kept)
-    return run, kept
+    run = made(*given, **named)
+    return steps_of(run), run.best.keep
 
 
 def losses_of(monkeypatch, *losses):
@@ -101,17 +129,17 @@ def losses_of(monkeypatch, *losses):
         found = validate(network, planes, device)
         return replace(found, loss=next(script))
 
-    monkeypatch.setattr(loop, "validate", scripted)
+    monkeypatch.setattr(run_module, "validate", scripted)
 
 
 def test_events_come_in_order():
-    run, _ = start(settings(steps=4, validations=2))
+    run, _ = start(settings(steps=4, validations_per_run=2))
     names = [event.event for event in run]
     assert names == ["StepDone", "StepDone", "EpochDone"] * 2
 
 
 def test_steps_and_progress_count_up_to_the_end():
-    events = list(start(settings(steps=5, validations=1))[0])
+    events = list(start(settings(steps=5, validations_per_run=1))[0])
     steps = [event for event in events if isinstance(event, StepDone)]
     assert [event.step for event in steps] == [1, 2, 3, 4, 5]
     assert [event.progress for event in steps] == [0.2, 0.4, 0.6, 0.8, 1]
@@ -125,7 +153,9 @@ def test_steps_and_progress_count_up_to_the_end():
 def test_every_budget_is_used_up_and_validated(monkeypatch, steps, validations):
     losses_of(monkeypatch, *[1.0] * steps)
     sampler = Script(two_discs(16).truth)
-    events = list(start(settings(steps=steps, validations=validations), sampler=sampler)[0])
+    events = list(
+        start(settings(steps=steps, validations_per_run=validations), sampler=sampler)[0]
+    )
     epochs = [event for event in events if isinstance(event, EpochDone)]
     assert sampler.count == steps
     assert len(epochs) == min(steps, validations)
@@ -135,7 +165,9 @@ def test_every_budget_is_used_up_and_validated(monkeypatch, steps, validations):
 
 def test_a_budget_of_minutes_ends_by_the_clock(clock):
     sampler = Script(two_discs().truth, clock.passing(15))
-    events = list(start(settings(steps=None, minutes=2, validations=3), sampler=sampler)[0])
+    events = list(
+        start(settings(steps=None, minutes=2, validations_per_run=3), sampler=sampler)[0]
+    )
     steps = [event for event in events if isinstance(event, StepDone)]
     assert len(steps) == 2 * 60 / 15
     assert [event.learning_rate for event in steps] == [
@@ -154,16 +186,16 @@ def test_slow_validations_leave_time_to_learn(clock, monkeypatch):
             clock.now += 1
             return super().progress(step)
 
-    learner = Learner(tiny(), Script(two_discs(16).truth), settings(validations=100, minutes=1))
-    run = train(learner, [two_discs(16)], Ticking(None, 0.5), lambda *found: None)
-    names = [event.event for event in run]
+    run = made(settings(validations_per_run=100, minutes=1), plane=two_discs(16))
+    run.budget = Ticking(None, 0.5)
+    names = [event.event for event in steps_of(run)]
     assert names.count("EpochDone") > 3
     assert all(pair != ("EpochDone", "EpochDone") for pair in pairwise(names))
     assert names[0] == "StepDone"
 
 
 def test_seconds_left_are_those_of_the_pace_so_far(clock):
-    run, _ = start(settings(steps=4, validations=1))
+    run, _ = start(settings(steps=4, validations_per_run=1))
     clock.now += 6
     first = next(run)
     assert (first.progress, first.seconds_left) == (0.25, 18)
@@ -171,14 +203,14 @@ def test_seconds_left_are_those_of_the_pace_so_far(clock):
 
 def test_the_best_is_kept_and_only_the_best(monkeypatch):
     losses_of(monkeypatch, 3.0, 2.0, 2.5, 1.0)
-    run, kept = start(settings(steps=4, validations=4))
+    run, kept = start(settings(steps=4, validations_per_run=4))
     epochs = [event for event in run if isinstance(event, EpochDone)]
     assert [event.is_best for event in epochs] == [True, True, False, True]
     assert [found.loss for found, _ in kept] == [3.0, 2.0, 1.0]
 
 
 def test_what_is_kept_is_the_network_that_was_judged():
-    plane, options = two_discs(), settings(steps=2, validations=1)
+    plane, options = two_discs(), settings(steps=2, validations_per_run=1)
     run, kept = start(options, plane=plane)
     (epoch,) = [event for event in run if isinstance(event, EpochDone)]
     found, parameters = kept[0]
@@ -191,7 +223,7 @@ def test_what_is_kept_is_the_network_that_was_judged():
 
 
 def test_what_an_event_says_is_best_was_kept_before():
-    run, kept = start(settings(steps=2, validations=1))
+    run, kept = start(settings(steps=2, validations_per_run=1))
     for event in run:
         if isinstance(event, EpochDone):
             break
@@ -199,7 +231,7 @@ def test_what_an_event_says_is_best_was_kept_before():
 
 
 def test_closing_before_a_validation_keeps_the_network_as_it_is():
-    run, kept = start(settings(steps=100, validations=1))
+    run, kept = start(settings(steps=100, validations_per_run=1))
     next(run), next(run)
     run.close()
     ((found, parameters),) = kept
@@ -210,7 +242,7 @@ def test_closing_before_a_validation_keeps_the_network_as_it_is():
 
 
 def test_closing_after_a_validation_keeps_the_best():
-    run, kept = start(settings(steps=100, validations=50))
+    run, kept = start(settings(steps=100, validations_per_run=50))
     for event in run:
         if isinstance(event, StepDone) and event.step == 3:
             break
@@ -224,38 +256,6 @@ def test_the_run_advances_only_when_asked():
     assert sampler.count == 0
     next(run)
     assert sampler.count == 1
-
-
-def test_one_cycle_by_formula():
-    options = settings(learning_rate=0.01, schedule="one-cycle")
-
-    def rate(progress):
-        return learning_rate(progress, options)
-
-    # linear from 4 % to the highest in the first tenth ...
-    assert rate(0) == pytest.approx(0.01 * 0.04)
-    assert rate(0.05) == pytest.approx(0.01 * (0.04 + 1) / 2)
-    assert rate(0.1) == pytest.approx(0.01)
-    # ... then half a cosine down to a thousandth
-    assert rate(0.55) == pytest.approx(0.01 * (1 + 0.001) / 2)
-    assert rate(0.1 + 0.9 / 4) == pytest.approx(
-        0.01 * (0.001 + 0.999 * (1 + math.cos(math.pi / 4)) / 2)
-    )
-    assert rate(1) == pytest.approx(0.01 * 0.001)
-
-
-def test_one_cycle_rises_then_falls_without_a_jump():
-    places = np.linspace(0, 1, 1001)
-    rates = [learning_rate(p, settings(learning_rate=1)) for p in places]
-    steps = [b - a for a, b in pairwise(rates)]
-    assert all(step > 0 for step in steps[:100])
-    assert all(step < 0 for step in steps[100:])
-    assert max(map(abs, steps)) < 0.011
-
-
-def test_a_constant_rate_is_constant():
-    options = settings(learning_rate=0.3, schedule="constant")
-    assert {learning_rate(p, options) for p in (0, 0.05, 0.5, 1)} == {0.3}
 
 
 def test_the_optimizer_gets_the_rate_that_is_reported(monkeypatch):
@@ -302,7 +302,7 @@ def test_it_learns_one_small_image_by_heart():
     )
     torch.manual_seed(0)
     network = UNet(1, 2, depth=1, width=4, padding="same", norm="batch", dropout=0)
-    options = settings(steps=60, validations=3, learning_rate=0.02, batch=2)
+    options = settings(steps=60, validations_per_run=3, learning_rate=0.02, batch=2)
     events = list(start(options, network, plane, sampler)[0])
     assert events[-1].scores["iou"] > 0.9
     assert events[-1].scores["matching_ap50"] == 1
@@ -325,8 +325,8 @@ def test_dropout_works_in_training_and_rests_in_validation():
     torch.manual_seed(0)
     network = UNet(1, 2, depth=1, width=2, padding="same", dropout=0.5)
     modes = []
-    network.dropout.register_forward_hook(lambda module, *_: modes.append(module.training))
-    run, _ = start(settings(steps=2, validations=2), network)
+    network.drop.register_forward_hook(lambda module, *_: modes.append(module.training))
+    run, _ = start(settings(steps=2, validations_per_run=2), network)
     for event in run:
         if isinstance(event, StepDone):
             assert modes == [True, True]  # behind two levels
@@ -337,15 +337,11 @@ def test_dropout_works_in_training_and_rests_in_validation():
     assert not network.training
 
 
-def test_nothing_to_validate_on_is_refused():
-    learner = Learner(tiny(), Script(two_discs().truth), settings())
-    with pytest.raises(ValueError, match="validate"):
-        next(train(learner, [], Budget(1, None), lambda *found: None))
-
-
 def test_a_loss_that_is_no_number_stops_at_that_step():
     plane = two_discs()
-    run, kept = start(settings(steps=100, validations=50, learning_rate=0.25), plane=plane)
+    run, kept = start(
+        settings(steps=100, validations_per_run=50, learning_rate=0.25), plane=plane
+    )
     for event in run:
         if isinstance(event, EpochDone):
             plane.truth.image[:] = torch.nan
@@ -368,7 +364,7 @@ def test_a_network_that_breaks_before_the_first_validation_is_not_called_kept():
 
 def test_a_network_that_breaks_in_its_last_step_is_not_kept():
     network = tiny()
-    run, kept = start(settings(steps=4, validations=2), network)
+    run, kept = start(settings(steps=4, validations_per_run=2), network)
     for event in run:
         if isinstance(event, StepDone) and event.step == 4:
             network.classify.bias.data[:] = torch.nan
@@ -383,9 +379,9 @@ def test_by_the_clock_validations_take_a_tenth_of_the_time_at_most(clock, monkey
         clock.now += 6
         return validate(*given)
 
-    monkeypatch.setattr(loop, "validate", slow)
+    monkeypatch.setattr(run_module, "validate", slow)
     sampler = Script(two_discs().truth, clock.passing(1))
-    run, _ = start(settings(steps=None, minutes=5, validations=100), sampler=sampler)
+    run, _ = start(settings(steps=None, minutes=5, validations_per_run=100), sampler=sampler)
     ends = [clock.now for event in run if isinstance(event, EpochDone)]
     assert min(np.diff(ends)[:-1]) >= 60
 
@@ -408,7 +404,7 @@ def flat(monkeypatch, *losses):
 
 def test_patience_ends_a_run_that_gets_no_better(monkeypatch):
     flat(monkeypatch, 3.0, 2.0, 2.5, 2.0)
-    run, kept = start(settings(steps=20, validations=20, patience=3))
+    run, kept = start(settings(steps=20, validations_per_run=20, patience=3))
     epochs = [event for event in run if isinstance(event, EpochDone)]
     assert [event.val_loss for event in epochs] == [3.0, 2.0, 2.5, 2.0, 2.0]
     assert [found.loss for found, _ in kept] == [3.0, 2.0]
@@ -416,44 +412,37 @@ def test_patience_ends_a_run_that_gets_no_better(monkeypatch):
 
 def test_a_better_validation_gives_new_patience(monkeypatch):
     flat(monkeypatch, 3.0, 3.5, 2.0, 2.5, 1.0, 1.5, 1.5)
-    run, _ = start(settings(steps=20, validations=20, patience=2))
+    run, _ = start(settings(steps=20, validations_per_run=20, patience=2))
     assert sum(isinstance(event, EpochDone) for event in run) == 7
 
 
 def test_without_patience_the_budget_is_used_up(monkeypatch):
     flat(monkeypatch, 1.0)
-    run, _ = start(settings(steps=6, validations=6))
+    run, _ = start(settings(steps=6, validations_per_run=6))
     assert sum(isinstance(event, EpochDone) for event in run) == 6
 
 
 def test_a_run_is_saved_at_every_validation_and_when_it_is_stopped():
-    saved, options = [], settings(steps=6, validations=3)
-    learner = Learner(tiny(), Script(two_discs().truth), options)
-    run = train(
-        learner,
-        [two_discs()],
-        Budget(6, None),
-        lambda *found: None,
-        lambda: saved.append(learner.progress.step),
-    )
-    for event in run:
+    saved, run = [], made(settings(steps=6, validations_per_run=3))
+    run.save = lambda: saved.append(run.step.progress.step)
+    events = steps_of(run)
+    for event in events:
         if isinstance(event, StepDone) and event.step == 5:
             break
-    run.close()
-    assert saved == [2, 4, 5]
+    events.close()
+    assert saved == [0, 2, 4, 5]
 
 
 def test_a_stopped_epoch_keeps_its_mean_loss():
     def losses(stop_at=None):
-        learner = Learner(tiny(), Script(two_discs().truth), settings(steps=4, validations=1))
-        events = []
+        run, events = made(settings(steps=4, validations_per_run=1)), []
         while True:
-            run = train(learner, [two_discs()], Budget(4, None), lambda *found: None)
-            for event in run:
+            steps = steps_of(run)
+            for event in steps:
                 events.append(event)
                 if isinstance(event, StepDone) and event.step == stop_at:
                     break
-            run.close()
+            steps.close()
             stop_at, stopped = None, stop_at
             if stopped is None:
                 return events
@@ -468,7 +457,7 @@ def test_a_stopped_epoch_keeps_its_mean_loss():
 
 def test_every_epoch_has_the_mean_loss_of_its_own_steps():
     losses, epochs = [], 0
-    for event in start(settings(steps=9, validations=3))[0]:
+    for event in start(settings(steps=9, validations_per_run=3))[0]:
         if isinstance(event, StepDone):
             losses.append(event.loss)
         elif isinstance(event, EpochDone):

@@ -1,0 +1,67 @@
+"""Networks as settings describe them."""
+
+from inspect import signature
+
+import torch
+from torch import nn
+
+from napari_utile.errors import UserError
+from napari_utile.networks import NETWORKS
+from napari_utile.networks.tileable import Network
+from napari_utile.settings import TrainSettings
+
+ARCHITECTURE = ("depth", "width", "padding", "norm", "dropout")
+"""Options of networks; not every network has every one."""
+
+
+def network_from_settings(settings: TrainSettings, channels: int, classes: int) -> Network:
+    """Build the network that the settings name, with those of the options that it has.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        `network`, `output`, and the options of `ARCHITECTURE`.
+    channels : int
+        Of the images.
+    classes : int
+        Kinds of pixels, with the background.
+
+    Returns
+    -------
+    nn.Module
+        With random parameters, drawn by torch's own generator.
+
+    Raises
+    ------
+    UserError
+        If one sigmoid output shall tell more than two classes apart.
+    """
+    if settings.output == "sigmoid" and classes > 2:
+        raise UserError(
+            f"One sigmoid output cannot tell {classes} classes apart; set output to softmax."
+        )
+    network = NETWORKS[settings.network]
+    options = {name: getattr(settings, name) for name in network_options(network)}
+    if options.get("norm") == "none":
+        options["norm"] = None
+    return network(
+        in_channels=channels,
+        classes=1 if settings.output == "sigmoid" else classes,
+        **options,
+    )
+
+
+def network_options(network: type[nn.Module]) -> list[str]:
+    """Return the names in `ARCHITECTURE` that a network takes."""
+    return [name for name in ARCHITECTURE if name in signature(network).parameters]
+
+
+def receptive_field(settings: TrainSettings) -> int:
+    """Return the side, in pixels, of what a network sees to classify one pixel."""
+    with torch.device("meta"):
+        return receptive_field_of(network_from_settings(settings, channels=1, classes=2))
+
+
+def receptive_field_of(network: Network) -> int:
+    """Return the side, in pixels, of what a network sees to classify one pixel."""
+    return 2 * max(network.margin) + 1

@@ -1,0 +1,48 @@
+"""Which options take effect in a training: those of its network, with the values in use."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from napari_utile.engine.models.factory import ARCHITECTURE, network_options
+from napari_utile.networks import NETWORKS
+from napari_utile.settings import TrainSettings
+
+BALANCED_WINDOWS: dict[str, Any] = {"sampling": "classes", "w0": 0.0, "class_balance": False}
+"""How a network is trained on windows: as many of each class, all of the same weight, as
+Ciresan et al. (2012) did. The weight map on top would count what is rare twice."""
+
+
+def effective_settings(settings: TrainSettings) -> TrainSettings:
+    """Return the settings as they are used; the same ones given again stay as they are."""
+    if not NETWORKS[settings.network].trains_on_windows:
+        return settings
+    return settings.model_copy(update=BALANCED_WINDOWS)
+
+
+def unused_options(settings: TrainSettings) -> Iterator[str]:
+    """Name in a sentence each option that was chosen and takes no effect.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        As the user gave them.
+
+    Yields
+    ------
+    str
+        A warning.
+    """
+    network = NETWORKS[settings.network]
+    default, used = TrainSettings(recipe=settings.recipe), effective_settings(settings)
+    unused = [name for name in ARCHITECTURE if name not in network_options(network)]
+    if network.trains_on_windows:
+        unused += ["tile", *(n for n in BALANCED_WINDOWS if differs(n, settings, used))]
+    for name in unused:
+        if differs(name, settings, default):
+            chosen = getattr(settings, name)
+            yield f"The network {settings.network} has no {name}: {chosen} is not used."
+
+
+def differs(name: str, one: TrainSettings, other: TrainSettings) -> bool:
+    """Whether an option has two values."""
+    return bool(getattr(one, name) != getattr(other, name))

@@ -1,0 +1,29 @@
+"""Update rules, and what of a network decays."""
+
+import pytest
+import torch
+
+from napari_utile.engine.training.optimizers import make_optimizer
+from napari_utile.networks import UNet
+from napari_utile.settings import TrainSettings
+
+
+def tiny(**options):
+    torch.manual_seed(0)
+    return UNet(1, 2, depth=1, width=2, padding="same", dropout=0, **options)
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw", "sgd"])
+def test_kernels_decay_and_nothing_else(name):
+    network = tiny(norm="batch")
+    optimizer = make_optimizer(network, TrainSettings(optimizer=name, weight_decay=0.1))
+    decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    expected = {id(p): 0.1 * (p.ndim == 4) for p in network.parameters()}
+    assert decay == expected
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+@pytest.mark.parametrize("momentum", [0.5, 0.99])
+def test_momentum_is_beta_one_of_adam(momentum, name):
+    optimizer = make_optimizer(tiny(), TrainSettings(optimizer=name, momentum=momentum))
+    assert {group["betas"] for group in optimizer.param_groups} == {(momentum, 0.999)}
