@@ -19,7 +19,8 @@ from skimage.segmentation import watershed
 from weight_map import in_turn
 
 from napari_utile.arrays.labels import components
-from napari_utile.evaluation.thresholds import exhausted, threshold_scores
+from napari_utile.evaluation.thresholds import threshold_scores
+from napari_utile.events import drain
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.metrics.warping import warping_error
 
@@ -49,7 +50,7 @@ def main() -> None:
         "thin_borders": lambda: thin_borders(objects, boundary),
         "its like: skimage.segmentation.watershed": lambda: watershed(boundary, objects),
         "threshold_scores, ten thresholds": (
-            lambda: exhausted(threshold_scores(probabilities, truth))
+            lambda: drain(threshold_scores(probabilities, truth))
         ),
     }
     for name, form in forms.items():

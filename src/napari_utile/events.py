@@ -90,6 +90,17 @@ class TileDone(_Event):
     seconds_left: float | None = None
 
 
+class SliceDone(_Event):
+    """One step of an evaluation: objects of a slice were found, or a slice was compared."""
+
+    event: Literal["SliceDone"] = "SliceDone"
+    done: int
+    total: int
+    image: str = Field("", description="Which image; empty if there is only one")
+    rate: float = Field(description="Steps per second")
+    seconds_left: float | None = None
+
+
 class BlockDone(_Event):
     """One block went through a stage that follows on the network."""
 
@@ -174,6 +185,7 @@ class RunDone(_Event):
     )
     reason: str = Field("", description="Why it ended before its budget was used, if it did")
     scores: dict[str, float] = Field(default_factory=dict)
+    notes: tuple[str, ...] = Field((), description="What a reader of the scores must know")
     failed: tuple[str, ...] = Field((), description="Inputs that could not be done, and why")
 
 
@@ -183,6 +195,7 @@ Event = (
     | EpochDone
     | PreviewReady
     | TileDone
+    | SliceDone
     | BlockDone
     | ImageDone
     | CandidateStarted

@@ -1,7 +1,10 @@
 """`utile evaluate`: what is printed, what is written, and what is refused."""
 
 import csv
+import io
 import json
+import signal
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from PIL import Image
 from napari_utile.cli.main import main
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
+from napari_utile.events import parse_event
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.ome_zarr import create_image, create_labels
 from napari_utile.io.stack import Stack
@@ -71,6 +75,33 @@ def test_json_is_all_that_is_printed(run, foreground, truth):
     assert {name: read[name] for name in expected} == pytest.approx(dict(expected))
     for table in ("rows", "ious", "precision_recall", "sizes", "coco_stock", "objects"):
         assert read[table]
+
+
+def test_events_are_all_that_is_printed_and_the_report_is_written(run, files, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    status, out, _ = run("p.npy", "true.tif", "--events", "--out", "r.json")
+    start, *steps, end = [parse_event(line) for line in out.splitlines()]
+    assert status == 0
+    assert (start.job, start.total) == ("evaluate", len(steps))
+    assert [step.done for step in steps] == list(range(1, 10))
+    written = json.loads((files / "r.json").read_text())
+    assert "f1_50" in end.scores
+    assert end.scores.items() <= written.items()
+
+
+def test_ctrl_c_stops_with_130_and_no_scores(run, monkeypatch):
+    module = sys.modules["napari_utile.evaluation.evaluate"]
+    score_slice = module.score_slice
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        return score_slice(*given)
+
+    monkeypatch.setattr(module, "score_slice", interrupted)
+    status, out, err = run("p.npy", "true.tif")
+    assert (status, out) == (130, "")
+    assert "stopped after" in err
+    assert run("p.npy", "true.tif", "--json")[:2] == (130, "")
 
 
 def test_every_report_is_written(run, files):
@@ -207,7 +238,7 @@ def test_the_scores_are_printed_even_if_a_report_cannot_be_written(run, monkeypa
         (["--out", "r.pdf"], "r.pdf: a report is"),
         (["--out", "there.csv"], "there.csv"),
         (["--error-layer", "true.tif", "--overwrite"], "true.tif is what is evaluated"),
-        (["--threshold-slices", "0:1"], "ask for thresholds, too"),
+        (["--threshold-slices", "0:1"], "ask for score thresholds, too"),
         (["--threshold-slices", "3"], "--threshold-slices: '3' are no slices"),
         (["--validation", "3"], "--threshold-slices: '3' are no slices"),
         (["--objects", "watershed", "--instance-method=watershed"], "give one of them"),

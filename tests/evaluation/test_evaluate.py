@@ -8,13 +8,13 @@ import pytest
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
-from napari_utile.evaluation.evaluate import Pair, evaluation_of
+from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.thresholds import (
     best_thresholds,
-    exhausted,
     pooled_rows,
     threshold_scores,
 )
+from napari_utile.events import RunDone, RunStarted, SliceDone, drain
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import coco_scores
 from napari_utile.metrics.matching import iou_rows
@@ -49,35 +49,49 @@ def prediction(foreground):
     return evaluate(foreground, np.zeros(foreground.shape, int)).sides[0].prediction
 
 
-def steps_of(prediction, truth, **options):
-    pair = Pair(lambda: (prediction, truth), len(truth))
-    return evaluation_of([pair], EvaluateSettings(**options))
+def run_of(prediction, truth, **options):
+    image = EvaluatedImage(lambda: (prediction, truth), len(truth))
+    return evaluate_images([image], EvaluateSettings(**options))
 
 
-def drained(steps):
-    told = []
-    while True:
-        try:
-            told.append(next(steps))
-        except StopIteration as end:
-            return told, end.value
-
-
-def test_it_says_how_far_it_is(prediction, truth, foreground):
+def test_a_run_starts_reports_its_steps_and_ends_with_the_scores(prediction, truth, foreground):
     for given, thresholds in [(prediction, False), (foreground, False), (foreground, True)]:
-        told, report = drained(steps_of(given, truth, thresholds=thresholds))
-        done, totals = zip(*told, strict=True)
-        assert len(set(totals)) == 1
-        assert list(done) == sorted(set(done))
-        assert done[-1] == totals[0]
-        assert dict(report) == dict(evaluate(given, truth, thresholds=thresholds))
+        events = []
+        report = drain(run_of(given, truth, score_thresholds=thresholds), events.append)
+        start, *steps, end = events
+        assert (start.job, start.total) == ("evaluate", steps[0].total)
+        assert {type(step) for step in steps} == {SliceDone}
+        done = [step.done for step in steps]
+        assert done == sorted(set(done)) and done[-1] == start.total
+        assert (steps[-1].seconds_left, steps[-1].rate > 0) == (0, True)
+        assert end == RunDone(seconds=end.seconds, scores=dict(report), notes=report.notes)
+        assert dict(report) == dict(evaluate(given, truth, score_thresholds=thresholds))
 
 
-def test_who_stops_asking_stops_it(foreground, truth):
-    steps = steps_of(foreground, truth)
-    next(steps)
-    steps.close()
-    assert next(steps, None) is None
+def test_the_python_function_hands_events_to_whoever_asks(prediction, truth):
+    events = []
+    evaluate(prediction, truth, on_event=events.append)
+    assert [type(event) for event in events] == [RunStarted, *5 * [SliceDone], RunDone]
+
+
+def test_classes_are_counted_slice_by_slice(truth):
+    events = []
+    drain(run_of(truth % 3, truth % 3, target="classes"), events.append)
+    assert [event.done for event in events if isinstance(event, SliceDone)] == [1, 2, 3, 4]
+
+
+def test_a_report_is_written_before_the_run_is_done(prediction, truth):
+    order = []
+    image = EvaluatedImage(lambda: (prediction, truth), len(truth))
+    report = drain(evaluate_images([image], EvaluateSettings(), order.append), order.append)
+    assert order[-2] is report and isinstance(order[-1], RunDone)
+
+
+def test_closing_the_run_stops_it(foreground, truth):
+    run = run_of(foreground, truth)
+    next(run)
+    run.close()
+    assert next(run, None) is None
 
 
 def test_coco_scores_of_a_slice_and_of_all_ranked_together(foreground, truth):
@@ -158,7 +172,7 @@ def test_probabilities_beside_instances_have_their_shape(foreground, truth):
 def test_thresholds_are_scored_if_asked_for(foreground, truth):
     assert evaluate(foreground, truth).thresholds == ()
     report = evaluate(foreground, truth, score_thresholds=True)
-    rows = exhausted(threshold_scores(foreground, truth, method="watershed"))
+    rows = drain(threshold_scores(foreground, truth, method="watershed"))
     assert report.thresholds == pooled_rows(rows)
     assert report.best == best_thresholds(rows)
     assert report.thresholds[5]["warping_error"] == report["warping_error"]  # at 0.5
@@ -168,7 +182,7 @@ def test_thresholds_are_scored_if_asked_for(foreground, truth):
 
 def test_validation_slices_choose_and_the_others_are_scored(foreground, truth):
     report = evaluate(foreground, truth, score_thresholds=True, threshold_slices="1:3")
-    rows = exhausted(threshold_scores(foreground, truth, method="watershed"))
+    rows = drain(threshold_scores(foreground, truth, method="watershed"))
     expected = best_thresholds(rows, [1, 2])
     assert [(r["name"], r["threshold"], r["value"]) for r in report.best] == [
         (r["name"], r["threshold"], r["value"]) for r in expected
@@ -186,7 +200,7 @@ def test_validation_slices_must_be_there_and_leave_others(foreground, truth, val
 def test_thresholds_without_probabilities_are_refused(prediction, truth):
     with pytest.raises(UserError, match="thresholds need probabilities"):
         evaluate(prediction, truth, score_thresholds=True)
-    with pytest.raises(UserError, match="Validation slices choose a threshold"):
+    with pytest.raises(UserError, match="Threshold slices choose a threshold"):
         evaluate(prediction, truth, threshold_slices="0:1")
     with pytest.raises(UserError, match="for instances only"):
         evaluate(prediction, truth, target="classes", score_thresholds=True)
@@ -246,10 +260,10 @@ def test_the_most_likely_class_is_taken(kinds):
 
 def test_images_of_any_size_are_the_slices_of_one_report(prediction, truth):
     pairs = [
-        Pair(lambda: (prediction[:2], truth[:2]), 2, "stack"),
-        Pair(lambda: (prediction[2, :15, :20], truth[2, :15, :20]), 1, "cut"),
+        EvaluatedImage(lambda: (prediction[:2], truth[:2]), 2, "stack"),
+        EvaluatedImage(lambda: (prediction[2, :15, :20], truth[2, :15, :20]), 1, "cut"),
     ]
-    _, report = drained(evaluation_of(pairs, EvaluateSettings()))
+    report = drain(evaluate_images(pairs, EvaluateSettings()))
     assert [row["slice"] for row in report.rows] == ["stack 0", "stack 1", "cut", "all"]
     alone = [evaluate(*pair.read()) for pair in pairs]
     assert report["true_positives"] == sum(each["true_positives"] for each in alone)
@@ -266,16 +280,17 @@ def test_images_are_read_when_their_turn_comes(prediction, truth):
     read = []
 
     def pair(i):
-        return Pair(lambda: read.append(i) or (prediction, truth), 4, str(i))
+        return EvaluatedImage(lambda: read.append(i) or (prediction, truth), 4, str(i))
 
-    steps = evaluation_of([pair(0), pair(1)], EvaluateSettings())
-    next(steps)
+    run = evaluate_images([pair(0), pair(1)], EvaluateSettings())
+    assert isinstance(next(run), RunStarted) and read == []
+    next(run)
     assert read == [0]
 
 
 def test_several_volumes_are_pooled(prediction, truth):
-    pairs = [Pair(lambda: (prediction, truth), 4, name) for name in "ab"]
-    _, report = drained(evaluation_of(pairs, EvaluateSettings(volumetric=True)))
+    pairs = [EvaluatedImage(lambda: (prediction, truth), 4, name) for name in "ab"]
+    report = drain(evaluate_images(pairs, EvaluateSettings(volumetric=True)))
     alone = evaluate(prediction, truth, volumetric=True)
     assert report["false_positives"] == 2 * alone["false_positives"]
     assert report["v_rand"] == pytest.approx(alone["v_rand"])

@@ -6,7 +6,8 @@ import tifffile
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
-from napari_utile.evaluation.files import evaluation_of_files, opened, pixel_um2
+from napari_utile.evaluation.files import evaluate_files, open_pairs, pixel_um2
+from napari_utile.events import drain
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
@@ -32,12 +33,8 @@ def folders(tmp_path, cells):
 
 
 def report_of(*paths, **settings):
-    steps = evaluation_of_files(opened(*map(str, paths)), EvaluateSettings(**settings))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    opened = open_pairs(*map(str, paths))
+    return drain(evaluate_files(opened, EvaluateSettings(**settings)))
 
 
 def test_folders_pair_by_name_and_slices_are_called_by_it(folders):
@@ -67,13 +64,13 @@ def test_fault_27_files_without_counterpart_are_named(folders, tmp_path, cells, 
     tifffile.imwrite(tmp_path / side / "lonely_7.tif", cells)
     other = {"found": "truth", "true": "prediction"}[side]
     with pytest.raises(UserError, match=rf"do not pair up: no {other} for lonely_7\.tif"):
-        opened(*folders)
+        open_pairs(*folders)
 
 
 def test_fault_27_files_of_different_shape_are_named_with_both_shapes(folders, tmp_path, cells):
     tifffile.imwrite(tmp_path / "found/b.tif", cells[0])
     with pytest.raises(UserError) as error:
-        opened(*folders)
+        open_pairs(*folders)
     for said in ("found/b.tif (20, 24)", "true/b.tif (15, 20)"):
         assert said in str(error.value)
 
@@ -132,6 +129,6 @@ def test_area_of_a_pixel(scale, units, area):
 
 def test_nothing_is_read_before_it_is_evaluated(folders, monkeypatch):
     monkeypatch.setattr(Stack, "read", lambda _: pytest.fail("read"))
-    images = opened(*folders)
+    images = open_pairs(*folders)
     assert [image.name for image in images] == ["a", "b", "c_10"]
     assert open_image(f"{folders[1]}/b.tif").shape == images[1].truth.shape

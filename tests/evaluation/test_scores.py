@@ -38,14 +38,14 @@ def toy(monkeypatch):
         digits=5,
     )
     monkeypatch.setitem(SCORES, "toy", entry)
-    computed = rows.scores
+    computed = rows.overlap_scores
 
     def with_toy(*given):
         found = computed(*given)
         return found | {"toy": found["true_positives"] / 8}
 
     for module in (rows, slices):
-        monkeypatch.setattr(module, "scores", with_toy)
+        monkeypatch.setattr(module, "overlap_scores", with_toy)
     return "0.37500"  # three of the eight
 
 

@@ -9,11 +9,11 @@ from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.thresholds import (
     THRESHOLDS,
     best_thresholds,
-    exhausted,
     pooled_rows,
     threshold_names,
     threshold_scores,
 )
+from napari_utile.events import drain
 from napari_utile.metrics.warping import warping_error
 
 
@@ -28,7 +28,7 @@ def cells():
 @pytest.mark.parametrize("method", ["components", "watershed"])
 def test_every_score_is_that_of_evaluate_at_the_threshold(cells, method):
     probabilities, truth = cells
-    rows = exhausted(threshold_scores(probabilities, truth, None, [0.3, 0.5], method))
+    rows = drain(threshold_scores(probabilities, truth, None, [0.3, 0.5], method))
     assert [(row["slice"], row["threshold"]) for row in rows] == [
         (z, threshold) for z in range(3) for threshold in (0.3, 0.5)
     ]
@@ -45,7 +45,7 @@ def test_every_score_is_that_of_evaluate_at_the_threshold(cells, method):
 
 def test_the_challenge_had_ten_thresholds_and_took_what_is_higher():
     assert pytest.approx(np.arange(10) / 10) == THRESHOLDS
-    rows = exhausted(threshold_scores(np.array([[0.0, 1.0]]), np.array([[0, 1]])))
+    rows = drain(threshold_scores(np.array([[0.0, 1.0]]), np.array([[0, 1]])))
     assert [row["pixel_error"] for row in rows] == [0] * 10
     assert {row["slice"] for row in rows} == {()}
 
@@ -56,7 +56,7 @@ def test_ignored_pixels_do_not_count(cells):
     ignored[:, 20:30] = True
     spoilt = np.where(ignored, 1 - probabilities, probabilities)
     found, spoilt = (
-        exhausted(threshold_scores(given, truth, ignored, [0.5]))
+        drain(threshold_scores(given, truth, ignored, [0.5]))
         for given in (probabilities, spoilt)
     )
     for one, other in zip(found, spoilt, strict=True):
@@ -70,21 +70,22 @@ def test_what_is_ignored_is_background_before_touching_objects_are_parted():
     for _ in range(20):
         truth = np.kron(random.integers(0, 4, (5, 5)), np.ones((2, 2), int))
         probabilities, ignored = random.random((10, 10)), random.random((10, 10)) < 0.3
-        row = exhausted(threshold_scores(probabilities, truth, ignored, [0.2]))[0]
+        row = drain(threshold_scores(probabilities, truth, ignored, [0.2]))[0]
         mask = np.ceil(255 * probabilities - 0.5) > 255 * 0.2
         assert row["warping_error"] == warping_error(mask, truth, ignored)
 
 
-def test_it_says_how_far_it_is_and_stops_when_it_is_not_asked(cells):
+def test_every_threshold_of_every_slice_is_a_step(cells):
     steps = threshold_scores(*cells, thresholds=[0.2, 0.4, 0.6])
-    assert [next(steps) for _ in range(4)] == [(1, 9), (2, 9), (3, 9), (4, 9)]
+    done = [next(steps) for _ in range(4)]
+    assert [(step.done, step.total) for step in done] == [(1, 9), (2, 9), (3, 9), (4, 9)]
     steps.close()
 
 
 def test_nothing_and_everything_have_values_that_are_numbers(cells):
     truth = np.stack([np.zeros((6, 7), int), np.ones((6, 7), int)])
     for probabilities in (np.zeros(truth.shape), np.ones(truth.shape), truth.astype(float)):
-        rows = exhausted(threshold_scores(probabilities, truth))
+        rows = drain(threshold_scores(probabilities, truth))
         values = [row[name] for row in rows for name in threshold_names()]
         assert np.isfinite(values).all()
         assert 0 <= min(values) <= max(values) <= 1
@@ -115,7 +116,7 @@ def test_pixels_and_objects_are_pooled_as_in_the_report(cells):
     probabilities, truth = cells
     truth[2, :, 20:] = 0  # slices of very different weight
     in_bytes = np.round(255 * probabilities).astype(np.uint8)
-    rows = pooled_rows(exhausted(threshold_scores(in_bytes, truth, None, [0.3], "watershed")))
+    rows = pooled_rows(drain(threshold_scores(in_bytes, truth, None, [0.3], "watershed")))
     expected = evaluate(in_bytes[np.newaxis], truth, threshold=0.3)
     for name in threshold_names():
         assert rows[0][name] == pytest.approx(expected[name]), name

@@ -30,6 +30,7 @@ from napari_utile.events import (
     PreviewReady,
     RunDone,
     RunStarted,
+    SliceDone,
     StepDone,
     TileDone,
     Waiting,
@@ -150,6 +151,14 @@ class Display:
                     f"{event.rate:.1f} tiles/s",
                     event.seconds_left,
                 )
+            case SliceDone():
+                image = f"{event.image}  " if event.image else ""
+                self._advance(
+                    f"{image}step {event.done} of {event.total}",
+                    event.done / event.total,
+                    f"{event.rate:.1f} steps/s",
+                    event.seconds_left,
+                )
             case BlockDone() if not self.computing:
                 self._advance(
                     f"{event.image}  {STAGES[event.stage]} {event.done} of {event.total}",
@@ -175,7 +184,8 @@ class Display:
                     return
                 verb = "stopped" if event.stopped else "done"
                 more = "; the same command goes on" if event.stopped and self.goes_on else ""
-                self._say(f"{verb} after {duration_text(event.seconds)}: {event.out}{more}")
+                out = f": {event.out}" if event.out else ""
+                self._say(f"{verb} after {duration_text(event.seconds)}{out}{more}")
             case PreviewReady() | BlockDone() | Waiting():
                 pass
 
@@ -214,7 +224,8 @@ def started_line(event: RunStarted) -> str:
         facts.append(f"starts from {event.warm_start}")
     if event.resumed_from is not None:
         facts.append(f"resumes from step {event.resumed_from}")
-    return f"{event.job} on {event.device}: {', '.join(facts)}"
+    device = f" on {event.device}" if event.device else ""
+    return f"{event.job}{device}: {', '.join(facts)}"
 
 
 def image_line(event: ImageDone) -> str:

@@ -1,23 +1,20 @@
 """The command `utile evaluate`: a prediction and its truth in, a report out."""
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from napari_utile.cli.display import DONE, SECONDS_BETWEEN_LINES
+from napari_utile.cli.display import follow, print_warning, report
 from napari_utile.errors import UserError
 from napari_utile.settings import EvaluateSettings
 
 if TYPE_CHECKING:
     from napari_utile.evaluation import Report
-    from napari_utile.evaluation.files import Opened
+    from napari_utile.evaluation.files import OpenedPair
     from napari_utile.io.stack import Stack
 
 
@@ -43,37 +40,50 @@ class Evaluate(EvaluateSettings):
         "5 split, 6 border; a folder for several images",
     )
     overwrite: bool = Field(False, description="Replace what is there")
+    events: bool = Field(
+        False, description="Print one JSON line per event; `stop` on stdin stops"
+    )
     json_: bool = Field(False, alias="json", description="Print JSON")
 
     def run(self) -> int:
-        from napari_utile.evaluation.files import evaluation_of_files, opened
+        from napari_utile.evaluation.files import evaluate_files, open_pairs
 
-        images = opened(self.prediction, self.truth)
-        shown = images_of(self.image, images)
-        self._check(images, shown)
+        opened = open_pairs(self.prediction, self.truth)
+        shown = images_of(self.image, opened)
+        self._check(opened, shown)
         names = EvaluateSettings.model_fields
         settings = EvaluateSettings(**{name: getattr(self, name) for name in names})
-        report = watched(evaluation_of_files(images, settings), quiet=self.json_)
-        print(report.to_json() if self.json_ else report, flush=True)
-        self._write(report, images, shown)
-        return DONE
+        reports: list[Report] = []
 
-    def _check(self, images: Sequence["Opened"], shown: Sequence["Stack"]) -> None:
+        def write(report: "Report") -> None:
+            reports.append(report)
+            self._write(report, opened, shown)
+
+        run = evaluate_files(opened, settings, write)
+        try:
+            if self.json_ and not self.events:
+                return follow(run, print_warning)
+            return report(run, self.events, only_json=False)
+        finally:  # also if a report could not be written
+            if reports and not self.events:
+                print(reports[0].to_json() if self.json_ else reports[0], flush=True)
+
+    def _check(self, opened: Sequence["OpenedPair"], shown: Sequence["Stack"]) -> None:
         """Refuse outputs that cannot be written, before there is any work."""
         from napari_utile.evaluation.reports.write import check_suffix
         from napari_utile.io.disk import check_file_output
 
-        stacks = [stack for each in images for stack in (each.prediction, each.truth)]
+        stacks = [stack for each in opened for stack in (each.prediction, each.truth)]
         inputs = [stack.path for stack in (*stacks, *shown)]
         for path in self.out:
             check_suffix(path)
         if self.target == "classes" and (self.objects_csv or self.error_layer):
             raise UserError("Classes have no objects: no table of objects, no error layer.")
-        if self.error_layer and len(images) > 1 and self.error_layer.suffix:
-            raise UserError(f"{self.error_layer}: give a folder for {len(images)} images.")
+        if self.error_layer and len(opened) > 1 and self.error_layer.suffix:
+            raise UserError(f"{self.error_layer}: give a folder for {len(opened)} images.")
         if self.error_layer and self.error_layer.suffix not in ("", ".tif", ".tiff"):
             raise UserError(f"{self.error_layer}: the layer of errors is a .tif.")
-        layers = layer_paths(self.error_layer, images) if self.error_layer else []
+        layers = layer_paths(self.error_layer, opened) if self.error_layer else []
         outputs = [*self.out, *filter(None, [self.objects_csv]), *layers]
         for path in outputs:
             if outputs.count(path) > 1:
@@ -83,7 +93,7 @@ class Evaluate(EvaluateSettings):
                 raise UserError(f"{path} is what is evaluated; choose another output.")
 
     def _write(
-        self, report: "Report", images: Sequence["Opened"], shown: Sequence["Stack"]
+        self, report: "Report", opened: Sequence["OpenedPair"], shown: Sequence["Stack"]
     ) -> None:
         from napari_utile.evaluation.reports.write import write_report
         from napari_utile.io.disk import atomic_write
@@ -94,7 +104,7 @@ class Evaluate(EvaluateSettings):
         if self.objects_csv:
             atomic_write(self.objects_csv, report.objects_csv().encode())
         if self.error_layer:
-            write_error_layers(self.error_layer, report, images)
+            write_error_layers(self.error_layer, report, opened)
         for path in filter(None, (*self.out, self.objects_csv, self.error_layer)):
             print(path, file=sys.stderr)
 
@@ -109,7 +119,7 @@ class Evaluate(EvaluateSettings):
         return {"prediction": self.prediction, "truth": self.truth, **options}
 
 
-def images_of(names: str | None, images: Sequence["Opened"]) -> list["Stack"]:
+def images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack"]:
     """Open the image of each truth, paired by name, for the pictures of the report.
 
     Raises
@@ -123,14 +133,14 @@ def images_of(names: str | None, images: Sequence["Opened"]) -> list["Stack"]:
     if names is None:
         return []
     files = expand(names)
-    if len(files) == len(images) == 1 and is_file_name(names):
+    if len(files) == len(opened) == 1 and is_file_name(names):
         found = [open_image(files[0])]
     else:
         of = {stem_of(file): file for file in files}
-        if lonely := [each.name for each in images if each.name not in of]:
+        if lonely := [each.name for each in opened if each.name not in of]:
             raise UserError(f"{names}: there is no image {lonely[0]}.")
-        found = [open_image(of[each.name]) for each in images]
-    for stack, each in zip(found, images, strict=True):
+        found = [open_image(of[each.name]) for each in opened]
+    for stack, each in zip(found, opened, strict=True):
         if shape_of(stack) != shape_of(each.truth):
             raise UserError(
                 f"Image {stack.source} {shape_of(stack)} and truth {each.truth.source} "
@@ -139,40 +149,18 @@ def images_of(names: str | None, images: Sequence["Opened"]) -> list["Stack"]:
     return found
 
 
-def layer_paths(path: Path, images: Sequence["Opened"]) -> list[Path]:
+def layer_paths(path: Path, opened: Sequence["OpenedPair"]) -> list[Path]:
     """Name the error layer of each image: the path itself, or files in it."""
-    return [path / f"{each.name}.tif" for each in images] if len(images) > 1 else [path]
+    return [path / f"{each.name}.tif" for each in opened] if len(opened) > 1 else [path]
 
 
-def write_error_layers(path: Path, report: "Report", images: Sequence["Opened"]) -> None:
+def write_error_layers(path: Path, report: "Report", opened: Sequence["OpenedPair"]) -> None:
     """Write what is wrong as labels, with the scale of the truth."""
     import numpy as np
 
     from napari_utile.io.tiff import write_tiff
 
-    for number, (here, each) in enumerate(zip(layer_paths(path, images), images, strict=True)):
+    for number, (here, each) in enumerate(zip(layer_paths(path, opened), opened, strict=True)):
         here.parent.mkdir(parents=True, exist_ok=True)
         layer = np.asarray(report.error_layer(number))
         write_tiff(here, layer.reshape(each.truth.shape), like=each.truth)
-
-
-def watched(steps: Generator[tuple[int, int], None, "Report"], quiet: bool) -> "Report":
-    """Take all steps; show on standard error how far they are, if they take long."""
-    console = Console(stderr=True, quiet=quiet, highlight=False)
-    bar = Progress(
-        TextColumn("evaluate"), BarColumn(), TaskProgressColumn(), console=console,
-        transient=True, disable=quiet or not console.is_terminal,
-    )  # fmt: skip
-    last_line = monotonic()
-    with bar:
-        task = bar.add_task("evaluate", total=1.0)
-        while True:
-            try:
-                done, total = next(steps)
-            except StopIteration as end:
-                report: Report = end.value
-                return report
-            bar.update(task, completed=done / total)
-            if not console.is_terminal and monotonic() - last_line > SECONDS_BETWEEN_LINES:
-                console.print(f"{done / total:4.0%}  step {done} of {total}")
-                last_line = monotonic()

@@ -1,37 +1,39 @@
-"""Comparing predictions with the truth, slice by slice, into one report.
+"""An evaluation: predictions compared with the truth, slice by slice, into one report.
 
-The work is a generator: it says how far it is, and whoever stops asking stops it.
+A run is a generator of events: whoever stops iterating stops it.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any, Literal
 
 import numpy as np
 
 from napari_utile.errors import UserError
-from napari_utile.evaluation.inputs import Method, Sides, classes_of, instances_of
+from napari_utile.evaluation.inputs import LabelPair, class_pair, instance_pair
+from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row
 from napari_utile.evaluation.slices import (
-    Judged,
-    JudgedClasses,
-    judged,
-    judged_classes,
-    report_of,
-    report_of_classes,
+    ScoredClasses,
+    ScoredSlice,
+    class_report,
+    instance_report,
+    score_class_slice,
+    score_slice,
 )
 from napari_utile.evaluation.threshold_choice import (
     at_thresholds,
     chosen_slices,
     with_thresholds,
 )
-from napari_utile.evaluation.thresholds import THRESHOLDS, exhausted
+from napari_utile.evaluation.thresholds import THRESHOLDS
+from napari_utile.events import Event, RunDone, RunStarted, SliceDone, drain, warn
 from napari_utile.settings import EvaluateSettings, renamed_keywords
 
-Progress = Generator[tuple[int, int], None, Report]
-"""Yields (steps done, steps in all), returns the report."""
+OnEvent = Callable[[Event], object] | None
 
 
 @renamed_keywords(EvaluateSettings)
@@ -41,13 +43,14 @@ def evaluate(
     ignore: int | None = None,
     threshold: float = 0.5,
     volumetric: bool = False,
-    instance_method: Method = "watershed",
+    instance_method: Literal["watershed", "components"] = "watershed",
     *,
     target: Literal["instances", "classes"] = "instances",
     score_thresholds: bool = False,
     threshold_slices: str | None = None,
     pixel_um2: float | None = None,
     probabilities: Any = None,
+    on_event: OnEvent = warn,
 ) -> Report:
     """Compare a prediction with the truth, pixel by pixel and object by object.
 
@@ -88,6 +91,8 @@ def evaluate(
         If the prediction holds instances: how likely the foreground is that they were made of.
         They rank the objects for COCO's scores, and tell where borders are. Unsigned integers
         are shares of their largest value.
+    on_event : callable, optional
+        Called with every event of the run. By default warnings become Python warnings.
 
     Returns
     -------
@@ -137,147 +142,182 @@ def evaluate(
         score_thresholds=score_thresholds,
         threshold_slices=threshold_slices,
     )
-    slices = int(np.prod(np.shape(truth)[:-2]))
-    pair = Pair(lambda: (prediction, truth), slices, probabilities=lambda: probabilities)
-    return exhausted(evaluation_of([pair], settings, pixel_um2))
+    image = EvaluatedImage(
+        read=lambda: (prediction, truth),
+        slices=int(np.prod(np.shape(truth)[:-2])),
+        read_probabilities=lambda: probabilities,
+        pixel_um2=pixel_um2,
+    )
+    return drain(evaluate_images([image], settings), on_event)
 
 
 @dataclass(frozen=True)
-class Pair:
-    """An image that is evaluated.
+class EvaluatedImage:
+    """An image that is evaluated: how its prediction and truth are read.
 
     Parameters
     ----------
     read : callable
-        Gives prediction and truth, when their turn comes.
+        Returns prediction and truth; called when their turn comes.
     slices : int
-        How many slices they have.
+        Number of slices (Y, X).
     name : str
-        What its slices are called, if there are several images.
-    probabilities : callable
-        Gives those that instances were made of, or None; see `evaluate`.
+        Name of the image, if there are several.
+    read_probabilities : callable
+        Returns the probabilities that instances were made from, or None; see `evaluate`.
+    pixel_um2 : float, optional
+        Area of a pixel.
     """
 
     read: Callable[[], tuple[Any, Any]]
     slices: int
     name: str = ""
-    probabilities: Callable[[], Any] = lambda: None
+    read_probabilities: Callable[[], Any] = lambda: None
+    pixel_um2: float | None = None
 
 
-def evaluation_of(
-    pairs: Sequence[Pair], settings: EvaluateSettings, pixel_um2: float | None = None
-) -> Progress:
-    """Compare several images with their truth, as the slices of one report.
+def evaluate_images(
+    images: Sequence[EvaluatedImage],
+    settings: EvaluateSettings,
+    write: Callable[[Report], object] | None = None,
+) -> Generator[Event, None, Report]:
+    """Compare images with their truth, as the slices of one report.
 
     Parameters
     ----------
-    pairs : sequence of Pair
+    images : sequence of EvaluatedImage
         Read one by one.
     settings : EvaluateSettings
-    pixel_um2 : float, optional
-        Area of a pixel.
+    write : callable, optional
+        Called with the report before the run is done, to write it.
 
     Yields
     ------
-    tuple of (int, int)
-        Steps done, and steps in all. Stop asking to stop.
+    RunStarted, SliceDone, Warned, RunDone
 
     Returns
     -------
     Report
-    """
-    if not pairs:
-        raise ValueError("there is no image to evaluate")
-    slices = sum(pair.slices for pair in pairs)
-    validation = chosen_slices(settings, slices)
-    if settings.target == "classes":
-        return (yield from _classes(pairs, settings, Steps(slices)))
+        Of several images, a slice is named by its image and its index there. Sizes of objects
+        are in um2 where all images have pixels of the same known size.
 
-    steps = Steps(slices * (2 + len(THRESHOLDS) * settings.score_thresholds) + 1)
-    images: list[Sides] = []
-    found: list[Judged] = []
-    volumes: list[Judged] = []
+    Raises
+    ------
+    UserError
+        As `evaluate`; of several images it names the image.
+    """
+    started = monotonic()
+    report = yield from score_images(images, settings)
+    if write is not None:
+        write(report)
+    seconds = monotonic() - started
+    yield RunDone(seconds=seconds, scores=dict(report), notes=report.notes)
+    return report
+
+
+def score_images(
+    images: Sequence[EvaluatedImage], settings: EvaluateSettings
+) -> Generator[Event, None, Report]:
+    """Compare images with their truth; as `evaluate_images`, without its last event.
+
+    Parameters
+    ----------
+    images : sequence of EvaluatedImage
+    settings : EvaluateSettings
+
+    Yields
+    ------
+    RunStarted, SliceDone, Warned
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UserError
+        As `evaluate`; of several images it names the image.
+    """
+    if not images:
+        raise ValueError("there is no image to evaluate")
+    slices = sum(image.slices for image in images)
+    chosen = chosen_slices(settings, slices)
+    if len(images) == 1:
+        images = [replace(images[0], name="")]
+    is_instances = settings.target == "instances"
+    # Instances: objects are found, compared, and scored at each threshold; pooled at the end.
+    per_slice = 2 + len(THRESHOLDS) * settings.score_thresholds
+    counter = SliceCounter(slices * per_slice + 1 if is_instances else slices)
+    facts: dict[str, str | int | float] = {"images": len(images), "slices": slices}
+    yield RunStarted(job="evaluate", total=counter.total, facts=facts)
+    if is_instances:
+        return (yield from _score_instances(images, settings, chosen, counter))
+    return (yield from _score_classes(images, settings, counter))
+
+
+def _score_instances(
+    images: Sequence[EvaluatedImage],
+    settings: EvaluateSettings,
+    chosen: range | None,
+    counter: SliceCounter,
+) -> Generator[SliceDone, None, Report]:
+    pairs: list[LabelPair] = []
+    scored: list[ScoredSlice] = []
+    volumes: list[ScoredSlice] = []
     by_threshold: list[Row] = []
-    for number, pair in enumerate(pairs):
-        name = pair.name if len(pairs) > 1 else ""
-        with named(name):
-            sides = yield from steps.of(_instances(pair, settings, name), pair.slices)
-        for index in sides.indices:
-            found.append(judged(sides, index, number))
-            yield steps.next()
+    for number, image in enumerate(images):
+        counter.image, start = image.name, counter.done
+        with _naming(image):
+            probabilities = image.read_probabilities()
+            pair = yield from instance_pair(
+                *image.read(), settings, image.name, probabilities, counter
+            )
+        counter.done = start + image.slices  # in labels, no objects had to be found
+        for index in pair.indices:
+            scored.append(score_slice(pair, index, number))
+            yield counter.step()
         if settings.volumetric:
-            volumes.append(judged(sides, (), number, as_volume=True))
+            volumes.append(score_slice(pair, (), number, as_volume=True))
         if settings.score_thresholds:
-            first = len(found) - len(sides.indices)
-            scored = at_thresholds(sides, settings, first)
-            with named(name):
-                by_threshold += yield from steps.of(scored, pair.slices * len(THRESHOLDS))
-        images.append(replace(sides, probabilities=None))
-    report = report_of(images, found, volumes, pixel_um2)
-    yield steps.next()
-    return with_thresholds(report, by_threshold, validation) if by_threshold else report
+            first = len(scored) - len(pair.indices)
+            with _naming(image):
+                by_threshold += yield from at_thresholds(pair, settings, first, counter)
+        pairs.append(replace(pair, probabilities=None))
+    pixel_um2, notes = _common_pixel_um2(images)
+    report = instance_report(pairs, scored, volumes, pixel_um2)
+    report = replace(report, notes=(*report.notes, *(notes if report.sizes else ())))
+    yield counter.step()
+    return with_thresholds(report, by_threshold, chosen) if by_threshold else report
+
+
+def _score_classes(
+    images: Sequence[EvaluatedImage], settings: EvaluateSettings, counter: SliceCounter
+) -> Generator[SliceDone, None, Report]:
+    pairs: list[LabelPair] = []
+    scored: list[ScoredClasses] = []
+    for image in images:
+        counter.image = image.name
+        with _naming(image):
+            pair = class_pair(*image.read(), settings, image.name)
+        for index in pair.indices:
+            scored.append(score_class_slice(pair, index))
+            yield counter.step()
+        pairs.append(replace(pair, probabilities=None))
+    return class_report(pairs, scored)
+
+
+def _common_pixel_um2(images: Sequence[EvaluatedImage]) -> tuple[float | None, tuple[str, ...]]:
+    """Return the area of a pixel if it is the same in all images, and a note if it is not."""
+    sizes = {image.pixel_um2 for image in images}
+    if len(sizes) == 1:
+        return sizes.pop(), ()
+    return None, ("Sizes of objects are in px: the pixels of the images differ in size.",)
 
 
 @contextmanager
-def named(name: str) -> Iterator[None]:
-    """Let errors of one of several images tell which it was."""
+def _naming(image: EvaluatedImage) -> Iterator[None]:
+    """Put the name of an image in front of errors, if there are several images."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{name}: {error}") if name else error from None
-
-
-def _instances(
-    pair: Pair, settings: EvaluateSettings, name: str
-) -> Generator[None, None, Sides]:
-    """Read an image and find its objects."""
-    return instances_of(
-        *pair.read(),
-        settings.ignore,
-        settings.threshold,
-        settings.volumetric,
-        settings.instance_method,
-        name,
-        pair.probabilities(),
-    )
-
-
-def _classes(pairs: Sequence[Pair], settings: EvaluateSettings, steps: "Steps") -> Progress:
-    """Compare kinds of pixels."""
-    images: list[Sides] = []
-    found: list[JudgedClasses] = []
-    for pair in pairs:
-        name = pair.name if len(pairs) > 1 else ""
-        with named(name):
-            sides = classes_of(*pair.read(), settings.ignore, settings.threshold, name)
-        for index in sides.indices:
-            found.append(judged_classes(sides, index))
-            yield steps.next()
-        images.append(replace(sides, probabilities=None))
-    return report_of_classes(images, found)
-
-
-@dataclass
-class Steps:
-    """Counts how far an evaluation is."""
-
-    total: int
-    done: int = 0
-
-    def next(self) -> tuple[int, int]:
-        """Count one step."""
-        self.done += 1
-        return self.done, self.total
-
-    def of(
-        self, work: Generator[Any, None, Any], steps: int
-    ) -> Generator[tuple[int, int], None, Any]:
-        """Count the steps of a part of the work; those that it leaves out count at its end."""
-        end = self.done + steps
-        while True:
-            try:
-                next(work)
-            except StopIteration as result:
-                self.done = end
-                return result.value
-            yield self.next()
+        raise UserError(f"{image.name}: {error}") if image.name else error from None

@@ -194,7 +194,7 @@ def ious_of(
     return np.where(keys[place] == wanted, table.ious[place], 0.0)
 
 
-def joined(tables: Sequence[ObjectTable]) -> ObjectTable:
+def concatenate(tables: Sequence[ObjectTable]) -> ObjectTable:
     """Make one table of several."""
     first = np.cumsum([0] + [len(table.slices) for table in tables])
     columns = {
@@ -211,7 +211,7 @@ def joined(tables: Sequence[ObjectTable]) -> ObjectTable:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class ObjectRuns:
     """The objects of labels as runs of equal ids along the last axis."""
 
     shape: tuple[int, ...]
@@ -221,7 +221,7 @@ class Measured:
     count: int
 
     @classmethod
-    def of(cls, labels: Labels, ids: Labels) -> "Measured":
+    def of(cls, labels: Labels, ids: Labels) -> "ObjectRuns":
         """Find the runs of the objects `ids`."""
         flat = labels.ravel()
         is_start = np.ones(flat.size, bool)

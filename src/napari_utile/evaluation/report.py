@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from napari_utile.evaluation.error_types import Differences, ErrorLayer
-from napari_utile.evaluation.inputs import Sides
+from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
 from napari_utile.evaluation.rows import Row
 from napari_utile.evaluation.scores import (
@@ -47,7 +47,7 @@ class Report(Mapping[str, float]):
         The 12 numbers of pycocotools, as it prints them, under names of their own.
     objects : ObjectTable, optional
         Every true and every predicted object, and what became of it.
-    sides : tuple of Sides
+    sides : tuple of LabelPair
         The labels that were compared, one pair per image.
     found : tuple of mapping of tuple of int to Differences
         What became of the objects of each slice, by its index, one mapping per image.
@@ -62,7 +62,7 @@ class Report(Mapping[str, float]):
     sizes: tuple[Row, ...] = ()
     stock: Row = field(default_factory=dict)
     objects: ObjectTable | None = None
-    sides: tuple[Sides, ...] = ()
+    sides: tuple[LabelPair, ...] = ()
     found: tuple[Mapping[tuple[int, ...], Differences], ...] = ()
 
     def __getitem__(self, name: str) -> float:

@@ -29,17 +29,22 @@ from napari_utile.metrics.partitions import (
 Row = Mapping[str, Any]
 
 
-def scores(
+def overlap_scores(
     table: Contingency, thinned: Contingency, matching: Matching | None = None
 ) -> dict[str, float]:
-    """Every score that is read from tables of overlaps.
+    """Compute every score that is read from tables of overlaps.
 
     Parameters
     ----------
     table, thinned : Contingency
-        Of a prediction as it is, and with its borders thinned.
+        Of a prediction as it is, and with thinned borders; see `partitions.thin_borders`.
     matching : Matching, optional
-        The pairs with an IoU of at least 0.5, if they are there already.
+        Pairs of objects with an IoU of at least 0.5, if they are known already.
+
+    Returns
+    -------
+    dict
+        Scores by name; see `evaluation.scores.SCORES`.
     """
     matching = matching or match(table, 0.5)
     return {
@@ -62,37 +67,56 @@ def scores(
     }
 
 
-def found_and_right(matching: Matching) -> dict[str, float]:
-    """Give the two shares of which `f1_50` is the harmonic mean."""
+def precision_recall(matching: Matching) -> dict[str, float]:
+    """Compute precision and recall at an IoU of 0.5; `f1_50` is their harmonic mean."""
     return {"precision_50": precision(matching), "recall_50": recall(matching)}
 
 
-def whole_of(
-    slices: Sequence[tuple[Contingency, Contingency]], found: Sequence[Mapping[str, float]]
+def pooled_scores(
+    tables: Sequence[tuple[Contingency, Contingency]], rows: Sequence[Mapping[str, float]]
 ) -> dict[str, float]:
-    """Pool the counts of the slices; of the scores of partitions, take the mean."""
-    tables, thinned = (side_by_side(each) for each in zip(*slices, strict=True))
-    pooled = scores(tables, thinned)
+    """Compute the scores of several slices together.
+
+    Parameters
+    ----------
+    tables : sequence of pair of Contingency
+        Of each slice, as it is and with thinned borders. Their counts are pooled.
+    rows : sequence of mapping
+        `overlap_scores` of each slice. Of the scores that `SCORES` calls a mean, the mean is
+        taken.
+
+    Returns
+    -------
+    dict
+        As `overlap_scores`.
+    """
+    table, thinned = (side_by_side(each) for each in zip(*tables, strict=True))
+    pooled = overlap_scores(table, thinned)
     means = [name for name in pooled if SCORES[name].is_mean]
-    return pooled | {name: float(np.mean([row[name] for row in found])) for name in means}
+    return pooled | {name: float(np.mean([row[name] for row in rows])) for name in means}
 
 
-def remarks(tables: Sequence[tuple[Any, Contingency]]) -> list[str]:
-    """Say in which slices there was nothing to find, or nothing found."""
-    slices_of: dict[str, list[str]] = {}
+def empty_slice_notes(tables: Sequence[tuple[Any, Contingency]]) -> list[str]:
+    """Return a note for each way in which slices are empty, with their names.
+
+    Parameters
+    ----------
+    tables : sequence of (name, Contingency)
+        Of each slice.
+    """
+    slices: dict[str, list[str]] = {}
     for name, table in tables:
-        slices_of.setdefault(remark(table), []).append(str(name))
-    return [f"{text} (slice {listed(names)})." for text, names in slices_of.items() if text]
+        slices.setdefault(_empty_note(table), []).append(str(name))
+    return [f"{text} (slice {_first_names(names)})." for text, names in slices.items() if text]
 
 
-def listed(names: Sequence[str], most: int = 12) -> str:
-    """List names, the first ones of many."""
+def _first_names(names: Sequence[str], most: int = 12) -> str:
     more = f", and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def remark(table: Contingency) -> str:
-    """Say what is missing on one side or both; nothing if there are objects on both."""
+def _empty_note(table: Contingency) -> str:
+    """Return which side has no objects; nothing if both have some."""
     match table.pixels, table.truth_ids.size, table.prediction_ids.size:
         case 0, _, _:
             return "Every pixel is ignored: counted as perfect agreement"

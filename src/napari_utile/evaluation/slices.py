@@ -1,4 +1,4 @@
-"""What was found in each slice, and how it is put together for the whole."""
+"""Scores of each slice, and how they are put together for the whole."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.evaluation.error_types import Differences, differences
-from napari_utile.evaluation.inputs import Sides, is_mask
-from napari_utile.evaluation.object_table import Measured, ObjectTable, joined, object_table
+from napari_utile.evaluation.inputs import LabelPair, is_mask
+from napari_utile.evaluation.object_table import (
+    ObjectRuns,
+    ObjectTable,
+    concatenate,
+    object_table,
+)
 from napari_utile.evaluation.report import Report
-from napari_utile.evaluation.rows import Row, found_and_right, remarks, scores, whole_of
+from napari_utile.evaluation.rows import (
+    Row,
+    empty_slice_notes,
+    overlap_scores,
+    pooled_scores,
+    precision_recall,
+)
 from napari_utile.evaluation.scores import in_order
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import CocoScores, coco_scores
@@ -20,47 +31,179 @@ from napari_utile.metrics.overlap import Contingency, contingency, side_by_side
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.metrics.warping import warping_error
 
+UNRANKED = (
+    "Without probabilities all predicted objects have the score 1 in coco_ap: they are ranked "
+    "by their ids."
+)
+ROUNDING = 1e-9
+"""Rounding error of a precision in pycocotools. At 0 and at 1 ranks do not matter."""
+
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """What was found in one slice, or in one volume: little, whatever its size."""
+class ScoredSlice:
+    """Scores and objects of one slice, or of one volume. Small, whatever the image size.
+
+    Parameters
+    ----------
+    name : int, tuple or str
+        As in `Report.rows`.
+    image : int
+        Number of the image.
+    index : tuple of int
+        Index of the slice in the image; () for a volume.
+    tables : pair of Contingency
+        Of the prediction as it is, and with thinned borders.
+    row : dict
+        Scores by name.
+    kinds : Differences
+        Kind of every object.
+    objects : ObjectTable
+    ranks : ndarray of float64, shape (P,), optional
+        Mean foreground probability of each predicted object.
+    """
 
     name: Any
     image: int
     index: tuple[int, ...]
     tables: tuple[Contingency, Contingency]
-    """Of the prediction as it is, and with its borders thinned."""
     row: dict[str, float]
-    found: Differences
+    kinds: Differences
     objects: ObjectTable
     ranks: NDArray[np.float64] | None
-    """Mean foreground probability of each predicted object, if known."""
 
 
-def judged(sides: Sides, index: tuple[int, ...], image: int, as_volume: bool = False) -> Judged:
-    """Compare one slice, or all of an image as one volume."""
-    predicted, true, hidden = sides.prediction[index], sides.truth[index], sides.hidden(index)
-    table = contingency(predicted, true, hidden)
-    thinned = contingency(thin_borders(predicted, sides.boundary(index)), true, hidden)
+def score_slice(
+    pair: LabelPair, index: tuple[int, ...], image: int, as_volume: bool = False
+) -> ScoredSlice:
+    """Compare the instances of one slice, or of a whole image as one volume.
+
+    Parameters
+    ----------
+    pair : LabelPair
+        Instances of an image.
+    index : tuple of int
+        Of the slice; () for all of the image.
+    image : int
+        Number of the image.
+    as_volume : bool, default False
+        Leave out the scores that a volume takes from its slices: those of COCO and the
+        warping error.
+    """
+    predicted, true, ignored = (
+        pair.prediction[index],
+        pair.truth[index],
+        pair.ignored_in(index),
+    )
+    table = contingency(predicted, true, ignored)
+    thinned = contingency(thin_borders(predicted, pair.boundary(index)), true, ignored)
     matching = match(table)
-    row = scores(table, thinned, matching) | found_and_right(matching)
+    row = overlap_scores(table, thinned, matching) | precision_recall(matching)
 
-    foreground = sides.foreground(index)
-    of_truth = Measured.of(true, table.truth_ids)
-    of_prediction = Measured.of(predicted, table.prediction_ids)
-    ranks = None if foreground is None else of_prediction.means(foreground)
-    if not as_volume:  # of a volume they are the pooled, or the mean of its slices
-        row |= coco_row(coco_scores([table], ranks if ranks is None else [ranks]))
-        row["warping_error"] = warping_error(predicted, true, hidden)
+    foreground = pair.foreground(index)
+    true_runs = ObjectRuns.of(true, table.truth_ids)
+    predicted_runs = ObjectRuns.of(predicted, table.prediction_ids)
+    ranks = None if foreground is None else predicted_runs.means(foreground)
+    if not as_volume:
+        row |= _coco_row(coco_scores([table], ranks if ranks is None else [ranks]))
+        row["warping_error"] = warping_error(predicted, true, ignored)
 
-    found = differences(table, matching)
-    name = slice_name(sides, index)
-    centroids = of_truth.centroids(), of_prediction.centroids()
-    objects = object_table(name, (image, index), found, centroids, ranks)
-    return Judged(name, image, index, (table, thinned), row, found, objects, ranks)
+    kinds = differences(table, matching)
+    name = _slice_name(pair, index)
+    centroids = true_runs.centroids(), predicted_runs.centroids()
+    objects = object_table(name, (image, index), kinds, centroids, ranks)
+    return ScoredSlice(name, image, index, (table, thinned), row, kinds, objects, ranks)
 
 
-def coco_row(coco: CocoScores) -> dict[str, float]:
+def instance_report(
+    pairs: Sequence[LabelPair],
+    slices: Sequence[ScoredSlice],
+    volumes: Sequence[ScoredSlice],
+    pixel_um2: float | None,
+) -> Report:
+    """Put together the scores of slices, or of the volumes that they are sections of.
+
+    Parameters
+    ----------
+    pairs : sequence of LabelPair
+        One per image.
+    slices, volumes : sequence of ScoredSlice
+        All slices of all images; and one volume per image, or none.
+    pixel_um2 : float, optional
+        Area of a pixel.
+    """
+    units = volumes or slices
+    pooled = side_by_side([unit.tables[0] for unit in units])
+    ranks = [unit.ranks for unit in units if unit.ranks is not None]
+    is_ranked = len(ranks) == len(units)
+    coco = coco_scores(
+        [unit.tables[0] for unit in units], ranks if is_ranked else None, pixel_um2 or 1.0
+    )
+    whole = pooled_scores([unit.tables for unit in units], [unit.row for unit in units])
+    whole |= precision_recall(match(pooled)) | _coco_row(coco)
+    whole["warping_error"] = float(np.mean([each.row["warping_error"] for each in slices]))
+    unit = "px" if pixel_um2 is None else "um2"
+    return Report(
+        rows=_report_rows([(each.name, each.row) for each in slices], whole),
+        notes=(
+            *_mask_notes(pairs),
+            *empty_slice_notes([(each.name, each.tables[0]) for each in slices]),
+            *([UNRANKED] if not is_ranked and ROUNDING < coco.ap < 1 - ROUNDING else []),
+        ),
+        ious=iou_rows(pooled),
+        precision_recall=coco.precision_recall,
+        sizes=tuple({"unit": unit} | row for row in coco.sizes),
+        stock=coco.stock,
+        objects=concatenate([unit.objects for unit in units]),
+        sides=tuple(pairs),
+        found=tuple(_kinds_by_slice(image, pair, units) for image, pair in enumerate(pairs)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredClasses:
+    """Scores of the classes of one slice.
+
+    Parameters
+    ----------
+    name : int, tuple or str
+        As in `Report.rows`.
+    table : Contingency
+    row : dict
+        Scores by name.
+    """
+
+    name: Any
+    table: Contingency
+    row: dict[str, float]
+
+
+def score_class_slice(pair: LabelPair, index: tuple[int, ...]) -> ScoredClasses:
+    """Compare the classes of one slice."""
+    table = contingency(pair.prediction[index], pair.truth[index], pair.ignored_in(index))
+    return ScoredClasses(_slice_name(pair, index), table, class_scores([table]))
+
+
+def class_report(pairs: Sequence[LabelPair], slices: Sequence[ScoredClasses]) -> Report:
+    """Put together the scores of classes. A class that is not in a slice has no score there.
+
+    Parameters
+    ----------
+    pairs : sequence of LabelPair
+        One per image.
+    slices : sequence of ScoredClasses
+        All slices of all images.
+    """
+    whole = class_scores([each.table for each in slices])
+    rows = _report_rows([(each.name, each.row) for each in slices], whole)
+    names = list(rows[-1])
+    return Report(
+        rows=tuple({name: row.get(name) for name in names} for row in rows),
+        notes=tuple(_different_mask_notes(pairs)),
+        sides=tuple(pairs),
+    )
+
+
+def _coco_row(coco: CocoScores) -> dict[str, float]:
     """Name COCO's scores as reports do."""
     return {
         "coco_ap": coco.ap,
@@ -70,10 +213,10 @@ def coco_row(coco: CocoScores) -> dict[str, float]:
     }
 
 
-def slice_name(sides: Sides, index: tuple[int, ...]) -> Any:
-    """Name a slice as `Report.rows` does. An image is its only slice, and the whole."""
-    if sides.name:
-        return " ".join([sides.name, *map(str, index)])
+def _slice_name(pair: LabelPair, index: tuple[int, ...]) -> Any:
+    """Name a slice as `Report.rows` does. A single image is its only slice, and the whole."""
+    if pair.name:
+        return " ".join([pair.name, *map(str, index)])
     match index:
         case ():
             return "all"
@@ -82,57 +225,10 @@ def slice_name(sides: Sides, index: tuple[int, ...]) -> Any:
     return index
 
 
-def report_of(
-    images: Sequence[Sides],
-    slices: Sequence[Judged],
-    volumes: Sequence[Judged],
-    pixel_um2: float | None,
-) -> Report:
-    """Put together what was found in slices, or in the volumes that they are part of."""
-    units = volumes or slices
-    pooled = side_by_side([unit.tables[0] for unit in units])
-    ranks = [unit.ranks for unit in units if unit.ranks is not None]
-    is_ranked = len(ranks) == len(units)
-    coco = coco_scores(
-        [unit.tables[0] for unit in units], ranks if is_ranked else None, pixel_um2 or 1.0
-    )
-    whole = whole_of([unit.tables for unit in units], [unit.row for unit in units])
-    whole |= found_and_right(match(pooled)) | coco_row(coco)
-    whole["warping_error"] = float(np.mean([each.row["warping_error"] for each in slices]))
-    unit = "px" if pixel_um2 is None else "um2"
-    return Report(
-        rows=rows_of([(each.name, each.row) for each in slices], whole),
-        notes=(
-            *mask_notes(images),
-            *remarks([(each.name, each.tables[0]) for each in slices]),
-            *([UNRANKED] if not is_ranked and ROUNDING < coco.ap < 1 - ROUNDING else []),
-        ),
-        ious=iou_rows(pooled),
-        precision_recall=coco.precision_recall,
-        sizes=tuple({"unit": unit} | row for row in coco.sizes),
-        stock=coco.stock,
-        objects=joined([unit.objects for unit in units]),
-        sides=tuple(images),
-        found=tuple(found_in(image, sides, units) for image, sides in enumerate(images)),
-    )
-
-
-ROUNDING = 1e-9
-"""Of a precision in pycocotools. At 0 and at 1 no rank matters."""
-
-UNRANKED = (
-    "Without probabilities all predicted objects have the score 1 in coco_ap: they are ranked "
-    "by their ids."
-)
-
-
-def rows_of(
+def _report_rows(
     slices: Sequence[tuple[Any, Mapping[str, float]]], whole: Mapping[str, float]
 ) -> tuple[Row, ...]:
-    """List the slices, then the whole, with the scores in the order of reports.
-
-    A single image is the whole, and not listed twice.
-    """
+    """List the slices, then the whole; a single image, which is the whole, once only."""
     names = in_order(whole)
     rows = [] if [name for name, _ in slices] == ["all"] else slices
     return tuple(
@@ -141,61 +237,32 @@ def rows_of(
     )
 
 
-def mask_notes(images: Sequence[Sides]) -> list[str]:
-    """Say what was a mask, and became objects."""
+def _mask_notes(pairs: Sequence[LabelPair]) -> list[str]:
+    """Note which sides were masks, whose connected components are the objects."""
     notes = []
     for side in ("prediction", "truth"):
-        masks = [sides.name for sides in images if side in sides.masks]
+        masks = [pair.name for pair in pairs if side in pair.masks]
         if masks:
-            which = f" ({', '.join(masks)})" if len(masks) < len(images) else ""
+            which = f" ({', '.join(masks)})" if len(masks) < len(pairs) else ""
             notes.append(f"The objects of the {side} are the connected parts of a mask{which}.")
     return notes
 
 
-def found_in(
-    image: int, sides: Sides, units: Sequence[Judged]
+def _kinds_by_slice(
+    image: int, pair: LabelPair, units: Sequence[ScoredSlice]
 ) -> dict[tuple[int, ...], Differences]:
-    """Give what became of the objects of each slice of an image."""
-    of = {unit.index: unit.found for unit in units if unit.image == image}
-    return of if () not in of else dict.fromkeys(sides.indices, of[()])
+    """Return the kinds of the objects of each slice of an image, by its index."""
+    kinds = {unit.index: unit.kinds for unit in units if unit.image == image}
+    return kinds if () not in kinds else dict.fromkeys(pair.indices, kinds[()])
 
 
-# classes
-
-
-@dataclass(frozen=True, eq=False)
-class JudgedClasses:
-    """What was found in one slice."""
-
-    name: Any
-    table: Contingency
-    row: dict[str, float]
-
-
-def judged_classes(sides: Sides, index: tuple[int, ...]) -> JudgedClasses:
-    """Compare the kinds of pixels of one slice."""
-    hidden = sides.hidden(index)
-    table = contingency(sides.prediction[index], sides.truth[index], hidden)
-    return JudgedClasses(slice_name(sides, index), table, class_scores([table]))
-
-
-def report_of_classes(images: Sequence[Sides], slices: Sequence[JudgedClasses]) -> Report:
-    """Put together what was found in slices. A class that is not in a slice has no score."""
-    whole = class_scores([each.table for each in slices])
-    rows = rows_of([(each.name, each.row) for each in slices], whole)
-    names = list(rows[-1])
-    return Report(
-        rows=tuple({name: row.get(name) for name in names} for row in rows),
-        notes=tuple(different_masks(images)),
-        sides=tuple(images),
-    )
-
-
-def different_masks(images: Sequence[Sides]) -> list[str]:
-    """Say so if both sides are masks whose ids differ: they have no class in common."""
-    if not all(is_mask(side) for sides in images for side in (sides.prediction, sides.truth)):
+def _different_mask_notes(pairs: Sequence[LabelPair]) -> list[str]:
+    """Note if both sides are masks of different ids, which have no class in common."""
+    if not all(is_mask(side) for pair in pairs for side in (pair.prediction, pair.truth)):
         return []
-    ids = [{int(getattr(s, side).max()) for s in images} for side in ("prediction", "truth")]
+    ids = [
+        {int(getattr(pair, side).max()) for pair in pairs} for side in ("prediction", "truth")
+    ]
     if not ids[0].isdisjoint(ids[1]):
         return []
     predicted, true = (", ".join(map(str, sorted(each))) for each in ids)

@@ -1,8 +1,8 @@
 """The scores of electron microscopy at each probability threshold, and the best of each.
 
 The challenge of ISBI 2012 [1]_ scored probabilities at the thresholds 0.0, 0.1 ... 0.9 and
-took the best. To choose on the data that are scored is to be lucky: choose on some slices and
-score on the others.
+took the best. A threshold that was chosen on the scored data flatters: choose it on some slices
+and score the others.
 
 References
 ----------
@@ -11,21 +11,21 @@ References
 """
 
 from collections.abc import Collection, Generator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.decoding import foreground, instances
 from napari_utile.arrays.labels import components
+from napari_utile.evaluation.progress import SliceCounter
+from napari_utile.evaluation.rows import Row
 from napari_utile.evaluation.scores import SCORES, scores_in
+from napari_utile.events import SliceDone
 from napari_utile.metrics.matching import match
 from napari_utile.metrics.overlap import Labels, contingency, share
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
 from napari_utile.metrics.warping import parted, warping_error
-
-T = TypeVar("T")
-Row = Mapping[str, Any]
 
 THRESHOLDS = tuple(tenth / 10 for tenth in range(10))
 """Those of the challenge: 0.0, 0.1 ... 0.9."""
@@ -43,14 +43,15 @@ def threshold_scores(
     ignored: NDArray[np.bool_] | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
     method: Literal["components", "watershed"] = "components",
-) -> Generator[tuple[int, int], None, list[Row]]:
+    counter: SliceCounter | None = None,
+) -> Generator[SliceDone, None, list[Row]]:
     """Score every slice at every threshold.
 
     Parameters
     ----------
     probabilities : ndarray, shape (..., Y, X)
-        Of the foreground. Integers are shares of their largest value, and all else is rounded
-        to 255 of them, see `arrays.labels.foreground`.
+        Of the foreground. Integers are fractions of their largest value, and all else is
+        rounded to uint8, see `arrays.instances.decoding.foreground`.
     truth : ndarray of int, shape (..., Y, X)
         Instances, 0 is background.
     ignored : ndarray of bool, same shape, optional
@@ -58,13 +59,15 @@ def threshold_scores(
     thresholds : sequence of float, default 0.0, 0.1 ... 0.9
         A pixel is foreground if its probability is higher.
     method : {"components", "watershed"}
-        What is one object, see `arrays.labels.instances`. In the challenge it is a connected
-        component.
+        How foreground becomes instances, see `napari_utile.instances`. In the challenge an
+        object is a connected component.
+    counter : SliceCounter, optional
+        Counts each threshold of each slice, as part of a larger evaluation.
 
     Yields
     ------
-    done, total : int
-        Thresholds of slices, after each. Stop asking to stop.
+    SliceDone
+        After each threshold of each slice.
 
     Returns
     -------
@@ -86,6 +89,7 @@ def threshold_scores(
         )
     rows: list[Row] = []
     indices = list(np.ndindex(truth.shape[:-2]))
+    counter = counter or SliceCounter(len(indices) * len(thresholds))
     for index in indices:
         likely, true = foreground(probabilities[index][np.newaxis]), truth[index]
         borders = -probabilities[index].astype(np.float32)
@@ -98,7 +102,7 @@ def threshold_scores(
             found = instances(likely[np.newaxis], threshold, method=method, linking="none")
             scored = _scores(found, borders, true, true_mask, hidden)
             rows.append({"slice": name, "threshold": threshold, **scored})
-            yield len(rows), len(indices) * len(thresholds)
+            yield counter.step()
     return rows
 
 
@@ -110,7 +114,7 @@ def _scores(
     ignored: NDArray[np.bool_] | None,
 ) -> dict[str, Any]:
     """Score the objects of one slice."""
-    if ignored is not None:  # what is hidden parts an object
+    if ignored is not None:  # ignored pixels can divide an object
         found = components(np.where(ignored, 0, found))
     table = contingency(found, truth, ignored)
     thinned = contingency(thin_borders(found, borders), truth, ignored)
@@ -129,31 +133,31 @@ def _scores(
         "warping_error": warping_error(found, true_mask, ignored),
         "v_rand": v_rand(thinned),
         "v_info": v_info(thinned),
-        **{name: of_counts(name, [counts]) for name in counts},
+        **{name: _score_of_counts(name, [counts]) for name in counts},
         "counts": counts,
     }
 
 
-def of_counts(name: str, counts: Sequence[Mapping[str, tuple[float, float]]]) -> float:
-    """Score what is counted in one slice, or in several together."""
+def _score_of_counts(name: str, counts: Sequence[Mapping[str, tuple[float, float]]]) -> float:
+    """Compute a score from its counts in one slice, or in several."""
     part, whole = (sum(each[name][side] for each in counts) for side in (0, 1))
     return share(part, whole, of_nothing=float(SCORES[name].better != "lower"))
 
 
 def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tuple[Row, ...]:
-    """Take all slices together at each threshold, as the rows of a report do.
+    """Pool the slices at each threshold, as reports do.
 
     Parameters
     ----------
     rows : sequence of dict
         Of `threshold_scores`.
     slices : collection, optional
-        Those that count; all of them if not given.
+        Slices to pool; by default all of them.
 
     Returns
     -------
     tuple of dict
-        Of each threshold its `threshold` and its scores; none if no slice counts.
+        For each threshold `threshold` and its scores; empty without slices.
     """
     counting = [row for row in rows if slices is None or row["slice"] in slices]
     pooled = []
@@ -163,7 +167,7 @@ def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> t
         scored = {
             name: float(np.mean([row[name] for row in here]))
             if SCORES[name].is_mean
-            else of_counts(name, counts)
+            else _score_of_counts(name, counts)
             for name in threshold_names()
         }
         pooled.append({"threshold": threshold, **scored})
@@ -195,24 +199,25 @@ def best_thresholds(
 
     Examples
     --------
+    >>> from napari_utile.events import drain
     >>> steps = threshold_scores(np.array([[[0.9, 0.2, 0.9]]]), np.array([[[1, 0, 2]]]))
-    >>> rows = exhausted(steps)
+    >>> rows = drain(steps)
     >>> best_thresholds(rows)[0]
     {'name': 'rand_error', 'threshold': 0.2, 'value': 0.0,
      'chosen_on': 'the very data it is scored on'}
     """
     slices = list(dict.fromkeys(row["slice"] for row in rows))
     chosen_on = "the very data it is scored on"
-    judged = slices
+    scored_on = slices
     if validation is not None:
-        judged = [name for name in slices if name not in validation]
+        scored_on = [name for name in slices if name not in validation]
         slices = [name for name in slices if name in validation]
-        if not slices or not judged:
+        if not slices or not scored_on:
             raise ValueError(
-                f"validation takes {len(slices)} of {len(slices) + len(judged)} slices"
+                f"validation takes {len(slices)} of {len(slices) + len(scored_on)} slices"
             )
         chosen_on = f"{len(slices)} validation slice{'s'[: len(slices) > 1]}"
-    to_choose, to_report = pooled_rows(rows, slices), pooled_rows(rows, judged)
+    to_choose, to_report = pooled_rows(rows, slices), pooled_rows(rows, scored_on)
     best = []
     for name in threshold_names():
         values = [row[name] for row in to_choose]
@@ -225,13 +230,3 @@ def best_thresholds(
             "chosen_on": chosen_on,
         })  # fmt: skip
     return tuple(best)
-
-
-def exhausted(steps: Generator[Any, None, T]) -> T:
-    """Take all steps and give what they return."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result

@@ -14,11 +14,11 @@ from PIL import Image
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.error_types import COLORS, MEANINGS
-from napari_utile.evaluation.evaluate import Pair, evaluation_of
+from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.reports.figures import curves, error_picture, rgb, worst_slices
 from napari_utile.evaluation.reports.write import write_report
 from napari_utile.evaluation.scores import score_named
-from napari_utile.evaluation.thresholds import exhausted
+from napari_utile.events import drain
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
 
@@ -92,8 +92,8 @@ def test_every_id_is_there_once(page):
 
 
 def test_dollars_in_names_are_no_formulas(tmp_path, foreground, truth):
-    pair = Pair(lambda: (foreground, truth), 5, r"$\frac$")
-    report = exhausted(evaluation_of([pair, replace(pair, name="$x$")], EvaluateSettings()))
+    pair = EvaluatedImage(lambda: (foreground, truth), 5, r"$\frac$")
+    report = drain(evaluate_images([pair, replace(pair, name="$x$")], EvaluateSettings()))
     for suffix in ("png", "html"):
         write_report(tmp_path / f"r.{suffix}", report, r"$\frac$", facts={"truth": "$"})
     assert (tmp_path / "r.png").stat().st_size > 1000

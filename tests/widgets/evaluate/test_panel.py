@@ -8,6 +8,7 @@ import pytest
 from qtpy.QtWidgets import QFileDialog
 
 from napari_utile.evaluation import evaluate
+from napari_utile.events import SliceDone
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate import inputs
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
@@ -49,19 +50,20 @@ def slow(monkeypatch):
     """Let the evaluation stand at its second step until `finish` is called."""
     import threading
 
-    real, go_on, begun = inputs.evaluation_of, threading.Event(), threading.Event()
+    real, go_on, begun = inputs.score_images, threading.Event(), threading.Event()
 
-    def evaluation_of(*given):
+    def score_images(*given):
         work = real(*given)
+        yield next(work)
         yield next(work)
         begun.set()
         while not go_on.wait(0.01):
-            yield 1, 2
+            yield SliceDone(done=1, total=2, rate=1.0)
         return (yield from work)
 
-    monkeypatch.setattr(inputs, "evaluation_of", evaluation_of)
-    evaluation_of.finish, evaluation_of.begun = go_on.set, begun
-    yield evaluation_of
+    monkeypatch.setattr(inputs, "score_images", score_images)
+    score_images.finish, score_images.begun = go_on.set, begun
+    yield score_images
     go_on.set()
 
 
@@ -122,7 +124,7 @@ def test_any_error_reaches_the_user(panel, press, qtbot, monkeypatch, errors, er
         raise error("deep inside")
         yield
 
-    monkeypatch.setattr(inputs, "evaluation_of", broken)
+    monkeypatch.setattr(inputs, "score_images", broken)
     press(panel.button)
     qtbot.waitUntil(idle(panel))
     assert errors == [f"{error.__name__}: deep inside"]

@@ -103,12 +103,34 @@ def foreground(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
     >>> foreground(np.array([[[0.0, 0.5, 0.501, 1.0]]]))
     array([[  0, 127, 128, 255]], dtype=uint8)
     """
-    first, certain = probabilities[0], _certain(probabilities)
     if probabilities.dtype == np.uint8:
+        first = probabilities[0]
         return first if len(probabilities) == 1 else 255 - first
-    share = first / np.float32(certain)
-    share = share if len(probabilities) == 1 else 1 - share
+    share = foreground_probability(probabilities)
     return np.ceil(share * np.float32(255) - np.float32(0.5)).astype(np.uint8)
+
+
+def foreground_probability(probabilities: NDArray[Any]) -> NDArray[Any]:
+    """Return the foreground probabilities, 0 to 1.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        Of each class, background first; or of the foreground, if C is 1. Integers count as
+        fractions of their largest value.
+
+    Returns
+    -------
+    ndarray of float, shape (..., Y, X)
+        Of the type of `probabilities`; float32 for integers of up to 16 bits.
+
+    Examples
+    --------
+    >>> foreground_probability(np.array([[[1.0, 0.75]], [[0.0, 0.25]]]))
+    array([[0.  , 0.25]])
+    """
+    share: NDArray[Any] = probabilities[0] / np.float32(value_of_one(probabilities))
+    return share if len(probabilities) == 1 else 1 - share
 
 
 def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.unsignedinteger]:
@@ -133,8 +155,8 @@ def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.u
 def _foreground(probabilities: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     _refuse_no_classes(probabilities)
     if len(probabilities) == 1:
-        return probabilities[0] > threshold * _certain(probabilities)
-    return probabilities[0] < (1 - threshold) * _certain(probabilities)
+        return probabilities[0] > threshold * value_of_one(probabilities)
+    return probabilities[0] < (1 - threshold) * value_of_one(probabilities)
 
 
 def _refuse_no_classes(probabilities: NDArray[Any]) -> None:
@@ -142,6 +164,6 @@ def _refuse_no_classes(probabilities: NDArray[Any]) -> None:
         raise ValueError(f"probabilities must be (C, ..., Y, X), got {probabilities.shape}")
 
 
-def _certain(probabilities: NDArray[Any]) -> float:
-    """Give the value that stands for a probability of 1."""
+def value_of_one(probabilities: NDArray[Any]) -> float:
+    """Return the value that stands for a probability of 1: the largest one of integers."""
     return np.iinfo(probabilities.dtype).max if probabilities.dtype.kind in "iu" else 1.0

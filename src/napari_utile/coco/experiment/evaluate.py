@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_utile.arrays.instances.decoding import instances
+from napari_utile.arrays.instances.decoding import foreground_probability, instances
 from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.experiment.figure import draw_examples
 from napari_utile.coco.experiment.images import Chosen, resized
@@ -230,7 +230,7 @@ def best_threshold(run: Run) -> float:
         objects, hidden = (
             truths.path / path.name.replace(PROBABILITIES, name) for name in ("truth", "hidden")
         )
-        foreground = 1 - probabilities[0] if len(probabilities) > 1 else probabilities[0]
+        foreground = foreground_probability(probabilities)
         objects = open_image(objects).plane()[0] > 0
         if hidden.exists():
             foreground = np.where(open_image(hidden).plane()[0], 0, foreground)

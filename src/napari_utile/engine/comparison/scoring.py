@@ -19,7 +19,7 @@ from napari_utile.engine.prediction.in_memory import predict_stack
 from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.validation import Judged, compared, kinds
-from napari_utile.evaluation.rows import scores, whole_of
+from napari_utile.evaluation.rows import overlap_scores, pooled_scores
 from napari_utile.evaluation.scores import is_count
 from napari_utile.events import TileDone, Warned
 from napari_utile.folders.comparison import ValidationFolder
@@ -104,7 +104,7 @@ def all_scores(
     """Score all regions together, as the validations of the run did: every score there is."""
     tables = [compared(*both) for both in zip(planes, predicted, strict=True)]
     if planes[0].has_objects:
-        whole = whole_of(tables, [scores(*both) for both in tables])
+        whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
         return {name: value for name, value in whole.items() if not is_count(name)}
     judged = [
         Judged(0.0, np.zeros(0), confusion(plane, p), both, p[0])

@@ -3,19 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_utile.arrays.instances.decoding import classes
+from napari_utile.arrays.instances.decoding import classes, foreground_probability
 from napari_utile.arrays.labels import IGNORE, components
 from napari_utile.engine.prediction.in_memory import logits, probabilities
 from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
 from napari_utile.engine.training.losses import weighted_cross_entropy
-from napari_utile.evaluation.inputs import as_labels
-from napari_utile.evaluation.rows import scores, whole_of
+from napari_utile.evaluation.inputs import labels_and_boundary
+from napari_utile.evaluation.rows import overlap_scores, pooled_scores
 from napari_utile.evaluation.scores import scores_in
 from napari_utile.metrics.class_scores import class_ious
 from napari_utile.metrics.overlap import (
@@ -28,9 +28,9 @@ from napari_utile.metrics.overlap import (
 )
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.networks.tileable import Network
+from napari_utile.settings import EvaluateSettings
 
 THRESHOLD = 0.5
-Method = Literal["watershed", "components"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def judge(
         np.bincount(true[annotated], truth.weights.numpy()[annotated], minlength=k),
         np.bincount(pairs, minlength=k * k).reshape(k, k),
         compared(plane, predicted) if isfinite(loss) else None,
-        1 - predicted[0] if len(predicted) > 1 else predicted[0],
+        foreground_probability(predicted),
     )
 
 
@@ -125,8 +125,11 @@ def compared(
     """Lay objects, or the foreground alone, on the truth, as `metrics.evaluate` does."""
     hidden = plane.objects == HIDDEN
     truth = np.where(hidden, 0, plane.objects)
-    method: Method = "watershed" if plane.has_objects else "components"
-    found, boundary = as_labels(predicted, truth.shape, THRESHOLD, False, method)
+    settings = EvaluateSettings(
+        threshold=THRESHOLD,
+        instance_method="watershed" if plane.has_objects else "components",
+    )
+    found, boundary = labels_and_boundary(predicted, settings)
     found = np.where(hidden, 0, found)
     if not plane.has_objects:
         table = contingency(found > 0, truth > 0, hidden)
@@ -139,7 +142,7 @@ def compared(
 def pooled(judged: Sequence[Judged]) -> dict[str, float]:
     """Score foreground and objects of all planes together."""
     tables = [each.tables for each in judged if each.tables is not None]
-    whole = whole_of(tables, [scores(*both) for both in tables])
+    whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
     return {name: whole[name] for name in scores_in("validation")}
 
 

@@ -17,8 +17,9 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QMenu, QSizePolicy, QWidget
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation import Report
-from napari_utile.evaluation.evaluate import Pair, evaluation_of
-from napari_utile.evaluation.files import evaluation_of_files, opened, pixel_um2, shape_of
+from napari_utile.evaluation.evaluate import EvaluatedImage, score_images
+from napari_utile.evaluation.files import open_pairs, pixel_um2, shape_of
+from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
@@ -28,7 +29,7 @@ from napari_utile.widgets.kit.work_controls import Step, steps
 from napari_utile.widgets.layers.layers import LayerChoice, level_0, placement, stack_of
 from napari_utile.widgets.layers.results import place_of
 
-Evaluation = Generator[Step, None, Report]
+Evaluation = Generator[Event | Step, None, Report]
 
 LAYERS, FILES = "layers", "files"
 HELP = {
@@ -168,9 +169,10 @@ def compared_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Compared
         predicted = yield from steps("reading slice", copied(sides[0][1]))
         true = yield from steps("reading slice", copied(sides[1][1]))
         predicted = predicted[np.newaxis] if is_foreground else predicted
-        pair = Pair(lambda: (predicted, true), len(stack.indices))
-        work = evaluation_of([pair], settings, pixel_um2(stack))
-        return (yield from steps("step", work))
+        image = EvaluatedImage(
+            lambda: (predicted, true), len(stack.indices), pixel_um2=pixel_um2(stack)
+        )
+        return (yield from score_images([image], settings))
 
     others = (layer for layer in viewer.layers if layer is not prediction)
     images = tuple(image for layer in others if (image := image_of(layer, stack.shape)))[:1]
@@ -202,12 +204,12 @@ def compared_files(prediction: str, truth: str) -> Compared:
     places: list[dict[str, Any]] = []
 
     def evaluation(settings: EvaluateSettings) -> Evaluation:
-        images = opened(prediction, truth)
-        for image in images:
-            count = len(shape_of(image.truth))
-            place = place_of(image.truth)
+        opened = open_pairs(prediction, truth)
+        for pair in opened:
+            count = len(shape_of(pair.truth))
+            place = place_of(pair.truth)
             places.append({name: values[-count:] for name, values in place.items()})
-        return (yield from steps("step", evaluation_of_files(images, settings)))
+        return (yield from score_images([pair.image() for pair in opened], settings))
 
     return Compared((prediction, truth), evaluation, places)
 

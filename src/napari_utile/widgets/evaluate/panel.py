@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.error_types import BORDER, ErrorLayer
 from napari_utile.evaluation.reports.write import write_report
+from napari_utile.events import Event
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.memory import check_memory
 from napari_utile.settings import EvaluateSettings
@@ -94,7 +95,7 @@ class EvaluatePanel(QScrollArea):
         """Take what is chosen as it is now; compare it in a thread."""
         settings, compared = self.form.settings(), self.compared.taken()
 
-        def work() -> Generator[Step, None, Outcome]:
+        def work() -> Generator[Event | Step, None, Outcome]:
             report = yield from compared.evaluation(settings)
             return (yield from outcome_of(compared, settings, report))
 

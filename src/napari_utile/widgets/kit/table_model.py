@@ -160,8 +160,3 @@ def cell_text(name: str, value: Any) -> str:
     if name in DIGITS and type(value) is float:
         return f"{value:.{DIGITS[name]}f}"
     return format_score(name, value)
-
-
-def as_text(value: Any) -> str:
-    """Return a value as a cell shows it; empty where there is none."""
-    return "" if is_missing(value) else cell_text("", value)

@@ -9,6 +9,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_utile.errors import UserError
+from napari_utile.events import Event, SliceDone
 from napari_utile.io.units import duration_text
 from napari_utile.widgets.kit.background import Work, background
 from napari_utile.widgets.kit.form import RED
@@ -135,8 +136,10 @@ class WorkControls(QWidget):
         else:
             self.do(work, self._show, "Reading …")
 
-    def _on_step(self, step: Step | None) -> None:
-        if step is not None:
+    def _on_step(self, step: Step | Event | None) -> None:
+        if isinstance(step, SliceDone):
+            step = Step("step", step.done, step.total, step.done / step.rate)
+        if isinstance(step, Step):
             self.bar.setMaximum(step.total)
             self.bar.setValue(step.done)
             self.status.setText(step.line())

@@ -9,7 +9,7 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-from napari_utile.evaluation.inputs import Sides
+from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
 from napari_utile.widgets.kit.camera import SMALLEST
 from napari_utile.widgets.layers.errors import added
@@ -41,7 +41,7 @@ class ObjectMarker:
         self.layer: Any = None
 
     def show(
-        self, sides: Sides, objects: ObjectTable, row: int, place: dict[str, Any]
+        self, sides: LabelPair, objects: ObjectTable, row: int, place: dict[str, Any]
     ) -> NDArray[np.int64]:
         """Outline the objects of a row of `objects`, at a `placement`.
 
