@@ -27,13 +27,11 @@ from napari_utile.events import (
     EpochDone,
     Event,
     ImageDone,
-    PreviewReady,
     RunDone,
     RunStarted,
     SliceDone,
     StepDone,
     TileDone,
-    Waiting,
     Warned,
 )
 from napari_utile.folders.job import JobFolder
@@ -186,8 +184,6 @@ class Display:
                 more = "; the same command goes on" if event.stopped and self.goes_on else ""
                 out = f": {event.out}" if event.out else ""
                 self._say(f"{verb} after {duration_text(event.seconds)}{out}{more}")
-            case PreviewReady() | BlockDone() | Waiting():
-                pass
 
     def stopping(self) -> None:
         """Say at once that a stop was heard: a step or a validation may take a while."""
