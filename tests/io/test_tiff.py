@@ -257,14 +257,14 @@ def test_axes_of_length_one_come_back(tmp_path, axes, shape):
     assert (tifffile.imread(tmp_path / "r.tif") == 0.5).all()
 
 
-def test_what_is_no_unfinished_tiff_is_not_gone_on_with(tiff, tmp_path):
+def test_what_is_no_unfinished_tiff_cannot_be_resumed(tiff, tmp_path):
     compressed = tiff(compression="zlib")
     (tmp_path / "empty.tif").touch()
     words = "cannot be resumed: .* Overwrite it to start again"
     for path in (compressed, tmp_path / "empty.tif", tmp_path / "none.tif"):
         with pytest.raises(UserError, match=f"{path.name} {words}"):
             reopen_tiff(path, VOLUME.shape, np.uint8)
-    with pytest.raises(UserError, match=f"none.tif {words.replace('.*', 'it is not there')}"):
+    with pytest.raises(UserError, match=f"none.tif {words.replace('.*', 'it was not found.')}"):
         reopen_tiff(tmp_path / "none.tif")
 
 
@@ -272,7 +272,7 @@ def test_what_is_no_unfinished_tiff_is_not_gone_on_with(tiff, tmp_path):
     ("shape", "dtype"),
     [((4, 64, 48), "u1"), ((5, 48, 64), "u1"), ((5, 1, 64, 48), "u2"), ((64, 48), "u1")],
 )
-def test_a_tiff_of_another_shape_or_type_is_not_gone_on_with(tiff, shape, dtype):
+def test_a_tiff_of_another_shape_or_type_cannot_be_resumed(tiff, shape, dtype):
     path = tiff()
     assert reopen_tiff(path, VOLUME.shape, "u1").shape == VOLUME.shape
     with pytest.raises(UserError, match="it is another TIFF, not one of "):
