@@ -116,6 +116,10 @@ NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
 """The names of `networks.NETWORKS`, which stand here because settings import no torch."""
 
 
+HARDWARE_OPTIONS = frozenset({"device", "precision"})
+"""Options that decide how a network is computed, not what: they may change when resuming."""
+
+
 class Settings(BaseModel):
     """Options that are checked, frozen, and the same in a file as in memory."""
 
@@ -527,13 +531,13 @@ def option_differences(
     ['steps: 3 there, 5 here']
     """
     return [
-        difference(name, there.get(name), here.get(name))
+        _option_difference(name, there.get(name), here.get(name))
         for name in {**here, **there}
         if name not in ignore and there.get(name) != here.get(name)
     ]
 
 
-def difference(name: str, there: Any, here: Any) -> str:
+def _option_difference(name: str, there: Any, here: Any) -> str:
     """Describe how an option differs between two runs."""
     words = ["none" if value is None else value for value in (there, here)]
     return f"{name.replace('_', '-')}: {words[0]} there, {words[1]} here"

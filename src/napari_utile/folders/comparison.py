@@ -22,11 +22,14 @@ from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
-from napari_utile.settings import CompareSettings, TrainSettings, option_differences
+from napari_utile.settings import (
+    HARDWARE_OPTIONS,
+    CompareSettings,
+    TrainSettings,
+    option_differences,
+)
 
-MACHINE = {"device", "precision"}
-"""Options that decide how a network is computed, not what."""
-MAY_CHANGE = {"networks", "seeds", *MACHINE}
+MAY_CHANGE = {"networks", "seeds", *HARDWARE_OPTIONS}
 """Options that may change when a comparison is resumed."""
 OTHER_FOLDER = "choose another folder, or overwrite it."
 
@@ -206,16 +209,16 @@ def _region_facts(region: Region) -> dict[str, Any]:
 
 
 def _digest_of_labels(labels: Sequence[Stack]) -> str:
-    return digest_of_planes(labels, sorted(_planes(labels)))
+    return digest_of_planes(labels, sorted(_all_planes(labels)))
 
 
 def _digest_of_images(images: Sequence[Stack], split: Split) -> str:
     """Compute the digest of the planes that are split; '' if the images lack one of them."""
     places = {region.plane for region in (*split.training, *split.validation)}
-    return digest_of_planes(images, sorted(places)) if places <= _planes(images) else ""
+    return digest_of_planes(images, sorted(places)) if places <= _all_planes(images) else ""
 
 
-def _planes(stacks: Sequence[Stack]) -> set[tuple[int, tuple[int, ...]]]:
+def _all_planes(stacks: Sequence[Stack]) -> set[tuple[int, tuple[int, ...]]]:
     return {(i, index) for i, stack in enumerate(stacks) for index in stack.indices}
 
 

@@ -76,7 +76,7 @@ def fingerprint(stack: Stack) -> Fingerprint:
     }
     is_remote = stack.path is None and stack.source
     if stack.nbytes <= SMALL and not is_remote:
-        found["pixels"] = _digest(_plane(stack, index) for index in stack.indices)
+        found["pixels"] = _digest(_readable_plane(stack, index) for index in stack.indices)
     elif files := _files(stack):
         found["files"] = _described(*files)
     return found
@@ -141,13 +141,13 @@ def _samples(stack: Stack) -> list[NDArray[Any]]:
             for step, n in zip(R2_STEPS, (height, width), strict=True)
         )
         places.append((index, slice(y, y + SIDE), slice(x, x + SIDE)))
-    samples = [_plane(stack, *place) for place in places]
+    samples = [_readable_plane(stack, *place) for place in places]
     if all(pixels is UNREADABLE for pixels in samples):
         stack.plane(*places[0])  # says why
     return samples
 
 
-def _plane(stack: Stack, *place: Any) -> NDArray[Any]:
+def _readable_plane(stack: Stack, *place: Any) -> NDArray[Any]:
     """Read a plane, or a part of it, as `Stack.plane` does; `UNREADABLE` if that fails."""
     try:
         return stack.plane(*place)

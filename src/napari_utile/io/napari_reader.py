@@ -58,14 +58,14 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     for name in [path] if isinstance(path, str) else path:
         source = location(name)
         node = open_node(source) if isinstance(source, str) else zarr.open(source, mode="r")
-        here = list(_layers(node, source, stem_of(source)))
+        here = list(_node_layers(node, source, stem_of(source)))
         if not here:
             raise UserError(f"{source} holds no image that can be shown.")
         found += here
     return found
 
 
-def _layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
+def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
     """Describe an array, an image with its labels, or several images (bioformats2raw)."""
     if isinstance(node, zarr.Array):
         yield from _image_layers(plain_image(source, node), [node], name, {})
@@ -75,20 +75,20 @@ def _layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
         names = ngff.get(LABELS) or sorted(node.group_keys())
         for inner in names:
             if "multiscales" in _ngff(node[inner]):
-                yield from _layers(node[inner], source, f"{name} {inner}")
+                yield from _node_layers(node[inner], source, f"{name} {inner}")
         return
     attributes: dict[str, Any] = dict(node.attrs)
     kind = attributes.get("utile", {}).get("kind")
     stack, levels = ngff_image(source, node), levels_in(node)
     labels = _ngff(node[LABELS]).get(LABELS, []) if LABELS in node else []
     if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
-        yield _data(levels), _place(stack) | {"name": name}, "labels"
+        yield _layer_data(levels), _place(stack) | {"name": name}, "labels"
     elif kind in (PROBABILITIES, *labels):
         yield from _probability_layers(stack, levels, name, visible=not labels)
     else:
         yield from _image_layers(stack, levels, name, ngff.get("omero", {}))
     for inner in labels:
-        yield from _layers(node[f"{LABELS}/{inner}"], source, f"{name} {inner}")
+        yield from _node_layers(node[f"{LABELS}/{inner}"], source, f"{name} {inner}")
 
 
 def _image_layers(
@@ -96,13 +96,13 @@ def _image_layers(
 ) -> Iterator[LayerData]:
     """Describe a layer per channel, with the colors of its OMERO metadata."""
     described = omero.get("channels", [])
-    for channel, arrays in enumerate(_channels(stack, levels)):
+    for channel, arrays in enumerate(_channel_levels(stack, levels)):
         given = _place(stack) | {"name": name}
         if "c" in stack.axes and stack.channels > 1:
             given |= {"name": f"{name} {channel}", "blending": "additive"}
         if channel < len(described):
             given |= _look(described[channel], name)
-        yield _data(arrays), given, "image"
+        yield _layer_data(arrays), given, "image"
 
 
 def _probability_layers(
@@ -110,7 +110,7 @@ def _probability_layers(
 ) -> Iterator[LayerData]:
     """Describe a layer per class, but for the background."""
     top = 1 if stack.dtype.kind == "f" else 255
-    for channel, arrays in enumerate(_channels(stack, levels)):
+    for channel, arrays in enumerate(_channel_levels(stack, levels)):
         if stack.channels > 1 and channel == 0:
             continue
         given = _place(stack) | {
@@ -121,7 +121,7 @@ def _probability_layers(
             "opacity": 0.6,
             "visible": visible,
         }
-        yield _data(arrays), given, "image"
+        yield _layer_data(arrays), given, "image"
 
 
 def _look(described: dict[str, Any], name: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _place(stack: Stack) -> dict[str, Any]:
     }
 
 
-def _channels(stack: Stack, levels: list[zarr.Array]) -> Iterator[list[Any]]:
+def _channel_levels(stack: Stack, levels: list[zarr.Array]) -> Iterator[list[Any]]:
     if "c" not in stack.axes:
         yield levels
         return
@@ -158,7 +158,7 @@ def _channels(stack: Stack, levels: list[zarr.Array]) -> Iterator[list[Any]]:
         yield [LazyChannel(level, axis, channel) for level in levels]
 
 
-def _data(levels: list[Any]) -> Any:
+def _layer_data(levels: list[Any]) -> Any:
     return levels if len(levels) > 1 else levels[0]
 
 

@@ -277,12 +277,12 @@ def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, 
     halve = halved_by_majority if labels else halved_by_mean
     level: Any = group["0"]
     shapes = level_shapes(level.shape, level.chunks)
-    total, done = sum(map(_blocks, shapes, [level.chunks] * len(shapes))), 0
+    total, done = sum(map(_chunk_count, shapes, [level.chunks] * len(shapes))), 0
     ngff: Any = group.attrs["ome"]
     if len(ngff["multiscales"][0]["datasets"]) > len(shapes):  # levels are named when complete
         return
     for number, shape in enumerate(shapes, 1):
-        larger, blocks = level, _blocks(shape, level.chunks)
+        larger, blocks = level, _chunk_count(shape, level.chunks)
         if str(number + 1) in group:  # begun only when the one before it is complete
             level, done = group[str(number)], done + blocks
             continue
@@ -358,7 +358,7 @@ def _dataset(level: int, scale: list[float], translation: list[float]) -> dict[s
     return {"path": str(level), "coordinateTransformations": placed}
 
 
-def _blocks(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
+def _chunk_count(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
     return prod(ceil(n / c) for n, c in zip(shape, chunks, strict=True))
 
 

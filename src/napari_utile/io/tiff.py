@@ -49,7 +49,7 @@ def open_tiff(path: Path) -> Stack:
     """
     with tifffile.TiffFile(path) as tif:
         with _logged_errors() as complaints:
-            number = _largest(tif)
+            number = _largest_series(tif)
         if complaints:
             raise UserError(f"{path} is cut off or damaged: {complaints[0]}.")
         series = tif.series[number]
@@ -84,7 +84,7 @@ def open_tiff(path: Path) -> Stack:
     )
 
 
-def _largest(tif: tifffile.TiffFile) -> int:
+def _largest_series(tif: tifffile.TiffFile) -> int:
     """Return the number of the largest image, which thumbnails and labels are not."""
     sizes = [series.size for series in tif.series]
     if sizes.count(max(sizes)) > 1:

@@ -72,14 +72,14 @@ def isbi2012(folder: Path | str | None = None) -> tuple[Path, Path]:
 def synthetic_layers() -> list[LayerData]:
     """Return the synthetic stack and its truth, as sample data of napari."""
     image, instances = synthetic_stack()
-    return _layers("Synthetic ssTEM", image, instances)
+    return _sample_layers("Synthetic ssTEM", image, instances)
 
 
 def isbi2012_layers() -> list[LayerData]:
     """Return the ISBI 2012 stack and its labels, as sample data of napari; show the terms."""
     image, labels = (open_tiff(path).read() for path in isbi2012())
     warnings.warn(ISBI2012_TERMS, stacklevel=2)  # napari shows it as a notification
-    return _layers("ISBI 2012", image, labels)
+    return _sample_layers("ISBI 2012", image, labels)
 
 
 def write_sample(
@@ -173,7 +173,9 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _layers(name: str, image: NDArray[np.uint8], labels: NDArray[Any]) -> list[LayerData]:
+def _sample_layers(
+    name: str, image: NDArray[np.uint8], labels: NDArray[Any]
+) -> list[LayerData]:
     place = {"scale": SCALE, "units": UNITS}
     return [
         (image, {"name": name, "contrast_limits": (0, 255), **place}, "image"),

@@ -31,13 +31,12 @@ from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.disk import room_for
-from napari_utile.io.fingerprints import fingerprint
-from napari_utile.io.fingerprints import image_change as other_image
+from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.settings import PredictSettings, difference
+from napari_utile.settings import PredictSettings, option_differences
 
 FORMAT = 1
 """Counts up when what older versions began can no longer be gone on with."""
@@ -120,17 +119,14 @@ class PredictionPlan:
     def differences(self, here: "PredictionPlan") -> list[str]:
         """Say in what another plan differs from this one, which is "there"."""
         words = [] if self.model == here.model else ["the model is another"]
-        if changed := other_image(self.image, here.image):
+        if changed := image_change(self.image, here.image):
             words.append(f"the image: {changed}")
         # options since added
         settings = PredictSettings(**self.settings).model_dump(mode="json")
-        words += [
-            difference(name, settings[name], value)
-            for name, value in here.settings.items()
-            if name not in without_influence(here.settings) and value != settings[name]
-        ]
-        if self.precision != here.precision:
-            words.append(difference("precision", self.precision, here.precision))
+        words += option_differences(settings, here.settings, without_influence(here.settings))
+        words += option_differences(
+            {"precision": self.precision}, {"precision": here.precision}
+        )
         return words
 
 

@@ -18,14 +18,12 @@ from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
 from napari_utile.io.fingerprints import aligned_index, digest_of_planes
 from napari_utile.io.images import Stack
-from napari_utile.settings import TrainSettings, option_differences
+from napari_utile.settings import HARDWARE_OPTIONS, TrainSettings, option_differences
 
 FORMAT = 1
 """Counts up when what older versions wrote cannot be resumed from."""
 KEPT = 2
 """Checkpoints that stay: the newest, and one in case it is damaged."""
-MACHINE = {"device", "precision"}
-"""Settings that may change under a run: they say how it is computed, not what."""
 
 State = dict[str, Any]
 """Tensors and plain types, by name, in any depth."""
@@ -96,7 +94,7 @@ RENAMED = {"weights": "parameters"}
 def differing_settings(there: TrainSettings, here: TrainSettings) -> list[str]:
     """Return in words which settings in effect differ, apart from those of the machine."""
     old, new = (effective_settings(each).model_dump(mode="json") for each in (there, here))
-    return option_differences(old, new, MACHINE)
+    return option_differences(old, new, HARDWARE_OPTIONS)
 
 
 class Checkpoints:
