@@ -41,7 +41,6 @@ from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, open_image, pairs
 from napari_utile.io.pairs import Images, stack_pairs
 from napari_utile.settings import (
-    HARDWARE_OPTIONS,
     NETWORK_NAMES,
     CompareSettings,
     TrainingOptions,
