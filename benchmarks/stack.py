@@ -21,6 +21,7 @@ import numpy as np
 import tifffile
 import torch
 
+from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.tiling import mirrored, tile_around
 from napari_utile.engine.models.model import Model, load_model
@@ -122,19 +123,22 @@ def bare(way: Way) -> float:
     """Run nothing but the network over tiles in memory."""
     model, stack = load_model(way.model), open_image(way.folder / "stack.tif")
     settings = PredictSettings(device=way.device, precision=way.precision)
-    tiled = TiledNetwork(model.network, *device_and_dtype(settings))
-    net = tiled.network
+    device, dtype = device_and_dtype(settings)
+    net = TiledNetwork(model.network, device, dtype).network
+    shape = stack.shape[-2:]
     tiles = [
-        tile_around(window, net.stride_alignment, net.margin, net.input_size)
-        for window in tiled.windows(stack.shape[-2:], tile_size(model, stack, settings))
+        tile_around(block.window, net.stride_alignment, net.margin, net.input_size)
+        for block in Blocks((0, 0), shape, tile_size(model, stack, settings))
     ]
     seconds = 0.0
     for z in range(-1, way.slices):  # the first time is to warm up
         plane = stack.plane((max(z, 0),))
         inputs = [model.normalization.apply(mirrored(plane, tile.read)) for tile in tiles]
         start = perf_counter()
-        for pixels, tile in zip(inputs, tiles, strict=True):
-            tiled._run(pixels, tile.cut(net.margin))
+        with torch.inference_mode(), torch.autocast(device.type, dtype, dtype is not None):
+            for pixels in inputs:
+                x = torch.from_numpy(pixels)[None].to(device)
+                net.forward_tile(x.contiguous(memory_format=torch.channels_last)).float().cpu()
         seconds += perf_counter() - start if z >= 0 else 0.0
     return seconds
 

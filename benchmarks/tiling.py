@@ -27,7 +27,7 @@ from napari_utile.arrays.tiling import mirrored, tiles
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.in_memory import predict_stack, probabilities
 from napari_utile.engine.prediction.tile_size import choose_tile
-from napari_utile.engine.prediction.tiled import ready
+from napari_utile.engine.prediction.tiled import for_inference
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
@@ -116,7 +116,7 @@ def measure(way: Way) -> Measured:
         tile = choose_tile(network, image.shape, torch.device("cpu"), dtype, image.shape)
     plan = tiles(image.shape, tile, network.margin, network.input_size)
     result = np.zeros((2, *image.shape), np.float32)
-    network = ready(network, torch.device("cpu"), dtype)
+    network = for_inference(network, torch.device("cpu"), dtype)
     forward(network, torch.zeros(1, 1, *network.input_size((16, 16))), dtype)
 
     if way.name == "tiled":

@@ -48,6 +48,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_utile.arrays.blocks import Blocks
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork
@@ -255,10 +256,9 @@ def tiled(network: UNet, image: Image, folder: Path, dtype: torch.dtype | None =
         device, plane = torch.device("cpu"), Plane(image.shape, lambda y, x: image[None, y, x])
         tiles = TiledNetwork(network, device, dtype)
         result = np.empty((2, *image.shape), np.float32)
-        for write in tiles.windows(
-            image.shape, choose_tile(network, image.shape, device, dtype)
-        ):
-            result[:, *write] = tiles.probabilities(plane, write)
+        tile = choose_tile(network, image.shape, device, dtype)
+        for block in Blocks((0, 0), image.shape, tile):
+            result[:, *block.window] = tiles.probabilities(plane, block.window)
         return result[1]
 
     return predict

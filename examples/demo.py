@@ -21,12 +21,14 @@ from napari_utile.arrays.labels import as_instances
 from napari_utile.arrays.splits import split
 from napari_utile.cli.display import Display
 from napari_utile.engine.prediction.front import predict_files
+from napari_utile.engine.prediction.resume import Execution
 from napari_utile.engine.training.front import train_files
 from napari_utile.events import Event
 from napari_utile.io.images import open_image
 from napari_utile.samples.samples import write_sample
 
 NETWORKS = ("unet", "encoder-decoder")
+OVERWRITE = Execution(overwrite=True)
 SCORES = ("iou", "f1_50", "panoptic_quality", "matching_ap50")
 
 
@@ -51,7 +53,7 @@ def main() -> None:
         run, segmentation = out / network, out / f"{network}.zarr"
         cost = show(train_files(image, labels, run, settings, overwrite=True))
         how = utile.PredictSettings(output="instances")
-        show(predict_files(run / "model", [image], segmentation, how, overwrite=True))
+        show(predict_files(run / "model", [image], segmentation, how, OVERWRITE))
         rows.append(row(network, run, segmentation, labels, cost))
 
     slices = validation_slices(open_image(labels).shape)

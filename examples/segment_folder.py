@@ -8,6 +8,7 @@ import tifffile
 
 import napari_utile as utile
 from napari_utile.engine.prediction.front import predict_files
+from napari_utile.engine.prediction.resume import Execution
 from napari_utile.events import TileDone, Warned
 from napari_utile.io.images import open_image
 from napari_utile.samples.samples import synthetic_stack
@@ -31,7 +32,8 @@ for seed, side in enumerate((200, 256, 320), start=1):
 # The run advances as it is asked for events. A file that cannot be read is left out and named.
 settings = utile.PredictSettings(output="instances", min_size=20)
 results = options.out / "instances"
-for event in predict_files(options.out / "model", [images], results, settings, overwrite=True):
+overwrite = Execution(overwrite=True)
+for event in predict_files(options.out / "model", [images], results, settings, overwrite):
     match event:
         case TileDone():
             print(f"{event.image}: tile {event.done} of {event.total}")

@@ -151,6 +151,12 @@ def test_closing_a_tap_closes_the_run():
     assert log == ["closed"]
 
 
+def test_the_number_of_images_is_read_from_lines_of_older_versions():
+    old = '{"event": "RunStarted", "job": "predict", "facts": {"model": "m", "images": 3}}'
+    assert parse_event(old).images == 3
+    assert parse_event(old.replace('"images": 3', '"blocks": 3')).images == 1
+
+
 def test_a_warning_event_becomes_a_python_warning():
     with pytest.warns(UserWarning, match="one"):
         warn(Warned(message="one"))

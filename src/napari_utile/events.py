@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 
 class _Event(BaseModel):
@@ -35,9 +35,19 @@ class RunStarted(_Event):
     resumed_from: int | None = Field(None, description="Step from which a training resumes")
     warm_start: str = Field("", description="Model whose parameters a training starts from")
     processes: int = Field(1, description="That share the work")
+    images: int = Field(1, ge=0, description="Images to predict")
     facts: dict[str, str | int | float] = Field(
         default_factory=dict, description="What else is worth showing once, name -> value"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_lines(cls, data: Any) -> Any:
+        """Take the number of images from the facts, where version 1 wrote it."""
+        if isinstance(data, dict) and "images" not in data:
+            images = (data.get("facts") or {}).get("images")
+            return data | {"images": images} if isinstance(images, int) else data
+        return data
 
 
 class StepDone(_Event):
@@ -83,8 +93,8 @@ class TileDone(_Event):
     total: int
     image: str = Field(description="Which image of the batch")
     index: tuple[int, ...] = Field(description="Slice of the stack, () for a single image")
-    write: tuple[tuple[int, int], tuple[int, int]] = Field(
-        description="((y start, y stop), (x start, x stop)) that was written"
+    write: tuple[tuple[int, int], ...] = Field(
+        description="(start, stop) of what was written, per axis of the slice"
     )
     rate: float = Field(description="Tiles per second")
     seconds_left: float | None = None

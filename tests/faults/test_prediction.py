@@ -14,9 +14,10 @@ import pytest
 import torch
 
 from napari_utile.cli.main import main
-from napari_utile.engine.prediction import task
+from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.run import Execution
+from napari_utile.engine.prediction.outputs import Output
+from napari_utile.engine.prediction.resume import Execution
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import ImageDone, TileDone, Warned
@@ -45,8 +46,10 @@ def options(**more):
     return PredictSettings(**{"output": "instances", "tile": TILE, "device": "cpu"} | more)
 
 
-def segment(files, out, how=None, **more):
-    return predict_files(files / "model", [files / "em.tif"], out, options(**more), how=how)
+def segment(files, out, execution=None, **more):
+    return predict_files(
+        files / "model", [files / "em.tif"], out, options(**more), execution=execution
+    )
 
 
 def drained(run):
@@ -188,8 +191,8 @@ def test_fault_21_what_changed_under_an_unfinished_output_is_named(
     with pytest.raises(UserError) as refusal:
         drained(segment(tmp_path, tmp_path / "out.zarr", **settings))
     assert words in str(refusal.value)
-    assert "out.zarr was begun otherwise" in str(refusal.value)
-    assert "--overwrite to begin anew" in str(refusal.value)
+    assert "out.zarr was started with other settings" in str(refusal.value)
+    assert "or overwrite it" in str(refusal.value)
     assert bits(tmp_path / "out.zarr") == before
 
 
@@ -217,32 +220,36 @@ def test_fault_12_no_resume_leaves_an_unfinished_output_alone(files, tmp_path):
 def test_fault_22_a_tile_that_does_not_fit_becomes_smaller_with_the_same_result(
     files, whole, tmp_path, monkeypatch
 ):
-    run_tile = TiledNetwork._run
+    logits = TiledNetwork.logits
 
-    def short_of_memory(self, pixels, cut):
-        if pixels.shape[-1] > 40:
+    def short_of_memory(self, plane, write):
+        if width(write) > 24:
             raise torch.OutOfMemoryError("no")
-        return run_tile(self, pixels, cut)
+        return logits(self, plane, write)
 
-    monkeypatch.setattr(TiledNetwork, "_run", short_of_memory)
+    monkeypatch.setattr(TiledNetwork, "logits", short_of_memory)
     events = drained(segment(files, tmp_path / "out.zarr", tile=32))
     assert any("Out of memory" in e.message for e in events if isinstance(e, Warned))
     there = open_image(whole).read()
     np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").read(), there)
 
 
+def width(window):
+    return window[-1].stop - window[-1].start
+
+
 @pytest.fixture
 def torn(monkeypatch):
     """Blocks that cannot be read, as often as they are tried."""
     numbers = set()
-    read = task.PredictionTask.read
+    read = BlockComputer.read
 
     def torn_read(self, number):
         if number in numbers:
             raise OSError(errno.EIO, "the disk is broken there")
         return read(self, number)
 
-    monkeypatch.setattr(task.PredictionTask, "read", torn_read)
+    monkeypatch.setattr(BlockComputer, "read", torn_read)
     return numbers
 
 
@@ -274,7 +281,7 @@ def test_fault_24_an_incomplete_result_ends_with_status_1(files, tmp_path, torn,
 
 
 def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path, monkeypatch):
-    read, failed = task.PredictionTask.read, []
+    read, failed = BlockComputer.read, []
 
     def fails_once(self, number):
         if number == 7 and not failed:
@@ -282,7 +289,7 @@ def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path,
             raise OSError("a short trouble")
         return read(self, number)
 
-    monkeypatch.setattr(task.PredictionTask, "read", fails_once)
+    monkeypatch.setattr(BlockComputer, "read", fails_once)
     events = drained(segment(files, tmp_path / "out.zarr"))
     assert failed and len(tiles(events)) == BLOCKS
     assert bits(tmp_path / "out.zarr") == bits(whole)
@@ -300,7 +307,7 @@ def test_fault_38_a_full_disk_keeps_what_is_there(
     files, whole, tmp_path, monkeypatch, capsys, name
 ):
     written = []
-    put = task.Output.put
+    put = Output.put
 
     def full(self, block, probabilities):
         if len(written) == 11:
@@ -308,7 +315,7 @@ def test_fault_38_a_full_disk_keeps_what_is_there(
         written.append(block.number)
         put(self, block, probabilities)
 
-    monkeypatch.setattr(task.Output, "put", full)
+    monkeypatch.setattr(Output, "put", full)
     with pytest.raises(UserError, match=rf"{name}: the disk is full \([\d,]+ bytes free\)"):
         drained(segment(files, tmp_path / name))
     monkeypatch.undo()
@@ -320,15 +327,15 @@ def test_fault_38_a_full_disk_keeps_what_is_there(
 def test_fault_39_a_gpu_that_is_lost_ends_the_run_which_goes_on_later(
     files, whole, tmp_path, monkeypatch
 ):
-    run_tile, count = TiledNetwork._run, []
+    logits, count = TiledNetwork.logits, []
 
-    def lost(self, pixels, cut):
+    def lost(self, plane, write):
         count.append(1)
         if len(count) > 20:
             raise RuntimeError("CUDA error: unspecified launch failure\nmore")
-        return run_tile(self, pixels, cut)
+        return logits(self, plane, write)
 
-    monkeypatch.setattr(TiledNetwork, "_run", lost)
+    monkeypatch.setattr(TiledNetwork, "logits", lost)
     with pytest.raises(
         UserError, match=r"The GPU no longer answers\. What was written is kept"
     ):
@@ -341,19 +348,19 @@ def test_fault_39_a_gpu_that_is_lost_ends_the_run_which_goes_on_later(
 def test_fault_40_too_little_memory_makes_a_block_smaller_or_the_run_end(
     files, whole, tmp_path, monkeypatch
 ):
-    run_tile = TiledNetwork._run
+    logits = TiledNetwork.logits
 
-    def short_of_memory(self, pixels, cut):
-        if pixels.shape[-1] > limit:
+    def short_of_memory(self, plane, write):
+        if width(write) > limit:
             raise MemoryError
-        return run_tile(self, pixels, cut)
+        return logits(self, plane, write)
 
     limit = 0
-    monkeypatch.setattr(TiledNetwork, "_run", short_of_memory)
+    monkeypatch.setattr(TiledNetwork, "logits", short_of_memory)
     with pytest.raises(UserError, match="Not even a tile of 2 x 2 px fits into the memory"):
         drained(segment(files, tmp_path / "out.zarr"))
     assert not (tmp_path / "out.zarr").exists()
-    limit = 24
+    limit = 8
     events = drained(segment(files, tmp_path / "out.zarr"))
     assert any(
         "tiles of 8 px instead of 16" in e.message for e in events if isinstance(e, Warned)
@@ -364,15 +371,15 @@ def test_fault_40_too_little_memory_makes_a_block_smaller_or_the_run_end(
 
 DEADLY = """
 import os, signal
-from napari_utile.engine.prediction.task import PredictionTask
+from napari_utile.engine.prediction.block_computer import BlockComputer
 
-def deadly(self, number, plane, compute=PredictionTask.compute):
+def deadly(self, number, read=BlockComputer.read):
     if number == 41 and not os.path.exists({cured!r}):
         os.kill(os.getpid(), signal.SIGKILL)
-    return compute(self, number, plane)
+    return read(self, number)
 
-if PredictionTask.compute.__name__ != "deadly":  # a worker may load this twice
-    PredictionTask.compute = deadly
+if BlockComputer.read.__name__ != "deadly":  # a worker may load this twice
+    BlockComputer.read = deadly
 """
 
 

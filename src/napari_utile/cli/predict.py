@@ -42,13 +42,13 @@ class Predict(Run, PredictSettings):
     def run(self) -> int:
         options = self.options()
         from napari_utile.engine.prediction.front import predict_files
-        from napari_utile.engine.prediction.run import Execution
+        from napari_utile.engine.prediction.resume import Execution
 
         if self.part and (self.scheduler or self.workers):
             raise UserError("--part and --scheduler or --workers share out the work: give one.")
         if self.job and not self.events:
             raise UserError("--job is of use with --events only.")
-        how = Execution(
+        execution = Execution(
             overwrite=self.overwrite,
             resume=self.resume,
             part=_part(self.part),
@@ -56,7 +56,7 @@ class Predict(Run, PredictSettings):
             workers=self.workers,
             dry_run=self.dry_run,
         )
-        run = predict_files(self.model, self.image, self.out, options, how=how)
+        run = predict_files(self.model, self.image, self.out, options, execution)
         if self.dry_run and not self.events:
             for event in run:
                 print_warning(event)

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from napari_utile.engine.prediction.cluster import shared_out
+from napari_utile.engine.prediction.cluster import Answer, _handed_out
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.run import Execution
+from napari_utile.engine.prediction.resume import Execution
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, TileDone, Waiting
 from napari_utile.io.images import open_image, write_tiff
@@ -37,7 +37,7 @@ def files(tmp_path_factory):
 def segment(files, out, **how):
     settings = PredictSettings(output="instances", tile=TILE, device="cpu")
     return predict_files(
-        files / "model", [files / "em.tif"], out, settings, how=Execution(**how)
+        files / "model", [files / "em.tif"], out, settings, execution=Execution(**how)
     )
 
 
@@ -96,7 +96,7 @@ def test_another_result_at_the_same_place_is_not_mixed_up(files, scheduler, tmp_
     address, out = scheduler.scheduler_address, tmp_path / "out.zarr"
     other = PredictSettings(output="probabilities", tile=32, device="cpu", averaging=True)
     how = Execution(scheduler=address)
-    list(predict_files(files / "model", [files / "em.tif"], out, other, how=how))
+    list(predict_files(files / "model", [files / "em.tif"], out, other, execution=how))
     list(segment(files, out, scheduler=address, overwrite=True))
     assert_same(files, out)
 
@@ -152,13 +152,13 @@ def test_an_answer_that_is_lost_with_its_worker_holds_nothing_up():
         def cancel(self, futures):
             pass
 
-    made = SimpleNamespace(result=Path("r"), plan={}, settings=SimpleNamespace(device="cpu"))
-    told = list(shared_out(Scheduler(), None, made, [7]))
-    assert told == [(7, ["warned"])]
+    task = SimpleNamespace(result=Path("r"), plan={})
+    answers = list(_handed_out(Scheduler(), None, task, "cpu", [7]))
+    assert answers == [Answer(7, ("warned",))]
 
 
 def test_a_scheduler_that_does_not_answer_is_named(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_utile.engine.prediction.cluster.PATIENCE", 1)
+    monkeypatch.setattr("napari_utile.engine.prediction.cluster.CONNECT_TIMEOUT", 1)
     with pytest.raises(UserError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1"):
         list(segment(files, tmp_path / "out.zarr", scheduler="tcp://127.0.0.1:1"))
 

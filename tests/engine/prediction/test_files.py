@@ -98,7 +98,7 @@ def test_two_images_never_share_a_result(saved, tmp_path):
 def test_a_result_is_kept_unless_asked(saved, files, tmp_path, name):
     predicted(saved, [files[0]], tmp_path / name)
     before = open_image(tmp_path / name).read()
-    with pytest.raises(UserError, match=f"{name} exists; overwrite"):
+    with pytest.raises(UserError, match=f"{name} was made with other settings"):
         predicted(saved, [files[0]], tmp_path / name, output="classes")
     np.testing.assert_array_equal(open_image(tmp_path / name).read(), before)
     predicted(saved, [files[0]], tmp_path / name, output="classes", overwrite=True)

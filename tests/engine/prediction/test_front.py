@@ -11,9 +11,9 @@ import zarr
 
 import napari_utile as utile
 from napari_utile.engine.prediction import instances
+from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.run import Execution, PredictionRun
-from napari_utile.engine.prediction.task import PredictionTask
+from napari_utile.engine.prediction.resume import Execution, decide
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, RunStarted, TileDone, Warned
 from napari_utile.folders.journal import WorkFolder
@@ -36,10 +36,10 @@ def files(tmp_path_factory):
     return folder
 
 
-def segment(files, out, images=("em.tif",), how=None, **options):
+def segment(files, out, images=("em.tif",), execution=None, **options):
     settings = PredictSettings(**{"tile": TILE, "device": "cpu"} | options)
     paths = [files / name for name in images]
-    return list(predict_files(files / "model", paths, out, settings, how=how))
+    return list(predict_files(files / "model", paths, out, settings, execution))
 
 
 def ends(events):
@@ -123,6 +123,32 @@ def test_a_region_is_cut_out_of_the_whole(files, tmp_path, name, region):
         assert open_image(tmp_path / name).translate == tuple(side.start for side in where)
 
 
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+def test_a_finished_result_of_the_same_plan_is_kept(files, tmp_path, name):
+    segment(files, tmp_path / name, output="instances")
+    before = open_image(tmp_path / name).read()
+    events = segment(files, tmp_path / name, output="instances", tile=32)
+    assert [end.status for end in ends(events)] == ["kept"]
+    assert ends(events)[0].objects == before.max()
+    assert not [event for event in events if isinstance(event, TileDone)]
+    np.testing.assert_array_equal(open_image(tmp_path / name).read(), before)
+    with pytest.raises(UserError) as refusal:
+        segment(files, tmp_path / name, output="instances", averaging=True)
+    assert str(refusal.value) == (
+        f"{tmp_path / name} was made with other settings (averaging: False there, True here). "
+        "Choose another output, or overwrite it."
+    )
+
+
+def test_a_partial_result_of_an_older_version_is_resumed(files, tmp_path):
+    stopped(files, tmp_path / "out.zarr", output="instances")
+    plan = tmp_path / ".out.zarr.utile" / "plan.json"
+    plan.write_text(plan.read_text().replace('"instance_method"', '"objects"'))
+    events = segment(files, tmp_path / "out.zarr", output="instances")
+    assert ends(events)[0].status == "done"
+    assert len([e for e in events if isinstance(e, TileDone)]) <= 3 * 4 * 5 - 7
+
+
 def test_a_batch_has_a_table_and_goes_on(files, tmp_path):
     for name in ("a.tif", "b.tif", "d.tif"):
         write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
@@ -165,31 +191,33 @@ def test_a_batch_keeps_only_what_was_made_in_the_same_way(files, tmp_path, form)
     write_tiff(tmp_path / "b.tif", blobs(SHAPE[1:], seed=7))
     events = segment(tmp_path, tmp_path / "out", names, format=form)
     assert [end.status for end in ends(events)] == ["kept", "failed"]
-    assert f"b.{form} exists; overwrite replaces it" in ends(events)[1].message
+    assert f"b.{form} was made with other settings (the image: " in ends(events)[1].message
 
 
 def test_parts_are_put_together_by_the_last_one(files, tmp_path):
     out = tmp_path / "out.zarr"
     segment(files, tmp_path / "whole.zarr", output="instances")
     for k in (2, 3):
-        events = segment(files, out, how=Execution(part=(k, 3)), output="instances")
+        events = segment(files, out, execution=Execution(part=(k, 3)), output="instances")
         assert ends(events)[0].status == "part"
         assert len([e for e in events if isinstance(e, TileDone)]) == 4 * 5
     assert (
-        ends(segment(files, out, how=Execution(part=(1, 3)), output="instances"))[0].status
+        ends(segment(files, out, execution=Execution(part=(1, 3)), output="instances"))[
+            0
+        ].status
         == "done"
     )
     there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
     np.testing.assert_array_equal(there, back)
-    again = ends(segment(files, out, how=Execution(part=(2, 3)), output="instances"))[0]
+    again = ends(segment(files, out, execution=Execution(part=(2, 3)), output="instances"))[0]
     assert again.status == "kept" and again.objects == back.max()
 
 
 def test_a_part_never_removes_what_others_have_done(files, tmp_path):
-    segment(files, tmp_path / "out.zarr", how=Execution(part=(1, 2)))
-    with pytest.raises(UserError, match=r"out\.zarr is there, and one part must not remove"):
-        segment(files, tmp_path / "out.zarr", how=Execution(part=(2, 2), overwrite=True))
-    segment(files, tmp_path / "out.zarr", how=Execution(part=(2, 2)))
+    segment(files, tmp_path / "out.zarr", execution=Execution(part=(1, 2)))
+    with pytest.raises(UserError, match=r"out\.zarr exists, and one part must not remove"):
+        segment(files, tmp_path / "out.zarr", execution=Execution(part=(2, 2), overwrite=True))
+    segment(files, tmp_path / "out.zarr", execution=Execution(part=(2, 2)))
     assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
 
 
@@ -197,14 +225,14 @@ def test_whatever_goes_wrong_with_one_image_the_others_are_done(files, tmp_path,
     for name in ("a.tif", "b.tif"):
         write_tiff(tmp_path / name, blobs(SHAPE[1:], seed=ord(name[0])))
     (tmp_path / "model").symlink_to(files / "model")
-    compute = PredictionTask.compute
+    read = BlockComputer.read
 
-    def odd(self, number, plane):
-        if self.name == "a.tif":
+    def odd(self, number):
+        if self.stack.name == "a.tif":
             raise ZeroDivisionError("an odd image\nwith many words")
-        return compute(self, number, plane)
+        return read(self, number)
 
-    monkeypatch.setattr(PredictionTask, "compute", odd)
+    monkeypatch.setattr(BlockComputer, "read", odd)
     events = segment(tmp_path, tmp_path / "out", ["a.tif", "b.tif"])
     assert [(end.status, end.message) for end in ends(events)] == [
         ("failed", "an odd image"),
@@ -224,16 +252,16 @@ def stopped(files, out, count=7, **options):
 
 def test_a_part_cuts_the_result_as_another_has_begun_it(files, tmp_path, monkeypatch):
     segment(files, tmp_path / "whole.zarr", tile=32)
-    decide, begun = PredictionRun.decide, []
+    started = []
 
-    def while_another_begins(self, made):
-        if not begun:  # between its first look and the lock
-            begun.append(1)
-            segment(files, made.result, how=Execution(part=(1, 2)), tile=32)
-        return decide(self, made)
+    def while_another_starts(task, execution):
+        if not started:  # between its first look and the lock
+            started.append(1)
+            segment(files, task.result, execution=Execution(part=(1, 2)), tile=32)
+        return decide(task, execution)
 
-    monkeypatch.setattr(PredictionRun, "decide", while_another_begins)
-    segment(files, tmp_path / "out.zarr", how=Execution(part=(2, 2)), tile=16)
+    monkeypatch.setattr("napari_utile.engine.prediction.run.decide", while_another_starts)
+    segment(files, tmp_path / "out.zarr", execution=Execution(part=(2, 2)), tile=16)
     there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
     np.testing.assert_array_equal(there, back)
     assert ome_zarr.provenance(tmp_path / "out.zarr")["complete"]
@@ -245,23 +273,23 @@ def test_an_image_that_has_the_name_of_an_unfinished_result_is_kept(files, tmp_p
     (tmp_path / "model").symlink_to(files / "model")
     how = Execution(overwrite=overwrite)
     with pytest.raises(UserError, match=r"out\.partial\.tif is the image itself"):
-        segment(tmp_path, tmp_path / "out.tif", ["out.partial.tif"], how=how)
+        segment(tmp_path, tmp_path / "out.tif", ["out.partial.tif"], execution=how)
     np.testing.assert_array_equal(open_image(tmp_path / "out.partial.tif").read(), blobs(SHAPE))
 
 
 def test_an_unfinished_tiff_is_not_replaced_unasked(files, tmp_path):
     stopped(files, tmp_path / "out.tif")
     with pytest.raises(UserError, match=r"out\.partial\.tif exists; overwrite replaces it"):
-        segment(files, tmp_path / "out.tif", how=Execution(resume=False))
+        segment(files, tmp_path / "out.tif", execution=Execution(resume=False))
 
 
 def test_what_is_there_stays_until_the_new_one_can_be_made(files, tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_utile.engine.prediction.cluster.PATIENCE", 1)
+    monkeypatch.setattr("napari_utile.engine.prediction.cluster.CONNECT_TIMEOUT", 1)
     segment(files, tmp_path / "out.zarr")
     before = open_image(tmp_path / "out.zarr").read()
     how = Execution(overwrite=True, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(UserError, match=r"No scheduler answers|pip install"):
-        segment(files, tmp_path / "out.zarr", how=how)
+        segment(files, tmp_path / "out.zarr", execution=how)
     np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").read(), before)
 
 
@@ -269,15 +297,15 @@ def test_a_slice_that_cannot_be_numbered_is_numbered_the_next_time(
     files, tmp_path, monkeypatch
 ):
     segment(files, tmp_path / "whole.zarr", output="instances", linking="none")
-    monkeypatch.setattr(instances, "SECONDS", -1)
-    number = instances.Objects.number
+    monkeypatch.setattr(instances, "SECONDS_BETWEEN_SAVES", -1)
+    number = instances.InstanceBuilder.number_plane
 
     def torn(self, plane):
         if plane == 1:
             raise OSError("torn")
         number(self, plane)
 
-    monkeypatch.setattr(instances.Objects, "number", torn)
+    monkeypatch.setattr(instances.InstanceBuilder, "number_plane", torn)
     with pytest.raises(OSError, match="torn"):
         segment(files, tmp_path / "out.zarr", output="instances", linking="none")
     monkeypatch.undo()
@@ -408,7 +436,7 @@ def test_a_dry_run_counts_what_is_missing_and_names_what_is_bad(files, tmp_path)
     (tmp_path / "c.tif").write_bytes(b"")
     segment(tmp_path, tmp_path / "out", ["a.tif", "c.tif"])
     names = ["a.tif", "b.tif", "c.tif"]
-    events = segment(tmp_path, tmp_path / "out", names, how=Execution(dry_run=True))
+    events = segment(tmp_path, tmp_path / "out", names, execution=Execution(dry_run=True))
     assert events[0].facts["blocks"] == 4 * 5
     assert [e.message for e in events if isinstance(e, Warned)] == [
         f"{tmp_path}/c.tif will be left out: {tmp_path}/c.tif is empty."
@@ -421,7 +449,7 @@ def test_links_go_when_their_result_does(files, tmp_path):
     segment(
         files,
         tmp_path / "out.zarr",
-        how=Execution(overwrite=True),
+        execution=Execution(overwrite=True),
         output="instances",
         linking="none",
     )
@@ -430,14 +458,14 @@ def test_links_go_when_their_result_does(files, tmp_path):
 
 def test_a_tiff_has_no_half_floats(files, tmp_path):
     with pytest.raises(
-        UserError, match=r"out\.tif: a TIFF has no float16; choose --dtype float32"
+        UserError, match=r"out\.tif: a TIFF has no float16; choose the dtype float32"
     ):
         segment(files, tmp_path / "out.tif", dtype="float16")
 
 
 def test_what_it_takes_is_said_before(files, tmp_path):
     how = Execution(dry_run=True)
-    events = segment(files, tmp_path / "out.zarr", how=how, output="instances")
+    events = segment(files, tmp_path / "out.zarr", execution=how, output="instances")
     (started,) = [event for event in events if isinstance(event, RunStarted)]
     facts = started.facts
     assert facts["blocks"] == 3 * 4 * 5

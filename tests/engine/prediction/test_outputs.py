@@ -7,7 +7,7 @@ import zarr
 from scipy.ndimage import gaussian_filter
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.engine.prediction.outputs import OutputSpec, form_of, output_for
+from napari_utile.engine.prediction.outputs import OutputSpec, output_for, output_spec
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import open_zarr
@@ -36,17 +36,17 @@ def image(shape=SHAPE):
     )
 
 
-def form(maps=2, ids=(0, 1), shape=SHAPE, starts=None, **settings) -> OutputSpec:
+def spec(maps=2, ids=(0, 1), shape=SHAPE, starts=None, **settings) -> OutputSpec:
     starts = starts or (0,) * len(shape)
     whole = image(tuple(a + b for a, b in zip(starts, shape, strict=True)))
     blocks = Blocks(starts, shape, TILE)
-    return form_of(whole, blocks, PredictSettings(**settings), maps, ids)
+    return output_spec(whole, blocks, PredictSettings(**settings), maps, ids)
 
 
 def written(path, found, ids=(0, 1), **settings):
     """Write block by block, as the network does; open the result."""
     output = output_for(
-        path, form(len(found), ids, found.shape[1:], **settings), WorkFolder(path)
+        path, spec(len(found), ids, found.shape[1:], **settings), WorkFolder(path)
     )
     output.create()
     fill(output, found)
@@ -56,7 +56,7 @@ def written(path, found, ids=(0, 1), **settings):
 
 
 def fill(output, found):
-    blocks = output.form.blocks
+    blocks = output.spec.blocks
     for number in range(len(blocks)):
         block = blocks[number]
         output.put(block, found[(slice(None), *block.index, *block.window)])
@@ -96,7 +96,7 @@ def test_classes_are_the_label_ids(tmp_path, name, ids, dtype):
 
 
 def test_one_map_is_a_class_where_it_is_above_the_threshold():
-    one = form(1, ids=(1, 2), output="classes", threshold=0.3)
+    one = spec(1, ids=(1, 2), output="classes", threshold=0.3)
     assert one.decided(np.array([[[0.2, 0.3, 0.4]]], np.float32)).tolist() == [[1, 1, 2]]
 
 
@@ -104,7 +104,7 @@ def test_one_map_is_a_class_where_it_is_above_the_threshold():
 def test_of_instances_the_foreground_is_kept(tmp_path, channels):
     found = probabilities(2)[2 - channels :]
     output = output_for(
-        tmp_path / "i.zarr", form(channels, output="instances"), WorkFolder(tmp_path / "i.zarr")
+        tmp_path / "i.zarr", spec(channels, output="instances"), WorkFolder(tmp_path / "i.zarr")
     )
     output.create()
     fill(output, found)
@@ -116,13 +116,13 @@ def test_of_instances_the_foreground_is_kept(tmp_path, channels):
 
 @pytest.mark.parametrize("name", ["i.zarr", "i.tif"])
 def test_a_block_and_what_is_around_it_is_read_back(tmp_path, name):
-    output = output_for(tmp_path / name, form(output="instances"), WorkFolder(tmp_path / name))
+    output = output_for(tmp_path / name, spec(output="instances"), WorkFolder(tmp_path / name))
     output.create()
     found = probabilities()
     fill(output, found)
-    again = output_for(tmp_path / name, output.form, output.work)
+    again = output_for(tmp_path / name, output.spec, output.work)
     again.open()
-    lower_left = again.form.blocks[4]
+    lower_left = again.spec.blocks[4]
     assert lower_left.window == (slice(16, 20), slice(0, 16))
     around, inner = again.foreground(lower_left, halo=3)
     expected = np.rint((1 - found[0, 0, 13:20, 0:19]) * np.float32(255))
@@ -158,7 +158,7 @@ def test_place_and_units_of_the_image_are_kept(tmp_path, name, output):
 
 
 def test_a_region_lies_where_it_was_cut_out():
-    assert form(starts=(2, 16, 5)).like.translate == (2 * 50, 12 + 16 * 4, 8 + 5 * 4)
+    assert spec(starts=(2, 16, 5)).like.translate == (2 * 50, 12 + 16 * 4, 8 + 5 * 4)
 
 
 def test_the_result_says_how_it_was_made(tmp_path):
@@ -179,7 +179,7 @@ def test_the_chunks_are_tiles(tmp_path):
 
 def test_a_tiff_is_called_partial_while_it_is_filled(tmp_path):
     output = output_for(
-        tmp_path / "c.tif", form(output="classes"), WorkFolder(tmp_path / "c.tif")
+        tmp_path / "c.tif", spec(output="classes"), WorkFolder(tmp_path / "c.tif")
     )
     output.create()
     assert [path.name for path in tmp_path.glob("c*")] == ["c.partial.tif"]
@@ -193,7 +193,7 @@ def test_a_tiff_is_called_partial_while_it_is_filled(tmp_path):
 def test_what_is_removed_is_gone(tmp_path):
     for name in ("c.zarr", "c.tif"):
         output = output_for(
-            tmp_path / name, form(output="classes"), WorkFolder(tmp_path / name)
+            tmp_path / name, spec(output="classes"), WorkFolder(tmp_path / name)
         )
         output.create()
         output.remove()
@@ -201,8 +201,8 @@ def test_what_is_removed_is_gone(tmp_path):
 
 
 def test_ids_of_more_than_2_to_the_32_voxels_need_64_bits():
-    assert form(output="instances").label_type == np.uint32
-    assert form(shape=(70_000, 300, 300), output="instances").label_type == np.uint64
+    assert spec(output="instances").label_type == np.uint32
+    assert spec(shape=(70_000, 300, 300), output="instances").label_type == np.uint64
 
 
 @pytest.mark.parametrize(
@@ -215,4 +215,4 @@ def test_ids_of_more_than_2_to_the_32_voxels_need_64_bits():
     ],
 )
 def test_the_room_that_a_result_takes_is_known(settings, bytes_per_voxel):
-    assert form(**settings).nbytes == bytes_per_voxel * np.prod(SHAPE)
+    assert spec(**settings).nbytes == bytes_per_voxel * np.prod(SHAPE)

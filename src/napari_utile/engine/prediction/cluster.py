@@ -1,4 +1,7 @@
-"""The same blocks on other processes and machines: a dask scheduler hands them out.
+"""Blocks on other processes and machines: a dask scheduler hands them out.
+
+    this process    numbers of blocks -->  scheduler  -->  workers: read, compute, write a block
+                    journal, events  <--  "block 7 is on disk", warnings  <--
 
 A worker opens model and image itself, by the paths in the plan, and writes the block where it
 belongs: only numbers travel. So all must see the same files, and have U-Tile installed. This
@@ -8,6 +11,8 @@ process keeps the journal; a worker that dies costs the block it was at.
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -16,122 +21,116 @@ from typing import Any
 
 import torch
 
-from napari_utile.engine.prediction.in_memory import told
-from napari_utile.engine.prediction.instances import FOUND, Objects
-from napari_utile.engine.prediction.stages import (
-    MAX_CONSECUTIVE_FAILURES,
-    Failures,
-    Pace,
-    block_done,
-    first_line,
-    tile_done,
-)
-from napari_utile.engine.prediction.task import NETWORK, PredictionTask, reopened
+from napari_utile.engine.models.model import load_model
+from napari_utile.engine.prediction.block_computer import BlockComputer
+from napari_utile.engine.prediction.compute import Failures, first_line
+from napari_utile.engine.prediction.in_memory import device_and_dtype
+from napari_utile.engine.prediction.instances import FRAGMENTS, InstanceBuilder
+from napari_utile.engine.prediction.plan import PredictionPlan
+from napari_utile.engine.prediction.progress import StageProgress
+from napari_utile.engine.prediction.stages import block_done
+from napari_utile.engine.prediction.task import NETWORK, PredictionTask
+from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import EngineError, UserError
-from napari_utile.events import Event, Waiting, Warned
-from napari_utile.folders.journal import Journal
+from napari_utile.events import Event, Waiting, Warned, drain
+from napari_utile.folders.journal import Journal, WorkFolder
+from napari_utile.io.images import open_image
 
 QUEUE = 3
 """Blocks that wait at each worker, so that none waits for this process."""
-PATIENCE = 30
+CONNECT_TIMEOUT = 30
 """Seconds in which a scheduler must answer, and a first worker come."""
-GATHER = 2.0
+GATHER_TIMEOUT = 2.0
 """Seconds in which the answer of a block that is done must come from its worker."""
-SILENCE, PAUSE = 1.0, 0.01
-"""Seconds without a block after which one may want to stop; and between two looks."""
+SILENCE, POLL_INTERVAL = 1.0, 0.01
+"""Seconds without a block after which `Waiting` is yielded; and between two looks."""
 
 Client = Any
 
 
-def through_workers(
-    client: Client, made: PredictionTask, journal: Journal, objects: Objects | None
-) -> Generator[Event, None, Failures]:
-    """Send blocks through the network, and find their objects, on the workers of a scheduler.
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says of a block: its warnings, or why it failed."""
+
+    number: int
+    warnings: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """In a worker: the task that it helps with, and what computes its blocks."""
+
+    task: PredictionTask
+    computer: BlockComputer
+
+
+def compute_on_workers(
+    client: Client,
+    task: PredictionTask,
+    device: str,
+    journal: Journal,
+    report: Callable[[int], Iterable[Event]],
+    failures: Failures,
+) -> Generator[Event, None, None]:
+    """Compute the missing blocks, and find the fragments of instances, on workers.
 
     Parameters
     ----------
     client : distributed.Client
         Of the scheduler, see `connected`.
-    made : PredictionTask
-        Begun: its plan is beside the result.
+    task : PredictionTask
+        Its plan and its output exist.
+    device : str
+        As in the settings.
     journal : Journal
         Where this process writes down what the workers have done.
-    objects : Objects, optional
-        Those of instances.
-
-    Returns
-    -------
-    dict
-        Blocks that failed twice, and their errors.
+    report, failures
+        As in `compute_blocks`.
     """
-    failures = yield from network(client, made, journal)
-    if objects is not None and not failures:
-        yield from find(client, made, journal)
-    return failures
+    compute = partial(_handed_out, client, compute_block, task, device)
+    for attempt in failures.attempts([int(n) for n in (~task.computed).nonzero()[0]]):
+        for answer in compute(attempt):
+            if isinstance(answer, Waiting):
+                yield answer
+            elif answer.error is not None:
+                failures.add(answer.number, answer.error)
+            else:
+                failures.remove(answer.number)
+                journal.write(NETWORK, [answer.number])
+                yield from (Warned(message=message) for message in answer.warnings)
+                yield from report(answer.number)
+    if task.settings.output == "instances" and not failures:
+        yield from _find_fragments(client, task, device, journal)
 
 
-def network(
-    client: Client, made: PredictionTask, journal: Journal
-) -> Generator[Event, None, Failures]:
-    """Send the blocks that are missing through the network; try those that fail once more."""
-    done = made.work.done(NETWORK, len(made.blocks))
-    pace = Pace(len(done), int(done.sum()))
-    todo = [number for number in range(len(done)) if not done[number]]
-    failures: Failures = {}
-    for _ in range(2):
-        row = 0
-        for number, outcome in shared_out(client, compute_block, made, todo):
-            if outcome is None:
-                yield waiting(client)
-                continue
-            if isinstance(outcome, Exception):
-                row += 1
-                failures[number] = outcome
-                if row == MAX_CONSECUTIVE_FAILURES:
-                    raise outcome
-                continue
-            row = 0
-            failures.pop(number, None)
-            journal.write(NETWORK, [number])
-            for message in outcome:
-                yield Warned(message=message)
-            yield tile_done(made, number, pace)
-        todo = list(failures)
-    if failures and not pace.done:
-        raise next(iter(failures.values()))
-    return failures
-
-
-def find(
-    client: Client, made: PredictionTask, journal: Journal
+def _find_fragments(
+    client: Client, task: PredictionTask, device: str, journal: Journal
 ) -> Generator[Event, None, None]:
-    """Find the objects in the blocks where that is missing."""
-    found = made.work.done(FOUND, len(made.blocks))
-    pace = Pace(len(found), int(found.sum()))
-    todo = [number for number in range(len(found)) if not found[number]]
-    for number, outcome in shared_out(client, find_block, made, todo):
-        if outcome is None:
-            yield waiting(client)
+    """Find the fragments of the blocks where they are missing."""
+    found = task.work.done(FRAGMENTS, len(task.blocks))
+    progress = StageProgress(len(found), int(found.sum()))
+    missing = [int(n) for n in (~found).nonzero()[0]]
+    for answer in _handed_out(client, find_block, task, device, missing):
+        if isinstance(answer, Waiting):
+            yield answer
             continue
-        if isinstance(outcome, Exception):
-            raise outcome
-        journal.write(FOUND, [number])
-        yield block_done(made, "objects", pace)
+        if answer.error is not None:
+            raise answer.error
+        journal.write(FRAGMENTS, [answer.number])
+        yield block_done(task, "objects", progress.step())
 
 
-def shared_out(
+def _handed_out(
     client: Client,
-    work: Callable[[PredictionTask, int], list[str]],
-    made: PredictionTask,
+    work: Callable[[Opened, int], list[str]],
+    task: PredictionTask,
+    device: str,
     numbers: Iterable[int],
-) -> Generator[tuple[int, list[str] | Exception | None], None, None]:
-    """Hand out blocks, a few per worker; yield each number, and what is to be warned of.
-
-    In place of that, the error of a block that failed, or killed its workers; or None when
-    nothing has come for a while.
-    """
+) -> Generator[Answer | Waiting, None, None]:
+    """Hand out blocks, a few per worker; yield each answer, or `Waiting` if none comes."""
     left = iter(numbers)
-    where = (str(made.result.absolute()), str(hash(repr(made.plan))), made.settings.device)
+    where = (str(task.result.absolute()), str(hash(repr(task.plan))), device)
     running: dict[Any, int] = {}
 
     def hand_out() -> None:
@@ -141,49 +140,72 @@ def shared_out(
 
     try:
         hand_out()
-        heard = monotonic()
+        last = monotonic()
         while running:
             for future in [future for future in running if future.done()]:
                 try:
-                    killed: Exception | None = future.exception(GATHER)
-                    said = None if killed else future.result(GATHER)
-                except TimeoutError:  # a worker was lost with its answer; dask begins anew
+                    # dask's own error: the worker was killed, and others on this block, too
+                    killed: Exception | None = future.exception(GATHER_TIMEOUT)
+                    said = None if killed else future.result(GATHER_TIMEOUT)
+                except TimeoutError:
+                    # the worker was lost with its answer; dask computes the block again
                     continue
-                number, heard = running.pop(future), monotonic()
-                yield number, killed if said is None else outcome_of(*said)
+                number, last = running.pop(future), monotonic()
+                yield Answer(number, error=killed) if said is None else _answer(number, *said)
             hand_out()
-            if monotonic() - heard > SILENCE:
-                heard = monotonic()
-                yield -1, None
-            sleep(PAUSE)
+            if monotonic() - last > SILENCE:
+                last = monotonic()
+                yield _waiting(client)
+            sleep(POLL_INTERVAL)
     finally:
         client.cancel(list(running))
 
 
-def waiting(client: Client) -> Waiting:
-    """Say that nothing has come, and if there is nobody from whom it could."""
-    lonely = not client.scheduler_info()["workers"]
-    return Waiting(message="No worker is left; waiting for one." if lonely else "")
+def _waiting(client: Client) -> Waiting:
+    """Return the event that nothing came, with a message if there is no worker."""
+    is_alone = not client.scheduler_info()["workers"]
+    return Waiting(message="No worker is left; waiting for one." if is_alone else "")
 
 
-def outcome_of(warnings: list[str], failure: str, user: bool) -> list[str] | Exception:
-    """Turn what a worker said back into an error, if it was one."""
+def _answer(number: int, warnings: list[str], failure: str, is_user_error: bool) -> Answer:
+    """Turn what `in_worker` returned into an answer."""
     if not failure:
-        return warnings
-    return UserError(failure) if user else EngineError(failure)
+        return Answer(number, tuple(warnings))
+    return Answer(number, error=UserError(failure) if is_user_error else EngineError(failure))
 
 
 def in_worker(
-    work: Callable[[PredictionTask, int], list[str]],
+    work: Callable[[Opened, int], list[str]],
     result: str,
     token: str,
     device: str,
     number: int,
 ) -> tuple[list[str], str, bool]:
-    """Do a block; say what is to be warned of, or why it failed and if the user can mend it.
+    """Do the work of one block; runs in a worker.
 
     Errors travel as words: not every exception can be pickled, and one that cannot would leave
     its block waiting for ever.
+
+    Parameters
+    ----------
+    work : callable
+        `compute_block` or `find_block`.
+    result : str
+        Path of the result.
+    token : str
+        Another one means another plan.
+    device : str
+        As in the settings.
+    number : int
+        Of the block.
+
+    Returns
+    -------
+    warnings : list of str
+    failure : str
+        Why it failed; empty if it did not.
+    is_user_error : bool
+        Whether the user can act on the failure.
     """
     try:
         return work(_opened(result, token, device), number), "", False
@@ -191,42 +213,61 @@ def in_worker(
         return [], first_line(error), isinstance(error, UserError)
 
 
-def compute_block(made: PredictionTask, number: int) -> list[str]:
-    """Send a block through the network and write it."""
-    warnings: list[str] = []
-    plane = made.read(number)
-    with _ONE_AT_A_TIME:  # other threads of the worker read and write meanwhile
-        found = told(made.compute(number, plane), warnings.append)
-    if not made.is_current:  # the run ended meanwhile, and another began
-        raise UserError(f"{made.result} is no longer made by this plan.")
-    made.write(number, found)
-    return warnings
+def compute_block(opened: Opened, number: int) -> list[str]:
+    """Compute a block and write it; return what is to be warned of.
+
+    Raises
+    ------
+    UserError
+        If another run has begun to write the result.
+    """
+    task, computer = opened.task, opened.computer
+    warnings: list[Warned] = []
+    pixels = computer.read(number)
+    with _NETWORK_LOCK:  # other threads of the worker may read and write
+        values = drain(computer.compute(pixels), warnings.append)
+    if not task.is_current:
+        raise UserError(f"{task.result} is no longer written with this plan.")
+    task.write(number, values)
+    return [warning.message for warning in (*computer.take_warnings(), *warnings)]
 
 
-def find_block(made: PredictionTask, number: int) -> list[str]:
-    """Find the objects of a block and write them."""
-    objects = Objects(made, None)
-    objects.begin()
-    objects.find(number)
+def find_block(opened: Opened, number: int) -> list[str]:
+    """Find the fragments of a block and write them; return no warnings."""
+    builder = InstanceBuilder(opened.task, None)
+    builder.open()
+    builder.find_fragments(number)
     return []
 
 
-def _opened(result: str, token: str, device: str) -> PredictionTask:
-    """Open a result once in a worker, not once for each block."""
-    with _ONE_AT_A_TIME:
+def _opened(result: str, token: str, device: str) -> Opened:
+    """Open a task once per worker, not once per block."""
+    with _NETWORK_LOCK:
         if (result, token) not in _OPENED:
             _OPENED.clear()
-            _OPENED[result, token] = reopened(Path(result), device_here(device))
+            _OPENED[result, token] = _open(Path(result), _device_of_worker(device))
         return _OPENED[result, token]
 
 
-_ONE_AT_A_TIME = Lock()
-_OPENED: dict[tuple[str, str], PredictionTask] = {}
-"""In a worker: the result that it helps with."""
+def _open(result: Path, device: str) -> Opened:
+    """Open a task that another process has planned and created."""
+    plan = PredictionPlan.read(WorkFolder(result).plan)
+    if plan is None:
+        raise UserError(f"{result} is not being written: it has no plan beside it.")
+    model = load_model(plan.model_path)
+    task = PredictionTask(model, open_image(plan.image_path), result, plan)
+    task.output.open()
+    settings = task.settings.model_copy(update={"device": device})
+    network = TiledNetwork(model.network, *device_and_dtype(settings))
+    return Opened(task, task.computer(network))
 
 
-def device_here(name: str) -> str:
-    """Give each worker of a machine a GPU of its own, where they are numbered."""
+_NETWORK_LOCK = Lock()
+_OPENED: dict[tuple[str, str], Opened] = {}
+
+
+def _device_of_worker(name: str) -> str:
+    """Return a GPU of its own for each worker of a machine, where workers are numbered."""
     from distributed import get_worker
 
     number = get_worker().name
@@ -236,15 +277,20 @@ def device_here(name: str) -> str:
 
 
 def connected(held: ExitStack, scheduler: str | None, workers: int) -> Client:
-    """Reach a scheduler, or start one with workers on this machine, until `held` ends.
+    """Connect to a scheduler, or start one with workers on this machine, until `held` closes.
 
     Parameters
     ----------
     held : ExitStack
+        Closes the connection, and ends workers that were started.
     scheduler : str, optional
-        Its address, tcp://host:8786.
+        Address, tcp://host:8786.
     workers : int
-        Start so many on this machine, in its place. They listen on 127.0.0.1 only.
+        Number of workers to start on this machine instead. They listen on 127.0.0.1 only.
+
+    Returns
+    -------
+    distributed.Client
 
     Raises
     ------
@@ -268,11 +314,13 @@ def connected(held: ExitStack, scheduler: str | None, workers: int) -> Client:
     else:
         address = scheduler
     try:
-        client = held.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
+        client = held.enter_context(
+            Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+        )
     except (OSError, TimeoutError, ValueError) as error:
         raise UserError(f"No scheduler answers at {scheduler}: {error}.") from None
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)
+        client.wait_for_workers(1, timeout=CONNECT_TIMEOUT)
     except TimeoutError:
         raise UserError(
             f"The scheduler at {scheduler} has no worker: start one with "

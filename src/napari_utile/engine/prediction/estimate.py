@@ -1,69 +1,79 @@
-"""What a segmentation will take, said before it begins: time, memory, disk."""
+"""Estimate of a prediction before it begins: time, memory, disk."""
 
 from collections.abc import Sequence
 from math import prod
 from time import perf_counter
 
 import psutil
+import torch
 
-from napari_utile.engine.prediction.in_memory import device_and_dtype
-from napari_utile.engine.prediction.pipeline import AHEAD, BEHIND
-from napari_utile.engine.prediction.task import NETWORK, PredictionTask
+from napari_utile.engine.prediction.compute import AHEAD, BEHIND
+from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.engine.prediction.tile_size import WORKSPACE, bytes_per_pixel
+from napari_utile.engine.prediction.tiled import TiledNetwork
+from napari_utile.events import drain
 from napari_utile.io.disk import free_disk
 from napari_utile.io.units import duration_text, size_text
 from napari_utile.networks.tileable import Network
 
-WORTHWHILE = 100
+MIN_BLOCKS_TO_TIME = 100
 """Blocks from which on one is timed beforehand, which takes as long as two."""
 Facts = dict[str, str | int | float]
 
 
-def estimate(jobs: Sequence[PredictionTask], always: bool = False) -> Facts:
-    """Say how many blocks there are, and what memory, disk and time they will take.
+def estimate(
+    tasks: Sequence[PredictionTask], network: TiledNetwork | None, always: bool = False
+) -> Facts:
+    """Return how many blocks there are, and the memory, disk and time that they will take.
 
     Parameters
     ----------
-    jobs : sequence of PredictionTask
-        One after the other, none of them begun, or to go on.
+    tasks : sequence of PredictionTask
+        One after the other, new or to be resumed.
+    network : TiledNetwork, optional
+        Used to time a block. Without, time is not estimated.
     always : bool, default False
-        Time a block even if there are so few that this costs more than it tells.
+        Time a block even if there are so few that it takes longer than it saves.
+
+    Returns
+    -------
+    dict
+        In words, by name: blocks, block, memory, disk, time.
     """
-    if not jobs:
+    if not tasks:
         return {"blocks": 0}
-    first = jobs[0]
-    count = sum(len(made.blocks) for made in jobs)
-    done = sum(int(made.work.done(NETWORK, len(made.blocks)).sum()) for made in jobs)
-    disk = sum(made.output.nbytes for made in jobs)
+    first = tasks[0]
+    count = sum(len(task.blocks) for task in tasks)
+    done = sum(int(task.computed.sum()) for task in tasks)
+    disk = sum(task.output.nbytes for task in tasks)
     free = free_disk(first.result)
     facts: Facts = {
         "blocks": f"{done} of {count} done" if done else count,
         "block": " x ".join(map(str, first.blocks.tile)),
-        "memory": f"about {size_text(max(map(memory, jobs)))}",
+        "memory": f"about {size_text(max(map(_memory, tasks)))}",
         "disk": f"up to {size_text(disk)} of {size_text(free)} that are free",
     }
-    if always or count - done >= WORTHWHILE:
-        seconds = (count - done) * seconds_of_a_block(first)
+    if network and (always or count - done >= MIN_BLOCKS_TO_TIME):
+        seconds = (count - done) * _seconds_per_block(first, network)
         facts["time"] = f"about {duration_text(seconds)}" if seconds >= 1 else "less than 1 s"
     return facts
 
 
-def memory(made: PredictionTask) -> float:
-    """Count the bytes that the process will hold: itself, a tile in work, and those around."""
-    network: Network = made.model.network
-    _, dtype = device_and_dtype(made.settings)
-    read = prod(network.input_size(made.blocks.tile))
-    around = (AHEAD + BEHIND + 1) * read * 4 * (network.in_channels + network.classes)
+def _memory(task: PredictionTask) -> float:
+    """Bytes that the process will hold: itself, a tile in work, and tiles that wait."""
+    network: Network = task.model.network
+    read = prod(network.input_size(task.blocks.tile))
+    dtype = None if task.plan.precision == "float32" else getattr(torch, task.plan.precision)
+    waiting = (AHEAD + BEHIND + 1) * read * 4 * (network.in_channels + network.classes)
     own: int = psutil.Process().memory_info().rss
-    return own + WORKSPACE * bytes_per_pixel(network, dtype) * read + around
+    return own + WORKSPACE * bytes_per_pixel(network, dtype) * read + waiting
 
 
-def seconds_of_a_block(made: PredictionTask) -> float:
+def _seconds_per_block(task: PredictionTask, network: TiledNetwork) -> float:
     """Time the middle block, after the network has warmed up on it."""
-    made.connect()
-    number = len(made.blocks) // 2
+    computer = task.computer(network)
+    number = len(task.blocks) // 2
     for _ in range(2):
         start = perf_counter()
-        for _ in made.compute(number, made.read(number)):
-            pass
+        drain(computer.compute(computer.read(number)))
     return perf_counter() - start

@@ -1,7 +1,10 @@
-"""From foreground to numbered objects, block by block and plane by plane, on disk throughout.
+"""Instances of a stack larger than memory: fragments per block, ids per plane, links.
 
-Fragments are found in blocks, by anyone; planes are numbered in order, by one. What is in
-memory is a block with its context, and the tables of two planes.
+    foreground --find_fragments, any block, any order--> fragments and their tables
+               --number_plane, plane by plane--> labels, linked to the plane below
+               --finish_ids, if ids of earlier planes changed--> labels
+
+Memory holds a block with its halo, and the tables of two planes.
 """
 
 import csv
@@ -23,156 +26,170 @@ from napari_utile.arrays.instances.fragments import (
     fragments,
 )
 from napari_utile.arrays.instances.linking import Numbering, added, overlaps
-from napari_utile.engine.prediction.outputs import LARGEST, TIFF, create_plain, open_plain
+from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal
-from napari_utile.io import ome_zarr, zarr_folders
+from napari_utile.io import zarr_folders
 from napari_utile.io.disk import atomic_write
 
-FOUND, FINAL = "fragments", "final"
-"""Stages of the journal: of blocks, and of planes whose ids had to wait."""
-SECONDS = 5
-"""Between two times that the numbering is kept; planes since then are numbered again."""
-COLUMNS = ("plane", "below", "above", "overlap", "iou", "joined")
+FRAGMENTS, FINAL = "fragments", "final"
+"""Stages of the journal: blocks with fragments, and planes whose ids are final."""
+SECONDS_BETWEEN_SAVES = 5
+"""Planes that were numbered since the state was last saved are numbered again after a kill."""
+LINK_COLUMNS = ("plane", "below", "above", "overlap", "iou", "joined")
 
 
-class Objects:
-    """The objects of one segmentation.
+class InstanceBuilder:
+    """Builds the instances of one prediction task.
 
     Parameters
     ----------
-    made : PredictionTask
-        Of instances; its foreground is read, its labels are written.
+    task : PredictionTask
+        Its foreground is read, its labels are written.
     journal : Journal, optional
-        Where this process writes down what it has done; one that has none only finds fragments.
+        Of this process. Without one, only fragments can be found.
     """
 
-    def __init__(self, made: PredictionTask, journal: Journal | None):
-        self.made, self.blocks = made, made.blocks
+    def __init__(self, task: PredictionTask, journal: Journal | None):
+        self.task, self.blocks = task, task.blocks
         self.journal: Any = journal
-        how = made.settings
+        settings = task.settings
         self.rule = ObjectRule(
-            threshold=how.threshold,
-            min_size=how.min_size,
-            fill_holes=how.fill_holes,
-            method=how.instance_method,
-            linking=how.linking,
-            link_iou=how.link_iou,
+            threshold=settings.threshold,
+            min_size=settings.min_size,
+            fill_holes=settings.fill_holes,
+            method=settings.instance_method,
+            linking=settings.linking,
+            link_iou=settings.link_iou,
         )
-        self.work = made.work
+        self.work = task.work
         self._labels: Any = None
         self._numbering = Numbering(self.rule)
         self._below: PlaneObjects | None = None
-        self._final: int | None = None
+        self._final_count: int | None = None
         self._saved = monotonic()
 
     @property
     def count(self) -> int:
-        """Objects so far; those that touch count as one when all slices are numbered."""
-        return self._numbering.count if self._final is None else self._final
+        """Number of objects so far; those that touch count as one when all slices are done."""
+        return self._numbering.count if self._final_count is None else self._final_count
 
-    def begin(self) -> None:
-        """Make room for the fragments, if that has not been done, and go on where it ended."""
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Mask of the blocks whose fragments are on disk, shape (blocks,)."""
+        return self.work.done(FRAGMENTS, len(self.blocks))
+
+    def open(self) -> None:
+        """Open the array of fragments; create it if it does not exist."""
         place = self.work / "fragments"
         if not zarr_folders.is_zarr(place):
-            create_plain(place, self.blocks.shape, np.uint32, self.made.output.form.chunks)
+            create_plain(place, self.blocks.shape, np.uint32, self.task.output.spec.chunks)
         self._labels = open_plain(place)
 
-    def find(self, number: int) -> None:
-        """Find the fragments of a block. Its foreground and that around it must be there."""
+    def find_fragments(self, number: int) -> None:
+        """Find the fragments of a block, whose foreground with its halo is on disk."""
         block = self.blocks[number]
-        foreground, inner = self.made.output.foreground(block, HALO)
-        origin = (block.window[0].start, block.window[1].start)
-        height, width = self.blocks.shape[-2:]
-        found = fragments(foreground, inner, origin, (height, width), self.rule)
-        where = (*block.index, *block.window)
-        self._labels[where] = found.labels
-        atomic_write(self._table(number), lambda draft: savez(draft, found.tables))
-        row, column = divmod(number - block.plane * self.blocks.per_plane, self.blocks.grid[1])
-        ome_zarr.sync_chunk(self._labels, (*block.index, row, column))
+        foreground, inner = self.task.output.foreground(block, HALO)
+        origin: Any = tuple(side.start for side in block.window)
+        plane: Any = self.blocks.shape[-len(origin) :]
+        found = fragments(foreground, inner, origin, plane, self.rule)
+        self._labels[(*block.index, *block.window)] = found.labels
+        atomic_write(self._table_path(number), lambda draft: _save_arrays(draft, found.tables))
+        sync_block(self._labels, block, self.blocks)
         if self.journal:
-            self.journal.write(FOUND, [number])
+            self.journal.write(FRAGMENTS, [number])
 
     def resume(self) -> int:
-        """Take up the numbering where it was last kept; give the slice that comes next."""
-        kept = [int(path.stem) for path in (self.work / "numbering").glob("*.npz")]
-        if not kept:
+        """Restore the numbering that was last saved; return the plane that comes next."""
+        saved = [int(path.stem) for path in (self.work / "numbering").glob("*.npz")]
+        if not saved:
             self._numbering, self._below = Numbering(self.rule), None
             return 0
-        last = max(kept)
-        with np.load(self._state(last)) as arrays:
+        last = max(saved)
+        with np.load(self._state_path(last)) as arrays:
             self._numbering = Numbering.from_arrays(self.rule, dict(arrays))
         self._below = self._assembled(last)
         return last + 1
 
-    def number(self, plane: int) -> None:
-        """Number the objects of a plane, after those of all planes before it."""
+    def number_plane(self, plane: int) -> None:
+        """Give ids to the objects of a plane. All planes before it must have theirs."""
+        # 1. the fragments of its blocks become objects of the plane
         objects = self._assembled(plane)
+        # 2. they are linked to those of the plane below, or get new ids
         overlap = self._overlap(plane, objects) if self._has_plane_below(plane) else None
         ids = self._numbering.plane(objects, overlap)
+        # 3. labels, links and ids are on disk before the state that counts on them
         self._write(plane, objects, ids)
-        text = table(self._numbering.links)
+        text = _csv_lines(self._numbering.links)
         self._numbering.links.clear()
-        atomic_write(self._links(plane), text.encode())
+        atomic_write(self._links_path(plane), text.encode())
         if self.rule.linking == "touch":
-            atomic_write(self._ids(plane), lambda draft: savez(draft, {"ids": ids}))
+            atomic_write(self._ids_path(plane), lambda draft: _save_arrays(draft, {"ids": ids}))
         self._below = objects
-        if monotonic() - self._saved > SECONDS or plane == self.blocks.planes - 1:
+        is_due = monotonic() - self._saved > SECONDS_BETWEEN_SAVES
+        if is_due or plane == self.blocks.planes - 1:
             self._save(plane)
 
     def _save(self, plane: int) -> None:
-        """Keep what the planes after this one must know of those before."""
+        """Save what the planes after this one must know of those before."""
         arrays = self._numbering.to_arrays()
-        atomic_write(self._state(plane), lambda draft: savez(draft, arrays))
-        for old in self._state(plane).parent.glob("*.npz"):
-            if old != self._state(plane):
+        atomic_write(self._state_path(plane), lambda draft: _save_arrays(draft, arrays))
+        for old in self._state_path(plane).parent.glob("*.npz"):
+            if old != self._state_path(plane):
                 old.unlink()
         self._saved = monotonic()
 
-    def finals(self) -> Iterator[tuple[int, int]]:
-        """Give ids that could not be final their last value; yield planes done of how many."""
+    def finish_ids(self) -> Iterator[int]:
+        """Write the final ids of planes whose objects were joined later; yield planes done.
+
+        With linking by touch an object may join two that had their own ids, so only the last
+        plane decides. With other linking nothing is left to do.
+        """
         final = self._numbering.final()
         if final is None:
             return
-        self._final = int(final.max(initial=0))
+        self._final_count = int(final.max(initial=0))
         done = self.work.done(FINAL, self.blocks.planes)
         for plane in np.flatnonzero(~done).tolist():
-            with np.load(self._ids(plane)) as arrays:
+            with np.load(self._ids_path(plane)) as arrays:
                 ids = final[arrays["ids"]]
             self._write(plane, self._assembled(plane), ids)
             self.journal.write(FINAL, [plane])
             done[plane] = True
-            yield int(done.sum()), len(done)
+            yield int(done.sum())
 
     def write_links(self) -> None:
-        """Write the table of what became one through the slices, and why."""
+        """Write the table of all pairs of slices' objects: linked or not, and why."""
         if self.rule.linking != "overlap" or self.blocks.planes < 2:
             return
 
         def gather(draft: Path) -> None:
             with draft.open("w", encoding="utf-8", newline="") as file:
-                file.write(",".join(COLUMNS) + "\n")
+                file.write(",".join(LINK_COLUMNS) + "\n")
                 for plane in range(self.blocks.planes):
-                    file.write(self._links(plane).read_text(encoding="utf-8"))
+                    file.write(self._links_path(plane).read_text(encoding="utf-8"))
 
-        atomic_write(self.made.links, gather)
+        atomic_write(self.task.links, gather)
 
     def _write(self, plane: int, objects: PlaneObjects, ids: NDArray[np.uint64]) -> None:
-        if self.made.result.suffix.lower() in TIFF and ids.max(initial=0) > LARGEST:
-            raise UserError(f"A TIFF holds ids up to {LARGEST:,}: write to .zarr instead.")
+        limit = self.task.output.max_label
+        if limit is not None and ids.max(initial=0) > limit:
+            raise UserError(f"A TIFF holds ids up to {limit:,}: write to .zarr instead.")
         for number, block_map in zip(self.blocks.of_plane(plane), objects.maps, strict=True):
             block = self.blocks[number]
-            self.made.output.put_labels(block, ids[block_map][self._fragments(block)])
+            self.task.output.put_labels(block, ids[block_map][self._fragments(block)])
 
     def _assembled(self, plane: int) -> PlaneObjects:
+        """Join the fragments of all blocks of a plane to objects, from their tables."""
         tables = []
         for number in self.blocks.of_plane(plane):
-            with np.load(self._table(number)) as arrays:
+            with np.load(self._table_path(number)) as arrays:
                 tables.append(dict(arrays))
         return assembled(tables, self.blocks.grid, self.rule)
 
     def _overlap(self, plane: int, above: PlaneObjects) -> Any:
+        """Count the pixels that objects of a plane share with those of the plane below."""
         below = self._below
         assert below is not None
         numbers = zip(self.blocks.of_plane(plane - 1), self.blocks.of_plane(plane), strict=True)
@@ -189,34 +206,33 @@ class Objects:
         )
 
     def _has_plane_below(self, plane: int) -> bool:
-        """Only slices follow on each other; time points do not."""
-        axes = self.made.stack.spatial_axes
+        """Whether a plane is linked to the one before it: slices are, time points are not."""
+        axes = self.task.stack.spatial_axes
         return self.rule.linking != "none" and "z" in axes and self.blocks.index(plane)[-1] > 0
 
     def _fragments(self, block: Block) -> NDArray[np.uint32]:
         return np.asarray(self._labels[(*block.index, *block.window)])
 
-    def _table(self, number: int) -> Path:
+    def _table_path(self, number: int) -> Path:
         return self.work / "tables" / str(number // 1000) / f"{number}.npz"
 
-    def _state(self, plane: int) -> Path:
+    def _state_path(self, plane: int) -> Path:
         return self.work / "numbering" / f"{plane}.npz"
 
-    def _ids(self, plane: int) -> Path:
+    def _ids_path(self, plane: int) -> Path:
         return self.work / "ids" / f"{plane}.npz"
 
-    def _links(self, plane: int) -> Path:
+    def _links_path(self, plane: int) -> Path:
         return self.work / "links" / str(plane // 1000) / f"{plane}.csv"
 
 
-def savez(path: Path, arrays: Any) -> None:
-    """Write arrays by name to exactly that path."""
+def _save_arrays(path: Path, arrays: Any) -> None:
+    """Write arrays by name; `np.savez` would add a suffix to the path."""
     with path.open("wb") as file:
         np.savez(file, **arrays)
 
 
-def table(rows: Any) -> str:
-    """Write rows as CSV."""
+def _csv_lines(rows: Any) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -1,7 +1,8 @@
-"""A result on disk: where each block goes, in which numbers, and what it is called meanwhile.
+"""Output stores: block layout, dtype, and the temporary name while incomplete.
 
-OME-Zarr keeps the probabilities as its image and what was decided from them, classes or
-instances, as its labels. A TIFF has room for one of them.
+An OME-Zarr has the probabilities as its image and what was decided from them, classes or
+instances, as its labels. A TIFF has room for one of them. What one format can do and the other
+cannot is asked of the classes here.
 """
 
 from abc import ABC, abstractmethod
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import zarr
@@ -20,27 +21,26 @@ from napari_utile.arrays.instances.decoding import classes, foreground
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io import ome_zarr, tiff, zarr_folders
-from napari_utile.io.disk import check_file_output
-from napari_utile.io.images import Stack
+from napari_utile.io.disk import check_file_output, check_free
+from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 
-TIFF = (".tif", ".tiff")
-LARGEST = 2**32 - 1
-"""Id in 32 bits."""
+MAX_LABEL = 2**32 - 1
+"""Largest id in 32 bits."""
 
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What is written of an image.
+    """Shape, dtypes and metadata of a result.
 
     Attributes
     ----------
     blocks : Blocks
-        Shape and cut of the result.
+        Shape of the result, and its blocks.
     like : Stack
         Axes, scale, position and units of the result; it has no pixels.
     settings : PredictSettings
-        What is asked for.
+        Output and dtype.
     maps : int
         Channels of the network's probabilities.
     ids : tuple of int
@@ -55,7 +55,7 @@ class OutputSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the result, without channels."""
+        """Shape of the result, without channels."""
         return self.blocks.shape
 
     @property
@@ -65,25 +65,26 @@ class OutputSpec:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """A block: one chunk of what has no channels."""
-        return (*[1] * (len(self.shape) - 2), *self.blocks.tile)
+        """Shape of a chunk, without channels: one block."""
+        tile = self.blocks.tile
+        return (*[1] * (len(self.shape) - len(tile)), *tile)
 
     @property
     def probability_type(self) -> np.dtype:
-        """Number format of the probabilities; objects are always found in bytes."""
-        whole = self.settings.output == "instances"
-        return np.dtype("uint8" if whole else self.settings.dtype)
+        """Dtype of the probabilities; instances are always computed from bytes."""
+        is_instances = self.settings.output == "instances"
+        return np.dtype("uint8" if is_instances else self.settings.dtype)
 
     @property
     def label_type(self) -> np.dtype:
-        """Number format of ids."""
+        """Dtype of ids."""
         if self.settings.output == "classes":
             return np.min_scalar_type(max(self.ids))
-        return np.dtype(np.uint32 if prod(self.shape) <= LARGEST else np.uint64)
+        return np.dtype(np.uint32 if prod(self.shape) <= MAX_LABEL else np.uint64)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the result in full resolution, if nothing can be compressed."""
+        """Bytes of the result in full resolution, uncompressed."""
         voxels = prod(self.shape)
         taken = prod(self.channels) * voxels * self.probability_type.itemsize
         if self.settings.output != "probabilities":
@@ -91,7 +92,7 @@ class OutputSpec:
         return taken
 
     def encoded(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
-        """Give probabilities as they are kept: (K, Y, X), or the foreground (Y, X)."""
+        """Convert probabilities to what is stored: (K, Y, X), or the foreground (Y, X)."""
         if self.settings.output == "instances":
             return foreground(probabilities)
         if self.probability_type == np.uint8:
@@ -99,15 +100,28 @@ class OutputSpec:
         return probabilities.astype(self.probability_type, copy=False)
 
     def decided(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
-        """Give the label id of the most probable class."""
+        """Return the label id (Y, X) of the most probable class."""
         ids = np.asarray(self.ids, self.label_type)
         return ids[classes(probabilities, self.settings.threshold)]
 
 
-def form_of(
+def output_spec(
     stack: Stack, blocks: Blocks, settings: PredictSettings, maps: int, ids: tuple[int, ...]
 ) -> OutputSpec:
-    """Say what will be written of a stack; nothing is read."""
+    """Return what will be written of a stack; nothing is read.
+
+    Parameters
+    ----------
+    stack : Stack
+        Gives axes, scale, position and units.
+    blocks : Blocks
+        Of the part of the stack that is predicted.
+    settings : PredictSettings
+    maps : int
+        Channels of the network's probabilities.
+    ids : tuple of int
+        Label id of each class.
+    """
     nothing: Any = np.broadcast_to(np.zeros((), stack.dtype), blocks.shape)
     translate = tuple(
         origin + start * scale
@@ -126,70 +140,105 @@ class Output(ABC):
 
     Attributes
     ----------
+    suffixes : tuple of str
+        Of the file names of this format.
+    supports_parts : bool
+        Whether several processes can write it at once.
+    max_label : int or None
+        Largest id that it can hold.
     probabilities : array or None
-        Takes (K, *shape), or the foreground, of `shape`. None if nobody wants them.
+        Takes (K, *shape), or the foreground, of `shape`. None if they are not written.
     labels : array or None
         Takes classes or instances.
     """
 
-    def __init__(self, path: Path, form: OutputSpec, work: WorkFolder):
-        self.path, self.form, self.work = path, form, work
+    suffixes: ClassVar[tuple[str, ...]]
+    supports_parts: ClassVar[bool] = True
+    max_label: ClassVar[int | None] = None
+
+    def __init__(self, path: Path, spec: OutputSpec, work: WorkFolder):
+        self.path, self.spec, self.work = path, spec, work
         self.probabilities: Any = None
         self.labels: Any = None
 
     @property
     @abstractmethod
     def exists(self) -> bool:
-        """Whether something was made, complete or not."""
+        """Whether there is an output, partial or complete."""
 
     @property
     @abstractmethod
     def nbytes(self) -> int:
-        """Bytes that it takes on disk at most, with what is only there meanwhile."""
+        """Bytes that it takes on disk at most, temporary files included."""
+
+    @classmethod
+    @abstractmethod
+    def finished(cls, path: Path) -> dict[str, Any]:
+        """Return what was written down with a complete result; empty if it is none."""
+
+    @abstractmethod
+    def check(self, image: Stack, overwrite: bool) -> None:
+        """Refuse a place where the output would overwrite what it must not, or has no room.
+
+        Raises
+        ------
+        UserError
+            If something is there without `overwrite`, or the image itself.
+        """
+
+    def check_dtype(self) -> None:  # noqa: B027, the default is that all are possible
+        """Refuse a dtype that the format does not have.
+
+        Raises
+        ------
+        UserError
+        """
 
     @abstractmethod
     def create(self) -> None:
-        """Make everything that blocks are written to; replace what is there."""
+        """Create all files and arrays; overwrite existing ones."""
 
     @abstractmethod
     def open(self) -> None:
-        """Open what was made."""
+        """Open a partial output."""
 
     def put(self, block: Block, probabilities: NDArray[np.float32]) -> None:
-        """Write one block, and see that it is on disk."""
-        where, form = (*block.index, *block.window), self.form
+        """Write the probabilities (K, Y, X) of one block; on disk when this returns."""
+        where, spec = (*block.index, *block.window), self.spec
         if self.probabilities is not None:
-            channels = (slice(None),) * len(form.channels)
-            self.probabilities[(*channels, *where)] = form.encoded(probabilities)
-            sync(self.probabilities, block, len(form.channels), form.blocks)
-        if form.settings.output == "classes":
-            self.put_labels(block, form.decided(probabilities))
+            channels = (slice(None),) * len(spec.channels)
+            self.probabilities[(*channels, *where)] = spec.encoded(probabilities)
+            sync_block(self.probabilities, block, spec.blocks, len(spec.channels))
+        if spec.settings.output == "classes":
+            self.put_labels(block, spec.decided(probabilities))
 
     def put_labels(self, block: Block, labels: NDArray[Any]) -> None:
-        """Write the classes or instances of one block, and see that they are on disk."""
+        """Write the classes or instances (Y, X) of one block; on disk when this returns."""
         self.labels[(*block.index, *block.window)] = labels
-        sync(self.labels, block, 0, self.form.blocks)
+        sync_block(self.labels, block, self.spec.blocks)
 
     def foreground(self, block: Block, halo: int) -> tuple[NDArray[np.uint8], Any]:
-        """Read the foreground of a block and around it; say where the block is in it."""
-        wide, inner = self.form.blocks.around(block, halo)
+        """Read the foreground of a block with a halo; return it, and the block in it."""
+        wide, inner = self.spec.blocks.around(block, halo)
         return np.asarray(self.probabilities[(*block.index, *wide)]), inner
 
     @abstractmethod
     def pyramids(self) -> Iterator[tuple[int, int]]:
-        """Make the smaller copies for viewers; yield what is done of how much."""
+        """Make the smaller copies for viewers; yield the blocks done, and of how many."""
 
     @abstractmethod
     def remove(self) -> None:
-        """Remove what was made."""
+        """Remove the partial output."""
 
     @abstractmethod
     def complete(self, facts: dict[str, Any]) -> None:
-        """Say on disk that nothing is missing."""
+        """Mark the output as complete, and write down `facts` with it."""
 
 
 class ZarrOutput(Output):
-    """An OME-Zarr of probabilities, and of what was decided from them as its labels."""
+    """An OME-Zarr of probabilities, and of classes or instances as its labels."""
+
+    suffixes = (".zarr",)
 
     @property
     def exists(self) -> bool:
@@ -197,29 +246,38 @@ class ZarrOutput(Output):
 
     @property
     def nbytes(self) -> int:
-        return self.form.nbytes * 4 // 3 + fragment_bytes(self.form)
+        # each level of the pyramid is a quarter of the one before: 1 + 1/4 + 1/16 + ... = 4/3
+        return self.spec.nbytes * 4 // 3 + _fragment_bytes(self.spec)
+
+    @classmethod
+    def finished(cls, path: Path) -> dict[str, Any]:
+        facts = ome_zarr.provenance(path) if zarr_folders.is_zarr(path) else {}
+        return facts if facts.get("complete") else {}
+
+    def check(self, image: Stack, overwrite: bool) -> None:
+        zarr_folders.check_zarr_output(self.path, image, overwrite)
 
     def create(self) -> None:
-        form, output = self.form, self.form.settings.output
+        spec, output = self.spec, self.spec.settings.output
         self.probabilities = ome_zarr.create_image(
             self.path,
-            (*form.channels, *form.shape),
-            form.probability_type,
-            chunks=(*form.channels, *form.chunks),
-            like=form.like,
-            channel_names=[f"class {i}" for i in form.ids[-form.maps :]]
-            if form.channels
+            (*spec.channels, *spec.shape),
+            spec.probability_type,
+            chunks=(*spec.channels, *spec.chunks),
+            like=spec.like,
+            channel_names=[f"class {i}" for i in spec.ids[-spec.maps :]]
+            if spec.channels
             else None,
             overwrite=True,
-            attributes={"kind": output, "settings": form.settings.model_dump(mode="json")},
+            attributes={"kind": output, "settings": spec.settings.model_dump(mode="json")},
         )
         if output != "probabilities":
             self.labels = ome_zarr.create_labels(
-                self.path, output, form.shape, form.label_type, form.chunks, form.like
+                self.path, output, spec.shape, spec.label_type, spec.chunks, spec.like
             )
 
     def open(self) -> None:
-        output = self.form.settings.output
+        output = self.spec.settings.output
         self.probabilities = ome_zarr.reopen(self.path)
         if output != "probabilities":
             self.labels = ome_zarr.reopen(self.path, output)
@@ -227,7 +285,7 @@ class ZarrOutput(Output):
     def pyramids(self) -> Iterator[tuple[int, int]]:
         yield from ome_zarr.pyramid(self.path)
         if self.labels is not None:
-            yield from ome_zarr.pyramid(self.path, self.form.settings.output)
+            yield from ome_zarr.pyramid(self.path, self.spec.settings.output)
 
     def remove(self) -> None:
         zarr_folders.remove_zarr(self.path)
@@ -237,11 +295,15 @@ class ZarrOutput(Output):
 
 
 class TiffOutput(Output):
-    """An OME-TIFF of what was asked for; while blocks are missing its name says so."""
+    """An OME-TIFF of one kind of output; its name has ".partial" until it is complete."""
+
+    suffixes = (".tif", ".tiff")
+    supports_parts = False
+    max_label = MAX_LABEL
 
     @property
     def partial(self) -> Path:
-        """The file while it is filled."""
+        """Path of the file until it is complete."""
         return tiff.partial_name(self.path)
 
     @property
@@ -250,35 +312,50 @@ class TiffOutput(Output):
 
     @property
     def nbytes(self) -> int:
-        (shape, dtype), form = self._kind, self.form
-        meanwhile = prod(form.shape) if form.settings.output == "instances" else 0
-        return prod(shape) * dtype.itemsize + meanwhile + fragment_bytes(form)
+        (shape, dtype), spec = self._kind, self.spec
+        foreground = prod(spec.shape) if spec.settings.output == "instances" else 0
+        return prod(shape) * dtype.itemsize + foreground + _fragment_bytes(spec)
 
     @property
     def _kind(self) -> tuple[tuple[int, ...], np.dtype]:
-        """Shape and type of what is written."""
-        form = self.form
-        if form.settings.output == "probabilities":
-            return (*form.channels, *form.shape), form.probability_type
-        ids = form.label_type
-        return form.shape, np.dtype(np.uint32) if ids == np.uint64 else ids
+        """Shape and dtype of the file."""
+        spec = self.spec
+        if spec.settings.output == "probabilities":
+            return (*spec.channels, *spec.shape), spec.probability_type
+        ids = spec.label_type
+        return spec.shape, np.dtype(np.uint32) if ids == np.uint64 else ids
+
+    @classmethod
+    def finished(cls, path: Path) -> dict[str, Any]:
+        return WorkFolder(path).finished if path.exists() else {}
+
+    def check(self, image: Stack, overwrite: bool) -> None:
+        for written in (self.path, self.partial):
+            if image.path and written.exists() and written.samefile(image.path):
+                raise UserError(f"{written} is the image itself; choose another output.")
+            check_file_output(written, overwrite)
+        check_free(self.path, self.nbytes)  # the file has its full size from the start
+
+    def check_dtype(self) -> None:
+        if self.spec.probability_type == np.float16:
+            raise UserError(f"{self.path}: a TIFF has no float16; choose the dtype float32.")
 
     def create(self) -> None:
-        form = self.form
-        array = tiff.create_tiff(self.partial, *self._kind, form.like)
-        if form.settings.output == "instances":
-            create_plain(self.work / "foreground", form.shape, np.uint8, form.chunks)
+        spec = self.spec
+        array = tiff.create_tiff(self.partial, *self._kind, spec.like)
+        if spec.settings.output == "instances":
+            create_plain(self.work / "foreground", spec.shape, np.uint8, spec.chunks)
         self._take(array)
 
     def open(self) -> None:
         self._take(tiff.reopen_tiff(self.partial, *self._kind))
 
     def _take(self, array: Any) -> None:
-        if self.form.settings.output == "probabilities":
+        if self.spec.settings.output == "probabilities":
             self.probabilities = array
         else:
             self.labels = array
-        if self.form.settings.output == "instances":
+        if self.spec.settings.output == "instances":
             self.probabilities = open_plain(self.work / "foreground")
 
     def pyramids(self) -> Iterator[tuple[int, int]]:
@@ -288,51 +365,75 @@ class TiffOutput(Output):
         self.partial.unlink(missing_ok=True)
 
     def complete(self, facts: dict[str, Any]) -> None:
+        # The facts first: a TIFF has no room for them. A kill in between leaves a partial
+        # output, and the facts of a file that does not exist, which count for nothing.
+        self.work.finish(facts, of=self.partial)
         tiff.finish_tiff(self.path)
 
 
-def output_for(path: Path, form: OutputSpec, work: WorkFolder) -> Output:
-    """Choose by the name: .tif and .tiff are TIFF, all else is OME-Zarr."""
-    kind = TiffOutput if path.suffix.lower() in TIFF else ZarrOutput
-    return kind(path, form, work)
+def output_type(path: Path) -> type[Output]:
+    """Return the format of a result by its name: .tif and .tiff are TIFF, all else OME-Zarr."""
+    return TiffOutput if path.suffix.lower() in TiffOutput.suffixes else ZarrOutput
 
 
-def fragment_bytes(form: OutputSpec) -> int:
-    """Count what the fragments of objects take meanwhile."""
-    return 4 * prod(form.shape) if form.settings.output == "instances" else 0
+def output_for(path: Path, spec: OutputSpec, work: WorkFolder) -> Output:
+    """Return the output at a path; nothing is created or opened.
+
+    Parameters
+    ----------
+    path : Path
+        Of the result; its name says the format, see `output_type`.
+    spec : OutputSpec
+    work : WorkFolder
+        Gets what is temporary.
+
+    Returns
+    -------
+    Output
+    """
+    return output_type(path)(path, spec, work)
+
+
+def _fragment_bytes(spec: OutputSpec) -> int:
+    """Temporary disk space of the fragment labels, in bytes."""
+    return 4 * prod(spec.shape) if spec.settings.output == "instances" else 0
 
 
 def create_plain(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Any) -> zarr.Array:
-    """Make an array of zeros without any metadata, for what is on its way."""
+    """Create a temporary array of zeros, without the metadata of an image.
+
+    Parameters
+    ----------
+    path : Path
+    shape, chunks : tuple of int
+    dtype : dtype
+
+    Returns
+    -------
+    zarr.Array
+    """
     return zarr.create_array(path, shape=shape, dtype=dtype, chunks=chunks, overwrite=True)
 
 
 def open_plain(path: Path) -> zarr.Array:
-    """Open such an array to read and write."""
+    """Open an array of `create_plain` to read and write."""
     return zarr.open_array(path, mode="r+")
 
 
-def sync(array: Any, block: Block, channels: int, blocks: Blocks) -> None:
-    """See that a block that was written is on disk."""
+def sync_block(array: Any, block: Block, blocks: Blocks, channels: int = 0) -> None:
+    """Wait until a block that was written is on disk.
+
+    Parameters
+    ----------
+    array : zarr.Array or memmap
+    block : Block
+    blocks : Blocks
+        Of the result; a block is a chunk.
+    channels : int, default 0
+        Number of leading axes in front of those of the result.
+    """
     if isinstance(array, zarr.Array):
-        row, column = divmod(block.number - block.plane * blocks.per_plane, blocks.grid[1])
-        ome_zarr.sync_chunk(array, (*[0] * channels, *block.index, row, column))
+        place = np.unravel_index(block.number - block.plane * blocks.per_plane, blocks.grid)
+        ome_zarr.sync_chunk(array, (*[0] * channels, *block.index, *map(int, place)))
     else:
         array.flush()
-
-
-def check_result(path: Path, stack: Stack, overwrite: bool) -> None:
-    """Refuse a place where a result would replace what it must not.
-
-    Raises
-    ------
-    UserError
-        If something is there without `overwrite`, or the image itself.
-    """
-    if path.suffix.lower() not in TIFF:
-        zarr_folders.check_zarr_output(path, stack, overwrite)
-        return
-    for written in (path, tiff.partial_name(path)):
-        if stack.path and written.exists() and written.samefile(stack.path):
-            raise UserError(f"{written} is the image itself; choose another output.")
-        check_file_output(written, overwrite)

@@ -1,71 +1,42 @@
-"""One image after the other: what becomes of what is there, and who does what is missing.
+"""Predict images one by one: keep, resume or overwrite output; compute the missing blocks.
 
-Nothing that is there is given up before everything that may be wrong has been looked at.
+Existing output is not given up before everything that may be wrong has been checked.
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal, Self
-
-import numpy as np
+from typing import Any, Self
 
 from napari_utile.engine.models.model import Model
+from napari_utile.engine.prediction.compute import Failures, compute_blocks, first_line
 from napari_utile.engine.prediction.estimate import Facts, estimate
-from napari_utile.engine.prediction.in_memory import how_far
-from napari_utile.engine.prediction.instances import Objects
-from napari_utile.engine.prediction.outputs import TiffOutput, check_result
-from napari_utile.engine.prediction.stages import (
-    Failures,
-    Following,
-    finish,
-    first_line,
-    fragments_of,
+from napari_utile.engine.prediction.in_memory import (
+    check_channels,
+    device_and_dtype,
+    gray_value_warning,
 )
-from napari_utile.engine.prediction.stages import network as through_network
-from napari_utile.engine.prediction.task import (
-    NETWORK,
-    PredictionPlan,
-    PredictionTask,
+from napari_utile.engine.prediction.instance_worker import InstanceWorker
+from napari_utile.engine.prediction.instances import InstanceBuilder
+from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
+from napari_utile.engine.prediction.progress import StageProgress, tile_done
+from napari_utile.engine.prediction.resume import (
+    Decision,
+    Execution,
+    decide,
     finished_facts,
     finished_plan,
-    planned,
 )
+from napari_utile.engine.prediction.stages import find_fragments, finish_result
+from napari_utile.engine.prediction.task import NETWORK, PredictionTask
+from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, Waiting, Warned
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.disk import check_free
+from napari_utile.io.images import open_image
 from napari_utile.settings import PredictSettings
-
-
-@dataclass(frozen=True)
-class Execution:
-    """Where and by whom a prediction is made; no bit of the result depends on it.
-
-    Attributes
-    ----------
-    overwrite : bool
-        Replace results that are there.
-    resume : bool
-        Go on with those that are not finished.
-    part : (int, int), optional
-        Do only the k-th of n parts, counted from 1; others do the others.
-    scheduler : str, optional
-        Address of a dask scheduler whose workers compute the blocks.
-    workers : int
-        Start so many workers on this machine instead.
-    dry_run : bool
-        Say what it would take, and end.
-    """
-
-    overwrite: bool = False
-    resume: bool = True
-    part: tuple[int, int] | None = None
-    scheduler: str | None = None
-    workers: int = 0
-    dry_run: bool = False
 
 
 class PredictionRun:
@@ -74,9 +45,9 @@ class PredictionRun:
     Parameters
     ----------
     model, path : Model, Path
-        What segments, and where it was read.
-    settings, how
-        What is written; where and by whom.
+        The model, and where it was read.
+    settings : PredictSettings
+    execution : Execution
     is_alone : bool
         Whether there is only one image: what is wrong with it ends the run.
     """
@@ -86,248 +57,252 @@ class PredictionRun:
         model: Model,
         path: Path,
         settings: PredictSettings,
-        how: Execution,
+        execution: Execution,
         is_alone: bool,
     ):
-        self.model, self.path, self.settings, self.how = model, path, settings, how
-        self.is_alone = is_alone
+        self.model, self.path, self.settings = model, path, settings
+        self.execution, self.is_alone = execution, is_alone
         self._held = ExitStack()
         self._client: Any = None
+        self._tasks: dict[Path, PredictionTask] = {}
 
     def __enter__(self) -> Self:
-        """Reach the workers, if others shall compute; nothing is begun before they answer."""
-        if (self.how.scheduler or self.how.workers) and not self.how.dry_run:
+        """Connect to the workers, if there are to be any, before anything is written."""
+        execution = self.execution
+        if (execution.scheduler or execution.workers) and not execution.dry_run:
             from napari_utile.engine.prediction.cluster import connected
 
-            self._client = connected(self._held, self.how.scheduler, self.how.workers)
+            self._client = connected(self._held, execution.scheduler, execution.workers)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def foreseen(
-        self, paths: Sequence[Path | str], results: Sequence[Path]
+    @cached_property
+    def network(self) -> TiledNetwork:
+        """The network on its device, once for all images."""
+        return TiledNetwork(self.model.network, *device_and_dtype(self.settings))
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the model, which reads all of its parameters."""
+        return digest_of_model(self.model)
+
+    def estimated(
+        self, images: Sequence[Path | str], results: Sequence[Path]
     ) -> tuple[Facts, list[str]]:
-        """Say what it will take to do what is missing, and which images cannot be done."""
-        jobs, doubts = [], []
-        for path, result in zip(paths, results, strict=True):
-            try:
-                made = self.planned(path, result)
-                if self.decide(made) != "keep":
-                    jobs.append(made)
-            except UserError as error:
-                if self.is_alone:
-                    raise
-                doubts.append(f"{path} will be left out: {error}")
-        return estimate(jobs, always=self.how.dry_run), doubts
+        """Estimate what is missing of all results; name images that cannot be predicted.
 
-    def image(self, image: Path | str, result: Path) -> Generator[Event, None, ImageDone]:
-        """Segment one image; say how it ended."""
-        began = monotonic()
+        Parameters
+        ----------
+        images : sequence of path
+        results : sequence of Path
+            As many.
 
-        def ended(status: Any, **facts: Any) -> ImageDone:
-            seconds = facts.pop("seconds", monotonic() - began)
-            return ImageDone(
-                image=str(image), out=str(result), status=status, seconds=seconds, **facts
-            )
-
-        try:
-            with WorkFolder(result).held(self.how.part):
-                made = yield from self._looked_at(image, result)
-                kept = self._open(made)
-                if kept is not None:
-                    return ended("kept", shape=made.blocks.shape, **known(kept))
-                status, facts = yield from self._fill(made, began)
-        except Exception as error:  # whatever it is, the other images may be without it
-            if self.is_alone:
-                raise
-            yield Warned(message=f"{image} is left out: {first_line(error)}")
-            return ended("failed", message=first_line(error))
-        return ended(status, shape=made.blocks.shape, **facts)
-
-    def _looked_at(
-        self, image: Path | str, result: Path
-    ) -> Generator[Event, None, PredictionTask]:
-        """Look at everything that may be wrong, before anything that is there is given up."""
-        made = self.planned(image, result)
-        with suppress(UserError):  # a slice that cannot be read is told when its turn comes
-            if far := how_far(self.model, made.stack):
-                yield Warned(message=far)
-        if not self._client:
-            made.connect()
-        return made
-
-    def planned(self, image: Path | str, result: Path) -> PredictionTask:
-        """Look at an image and at what is there of its result."""
-        made = planned(self.model, self.path, image, result, self.settings)
-        self._cut_as_begun(made)
-        return made
-
-    def _cut_as_begun(self, made: PredictionTask) -> None:
-        """Take over the blocks of what is there and not finished."""
-        there = PredictionPlan.read(made.work.plan)
-        if there and not self.how.overwrite:
-            made.cut(there.tile)
-
-    def decide(self, made: PredictionTask) -> Literal["begin", "go on", "keep"]:
-        """Say what becomes of what is there.
+        Returns
+        -------
+        facts : dict
+            See `estimate`.
+        warnings : list of str
 
         Raises
         ------
         UserError
-            If it must not be touched, or was begun otherwise: names every difference.
+            If the only image cannot be predicted.
         """
-        overwrite, result = self.how.overwrite, made.result
-        finished = finished_plan(result)
-        is_again = self.how.part or not self.is_alone
-        if finished and is_again and not overwrite and not finished.differences(made.plan):
-            return "keep"
-        refuse_what_cannot_be(made, self.how)
-        begun = None if finished or overwrite else PredictionPlan.read(made.work.plan)
-        if begun is None or not self.how.resume:
-            check_result(result, made.stack, overwrite)
-            if isinstance(made.output, TiffOutput):  # all of it is taken at once
-                check_free(result, made.output.nbytes)
-            return "begin"
-        if differences := begun.differences(made.plan):
-            raise UserError(
-                f"{result} was begun otherwise: {'; '.join(differences)}. Give the same again "
-                "to go on, or --overwrite to begin anew."
-            )
-        return "go on"
+        tasks, warnings = [], []
+        for image, result in zip(images, results, strict=True):
+            try:
+                self._tasks[result] = self.planned(image, result)
+                task, decision = decide(self._tasks[result], self.execution)
+                if not self.is_alone:  # they may be many, and each holds a file open
+                    self._tasks.clear()
+                if decision is not Decision.KEEP:
+                    tasks.append(task)
+            except UserError as error:
+                if self.is_alone:
+                    raise
+                warnings.append(f"{image} will be left out: {error}")
+        # a block is timed here: workers may be faster or slower
+        network = self.network if tasks else None
+        return estimate(tasks, network, always=self.execution.dry_run), warnings
 
-    def _open(self, made: PredictionTask) -> dict[str, Any] | None:
-        """Begin a result or open it; of one that is complete give its facts instead."""
-        with made.work.shared() if self.how.part else nullcontext():
-            self._cut_as_begun(made)  # another part may have begun since it was planned
-            match self.decide(made):
-                case "keep":
-                    return finished_facts(made.result)
-                case "begin":
-                    made.begin()
-                case "go on":
-                    made.go_on()
-        return None
+    def planned(self, image: Path | str, result: Path) -> PredictionTask:
+        """Open an image and plan its prediction; nothing is computed or written.
 
-    def _fill(
-        self, made: PredictionTask, began: float
-    ) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
-        """Do what is missing of a result, or of one's part of it."""
-        part = self.how.part
-        journal = made.work.journal(f"{part[0]}-of-{part[1]}" if part else "")
+        Raises
+        ------
+        UserError
+            If it cannot be read, has other channels than the model, or not the region.
+        """
+        stack = open_image(image)
+        check_channels(self.model, stack)
+        plan = PredictionPlan.of(self.model, self.digest, self.path, stack, self.settings)
+        return PredictionTask(self.model, stack, result, plan)
+
+    def image(self, image: Path | str, result: Path) -> Generator[Event, None, ImageDone]:
+        """Predict one image; return how it ended."""
+        started, end = monotonic(), partial(ImageDone, image=str(image), out=str(result))
         try:
-            objects = None
-            if made.settings.output == "instances":
-                objects = Objects(made, journal)
-                with made.work.shared() if part else nullcontext():
-                    objects.begin()
-            failures = yield from self._network(made, journal, objects)
-            if failures:
-                return "incomplete", {"message": complaint(made, failures)}
-            if part:
-                return (yield from self._finish_if_last(made, objects, part))
-            yield from finish(made, objects, began)
-            return "done", counted(objects)
-        except BaseException:
-            nothing = not made.work.done(NETWORK, len(made.blocks)).any()
-            if nothing and not part and not finished_plan(made.result):
-                made.discard()
-            raise
-        finally:
-            journal.close()
+            with WorkFolder(result).held(self.execution.part):
+                task = yield from self._checked(image, result)
+                task, decision = self._opened(task)
+                if decision is Decision.KEEP:
+                    facts = {"seconds": monotonic() - started} | _known(finished_facts(result))
+                    return end(status="kept", shape=task.blocks.shape, **facts)
+                with task.recorded(self.execution.part) as journal:
+                    builder = self._builder(task, journal)
+                    failures = Failures()
+                    with self._worker(task, builder) as worker:
+                        yield from self._computation(task, journal, worker, failures)
+                        if worker and not failures:
+                            yield from worker.drain()
+                    facts = yield from self._finished(task, builder, failures, started)
+        except Exception as error:  # whatever it is, the other images may be without it
+            if self.is_alone:
+                raise
+            yield Warned(message=f"{image} is left out: {first_line(error)}")
+            seconds = monotonic() - started
+            return end(status="failed", message=first_line(error), seconds=seconds)
+        return end(shape=task.blocks.shape, **{"seconds": monotonic() - started} | facts)
 
-    def _network(
-        self, made: PredictionTask, journal: Journal, objects: Objects | None
-    ) -> Generator[Event, None, Failures]:
-        """Send blocks through the network, here or elsewhere; find objects meanwhile."""
+    def _checked(
+        self, image: Path | str, result: Path
+    ) -> Generator[Event, None, PredictionTask]:
+        """Check everything that may be wrong, before existing output is overwritten."""
+        task = self._tasks.pop(result, None) or self.planned(image, result)
+        with suppress(UserError):  # a slice that cannot be read is reported with its block
+            if warning := gray_value_warning(self.model, task.stack):
+                yield Warned(message=warning)
+        if not self._client:
+            _ = self.network  # raises if the device cannot be used
+        return task
+
+    def _opened(self, task: PredictionTask) -> tuple[PredictionTask, Decision]:
+        """Create or reopen the output, as `decide` says; one that is complete stays closed."""
+        with self._alone(task):  # another part may have created it since it was planned
+            task, decision = decide(task, self.execution)
+            if decision is Decision.CREATE:
+                task.create()
+            elif decision is Decision.RESUME:
+                task.resume()
+        return task, decision
+
+    def _builder(self, task: PredictionTask, journal: Journal) -> InstanceBuilder | None:
+        if task.settings.output != "instances":
+            return None
+        builder = InstanceBuilder(task, journal)
+        with self._alone(task):
+            builder.open()
+        return builder
+
+    def _worker(
+        self, task: PredictionTask, builder: InstanceBuilder | None
+    ) -> AbstractContextManager[InstanceWorker | None]:
+        """Return a thread that builds instances; parts and workers do it later."""
+        if builder is None or self._client or self.execution.part:
+            return nullcontext()
+        return InstanceWorker(task, builder)
+
+    def _alone(self, task: PredictionTask) -> AbstractContextManager[None]:
+        """Keep the processes of other parts out, if there are any."""
+        return task.work.shared() if self.execution.part else nullcontext()
+
+    def _computation(
+        self,
+        task: PredictionTask,
+        journal: Journal,
+        worker: InstanceWorker | None,
+        failures: Failures,
+    ) -> Generator[Event, None, None]:
+        """Return the run that computes the missing blocks, here or on workers."""
+        blocks, computed = task.blocks, task.computed
+        share = blocks.part(*(self.execution.part or (1, 1)))
+        missing = [number for number in share if not computed[number]]
+        progress = StageProgress(len(missing) + int(computed.sum()), int(computed.sum()))
+
+        def report(number: int) -> Iterator[Event]:
+            yield from computer.take_warnings() if computer else ()
+            if worker:
+                worker.block_done(number)
+            yield tile_done(task.name, blocks[number], progress)
+            if worker:
+                yield from worker.poll()
+
+        def write(number: int, values: Any) -> None:
+            task.write(number, values)
+            journal.write(NETWORK, [number])
+
         if self._client:
-            from napari_utile.engine.prediction.cluster import through_workers
+            from napari_utile.engine.prediction.cluster import compute_on_workers
 
-            return (yield from through_workers(self._client, made, journal, objects))
-        if self.how.part or objects is None:
-            part = self.how.part or (1, 1)
-            return (yield from through_network(made, made.blocks.part(*part), journal))
-        with Following(made, objects) as following:
-            numbers = range(len(made.blocks))
-            steps = through_network(made, numbers, journal, following.heed)
-            failures = yield from accompanied(steps, following)
-            if not failures:
-                yield from following.rest()
-        return failures
+            computer, device = None, self.settings.device
+            return compute_on_workers(self._client, task, device, journal, report, failures)
+        computer = task.computer(self.network)
+        return compute_blocks(missing, computer.read, computer.compute, write, report, failures)
 
-    def _finish_if_last(
-        self, made: PredictionTask, objects: Objects | None, part: tuple[int, int]
-    ) -> Generator[Event, None, tuple[str, dict[str, Any]]]:
-        """Find the objects of one's own part; finish the result if all others are done."""
-        if objects:
-            yield from fragments_of(made, objects, made.blocks.part(*part))
+    def _finished(
+        self,
+        task: PredictionTask,
+        builder: InstanceBuilder | None,
+        failures: Failures,
+        started: float,
+    ) -> Generator[Event, None, dict[str, Any]]:
+        """Run the later stages, if all blocks are there; return fields of `ImageDone`."""
+        if failures:
+            if not task.computed.any():
+                raise next(iter(failures.values()))
+            return {"status": "incomplete", "message": _failure_message(task, failures)}
+        if self.execution.part:
+            return (yield from self._finished_if_last(task, builder, self.execution.part))
+        yield from finish_result(task, builder, started)
+        return {"status": "done", **_object_count(builder)}
+
+    def _finished_if_last(
+        self, task: PredictionTask, builder: InstanceBuilder | None, part: tuple[int, int]
+    ) -> Generator[Event, None, dict[str, Any]]:
+        """Find the fragments of this part; finish the result if all other parts are done."""
+        if builder:
+            yield from find_fragments(task, builder, task.blocks.part(*part))
         while True:
             with ExitStack() as held:
                 try:
-                    held.enter_context(made.work.shared())
+                    held.enter_context(task.work.shared())
                 except UserError:
-                    if made.is_being_finished:
-                        return "part", {}
+                    if task.is_being_finished:
+                        return {"status": "part"}
                     yield Waiting()
-                    continue  # somebody only looks whether all is done, as this part does
-                if finished_plan(made.result):
-                    return "done", known(finished_facts(made.result))
-                if not made.work.done(NETWORK, len(made.blocks)).all():
-                    return "part", {}
-                yield from finish(made, objects)
-                return "done", counted(objects)
+                    continue  # another part only looks whether all is done, as this one does
+                if finished_plan(task.result):
+                    return {"status": "done", **_known(finished_facts(task.result))}
+                if not task.computed.all():
+                    return {"status": "part"}
+                yield from finish_result(task, builder)
+                return {"status": "done", **_object_count(builder)}
 
 
-def refuse_what_cannot_be(made: PredictionTask, how: Execution) -> None:
-    """Refuse what the format or several processes make impossible."""
-    result = made.result
-    if isinstance(made.output, TiffOutput):
-        if how.part or how.scheduler or how.workers:
-            raise UserError(
-                f"{result}: several processes cannot share a TIFF; name a .zarr instead."
-            )
-        if made.output.form.probability_type == np.float16:
-            raise UserError(f"{result}: a TIFF has no float16; choose --dtype float32.")
-    if how.part and how.overwrite and (result.exists() or made.work.plan):
-        raise UserError(
-            f"{result} is there, and one part must not remove what others have done: remove it "
-            "yourself, and start all parts without --overwrite."
-        )
-
-
-def known(facts: dict[str, Any]) -> dict[str, Any]:
-    """Take what the table shows from the facts of a complete result."""
+def _known(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what events tell of the facts of a complete result."""
     return {name: facts[name] for name in ("objects", "seconds") if name in facts}
 
 
-def accompanied(
-    steps: Generator[Event, None, Failures], following: Following
-) -> Generator[Event, None, Failures]:
-    """Pass on the events of the network, and between them what follows on it."""
-    with closing(steps):
-        while True:
-            try:
-                yield next(steps)
-            except StopIteration as end:
-                failures: Failures = end.value
-                return failures
-            yield from following.news()
+def _object_count(builder: InstanceBuilder | None) -> dict[str, Any]:
+    return {"objects": builder.count} if builder else {}
 
 
-def counted(objects: Objects | None) -> dict[str, Any]:
-    """Say how many objects there are, if any were looked for."""
-    return {"objects": objects.count} if objects else {}
-
-
-def complaint(made: PredictionTask, failures: Failures) -> str:
-    """Say which blocks failed, and why the first of them did."""
+def _failure_message(task: PredictionTask, failures: Failures) -> str:
+    """Return which blocks failed, and why the first of them did."""
     number, error = next(iter(failures.items()))
-    block = made.blocks[number]
-    y, x = block.window
-    place = f"rows {y.start}-{y.stop}, columns {x.start}-{x.stop}"
+    block = task.blocks[number]
+    names = {"y": "rows", "x": "columns"}
+    axes = task.stack.spatial_axes[-len(block.window) :]
+    place = ", ".join(
+        f"{names.get(axis, axis)} {side.start}-{side.stop}"
+        for axis, side in zip(axes, block.window, strict=True)
+    )
     if block.index:
         place = f"slice {', '.join(map(str, block.index))}, {place}"
     return (
-        f"{len(failures)} of {len(made.blocks)} blocks failed, the first at {place}: "
+        f"{len(failures)} of {len(task.blocks)} blocks failed, the first at {place}: "
         f"{first_line(error)} The result is incomplete; the same command tries them again."
     )

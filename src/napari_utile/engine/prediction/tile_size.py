@@ -1,6 +1,7 @@
-"""How large the tiles are: as large as pays, and as the memory allows."""
+"""Size of a tile: the one that computes the fewest pixels, among those that fit into memory."""
 
 import weakref
+from collections.abc import Iterable
 from itertools import product
 from math import ceil, prod
 from typing import Any
@@ -12,68 +13,97 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from napari_utile.engine.devices import free_memory
-from napari_utile.networks.tileable import Network
+from napari_utile.networks.tileable import Network, Sizes
 
-SHARE = {"cpu": 0.25, "cuda": 0.6}
-"""Of the free memory: so much tiles may take."""
-MOST_BYTES = {"cpu": 2**30, "cuda": 2**34}
-MOST_PIXELS = {"cpu": 3 * 2**18, "cuda": 2**22}
+MEMORY_SHARE = {"cpu": 0.25, "cuda": 0.6}
+"""Fraction of the free memory that a tile may take."""
+MAX_BYTES = {"cpu": 2**30, "cuda": 2**34}
+MAX_PIXELS = {"cpu": 3 * 2**18, "cuda": 2**22}
 """Larger tiles save a few per cent of margin, and a user waits longer for each."""
 WORKSPACE = 1.5
-"""What convolutions take for themselves, as a factor on what they return."""
+"""Memory that convolutions take for themselves, as a factor on what they return."""
 UNKNOWN = 8192
-"""Bytes per pixel of a network that cannot be measured."""
-
-Size = tuple[int, ...]
+"""Bytes per pixel that are assumed of a network whose memory cannot be measured."""
 
 
 def choose_tile(
     network: Network,
-    shape: Size,
+    shape: Sizes,
     device: torch.device,
     dtype: torch.dtype | None = None,
-    asked: Size | None = None,
-) -> Size:
-    """Return the size that a tile writes, per axis, multiples of the stride alignment.
+    asked: Sizes | None = None,
+) -> Sizes:
+    """Return the shape that a tile writes: per axis, a multiple of the stride alignment.
 
-    What is asked for is rounded up. Else, of all ways to cut the image into equal tiles that
-    fit into the memory, it is the one that computes the fewest pixels.
+    Parameters
+    ----------
+    network : nn.Module
+    shape : tuple of int
+        Of the plane that is predicted, per axis, in pixels.
+    device : torch.device
+        Its free memory limits the tile.
+    dtype : torch.dtype, optional
+        Number format of the convolutions; None is float32.
+    asked : tuple of int, optional
+        The shape that the user wants; rounded up, and no larger than the plane. By default,
+        of all ways to cut the plane into equal tiles that fit into memory, the one in which
+        the network computes the fewest pixels.
+
+    Returns
+    -------
+    tuple of int
     """
-    alignment = network.stride_alignment
-
-    def aligned(side: int, step: int) -> int:
-        return ceil(side / step) * step
-
+    strides = network.stride_alignment
     if asked:
-        return tuple(map(aligned, map(min, asked, shape), alignment))
+        sides = zip(asked, shape, strides, strict=True)
+        return tuple(_aligned(min(side, size), stride) for side, size, stride in sides)
 
-    def sides(size: int, step: int) -> set[int]:
-        counts = range(1, ceil(size / step) + 1)
-        return {aligned(ceil(size / count), step) for count in counts}
-
-    def read(tile: Size) -> int:
-        return prod(network.input_size(tile))
-
-    def computed(tile: Size) -> int:
-        return prod(ceil(size / side) for size, side in zip(shape, tile, strict=True)) * read(
-            tile
+    # a plane of `size` pixels in 1, 2, 3, ... equal tiles per axis, down to one stride
+    candidates = product(
+        *(
+            {
+                _aligned(ceil(size / count), stride)
+                for count in range(1, ceil(size / stride) + 1)
+            }
+            for size, stride in zip(shape, strides, strict=True)
         )
+    )
 
-    memory = min(SHARE[device.type] * free_memory(device), MOST_BYTES[device.type])
-    most_read = memory / (WORKSPACE * bytes_per_pixel(network, dtype))
-    fitting = [
+    def computed(tile: Sizes) -> int:
+        counts = (ceil(size / side) for size, side in zip(shape, tile, strict=True))
+        return prod(counts) * prod(network.input_size(tile))
+
+    memory = min(MEMORY_SHARE[device.type] * free_memory(device), MAX_BYTES[device.type])
+    max_read = memory / (WORKSPACE * bytes_per_pixel(network, dtype))
+    fitting: Iterable[Sizes] = (
         tile
-        for tile in product(*map(sides, shape, alignment))
-        if prod(tile) <= MOST_PIXELS[device.type] and read(tile) <= most_read
-    ]
-    return min(fitting, key=computed, default=alignment)
+        for tile in candidates
+        if prod(tile) <= MAX_PIXELS[device.type] and prod(network.input_size(tile)) <= max_read
+    )
+    return min(fitting, key=computed, default=strides)
+
+
+def _aligned(side: int, stride: int) -> int:
+    return ceil(side / stride) * stride
 
 
 def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float:
-    """Count what a network holds at its peak for each pixel of a tile that it reads.
+    """Return the peak memory of a network, in bytes per pixel of a tile that it reads.
 
-    It is run on a tile without values (the device "meta"), so this costs milliseconds.
+    It is run on a tile without values (the device "meta"), which costs milliseconds.
+
+    Parameters
+    ----------
+    network : nn.Module
+    dtype : torch.dtype, optional
+        Number format of the convolutions; None is float32.
+
+    Returns
+    -------
+    float
+        `UNKNOWN` if the network needs values to be run.
     """
+    # about 2^20 pixels, whatever the number of axes
     sides = network.input_size(network.ndim * (round(2 ** (20 / network.ndim)),))
     dtype = dtype or torch.float32
     state = {
@@ -94,7 +124,7 @@ def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float
 
 
 class _ForwardTile(nn.Module):
-    """`functional_call` knows only `forward`."""
+    """`forward_tile` as `forward`, the only method that `functional_call` runs."""
 
     def __init__(self, network: Network):
         super().__init__()
@@ -105,7 +135,7 @@ class _ForwardTile(nn.Module):
 
 
 class _Peak(TorchDispatchMode):
-    """Add up the storages that are alive, and remember the most."""
+    """Sum of the storages that are alive at once, and its maximum."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""A network run on windows of a plane: exact at every seam, and smaller if memory is short."""
+"""A network on windows of a plane: exact at every seam, in smaller parts if memory is short."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -11,31 +11,30 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from napari_utile.arrays.tiling import Reader, Window, read_mirrored, tile_around, tiles
+from napari_utile.arrays.tiling import Reader, Window, read_mirrored, tile_around
 from napari_utile.engine.devices import is_out_of_memory
-from napari_utile.engine.prediction.tile_size import Size
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.layers import Convolutions
-from napari_utile.networks.tileable import Network
+from napari_utile.networks.tileable import Network, Sizes
 
-Array = NDArray[np.float32]
+Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Plane:
-    """What windows are cut from.
+    """Pixels from which windows are cut, read when they are asked for.
 
     Attributes
     ----------
-    shape : (int, int)
-        Height and width.
+    shape : tuple of int
+        Of the spatial axes: (Y, X).
     read : callable
-        Gives normalized pixels, float32 of shape (C, Y, X), for slices in Y and X.
+        Returns normalized pixels, float32 of shape (C, Y, X), for one slice per axis.
     """
 
-    shape: Size
+    shape: Sizes
     read: Reader
 
 
@@ -48,100 +47,186 @@ class TiledNetwork:
         One of U-Tile's is copied as it predicts fastest, and stays as it is. Another is
         used itself, and moved to the device.
     device : torch.device
-        What computes.
+        Computes.
     dtype : torch.dtype, optional
         Number format of the convolutions; None is float32.
+
+    Attributes
+    ----------
+    max_side : int or None
+        Largest side of a part in pixels, once memory has run out.
     """
 
     def __init__(
         self, network: Network, device: torch.device, dtype: torch.dtype | None = None
     ):
-        self.network: Network = ready(network, device, dtype)
+        self.network: Network = for_inference(network, device, dtype)
         self.device, self.dtype = device, dtype
-        self.most: int | None = None
-        """Largest side of a window, once memory has run out."""
-
-    def windows(self, shape: Size, tile: Size) -> list[Window]:
-        """List what tiles of that size write to cover a plane of that shape."""
-        network = self.network
-        return [t.write for t in tiles(shape, tile, network.margin, network.input_size)]
-
-    def logits(self, plane: Plane, write: Window) -> Array:
-        """Compute the logits (K, Y, X) of any window of a plane."""
-        network = self.network
-        tile = tile_around(write, network.stride_alignment, network.margin, network.input_size)
-        pixels = read_mirrored(plane.read, plane.shape, tile.read)
-        return self._run(pixels, tile.cut(network.margin))
-
-    def probabilities(self, plane: Plane, write: Window, averaging: bool = False) -> Array:
-        """Compute the probabilities (K, Y, X) of any window of a plane.
-
-        Averaging turns and mirrors the *plane* in eight ways and looks at where the window
-        then is, so the average, too, is that of whole images. (The U-Net paper, sec. 4,
-        averages over seven rotations that it does not name.)
-        """
-        if not averaging:
-            return probabilities(self.logits(plane, write))
-        views = [
-            view.undo(
-                probabilities(self.logits(view.of(plane), view.window(write, plane.shape)))
-            )
-            for view in VIEWS
-        ]
-        return np.mean(views, axis=0, dtype=np.float32)
+        self.max_side: int | None = None
 
     def within_memory(
-        self, compute: Callable[[Window], Array], write: Window
-    ) -> Generator[Warned, None, Array]:
-        """Compute a window, in parts if the memory demands it. The values stay the same."""
+        self, compute: Callable[[Plane, Window], Values], plane: Plane, write: Window
+    ) -> Generator[Warned, None, Values]:
+        """Compute a window, in parts if memory demands it. The values stay the same.
+
+        Parameters
+        ----------
+        compute : callable
+            `logits` or `probabilities` of this network.
+        plane : Plane
+        write : tuple of slice
+            Window of the plane.
+
+        Yields
+        ------
+        Warned
+            When memory has run out, and parts become smaller.
+
+        Returns
+        -------
+        ndarray of float32, shape (K, Y, X)
+
+        Raises
+        ------
+        UserError
+            If not even a part of one stride fits into memory.
+        """
         while True:
-            side = self.most or max(part.stop - part.start for part in write)
+            side = self.max_side or max(part.stop - part.start for part in write)
             try:
-                return _assemble(compute, write, side)
+                return _joined([(p, compute(plane, p)) for p in _parts(write, side)], write)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            self.most = self._half(side)
+            self.max_side = self._halved(side)
             yield Warned(
-                message=f"Out of memory on {self.device}: tiles of {self.most} px instead of "
-                f"{side} from here on; the result is the same."
+                message=f"Out of memory on {self.device}: tiles of {self.max_side} px instead "
+                f"of {side} from here on; the result is the same."
             )
 
-    def _half(self, side: int) -> int:
-        alignment = max(self.network.stride_alignment)
-        if side <= alignment:
-            raise UserError(
-                f"Not even a tile of {side} x {side} px fits into the memory of {self.device}; "
-                "close other programs, or train a network of less depth or width."
+    def probabilities(self, plane: Plane, write: Window, averaging: bool = False) -> Values:
+        """Compute the probabilities of any window of a plane.
+
+        Parameters
+        ----------
+        plane : Plane
+        write : tuple of slice
+            Window of the plane.
+        averaging : bool, default False
+            Average over all mirrored and transposed views of the *plane*. The window is
+            looked up in each, so the average, too, is that of whole images. (The U-Net paper,
+            sec. 4, averages over seven rotations that it does not name.)
+
+        Returns
+        -------
+        ndarray of float32, shape (K, Y, X)
+        """
+        if not averaging:
+            return probabilities(self.logits(plane, write))
+        seen = [
+            view.undo(
+                probabilities(self.logits(view.of(plane), view.window(write, plane.shape)))
             )
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-        return ceil(side / 2 / alignment) * alignment
+            for view in views(len(write))
+        ]
+        return np.mean(seen, axis=0, dtype=np.float32)
 
     @torch.inference_mode()
-    def _run(self, pixels: Array, cut: Window) -> Array:
-        """Run one tile (C, Y, X) in evaluation mode, and cut what is wanted of its logits."""
-        was_training = self.network.training
-        self.network.eval()
+    def logits(self, plane: Plane, write: Window) -> Values:
+        """Compute the logits of any window of a plane, from its pixels and their margin.
+
+        Parameters
+        ----------
+        plane : Plane
+        write : tuple of slice
+            Window of the plane.
+
+        Returns
+        -------
+        ndarray of float32, shape (K, Y, X)
+        """
+        network = self.network
+        tile = tile_around(write, network.stride_alignment, network.margin, network.input_size)
+        pixels = read_mirrored(plane.read, plane.shape, tile.read)
+        was_training = network.training
+        network.eval()
         try:
             x = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(self.device)
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=_memory_format(x.ndim))
             with (
                 torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None),
                 # the 10-bit mantissa of TF32 would make tiles differ by 1e-3
                 torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
             ):
-                scores = self.network.forward_tile(x)
+                scores = network.forward_tile(x)
+            cut = tile.cut(network.margin)
             return scores[0][(slice(None), *cut)].float().contiguous().cpu().numpy()
         finally:
-            self.network.train(was_training)
+            network.train(was_training)
+
+    def context(self, write: Window, shape: Sizes, averaging: bool = False) -> Window:
+        """Return the window of a plane that is read to compute `write`, inside the plane.
+
+        Parameters
+        ----------
+        write : tuple of slice
+        shape : tuple of int
+            Of the plane.
+        averaging : bool, default False
+            Whether all views of the plane are computed. Mirrored, tiles begin elsewhere, so
+            the whole surplus of a tile may lie on either side.
+
+        Returns
+        -------
+        tuple of slice
+        """
+        network = self.network
+        if averaging:
+            # The last two axes are swapped in half of the views, so the larger surplus counts.
+            written = tuple(side.stop - side.start for side in write)
+            read_sizes = network.input_size(written)
+            reach = max(read - side for read, side in zip(read_sizes, written, strict=True))
+            read = tuple(slice(side.start - reach, side.stop + reach) for side in write)
+        else:
+            tile = tile_around(
+                write, network.stride_alignment, network.margin, network.input_size
+            )
+            read = tile.read
+        return tuple(
+            slice(max(side.start, 0), min(side.stop, size))
+            for side, size in zip(read, shape, strict=True)
+        )
+
+    def _halved(self, side: int) -> int:
+        stride = max(self.network.stride_alignment)
+        if side <= stride:
+            shape = " x ".join([str(side)] * self.network.ndim)
+            raise UserError(
+                f"Not even a tile of {shape} px fits into the memory of {self.device}; "
+                "close other programs, or train a network of less depth or width."
+            )
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return ceil(side / 2 / stride) * stride
 
 
-def ready(network: Network, device: torch.device, dtype: torch.dtype | None) -> Network:
-    """Give a network as it predicts fastest: one of U-Tile's as a copy, another as it is.
+def for_inference(network: Network, device: torch.device, dtype: torch.dtype | None) -> Network:
+    """Return a network as it predicts fastest: one of U-Tile's as a copy, another as it is.
 
     The copy has its normalizations in its convolutions (the logits move by 1e-6), and its
-    weights in the number format that they would else be brought to for each tile.
+    parameters in the number format that they would else be converted to for each tile.
+
+    Parameters
+    ----------
+    network : nn.Module
+    device : torch.device
+    dtype : torch.dtype, optional
+        Number format of the convolutions; None is float32.
+
+    Returns
+    -------
+    nn.Module
+        On the device.
     """
     if type(network) in NETWORKS.values():
         network = deepcopy(network).eval()
@@ -149,80 +234,121 @@ def ready(network: Network, device: torch.device, dtype: torch.dtype | None) -> 
             if isinstance(module, Convolutions):
                 module.fold_norms()
             elif device.type == "cpu" and getattr(module, "kernel_size", 0) == (1, 1):
-                # One pixel has no pixels apart. But torch computes 1 x 1 convolutions without
-                # dilation by another library if it has one thread, which rounds differently.
+                # A kernel of one pixel is the same with any dilation. But without dilation
+                # torch computes 1 x 1 convolutions by another library if it has one thread,
+                # which rounds differently.
                 module.dilation = (2, 2)  # type: ignore[assignment]
         if dtype:
             network.to(dtype)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    largest = max((parameter.ndim for parameter in network.parameters()), default=0)
+    network.to(device, memory_format=_memory_format(largest))  # type: ignore[call-overload]
     return network
 
 
-def probabilities(logits: Array) -> Array:
-    """Turn logits (K, ...) into probabilities: soft-max over K, or a sigmoid if K is 1.
+def _memory_format(ndim: int) -> torch.memory_format:
+    """Channels last, which convolutions are fastest with, for two or three spatial axes."""
+    return torch.channels_last_3d if ndim == 5 else torch.channels_last
 
-    Not by torch, which rounds differently where the shares of its threads end.
+
+def probabilities(logits: Values) -> Values:
+    """Turn logits into probabilities: soft-max over K, or a sigmoid if K is 1.
+
+    Not by torch, which rounds differently where the work of its threads is divided.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, shape (K, ...)
+
+    Returns
+    -------
+    ndarray of float32, shape (K, ...)
+        From 0 to 1.
     """
-    result: Array = expit(logits) if len(logits) == 1 else softmax(logits, axis=0)
+    result: Values = expit(logits) if len(logits) == 1 else softmax(logits, axis=0)
     return result
 
 
 @dataclass(frozen=True)
 class View:
-    """One of the eight ways to look at a plane: mirrored in Y and X, then transposed."""
+    """One way to look at a plane: mirrored along some axes, then with the last two swapped.
 
-    flip_y: bool
-    flip_x: bool
+    Attributes
+    ----------
+    flips : tuple of bool
+        Per spatial axis, whether it is mirrored.
+    transpose : bool
+        Whether the last two axes are swapped afterwards.
+    """
+
+    flips: tuple[bool, ...]
     transpose: bool
 
     def of(self, plane: Plane) -> Plane:
-        """Look at a plane, which is still read lazily."""
+        """Return the plane in this view; it is still read lazily."""
 
-        def read(*window: slice) -> Array:
-            seen = self._flip(window[::-1] if self.transpose else window, plane.shape)
-            return self.do(plane.read(*seen))
+        def read(*window: slice) -> Values:
+            return self.do(plane.read(*self._flipped(self._swapped(window), plane.shape)))
 
-        return Plane(plane.shape[::-1] if self.transpose else plane.shape, read)
+        return Plane(self._swapped(plane.shape), read)
 
-    def window(self, window: Window, shape: Size) -> Window:
-        """Find a window of a plane of that shape in its view."""
-        seen = self._flip(window, shape)
-        return seen[::-1] if self.transpose else seen
+    def window(self, window: Window, shape: Sizes) -> Window:
+        """Return where a window of a plane of that shape lies in this view."""
+        found: Window = self._swapped(self._flipped(window, shape))
+        return found
 
-    def do(self, pixels: Array) -> Array:
+    def do(self, pixels: NDArray) -> NDArray:
         """Turn pixels (..., Y, X) as the plane is turned."""
         flipped = np.flip(pixels, self._axes)
         return flipped.swapaxes(-2, -1) if self.transpose else flipped
 
-    def undo(self, pixels: Array) -> Array:
+    def undo(self, pixels: NDArray) -> NDArray:
         """Turn pixels (..., Y, X) back."""
         return np.flip(pixels.swapaxes(-2, -1) if self.transpose else pixels, self._axes)
 
     @property
     def _axes(self) -> tuple[int, ...]:
-        return (-2,) * self.flip_y + (-1,) * self.flip_x
+        return tuple(i - len(self.flips) for i, flip in enumerate(self.flips) if flip)
 
-    def _flip(self, window: Window, shape: Size) -> Window:
+    def _swapped(self, axes: Sequence) -> tuple:
+        return (*axes[:-2], axes[-1], axes[-2]) if self.transpose else tuple(axes)
+
+    def _flipped(self, window: Sequence[slice], shape: Sizes) -> tuple[slice, ...]:
         return tuple(
             slice(size - side.stop, size - side.start) if flip else side
-            for flip, side, size in zip((self.flip_y, self.flip_x), window, shape, strict=True)
+            for flip, side, size in zip(self.flips, window, shape, strict=True)
         )
 
 
-VIEWS = tuple(View(*flags) for flags in product((False, True), repeat=3))
-
-
-def _assemble(compute: Callable[[Window], Array], write: Window, side: int) -> Array:
-    """Compute a window in parts no larger than `side`."""
-    (top, bottom), (left, right) = ((part.start, part.stop) for part in write)
-    rows = [
-        np.concatenate(
-            [
-                compute((slice(y, min(y + side, bottom)), slice(x, min(x + side, right))))
-                for x in range(left, right, side)
-            ],
-            axis=-1,
-        )
-        for y in range(top, bottom, side)
+def views(ndim: int) -> list[View]:
+    """Return all views of a plane of `ndim` spatial axes: 8 of an image, 16 of a volume."""
+    return [
+        View(tuple(flips), transpose)
+        for *flips, transpose in product((False, True), repeat=ndim + 1)
     ]
-    return np.concatenate(rows, axis=-2)
+
+
+def _parts(write: Window, side: int) -> Iterator[Window]:
+    """Yield the parts of a window, none longer than `side` along any axis."""
+    return product(
+        *(
+            [
+                slice(start, min(start + side, axis.stop))
+                for start in range(axis.start, axis.stop, side)
+            ]
+            for axis in write
+        )
+    )
+
+
+def _joined(parts: list[tuple[Window, Values]], write: Window) -> Values:
+    """Put the values of the parts of a window together."""
+    if len(parts) == 1:
+        return parts[0][1]
+    shape = tuple(side.stop - side.start for side in write)
+    whole = np.empty((len(parts[0][1]), *shape), np.float32)
+    for part, values in parts:
+        inside = (
+            slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, write, strict=True)
+        )
+        whole[:, *inside] = values
+    return whole

@@ -56,7 +56,7 @@ class Progress:
         """Take note of an event; say whether it tells of progress."""
         match event:
             case RunStarted():
-                self.total = int(event.facts.get("images", 1))
+                self.total = event.images
             case CandidateStarted():
                 which = f"{event.number} of {event.total}"
                 self._candidate = f"{event.network}, seed {event.seed} ({which}) · "

@@ -1,0 +1,165 @@
+"""Blocks of a stack through the network: read with context, normalized, and computed."""
+
+from collections.abc import Generator
+from functools import partial
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.intensity import Normalization, finite
+from napari_utile.arrays.tiling import Window
+from napari_utile.engine.prediction.tiled import Plane, TiledNetwork
+from napari_utile.events import Warned
+from napari_utile.io.stack import Stack
+
+
+class BlockComputer:
+    """Reads and computes the blocks of a part of a stack.
+
+    Parameters
+    ----------
+    stack : Stack
+    blocks : Blocks
+        Of the part.
+    normalization : Normalization
+        Of the model.
+    network : TiledNetwork
+    averaging : bool, default False
+        Average over mirrored and transposed views of the plane.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        blocks: Blocks,
+        normalization: Normalization,
+        network: TiledNetwork,
+        averaging: bool = False,
+    ):
+        self.stack, self.blocks, self.normalization = stack, blocks, normalization
+        self.network, self.averaging = network, averaging
+        self._planes: dict[int, NormalizedPlane] = {}
+        self._warnings: list[Warned] = []
+        self._lock = Lock()
+
+    def read(self, number: int) -> tuple[Plane, Window]:
+        """Read a block and its context now. Any thread may call this.
+
+        Parameters
+        ----------
+        number : int
+            Of the block.
+
+        Returns
+        -------
+        plane : Plane
+            The plane of the block; a window in the context of the block is in memory.
+        window : tuple of slice
+            Where the block is in the plane.
+        """
+        block = self.blocks[number]
+        index, window = self.blocks.source(block)
+        with self._lock:  # the reader of a run, or several threads of a worker
+            for old in [plane for plane in self._planes if plane < block.plane - 1]:
+                del self._planes[old]
+            if block.plane not in self._planes:
+                self._planes[block.plane] = NormalizedPlane(
+                    self.stack, index, self.normalization
+                )
+            normalized = self._planes[block.plane]
+        plane = normalized.plane
+        context = self.network.context(window, plane.shape, self.averaging)
+        ahead = read_ahead(plane, context)
+        with self._lock:
+            if normalized.is_replaced and not normalized.is_reported:
+                normalized.is_reported = True
+                self._warnings.append(Warned(message=normalized.warning()))
+        return ahead, window
+
+    def compute(
+        self, read: tuple[Plane, Window]
+    ) -> Generator[Warned, None, NDArray[np.float32]]:
+        """Compute the probabilities (K, Y, X) of a block from what `read` returned."""
+        network = self.network
+        probabilities = partial(network.probabilities, averaging=self.averaging)
+        return network.within_memory(probabilities, *read)
+
+    def take_warnings(self) -> list[Warned]:
+        """Return what is to be warned of since the last call."""
+        with self._lock:
+            warnings, self._warnings = self._warnings, []
+        return warnings
+
+
+class NormalizedPlane:
+    """One plane of a stack as the network gets it: normalized, and finite everywhere.
+
+    Parameters
+    ----------
+    stack : Stack
+    index : tuple of int
+        Of the plane.
+    normalization : Normalization
+
+    Attributes
+    ----------
+    plane : Plane
+    is_replaced : bool
+        Whether a pixel that is NaN or infinite was replaced by the mean gray value.
+    is_reported : bool
+        Whether the user has been warned of that.
+    """
+
+    def __init__(self, stack: Stack, index: tuple[int, ...], normalization: Normalization):
+        self.stack, self.index, self.normalization = stack, index, normalization
+        self.plane = Plane(plane_shape(stack), self._read)
+        self.is_replaced = self.is_reported = False
+
+    def _read(self, *window: slice) -> NDArray[np.float32]:
+        pixels = self.normalization.apply(self.stack.window(self.index, window))
+        self.is_replaced |= bool(finite(pixels).any())
+        return pixels
+
+    def warning(self) -> str:
+        """Return the sentence that warns of replaced pixels."""
+        place = f"Slice {', '.join(map(str, self.index))} of " if self.index else ""
+        return (
+            f"{place}{self.stack.name} has pixels that are NaN or infinite; "
+            "they were taken for the mean gray value."
+        )
+
+
+def plane_shape(stack: Stack) -> tuple[int, ...]:
+    """Return the shape (Y, X) of a plane of a stack."""
+    return stack.shape[-2:]
+
+
+def read_ahead(plane: Plane, context: Window) -> Plane:
+    """Read a window of a plane now, so that the network need not wait for it.
+
+    Parameters
+    ----------
+    plane : Plane
+    context : tuple of slice
+        Inside the plane.
+
+    Returns
+    -------
+    Plane
+        The same plane. Windows inside `context` are cut from memory; others are read when
+        they are asked for.
+    """
+    pixels = plane.read(*context)
+
+    def read(*window: slice) -> NDArray[Any]:
+        sides = list(zip(window, context, strict=True))
+        if any(side.start < held.start or side.stop > held.stop for side, held in sides):
+            return plane.read(*window)
+        return pixels[
+            :, *(slice(side.start - held.start, side.stop - held.start) for side, held in sides)
+        ]
+
+    return Plane(plane.shape, read)

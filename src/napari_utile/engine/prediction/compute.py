@@ -1,0 +1,163 @@
+"""The loop over blocks: read ahead, compute, write behind, and try once more what failed.
+
+    time ->      1        2        3        4
+    reader    read 0   read 1   read 2   read 3
+    caller             compute 0 ... 1  ...  2        the only one that uses the network
+    writer                       write 0 ... write 1
+
+Every prediction, in memory or on disk, runs through `compute_blocks`. It knows neither
+networks nor files, and holds no more than a few blocks.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Any, TypeVar
+
+from napari_utile.engine.devices import is_lost
+from napari_utile.errors import UserError
+
+AHEAD, BEHIND = 2, 2
+"""Blocks that are read before they are computed, and that wait to be written."""
+MAX_CONSECUTIVE_FAILURES = 8
+"""Blocks that may fail one after the other before a run is given up."""
+
+Pixels = TypeVar("Pixels")
+Values = TypeVar("Values")
+Report = TypeVar("Report")
+
+
+def compute_blocks(
+    numbers: Iterable[int],
+    read: Callable[[int], Pixels],
+    compute: Callable[[Pixels], Generator[Report, None, Values]],
+    write: Callable[[int, Values], object],
+    report: Callable[[int], Iterable[Report]],
+    failures: "Failures",
+) -> Generator[Report, None, None]:
+    """Read, compute and write blocks; yield what `compute` and `report` yield.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        Blocks, in the order of computation.
+    read, write : callable
+        Run in one thread each. An error of `write` ends the run: the next block would meet
+        the same full disk.
+    compute : callable
+        Run here. A generator: returns the values of a block.
+    report : callable
+        Its events are yielded when a block is on disk, in the order of computation.
+    failures : Failures
+        Gets what `read` and `compute` raise, and raises it when the run is to be given up.
+
+    Closing the generator waits until everything that was computed is written.
+    """
+    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
+        for attempt in failures.attempts(numbers):
+            writing: deque[tuple[int, Future[object]]] = deque()
+            with closing(_read_ahead(reader, read, attempt)) as blocks:
+                for number, pixels in blocks:
+                    try:
+                        values: Any = yield from compute(pixels.result())
+                    except Exception as error:  # of this block; others may do
+                        failures.add(number, error, was_read=not pixels.exception())
+                        continue
+                    writing.append((number, writer.submit(write, number, values)))
+                    yield from _written(writing, BEHIND, report, failures)
+            yield from _written(writing, 0, report, failures)
+
+
+def _read_ahead(
+    reader: ThreadPoolExecutor, read: Callable[[int], Pixels], numbers: Iterable[int]
+) -> Generator[tuple[int, Future[Pixels]], None, None]:
+    """Yield each block while up to `AHEAD` after it are being read."""
+    reading: deque[tuple[int, Future[Pixels]]] = deque()
+    try:
+        for number in numbers:
+            reading.append((number, reader.submit(read, number)))
+            if len(reading) > AHEAD:
+                yield reading.popleft()
+        while reading:
+            yield reading.popleft()
+    finally:
+        for _, future in reading:
+            future.cancel()
+
+
+def _written(
+    writing: deque[tuple[int, Future[object]]],
+    waiting: int,
+    report: Callable[[int], Iterable[Report]],
+    failures: "Failures",
+) -> Iterator[Report]:
+    """Report blocks that are on disk; wait until no more than `waiting` are not."""
+    while writing and (len(writing) > waiting or writing[0][1].done()):
+        number, future = writing.popleft()
+        future.result()
+        failures.remove(number)
+        yield from report(number)
+
+
+class Failures(dict[int, Exception]):
+    """Blocks that failed, by number, with their errors; decides when a run is given up.
+
+    Parameters
+    ----------
+    max_consecutive : int
+        As many failures in a row raise the last error. With 1 every error is raised.
+    """
+
+    def __init__(self, max_consecutive: int = MAX_CONSECUTIVE_FAILURES):
+        super().__init__()
+        self._max_consecutive, self._in_a_row = max_consecutive, 0
+
+    def attempts(self, numbers: Iterable[int]) -> Iterator[Iterable[int]]:
+        """Yield all blocks and, when these are through, those that failed."""
+        yield numbers
+        self._in_a_row = 0
+        yield list(self)
+
+    def add(self, number: int, error: Exception, was_read: bool = False) -> None:
+        """Note a failed block.
+
+        Raises
+        ------
+        UserError
+            If the next block would fail as well: the GPU is lost, or `error` is a `UserError`
+            of the computation, as when not even the smallest tile fits into the memory.
+        Exception
+            The error itself, if too many blocks failed in a row.
+        """
+        self[number] = error
+        self._in_a_row += 1
+        if is_lost(error):
+            raise UserError(
+                "The GPU no longer answers. What was written is kept; start again to resume: "
+                f"{first_line(error)}"
+            ) from error
+        if was_read and isinstance(error, UserError):
+            raise error
+        if self._in_a_row == self._max_consecutive:
+            raise error
+
+    def remove(self, number: int) -> None:
+        """Note a block that succeeded, perhaps after it had failed."""
+        self._in_a_row = 0
+        self.pop(number, None)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of the message of an error, or the name of its type.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str
+    """
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,158 @@
+"""The plan of a prediction: everything that decides the bits of its result."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from napari_utile import __version__
+from napari_utile.engine.models.model import Model
+from napari_utile.engine.models.parameters import digest_of_weights
+from napari_utile.engine.prediction.in_memory import device_and_dtype
+from napari_utile.engine.prediction.region import part_of
+from napari_utile.engine.prediction.tile_size import choose_tile
+from napari_utile.io.fingerprints import fingerprint, image_change
+from napari_utile.io.stack import Stack
+from napari_utile.settings import PredictSettings, difference
+
+PLAN_FORMAT = 1
+"""Goes up when partial outputs of older versions can no longer be resumed."""
+WITHOUT_INFLUENCE = {"device", "tile", "format", "precision"}
+"""Settings that may differ when a result is resumed: they say how it is computed, not what. The
+number format that comes of the precision is compared by itself."""
+OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "linking", "link_iou"}
+"""Settings that count for instances alone."""
+
+
+@dataclass(frozen=True)
+class PredictionPlan:
+    """What a result will be: the same plan gives the same bits.
+
+    Attributes
+    ----------
+    model : str
+        Digest of parameters and normalization.
+    image : dict
+        Fingerprint of the pixels.
+    settings : dict
+        Of `PredictSettings`, as plain types.
+    precision : str
+        Number format of the convolutions.
+    tile : tuple of int
+        Shape of a block. Chosen once: another would change the last bits.
+    model_path, image_path : str
+        Where they were found.
+    """
+
+    model: str
+    image: dict[str, Any]
+    settings: dict[str, Any]
+    precision: str
+    tile: tuple[int, ...]
+    model_path: str
+    image_path: str
+    version: str = __version__
+    format: int = PLAN_FORMAT
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        digest: str,
+        model_path: Path | str,
+        stack: Stack,
+        settings: PredictSettings,
+    ) -> Self:
+        """Plan the prediction of a stack.
+
+        Parameters
+        ----------
+        model : Model
+        digest : str
+            `digest_of_model` of it: computed once for many stacks, as it reads all parameters.
+        model_path : path
+        stack : Stack
+            Its fingerprint is taken.
+        settings : PredictSettings
+        """
+        device, dtype = device_and_dtype(settings)
+        _, shape = part_of(stack, settings.region)
+        if shape == stack.shape:  # the same as no region
+            settings = settings.model_copy(update={"region": None})
+        plane = shape[-model.network.ndim :]
+        asked = None if settings.tile == "auto" else (settings.tile,) * len(plane)
+        return cls(
+            model=digest,
+            image=fingerprint(stack),
+            settings=settings.model_dump(mode="json"),
+            precision=str(dtype or "float32").removeprefix("torch."),
+            tile=choose_tile(model.network, plane, device, dtype, asked),
+            model_path=str(Path(model_path).absolute()),
+            image_path=str(stack.path.absolute()) if stack.path else stack.source,
+        )
+
+    @classmethod
+    def read(cls, plan: Mapping[str, Any]) -> Self | None:
+        """Return a plan from a file; None if there is none that this version understands."""
+        if plan.get("format") != PLAN_FORMAT:
+            return None
+        try:
+            PredictSettings(**plan["settings"])
+            return cls(**plan | {"tile": tuple(plan["tile"])})  # type: ignore[operator]
+        except (TypeError, KeyError, ValidationError):
+            return None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain types, for a file."""
+        return asdict(self)
+
+    def differences(self, here: "PredictionPlan") -> list[str]:
+        """Return in what `here` differs from this plan ("there"), in words; empty if not."""
+        found = [] if self.model == here.model else ["the model is another"]
+        if changed := image_change(self.image, here.image):
+            found.append(f"the image: {changed}")
+        # through the settings class: older versions had fewer options, or other names for them
+        settings = PredictSettings(**self.settings).model_dump(mode="json")
+        ignored = _without_influence(here.settings)
+        found += [
+            difference(name, settings[name], value)
+            for name, value in here.settings.items()
+            if name not in ignored and value != settings[name]
+        ]
+        if self.precision != here.precision:
+            found.append(difference("precision", self.precision, here.precision))
+        return found
+
+
+def _without_influence(settings: Mapping[str, Any]) -> set[str]:
+    """Return the settings that change no bit of what these settings ask for."""
+    names = set(WITHOUT_INFLUENCE)
+    if settings["output"] != "instances":
+        names |= OF_INSTANCES
+    else:
+        names |= {"dtype"} | ({"link_iou"} if settings["linking"] != "overlap" else set())
+    if settings["output"] == "probabilities":
+        names |= {"threshold"}
+    return names
+
+
+def digest_of_model(model: Model) -> str:
+    """Return the BLAKE2 digest of all that the probabilities of a model depend on.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
+    facts = f"{model.normalization} {model.ids} {type(model.network).__name__} "
+    facts += str(getattr(model.network, "arguments", ""))
+    digest = blake2b(facts.encode(), digest_size=16)
+    digest.update(digest_of_weights(model.network.state_dict()).encode())
+    return digest.hexdigest()
