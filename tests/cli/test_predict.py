@@ -5,7 +5,7 @@ import json
 import pytest
 
 from napari_utile.cli.main import main
-from napari_utile.engine.prediction.run import Execution
+from napari_utile.engine.prediction.resume import Execution
 from napari_utile.events import RunStarted
 from napari_utile.io.images import open_image
 from tests.fixtures.commands import complaint, predict
@@ -30,9 +30,9 @@ def test_where_a_prediction_is_made_is_a_flag(monkeypatch, flags, expected):
     seen = []
     monkeypatch.setattr(
         "napari_utile.engine.prediction.front.predict_files",
-        lambda *given, how: seen.append(how) or iter([RunStarted(job="predict")]),
+        lambda *given: seen.append(given[-1]) or iter([RunStarted(job="predict")]),
     )
-    monkeypatch.setattr("napari_utile.cli.main.report", lambda run, *_: list(run) and 0)
+    monkeypatch.setattr("napari_utile.cli.predict.report", lambda run, *_: list(run) and 0)
     assert main(["predict", "m", "i", "--out", "o", *flags]) == 0
     assert seen == [expected]
 
