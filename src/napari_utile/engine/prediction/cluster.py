@@ -58,8 +58,8 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """In a worker: the task that it helps with, and what computes its blocks."""
+class WorkerTask:
+    """The task that a worker helps with, and what computes its blocks there."""
 
     task: PredictionTask
     computer: BlockComputer
@@ -123,7 +123,7 @@ def _find_fragments(
 
 def _handed_out(
     client: Client,
-    work: Callable[[Opened, int], list[str]],
+    work: Callable[[WorkerTask, int], list[str]],
     task: PredictionTask,
     device: str,
     numbers: Iterable[int],
@@ -175,7 +175,7 @@ def _answer(number: int, warnings: list[str], failure: str, is_user_error: bool)
 
 
 def in_worker(
-    work: Callable[[Opened, int], list[str]],
+    work: Callable[[WorkerTask, int], list[str]],
     result: str,
     token: str,
     device: str,
@@ -213,7 +213,7 @@ def in_worker(
         return [], first_line(error), isinstance(error, UserError)
 
 
-def compute_block(opened: Opened, number: int) -> list[str]:
+def compute_block(opened: WorkerTask, number: int) -> list[str]:
     """Compute a block and write it; return what is to be warned of.
 
     Raises
@@ -232,7 +232,7 @@ def compute_block(opened: Opened, number: int) -> list[str]:
     return [warning.message for warning in (*computer.take_warnings(), *warnings)]
 
 
-def find_block(opened: Opened, number: int) -> list[str]:
+def find_block(opened: WorkerTask, number: int) -> list[str]:
     """Find the fragments of a block and write them; return no warnings."""
     builder = InstanceBuilder(opened.task, None)
     builder.open()
@@ -240,7 +240,7 @@ def find_block(opened: Opened, number: int) -> list[str]:
     return []
 
 
-def _opened(result: str, token: str, device: str) -> Opened:
+def _opened(result: str, token: str, device: str) -> WorkerTask:
     """Open a task once per worker, not once per block."""
     with _NETWORK_LOCK:
         if (result, token) not in _OPENED:
@@ -249,7 +249,7 @@ def _opened(result: str, token: str, device: str) -> Opened:
         return _OPENED[result, token]
 
 
-def _open(result: Path, device: str) -> Opened:
+def _open(result: Path, device: str) -> WorkerTask:
     """Open a task that another process has planned and created."""
     plan = PredictionPlan.read(WorkFolder(result).plan)
     if plan is None:
@@ -259,11 +259,11 @@ def _open(result: Path, device: str) -> Opened:
     task.output.open()
     settings = task.settings.model_copy(update={"device": device})
     network = TiledNetwork(model.network, *device_and_dtype(settings))
-    return Opened(task, task.computer(network))
+    return WorkerTask(task, task.computer(network))
 
 
 _NETWORK_LOCK = Lock()
-_OPENED: dict[tuple[str, str], Opened] = {}
+_OPENED: dict[tuple[str, str], WorkerTask] = {}
 
 
 def _device_of_worker(name: str) -> str:

@@ -24,15 +24,15 @@ MAX_CONSECUTIVE_FAILURES = 8
 """Blocks that may fail one after the other before a run is given up."""
 
 Pixels = TypeVar("Pixels")
-Values = TypeVar("Values")
+Computed = TypeVar("Computed")
 Report = TypeVar("Report")
 
 
 def compute_blocks(
     numbers: Iterable[int],
     read: Callable[[int], Pixels],
-    compute: Callable[[Pixels], Generator[Report, None, Values]],
-    write: Callable[[int, Values], object],
+    compute: Callable[[Pixels], Generator[Report, None, Computed]],
+    write: Callable[[int, Computed], object],
     report: Callable[[int], Iterable[Report]],
     failures: "Failures",
 ) -> Generator[Report, None, None]:

@@ -20,7 +20,7 @@ from typing import Self
 
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.progress import StageProgress
-from napari_utile.engine.prediction.stages import block_done, in_order, usable_cores
+from napari_utile.engine.prediction.stages import block_done, run_in_order, usable_cores
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.events import BlockDone, Waiting
 
@@ -100,7 +100,7 @@ class InstanceWorker:
     def _find_and_number(self, plane: int) -> None:
         numbers = self.task.blocks.of_plane(plane)
         missing = [number for number in numbers if not self._has_fragments[number]]
-        for _ in in_order(self._pool, self.builder.find_fragments, missing):
+        for _ in run_in_order(self._pool, self.builder.find_fragments, missing):
             self._events.put(block_done(self.task, "objects", self._found.step()))
             if self._stopped.is_set():
                 return

@@ -83,13 +83,13 @@ def find_fragments(
     )
     progress = StageProgress(len(task.blocks), int(found.sum()))
     with ThreadPoolExecutor(usable_cores()) as pool:
-        for _ in in_order(pool, builder.find_fragments, missing):
+        for _ in run_in_order(pool, builder.find_fragments, missing):
             yield block_done(task, "objects", progress.step())
             if not task.is_current:  # the process of another part has finished the result
                 return
 
 
-def in_order(
+def run_in_order(
     pool: ThreadPoolExecutor, work: Callable[[int], object], numbers: Iterable[int]
 ) -> Iterator[int]:
     """Run `work` for each number in a pool, a few at a time; yield the numbers in order.
