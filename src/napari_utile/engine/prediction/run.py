@@ -148,9 +148,7 @@ class PredictionRun:
                 task = yield from self._checked(image, result)
                 task, decision = self._opened(task)
                 if decision is Decision.KEEP:
-                    facts = {"seconds": monotonic() - started} | _known_facts(
-                        finished_facts(result)
-                    )
+                    facts = {"seconds": monotonic() - started} | _known_facts(result)
                     return end(status="kept", shape=task.blocks.shape, **facts)
                 with task.recorded(self.execution.part) as journal:
                     builder = self._builder(task, journal)
@@ -276,15 +274,16 @@ class PredictionRun:
                     yield Waiting()
                     continue  # another part only looks whether all is done, as this one does
                 if finished_plan(task.result):
-                    return {"status": "done", **_known_facts(finished_facts(task.result))}
+                    return {"status": "done", **_known_facts(task.result)}
                 if not task.computed.all():
                     return {"status": "part"}
                 yield from finish_result(task, builder)
                 return {"status": "done", **_object_count(builder)}
 
 
-def _known_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """Return what events tell of the facts of a complete result."""
+def _known_facts(result: Path) -> dict[str, Any]:
+    """Return objects and seconds of a complete result, as fields of `ImageDone`."""
+    facts = finished_facts(result)
     return {name: facts[name] for name in ("objects", "seconds") if name in facts}
 
 
