@@ -16,7 +16,7 @@ from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings, difference
+from napari_utile.settings import PredictSettings, option_differences
 
 PLAN_FORMAT = 1
 """Goes up when partial outputs of older versions can no longer be resumed."""
@@ -116,14 +116,10 @@ class PredictionPlan:
             found.append(f"the image: {changed}")
         # through the settings class: older versions had fewer options, or other names for them
         settings = PredictSettings(**self.settings).model_dump(mode="json")
-        ignored = _without_influence(here.settings)
-        found += [
-            difference(name, settings[name], value)
-            for name, value in here.settings.items()
-            if name not in ignored and value != settings[name]
-        ]
-        if self.precision != here.precision:
-            found.append(difference("precision", self.precision, here.precision))
+        found += option_differences(settings, here.settings, _without_influence(here.settings))
+        found += option_differences(
+            {"precision": self.precision}, {"precision": here.precision}
+        )
         return found
 
 
