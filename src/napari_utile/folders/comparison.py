@@ -182,7 +182,17 @@ class ValidationFolder:
 
 
 def split_facts(split: Split) -> dict[str, Any]:
-    """Describe a split with plain JSON types."""
+    """Describe a split with plain JSON types.
+
+    Parameters
+    ----------
+    split : Split
+
+    Returns
+    -------
+    dict
+        As `split_from_facts` takes it.
+    """
     return {
         "split": split.how,
         "guard": split.guard,

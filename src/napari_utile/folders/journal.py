@@ -118,8 +118,9 @@ class WorkFolder:
     # Locks. One is beside the result, and one per part is in this folder. Whoever works on
     # the whole holds the former all the time. Whoever works on a part holds the latter all
     # the time, and the former only for a moment: to create the result, to look whether all
-    # parts are done, and to add or remove the lock of a part. So nobody can find the folder
-    # without part locks, and remove it, while somebody else is just about to lock a part in it.
+    # parts are done, and to add or remove the lock of a part. So no process
+    # can find the folder without part locks, and remove it, while another is about to lock a
+    # part in it.
 
     @contextmanager
     def held(self, part: tuple[int, int] | None = None) -> Iterator[None]:
@@ -152,13 +153,13 @@ class WorkFolder:
                 yield
 
     def _leave(self) -> None:
-        """Remove the locks and the folder, if all is finished and nobody holds a part."""
+        """Remove the locks and the folder, if all is finished and no part is held."""
         if (self / PLAN).exists():  # the result is not complete: the others need the folder
             return
         # UserError: another part is still held, or another process is just leaving.
         # OSError: the folder is not empty, or is gone already.
         with suppress(UserError, OSError), self.shared():
-            if not (self / PLAN).exists():  # nobody began another result meanwhile
+            if not (self / PLAN).exists():  # another result may have begun
                 for lock in list(self._free_locks()):
                     lock.unlink(missing_ok=True)
                 self.path.rmdir()

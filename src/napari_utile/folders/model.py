@@ -80,8 +80,16 @@ class ModelCard(BaseModel):
 def find_model(path: Path | str) -> Path:
     """Return the folder of a model, given that folder or the folder of its run.
 
-    A model that was moved aside by a save, and never replaced because the save was
-    interrupted, is found in place of the one that is missing.
+    If a save was interrupted after it had moved the older model aside, that one is returned.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Path
+        It holds a `DESCRIPTION`.
 
     Raises
     ------
@@ -101,7 +109,18 @@ def find_model(path: Path | str) -> Path:
 
 
 def models_of_runs(place: Path) -> list[Path]:
-    """List the models in the run folders in `place`, the latest first."""
+    """List the models in run folders, the one that was saved last first.
+
+    Parameters
+    ----------
+    place : Path
+        Folder of the run folders. It need not exist.
+
+    Returns
+    -------
+    list of Path
+        As `find_model` takes them.
+    """
     models = [run / MODEL for run in place.glob("*") if run.is_dir()]
     written: dict[Path, float] = {}
     for model in models:
@@ -113,6 +132,15 @@ def models_of_runs(place: Path) -> list[Path]:
 
 def read_description(folder: Path) -> dict[str, Any]:
     """Read the BioImage.IO description in the folder of a model.
+
+    Parameters
+    ----------
+    folder : Path
+        As `find_model` returns it.
+
+    Returns
+    -------
+    dict
 
     Raises
     ------
@@ -130,7 +158,18 @@ def read_description(folder: Path) -> dict[str, Any]:
 
 
 def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
-    """Return the card in the description of the model in `folder`.
+    """Return the card in the description of a model.
+
+    Parameters
+    ----------
+    description : dict
+        As `read_description` returns it.
+    folder : Path
+        Of the model, for messages.
+
+    Returns
+    -------
+    ModelCard
 
     Raises
     ------
@@ -160,7 +199,16 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
 
 
 def read_card(path: Path | str) -> ModelCard:
-    """Read the card of a model, given its folder or the folder of its run.
+    """Read the card of a model.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the model or of its run.
+
+    Returns
+    -------
+    ModelCard
 
     Raises
     ------
@@ -172,7 +220,18 @@ def read_card(path: Path | str) -> ModelCard:
 
 
 def model_problem(model: Path | None) -> str:
-    """Say why the window cannot use a model, or nothing; the parameters are not read."""
+    """Return why a model cannot be used, as far as its card says; "" if it can.
+
+    Parameters
+    ----------
+    model : Path or None
+        Folder of the model or of its run; None if none was chosen.
+
+    Returns
+    -------
+    str
+        A sentence for the user.
+    """
     if model is None:
         return "Choose a model: train one, or look for its folder."
     try:
@@ -192,6 +251,16 @@ def replaced_model(folder: Path) -> Iterator[Path]:
     An older model at the same place can be loaded until the new one is complete; if the
     block raises, it stays, and the draft is removed.
 
+    Parameters
+    ----------
+    folder : Path
+        Of a new model, or of one that is replaced.
+
+    Yields
+    ------
+    Path
+        An empty folder beside it.
+
     Raises
     ------
     UserError
@@ -204,7 +273,7 @@ def replaced_model(folder: Path) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         yield draft
-        draft.chmod(0o755)  # mkdtemp lets nobody else read it
+        draft.chmod(0o755)  # that of mkdtemp is private
         _put_in_place(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -216,9 +285,14 @@ def previous_model(folder: Path) -> Path:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove what killed processes had written of the model `folder`.
+    """Remove the drafts of a model that killed processes left.
 
     The older model stays: it may be the only complete one.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
     """
     for draft in folder.parent.glob(f".{folder.name}.*"):
         if draft != previous_model(folder):

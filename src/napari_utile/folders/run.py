@@ -147,5 +147,15 @@ def checkpoint_file(folder: Path, step: int) -> Path:
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
-    """List the checkpoints in a folder, the newest first."""
+    """List the checkpoints in a folder, the newest first.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+
+    Returns
+    -------
+    list of Path
+    """
     return sorted(folder.glob("step_*.pt"), reverse=True)

@@ -119,6 +119,11 @@ def check_writable(path: Path | str) -> None:
 
     Leaves nothing behind.
 
+    Parameters
+    ----------
+    path : path
+        It need not exist, nor its folder.
+
     Raises
     ------
     UserError
@@ -164,7 +169,13 @@ def check_free(path: Path | str, nbytes: int) -> None:
 
 
 def free_disk(path: Path | str) -> int:
-    """Return the free bytes of the disk on which `path` would be created."""
+    """Return the free bytes of the disk on which `path` would be created.
+
+    Parameters
+    ----------
+    path : path
+        It need not exist.
+    """
     return shutil.disk_usage(_existing_folder(Path(path).absolute())).free
 
 
@@ -204,7 +215,13 @@ def room_for(path: Path) -> Iterator[None]:
 
 
 def to_disk(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, have reached the disk."""
+    """Wait until the content of a file, or the names in a folder, have reached the disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    """
     if path.is_dir() and os.name == "nt":  # Windows syncs no folders
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -63,7 +63,7 @@ class FileArray:
         return self.shape[0]
 
     def __getitem__(self, where: Any) -> NDArray[Any]:
-        """Copy a window; the file is mapped only meanwhile."""
+        """Copy a window; the file is mapped for that alone."""
         mapped = np.memmap(
             self.filename, self.dtype, "r", self.offset, self.shape, order=self.order
         )

@@ -269,6 +269,13 @@ def _without_ones(shape: tuple[int, ...]) -> list[int]:
 def partial_name(path: Path | str) -> Path:
     """Return the name of a TIFF while it is not complete.
 
+    Parameters
+    ----------
+    path : path
+        Its final name.
+
+    Examples
+    --------
     >>> partial_name("cells.ome.tif").name
     'cells.ome.partial.tif'
     """

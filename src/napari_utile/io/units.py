@@ -28,8 +28,15 @@ _FULL = {
 
 
 def unit_name(text: object) -> str:
-    """Spell a unit in full, as OME-Zarr and napari do; "pixel" for what is no unit.
+    """Spell a unit in full, as OME-Zarr and napari do.
 
+    Parameters
+    ----------
+    text : object
+        A name or symbol in any spelling; what is no unit, such as None, is "pixel".
+
+    Examples
+    --------
     >>> unit_name("nm"), unit_name("Microns"), unit_name("second"), unit_name("furlong")
     ('nanometer', 'micrometer', 'second', 'pixel')
     """
@@ -39,8 +46,15 @@ def unit_name(text: object) -> str:
 
 
 def unit_symbol(name: str) -> str:
-    """Return the symbol of a length, as OME-TIFF wants it; other names stay as they are.
+    """Return the symbol of a unit of length, for OME-TIFF; other names stay as they are.
 
+    Parameters
+    ----------
+    name : str
+        In full.
+
+    Examples
+    --------
     >>> unit_symbol("micrometer"), unit_symbol("second")
     ('µm', 'second')
     """
@@ -50,6 +64,13 @@ def unit_symbol(name: str) -> str:
 def micrometers(name: str) -> float | None:
     """Return how many micrometers a unit of length is; None for other units.
 
+    Parameters
+    ----------
+    name : str
+        In full.
+
+    Examples
+    --------
     >>> micrometers("nanometer"), micrometers("pixel")
     (0.001, None)
     """
@@ -57,8 +78,14 @@ def micrometers(name: str) -> float | None:
 
 
 def size_text(nbytes: float) -> str:
-    """Write a number of bytes for people.
+    """Write a number of bytes with a unit.
 
+    Parameters
+    ----------
+    nbytes : float
+
+    Examples
+    --------
     >>> size_text(512), size_text(3.2e9)
     ('512 bytes', '3.2 GB')
     """
@@ -66,10 +93,14 @@ def size_text(nbytes: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Write a duration in the two units that matter.
+    """Write a duration in the two largest units; `humanize` is too long for a progress bar.
 
-    `humanize` spells units out, which is too long for a progress bar.
+    Parameters
+    ----------
+    seconds : float
 
+    Examples
+    --------
     >>> duration_text(42), duration_text(80), duration_text(7260), duration_text(200_000)
     ('42 s', '1 min 20 s', '2 h 1 min', '2 days 7 h')
     """
