@@ -10,18 +10,14 @@ from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.io import images, memory
-from napari_utile.io.images import as_stack, expand, open_image, pairs
+from napari_utile.io.images import as_stack, expand, open_image
 from napari_utile.io.lazy_arrays import FileArray
+from napari_utile.io.pairs import pair_files
 from napari_utile.io.stack import Stack
+from tests.fixtures.touch import touch
 
 PLANE = np.random.default_rng(0).integers(0, 255, (20, 30), np.uint8)
 COLOR = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
-
-
-def touch(folder, *names):
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -138,34 +134,6 @@ def test_a_name_that_is_no_text_is_refused(tmp_path, take):
         take(path)
 
 
-def test_pairs_by_stem(tmp_path):
-    touch(
-        tmp_path, "i/s1.ome.tif", "i/s10.tif", "i/s2.png", "l/s1.tif", "l/s2.tif", "l/s10.tif"
-    )
-    found = [(i.name, label.name) for i, label in pairs(tmp_path / "i", tmp_path / "l")]
-    assert found == [("s1.ome.tif", "s1.tif"), ("s2.png", "s2.tif"), ("s10.tif", "s10.tif")]
-
-
-def test_one_image_and_one_labels_file_are_a_pair(tmp_path):
-    touch(tmp_path, "volume.tif", "labels.tif")
-    both = tmp_path / "volume.tif", tmp_path / "labels.tif"
-    assert pairs(*both) == [both]
-
-
-def test_what_does_not_pair_up_is_listed(tmp_path):
-    touch(tmp_path, "i/a.tif", "i/b.tif", "i/b.png", "l/b.tif", "l/c.tif")
-    with pytest.raises(UserError) as refused:
-        pairs(tmp_path / "i", tmp_path / "l")
-    for said in ("more than one image called b", "no labels for a.tif", "no image for c.tif"):
-        assert said in str(refused.value)
-
-
-def test_long_lists_of_names_are_cut(tmp_path):
-    touch(tmp_path, "l/other.tif", *(f"i/{n}.tif" for n in range(12)))
-    with pytest.raises(UserError, match=r"4\.tif and 7 more"):
-        pairs(tmp_path / "i", tmp_path / "l")
-
-
 def test_a_picture_larger_than_the_memory_is_refused_unread(tmp_path, monkeypatch):
     Image.fromarray(PLANE).save(tmp_path / "a.png")
     monkeypatch.setattr(memory, "memory_budget", lambda: 100)
@@ -178,4 +146,4 @@ def test_real_stacks_open(shared_data):
     stack = open_image(shared_data / "isbi2012" / "volume.tif")
     assert (stack.shape, stack.dtype, stack.axes) == ((24, 512, 512), np.uint8, "zyx")
     folder = shared_data / "dsb2018" / "train"
-    assert len(pairs(folder / "images", folder / "labels")) == 64
+    assert len(pair_files(folder / "images", folder / "labels")) == 64

@@ -11,8 +11,9 @@ import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io import remote
-from napari_utile.io.images import as_stack, expand, open_image, pairs
+from napari_utile.io.images import as_stack, expand, open_image
 from napari_utile.io.ome_zarr import create_image, create_labels
+from napari_utile.io.pairs import pair_files
 from napari_utile.io.stack import Stack
 
 pytest.importorskip("aiohttp")
@@ -148,9 +149,9 @@ def test_addresses_are_listed_and_paired_as_files_are(tmp_path):
     images = ["s3://bucket/i/b.zarr", Path("https://host/i/a.ome.zarr")]
     assert expand(images) == ["s3://bucket/i/b.zarr", "https://host/i/a.ome.zarr"]
     labels = ["https://host/l/a.zarr", tmp_path / "b.tif"]
-    assert pairs(images, labels) == [
+    assert pair_files(images, labels) == [
         ("s3://bucket/i/b.zarr", tmp_path / "b.tif"),
         ("https://host/i/a.ome.zarr", "https://host/l/a.zarr"),
     ]
     with pytest.raises(UserError, match=r"no labels for b\.zarr; no image for c\.zarr"):
-        pairs(["s3://x/b.zarr", "s3://x/a.zarr"], ["s3://y/a.zarr", "s3://y/c.zarr?v=1"])
+        pair_files(["s3://x/b.zarr", "s3://x/a.zarr"], ["s3://y/a.zarr", "s3://y/c.zarr?v=1"])

@@ -128,7 +128,8 @@ def images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack"
         If one is missing, or has another shape than its truth.
     """
     from napari_utile.evaluation.files import shape_of
-    from napari_utile.io.images import expand, is_file_name, open_image, stem_of
+    from napari_utile.io.images import expand, open_image, stem_of
+    from napari_utile.io.pairs import is_file_name
 
     if names is None:
         return []

@@ -11,8 +11,9 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.report import Report
 from napari_utile.events import Event
-from napari_utile.io.images import open_image, pairs, stem_of
+from napari_utile.io.images import open_image, stem_of
 from napari_utile.io.ome_zarr import probabilities_beside
+from napari_utile.io.pairs import pair_files
 from napari_utile.io.stack import Stack, read_labels, read_prediction
 from napari_utile.io.units import micrometers
 from napari_utile.io.zarr_folders import is_zarr
@@ -66,7 +67,7 @@ def open_pairs(prediction: str, truth: str) -> list[OpenedPair]:
     """
     opened = [
         OpenedPair(stem_of(true), open_image(predicted), open_image(true))
-        for predicted, true in pairs(prediction, truth, ("prediction", "truth"))
+        for predicted, true in pair_files(prediction, truth, ("prediction", "truth"))
     ]
     for each in opened:
         predicted, true = shape_of(each.prediction), shape_of(each.truth)

@@ -7,7 +7,6 @@ opens a path as a `Stack`, and add an entry to `FORMATS`.
 import glob
 import re
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from napari_utile.io.stack import Stack, guess_axes
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.io.zarr_folders import is_zarr
 
-__all__ = ["Stack", "as_stack", "expand", "open_image", "pairs", "write_tiff"]
+__all__ = ["Stack", "as_stack", "expand", "open_image", "write_tiff"]
 
 MAX_PICTURE_EXPANSION = 1100
 """Bytes of pixels that one byte of PNG or JPEG can decode to, at best."""
@@ -185,59 +184,6 @@ def expand(names: Names) -> list[Path | str]:
     return found
 
 
-def pairs(
-    images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
-) -> list[tuple[Path | str, Path | str]]:
-    """Pair images with their labels by name.
-
-    Parameters
-    ----------
-    images, labels : path, or iterable of paths
-        As for `expand`. One file that is named itself pairs with one other, whatever its name.
-    kinds : (str, str), default ("image", "labels")
-        What messages call the two sides.
-
-    Returns
-    -------
-    list of (image, labels)
-
-    Raises
-    ------
-    UserError
-        Lists the images without labels, the labels without image, and names that occur twice.
-    """
-    image_files, label_files = expand(images), expand(labels)
-    is_named = any(is_file_name(names) for names in (images, labels))
-    if len(image_files) == len(label_files) == 1 and is_named:
-        return [(image_files[0], label_files[0])]
-    problems = []
-    for kind, files in zip(kinds, (image_files, label_files), strict=True):
-        twice = [stem for stem, n in Counter(map(stem_of, files)).items() if n > 1]
-        if twice:
-            problems.append(f"more than one {kind} called {_first_few(twice)}")
-    labels_of = {stem_of(path): path for path in label_files}
-    stems = {stem_of(path) for path in image_files}
-    if lonely := [last_part(p) for p in image_files if stem_of(p) not in labels_of]:
-        problems.append(f"no {kinds[1]} for {_first_few(lonely)}")
-    if lonely := [last_part(p) for p in label_files if stem_of(p) not in stems]:
-        problems.append(f"no {kinds[0]} for {_first_few(lonely)}")
-    if problems:
-        both = f"{kinds[0].capitalize()}s and {kinds[1]}"
-        raise UserError(f"{both} do not pair up: {'; '.join(problems)}.")
-    return [(path, labels_of[stem_of(path)]) for path in image_files]
-
-
-def is_file_name(names: Names) -> bool:
-    """Whether names are those of images themselves, not of folders or globs.
-
-    Parameters
-    ----------
-    names : path, or iterable of paths
-    """
-    listed = [names] if isinstance(names, str | Path) else list(names)
-    return all(is_url(name) or expand(name) == [Path(name)] for name in listed)
-
-
 def _format_of(path: Path) -> ImageFormat:
     """Recognize a file by its content.
 
@@ -334,9 +280,3 @@ def stem_of(path: Path | str) -> str:
     ('cells.x', 'cells.x')
     """
     return re.sub(r"(\.ome)?\.[^.]+$", "", last_part(path), flags=re.IGNORECASE)
-
-
-def _first_few(names: Sequence[str], most: int = 5) -> str:
-    """Join the first few names, and count the rest."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -38,8 +38,8 @@ from napari_utile.events import (
 from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write
-from napari_utile.io.images import Stack, open_image, pairs
-from napari_utile.io.pairs import Images, stack_pairs
+from napari_utile.io.images import Stack
+from napari_utile.io.pairs import Images, open_pairs, stack_pairs
 from napari_utile.settings import (
     NETWORK_NAMES,
     CompareSettings,
@@ -103,9 +103,7 @@ def compare_files(
 
     See `run_comparison`.
     """
-    paths = pairs(images, labels)
-    truths = [open_image(label) for _, label in paths]
-    stacks = [open_image(image) for image, _ in paths]
+    stacks, truths = open_pairs(images, labels)
     return (yield from run_comparison(stacks, truths, settings, out, overwrite))
 
 
