@@ -1,7 +1,6 @@
-import errno
+"""The folder of a run: held, recorded, resumed, and never somebody else's."""
+
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ import pytest
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, Warned
 from napari_utile.folders.run import Run
-from napari_utile.io import disk
-from napari_utile.io.disk import atomic_write, check_file_output, check_free, locked
 from napari_utile.settings import PredictSettings, TrainSettings
 from tests.fixtures.new_run import new_run
 
@@ -49,80 +46,6 @@ def test_a_run_is_held_until_it_is_closed(tmp_path):
     ):
         new_run(tmp_path / "run", TrainSettings())
     new_run(tmp_path / "run", TrainSettings()).close()
-
-
-def test_two_outputs_do_not_hold_each_other(tmp_path):
-    with locked(tmp_path / "new" / "a"), locked(tmp_path / "new" / "b"):
-        pass
-
-
-def test_a_file_is_replaced_whole(tmp_path):
-    path = tmp_path / "new" / "a b.json"
-    atomic_write(path, b"one")
-    atomic_write(path, lambda draft: draft.write_bytes(b"two"))
-    assert path.read_bytes() == b"two"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    def fail(draft):
-        draft.write_bytes(b"half")
-        raise RuntimeError("no")
-
-    path = tmp_path / "a"
-    atomic_write(path, b"old")
-    with pytest.raises(RuntimeError):
-        atomic_write(path, fail)
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_killed_while_writing_leaves_the_old_file(tmp_path):
-    path = tmp_path / "a"
-    atomic_write(path, b"old")
-    code = (
-        "import os, sys; from napari_utile.io.disk import atomic_write\n"
-        "def half(draft): draft.write_bytes(b'half'); os.kill(os.getpid(), 9)\n"
-        "atomic_write(sys.argv[1], half)"
-    )
-    assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
-    assert path.read_bytes() == b"old"
-
-
-def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path):
-    def full(draft):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    path = tmp_path / "a"
-    atomic_write(path, b"old")
-    with pytest.raises(UserError, match=r"/a: the disk is full \([\d,]+ bytes free\)"):
-        atomic_write(path, full)
-    assert path.read_bytes() == b"old"
-
-
-def test_the_new_file_is_on_disk_before_the_old_one_goes(tmp_path, monkeypatch):
-    done = []
-    monkeypatch.setattr(disk, "to_disk", lambda path: done.append(f"sync {path.suffix}"))
-    replace = os.replace
-    monkeypatch.setattr(os, "replace", lambda *paths: done.append("replace") or replace(*paths))
-    atomic_write(tmp_path / "a", b"")
-    assert done == ["sync .draft", "replace", "sync "]
-
-
-def test_too_little_room_is_said_in_bytes(tmp_path):
-    check_free(tmp_path / "new" / "out", 1)
-    with pytest.raises(
-        UserError, match=r"out needs up to 1,000,000,000,000,000 .* are missing"
-    ):
-        check_free(tmp_path / "new" / "out", 10**15)
-
-
-def test_an_output_file_is_refused_if_it_is_there(tmp_path):
-    check_file_output(tmp_path / "new" / "a.tif")
-    (tmp_path / "a.tif").touch()
-    check_file_output(tmp_path / "a.tif", overwrite=True)
-    with pytest.raises(UserError, match=r"a\.tif exists; overwrite replaces it"):
-        check_file_output(tmp_path / "a.tif")
 
 
 def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):

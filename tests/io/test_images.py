@@ -1,6 +1,6 @@
+"""None"""
+
 import os
-import sys
-from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -123,15 +123,6 @@ def test_a_name_that_leads_nowhere_is_named(tmp_path, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=name.replace("*", r"\*")):
         expand(tmp_path / name)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
-@pytest.mark.parametrize("take", [expand, open_image])
-def test_a_name_that_is_no_text_is_refused(tmp_path, take):
-    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
-    Image.new("L", (4, 4)).save(path)
-    with pytest.raises(UserError, match=r"caf\\xe9\.png: the name is not UTF-8"):
-        take(path)
 
 
 def test_a_picture_larger_than_the_memory_is_refused_unread(tmp_path, monkeypatch):

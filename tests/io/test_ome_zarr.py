@@ -1,9 +1,8 @@
+"""None"""
+
 import os
 import shutil
-import subprocess
-import sys
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,94 +21,7 @@ from napari_utile.io.ome_zarr import (
     reopen,
     sync_chunk,
 )
-from napari_utile.io.stack import Stack
-from napari_utile.io.zarr_folders import check_zarr_output, remove_zarr
-
-EM = Stack(
-    np.zeros((5, 40, 60), np.uint8),
-    "zyx",
-    scale=(50.0, 4.0, 4.0),
-    translate=(0.0, 100.0, 200.0),
-    units=("nanometer",) * 3,
-)
-
-
-def ngff(path, axes, level, whole=(), version="0.4"):
-    """Write an image as other tools do."""
-    group = zarr.create_group(path, zarr_format=2 if version < "0.5" else 3)
-    multiscale = {
-        "version": version,
-        "axes": axes,
-        "datasets": [{"path": "s0", "coordinateTransformations": level}],
-        "coordinateTransformations": list(whole),
-    }
-    ngff = {"multiscales": [multiscale]}
-    group.attrs.update(ngff if version < "0.5" else {"ome": {"version": version} | ngff})
-    data = group.create_array("s0", shape=(3, 6, 7), dtype="u1")
-    data[:] = np.arange(data.size).reshape(data.shape)
-    return path
-
-
-SPACE = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
-
-
-@pytest.mark.parametrize("version", ["0.4", "0.5"])
-def test_scale_translation_and_units_of_ngff_are_read(tmp_path, version):
-    level = [
-        {"type": "scale", "scale": [0.5, 0.1, 0.1]},
-        {"type": "translation", "translation": [1, 2, 3]},
-    ]
-    whole = [{"type": "scale", "scale": [2, 2, 2]}]
-    stack = open_image(ngff(tmp_path / "a.zarr", SPACE, level, whole, version))
-    assert stack.scale == (1.0, 0.2, 0.2)
-    assert stack.translate == (2.0, 4.0, 6.0)
-    assert stack.units == ("micrometer",) * 3
-    np.testing.assert_array_equal(stack.plane((2,)), np.arange(84, 126).reshape(1, 6, 7))
-
-
-def test_channels_are_known_by_their_type(tmp_path):
-    axes = [{"name": "wavelength", "type": "channel"}, *SPACE[1:]]
-    stack = open_image(ngff(tmp_path / "a.zarr", axes, []))
-    assert (stack.axes, stack.channels, stack.shape) == ("cyx", 3, (6, 7))
-
-
-@pytest.mark.parametrize(
-    ("axes", "version"), [(["t", "y", "x"], "0.3"), (["z", "y", "x"], "0.3")]
-)
-def test_axes_that_are_plain_letters(tmp_path, axes, version):
-    assert open_image(ngff(tmp_path / "a.zarr", axes, [], (), version)).axes == "".join(axes)
-
-
-def test_a_labels_group_beside_the_image_does_not_disturb(tmp_path):
-    path = ngff(tmp_path / "a.zarr", SPACE, [], version="0.5")
-    ngff(path / "labels" / "cells", SPACE, [], version="0.5")
-    assert open_image(path).shape == (3, 6, 7)
-    assert open_image(path / "labels" / "cells").shape == (3, 6, 7)
-
-
-def test_the_only_image_of_a_converted_file_is_found(tmp_path):
-    group = zarr.create_group(tmp_path / "a.zarr", zarr_format=2)
-    group.attrs["bioformats2raw.layout"] = 3
-    group.create_group("OME")
-    ngff(tmp_path / "a.zarr" / "0", SPACE, [])
-    assert open_image(tmp_path / "a.zarr").shape == (3, 6, 7)
-    ngff(tmp_path / "a.zarr" / "1", SPACE, [])
-    with pytest.raises(UserError, match=r"holds 0, 1; name one of them"):
-        open_image(tmp_path / "a.zarr")
-
-
-@pytest.mark.parametrize("version", [2, 3])
-def test_plain_arrays_of_either_format(tmp_path, version):
-    zarr.create_array(tmp_path / "a", shape=(4, 6, 7), dtype="u2", zarr_format=version)[:] = 5
-    stack = open_image(tmp_path / "a")
-    assert (stack.axes, stack.shape, stack.dtype) == ("zyx", (4, 6, 7), np.uint16)
-    assert (stack.read() == 5).all()
-
-
-def test_dimension_names_name_the_axes(tmp_path):
-    names = ["channel", "y", "x"]
-    zarr.create_array(tmp_path / "a", shape=(4, 6, 7), dtype="u2", dimension_names=names)
-    assert open_image(tmp_path / "a").axes == "cyx"
+from tests.fixtures.ngff import EM, SPACE, content, ngff
 
 
 def test_broken_metadata_are_one_sentence(tmp_path):
@@ -236,32 +148,6 @@ def test_what_is_not_there_is_not_reopened(result, tmp_path):
     assert not (tmp_path / "none.zarr").exists()
 
 
-def averaged(image):
-    """Average 2 x 2 pixels one by one, as the definition says."""
-    *leading, height, width = image.shape
-    small = np.zeros((*leading, -(-height // 2), -(-width // 2)))
-    for *index, y, x in np.ndindex(small.shape):
-        four = image[(*index, slice(2 * y, 2 * y + 2), slice(2 * x, 2 * x + 2))]
-        small[(*index, y, x)] = four.mean()
-    return np.rint(small) if image.dtype.kind == "u" else small
-
-
-@pytest.mark.parametrize("dtype", ["u1", "f4"])
-def test_every_level_is_the_mean_of_the_one_before(tmp_path, dtype):
-    like = Stack(np.zeros((2, 37, 70)), "zyx")
-    pixels = np.random.default_rng(0).integers(0, 256, (2, *like.shape)).astype(dtype)
-    create_image(tmp_path / "p.zarr", pixels.shape, dtype, (2, 1, 10, 16), like)[:] = pixels
-    steps = list(pyramid(tmp_path / "p.zarr"))
-    blocks = 2 * (2 * 3 + 1 * 2 + 1)  # of 19 x 35, 10 x 18 and 5 x 9 pixels in two slices
-    assert steps == [(done, blocks) for done in range(1, blocks + 1)]
-    group = zarr.open_group(tmp_path / "p.zarr", mode="r")
-    for level, shape in enumerate([(19, 35), (10, 18), (5, 9)], 1):
-        pixels = averaged(pixels)
-        assert group[str(level)].shape == (2, 2, *shape)
-        np.testing.assert_allclose(group[str(level)][:], pixels, rtol=1e-6)
-        pixels = group[str(level)][:]
-
-
 def test_ids_are_never_mixed(result):
     list(pyramid(result, "instances"))
     group = zarr.open_group(result / "labels" / "instances", mode="r")
@@ -292,10 +178,6 @@ def test_an_image_of_one_chunk_needs_no_smaller_levels(tmp_path):
     create_image(tmp_path / "p.zarr", EM.shape, "u1", (1, 40, 60), EM)[:] = 1
     assert list(pyramid(tmp_path / "p.zarr")) == []
     assert len(multiscale_of(tmp_path / "p.zarr")["datasets"]) == 1
-
-
-def content(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_a_stopped_pyramid_goes_on_with_the_same_result(result, tmp_path):
@@ -362,62 +244,3 @@ def test_drafts_of_killed_writers_are_swept_at_the_end(result):
     mark_complete(result)
     assert len(content(result)) == before - 1
     assert not draft.exists()
-
-
-METADATA = {Path("zarr.json"), Path("0/zarr.json")}
-
-
-def killed_early(path):
-    """What is left of a process that was killed before there were metadata."""
-    (path / "0" / "c").mkdir(parents=True)
-    (path / "zarr.0123456789abcdef0123456789abcdef.partial").write_text("{")
-    return path
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_without_files_is_no_obstacle(tmp_path, overwrite):
-    path = killed_early(tmp_path / "p.zarr")
-    check_zarr_output(path, EM, overwrite)
-    create_image(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
-    assert set(content(path)) == METADATA
-    assert not (path / "0" / "c").exists()
-
-
-def test_an_empty_folder_may_be_a_link_to_another_disk(tmp_path):
-    path, disk = tmp_path / "p.zarr", tmp_path / "disk"
-    path.symlink_to(killed_early(disk), target_is_directory=True)
-    create_image(path, EM.shape, "u1", (1, 16, 16), EM)
-    assert set(content(disk)) == METADATA
-
-
-@pytest.mark.parametrize("name", ["notes.txt", "0/c/notes.txt", "zarr.partial"])
-@pytest.mark.parametrize("kind", ["file", "link"])
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, name, kind, overwrite):
-    path = killed_early(tmp_path / "p.zarr")
-    if kind == "file":
-        (path / name).touch()
-    else:
-        (path / name).symlink_to(tmp_path)
-    before = sorted(path.rglob("*"))
-    with pytest.raises(UserError, match=r"p\.zarr exists"):
-        create_image(path, EM.shape, "u1", (1, 16, 16), EM, overwrite=overwrite)
-    remove_zarr(path)
-    assert sorted(path.rglob("*")) == before
-
-
-def test_what_a_process_was_killed_in_deleting_is_deleted_by_the_next(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    dead, mine, living = process.pid, os.getpid(), os.getppid()
-    names = [f".p[1].zarr.{pid}.old" for pid in (dead, mine, living)]
-    names += [f".q.zarr.{dead}.old", ".p[1].zarr.notes.old"]
-    for name in names:
-        (tmp_path / name / "0").mkdir(parents=True)
-        (tmp_path / name / "zarr.json").write_text("{}")
-    path = tmp_path / "p[1].zarr"
-    create_image(path, EM.shape, "u1", (1, 16, 16), EM)
-    assert {p.name for p in tmp_path.iterdir()} == {path.name, *names[2:]}
-    (tmp_path / names[1]).mkdir()
-    remove_zarr(path)
-    assert {p.name for p in tmp_path.iterdir()} == set(names[2:])

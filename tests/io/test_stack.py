@@ -1,9 +1,9 @@
+"""None"""
+
 import numpy as np
 import pytest
 
 from napari_utile.errors import UserError
-from napari_utile.io import memory
-from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack, guess_axes, read_labels, read_prediction
 
 
@@ -170,10 +170,3 @@ def test_axes_are_guessed_from_channels_and_labels(shape, channels, like, axes):
 def test_too_few_or_too_many_axes_cannot_be_named(shape):
     with pytest.raises(ValueError, match="shape"):
         guess_axes(shape)
-
-
-def test_too_large_for_the_memory_says_size_budget_and_the_way_out(monkeypatch):
-    monkeypatch.setattr(memory, "memory_budget", lambda: 1_000_000)
-    check_memory(1_000_000, "cells")
-    with pytest.raises(UserError, match=r"cells takes 1\.2 MB .* 1\.0 MB may .* OME-Zarr"):
-        check_memory(1_230_000, "cells")

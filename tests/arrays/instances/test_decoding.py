@@ -1,0 +1,60 @@
+"""Instances and classes from probabilities."""
+
+import numpy as np
+import pytest
+
+from napari_utile.arrays.instances.decoding import classes, instances
+from napari_utile.arrays.labels import (
+    components,
+)
+
+
+def test_instances_of_a_foreground_map_and_of_class_maps_agree():
+    foreground = np.random.default_rng(0).random((3, 20, 20)).astype(np.float32)
+    two = np.stack([1 - foreground, foreground])
+    three = np.stack([1 - foreground, foreground / 2, foreground / 2])
+    expected = components(foreground > 0.7)
+    for probabilities in (foreground[None], two, three):
+        assert (instances(probabilities, 0.7, linking="none") == expected).all()
+
+
+def test_small_objects_are_dropped_and_the_rest_is_renumbered():
+    row = np.array([[[1, 0, 1, 1, 0, 1, 1, 1]]], np.float32)
+    assert instances(row, min_size=2).tolist() == [[0, 0, 1, 1, 0, 2, 2, 2]]
+
+
+def test_instances_of_a_volume_go_through_its_slices():
+    volume = np.ones((1, 3, 2, 2), np.float32)
+    assert instances(volume, linking="none").max() == 3
+    assert instances(volume).max() == instances(volume, volumetric=True).max() == 1
+
+
+def test_probabilities_in_8_bits():
+    eight_bits = np.array([[[0, 127, 128, 255]]], np.uint8)
+    assert instances(eight_bits).tolist() == [[0, 0, 1, 1]]
+    assert classes(eight_bits).tolist() == [[0, 0, 1, 1]]
+
+
+def test_a_probability_of_one_half_is_not_higher_than_one_half():
+    halves = np.array([[[0.5, 0.502]]], np.float32)
+    for probabilities in (
+        halves,
+        halves.astype(np.float64),
+        np.stack([1 - halves[0], halves[0]]),
+    ):
+        assert instances(probabilities).tolist() == [[0, 1]]
+
+
+def test_the_most_probable_class_wins_and_the_first_of_equals():
+    probabilities = np.array([[0.5, 0.2, 0.3], [0.5, 0.5, 0.3], [0.0, 0.3, 0.4]])[:, None]
+    assert classes(probabilities).tolist() == [[0, 1, 2]]
+    assert classes(probabilities).dtype == np.uint8
+
+
+def test_more_classes_than_8_bits_can_name():
+    assert classes(np.eye(300)[:, None]).max() == 299
+
+
+def test_the_class_axis_is_needed():
+    with pytest.raises(ValueError, match=r"\(C, ..., Y, X\), got \(4, 4\)"):
+        instances(np.ones((4, 4)))

@@ -1,0 +1,48 @@
+"""How large the tiles are."""
+
+from math import prod
+
+import pytest
+import torch
+
+from napari_utile.engine.prediction.tile_size import bytes_per_pixel, choose_tile
+from napari_utile.networks import UNet
+
+CPU = torch.device("cpu")
+torch.set_num_threads(1)
+
+
+def test_the_memory_of_a_tile_is_counted():
+    """One convolution: image and map are alive at once, and for a moment its input, too."""
+
+    class OneConvolution(torch.nn.Conv2d):
+        ndim, in_channels, classes, margin, stride_alignment = 2, 1, 8, (1, 1), (1, 1)
+        input_size = staticmethod(lambda output: tuple(side + 2 for side in output))
+        forward_tile = torch.nn.Conv2d.forward
+
+    assert bytes_per_pixel(OneConvolution(1, 8, 3)) == pytest.approx(4 * 8, rel=0.01)
+    assert bytes_per_pixel(OneConvolution(1, 8, 3), torch.bfloat16) == pytest.approx(
+        16, rel=0.01
+    )
+
+
+def test_a_small_image_is_one_tile():
+    assert choose_tile(UNet(width=2), (500, 300), CPU) == (512, 304)
+
+
+def test_an_asked_tile_is_rounded_up_and_no_larger_than_the_image():
+    assert choose_tile(UNet(width=2), (500, 300), CPU, asked=(100, 1000)) == (112, 304)
+
+
+def test_tiles_of_a_large_image_are_equal_and_fit(monkeypatch):
+    from napari_utile.engine.prediction import tile_size as module
+
+    network = UNet(width=16)
+    monkeypatch.setattr(module, "free_memory", lambda device: 2**30)
+    tile = choose_tile(network, (5000, 3000), CPU)
+    read = prod(network.input_size(tile))
+    assert read * bytes_per_pixel(network) < 2**28
+    assert all(
+        size % side == 0 or size % side > 0.8 * side
+        for size, side in zip((5000, 3000), tile, strict=True)
+    )

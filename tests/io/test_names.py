@@ -1,0 +1,55 @@
+"""Names of files and addresses."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from napari_utile.errors import UserError
+from napari_utile.io.images import expand, open_image
+from napari_utile.io.names import is_url, last_part, location
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+@pytest.mark.parametrize("take", [expand, open_image])
+def test_a_name_that_is_no_text_is_refused(tmp_path, take):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    Image.new("L", (4, 4)).save(path)
+    with pytest.raises(UserError, match=r"caf\\xe9\.png: the name is not UTF-8"):
+        take(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_address"),
+    [
+        ("s3://bucket/a.zarr", True),
+        (Path("https://host/a.zarr"), True),  # with one slash
+        ("simplecache::https://host/a.zarr", True),
+        ("C:/images/a.tif", False),
+        (Path("images/a.tif"), False),
+        ("images: new/a.tif", False),
+    ],
+)
+def test_addresses_are_told_from_paths(name, is_address):
+    assert is_url(name) == is_address
+    if not is_address:
+        assert location(name) == Path(name)
+
+
+def test_an_address_that_was_a_path_has_both_slashes_again():
+    assert location(Path("https://host/a.zarr")) == "https://host/a.zarr"
+    assert location("s3://bucket//a") == "s3://bucket//a"
+
+
+@pytest.mark.parametrize(
+    ("place", "last"),
+    [
+        ("https://host/b/a.zarr?key=x/y", "a.zarr"),
+        ("https://host/b/a.zarr/", "a.zarr"),
+        (Path("b/a?.zarr"), "a?.zarr"),
+    ],
+)
+def test_the_last_part_of_a_place(place, last):
+    assert last_part(place) == last
