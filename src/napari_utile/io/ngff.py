@@ -1,6 +1,7 @@
-"""The image in a Zarr group or array of any store: NGFF 0.1 to 0.5, or a plain array.
+"""Metadata of images in Zarr, in any store: NGFF 0.1 to 0.5 or none is read, 0.5 written.
 
-Only metadata are read. `ome_zarr.reader` would bring dask and read fewer versions.
+No pixels here. ome-zarr-py, which does as much, would bring dask, scikit-image and s3fs into
+every installation.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from napari_utile.io.names import last_part
 from napari_utile.io.stack import Stack, guess_axes
 from napari_utile.io.units import unit_name
 
+VERSION = "0.5"
+"""Of NGFF, as it is written."""
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """A Zarr folder holds one of these files."""
 TYPES = {"c": "channel", "t": "time"}
@@ -183,3 +186,74 @@ def _called(source: Path | str) -> dict[str, Any]:
     if isinstance(source, Path):
         return {"name": source.name, "path": source}
     return {"name": last_part(source), "source": source}
+
+
+def image_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
+    """Return the NGFF 0.5 metadata of an image of one level.
+
+    Parameters
+    ----------
+    axes : str
+        Letters of the axes of the array, "c" first if it has channels.
+    like : Stack
+        Its scale, translation and units are those of the image.
+    name : str
+        Of the image.
+
+    Returns
+    -------
+    dict
+        What stands under "ome" in the attributes of the group.
+    """
+    scale = dict(zip(like.spatial_axes, like.scale, strict=True))
+    translate = dict(zip(like.spatial_axes, like.translate, strict=True))
+    units = dict(zip(like.spatial_axes, like.units, strict=True))
+    named = []
+    for axis in axes:
+        named.append({"name": axis, "type": TYPES.get(axis, "space")})
+        if units.get(axis, "pixel") != "pixel":
+            named[-1]["unit"] = units[axis]
+    level = _level_metadata(
+        0, [scale.get(axis, 1.0) for axis in axes], [translate.get(axis, 0.0) for axis in axes]
+    )
+    return {
+        "version": VERSION,
+        "multiscales": [{"name": name, "axes": named, "datasets": [level]}],
+    }
+
+
+def with_smaller_levels(ngff: dict[str, Any], count: int) -> dict[str, Any]:
+    """Add smaller levels, each of half the height and width, to the metadata of an image.
+
+    Parameters
+    ----------
+    ngff : dict
+        As `image_metadata` returns it.
+    count : int
+        Number of smaller levels.
+
+    Returns
+    -------
+    dict
+    """
+    (multiscale,) = ngff["multiscales"]
+    first = multiscale["datasets"][0]
+    scale, translation = (
+        np.array(place[place["type"]]) for place in first["coordinateTransformations"]
+    )
+    levels = [first]
+    for level in range(1, count + 1):
+        factor = np.ones(len(scale))
+        factor[-2:] = 2**level
+        # The center of the first pixel moves: it covers `factor` pixels of the first level.
+        center = translation + scale * (factor - 1) / 2
+        levels.append(_level_metadata(level, (scale * factor).tolist(), center.tolist()))
+    return ngff | {"multiscales": [multiscale | {"datasets": levels}]}
+
+
+def _level_metadata(level: int, scale: list[float], translation: list[float]) -> dict[str, Any]:
+    placed = [
+        {"type": "scale", "scale": scale},
+        {"type": "translation", "translation": translation},
+    ]
+    return {"path": str(level), "coordinateTransformations": placed}

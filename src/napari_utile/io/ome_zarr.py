@@ -1,7 +1,6 @@
 """Reading and writing OME-Zarr folders on this machine: images, labels, smaller levels.
 
-`ngff` reads what is in them. Metadata are written here and not by ome-zarr-py, which would
-bring dask, scikit-image and s3fs into every installation.
+What is in their metadata is the matter of `ngff`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +16,19 @@ from zarr.codecs import ZstdCodec
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import to_disk
-from napari_utile.io.ngff import LABELS, PROBABILITIES, TYPES, image_in, labels_in
+from napari_utile.io.ngff import (
+    LABELS,
+    PROBABILITIES,
+    VERSION,
+    image_in,
+    image_metadata,
+    labels_in,
+    with_smaller_levels,
+)
 from napari_utile.io.pyramids import halved_by_majority, halved_by_mean, level_shapes
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import check_zarr_output, is_zarr, remove_zarr
 
-VERSION = "0.5"
 COMPRESSION = ZstdCodec(level=1, checksum=True)
 """Of those measured the smallest files at nearly the highest speed: blosc with lz4 is a third
 faster and takes 1.3 to 4 times the space. The checksum detects chunks that the disk damaged."""
@@ -122,7 +128,7 @@ def create_image(
     check_zarr_output(path, like, overwrite)
     remove_zarr(path)
     axes = "c" * (len(shape) - len(like.shape)) + like.spatial_axes
-    ngff = _ngff_metadata(axes, like, path.stem)
+    ngff = image_metadata(axes, like, path.stem)
     if channel_names:
         top = 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
         window = {"min": 0.0, "max": top, "start": 0.0, "end": top}
@@ -168,7 +174,7 @@ def create_labels(
         Level 0.
     """
     labels = zarr.open_group(root, mode="r+").require_group(LABELS)
-    ngff = _ngff_metadata(like.spatial_axes, like, name)
+    ngff = image_metadata(like.spatial_axes, like, name)
     ngff["image-label"] = {"source": {"image": "../../"}}
     group = labels.create_group(name, overwrite=True, attributes={"ome": ngff})
     level = _create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
@@ -293,7 +299,7 @@ def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, 
             sync_chunk(level, chunk)
             done += 1
             yield done, total
-    _name_levels(group, len(shapes))
+    group.attrs["ome"] = with_smaller_levels(ngff, len(shapes))
 
 
 def mark_complete(path: Path | str, **attributes: Any) -> None:
@@ -330,34 +336,6 @@ def provenance(path: Path | str) -> dict[str, Any]:
     return attributes.get("utile", {})
 
 
-def _ngff_metadata(axes: str, like: Stack, name: str) -> dict[str, Any]:
-    """Return the NGFF 0.5 metadata of an image of one level."""
-    scale = dict(zip(like.spatial_axes, like.scale, strict=True))
-    translate = dict(zip(like.spatial_axes, like.translate, strict=True))
-    units = dict(zip(like.spatial_axes, like.units, strict=True))
-    named = []
-    for axis in axes:
-        named.append({"name": axis, "type": TYPES.get(axis, "space")})
-        if units.get(axis, "pixel") != "pixel":
-            named[-1]["unit"] = units[axis]
-    level = _dataset(
-        0, [scale.get(axis, 1.0) for axis in axes], [translate.get(axis, 0.0) for axis in axes]
-    )
-    return {
-        "version": VERSION,
-        "multiscales": [{"name": name, "axes": named, "datasets": [level]}],
-    }
-
-
-def _dataset(level: int, scale: list[float], translation: list[float]) -> dict[str, Any]:
-    """Return the NGFF 0.5 metadata of one level."""
-    placed = [
-        {"type": "scale", "scale": scale},
-        {"type": "translation", "translation": translation},
-    ]
-    return {"path": str(level), "coordinateTransformations": placed}
-
-
 def _chunk_count(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
     return prod(ceil(n / c) for n, c in zip(shape, chunks, strict=True))
 
@@ -372,22 +350,3 @@ def _fill(
     at = [slice(i * c, (i + 1) * c) for i, c in zip(chunk, level.chunks, strict=True)]
     wide = [slice(2 * s.start, 2 * s.stop) for s in at[-2:]]
     level[tuple(at)] = halve(larger[(*at[:-2], *wide)])
-
-
-def _name_levels(group: zarr.Group, levels: int) -> None:
-    """Add the smaller levels to the metadata, with the middle of their first pixel."""
-    ngff: Any = group.attrs["ome"]
-    (multiscale,) = ngff["multiscales"]
-    first = multiscale["datasets"][0]
-    (scale, translation) = (
-        np.array(place[place["type"]]) for place in first["coordinateTransformations"]
-    )
-    multiscale["datasets"] = [first]
-    for level in range(1, levels + 1):
-        factor = np.ones(len(scale))
-        factor[-2:] = 2**level
-        middle = translation + scale * (factor - 1) / 2
-        multiscale["datasets"].append(
-            _dataset(level, (scale * factor).tolist(), middle.tolist())
-        )
-    group.attrs["ome"] = ngff
