@@ -17,6 +17,7 @@ from napari_utile.engine.training.data.tiles import TileSampler
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
+from napari_utile.folders.preview import PreviewFolder
 from napari_utile.io.disk import check_file_output, check_free
 from napari_utile.io.images import Stack, stem_of, write_tiff
 from napari_utile.io.pairs import open_pairs
@@ -77,8 +78,9 @@ def preview_files(
     """
     began = monotonic()
     sources, truths = open_pairs(images, labels)
-    paths = [out / f"{name}.tif" for name in Samples._fields]
-    splits, densities = (of_each(sources, out, name) for name in ("split", "density"))
+    folder, names = PreviewFolder(out), [stem_of(Path(image.name)) for image in sources]
+    paths = [folder.tiles(kind) for kind in Samples._fields]
+    splits, densities = folder.splits(names), folder.densities(names)
     for path in (*paths, *splits, *densities):
         check_file_output(path, overwrite)
         if path.exists() and any(s.path and path.samefile(s.path) for s in sources + truths):
@@ -201,13 +203,6 @@ def write(found: Samples, paths: Sequence[Path], colors: bool) -> None:
     layers: tuple[NDArray[Any], ...] = found[1:]
     for path, layer in zip(paths[1:], layers, strict=True):
         write_tiff(path, layer)
-
-
-def of_each(images: Sequence[Stack], out: Path, name: str) -> list[Path]:
-    """Say where a map of each image is written."""
-    if len(images) == 1:
-        return [out / f"{name}.tif"]
-    return [out / name / f"{stem_of(Path(image.name))}.tif" for image in images]
 
 
 def is_colored(image: Stack) -> bool:

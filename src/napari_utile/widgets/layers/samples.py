@@ -9,6 +9,7 @@ from napari.layers import Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
 from napari.viewer import Viewer
 
+from napari_utile.folders.preview import TILE_KINDS, PreviewFolder
 from napari_utile.io.images import Stack, open_image
 from napari_utile.widgets.layers.layers import placement, stack_of
 
@@ -63,7 +64,7 @@ class SampleLayers:
 
     def _maps(self, out: Path) -> Iterator[Layer]:
         """Show where tiles are drawn, and what is kept for validation, on the image itself."""
-        density = np.asarray(open_image(out / "density.tif").data)
+        density = np.asarray(open_image(PreviewFolder(out).density).data)
         is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _planes(density))
         yield self._viewer.add_image(
             density,
@@ -75,7 +76,7 @@ class SampleLayers:
             **self._place,
         )
         yield self._viewer.add_labels(
-            np.asarray(open_image(out / "split.tif").data),
+            np.asarray(open_image(PreviewFolder(out).split).data),
             name="split",
             opacity=0.25,
             colormap=DirectLabelColormap(color_dict=PARTS),
@@ -88,8 +89,7 @@ class SampleLayers:
 
         What is right of it is the place of `ComparisonLayers`.
         """
-        found = {name: open_image(out / f"{name}.tif") for name in ("image", "labels")}
-        found |= {name: open_image(out / f"{name}.tif") for name in ("weights", "grid")}
+        found = {kind: open_image(PreviewFolder(out).tiles(kind)) for kind in TILE_KINDS}
         pixels = {name: np.asarray(stack.data) for name, stack in found.items()}
         places = dict(zip(found, np.ndindex(2, 2), strict=True))
         shape = found["labels"].shape
