@@ -127,7 +127,7 @@ def predict_files(
         yield start.model_copy(update={"facts": start.facts | facts})
         yield from (Warned(message=warning) for warning in warnings if warning)
         for path, result in zip(paths, [] if execution.dry_run else results, strict=False):
-            ends.append((yield from run.image(path, result)))
+            ends.append((yield from run.predict_image(path, result)))
             yield ends[-1]
             if not is_alone:
                 write_summary(out, ends)

@@ -23,7 +23,7 @@ from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
-from napari_utile.events import TileDone, Warned, drain
+from napari_utile.events import TileDone, Warned, drain, warn
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
@@ -100,7 +100,7 @@ def logits(
     tile: tuple[int, ...] | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
-    warn: Callable[[str], object] = str,
+    on_event: Callable[[Warned], object] = warn,
 ) -> NDArray[np.float32]:
     """Compute the logits of one plane tile by tile.
 
@@ -117,8 +117,8 @@ def logits(
         allows.
     dtype : torch.dtype, optional
         Number format of the convolutions; None is float32.
-    warn : callable, optional
-        Called with a sentence if memory runs out, and tiles become smaller.
+    on_event : callable, optional
+        Called if memory runs out, and tiles become smaller; by default a Python warning.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def logits(
         lambda _: (),
         Failures(max_consecutive=1),
     )
-    drain(run, lambda event: warn(event.message))
+    drain(run, on_event)
     return result
 
 

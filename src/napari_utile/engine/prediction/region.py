@@ -1,4 +1,4 @@
-"""The part of a stack that is to be predicted, as the user writes it."""
+"""The region of a stack that is predicted, as the user writes it."""
 
 from napari_utile.arrays.blocks import Index
 from napari_utile.errors import UserError
@@ -6,7 +6,18 @@ from napari_utile.io.stack import Stack
 
 
 def part_of(stack: Stack, region: str | None) -> tuple[Index, Index]:
-    """Read a region like "0:10,256:768,0:512": where it begins in a stack, and its shape.
+    """Return start and shape of a region like "0:10,256:768,0:512" in a stack.
+
+    Parameters
+    ----------
+    stack : Stack
+    region : str or None
+        One "start:stop" per spatial axis; None is the whole stack.
+
+    Returns
+    -------
+    starts, shape : tuple of int
+        Per spatial axis.
 
     Raises
     ------

@@ -140,7 +140,9 @@ class PredictionRun:
         plan = PredictionPlan.of(self.model, self.digest, self.path, stack, self.settings)
         return PredictionTask(self.model, stack, result, plan)
 
-    def image(self, image: Path | str, result: Path) -> Generator[Event, None, ImageDone]:
+    def predict_image(
+        self, image: Path | str, result: Path
+    ) -> Generator[Event, None, ImageDone]:
         """Predict one image; return how it ended."""
         started, end = monotonic(), partial(ImageDone, image=str(image), out=str(result))
         try:

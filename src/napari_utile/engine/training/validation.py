@@ -102,7 +102,9 @@ def judge(
 ) -> Judged:
     """Predict one plane and compare it with the truth."""
     truth = plane.truth
-    predicted = logits(network, truth.image.numpy(), device=device, warn=warn)
+    predicted = logits(
+        network, truth.image.numpy(), device=device, on_event=lambda event: warn(event.message)
+    )
     loss = weighted_cross_entropy(
         torch.from_numpy(predicted)[None], truth.classes[None], truth.weights[None]
     ).item()
