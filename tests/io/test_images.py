@@ -1,4 +1,4 @@
-"""None"""
+"""Images of every format, opened by their content."""
 
 import os
 

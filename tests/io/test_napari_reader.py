@@ -5,7 +5,8 @@ import zarr
 from napari_utile.errors import UserError
 from napari_utile.io.lazy_arrays import LazyChannel
 from napari_utile.io.napari_reader import read_layers, reader
-from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, pyramid
+from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
+from napari_utile.io.pyramids import write_smaller_levels
 from napari_utile.io.stack import Stack
 
 EM = Stack(
@@ -35,11 +36,11 @@ def result(tmp_path):
             image[channel] = EM.data // (1 + channel)
         if not channels:
             image[:] = EM.data
-        list(pyramid(path))
+        list(write_smaller_levels(path))
         if kind != "probabilities":
             ids = create_labels(path, kind, EM.shape, "u4", CHUNK, EM)
             ids[:] = EM.data // 64
-            list(pyramid(path, kind))
+            list(write_smaller_levels(path, kind))
         mark_complete(path)
         return path
 

@@ -1,4 +1,4 @@
-"""None"""
+"""OME-Zarr folders: created, filled, completed, reopened."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ import pytest
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io import ome_zarr
+from napari_utile.io import ome_zarr, pyramids
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import (
     create_image,
@@ -17,10 +17,10 @@ from napari_utile.io.ome_zarr import (
     mark_complete,
     open_zarr,
     provenance,
-    pyramid,
     reopen,
     sync_chunk,
 )
+from napari_utile.io.pyramids import write_smaller_levels
 from tests.fixtures.ngff import EM, SPACE, content, ngff
 
 
@@ -149,7 +149,7 @@ def test_what_is_not_there_is_not_reopened(result, tmp_path):
 
 
 def test_ids_are_never_mixed(result):
-    list(pyramid(result, "instances"))
+    list(write_smaller_levels(result, "instances"))
     group = zarr.open_group(result / "labels" / "instances", mode="r")
     ids, halved = group["0"][:], group["1"][:]
     for z, y, x in np.ndindex(halved.shape):
@@ -161,7 +161,7 @@ def test_ids_are_never_mixed(result):
 
 def test_levels_say_where_they_are(result):
     assert len(multiscale_of(result)["datasets"]) == 1
-    list(pyramid(result))
+    list(write_smaller_levels(result))
     places = [level["coordinateTransformations"] for level in multiscale_of(result)["datasets"]]
     assert [place[0]["scale"] for place in places] == [[50, 4, 4], [50, 8, 8], [50, 16, 16]]
     # the middle of 2 x 2 pixels is half a pixel from that of the first, that of 4 x 4 1.5
@@ -176,25 +176,25 @@ def multiscale_of(path):
 
 def test_an_image_of_one_chunk_needs_no_smaller_levels(tmp_path):
     create_image(tmp_path / "p.zarr", EM.shape, "u1", (1, 40, 60), EM)[:] = 1
-    assert list(pyramid(tmp_path / "p.zarr")) == []
+    assert list(write_smaller_levels(tmp_path / "p.zarr")) == []
     assert len(multiscale_of(tmp_path / "p.zarr")["datasets"]) == 1
 
 
 def test_a_stopped_pyramid_goes_on_with_the_same_result(result, tmp_path):
     stopped = tmp_path / "stopped.zarr"
     shutil.copytree(result, stopped)
-    total = len(list(pyramid(result)))
+    total = len(list(write_smaller_levels(result)))
     for steps in range(1, total + 1, 7):
-        running = pyramid(stopped)
+        running = write_smaller_levels(stopped)
         list(islice(running, steps))
         running.close()
         assert len(multiscale_of(stopped)["datasets"]) == 1
     chunk = stopped / "1" / "c" / "0" / "0" / "0"
     made = chunk.stat()
-    assert len(list(pyramid(stopped))) < total
+    assert len(list(write_smaller_levels(stopped))) < total
     assert chunk.stat() == made  # its level was complete
     assert content(stopped) == content(result)
-    assert list(pyramid(stopped)) == []
+    assert list(write_smaller_levels(stopped)) == []
 
 
 def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
@@ -208,9 +208,9 @@ def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
 def test_every_block_of_a_smaller_level_is_on_the_disk_before_it_counts(result, monkeypatch):
     synced = []
     monkeypatch.setattr(
-        ome_zarr, "sync_chunk", lambda level, chunk: synced.append((level.path, chunk))
+        pyramids, "sync_chunk", lambda level, chunk: synced.append((level.path, chunk))
     )
-    for done, _ in pyramid(result, "instances"):
+    for done, _ in write_smaller_levels(result, "instances"):
         assert len(synced) == done
     assert synced[0] == ("labels/instances/1", (0, 0, 0))
     assert synced[-1] == ("labels/instances/2", (4, 0, 0))

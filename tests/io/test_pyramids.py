@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from napari_utile.io.ome_zarr import (
-    create_image,
-    pyramid,
+from napari_utile.io.ome_zarr import create_image
+from napari_utile.io.pyramids import (
+    halved_by_majority,
+    halved_by_mean,
+    level_shapes,
+    write_smaller_levels,
 )
-from napari_utile.io.pyramids import halved_by_majority, halved_by_mean, level_shapes
 from napari_utile.io.stack import Stack
 
 
@@ -30,7 +32,7 @@ def test_every_level_is_the_mean_of_the_one_before(tmp_path, dtype):
     like = Stack(np.zeros((2, 37, 70)), "zyx")
     pixels = np.random.default_rng(0).integers(0, 256, (2, *like.shape)).astype(dtype)
     create_image(tmp_path / "p.zarr", pixels.shape, dtype, (2, 1, 10, 16), like)[:] = pixels
-    steps = list(pyramid(tmp_path / "p.zarr"))
+    steps = list(write_smaller_levels(tmp_path / "p.zarr"))
     blocks = 2 * (2 * 3 + 1 * 2 + 1)  # of 19 x 35, 10 x 18 and 5 x 9 pixels in two slices
     assert steps == [(done, blocks) for done in range(1, blocks + 1)]
     group = zarr.open_group(tmp_path / "p.zarr", mode="r")

@@ -1,4 +1,4 @@
-"""None"""
+"""Stacks: windows of any number of axes, axes that are guessed, labels and predictions."""
 
 import numpy as np
 import pytest

@@ -1,17 +1,15 @@
-"""Reading and writing OME-Zarr folders on this machine: images, labels, smaller levels.
+"""OME-Zarr folders on this machine: opened, created, filled chunk by chunk, and completed.
 
-What is in their metadata is the matter of `ngff`.
+`ngff` holds what is in their metadata, `pyramids` writes their smaller levels.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
 from napari_utile.errors import UserError
@@ -23,9 +21,7 @@ from napari_utile.io.ngff import (
     image_in,
     image_metadata,
     labels_in,
-    with_smaller_levels,
 )
-from napari_utile.io.pyramids import halved_by_majority, halved_by_mean, level_shapes
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import check_zarr_output, is_zarr, remove_zarr
 
@@ -140,7 +136,7 @@ def create_image(
         }
     utile = {"complete": False} | dict(attributes or {})
     group = zarr.create_group(path, zarr_format=3, attributes={"ome": ngff, "utile": utile})
-    return _create_level(group, 0, shape, dtype, chunks, axes)
+    return create_level(group, 0, shape, dtype, chunks, axes)
 
 
 def create_labels(
@@ -177,14 +173,14 @@ def create_labels(
     ngff = image_metadata(like.spatial_axes, like, name)
     ngff["image-label"] = {"source": {"image": "../../"}}
     group = labels.create_group(name, overwrite=True, attributes={"ome": ngff})
-    level = _create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
+    level = create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
     listed: Any = labels.attrs.get("ome", {})
     names = sorted({*listed.get("labels", ()), name})
     labels.attrs["ome"] = {"version": VERSION, "labels": names}
     return level
 
 
-def _create_level(
+def create_level(
     group: zarr.Group,
     number: int,
     shape: Sequence[int],
@@ -192,7 +188,24 @@ def _create_level(
     chunks: Sequence[int],
     axes: str,
 ) -> zarr.Array:
-    """Create the array of one level, of zeros; an existing one is replaced."""
+    """Create the array of one level, of zeros; an existing one is replaced.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Of an image, or of labels.
+    number : int
+        Of the level; 0 is the largest.
+    shape, chunks : sequence of int
+        One per axis; chunks are cut to the shape.
+    dtype : dtype
+    axes : str
+        Their letters, kept as the names of dimensions.
+
+    Returns
+    -------
+    zarr.Array
+    """
     return group.create_array(
         str(number),
         shape=tuple(shape),
@@ -225,14 +238,27 @@ def reopen(path: Path | str, labels: str | None = None) -> zarr.Array:
     UserError
         If it is not there.
     """
-    level = _multiscale(path, labels).get("0") if is_zarr(Path(path)) else None
+    level = open_multiscale(path, labels).get("0") if is_zarr(Path(path)) else None
     if not isinstance(level, zarr.Array):
         raise UserError(f"{path} cannot be resumed: it is no partial image.")
     return level
 
 
-def _multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
-    """Open the group of an image, or of labels in it, for writing."""
+def open_multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
+    """Open the group of an image, or of labels in it, for writing.
+
+    Parameters
+    ----------
+    path : path
+        Of the image.
+    labels : str, optional
+        Name of the labels.
+
+    Raises
+    ------
+    UserError
+        If there are no such labels.
+    """
     group = zarr.open_group(path, mode="r+")
     return labels_in(group, Path(path), labels) if labels else group
 
@@ -253,53 +279,6 @@ def sync_chunk(array: zarr.Array, chunk: Sequence[int]) -> None:
         to_disk(file)
         for folder in file.relative_to(root).parents:  # they hold its name and their own
             to_disk(root / folder)
-
-
-def pyramid(path: Path | str, labels: str | None = None) -> Iterator[tuple[int, int]]:
-    """Write the smaller levels of an image, or of labels in it.
-
-    Each level is half as wide and high as the one before it, and there are as many as it takes
-    until a plane is one chunk. The metadata name them when all are complete. After a stop or a
-    kill the same call resumes at the level that was not finished, with the same result.
-
-    Parameters
-    ----------
-    path : path
-        Of the image.
-    labels : str, optional
-        Name of the labels, to write their levels.
-
-    Yields
-    ------
-    done, total : int
-        Chunks that are on the disk, of all levels, and how many there are.
-
-    Notes
-    -----
-    A pixel of an image is the mean of four, one of labels the id that is most frequent among
-    them: see `pyramids`. Memory holds four chunks of the larger level and the one made of them.
-    """
-    group = _multiscale(path, labels)
-    halve = halved_by_majority if labels else halved_by_mean
-    level: Any = group["0"]
-    shapes = level_shapes(level.shape, level.chunks)
-    total, done = sum(map(_chunk_count, shapes, [level.chunks] * len(shapes))), 0
-    ngff: Any = group.attrs["ome"]
-    if len(ngff["multiscales"][0]["datasets"]) > len(shapes):  # levels are named when complete
-        return
-    for number, shape in enumerate(shapes, 1):
-        larger, blocks = level, _chunk_count(shape, level.chunks)
-        if str(number + 1) in group:  # begun only when the one before it is complete
-            level, done = group[str(number)], done + blocks
-            continue
-        axes = "".join(larger.metadata.dimension_names)
-        level = _create_level(group, number, shape, larger.dtype, larger.chunks, axes)
-        for chunk in np.ndindex(level.cdata_shape):
-            _fill(level, larger, chunk, halve)
-            sync_chunk(level, chunk)
-            done += 1
-            yield done, total
-    group.attrs["ome"] = with_smaller_levels(ngff, len(shapes))
 
 
 def mark_complete(path: Path | str, **attributes: Any) -> None:
@@ -334,19 +313,3 @@ def provenance(path: Path | str) -> dict[str, Any]:
     """
     attributes: dict[str, Any] = dict(zarr.open(path, mode="r").attrs)
     return attributes.get("utile", {})
-
-
-def _chunk_count(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
-    return prod(ceil(n / c) for n, c in zip(shape, chunks, strict=True))
-
-
-def _fill(
-    level: zarr.Array,
-    larger: zarr.Array,
-    chunk: tuple[int, ...],
-    halve: Callable[[NDArray[Any]], NDArray[Any]],
-) -> None:
-    """Compute one chunk of a level from the four of the larger one that it covers."""
-    at = [slice(i * c, (i + 1) * c) for i, c in zip(chunk, level.chunks, strict=True)]
-    wide = [slice(2 * s.start, 2 * s.stop) for s in at[-2:]]
-    level[tuple(at)] = halve(larger[(*at[:-2], *wide)])

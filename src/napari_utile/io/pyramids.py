@@ -1,10 +1,65 @@
-"""Smaller levels of a multiscale image, each of half the width and height. No files here."""
+"""Smaller levels of an OME-Zarr image, each of half the width and height."""
 
-from math import ceil
+from collections.abc import Callable, Iterator
+from math import ceil, prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
+
+from napari_utile.io.ngff import with_smaller_levels
+from napari_utile.io.ome_zarr import create_level, open_multiscale, sync_chunk
+
+
+def write_smaller_levels(
+    path: Path | str, labels: str | None = None
+) -> Iterator[tuple[int, int]]:
+    """Write the smaller levels of an image, or of labels in it.
+
+    Each level is half as wide and high as the one before it, and there are as many as it takes
+    until a plane is one chunk. The metadata name them when all are complete. After a stop or a
+    kill the same call resumes at the level that was not finished, with the same result.
+
+    Parameters
+    ----------
+    path : path
+        Of the image.
+    labels : str, optional
+        Name of the labels, to write their levels.
+
+    Yields
+    ------
+    done, total : int
+        Chunks that are on the disk, of all levels, and how many there are.
+
+    Notes
+    -----
+    Images are halved by `halved_by_mean`, labels by `halved_by_majority`. Memory holds four
+    chunks of the larger level and the one made of them.
+    """
+    group = open_multiscale(path, labels)
+    halve = halved_by_majority if labels else halved_by_mean
+    level: Any = group["0"]
+    shapes = level_shapes(level.shape, level.chunks)
+    total, done = sum(map(_chunk_count, shapes, [level.chunks] * len(shapes))), 0
+    ngff: Any = group.attrs["ome"]
+    if len(ngff["multiscales"][0]["datasets"]) > len(shapes):  # levels are named when complete
+        return
+    for number, shape in enumerate(shapes, 1):
+        larger, blocks = level, _chunk_count(shape, level.chunks)
+        if str(number + 1) in group:  # begun only when the one before it is complete
+            level, done = group[str(number)], done + blocks
+            continue
+        axes = "".join(larger.metadata.dimension_names)
+        level = create_level(group, number, shape, larger.dtype, larger.chunks, axes)
+        for chunk in np.ndindex(level.cdata_shape):
+            _fill(level, larger, chunk, halve)
+            sync_chunk(level, chunk)
+            done += 1
+            yield done, total
+    group.attrs["ome"] = with_smaller_levels(ngff, len(shapes))
 
 
 def level_shapes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -84,3 +139,19 @@ def _four(pixels: NDArray[Any]) -> NDArray[Any]:
     odd = [(0, 0)] * (pixels.ndim - 2) + [(0, n % 2) for n in pixels.shape[-2:]]
     even = np.pad(pixels, odd, mode="edge")
     return np.stack([even[..., y::2, x::2] for y in (0, 1) for x in (0, 1)])
+
+
+def _chunk_count(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
+    return prod(ceil(n / c) for n, c in zip(shape, chunks, strict=True))
+
+
+def _fill(
+    level: zarr.Array,
+    larger: zarr.Array,
+    chunk: tuple[int, ...],
+    halve: Callable[[NDArray[Any]], NDArray[Any]],
+) -> None:
+    """Compute one chunk of a level from the four of the larger one that it covers."""
+    at = [slice(i * c, (i + 1) * c) for i, c in zip(chunk, level.chunks, strict=True)]
+    wide = [slice(2 * s.start, 2 * s.stop) for s in at[-2:]]
+    level[tuple(at)] = halve(larger[(*at[:-2], *wide)])

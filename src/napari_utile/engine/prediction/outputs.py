@@ -20,7 +20,7 @@ from napari_utile.arrays.blocks import Block, Blocks
 from napari_utile.arrays.instances.decoding import classes, foreground
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import WorkFolder
-from napari_utile.io import ome_zarr, tiff, zarr_folders
+from napari_utile.io import ome_zarr, pyramids, tiff, zarr_folders
 from napari_utile.io.disk import check_file_output, check_free
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
@@ -283,9 +283,9 @@ class ZarrOutput(Output):
             self.labels = ome_zarr.reopen(self.path, output)
 
     def pyramids(self) -> Iterator[tuple[int, int]]:
-        yield from ome_zarr.pyramid(self.path)
+        yield from pyramids.write_smaller_levels(self.path)
         if self.labels is not None:
-            yield from ome_zarr.pyramid(self.path, self.spec.settings.output)
+            yield from pyramids.write_smaller_levels(self.path, self.spec.settings.output)
 
     def remove(self) -> None:
         zarr_folders.remove_zarr(self.path)
