@@ -41,7 +41,9 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     holder = path.with_name(f".{path.name}.holder")
     try:
+        # Not thread-local: another thread may release it than acquired it.
         with FileLock(lock, timeout=timeout, thread_local=False):
+            # The lock file itself is not written: on Windows a locked file cannot be read.
             holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             try:
                 yield

@@ -135,6 +135,7 @@ def _samples(stack: Stack) -> list[NDArray[Any]]:
     planes, (height, width) = stack.indices, stack.shape[-2:]
     places = []
     for number in range(PATCHES):
+        # Planes evenly spaced; in the plane the next point of R2, so no place is read twice.
         index = planes[round(number * (len(planes) - 1) / (PATCHES - 1))]
         y, x = (
             int(step * number % 1 * max(1, n - SIDE + 1))
@@ -158,6 +159,7 @@ def _readable_plane(stack: Stack, *place: Any) -> NDArray[Any]:
 def _digest(parts: Iterable[NDArray[Any]]) -> str:
     digest = blake2b(digest_size=16)
     for pixels in parts:
+        # The same on machines of either byte order.
         little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
         digest.update(np.ascontiguousarray(little).data)
     return digest.hexdigest()
@@ -168,6 +170,7 @@ def _files(stack: Stack) -> list[Path]:
     data = stack.data
     if not isinstance(data, zarr.Array) or not hasattr(data.store, "root"):
         return [stack.path] if stack.path and stack.path.is_file() else []
+    # A file holds a shard if there are shards, else a chunk.
     root, unit = Path(data.store.root, data.path), data.shards or data.chunks
     grid = [ceil(n / u) for n, u in zip(data.shape, unit, strict=True)]
     count = prod(grid)

@@ -99,6 +99,8 @@ def _check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
     """Refuse a file that is smaller than its header claims, before anything is allocated."""
     path, there = tif.filehandle.path, tif.filehandle.size
     pages = [page for page in series.pages if page is not None]
+    # The file must reach to the end of its first and last page, and of the whole if that is one
+    # contiguous block.
     ends = [0]
     for page in (pages[0], pages[-1]):
         ends += map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
@@ -107,6 +109,8 @@ def _check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> No
     if max(ends) > there:
         raise UserError(f"{path} is cut off: it has {there} of {max(ends)} bytes.")
     compression = series.keyframe.compression
+    # A page of 0 bytes is one of zeros, and an OME series may be spread over several files:
+    # then the size of this file says nothing.
     is_sparse = 0 in pages[0].databytecounts or len({page.parent for page in pages}) > 1
     if not is_sparse and series.nbytes > there * MAX_EXPANSION.get(
         int(compression), MAX_EXPANSION_OF_OTHERS
