@@ -110,6 +110,38 @@ def test_probabilities_are_a_soft_max_or_a_sigmoid():
     np.testing.assert_allclose(probabilities(scores[1:]), [[0.75]], rtol=1e-6)
 
 
+class Blur(torch.nn.Conv3d):
+    """A network of three spatial axes: one convolution that needs more context along x."""
+
+    ndim, classes, margin, stride_alignment = 3, 2, (1, 1, 2), (1, 2, 1)
+
+    def __init__(self):
+        super().__init__(1, 2, (3, 3, 5))
+
+    def input_size(self, output):
+        return tuple(n + 2 * m for n, m in zip(output, self.margin, strict=True))
+
+    forward_tile = torch.nn.Conv3d.forward
+
+
+@pytest.mark.parametrize("averaging", [False, True])
+def test_volumes_of_a_network_of_three_axes_are_predicted_in_blocks(averaging):
+    torch.manual_seed(0)
+    network, image = Blur(), noise(Blur(), (6, 9, 11))
+    padding = [(0, 0), *((m, m) for m in network.margin)]
+
+    def in_one_piece(pixels):
+        padded = torch.from_numpy(np.pad(pixels, padding, mode="reflect"))
+        with torch.no_grad():
+            return probabilities(network(padded[None])[0].numpy())
+
+    seen = views(3) if averaging else views(3)[:1]
+    expected = np.mean([view.undo(in_one_piece(view.do(image))) for view in seen], axis=0)
+    result, tiles, _ = run(Model(network), image, "czyx", tile=4, averaging=averaging)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert len(tiles) == 2 * 3 * 3 and tiles[-1].write == ((4, 6), (8, 9), (8, 11))
+
+
 # whole stacks
 
 

@@ -115,7 +115,7 @@ class NormalizedPlane:
 
     def __init__(self, stack: Stack, index: tuple[int, ...], normalization: Normalization):
         self.stack, self.index, self.normalization = stack, index, normalization
-        self.plane = Plane(plane_shape(stack), self._read)
+        self.plane = Plane(stack.shape[len(index) :], self._read)
         self.is_replaced = self.is_reported = False
 
     def _read(self, *window: slice) -> NDArray[np.float32]:
@@ -130,11 +130,6 @@ class NormalizedPlane:
             f"{place}{self.stack.name} has pixels that are NaN or infinite; "
             "they were taken for the mean gray value."
         )
-
-
-def plane_shape(stack: Stack) -> tuple[int, ...]:
-    """Return the shape (Y, X) of a plane of a stack."""
-    return stack.shape[-2:]
 
 
 def read_ahead(plane: Plane, context: Window) -> Plane:

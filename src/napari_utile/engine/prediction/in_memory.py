@@ -17,7 +17,7 @@ from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.devices import autocast_dtype, choose_device
 from napari_utile.engine.models.model import Model
-from napari_utile.engine.prediction.block_computer import BlockComputer, plane_shape
+from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.compute import Failures, compute_blocks
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
@@ -180,10 +180,15 @@ def tile_size(
     -------
     tuple of int
     """
-    shape = plane_shape(stack)
+    shape = _plane_shape(model, stack)
     if not asked and settings.tile != "auto":
         asked = (settings.tile,) * len(shape)
     return choose_tile(model.network, shape, *device_and_dtype(settings), asked)
+
+
+def _plane_shape(model: Model, stack: Stack) -> tuple[int, ...]:
+    """Shape of what the network sees at once: (Y, X), or (Z, Y, X) if it has three axes."""
+    return stack.shape[-model.network.ndim :]
 
 
 def device_and_dtype(settings: PredictSettings) -> tuple[torch.device, torch.dtype | None]:
@@ -209,10 +214,12 @@ def gray_value_warning(model: Model, stack: Stack) -> str | None:
     """
     if model.normalization == Normalization.none(model.in_channels):
         return None
-    index = stack.indices[len(stack.indices) // 2]
+    plane = _plane_shape(model, stack)
+    indices = stack.indices_of(len(plane))
+    index = indices[len(indices) // 2]
     places = [
         [slice(start, start + 64) for start in {0, max(size // 2 - 32, 0), max(size - 64, 0)}]
-        for size in plane_shape(stack)
+        for size in plane
     ]
     patches = [stack.window(index, window) for window in product(*places)]
     pixels = np.concatenate([patch.reshape(len(patch), -1) for patch in patches], axis=1)
