@@ -219,7 +219,7 @@ def compute_block(opened: WorkerTask, number: int) -> list[str]:
     Raises
     ------
     UserError
-        If another run has begun to write the result.
+        If another run writes the result now.
     """
     task, computer = opened.task, opened.computer
     warnings: list[Warned] = []

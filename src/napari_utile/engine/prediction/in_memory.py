@@ -109,7 +109,7 @@ def logits(
     Parameters
     ----------
     network : nn.Module
-        Moved to the device. It goes on training if it did.
+        Moved to the device. Its training mode stays as it is.
     pixels : array-like of float32, shape (C, Y, X)
         Normalized. Sliced tile by tile, so it may be lazy.
     tile : tuple of int, optional

@@ -56,7 +56,7 @@ class InstanceWorker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # planes that have not begun are cancelled; the one in work ends after a block
+        # planes that have not started are cancelled; the one in work ends after a block
         self._stopped.set()
         self._thread.shutdown(cancel_futures=True)
         self._pool.shutdown()

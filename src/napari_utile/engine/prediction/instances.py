@@ -25,7 +25,7 @@ from napari_utile.arrays.instances.fragments import (
     assembled,
     fragments,
 )
-from napari_utile.arrays.instances.linking import Numbering, added, overlaps
+from napari_utile.arrays.instances.linking import Numbering, Overlap, added, overlaps
 from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
@@ -53,7 +53,7 @@ class InstanceBuilder:
 
     def __init__(self, task: PredictionTask, journal: Journal | None):
         self.task, self.blocks = task, task.blocks
-        self.journal: Any = journal
+        self.journal = journal
         settings = task.settings
         self.rule = ObjectRule(
             threshold=settings.threshold,
@@ -90,10 +90,10 @@ class InstanceBuilder:
     def find_fragments(self, number: int) -> None:
         """Find the fragments of a block, whose foreground with its halo is on disk."""
         block = self.blocks[number]
-        foreground, inner = self.task.output.foreground(block, HALO)
-        origin: Any = tuple(side.start for side in block.window)
-        plane: Any = self.blocks.shape[-len(origin) :]
-        found = fragments(foreground, inner, origin, plane, self.rule)
+        foreground, around = self.task.output.foreground(block, HALO)
+        (y, x), (height, width) = block.window, self.blocks.shape[-2:]  # instances of slices
+        inner = (around[0], around[1])
+        found = fragments(foreground, inner, (y.start, x.start), (height, width), self.rule)
         self._labels[(*block.index, *block.window)] = found.labels
         atomic_write(self._table_path(number), lambda draft: _save_arrays(draft, found.tables))
         sync_block(self._labels, block, self.blocks)
@@ -155,7 +155,8 @@ class InstanceBuilder:
             with np.load(self._ids_path(plane)) as arrays:
                 ids = final[arrays["ids"]]
             self._write(plane, self._assembled(plane), ids)
-            self.journal.write(FINAL, [plane])
+            if self.journal:
+                self.journal.write(FINAL, [plane])
             done[plane] = True
             yield int(done.sum())
 
@@ -188,7 +189,7 @@ class InstanceBuilder:
                 tables.append(dict(arrays))
         return assembled(tables, self.blocks.grid, self.rule)
 
-    def _overlap(self, plane: int, above: PlaneObjects) -> Any:
+    def _overlap(self, plane: int, above: PlaneObjects) -> Overlap:
         """Count the pixels that objects of a plane share with those of the plane below."""
         below = self._below
         assert below is not None

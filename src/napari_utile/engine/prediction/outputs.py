@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from napari_utile.arrays.blocks import Block, Blocks
 from napari_utile.arrays.instances.decoding import classes, foreground
+from napari_utile.arrays.tiling import Window
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io import ome_zarr, pyramids, tiff, zarr_folders
@@ -217,7 +218,7 @@ class Output(ABC):
         self.labels[(*block.index, *block.window)] = labels
         sync_block(self.labels, block, self.spec.blocks)
 
-    def foreground(self, block: Block, halo: int) -> tuple[NDArray[np.uint8], Any]:
+    def foreground(self, block: Block, halo: int) -> tuple[NDArray[np.uint8], Window]:
         """Read the foreground of a block with a halo; return it, and the block in it."""
         wide, inner = self.spec.blocks.around(block, halo)
         return np.asarray(self.probabilities[(*block.index, *wide)]), inner
@@ -399,7 +400,9 @@ def _fragment_bytes(spec: OutputSpec) -> int:
     return 4 * prod(spec.shape) if spec.settings.output == "instances" else 0
 
 
-def create_plain(path: Path, shape: tuple[int, ...], dtype: Any, chunks: Any) -> zarr.Array:
+def create_plain(
+    path: Path, shape: tuple[int, ...], dtype: DTypeLike, chunks: tuple[int, ...]
+) -> zarr.Array:
     """Create a temporary array of zeros, without the metadata of an image.
 
     Parameters

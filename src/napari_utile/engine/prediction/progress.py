@@ -18,7 +18,7 @@ class StageProgress:
     total, done : int
         Blocks of the stage, and those that are finished, in this run or an earlier one.
     started : float
-        Time at which this run began the stage, of `clock`.
+        Time at which this run started the stage, from `clock`.
     steps : int
         Blocks that this run finished: they alone say how fast it is.
     """

@@ -10,6 +10,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.compute import Failures, compute_blocks, first_line
 from napari_utile.engine.prediction.estimate import Facts, estimate
@@ -231,7 +234,7 @@ class PredictionRun:
             if worker:
                 yield from worker.poll()
 
-        def write(number: int, values: Any) -> None:
+        def write(number: int, values: NDArray[np.float32]) -> None:
             task.write(number, values)
             journal.write(NETWORK, [number])
 
