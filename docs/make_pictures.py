@@ -66,7 +66,7 @@ def main() -> None:
         *_, result = segment.result.layers
 
         weights.labels_layer.choose(truth)
-        press(weights.button, lambda: weights.overlay is not None)
+        press(weights.controls.button, lambda: weights.overlay is not None)
 
         evaluate.prediction.choose(result)
         evaluate.truth.choose(truth)

@@ -13,8 +13,8 @@ import zarr
 from napari_utile.events import RunDone, RunStarted, TileDone, parse_event
 from napari_utile.folders.job import JobFolder
 from napari_utile.io.images import open_image
-from napari_utile.widgets.kit import run_controls
 from napari_utile.widgets.layers import pair
+from napari_utile.widgets.process import process
 from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel
 from napari_utile.widgets.weight_map.panel import WeightMapPanel
@@ -63,8 +63,8 @@ def test_fault_01_a_missing_layer_is_named_and_nothing_starts(train, viewer, cel
 def test_fault_02_shapes_that_differ_are_named_and_red(train, viewer):
     train.labels_layer.choose(viewer.add_labels(np.zeros((2, 64, 64), int), name="short"))
     assert "Image 'em' (3, 64, 64) and labels 'short' (2, 64, 64)" in text(train)
-    assert "differ in shape" in train.labels_layer.toolTip()
-    assert "border" in train.labels_layer.styleSheet()
+    assert "differ in shape" in train.labels_layer.native.toolTip()
+    assert "border" in train.labels_layer.native.styleSheet()
     assert not train.controls.button.isEnabled()
 
 
@@ -152,9 +152,9 @@ def test_fault_05_too_large_for_memory_says_so(open_panel, viewer, press, errors
 
     monkeypatch.setattr(memory, "memory_budget", lambda: 10_000)
     panel = open_panel(WeightMapPanel, viewer)
-    press(panel.button)
+    press(panel.controls.button)
     assert "'cells' takes 208.9 kB of memory and 10.0 kB may be used" in errors[0]
-    assert panel.button.isEnabled()
+    assert panel.controls.button.isEnabled()
 
 
 def test_fault_06_empty_labels_are_named(train, viewer, script, press, qtbot, errors):
@@ -174,7 +174,7 @@ def test_fault_23_a_model_for_other_channels_is_said_before_anything_is_read(
     colors = viewer.add_image(np.zeros((8, 8, 3), np.uint8), rgb=True, name="photo")
     panel.image.choose(colors)
     assert "The model expects 1 channel, layer 'photo' has 3." in text(panel)
-    assert "border" in panel.image.styleSheet()
+    assert "border" in panel.image.native.styleSheet()
     assert not panel.controls.button.isEnabled()
 
 
@@ -218,7 +218,7 @@ def test_fault_34_closing_the_window_ends_the_engine(window, open_panel, script,
     script(STARTED, {"do": "wait"}, STOPPED)
     press(panel.controls.button)
     qtbot.waitUntil(lambda: panel.controls.status.text() == "Started")
-    job = panel.controls._running[0]
+    job = panel.controls._engine
     began = time.monotonic()
     window.close()
     qtbot.waitUntil(lambda: not job.is_running)
@@ -230,9 +230,11 @@ def test_fault_34_the_process_of_the_window_ends_too(tmp_path):
 import sys
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-from napari_utile.widgets.process.process import Job
+from napari_utile.widgets.process import process
 app = QApplication([])
-job = Job([sys.executable, "-c", "import time; print('here', flush=True); time.sleep(600)"])
+code = "import time; print('here', flush=True); time.sleep(600)"
+process.engine_command = lambda _: [sys.executable, "-c", code]
+job = process.AttachedEngine([])
 job.start()
 QTimer.singleShot(700, app.quit)
 app.exec()
@@ -255,7 +257,7 @@ def test_fault_35_an_exception_while_preparing_is_one_notification(
         raise error("deep inside")
         yield
 
-    monkeypatch.setattr(pair, "written", broken)
+    monkeypatch.setattr(pair, "path_on_disk", broken)
     press(train.controls.button)
     qtbot.waitUntil(idle(train))
     assert errors == [f"{error.__name__}: deep inside"]
@@ -338,7 +340,7 @@ def test_fault_37_a_run_is_cancelled_while_the_layers_are_still_read(
 
     arguments = script(STARTED, DONE)
     with monkeypatch.context() as patched:
-        patched.setattr(pair, "written", slow)
+        patched.setattr(pair, "path_on_disk", slow)
         press(train.controls.button)
         qtbot.wait(200)
         press(train.controls.button)
@@ -356,7 +358,7 @@ def test_a_bundle_without_python_is_said(train, press, qtbot, errors, monkeypatc
     def bundle(_):
         raise UserError("no Python here")
 
-    monkeypatch.setattr(run_controls, "engine_command", bundle)
+    monkeypatch.setattr(process, "engine_command", bundle)
     press(train.controls.button)
     qtbot.waitUntil(idle(train))
     assert errors == ["no Python here"]

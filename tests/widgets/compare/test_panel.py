@@ -17,7 +17,7 @@ from napari_utile.events import (
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings import NETWORK_NAMES, CompareSettings
-from napari_utile.widgets.compare.curves import COLORS, color_of
+from napari_utile.widgets.compare.curves import NETWORK_COLORS, network_color
 from napari_utile.widgets.compare.panel import ComparePanel
 from napari_utile.widgets.kit.fields import TickList
 
@@ -116,7 +116,7 @@ def test_the_command_line_understands_what_the_panel_writes(panel):
     from pydantic_settings import CliApp, get_subcommand
 
     from napari_utile.cli.main import Utile
-    from napari_utile.widgets.process.process import flags
+    from napari_utile.widgets.process.command_line import flags
 
     panel.form.widget("networks").tick(["fcn", "unet"])
     panel.form.set_value("seeds", [3, 4])
@@ -165,9 +165,13 @@ def test_every_network_has_a_curve_in_its_own_color(panel, script, press, qtbot)
     loss, score = panel.curves._lines["unet", 0]
     assert loss.getData()[1].tolist() == [1, 0.5]
     assert score.getData()[1].tolist() == [0.5, 0.6]
-    assert score.opts["pen"].color().name() == color_of("unet")
-    assert panel.curves.keys[0].names == {name: color_of(name) for name in ("unet", "fcn")}
-    assert len({color_of(name) for name in NETWORK_NAMES}) == len(NETWORK_NAMES) <= len(COLORS)
+    assert score.opts["pen"].color().name() == network_color("unet")
+    assert panel.curves.keys[0].names == {name: network_color(name) for name in ("unet", "fcn")}
+    assert (
+        len({network_color(name) for name in NETWORK_NAMES})
+        == len(NETWORK_NAMES)
+        <= len(NETWORK_COLORS)
+    )
     panel.curves.score.setCurrentText("dice")
     qtbot.waitUntil(lambda: score.getData()[1].tolist() == [0.1, 0.1])
 
@@ -199,7 +203,7 @@ def test_the_table_fills_and_gives_mean_and_spread_over_seeds(panel, script, pre
     qtbot.waitUntil(lambda: bool(rows(panel)))
     first = ["unet", "0", "0.800", "0.500", "0.900", "1,234", "625", "60.0", "0.250"]
     assert rows(panel) == [first]
-    panel.controls._running[0].stop()
+    panel.controls._engine.stop()
     qtbot.waitUntil(idle(panel))
     assert [row[:3] for row in rows(panel)] == [
         ["unet", "0", "0.800"],
@@ -315,10 +319,10 @@ def test_results_that_are_not_there_are_said(panel, script, press, qtbot):
 
 
 def test_slices_that_are_not_in_a_row_lie_where_they_belong(tmp_path):
-    from napari_utile.widgets.layers.comparison import spread
+    from napari_utile.widgets.layers.comparison import _read_slices
 
     write_tiff(tmp_path / "a.tif", np.full((2, 3, 4), [[[5]], [[6]]], np.uint8))
-    found = spread(tmp_path / "a.tif", [[1], [4]])
+    found = _read_slices(tmp_path / "a.tif", [[1], [4]])
     assert found.shape == (4, 3, 4, 1)
     assert found[:, 0, 0, 0].tolist() == [5, 0, 0, 6]
 
@@ -330,7 +334,7 @@ def test_a_folder_with_a_comparison_shows_its_settings_and_goes_on(panel, tmp_pa
     panel.folder.set_path(tmp_path)
     assert panel.controls.button.text() == "Resume"
     assert panel.form.settings() == settings
-    assert "Resume does what is missing" in text(panel)
+    assert "Resume computes what is missing" in text(panel)
 
 
 @pytest.mark.parametrize("is_stopped", [True, False])

@@ -9,7 +9,7 @@ def likely(viewer, result, panel):
     """Let the panel compare probabilities, 0.75 in the objects of the result."""
     foreground = np.where(result > 0, 0.75, 0.1).astype(np.float32)
     panel.prediction.choose(viewer.add_image(foreground, name="p"))
-    panel.form.set_value("thresholds", True)
+    panel.form.set_value("score_thresholds", True)
     return panel
 
 
@@ -55,7 +55,7 @@ def test_a_score_is_drawn_against_the_probability_threshold_and_the_best_is_mark
 def test_curves_that_are_not_there_are_not_offered(likely, run):
     run(likely)
     choose_curve(likely, "score against probability threshold")
-    likely.form.set_value("thresholds", False)
+    likely.form.set_value("score_thresholds", False)
     run(likely)
     kinds = likely.view.curves.kind
     assert kinds.findData("score against probability threshold") < 0

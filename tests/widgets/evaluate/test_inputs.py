@@ -46,10 +46,10 @@ def test_different_shapes_are_named_and_red(panel, viewer):
 def test_files_are_compared_as_layers_are(panel, run, viewer, tmp_path, cells, result):
     write_tiff(tmp_path / "truth.tif", cells[1])
     zarr.save_array(str(tmp_path / "result.zarr"), result)
-    panel.compared.kind.setCurrentText("files")
+    panel.inputs.kind.setCurrentText("files")
     assert not panel.button.isEnabled()
-    panel.compared.prediction_file.set_path(tmp_path / "result.zarr")
-    panel.compared.truth_file.set_path(tmp_path / "truth.tif")
+    panel.inputs.prediction_file.set_path(tmp_path / "result.zarr")
+    panel.inputs.truth_file.set_path(tmp_path / "truth.tif")
     assert dict(run(panel)) == dict(evaluate(result, cells[1]))
     assert viewer.layers["errors"].data.shape == cells[1].shape
 
@@ -58,9 +58,9 @@ def test_errors_of_files_lie_where_the_truth_says(panel, run, viewer, tmp_path, 
     place = {"scale": (50, 4, 4), "units": ("nanometer",) * 3}
     write_tiff(tmp_path / "truth.tif", cells[1], like=Stack(cells[1], "zyx", **place))
     write_tiff(tmp_path / "result.tif", result)
-    panel.compared.kind.setCurrentText("files")
-    panel.compared.prediction_file.set_path(tmp_path / "result.tif")
-    panel.compared.truth_file.set_path(tmp_path / "truth.tif")
+    panel.inputs.kind.setCurrentText("files")
+    panel.inputs.prediction_file.set_path(tmp_path / "result.tif")
+    panel.inputs.truth_file.set_path(tmp_path / "truth.tif")
     run(panel)
     layer = viewer.layers["errors"]
     np.testing.assert_allclose(layer.scale, (50, 4, 4))
@@ -69,10 +69,10 @@ def test_errors_of_files_lie_where_the_truth_says(panel, run, viewer, tmp_path, 
 
 def test_a_single_time_point_of_a_file_is_no_axis(panel, run, viewer, tmp_path, cells, result):
     place = {"scale": (9, 50, 4, 4), "units": ("second", *("nanometer",) * 3)}
-    panel.compared.kind.setCurrentText("files")
+    panel.inputs.kind.setCurrentText("files")
     for choice, labels in (
-        (panel.compared.truth_file, cells[1][np.newaxis]),
-        (panel.compared.prediction_file, result[np.newaxis]),
+        (panel.inputs.truth_file, cells[1][np.newaxis]),
+        (panel.inputs.prediction_file, result[np.newaxis]),
     ):
         path = tmp_path / f"{labels.sum()}.zarr"
         like = Stack(labels, "tzyx", **place)
@@ -91,9 +91,9 @@ def test_folders_are_compared_pair_by_pair(panel, run, viewer, tmp_path):
             labels[12:18, 12:18] = 2 if side == "truth" or name == "a" else 0
             (tmp_path / side).mkdir(exist_ok=True)
             tifffile.imwrite(tmp_path / side / f"{name}.tif", labels)
-    panel.compared.kind.setCurrentText("files")
-    panel.compared.prediction_file.set_path(tmp_path / "prediction")
-    panel.compared.truth_file.set_path(tmp_path / "truth")
+    panel.inputs.kind.setCurrentText("files")
+    panel.inputs.prediction_file.set_path(tmp_path / "prediction")
+    panel.inputs.truth_file.set_path(tmp_path / "truth")
     report = run(panel)
     assert column(panel.view.scores, "slice") == ["all", "a", "b"]
     assert viewer.layers["errors"].data.shape == (20, 20)
@@ -103,8 +103,8 @@ def test_folders_are_compared_pair_by_pair(panel, run, viewer, tmp_path):
 
 
 def test_a_file_that_is_missing_is_named(panel, tmp_path):
-    panel.compared.kind.setCurrentText("files")
-    panel.compared.prediction_file.set_path(tmp_path / "nothing.tif")
+    panel.inputs.kind.setCurrentText("files")
+    panel.inputs.prediction_file.set_path(tmp_path / "nothing.tif")
     assert "nothing.tif was not found" in panel.messages.text()
     assert not panel.button.isEnabled()
 
@@ -112,9 +112,9 @@ def test_a_file_that_is_missing_is_named(panel, tmp_path):
 def test_a_file_that_is_no_image_is_named_in_one_sentence(panel, run, tmp_path, errors):
     for name in ("a.tif", "b.tif"):
         (tmp_path / name).write_text("no image")
-    panel.compared.kind.setCurrentText("files")
-    panel.compared.prediction_file.set_path(tmp_path / "a.tif")
-    panel.compared.truth_file.set_path(tmp_path / "b.tif")
+    panel.inputs.kind.setCurrentText("files")
+    panel.inputs.prediction_file.set_path(tmp_path / "a.tif")
+    panel.inputs.truth_file.set_path(tmp_path / "b.tif")
     run(panel)
     assert len(errors) == 1 and "a.tif is no image" in errors[0]
     assert panel.button.isEnabled()

@@ -19,10 +19,10 @@ from tests.fixtures.evaluate_panel import SLOW, clipboard, idle
 
 def test_the_command_of_files_is_the_one_that_does_the_same(panel, press, tmp_path):
     assert panel.command.isHidden()  # layers have no names in a shell
-    panel.compared.kind.setCurrentText("files")
+    panel.inputs.kind.setCurrentText("files")
     for name, choice in (
-        ("a b.tif", panel.compared.prediction_file),
-        ("t.tif", panel.compared.truth_file),
+        ("a b.tif", panel.inputs.prediction_file),
+        ("t.tif", panel.inputs.truth_file),
     ):
         (tmp_path / name).touch()
         choice.set_path(tmp_path / name)
@@ -58,7 +58,7 @@ def slow(monkeypatch):
         yield next(work)
         begun.set()
         while not go_on.wait(0.01):
-            yield SliceDone(done=1, total=2, rate=1.0)
+            yield SliceDone(done=1, total=2, rate=1.0, seconds_left=1.0)
         return (yield from work)
 
     monkeypatch.setattr(inputs, "score_images", score_images)
@@ -71,7 +71,7 @@ def test_says_how_far_it_is_and_how_long_it_takes(panel, press, qtbot, slow):
     press(panel.button)
     text = panel.controls.status.text
     qtbot.waitUntil(lambda: text().startswith("step 1 of 2 · ") and text().endswith(" left"))
-    assert (panel.controls.bar.value(), panel.controls.bar.maximum()) == (1, 2)
+    assert panel.controls.bar.value() == panel.controls.bar.maximum() / 2
     slow.finish()
     qtbot.waitUntil(idle(panel), timeout=SLOW)
     assert panel.controls.status.isHidden() and panel.controls.bar.isHidden()
@@ -132,7 +132,7 @@ def test_any_error_reaches_the_user(panel, press, qtbot, monkeypatch, errors, er
 
 
 def test_what_the_settings_cannot_do_is_said(panel, run, errors):
-    panel.form.set_value("thresholds", True)  # labels have no probabilities
+    panel.form.set_value("score_thresholds", True)  # labels have no probabilities
     run(panel)
     assert len(errors) == 1 and "probabilities" in errors[0]
 

@@ -87,7 +87,7 @@ def test_the_table_in_view_is_copied_for_a_spreadsheet(panel, run, press, tab):
 
 def test_classes_have_no_objects_and_no_errors(panel, run, viewer):
     run(panel)
-    panel.form.set_value("labels", "classes")
+    panel.form.set_value("target", "classes")
     report = run(panel)
     assert "mean_iou" in report
     assert "errors" not in viewer.layers

@@ -14,7 +14,7 @@ from napari_utile.io.ome_zarr import create_image, create_labels, reopen
 from napari_utile.widgets.jobs import entry as _job_entry
 from napari_utile.widgets.jobs.entry import JobEntry
 from napari_utile.widgets.jobs.panel import JobsPanel
-from napari_utile.widgets.process.detached import DetachedJob
+from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import fill
 
@@ -88,7 +88,7 @@ def choose(panel, row=0, child=None):
 
 
 def enabled(panel):
-    buttons = (panel.stop, panel.go_on, panel.show_it, panel.remove)
+    buttons = (panel.stop, panel.resume, panel.show_it, panel.remove)
     return [button.text() for button in buttons if button.isEnabled()]
 
 
@@ -102,14 +102,14 @@ def test_an_empty_list_offers_nothing(panel, home):
     ("events", "words", "buttons"),
     [
         ([STARTED, tile(1), DONE], "done", ["Remove"]),
-        ([STARTED, tile(1), STOPPED], "stopped at 25%", ["Go on", "Remove"]),
-        ([STARTED, FAILED], "failed: No room.", ["Go on", "Remove"]),
-        ([STARTED, tile(1), tile(3)], "interrupted at 75%", ["Go on", "Remove"]),
-        ([], "interrupted", ["Go on", "Remove"]),
+        ([STARTED, tile(1), STOPPED], "stopped at 25%", ["Resume", "Remove"]),
+        ([STARTED, FAILED], "failed: No room.", ["Resume", "Remove"]),
+        ([STARTED, tile(1), tile(3)], "interrupted at 75%", ["Resume", "Remove"]),
+        ([], "interrupted", ["Resume", "Remove"]),
         (
             [STARTED, RunDone(out="OUT", seconds=1, failed=("a.tif: torn", "b.tif: torn"))],
             "done, 2 failed",
-            ["Go on", "Remove"],
+            ["Resume", "Remove"],
         ),
     ],
 )  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_job_that_no_engine_works_on(panel, job, events, words, buttons):
     assert rows(panel) == [("em → instances", words)]
     choose(panel)
     assert enabled(panel) == buttons
-    assert panel.goes_on.isHidden()
+    assert panel.keep_running.isHidden()
 
 
 def test_a_job_that_another_window_runs(panel, job):
@@ -128,8 +128,8 @@ def test_a_job_that_another_window_runs(panel, job):
         choose(panel)
         assert enabled(panel) == ["Stop"]
         assert panel.details.text() == "tile 1 of 4 · 1 tiles/s · 2 min 5 s left"
-        assert not panel.goes_on.isHidden() and not panel.goes_on.isChecked()
-        panel.goes_on.click()
+        assert not panel.keep_running.isHidden() and not panel.keep_running.isChecked()
+        panel.keep_running.click()
         assert folder.outlives_window
         found = BlockDone(stage="objects", done=1, total=4, image="em.zarr", rate=1)
         say(folder, tile(2), found)  # while the network goes on, that is what counts
@@ -241,7 +241,7 @@ def test_a_stopped_job_goes_on_with_the_same_command(panel, job, script, qtbot, 
     folder = job(STARTED, tile(1), STOPPED)
     arguments = script(STARTED, tile(2), {"do": "wait"}, DONE)
     choose(panel)
-    press(panel.go_on)
+    press(panel.resume)
     qtbot.waitUntil(lambda: rows(panel)[0][1].startswith("running 50%"))
     assert json.loads(arguments.read_text()) == [
         *folder.record.arguments, "--job", str(folder.path),
@@ -254,7 +254,7 @@ def test_a_job_that_cannot_go_on_says_why(panel, job, script, qtbot, press):
     job(STARTED, tile(1), STOPPED)
     script(RunFailed(message="The model is another.", user=True))
     choose(panel)
-    press(panel.go_on)
+    press(panel.resume)
     qtbot.waitUntil(lambda: "The model is another." in panel.messages.text())
     assert rows(panel)[0][1] == "failed: The model is another."
 
@@ -267,7 +267,7 @@ def test_closing_the_list_does_not_end_what_it_started(
     folder = job(STARTED, tile(1), STOPPED)
     script(STARTED, {"do": "wait"}, DONE)
     choose(panel)
-    press(panel.go_on)
+    press(panel.resume)
     qtbot.waitUntil(lambda: folder.is_running)
     panel.close()
     panel.deleteLater()
@@ -275,7 +275,7 @@ def test_closing_the_list_does_not_end_what_it_started(
     qtbot.wait(500)
     assert folder.is_running
     for running in QCoreApplication.instance().children():
-        if isinstance(running, DetachedJob):
+        if isinstance(running, DetachedEngine):
             running.close()
     assert not folder.is_running
 

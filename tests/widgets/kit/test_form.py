@@ -5,8 +5,9 @@ from pydantic_settings import CliApp, get_subcommand
 
 from napari_utile.errors import UserError
 from napari_utile.settings import PredictSettings, TrainSettings
-from napari_utile.widgets.kit.form import RED, Form
-from napari_utile.widgets.process.process import flags
+from napari_utile.widgets.kit.colors import Tone, color_of
+from napari_utile.widgets.kit.form import Form
+from napari_utile.widgets.process.command_line import flags
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_every_option_has_its_description_as_tooltip(form):
 def test_a_wrong_value_is_red_with_the_reason_and_gives_no_settings(form):
     form.set_value("learning_rate", "-1")
     field = form.widget("learning_rate")
-    assert RED in field.styleSheet()
+    assert color_of(Tone.ERROR) in field.styleSheet()
     assert "greater than 0" in field.toolTip()
     assert form.problem().startswith("learning rate: ")
     with pytest.raises(UserError, match="learning rate"):

@@ -7,6 +7,7 @@ import tifffile
 import zarr
 
 from napari_utile.events import BlockDone, ImageDone, RunFailed
+from napari_utile.folders.job import ShownResult
 from napari_utile.widgets.layers.results import Result
 from tests.fixtures.segment_panel import DONE, STARTED, fill, idle, objects, run, text, tile
 from tests.fixtures.window import write_card
@@ -112,7 +113,8 @@ def test_the_foreground_is_shown_while_objects_come_and_hidden_in_the_end(
 
 def test_looking_again_takes_a_fifth_of_the_time_at_most(viewer, tmp_path, qtbot):
     zarr.create_group(tmp_path / "r.zarr")
-    result = Result(viewer, {}, tmp_path / "r.zarr", "em", "classes")
+    shown = ShownResult(image="em", name="em", out=tmp_path / "r.zarr")
+    result = Result(viewer, shown, "classes")
 
     class Slow:
         def refresh(self):

@@ -86,7 +86,7 @@ def test_trains_stops_segments_evaluates_and_shows_the_weight_map(
 
     # show the weight map
     weights.labels_layer.choose(em.layers["truth"])
-    press(weights.button)
+    press(weights.controls.button)
     qtbot.waitUntil(lambda: weights.overlay is not None or bool(errors), timeout=SLOW)
     assert em.layers["weight map"].data.dtype == np.float32
     assert errors == []

@@ -9,11 +9,10 @@ import pytest
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunFailed, RunStarted, Warned
 from napari_utile.folders.job import JobFolder
-from napari_utile.widgets.kit import run_controls
-from napari_utile.widgets.process import detached as _detached
 from napari_utile.widgets.process import process
-from napari_utile.widgets.process.detached import DetachedJob
-from napari_utile.widgets.process.process import Job, engine_command, python, shell_line
+from napari_utile.widgets.process.command_line import engine_command, find_python, shell_line
+from napari_utile.widgets.process.detached import DetachedEngine
+from napari_utile.widgets.process.process import AttachedEngine
 
 STARTED = RunStarted(job="train", out="OUT")
 DONE = RunDone(out="OUT", seconds=1)
@@ -33,9 +32,9 @@ def play(request, qtbot, script, tmp_path, folder):
     def play(*lines):
         script(*lines)
         if request.param == "attached":
-            job = Job(run_controls.engine_command(arguments))
+            job = AttachedEngine(arguments)
         else:
-            job = DetachedJob(arguments, folder)
+            job = DetachedEngine(arguments, folder)
         job.heard = []
         job.happened.connect(job.heard.append)
         job.start()
@@ -54,7 +53,7 @@ def detached(script, tmp_path, folder, qtbot):
 
     def detached(*lines):
         script(STARTED, *lines)
-        job = DetachedJob(["predict", "--out", str(tmp_path / "out")], folder)
+        job = DetachedEngine(["predict", "--out", str(tmp_path / "out")], folder)
         job.heard = []
         job.happened.connect(job.heard.append)
         job.start()
@@ -87,7 +86,7 @@ def test_threads_of_the_engine_wait_without_spinning(qtbot, monkeypatch, set_to,
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if set_to:
         monkeypatch.setenv("OMP_WAIT_POLICY", set_to)
-    job = Job([sys.executable])
+    job = AttachedEngine(["train"])
     assert job._process.processEnvironment().value("OMP_WAIT_POLICY") == policy
 
 
@@ -112,8 +111,9 @@ def test_a_crash_is_one_failure_with_the_last_line(play, qtbot):
     assert job.heard[1:] == [RunFailed(message=message, user=False)]
 
 
-def test_a_program_that_is_not_there_is_a_failure(qtbot):
-    job, heard = Job(["/no/such/python"]), []
+def test_a_program_that_is_not_there_is_a_failure(qtbot, monkeypatch):
+    monkeypatch.setattr(process, "engine_command", lambda _: ["/no/such/python"])
+    job, heard = AttachedEngine(["train"]), []
     job.happened.connect(heard.append)
     job.start()
     qtbot.waitUntil(lambda: bool(heard))
@@ -121,12 +121,12 @@ def test_a_program_that_is_not_there_is_a_failure(qtbot):
 
 
 def test_an_engine_that_does_not_stop_is_killed_in_the_end(play, qtbot, monkeypatch):
-    monkeypatch.setattr(process, "GRACE", 100)
+    monkeypatch.setattr(process, "STOP_TIMEOUT", 100)
     job = play(STARTED, {"do": "deaf"})
     qtbot.waitUntil(lambda: bool(job.heard))
     job.stop()
     qtbot.waitUntil(ended(job))
-    assert "ended by force; what it had saved is kept" in job.heard[-1].message
+    assert "it was killed; what it had saved is kept" in job.heard[-1].message
     assert not job.is_running
 
 
@@ -140,8 +140,8 @@ def test_close_ends_even_a_deaf_engine_in_less_than_five_seconds(play, qtbot):
 
 
 def test_a_detached_engine_that_cannot_be_started_is_a_failure(qtbot, monkeypatch, folder):
-    monkeypatch.setattr(_detached, "engine_command", lambda _: ["/no/such/python"])
-    job, heard = DetachedJob(["predict"], folder), []
+    monkeypatch.setattr(process, "engine_command", lambda _: ["/no/such/python"])
+    job, heard = DetachedEngine(["predict"], folder), []
     job.happened.connect(heard.append)
     job.start()
     qtbot.waitUntil(lambda: bool(heard))
@@ -201,7 +201,7 @@ def test_the_python_of_a_windowless_napari_is_the_one_beside_it(tmp_path, monkey
     for name in ("pythonw.exe", "python.exe"):
         (tmp_path / name).touch()
     monkeypatch.setattr(sys, "executable", str(tmp_path / "pythonw.exe"))
-    assert python() == str(tmp_path / "python.exe")
+    assert find_python() == str(tmp_path / "python.exe")
 
 
 def test_a_bundle_without_python_says_so(tmp_path, monkeypatch):
@@ -210,7 +210,7 @@ def test_a_bundle_without_python_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(UserError, match="bundle without a Python"):
-        python()
+        find_python()
 
 
 def test_the_command_runs_this_python():

@@ -61,7 +61,7 @@ def test_a_stack_is_stopped_goes_on_from_the_list_and_a_part_of_it_is_the_same(
     run("parts.zarr", until=lambda: (segment.controls.progress.share or 0) > 0.05)
     assert "em instances (partial)" in em.layers
     assert state().startswith("stopped at")
-    press(jobs.go_on)
+    press(jobs.resume)
     qtbot.waitUntil(lambda: state() == "done", timeout=SLOW)
     press(jobs.show_it)
     assert np.asarray(em.layers["em instances"].data).any()

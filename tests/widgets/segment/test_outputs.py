@@ -117,8 +117,8 @@ def test_an_unfinished_output_goes_on_with_the_same_copy_of_the_layer(
     arguments = script(STARTED, fill(0.5), tile(1), stopped)
     run(panel, press, qtbot)
     first = json.loads(arguments.read_text())
-    assert panel.note.text() == "mine.zarr is not finished: it goes on where it stopped."
-    assert panel.controls.button.text() == "Go on"
+    assert "mine.zarr is partial: what is missing is computed." in panel.note.text()
+    assert panel.controls.button.text() == "Resume"
     arguments = script(STARTED, FINISH, DONE)
     run(panel, press, qtbot)
     assert json.loads(arguments.read_text()) == first
@@ -133,7 +133,7 @@ def test_a_stopped_result_is_offered_to_go_on_with(panel, script, press, qtbot, 
     assert f'href="{out}"' in text(panel)
     panel.controls.messages.linkActivated.emit(out)
     assert str(panel.output.path) == out
-    assert panel.controls.button.text() == "Go on"
+    assert panel.controls.button.text() == "Resume"
 
 
 def test_an_output_that_another_window_writes_is_refused(

@@ -86,7 +86,7 @@ def test_closing_the_window_lets_it_go_on_if_that_is_ticked(
     qtbot.waitUntil(lambda: "em probabilities" in window.layers)
     (folder,) = map(JobFolder, (home / "segmentations").iterdir())
     assert not folder.outlives_window
-    panel.goes_on.setChecked(True)
+    panel.keep_running.setChecked(True)
     assert folder.outlives_window
     window.close()
     qtbot.wait(500)

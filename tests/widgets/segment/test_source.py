@@ -7,8 +7,13 @@ import zarr
 
 from napari_utile.events import ImageDone, RunDone, RunStarted
 from napari_utile.io.images import open_image
+from napari_utile.widgets.layers.snapshots import Source
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import DONE, STARTED, fill, given, run, text, tile
+
+
+def source_of(panel):
+    return Source.of_layers(panel.source.layers, 1, panel.source.region())
 
 
 def test_a_layer_of_five_axes_is_said(panel, viewer):
@@ -47,7 +52,7 @@ def test_the_view_is_what_napari_shows(make_napari_viewer_proxy, open_panel, mod
     panel.source.kind.setCurrentText("the current view")
     window.scene.camera.zoom *= 3
     qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] - layer.corner_pixels[0, 1] < 40)
-    part = panel.source.taken(model).parts[0]
+    part = source_of(panel).parts[0]
     ours = [tuple(map(int, side.split(":"))) for side in part.region.split(",")]
     theirs = layer.corner_pixels[:, 1:]
     assert np.abs(np.array(ours[1:]).T - [[0, 0], [1, 1]] - theirs).max() <= 1
@@ -99,10 +104,10 @@ def draw(panel, viewer, *rectangles, **place):
 def test_a_rectangle_goes_through_all_slices_or_lies_on_one(panel, viewer, model):
     place = {"scale": (4, 4), "translate": (100, 200)}
     draw(panel, viewer, [[10, 20], [10, 30], [20, 30], [20, 20]], **place)
-    assert panel.source.taken(model).region == "0:3,10:21,20:31"
+    assert source_of(panel).region == "0:3,10:21,20:31"
     place = {"scale": (50, 4, 4), "translate": (0, 100, 200)}
     draw(panel, viewer, [[2, 10, 20], [2, 10, 30], [2, 20, 30], [2, 20, 20]], **place)
-    part = panel.source.taken(model).parts[0]
+    part = source_of(panel).parts[0]
     assert (part.stack.shape, part.region) == ((1, 64, 64), "0:1,10:21,20:31")
     np.testing.assert_allclose(part.place["translate"], (100, 140, 280))
 
@@ -111,9 +116,9 @@ def test_the_selected_rectangles_are_segmented_or_else_all(panel, viewer, model)
     one = [[10, 20], [10, 30], [20, 30], [20, 20]]
     other = [[40, 50], [40, 300], [45, 300], [45, 50]]
     shapes = draw(panel, viewer, one, other, scale=(4, 4), translate=(100, 200))
-    assert panel.source.taken(model).region == "0:3,10:46,20:64"
+    assert source_of(panel).region == "0:3,10:46,20:64"
     shapes.selected_data = {0}
-    assert panel.source.taken(model).region == "0:3,10:21,20:31"
+    assert source_of(panel).region == "0:3,10:21,20:31"
 
 
 def test_a_region_of_a_rotated_layer_lies_where_it_was_drawn(
@@ -165,7 +170,7 @@ def no_ticks(panel, viewer):
 def colored_ticks(panel, viewer):
     no_ticks(panel, viewer)
     photo = np.zeros((8, 8, 3), np.uint8)
-    panel.source.layers.tick([viewer.add_image(photo, rgb=True, name="photo")])
+    panel.source.ticks.tick([viewer.add_image(photo, rgb=True, name="photo")])
 
 
 def no_files(panel, viewer):
@@ -206,7 +211,7 @@ def test_a_choice_that_cannot_be_segmented_is_said(
 def test_several_layers_are_segmented_in_one_run(panel, script, press, qtbot, viewer, home):
     second = viewer.add_image(np.zeros((64, 64), np.uint8), name="second", scale=(7, 7))
     panel.source.kind.setCurrentText("several layers")
-    panel.source.layers.tick([viewer.layers["em"], second])
+    panel.source.ticks.tick([viewer.layers["em"], second])
     started = RunStarted(job="predict", out="OUT", facts={"images": 2})
     ends = [
         ImageDone(image="in/em.zarr", out="OUT/em.zarr", status="done", objects=3, seconds=2),

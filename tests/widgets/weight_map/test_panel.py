@@ -15,13 +15,13 @@ def panel(open_panel, viewer):
 
 @pytest.fixture
 def shown(panel, press, qtbot):
-    press(panel.button)
-    qtbot.waitUntil(all_drawn(panel))
+    press(panel.controls.button)
+    qtbot.waitUntil(all_drawn(panel), timeout=60_000)  # numba compiles in the first run
     return panel
 
 
 def all_drawn(panel):
-    return lambda: panel.overlay is not None and panel._worker is None
+    return lambda: panel.overlay is not None and not panel.controls.is_running
 
 
 def same(panel, labels, *arguments, **options):
@@ -82,7 +82,7 @@ def test_a_single_image_has_one_slice(open_panel, press, qtbot, cells):
     flat = ViewerModel()
     flat.add_labels(cells[1][0])
     panel = open_panel(WeightMapPanel, flat)
-    press(panel.button)
+    press(panel.controls.button)
     qtbot.waitUntil(all_drawn(panel))
     assert same(panel, cells[1][0])
 
@@ -114,7 +114,7 @@ def test_touching_cells_are_parted_as_they_are_for_training(shown, viewer, qtbot
 def test_the_map_of_other_labels_lies_where_they_lie(shown, viewer, press, qtbot, cells):
     place = {"scale": (2, 3, 4), "translate": (5, 6, 7), "rotate": 30}
     shown.labels_layer.choose(viewer.add_labels(cells[1].copy(), name="other", **place))
-    press(shown.button)
+    press(shown.controls.button)
     qtbot.waitUntil(all_drawn(shown))
     assert [x.name for x in viewer.layers if "weight" in x.name] == ["weight map"]
     where = (1, 20, 30)
@@ -124,5 +124,5 @@ def test_the_map_of_other_labels_lies_where_they_lie(shown, viewer, press, qtbot
 
 def test_without_labels_there_is_nothing_to_show(panel, viewer):
     viewer.layers.remove("cells")
-    assert not panel.button.isEnabled()
-    assert "labels layer" in panel.messages.text()
+    assert not panel.controls.button.isEnabled()
+    assert "labels layer" in panel.controls.messages.text()

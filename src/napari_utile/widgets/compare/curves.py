@@ -2,25 +2,25 @@
 
 from napari_utile.events import EpochDone
 from napari_utile.settings import NETWORK_NAMES
-from napari_utile.widgets.kit.plots import Plots, dotted, earlier, values
+from napari_utile.widgets.kit.plots import Plots, dotted_line, points_before, scores_of
 
-COLORS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#0072b2")
+NETWORK_COLORS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#0072b2")
 """Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011),
 those first that stand out from a dark ground too."""
-PREFERRED = ("mean_iou", "iou")
-"""Scores that are shown until the user chooses another: of classes, if they are learnt."""
+COMPARED_SCORES = ("mean_iou", "iou")
+"""Scores that are shown until the user chooses another: of classes, where there are some."""
 
 
 class NetworkCurves(Plots):
     """Validation loss above, a validation score below; a line for every run."""
 
     def __init__(self) -> None:
-        super().__init__(PREFERRED)
+        super().__init__(COMPARED_SCORES)
         self._loss.setLabel("left", "validation loss")
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Remove all lines."""
         self.runs: dict[tuple[str, int], list[EpochDone]] = {}
         self._lines: dict[tuple[str, int], tuple] = {}
         for plot in (self._loss, self._score):
@@ -28,9 +28,9 @@ class NetworkCurves(Plots):
         self.keys[0].show_names({})
 
     def add(self, network: str, seed: int, event: EpochDone) -> None:
-        """Take one more validation of a run, in place of those from its step on."""
+        """Add a validation of a run; it replaces those from its step on."""
         run = (network, seed)
-        self.runs[run] = [*earlier(self.runs.get(run, []), event.step), event]
+        self.runs[run] = [*points_before(self.runs.get(run, []), event.step), event]
         self.score.offer(event.scores)
         self._draw_soon()
 
@@ -41,15 +41,15 @@ class NetworkCurves(Plots):
             steps = [epoch.step for epoch in epochs]
             loss, score = self._lines[run]
             loss.setData(steps, [epoch.val_loss for epoch in epochs])
-            score.setData(steps, values(epochs, self.score.currentText()))
+            score.setData(steps, scores_of(epochs, self.score.currentText()))
 
     def _new_lines(self, network: str) -> tuple:
         """Add the lines of a run, and its network to the key."""
-        color = color_of(network)
+        color = network_color(network)
         self.keys[0].show_names(self.keys[0].names | {network: color})
-        return dotted(self._loss, color), dotted(self._score, color)
+        return dotted_line(self._loss, color), dotted_line(self._score, color)
 
 
-def color_of(network: str) -> str:
-    """Give the color that a network has everywhere in the window."""
-    return COLORS[NETWORK_NAMES.index(network) % len(COLORS)]
+def network_color(network: str) -> str:
+    """Return the color of a network in the whole window."""
+    return NETWORK_COLORS[NETWORK_NAMES.index(network) % len(NETWORK_COLORS)]

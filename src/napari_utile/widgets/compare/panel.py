@@ -24,22 +24,22 @@ from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings import NETWORK_NAMES, CompareSettings
 from napari_utile.widgets.compare.curves import NetworkCurves
-from napari_utile.widgets.kit.background import Work
-from napari_utile.widgets.kit.form import AMBER, GREEN, Form, mark, rows_of, scrolling_column
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.controls import EngineControls, Work
+from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.paths import (
     PathChoice,
     folder_problem,
     fresh_folder,
     new_run_folder,
 )
-from napari_utile.widgets.kit.run_controls import RunControls
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.kit.table_model import Spread
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
-from napari_utile.widgets.process.process import flags
+from napari_utile.widgets.process.command_line import flags
 
-COSTS = ("parameters", "steps", "seconds_to_train", "seconds_to_predict")
+COST_COLUMNS = ("parameters", "steps", "seconds_to_train", "seconds_to_predict")
 """Columns of the table beside the scores."""
 Runs = dict[tuple[str, int], dict[str, float]]
 """Network and seed -> its row."""
@@ -57,13 +57,13 @@ class ComparePanel(QScrollArea):
             CompareSettings, ticks={"networks": NETWORK_NAMES}
         )
         self.folder = PathChoice("a new folder")
-        self.controls = RunControls("Compare", self._collect)
+        self.controls = EngineControls("Compare", self._collect)
         self.curves = NetworkCurves()
         self.table = Table()
         self.copy = QPushButton("Copy table")
         self.row = QCheckBox("side by side")
         self.row.setChecked(True)
-        self.row.setToolTip("Results in a row beside the image, or each onto it")
+        self.row.setToolTip("Results in a row beside the image, or each on the image")
         self.runs: Runs = {}
         self.results: ComparisonLayers | None = None
         self._next_results: ComparisonLayers | None = None
@@ -71,9 +71,9 @@ class ComparePanel(QScrollArea):
         self._folders: dict[str, Path] = {}
 
         column = scrolling_column(self)
-        column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
+        column.addLayout(self.pair.rows())
         column.addWidget(self.form)
-        column.addLayout(rows_of({"folder": self.folder}))
+        column.addLayout(form_rows({"folder": self.folder}))
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addWidget(self.table)
@@ -100,30 +100,30 @@ class ComparePanel(QScrollArea):
     def _check(self) -> None:
         problem = self.pair.check() or self.form.problem()
         folder = folder_problem(self.folder.path, CompareSettings)
-        mark(self.folder.line, folder, "Where runs, table and figures go")
-        self.controls.set_verb("Resume" if has_comparison(self.folder.path) else "Compare")
+        mark(self.folder.line, folder, "Folder for runs, table and figures")
+        self.controls.set_verb("Resume" if _has_comparison(self.folder.path) else "Compare")
         self.controls.set_problem(problem or folder)
 
     def _on_folder(self) -> None:
-        """Show how a comparison was made that is chosen."""
+        """Show the settings of a comparison that is chosen."""
         folder = self.folder.path
-        if folder and has_comparison(folder):
+        if folder and _has_comparison(folder):
             self.form.show_settings(CompareSettings.read(ComparisonFolder(folder).settings))
             self.controls.messages.clear()
             self.controls.messages.add(
-                "This folder holds a comparison, made with the settings above. Resume does "
-                "what is missing and shows all of it; the layers must be what they were."
+                "This folder holds a comparison with the settings above. Resume computes "
+                "what is missing and shows all of it; the layers must not have changed."
             )
         self._check()
 
     def _collect(self) -> Work:
-        """Take image, labels and settings as they are now; write them down in a thread."""
+        """Take image, labels and settings as they are; the work copies layers to disk."""
         pair, settings = self.pair.taken(), self.form.settings()
         folder = self.folder.path or fresh_folder("comparisons", self.image.layer.name)
         self._next_results = ComparisonLayers(self._viewer, self.image.layer, pair.labels.shape)
 
         def write() -> Generator[None, None, list[str]]:
-            if not has_comparison(folder):
+            if not _has_comparison(folder):
                 new_run_folder(folder, settings)
             paths = yield from pair.written(ComparisonFolder(folder).inputs)
             return ["compare", *paths, "--out", str(folder), *flags(settings)]
@@ -149,7 +149,7 @@ class ComparePanel(QScrollArea):
             self._check()
 
     def _clear(self) -> None:
-        """Make room for another comparison."""
+        """Remove what is shown of the last comparison."""
         if self.results:
             self.results.remove()
         self.results, self._next_results = self._next_results, None
@@ -160,14 +160,14 @@ class ComparePanel(QScrollArea):
             part.hide()
 
     def _begin(self, event: CandidateStarted) -> None:
-        """Turn to another run; draw what was done of it before."""
+        """Follow another run; draw what is recorded of it."""
         self._candidate = event
         for known in Run(event.out).recorded():
             if isinstance(known, EpochDone):
                 self.curves.add(event.network, event.seed, known)
 
     def _show_table(self) -> None:
-        rows = list(rows_of_table(self.runs))
+        rows = list(_rows_of_table(self.runs))
         bold = {i for i, row in enumerate(rows) if isinstance(row["seed"], str)}
         self.table.show_rows(rows, bold)
         self.table.show()
@@ -176,11 +176,11 @@ class ComparePanel(QScrollArea):
     def _show_result(self, event: RunDone) -> None:
         how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
         if not self.runs or not self.results:
-            self.controls.messages.add(f"{how}; no network is done.")
+            self.controls.messages.add(f"{how}; no network was trained.")
             return
         out = Path(event.out)
         text = f"{how}. Runs, table and figures are in {out}."
-        self.controls.messages.add(text, "" if event.stopped else GREEN)
+        self.controls.messages.add(text, None if event.stopped else Tone.SUCCESS)
         if not event.stopped:
             self.folder.set_path(None)  # the next comparison needs another
         elif self.folder.path is None:
@@ -188,7 +188,7 @@ class ComparePanel(QScrollArea):
         try:
             self.results.show(out, self._folders, self.row.isChecked())
         except (UserError, OSError) as error:
-            self.controls.messages.add(f"The results cannot be shown: {error}", AMBER)
+            self.controls.messages.add(f"The results cannot be shown: {error}", Tone.WARNING)
         else:
             self.row.show()
 
@@ -197,27 +197,27 @@ class ComparePanel(QScrollArea):
             self.results.show_in_a_row(is_row)
 
 
-def has_comparison(folder: Path | None) -> bool:
-    """Say whether a comparison was begun in a folder."""
+def _has_comparison(folder: Path | None) -> bool:
+    """Whether a folder holds a comparison, finished or not."""
     if folder is None or not ComparisonFolder(folder).data.exists():
         return False
     return not folder_problem(folder, CompareSettings)
 
 
-def rows_of_table(runs: Runs) -> Iterator[dict[str, Any]]:
-    """Give a row for each run and, below those of a network with several seeds, their mean."""
+def _rows_of_table(runs: Runs) -> Iterator[dict[str, Any]]:
+    """Yield one row per run and, below several seeds of a network, their mean."""
     for network in dict.fromkeys(name for name, _ in runs):
         found = {seed: row for (name, seed), row in runs.items() if name == network}
         rows = list(found.values())
-        names = [name for name in (*scores_in("panel"), *COSTS) if name in rows[0]]
+        names = [name for name in (*scores_in("panel"), *COST_COLUMNS) if name in rows[0]]
         for seed, row in found.items():
             yield {"network": network, "seed": seed} | {name: row[name] for name in names}
         if len(rows) > 1:
             yield {"network": network, "seed": f"mean of {len(rows)}"} | {
-                name: spread([row[name] for row in rows]) for name in names
+                name: _mean_with_spread([row[name] for row in rows]) for name in names
             }
 
 
-def spread(values: list[float]) -> float:
-    """Give the mean, with the standard deviation where the values differ at all."""
+def _mean_with_spread(values: list[float]) -> float:
+    """Return the mean, with the standard deviation unless all values are equal."""
     return Spread(mean(values), stdev(values)) if len({*values}) > 1 else values[0]

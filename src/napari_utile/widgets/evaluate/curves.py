@@ -14,17 +14,17 @@ from napari_utile.widgets.kit.plots import Key, new_plot
 RANKED = "precision against recall"
 STRICTER = "scores against IoU threshold"
 SURER = "score against probability threshold"
-SCORES = {
+SCORE_COLORS = {
     "f1": "#56b4e9",
     "matching_ap": "#e69f00",
     "panoptic_quality": "#cc79a7",
     "precision": "#5fb878",
     "recall": "#f0e442",
 }
-"""What is drawn against the IoU threshold, and its color."""
-LINE = "#56b4e9"
+"""Scores that are drawn against the IoU threshold, and their colors."""
+THRESHOLD_COLOR = "#56b4e9"
 LOWEST = 150
-"""Height that the plot needs, px."""
+"""Least height of the plot, px."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -117,7 +117,7 @@ class ScoreCurves(QWidget):
     def _draw_stricter(self, report: Report) -> None:
         first, last = (report.ious[i]["iou_threshold"] for i in (0, -1))
         self._name_axes("IoU threshold", "score", (first, last))
-        colors = {name: color for name, color in SCORES.items() if name in report.ious[0]}
+        colors = {name: color for name, color in SCORE_COLORS.items() if name in report.ious[0]}
         for name, color in colors.items():
             self._draw_line(name, report.ious, "iou_threshold", name, color, has_dots=True)
         self.key.show_names(colors)
@@ -125,11 +125,13 @@ class ScoreCurves(QWidget):
     def _draw_surer(self, report: Report) -> None:
         name = self.score.currentData()
         self._name_axes("probability threshold", name.replace("_", " "), (0, 1))
-        self._draw_line(name, report.thresholds, "threshold", name, LINE, has_dots=True)
+        self._draw_line(
+            name, report.thresholds, "threshold", name, THRESHOLD_COLOR, has_dots=True
+        )
         highest = max(row[name] for row in report.thresholds)
         if "error" in name:
             self._plot.setYRange(0, highest or 1, padding=0.05)
-        self.key.show_names({name: LINE})
+        self.key.show_names({name: THRESHOLD_COLOR})
         for best in report.best:
             if best["name"] == name:
                 self._mark_best(best)

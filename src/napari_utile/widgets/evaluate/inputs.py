@@ -1,8 +1,9 @@
-"""What is evaluated: a prediction and its truth, as layers or as files."""
+"""Inputs of an evaluation: a prediction and its truth, as layers or as files."""
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QCursor
-from qtpy.QtWidgets import QComboBox, QFileDialog, QMenu, QSizePolicy, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation import Report
@@ -23,29 +24,38 @@ from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
-from napari_utile.widgets.kit.form import mark, rows_of
+from napari_utile.widgets.kit.fields import offer, wide_choice
+from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.paths import PathChoice
-from napari_utile.widgets.kit.work_controls import Step, steps
-from napari_utile.widgets.layers.layers import LayerChoice, level_0, placement, stack_of
+from napari_utile.widgets.kit.progress import Step, steps
+from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.results import place_of
+from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
 
 Evaluation = Generator[Event | Step, None, Report]
 
-LAYERS, FILES = "layers", "files"
-HELP = {
-    LAYERS: "Two layers, as they are when you press the button",
-    FILES: "Two images on disk, or two folders whose images pair up by their names",
+
+class InputKind(Enum):
+    """What may be evaluated, as the panel calls it."""
+
+    LAYERS = "layers"
+    FILES = "files"
+
+
+INPUT_HELP = {
+    InputKind.LAYERS: "Two layers, as they are when you press the button",
+    InputKind.FILES: "Two images on disk, or two folders whose images pair up by their names",
 }
-PREDICTION_HELP, TRUTH_HELP = "Labels, or probabilities of the foreground", "What is right"
+PREDICTION_HELP, TRUTH_HELP = "Labels, or probabilities of the foreground", "Correct labels"
 
 
-class ComparedChoice(QWidget):
+class InputsChoice(QWidget):
     """Chooses prediction and truth.
 
     Attributes
     ----------
     kind : QComboBox
-        Layers or files.
+        Its data are of `InputKind`.
     prediction, truth : LayerChoice
     prediction_file, truth_file : FileChoice
     """
@@ -55,73 +65,76 @@ class ComparedChoice(QWidget):
     def __init__(self, viewer: Viewer):
         super().__init__()
         self._viewer = viewer
-        self.kind = QComboBox()
-        self.kind.addItems(list(HELP))
-        self.kind.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.kind = wide_choice()
+        offer(self.kind, {kind: kind.value for kind in InputKind})
         self.prediction = LayerChoice(viewer, Labels, Image, newest=True)
         self.truth = LayerChoice(viewer, Labels)
         hint = "an image, a result of U-Tile, a folder"
         self.prediction_file, self.truth_file = FileChoice(hint), FileChoice(hint)
-        self._rows = rows_of({"compare": self.kind})
-        for name in ("prediction", "truth"):
-            for editor in (getattr(self, name), getattr(self, f"{name}_file")):
-                self._rows.addRow(name, editor)
-                editor.changed.connect(self.changed)
+        self._rows = form_rows({"compare": self.kind})
+        for name, layer, file in (
+            ("prediction", self.prediction, self.prediction_file),
+            ("truth", self.truth, self.truth_file),
+        ):
+            self._rows.addRow(name, layer.native)
+            self._rows.addRow(name, file)
+            layer.changed.connect(lambda _: self.changed.emit())
+            file.changed.connect(self.changed)
         self.setLayout(self._rows)
-        self.kind.currentTextChanged.connect(self._on_kind)
+        self.kind.currentIndexChanged.connect(lambda _: self._on_kind())
         self._on_kind()
 
     @property
     def is_of_files(self) -> bool:
-        """Whether files are compared."""
-        return self.kind.currentText() == FILES
+        """Whether files are evaluated, not layers."""
+        return self.kind.currentData() is InputKind.FILES
 
     @property
     def paths(self) -> tuple[str, str]:
-        """Prediction and truth on disk, as they are written in a command."""
+        """Prediction and truth on disk, as in a command."""
         files = self.prediction_file, self.truth_file
         prediction, truth = (str(file.path or "") for file in files)
         return prediction, truth
 
     def problem(self) -> str:
-        """Say why these two cannot be compared, or nothing; turn the wrong fields red."""
+        """Return why these two cannot be evaluated, or ''; mark the wrong fields red."""
         if self.is_of_files:
             found = [
-                file_problem(file.path) for file in (self.prediction_file, self.truth_file)
+                _file_problem(file.path) for file in (self.prediction_file, self.truth_file)
             ]
             mark(self.prediction_file.line, found[0], PREDICTION_HELP)
             mark(self.truth_file.line, found[1], TRUTH_HELP)
             return found[0] or found[1]
-        problem = layer_problem(self.prediction.layer, self.truth.layer)
-        mark(self.prediction, problem, PREDICTION_HELP)
-        mark(self.truth, problem, TRUTH_HELP)
+        problem = _layer_problem(self.prediction.layer, self.truth.layer)
+        mark(self.prediction.native, problem, PREDICTION_HELP)
+        mark(self.truth.native, problem, TRUTH_HELP)
         return problem
 
-    def taken(self) -> "Compared":
-        """Take what is chosen.
+    def taken(self) -> "EvaluationInputs":
+        """Return what is chosen as it is now.
 
         Raises
         ------
         UserError
-            If it cannot be compared.
+            If it cannot be evaluated.
         """
         if problem := self.problem():
             raise UserError(problem)
         if self.is_of_files:
-            return compared_files(*self.paths)
-        return compared_layers(self._viewer, self.prediction.layer, self.truth.layer)
+            return _inputs_of_files(*self.paths)
+        return _inputs_of_layers(self._viewer, self.prediction.layer, self.truth.layer)
 
     def _on_kind(self) -> None:
-        self.kind.setToolTip(HELP[self.kind.currentText()])
+        self.kind.setToolTip(INPUT_HELP[self.kind.currentData()])
         for choice in (self.prediction, self.truth):
-            self._rows.setRowVisible(choice, not self.is_of_files)
+            self._rows.setRowVisible(choice.native, not self.is_of_files)
         for file in (self.prediction_file, self.truth_file):
             self._rows.setRowVisible(file, self.is_of_files)
         self.changed.emit()
 
 
 class FileChoice(PathChoice):
-    """A line for a path that exists; the button looks for a file or for a folder."""
+    """A line for a path that exists; its button opens a dialog for a file or a folder."""
 
     def _look(self) -> None:
         menu = QMenu(self)
@@ -136,7 +149,7 @@ class FileChoice(PathChoice):
 
 
 @dataclass(frozen=True)
-class Compared:
+class EvaluationInputs:
     """Prediction and truth as they were when the button was pressed.
 
     Attributes
@@ -146,9 +159,9 @@ class Compared:
     evaluation : callable
         Takes the settings; reads and compares, in a thread.
     places : list of dict
-        Of the truth of each image; see `placement`. Of files they are known at the end.
+        Of the truth of each image; see `placement`. Of files, they are known at the end.
     images : tuple of Stack
-        What truth and prediction are of, as far as there is a layer of it.
+        The image that truth and prediction belong to, if it is a layer.
     """
 
     names: tuple[str, str]
@@ -157,8 +170,8 @@ class Compared:
     images: tuple[Stack, ...] = ()
 
 
-def compared_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Compared:
-    """Take two layers. What is done to them later does not matter."""
+def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> EvaluationInputs:
+    """Return two layers as inputs. Later changes of the layers do not matter."""
     stack = stack_of(truth)
     sides = [(layer.name, level_0(layer)) for layer in (prediction, truth)]
     is_foreground = isinstance(prediction, Image) and sides[0][1].ndim == sides[1][1].ndim
@@ -166,8 +179,8 @@ def compared_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Compared
     def evaluation(settings: EvaluateSettings) -> Evaluation:
         for name, data in sides:
             check_memory(np.dtype(data.dtype).itemsize * prod(data.shape), f"Layer '{name}'")
-        predicted = yield from steps("reading slice", copied(sides[0][1]))
-        true = yield from steps("reading slice", copied(sides[1][1]))
+        predicted = yield from steps("reading slice", _copied(sides[0][1]))
+        true = yield from steps("reading slice", _copied(sides[1][1]))
         predicted = predicted[np.newaxis] if is_foreground else predicted
         image = EvaluatedImage(
             lambda: (predicted, true), len(stack.indices), pixel_um2=pixel_um2(stack)
@@ -175,13 +188,13 @@ def compared_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Compared
         return (yield from score_images([image], settings))
 
     others = (layer for layer in viewer.layers if layer is not prediction)
-    images = tuple(image for layer in others if (image := image_of(layer, stack.shape)))[:1]
+    images = tuple(image for layer in others if (image := _image_of(layer, stack.shape)))[:1]
     place = placement(truth, stack.axes)
-    return Compared((prediction.name, truth.name), evaluation, [place], images)
+    return EvaluationInputs((prediction.name, truth.name), evaluation, [place], images)
 
 
-def image_of(layer: Layer, shape: tuple[int, ...]) -> Stack | None:
-    """Describe an image layer that labels of this shape lie on; None if they do not."""
+def _image_of(layer: Layer, shape: tuple[int, ...]) -> Stack | None:
+    """Return an image layer as a stack if it is of this shape."""
     if isinstance(layer, Image):
         with suppress(UserError):
             stack = stack_of(layer, like=shape)
@@ -189,8 +202,8 @@ def image_of(layer: Layer, shape: tuple[int, ...]) -> Stack | None:
     return None
 
 
-def copied(data: Any) -> Generator[tuple[int, int], None, NDArray[Any]]:
-    """Copy an array slice by slice, so that painting on does not change it; say how far."""
+def _copied(data: Any) -> Generator[tuple[int, int], None, NDArray[Any]]:
+    """Copy an array slice by slice, so that painting on does not change it; yield progress."""
     pixels = np.empty(data.shape, data.dtype)
     indices = list(np.ndindex(pixels.shape[:-2]))
     for done, index in enumerate(indices, 1):
@@ -199,8 +212,8 @@ def copied(data: Any) -> Generator[tuple[int, int], None, NDArray[Any]]:
     return pixels
 
 
-def compared_files(prediction: str, truth: str) -> Compared:
-    """Take two files, or two folders whose files pair up by name."""
+def _inputs_of_files(prediction: str, truth: str) -> EvaluationInputs:
+    """Return two files, or two folders whose files pair up by name, as inputs."""
     places: list[dict[str, Any]] = []
 
     def evaluation(settings: EvaluateSettings) -> Evaluation:
@@ -211,11 +224,11 @@ def compared_files(prediction: str, truth: str) -> Compared:
             places.append({name: values[-count:] for name, values in place.items()})
         return (yield from score_images([pair.image() for pair in opened], settings))
 
-    return Compared((prediction, truth), evaluation, places)
+    return EvaluationInputs((prediction, truth), evaluation, places)
 
 
-def layer_problem(prediction: Layer | None, truth: Layer | None) -> str:
-    """Say why these two layers cannot be compared, or nothing."""
+def _layer_problem(prediction: Layer | None, truth: Layer | None) -> str:
+    """Return why these two layers cannot be evaluated, or ''."""
     if truth is None:
         return "Choose a labels layer that holds the truth: there is none yet."
     if prediction is None or prediction == truth:
@@ -233,8 +246,8 @@ def layer_problem(prediction: Layer | None, truth: Layer | None) -> str:
     return ""
 
 
-def file_problem(path: Path | None) -> str:
-    """Say that a file is missing, or nothing. What is in it is looked at in a thread."""
+def _file_problem(path: Path | None) -> str:
+    """Return that a file is missing, or ''. It is opened in a thread."""
     if path is None:
         return "Choose a prediction and its truth."
     return "" if path.exists() else f"{path} was not found."

@@ -25,36 +25,39 @@ from napari_utile.events import Event
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.memory import check_memory
 from napari_utile.settings import EvaluateSettings
-from napari_utile.widgets.evaluate.inputs import Compared, ComparedChoice
+from napari_utile.widgets.evaluate.inputs import EvaluationInputs, InputsChoice
 from napari_utile.widgets.evaluate.report import Outcome, ReportView
-from napari_utile.widgets.kit.background import Work
-from napari_utile.widgets.kit.form import AMBER, GREEN, Form, scrolling_column, words
-from napari_utile.widgets.kit.work_controls import Step, WorkControls, steps
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.controls import State, Work
+from napari_utile.widgets.kit.form import Form, option_label, scrolling_column
+from napari_utile.widgets.kit.progress import Step, steps
+from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.layers.errors import prepare_colors
-from napari_utile.widgets.process.process import flags, shell_line
+from napari_utile.widgets.process.command_line import flags
 
+COPYABLE = (State.IDLE,)
+"""When "Copy as command" is shown, for files: layers have no names in a shell."""
 Errors = NDArray[np.uint8]
 
 
 class EvaluatePanel(QScrollArea):
-    """Prediction and truth in; the scores of the whole and of every slice, and why, out."""
+    """Prediction and truth in; scores, objects, curves and errors out."""
 
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
-        self.compared = ComparedChoice(napari_viewer)
-        self.prediction, self.truth = self.compared.prediction, self.compared.truth
+        self.inputs = InputsChoice(napari_viewer)
+        self.prediction, self.truth = self.inputs.prediction, self.inputs.truth
         self.form: Form[EvaluateSettings] = Form(EvaluateSettings)
-        self.controls = WorkControls("Evaluate", self._collect, self._show)
+        self.controls = ThreadControls("Evaluate", self._collect, self._show)
         self.button, self.messages = self.controls.button, self.controls.messages
         self.command = QPushButton("Copy as command")
-        self.command.setToolTip("Copy the line that does the same in a shell")
-        self.controls.buttons.addWidget(self.command)
+        self.controls.add(self.command, "Copy the shell command that does the same")
         self.view = ReportView(napari_viewer)
         self.copy, self.save = QPushButton("Copy table"), QPushButton("Save")
         self.save.setMenu(self._formats())
 
         column = scrolling_column(self)
-        column.addWidget(self.compared)
+        column.addWidget(self.inputs)
         column.addWidget(self.form)
         column.addWidget(self.controls)
         column.addWidget(self.view, 1)
@@ -66,7 +69,7 @@ class EvaluatePanel(QScrollArea):
         for part in (self.view, self.copy, self.save):
             part.hide()
 
-        for source in (self.compared, self.form):
+        for source in (self.inputs, self.form):
             source.changed.connect(self._check)
         self.command.clicked.connect(self._copy_command)
         self.copy.clicked.connect(self._copy_table)
@@ -78,26 +81,25 @@ class EvaluatePanel(QScrollArea):
         return self.view.outcome and self.view.outcome.report
 
     def event(self, event: QEvent) -> bool:
-        """End the work when napari takes the panel out of its dock: it is closed."""
+        """Stop the work when napari takes the panel out of its dock: it is closed."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.controls.stop()
         return bool(super().event(event))
 
     def _check(self) -> None:
-        problem = self.compared.problem() or self.form.problem()
+        problem = self.inputs.problem() or self.form.problem()
         self.controls.set_problem(problem)
-        self.command.setVisible(self.compared.is_of_files)
-        self.command.setEnabled(not problem)
+        self.controls.show_in(self.command, *COPYABLE if self.inputs.is_of_files else ())
 
-    # what runs
+    # the work
 
     def _collect(self) -> Work:
-        """Take what is chosen as it is now; compare it in a thread."""
-        settings, compared = self.form.settings(), self.compared.taken()
+        """Take the inputs as they are now; evaluate them in a thread."""
+        settings, inputs = self.form.settings(), self.inputs.taken()
 
         def work() -> Generator[Event | Step, None, Outcome]:
-            report = yield from compared.evaluation(settings)
-            return (yield from outcome_of(compared, settings, report))
+            report = yield from inputs.evaluation(settings)
+            return (yield from _outcome_of(inputs, settings, report))
 
         return work
 
@@ -106,20 +108,19 @@ class EvaluatePanel(QScrollArea):
             part.show()
         self.view.show_outcome(outcome)
         for note in outcome.report.notes:
-            self.messages.add(note, AMBER)
+            self.messages.add(note, Tone.WARNING)
 
-    # what becomes of it
+    # copy and save
 
     def _copy_command(self) -> None:
         given = flags(self.form.settings())
-        QApplication.clipboard().setText(shell_line(["evaluate", *self.compared.paths, *given]))
-        self.messages.add("The command is on the clipboard.")
+        self.controls.copy_command(["evaluate", *self.inputs.paths, *given])
 
     def _copy_table(self) -> None:
         QApplication.clipboard().setText(self.view.table.text())
 
     def _formats(self) -> QMenu:
-        """List what can be saved."""
+        """Return the menu of what can be saved."""
         menu = QMenu(self)
         for text, suffix in (
             ("Report with pictures (HTML) …", ".html"),
@@ -132,7 +133,7 @@ class EvaluatePanel(QScrollArea):
         return menu
 
     def _save(self, suffix: str, what: str = "evaluation") -> None:
-        """Ask for a name; write in a thread."""
+        """Ask for a file name; write in a thread."""
         name, _ = QFileDialog.getSaveFileName(self, "Save as", what + suffix, f"*{suffix}")
         if not name or self.view.outcome is None or self.controls.is_running:
             return
@@ -144,41 +145,40 @@ class EvaluatePanel(QScrollArea):
             if what == "objects":
                 atomic_write(path, outcome.report.objects_csv().encode())
             else:
-                names, images = outcome.compared.names, outcome.compared.images
+                names, images = outcome.inputs.names, outcome.inputs.images
                 facts = dict(zip(("prediction", "truth"), names, strict=True))
-                facts |= changed(outcome.settings)
+                facts |= _changed_options(outcome.settings)
                 write_report(path, outcome.report, " against ".join(names), images, facts)
             return path
 
-        self.messages.clear()
-        self.controls.do(work, self._on_saved, "Writing …")
+        self.controls.press(lambda: work, self._on_saved, status="Writing …")
 
     def _on_saved(self, path: Path) -> None:
-        self.messages.add(f"Saved {path}.", GREEN)
+        self.messages.add(f"Saved {path}.", Tone.SUCCESS)
 
 
-def changed(settings: EvaluateSettings) -> dict[str, str]:
-    """Name the options that are not as by default."""
+def _changed_options(settings: EvaluateSettings) -> dict[str, str]:
+    """Return the options that differ from their defaults, as text."""
     default = type(settings)()
-    return {words(n): str(v) for n, v in settings if v != getattr(default, n)}
+    return {option_label(n): str(v) for n, v in settings if v != getattr(default, n)}
 
 
-def outcome_of(
-    compared: Compared, settings: EvaluateSettings, report: Report
+def _outcome_of(
+    inputs: EvaluationInputs, settings: EvaluateSettings, report: Report
 ) -> Generator[Step, None, Outcome]:
-    """Do here, in the thread, what would take long in the window."""
+    """Compute in the thread what would block the window."""
     objects = report.objects
     columns = {} if objects is None else {n: objects.column(n) for n in objects.names}
     layer, errors, border = report.error_layer(), None, None
     if layer is not None:
         prepare_colors()
-        errors = yield from steps("errors of slice", painted(layer))
+        errors = yield from steps("errors of slice", _painted(layer))
         border = None if len(report.sides) > 1 else int((errors == BORDER).sum())
-    return Outcome(compared, settings, report, columns, errors, border)
+    return Outcome(inputs, settings, report, columns, errors, border)
 
 
-def painted(layer: ErrorLayer) -> Generator[tuple[int, int], None, Errors]:
-    """Paint the errors of every slice; say how far it is."""
+def _painted(layer: ErrorLayer) -> Generator[tuple[int, int], None, Errors]:
+    """Compute the error layer of every slice; yield progress."""
     indices = list(np.ndindex(layer.shape[:-2]))
     check_memory(int(np.prod(layer.shape)), "The layer of errors")
     errors = np.empty(layer.shape, np.uint8)

@@ -15,7 +15,7 @@ from napari_utile.evaluation.error_types import COLORS
 from napari_utile.evaluation.scores import GROUPS, score_named
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
-from napari_utile.widgets.evaluate.inputs import Compared
+from napari_utile.widgets.evaluate.inputs import EvaluationInputs
 from napari_utile.widgets.kit.camera import go_to, look_at
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.table import Table
@@ -29,7 +29,7 @@ class Outcome:
 
     Parameters
     ----------
-    compared : Compared
+    inputs : EvaluationInputs
     settings : EvaluateSettings
     report : Report
     columns : mapping of str to ndarray
@@ -40,7 +40,7 @@ class Outcome:
         How many pixels of them are border; None if there are more images.
     """
 
-    compared: Compared
+    inputs: EvaluationInputs
     settings: EvaluateSettings
     report: Report
     columns: Mapping[str, NDArray[Any]]
@@ -73,8 +73,8 @@ class ReportView(QWidget):
         self.scores, self.objects = Table(), Table(COLORS)
         self.group, self.kind = wide_choice(), wide_choice()
         self.tabs = QTabWidget()
-        self.tabs.addTab(column_of(self.group, self.scores), "Scores")
-        self.tabs.addTab(column_of(self.kind, self.objects), "Objects")
+        self.tabs.addTab(_column_of(self.group, self.scores), "Scores")
+        self.tabs.addTab(_column_of(self.kind, self.objects), "Objects")
         self.tabs.addTab(self.curves, "Curves")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -110,7 +110,7 @@ class ReportView(QWidget):
         self._show_group()
 
     def _show_group(self) -> None:
-        """Show the columns of the chosen group alone."""
+        """Show only the columns of the chosen group."""
         group = self.group.currentData()
         for column, name in enumerate(self.scores.names):
             is_wanted = name == "slice" or group in ("", score_named(name).group)
@@ -129,7 +129,7 @@ class ReportView(QWidget):
         self._show_kind()
 
     def _show_kind(self) -> None:
-        """List the objects of the chosen kind alone."""
+        """Show only the objects of the chosen kind."""
         if self.outcome and self.outcome.report.objects is not None:
             kind = self.kind.currentData()
             self.objects.keep(self.outcome.report.objects.of_kind(kind) if kind else None)
@@ -141,25 +141,25 @@ class ReportView(QWidget):
             return
         self.legend.show_counts(outcome.report.objects.counts(), outcome.border)
         self._image = 0
-        self.errors.show(outcome.errors, outcome.compared.places[0])
+        self.errors.show(outcome.errors, outcome.inputs.places[0])
 
     def _go_to_slice(self, row: int) -> None:
-        """Move to the slice of a row of scores; the first row is the whole."""
+        """Go to the slice of a row of scores; the first row is the whole."""
         if row > 0 and self.outcome:
-            image, index = list(places_of(self.outcome.report))[row - 1]
+            image, index = list(_slices_of(self.outcome.report))[row - 1]
             self._show_image(image)
-            frame = frame_of(self.outcome, image)
+            frame = _frame_of(self.outcome, image)
             go_to(self._viewer, frame, (*index, 0, 0))
 
     def _go_to_object(self, row: int) -> None:
-        """Move to an object, near enough to see it well, and outline it."""
+        """Go to an object, zoom in on it, and outline it."""
         if self.outcome is None or (objects := self.outcome.report.objects) is None:
             return
         image = objects.image(row)
         self._show_image(image)
-        sides, place = self.outcome.report.sides[image], self.outcome.compared.places[image]
+        sides, place = self.outcome.report.sides[image], self.outcome.inputs.places[image]
         first, last = self.marker.show(sides, objects, row, place)
-        look_at(self._viewer, frame_of(self.outcome, image), first, last)
+        look_at(self._viewer, _frame_of(self.outcome, image), first, last)
 
     def _show_image(self, image: int) -> None:
         """Show the errors of another image, if there are several."""
@@ -167,22 +167,22 @@ class ReportView(QWidget):
         if image != self._image and (errors := self.outcome.report.error_layer(image)):
             self._image = image
             self.marker.remove()
-            self.errors.show(np.asarray(errors), self.outcome.compared.places[image])
+            self.errors.show(np.asarray(errors), self.outcome.inputs.places[image])
 
 
-def places_of(report: Report) -> list[tuple[int, tuple[int, ...]]]:
-    """List the image and the index of every slice, in the order of the rows of a report."""
+def _slices_of(report: Report) -> list[tuple[int, tuple[int, ...]]]:
+    """Return image number and index of every slice, in the order of the rows of a report."""
     return [(i, index) for i, sides in enumerate(report.sides) for index in sides.indices]
 
 
-def frame_of(outcome: Outcome, image: int) -> Labels:
-    """Make a layer in no viewer that tells where the pixels of an image lie in the world."""
+def _frame_of(outcome: Outcome, image: int) -> Labels:
+    """Return a layer, in no viewer, that maps pixels of an image to world coordinates."""
     axes = outcome.report.sides[image].truth.ndim
-    return Labels(np.zeros((1,) * axes, np.uint8), **outcome.compared.places[image])
+    return Labels(np.zeros((1,) * axes, np.uint8), **outcome.inputs.places[image])
 
 
-def column_of(*parts: QWidget) -> QWidget:
-    """Put widgets below each other; the last takes the space that is left."""
+def _column_of(*parts: QWidget) -> QWidget:
+    """Return widgets in a column; the last takes the space that is left."""
     page = QWidget()
     column = QVBoxLayout(page)
     column.setContentsMargins(0, 4, 0, 0)

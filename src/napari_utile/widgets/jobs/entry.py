@@ -1,4 +1,4 @@
-"""One job as the list shows it: what it is, how far, how it ended. No Qt."""
+"""One job as the list shows it: what it is, how far it is, how it ended. No Qt."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -8,14 +8,16 @@ from typing import Literal
 from napari_utile.events import ImageDone, RunDone, RunFailed, parse_event
 from napari_utile.folders.job import EngineStart, JobFolder, JobRecord, LineReader
 from napari_utile.io.units import duration_text
-from napari_utile.widgets.kit.progress import ENDED_WELL, Progress, outcome
+from napari_utile.widgets.kit.progress import ENDED_WELL, RunProgress, outcome_text
 
-PATIENCE = timedelta(seconds=60)
+START_TIMEOUT = timedelta(seconds=60)
 """How long an engine may take before it holds the lock of its folder."""
-TILE, BLOCK = b'{"event":"TileDone"', b'{"event":"BlockDone"'
-"""How the lines begin that come often: of those in a row only the last matters."""
+FREQUENT = b'{"event":"TileDone"', b'{"event":"BlockDone"'
+"""Beginnings of lines that come often: of several in a row only the last matters."""
 
-State = Literal["starting", "running", "stopping", "done", "stopped", "failed", "interrupted"]
+JobState = Literal[
+    "starting", "running", "stopping", "done", "stopped", "failed", "interrupted"
+]
 ALIVE = ("starting", "running", "stopping")
 
 
@@ -35,18 +37,18 @@ class JobEntry:
 
     def __init__(self, folder: JobFolder, record: JobRecord):
         self.folder, self.record = folder, record
-        self.progress, self.grew = Progress(), False
-        self.state: State = "starting"
+        self.progress, self.grew = RunProgress(), False
+        self.state: JobState = "starting"
         self._began = record.created
         self._lines = LineReader.last(folder.events)
 
     def update(self) -> None:
-        """Look at what is new. Costs little, and nothing is read twice."""
+        """Read what is new. Costs little, and nothing is read twice."""
         self.grew = False
         # asked first: its last words are read below
         is_running = self.progress.end is None and self.folder.is_running
         while lines := self._lines.new():
-            for line in that_matter(lines):
+            for line in _newest(lines):
                 self._add(line)
         self.state = self._state(is_running)
 
@@ -56,13 +58,13 @@ class JobEntry:
         return self.state in ALIVE
 
     @property
-    def can_go_on(self) -> bool:
-        """Whether the same command would do what is left."""
+    def can_resume(self) -> bool:
+        """Whether the same command would compute what is missing."""
         end = self.progress.end
-        return not self.is_alive and not (isinstance(end, RunDone) and is_complete(end))
+        return not self.is_alive and not (isinstance(end, RunDone) and _is_finished(end))
 
     def words(self) -> str:
-        """Say in a few words how far it is, or how it ended."""
+        """Return in a few words how far it is, or how it ended."""
         progress = self.progress
         share = "" if progress.share is None else f" {progress.share:.0%}"
         left = ""
@@ -83,20 +85,18 @@ class JobEntry:
         return self.state
 
     def details(self) -> str:
-        """Say what is being done, or what went wrong."""
+        """Return what is being done, or what went wrong."""
         end, lines = self.progress.end, []
         if self.state == "running":
             lines.append(self.progress.line())
             lines += [
-                f"{Path(image.image).name}: {outcome(image)}"
+                f"{Path(image.image).name}: {outcome_text(image)}"
                 for image in self.images()
                 if image.status not in ENDED_WELL
             ]
         elif self.state == "interrupted":
-            lines.append(
-                "Its process has gone, perhaps with the computer. Go on does what is left."
-            )
-            lines += last_lines(self.folder)
+            lines.append("Its process has ended unexpectedly. Resume computes what is missing.")
+            lines += _last_lines(self.folder)
         elif isinstance(end, RunFailed):
             lines.append(end.message)
         elif isinstance(end, RunDone):
@@ -108,22 +108,22 @@ class JobEntry:
         return "\n".join(line for line in lines if line)
 
     def images(self) -> list[ImageDone]:
-        """List the images of a batch that have ended."""
+        """Return the images of a batch that have ended."""
         return self.progress.images if self.progress.total > 1 else []
 
     def _add(self, line: bytes) -> None:
-        """Take note of a line; each start of the engine begins anew."""
+        """Read a line of the record; each start of the engine resets the progress."""
         try:
             if line.startswith(b'{"began"'):
                 self._began = EngineStart.model_validate_json(line).began
-                self.progress = Progress()
+                self.progress = RunProgress()
                 return
             event = parse_event(line)
-        except ValueError:  # cut off, or said by a library
+        except ValueError:  # cut off, or printed by a library
             return
         self.grew |= self.progress.add(event)
 
-    def _state(self, is_running: bool) -> State:
+    def _state(self, is_running: bool) -> JobState:
         match self.progress.end:
             case RunFailed():
                 return "failed"
@@ -133,15 +133,15 @@ class JobEntry:
                 return "done"
         if is_running:
             return "stopping" if self.folder.is_stop_requested else "running"
-        is_young = datetime.now() - self._began < PATIENCE
+        is_young = datetime.now() - self._began < START_TIMEOUT
         return "starting" if is_young and self.progress.share is None else "interrupted"
 
 
-def that_matter(lines: list[bytes]) -> Iterator[bytes]:
-    """Leave out the tiles and blocks that are followed by another of their kind."""
+def _newest(lines: list[bytes]) -> Iterator[bytes]:
+    """Yield the lines without tiles and blocks that are followed by another of their kind."""
     newest: dict[bytes, bytes] = {}
     for line in lines:
-        kind = next((start for start in (TILE, BLOCK) if line.startswith(start)), None)
+        kind = next((start for start in FREQUENT if line.startswith(start)), None)
         if kind:
             newest.pop(kind, None)  # so that the order stays
             newest[kind] = line
@@ -152,13 +152,13 @@ def that_matter(lines: list[bytes]) -> Iterator[bytes]:
     yield from newest.values()
 
 
-def is_complete(end: RunDone) -> bool:
-    """Say whether nothing is left to do."""
+def _is_finished(end: RunDone) -> bool:
+    """Whether nothing is missing."""
     return not end.stopped and not end.failed
 
 
-def last_lines(folder: JobFolder, most: int = 3) -> list[str]:
-    """Read the end of what an engine said on standard error."""
+def _last_lines(folder: JobFolder, most: int = 3) -> list[str]:
+    """Return the last lines that an engine wrote to standard error."""
     lines = LineReader.last(folder.log)
     said = [line.decode(errors="replace").strip() for line in [*lines.new(), lines.rest]]
     return [line for line in said if line][-most:]

@@ -1,7 +1,6 @@
 """The panel that lists the jobs of all windows: how far they are, and what failed."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +24,27 @@ from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunFailed
 from napari_utile.folders.job import ShownResult
 from napari_utile.widgets.jobs.entry import JobEntry
-from napari_utile.widgets.kit.background import background
-from napari_utile.widgets.kit.form import AMBER, BLUE, GREEN, RED
+from napari_utile.widgets.kit.colors import Tone, color_of
+from napari_utile.widgets.kit.controls import background
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.paths import known_jobs
-from napari_utile.widgets.kit.progress import ENDED_WELL, outcome
+from napari_utile.widgets.kit.progress import ENDED_WELL, outcome_text
 from napari_utile.widgets.layers.results import Result
-from napari_utile.widgets.process.detached import DetachedJob
+from napari_utile.widgets.process.detached import DetachedEngine
 
-LOOK = 1000
-"""Milliseconds between two looks at the folders of jobs, while the list is seen."""
-AT_ONCE = 4
-"""Results that are shown at one click; of more, each by its own."""
-COLORS = {
-    "running": BLUE, "starting": BLUE, "stopping": BLUE, "done": GREEN, "failed": RED,
-    "stopped": AMBER, "interrupted": AMBER,
+REFRESH_INTERVAL = 1000
+"""Milliseconds between two readings of the job folders, while the list is visible."""
+SHOWN_TOGETHER = 4
+"""Results that are shown at one click; of a job with more, one at a time."""
+TONES = {
+    "starting": Tone.NOTE, "running": Tone.NOTE, "stopping": Tone.NOTE, "done": Tone.SUCCESS,
+    "failed": Tone.ERROR, "stopped": Tone.WARNING, "interrupted": Tone.WARNING,
 }  # fmt: skip
 KEY = Qt.ItemDataRole.UserRole
 
 
 class JobsPanel(QWidget):
-    """All jobs of Segment, of this window, of others, and of those that are closed."""
+    """All jobs of Segment, of this window, of others, and of closed ones."""
 
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
@@ -64,17 +63,17 @@ class JobsPanel(QWidget):
         self.details.setWordWrap(True)
         self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.messages = Messages()
-        self.goes_on = QCheckBox("goes on when its napari is closed")
-        self.goes_on.toggled.connect(self._on_goes_on)
-        self.stop = button("Stop", "Let it save and end; it can go on later", self._on_stop)
-        self.go_on = button("Go on", "Do what is left of it", self._on_go_on)
-        self.show_it = button(
-            "Show", "Open the result as layers; they follow if it still runs", self._on_show
+        self.keep_running = QCheckBox("keep running when its napari is closed")
+        self.keep_running.toggled.connect(self._on_keep_running)
+        self.stop = _button("Stop", "Save and end; it can be resumed later", self._on_stop)
+        self.resume = _button("Resume", "Compute what is missing", self._on_resume)
+        self.show_it = _button(
+            "Show", "Open the result as layers; they grow while it runs", self._on_show
         )
-        self.remove = button(
+        self.remove = _button(
             "Remove",
-            "Take it off the list, with the copies of layers that were made for it. "
-            "Results stay, but an unfinished one can no longer go on from here",
+            "Remove it from the list, with the copies of layers that were made for it. "
+            "Results stay, but a partial one can no longer be resumed from here",
             self._on_remove,
         )
 
@@ -82,34 +81,34 @@ class JobsPanel(QWidget):
         column.setContentsMargins(8, 6, 8, 8)
         column.setSpacing(6)
         column.addWidget(self.list, 1)
-        for part in (self.details, self.goes_on):
+        for part in (self.details, self.keep_running):
             column.addWidget(part)
         buttons = QGridLayout()
-        for place, part in enumerate((self.stop, self.go_on, self.show_it, self.remove)):
+        for place, part in enumerate((self.stop, self.resume, self.show_it, self.remove)):
             buttons.addWidget(part, 0, place)
         column.addLayout(buttons)
         column.addWidget(self.messages)
         self.setMinimumWidth(300)
 
         self._timer = QTimer(self)
-        self._timer.setInterval(LOOK)
+        self._timer.setInterval(REFRESH_INTERVAL)
         self._timer.timeout.connect(self.update_list)
         self._show_chosen()
 
     def showEvent(self, event: Any) -> None:  # noqa: N802
-        """Begin to look, now that the list is seen."""
+        """Start to follow the jobs, now that the list is visible."""
         super().showEvent(event)
         self.update_list()
         self._timer.start()
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802
-        """Look no more, unless layers follow a job."""
+        """Stop to follow the jobs, unless layers grow with one."""
         super().hideEvent(event)
         if not self.results:
             self._timer.stop()
 
     def update_list(self) -> None:
-        """Look for new jobs and at what is new of the others."""
+        """Read which jobs there are, and what is new of each."""
         folders = {str(folder.path): folder for folder in known_jobs()}
         for key in [key for key in self.entries if key not in folders]:
             del self.entries[key]
@@ -133,7 +132,7 @@ class JobsPanel(QWidget):
     # the list
 
     def _show_entries(self) -> None:
-        """Give each job a row. Their order never changes: some come, some go."""
+        """Show one row per job. Rows are added and removed, but never change places."""
         with QSignalBlocker(self.list):
             for row in reversed(range(self.list.topLevelItemCount())):
                 if self.list.topLevelItem(row).data(0, KEY) not in self.entries:
@@ -152,8 +151,8 @@ class JobsPanel(QWidget):
     def _show_entry(self, item: QTreeWidgetItem, entry: JobEntry) -> None:
         """Show a job in its row, and below it the images of a batch that have ended."""
         words = entry.words()
-        show_in(item, entry.record.title, words if len(words) < 32 else entry.state)
-        item.setForeground(1, QBrush(QColor(COLORS[entry.state])))
+        _show_in(item, entry.record.title, words if len(words) < 32 else entry.state)
+        item.setForeground(1, QBrush(QColor(color_of(TONES[entry.state]))))
         made = f"{entry.record.created:%d %b %Y, %H:%M}"
         item.setToolTip(0, f"{entry.record.title}\n{entry.record.out}\n{made}")
         item.setToolTip(1, entry.details() or words)
@@ -162,29 +161,29 @@ class JobsPanel(QWidget):
             item.takeChildren()
         for image in images[item.childCount() :]:
             child = QTreeWidgetItem(item)
-            show_in(child, Path(image.image).name, image.status)
+            _show_in(child, Path(image.image).name, image.status)
             child.setData(0, KEY, image)
             child.setToolTip(0, image.out)
-            child.setToolTip(1, outcome(image))
-            color = GREEN if image.status in ENDED_WELL else RED
-            child.setForeground(1, QBrush(QColor(color)))
+            child.setToolTip(1, outcome_text(image))
+            tone = Tone.SUCCESS if image.status in ENDED_WELL else Tone.ERROR
+            child.setForeground(1, QBrush(QColor(color_of(tone))))
 
     def _show_chosen(self) -> None:
-        """Show the details of the row that is chosen, and what can be done with it."""
+        """Show the details of the chosen row, and enable the buttons that apply."""
         entry, item = self.chosen, self.list.currentItem()
         image = self._chosen_image()
         details = "" if entry is None else entry.details()
         if image is not None:
-            details = f"{item.text(0)}: {outcome(image)}"
+            details = f"{item.text(0)}: {outcome_text(image)}"
         self.details.setText(details)
         self.details.setVisible(bool(details))
         self.stop.setEnabled(entry is not None and entry.state in ("starting", "running"))
-        self.go_on.setEnabled(entry is not None and entry.can_go_on)
+        self.resume.setEnabled(entry is not None and entry.can_resume)
         self.show_it.setEnabled(bool(self._to_show()))
         self.remove.setEnabled(entry is not None and not entry.is_alive)
-        self.goes_on.setVisible(entry is not None and entry.is_alive)
-        with QSignalBlocker(self.goes_on):
-            self.goes_on.setChecked(entry is not None and entry.folder.outlives_window)
+        self.keep_running.setVisible(entry is not None and entry.is_alive)
+        with QSignalBlocker(self.keep_running):
+            self.keep_running.setChecked(entry is not None and entry.folder.outlives_window)
 
     def _chosen_image(self) -> ImageDone | None:
         item = self.list.currentItem()
@@ -193,25 +192,25 @@ class JobsPanel(QWidget):
 
     # what the buttons do
 
-    def _on_goes_on(self, goes_on: bool) -> None:
+    def _on_keep_running(self, is_kept: bool) -> None:
         if self.chosen:
-            self.chosen.folder.set_outlives_window(goes_on)
+            self.chosen.folder.set_outlives_window(is_kept)
 
     def _on_stop(self) -> None:
         if self.chosen:
             self.chosen.folder.request_stop()
             self.update_list()
 
-    def _on_go_on(self) -> None:
-        """Start the same command again: the engine does what is left."""
+    def _on_resume(self) -> None:
+        """Start the same command again: the engine computes what is missing."""
         entry = self.chosen
         if entry is None or entry.folder.is_running:
             return
         self.messages.clear()
         try:
-            job = DetachedJob(entry.record.arguments, entry.folder)
+            job = DetachedEngine(entry.record.arguments, entry.folder)
         except UserError as error:
-            self.messages.add(str(error), RED)
+            self.messages.add(str(error), Tone.ERROR)
             return
         job.setParent(QCoreApplication.instance())  # the list may be closed before
         job.happened.connect(self._on_event)
@@ -219,9 +218,9 @@ class JobsPanel(QWidget):
         self.update_list()
 
     def _on_event(self, event: Event) -> None:
-        """Say why a job that was started here could not go on."""
+        """Show why a job that was resumed here has failed."""
         if isinstance(event, RunFailed):
-            self.messages.add(event.message, RED)
+            self.messages.add(event.message, Tone.ERROR)
         if isinstance(event, RunDone | RunFailed):
             self.update_list()
 
@@ -231,13 +230,11 @@ class JobsPanel(QWidget):
             return
         self.messages.clear()
         found = self._to_show()
-        if len(found) > AT_ONCE:
+        if len(found) > SHOWN_TOGETHER:
             self.messages.add(f"There are {len(found)} results: choose an image in the list.")
             return
         for shown in found:
-            result = Result(
-                self._viewer, shown.place, shown.out, shown.name, entry.record.output
-            )
+            result = Result(self._viewer, shown, entry.record.output)
             self.results[shown.out] = result
             if entry.is_alive and not self._has_ended(entry, shown):
                 result.grow()
@@ -253,12 +250,16 @@ class JobsPanel(QWidget):
             yield
             entry.folder.remove()
 
-        self._removing.append(background(work, lambda _: self.update_list()))
+        self._removing.append(background(work, lambda _: self.update_list(), self._on_error))
+
+    def _on_error(self, error: Exception) -> None:
+        self.messages.add(str(error), Tone.ERROR)
+        self.update_list()
 
     # what is shown
 
     def _to_show(self) -> list[ShownResult]:
-        """List the results on disk of the job or image that is chosen."""
+        """Return the results on disk of the chosen job or image."""
         entry, image = self.chosen, self._chosen_image()
         if entry is None:
             return []
@@ -272,7 +273,7 @@ class JobsPanel(QWidget):
         return [shown for shown in found if shown.out.exists()]
 
     def _follow(self, entry: JobEntry) -> None:
-        """Let the layers of a job follow what was written."""
+        """Refresh the layers of a job whose result has grown."""
         for shown in [x for x in entry.record.results if x.out in self.results]:
             if not entry.is_alive or self._has_ended(entry, shown):
                 self._end(entry, shown)
@@ -280,29 +281,28 @@ class JobsPanel(QWidget):
                 self.results[shown.out].grow()
 
     def _end(self, entry: JobEntry, shown: ShownResult) -> None:
-        self.results.pop(shown.out).end(is_partial=not is_whole(entry, shown))
+        self.results.pop(shown.out).end(is_partial=not _is_complete(entry, shown))
 
     def _has_ended(self, entry: JobEntry, shown: ShownResult) -> bool:
         return any(Path(image.out) == shown.out for image in entry.progress.images)
 
 
-def is_whole(entry: JobEntry, shown: ShownResult) -> bool:
-    """Say whether a result that is no longer written was completed."""
+def _is_complete(entry: JobEntry, shown: ShownResult) -> bool:
+    """Whether a result that is no longer written was completed."""
     for image in entry.progress.images:
         if Path(image.out) == shown.out:
             return image.status in ENDED_WELL
     return entry.state == "done"
 
 
-def button(verb: str, tooltip: str, slot: Callable[[], None]) -> QPushButton:
-    """Make a button."""
-    made = QPushButton(verb)
-    made.setToolTip(tooltip)
-    made.clicked.connect(partial(lambda slot, _=False: slot(), slot))
-    return made
+def _button(verb: str, tooltip: str, slot: Callable[[], None]) -> QPushButton:
+    button = QPushButton(verb)
+    button.setToolTip(tooltip)
+    button.clicked.connect(slot)
+    return button
 
 
-def show_in(item: QTreeWidgetItem, *texts: str) -> None:
+def _show_in(item: QTreeWidgetItem, *texts: str) -> None:
     """Write texts into the columns of a row, if they have changed."""
     for column, text in enumerate(texts):
         if item.text(column) != text:

@@ -1,4 +1,4 @@
-"""Where the user looks: the slice, the middle of the view, and how near."""
+"""The camera of the viewer: slice, center and zoom."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -7,14 +7,14 @@ import numpy as np
 from napari.layers import Layer
 from napari.viewer import Viewer
 
-SHARE = 0.5
-"""Of the view: so much of it is filled by what is looked at."""
+VIEW_SHARE = 0.5
+"""Share of the view that the box fills."""
 SMALLEST = 48
-"""Side of what is looked at, px; nearer than that, nothing around it would be seen."""
+"""Least side of the box, px: closer, nothing around it would be seen."""
 
 
 def look_at(viewer: Viewer, layer: Layer, low: Sequence[float], high: Sequence[float]) -> None:
-    """Bring a box of pixels into the middle of the view, near enough to see it well.
+    """Center the view on a box of pixels, and zoom in on it.
 
     Parameters
     ----------
@@ -42,11 +42,19 @@ def look_at(viewer: Viewer, layer: Layer, low: Sequence[float], high: Sequence[f
         extent = extent.max(initial=0)
     camera = viewer.scene.camera
     camera.center = tuple(np.array(layer.data_to_world(middle))[shown])
-    camera.zoom = float(SHARE * (canvas / extent).min())
+    camera.zoom = float(VIEW_SHARE * (canvas / extent).min())
 
 
 def go_to(viewer: Viewer, layer: Layer, pixel: Sequence[float]) -> None:
-    """Move the sliders to the slice that a pixel of `layer` is on; leave the view as it is."""
+    """Move the sliders to the slice of a pixel of `layer`; keep center and zoom.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    layer : Layer
+    pixel : sequence of float, one per axis of the layer
+        In pixels of the layer, at full resolution.
+    """
     place = layer.data_to_world(pixel)
     leading = viewer.dims.ndim - layer.ndim
     axes = [axis for axis in viewer.dims.not_displayed if axis >= leading]

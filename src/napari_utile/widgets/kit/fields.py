@@ -1,27 +1,17 @@
-"""Editors for single options, chosen by the annotation of the option."""
+"""Editors of single options, chosen by the annotation of the option."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
+from magicgui.widgets import create_widget
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QSignalBlocker, QSize, Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QLineEdit,
-    QListWidget,
-    QListWidgetItem,
-    QSizePolicy,
-    QSpinBox,
-    QWidget,
-)
-from superqt import QLabeledDoubleSlider
+from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QSizePolicy, QWidget
 
-LARGEST_SPIN = 2**31 - 1
-ROW, PADDING = 20, 4
+LARGEST_INT = 2**31 - 1
+LINE, PADDING = 20, 4
 """Height of a line of a list, and what a theme may leave free above and below them, px."""
-CHECKED, UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
 @dataclass(frozen=True)
@@ -36,116 +26,161 @@ class Field:
 
 
 def field_of(info: FieldInfo) -> Field:
-    """Choose the editor for a field by its annotation."""
+    """Return the editor of an option, chosen by its annotation.
+
+    magicgui's editors of float and tuple can hold neither `1e-4`, nor nothing, nor a wrong
+    value, which the form turns red; so these are typed into a line.
+    """
     kind: Any = info.annotation
-    text = info.description or ""
-    if get_origin(kind) is Literal:
-        choice = QComboBox()
-        choice.addItems(get_args(kind))
-        choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        return Field(
-            choice, choice.currentText, choice.setCurrentText,
-            lambda slot: choice.currentTextChanged.connect(lambda _: slot()), text,
-        )  # fmt: skip
-    if kind is bool:
-        switch = QCheckBox()
-        return Field(
-            switch, switch.isChecked, switch.setChecked,
-            lambda slot: switch.toggled.connect(lambda _: slot()), text,
-        )  # fmt: skip
+    if kind is bool or get_origin(kind) is Literal:
+        return _field(info, create_widget(annotation=kind))
     if kind is int:
-        spin = QSpinBox()
         limits = {type(m).__name__: m for m in info.metadata}
-        spin.setRange(
-            limits["Ge"].ge if "Ge" in limits else -LARGEST_SPIN,
-            limits["Le"].le if "Le" in limits else LARGEST_SPIN,
-        )
-        return Field(
-            spin, spin.value, spin.setValue,
-            lambda slot: spin.valueChanged.connect(lambda _: slot()), text,
-        )  # fmt: skip
-    line = QLineEdit()
+        low = limits["Ge"].ge if "Ge" in limits else -LARGEST_INT
+        high = limits["Le"].le if "Le" in limits else LARGEST_INT
+        return _field(info, create_widget(annotation=int, options={"min": low, "max": high}))
     if get_origin(kind) is tuple:
-        return Field(
-            line,
-            lambda: [part.strip() for part in line.text().split(",") if part.strip()],
-            lambda values: line.setText(", ".join(map(str, values))),
-            lambda slot: line.textChanged.connect(lambda _: slot()), text,
-        )  # fmt: skip
-    optional = type(None) in get_args(kind)
-    line.setPlaceholderText("off" if optional else "")
-    return Field(
-        line,
-        lambda: None if optional and line.text() in ("", "off") else line.text(),
-        lambda value: line.setText(shown(value)),
-        lambda slot: line.textChanged.connect(lambda _: slot()), text,
-    )  # fmt: skip
+        return _line(info, _words_in, lambda values: ", ".join(map(str, values)))
+    if type(None) in get_args(kind):
+        line = _line(info, lambda text: None if text in ("", "off") else text, value_text)
+        line.editor.setPlaceholderText("off")
+        return line
+    return _line(info, str, value_text)
 
 
 def slider_of(info: FieldInfo, low: float, high: float) -> Field:
-    """Make a slider with its number beside it."""
-    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-    slider.setRange(low, high)
-    slider.setDecimals(1)
-    return Field(
-        slider, slider.value, slider.setValue,
-        lambda slot: slider.valueChanged.connect(lambda _: slot()), info.description or "",
-    )  # fmt: skip
+    """Return a slider with its number beside it.
+
+    Parameters
+    ----------
+    info : FieldInfo
+        The option.
+    low, high : float
+        Ends of the slider.
+
+    Returns
+    -------
+    Field
+    """
+    options = {"min": low, "max": high, "step": 0.1}
+    slider = create_widget(annotation=float, widget_type="FloatSlider", options=options)
+    return _field(info, slider)
 
 
 def ticks_of(info: FieldInfo, names: Sequence[str]) -> Field:
-    """Make a list in which some of `names` are ticked."""
-    ticks = TickList(names)
+    """Return a list in which some of `names` are ticked.
+
+    Parameters
+    ----------
+    info : FieldInfo
+        The option, a tuple of names.
+    names : sequence of str
+        Names that can be ticked.
+
+    Returns
+    -------
+    Field
+    """
+    ticks = TickList(names)  # magicgui's Select marks names without boxes
+    return Field(ticks, ticks.ticked, ticks.tick, ticks.changed.connect, info.description or "")
+
+
+def _field(info: FieldInfo, widget: Any) -> Field:
+    def write(value: Any) -> None:
+        widget.value = value
+
     return Field(
-        ticks, ticks.ticked, ticks.tick,
-        lambda slot: ticks.itemChanged.connect(lambda _: slot()), info.description or "",
+        widget.native, lambda: widget.value, write,
+        lambda slot: widget.changed.connect(lambda _: slot()), info.description or "",
     )  # fmt: skip
 
 
+def _line(info: FieldInfo, read: Callable[[str], Any], write: Callable[[Any], str]) -> Field:
+    line: Any = create_widget(annotation=str)
+    return Field(
+        line.native, lambda: read(line.native.text()),
+        lambda value: line.native.setText(write(value)),
+        lambda slot: line.changed.connect(lambda _: slot()), info.description or "",
+    )  # fmt: skip
+
+
+def _words_in(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def value_text(value: Any) -> str:
+    """Return a value as it is typed into a line: 5.0 as 5, None as nothing."""
+    return "" if value is None else str(value).removesuffix(".0")
+
+
 class TickList(QListWidget):
-    """Names with a box before each, as high as it needs to be."""
+    """Entries with a check box each; as high as its entries."""
+
+    changed = Signal()
 
     def __init__(self, names: Sequence[str]):
         super().__init__()
-        for name in names:
-            item = QListWidgetItem(name, self)
-            item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
-            item.setSizeHint(QSize(0, ROW))
+        self._entries: list[Any] = []
+        self.itemChanged.connect(lambda _: self.changed.emit())
+        self.offer({name: name for name in names})
         self.tick(names)
-        self.setFixedHeight(ROW * self.count() + 2 * self.frameWidth() + 2 * PADDING)
 
-    def ticked(self) -> list[str]:
-        """List the names that are ticked."""
-        return [item.text() for item in self._items() if item.checkState() == CHECKED]
+    def offer(self, entries: Mapping[Any, str], in_view: int = 100) -> None:
+        """Replace the entries and their texts; those that were ticked stay so."""
+        ticked = self.ticked()
+        with QSignalBlocker(self):
+            self.clear()
+            self._entries = list(entries)
+            for text in entries.values():
+                item = QListWidgetItem(text, self)
+                item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+                item.setSizeHint(QSize(0, LINE))
+            self.tick(ticked)
+        lines = max(1, min(len(entries), in_view))
+        self.setFixedHeight(LINE * lines + 2 * self.frameWidth() + 2 * PADDING)
 
-    def tick(self, names: Sequence[str]) -> None:
-        """Tick these names, and no other."""
-        for item in self._items():
-            item.setCheckState(CHECKED if item.text() in names else UNCHECKED)
+    def ticked(self) -> list[Any]:
+        """Return the entries that are ticked."""
+        return [
+            entry
+            for row, entry in enumerate(self._entries)
+            if self.item(row).checkState() == Qt.CheckState.Checked
+        ]
 
-    def _items(self) -> list[QListWidgetItem]:
-        return [self.item(row) for row in range(self.count())]
+    def tick(self, entries: Sequence[Any]) -> None:
+        """Tick these entries, and no other."""
+        checked, unchecked = Qt.CheckState.Checked, Qt.CheckState.Unchecked
+        for row, entry in enumerate(self._entries):
+            self.item(row).setCheckState(checked if entry in entries else unchecked)
 
 
 def wide_choice() -> QComboBox:
-    """Make a list that takes the width there is: long entries do not widen the panel."""
+    """Return an empty list as wide as the panel, whose entries do not widen it."""
     choice = QComboBox()
-    choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    choice.setMinimumContentsLength(8)
-    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    narrow(choice)
     return choice
 
 
-def offer(choice: QComboBox, entries: Mapping[str, str]) -> None:
-    """Offer other entries, data and text; what was chosen stays chosen if it is there."""
+def narrow(choice: QComboBox) -> None:
+    """Fit a list to the width of the panel: long entries do not widen it."""
+    choice.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    choice.setMinimumContentsLength(8)
+    choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+
+def offer(choice: QComboBox, entries: Mapping[Any, str]) -> None:
+    """Replace the entries, data and text; the chosen one stays chosen if it is there.
+
+    Parameters
+    ----------
+    choice : QComboBox
+    entries : mapping of object to str
+        Data of each entry, and its text.
+    """
     chosen = choice.currentData()
     with QSignalBlocker(choice):
         choice.clear()
         for data, text in entries.items():
             choice.addItem(text, data)
-        choice.setCurrentIndex(max(0, choice.findData(chosen)))
-
-
-def shown(value: Any) -> str:
-    """Write a value as it stands in a line; 5.0 as 5, None as nothing."""
-    return "" if value is None else str(value).removesuffix(".0")
+        data = list(entries)
+        choice.setCurrentIndex(data.index(chosen) if chosen in data else 0)

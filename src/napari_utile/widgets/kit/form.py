@@ -17,13 +17,13 @@ from superqt import QCollapsible
 
 from napari_utile.errors import UserError
 from napari_utile.settings import Settings
-from napari_utile.widgets.kit.fields import field_of, shown, slider_of, ticks_of
+from napari_utile.widgets.kit.colors import Tone, color_of
+from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value_text
 
 S = TypeVar("S", bound=Settings)
 
-RED, AMBER, GREEN, BLUE = "#e0565b", "#e0a040", "#5fb878", "#5b9bd5"
 LABEL_WIDTH = 108
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Form(QWidget, Generic[S]):
@@ -51,8 +51,8 @@ class Form(QWidget, Generic[S]):
     def __init__(
         self,
         kind: type[S],
-        sliders: Mapping[str, tuple[float, float]] = NOTHING,
-        ticks: Mapping[str, Sequence[str]] = NOTHING,
+        sliders: Mapping[str, tuple[float, float]] = NO_OPTIONS,
+        ticks: Mapping[str, Sequence[str]] = NO_OPTIONS,
         without: Collection[str] = (),
     ):
         super().__init__()
@@ -93,8 +93,8 @@ class Form(QWidget, Generic[S]):
         return self._shown
 
     def problem(self) -> str:
-        """Say what is wrong with the first wrong field, or nothing."""
-        return next((f"{words(name)}: {why}" for name, why in self.problems.items()), "")
+        """Return what is wrong with the first wrong field, or ''."""
+        return next((f"{option_label(name)}: {why}" for name, why in self.problems.items()), "")
 
     def show_settings(self, settings: S) -> None:
         """Fill every field from `settings`; what the class filled in is left to the class."""
@@ -117,12 +117,13 @@ class Form(QWidget, Generic[S]):
         for name in names:
             field = self._fields[name]
             field.editor.setObjectName(name)
-            field.editor.installEventFilter(self)
+            for part in (field.editor, *field.editor.findChildren(QWidget)):
+                part.installEventFilter(self)
             field.on_edit(self._on_recipe if name == "recipe" else self._check)
-        return rows_of({words(name): self._fields[name].editor for name in names})
+        return form_rows({option_label(name): self._fields[name].editor for name in names})
 
     def _on_recipe(self) -> None:
-        """Show what the newly chosen recipe changes; leave the rest as it is."""
+        """Show the options that the chosen recipe changes; leave the others as they are."""
         recipe = self._fields["recipe"].read()
         old = self._shown.model_dump(include={"recipe"})
         before = self._kind.model_validate(old)
@@ -137,7 +138,7 @@ class Form(QWidget, Generic[S]):
             field.write(value)
 
     def _check(self) -> None:
-        """Ask the settings class about the values; turn the wrong fields red."""
+        """Validate the values by the settings class; mark the wrong fields red."""
         self.problems = {}
         try:
             self._shown = self._kind(**{n: f.read() for n, f in self._fields.items()})
@@ -156,31 +157,51 @@ class Form(QWidget, Generic[S]):
         for name, field in self._fields.items():
             if field.read() is None:
                 value = getattr(self._shown, name)
-                field.editor.setPlaceholderText(shown(value) or "off")
+                field.editor.setPlaceholderText(value_text(value) or "off")
 
     def eventFilter(self, editor: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Let the mouse wheel scroll the panel, not change a field in passing."""
+        """Make the mouse wheel scroll the panel, not change a field in passing."""
         if event.type() == QEvent.Type.Wheel and not editor.hasFocus():
             event.ignore()
             return True
         return False
 
 
-def words(name: str) -> str:
-    """Write the name of a field as it is shown."""
+def option_label(name: str) -> str:
+    """Return the name of an option as it is shown."""
     return name.replace("_", " ")
 
 
 def mark(editor: QWidget, problem: str | None, help_text: str = "") -> None:
-    """Turn `editor` red with the reason as its tooltip, or back to normal."""
-    style = f"{type(editor).__name__} {{ border: 1px solid {RED}; }}" if problem else ""
+    """Mark `editor` red with the problem as its tooltip, or restore it and its help.
+
+    Parameters
+    ----------
+    editor : QWidget
+    problem : str or None
+        What is wrong; '' or None restores the editor.
+    help_text : str, optional
+        Tooltip of an editor without a problem.
+    """
+    border = f"border: 1px solid {color_of(Tone.ERROR)};"
+    style = f"{type(editor).__name__} {{ {border} }}" if problem else ""
     if editor.styleSheet() != style:
         editor.setStyleSheet(style)
     editor.setToolTip(problem or help_text)
 
 
-def rows_of(editors: Mapping[str, QWidget]) -> QFormLayout:
-    """Lay out names and fields in two columns, at the same place in every panel."""
+def form_rows(editors: Mapping[str, QWidget]) -> QFormLayout:
+    """Return names and fields in two columns, at the same place in every panel.
+
+    Parameters
+    ----------
+    editors : mapping of str to QWidget
+        Label of each row, and its editor.
+
+    Returns
+    -------
+    QFormLayout
+    """
     rows = QFormLayout()
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setHorizontalSpacing(6)
@@ -193,7 +214,7 @@ def rows_of(editors: Mapping[str, QWidget]) -> QFormLayout:
 
 
 def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
-    """Give `panel` a column that scrolls when the dock is low."""
+    """Return a column in `panel` that scrolls when the dock is low."""
     content = QWidget()
     column = QVBoxLayout(content)
     column.setContentsMargins(8, 6, 8, 8)
@@ -207,7 +228,7 @@ def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
 
 
 def _fold(title: str, rows: QFormLayout) -> QCollapsible:
-    """Hide rows behind a flat title."""
+    """Return rows that are folded behind a title."""
     fold, content = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸"), QWidget()
     fold.layout().setContentsMargins(0, 0, 0, 0)
     fold.layout().setSpacing(0)

@@ -1,11 +1,14 @@
-"""What a panel has to say, below its button."""
+"""Messages of a panel, below its button."""
 
 from html import escape
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from napari_utile.widgets.kit.form import BLUE, RED
+from napari_utile.widgets.kit.colors import Tone, color_of, follow_theme
+
+MOST_MESSAGES = 6
+"""Messages that are shown; the oldest goes first."""
 
 
 class Messages(QLabel):
@@ -14,39 +17,60 @@ class Messages(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self._problem = ""
-        self._lines: list[str] = []
+        self._lines: list[tuple[str, Tone | None, str]] = []  # text, tone, target of a link
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.hide()
+        follow_theme(self, self._show)
 
-    def add(self, text: str, color: str = "") -> None:
-        """Show a message below the others; a seventh drops the first."""
-        self._lines = [*self._lines, _colored(text, color)][-6:]
-        self._show()
+    def add(self, text: str, tone: Tone | None = None) -> None:
+        """Show a message below the others."""
+        self._add(text, tone)
 
     def offer(self, text: str, target: object) -> None:
-        """Show a message to click on; `linkActivated` then tells the target."""
-        link = f'<a href="{escape(str(target))}" style="color: {BLUE}">{escape(text)}</a>'
-        self._lines = [*self._lines, link][-6:]
-        self._show()
+        """Show a message to click on: `linkActivated` is emitted with the target."""
+        self._add(text, Tone.NOTE, str(target))
 
     def set_problem(self, text: str) -> None:
-        """Show what must be mended before anything can start; '' takes it away."""
-        self._problem = _colored(text, RED) if text else ""
+        """Show what must be corrected before anything can start; '' removes it."""
+        self._problem = text
         self._show()
 
     def clear(self) -> None:
-        """Forget the messages."""
+        """Remove the messages."""
         self._lines = []
         self._show()
 
-    def _show(self) -> None:
-        lines = [self._problem, *self._lines] if self._problem else self._lines
+    def _add(self, text: str, tone: Tone | None, target: str = "") -> None:
+        self._lines = [*self._lines, (text, tone, target)][-MOST_MESSAGES:]
+        self._show()
+
+    def _show(self, _event: object = None) -> None:
+        problem = [colored(self._problem, Tone.ERROR)] if self._problem else []
+        lines = [*problem, *(colored(*line) for line in self._lines)]
         self.setText("<br>".join(lines))
         self.setVisible(bool(lines))
 
 
-def _colored(text: str, color: str) -> str:
+def colored(text: str, tone: Tone | None, target: str = "") -> str:
+    """Return a text as HTML in the color of a tone; a link if there is a target.
+
+    Parameters
+    ----------
+    text : str
+        Plain text; it is escaped.
+    tone : Tone or None
+        None: the color of text.
+    target : str, optional
+        Of a link.
+
+    Returns
+    -------
+    str
+    """
     safe = escape(text, quote=False).replace("\n", "<br>")
-    return f'<span style="color: {color}">{safe}</span>' if color else safe
+    style = f'style="color: {color_of(tone)}"' if tone else ""
+    if target:
+        return f'<a href="{escape(target)}" {style}>{safe}</a>'
+    return f"<span {style}>{safe}</span>" if tone and text else safe

@@ -1,4 +1,4 @@
-"""Where runs, models and segmentations lie, and the field that chooses such a place."""
+"""Where runs, models and segmentations are kept, and the field that chooses a path."""
 
 import re
 from datetime import datetime
@@ -19,12 +19,12 @@ from napari_utile.settings import Settings, TrainSettings
 
 JOBS = "segmentations"
 """Folder, in that of the user's data, where the folders of jobs are."""
-KNOWN = 50
-"""Of the jobs there are, so many are listed."""
+LISTED_JOBS = 50
+"""Most jobs that are listed."""
 
 
 class _Models:
-    """Tells every panel of a model that was just trained."""
+    """Announces a model that was just trained to every panel."""
 
     trained = Announcement(Path)
 
@@ -33,12 +33,12 @@ MODELS = _Models()
 
 
 class PathChoice(QWidget):
-    """A line for a path, and a button that looks for it.
+    """A line for a path, and a button that opens a file dialog.
 
     Parameters
     ----------
     hint : str
-        What stands in the empty line: what happens if nothing is chosen.
+        Text of the empty line: what happens if nothing is chosen.
     new : str
         A file dialog asks for a new path with this suffix; '' asks for an existing folder.
     """
@@ -85,17 +85,29 @@ class PathChoice(QWidget):
 
 
 def data_folder() -> Path:
-    """Return the user's folder for what U-Tile makes. It may not exist yet."""
+    """Return the user's folder for runs and results. It may not exist yet."""
     return user_data_path("napari-utile", appauthor=False)
 
 
 def known_jobs() -> list[JobFolder]:
-    """List the newest segmentations of this user, the newest first."""
-    return job_folders(data_folder() / JOBS, KNOWN)
+    """Return the newest segmentations of this user, the newest first."""
+    return job_folders(data_folder() / JOBS, LISTED_JOBS)
 
 
 def fresh_folder(kind: str, name: str) -> Path:
-    """Name a folder that does not exist, after the time and the layer. Nothing is made."""
+    """Return a folder that does not exist, named after time and layer. It is not created.
+
+    Parameters
+    ----------
+    kind : str
+        Folder of the user's data: runs, comparisons, segmentations.
+    name : str
+        Of the layer.
+
+    Returns
+    -------
+    Path
+    """
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{plain_name(name)}"
     return unused(data_folder() / kind / name)
 
@@ -107,12 +119,24 @@ def unused(folder: Path) -> Path:
 
 
 def folder_problem(folder: Path | None, kind: type[Settings] = TrainSettings) -> str:
-    """Say why neither a new run nor an unfinished one can be in `folder`, or nothing."""
+    """Return why neither a new run nor a partial one can be in `folder`, or ''.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: a new folder will be chosen.
+    kind : subclass of Settings, default TrainSettings
+        Settings of the runs that are expected there.
+
+    Returns
+    -------
+    str
+    """
     if folder is None:
         return ""
     run = Run(folder)
     try:
-        if run.model.exists() and not can_go_on(folder):
+        if run.model.exists() and not can_resume(folder):
             return f"{folder} holds a finished run; choose another run folder."
         if any(folder.glob("[!.]*")):
             kind.read(run.settings)
@@ -122,8 +146,8 @@ def folder_problem(folder: Path | None, kind: type[Settings] = TrainSettings) ->
     return ""
 
 
-def can_go_on(folder: Path | None) -> bool:
-    """Say whether there is a training run that was interrupted: a state, and no end."""
+def can_resume(folder: Path | None) -> bool:
+    """Whether there is an interrupted training run: a checkpoint, and no end."""
     if folder is None:
         return False
     run = Run(folder)
@@ -131,12 +155,12 @@ def can_go_on(folder: Path | None) -> bool:
 
 
 def new_run_folder(folder: Path, settings: Settings) -> None:
-    """Make a run folder that holds its settings, or take one that holds no model yet.
+    """Create a run folder that holds its settings, or reuse one that holds no model yet.
 
     Raises
     ------
     UserError
-        If it cannot be made, something else is there already, or a run goes on there.
+        If it cannot be created, holds something else already, or is in use.
     """
     run = Run(folder)
     check_writable(run.settings)
@@ -147,10 +171,10 @@ def new_run_folder(folder: Path, settings: Settings) -> None:
 
 
 def plain_name(name: str) -> str:
-    """Keep of a name what every file system allows."""
+    """Replace what not every file system allows in a name."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "layer"
 
 
 def last_model() -> Path | None:
-    """Find the model that was trained last in the default place."""
+    """Return the model that was trained last in the default place."""
     return next(iter(models_of_runs(data_folder() / "runs")), None)

@@ -1,4 +1,4 @@
-"""What every picture of training has: losses above, a score below, drawn now and then."""
+"""Plots of training: losses above, a score below, redrawn at most every 200 ms."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_utile.events import EpochDone
 
-PAUSE = 200
+REDRAW_INTERVAL = 200
 """Milliseconds between two drawings."""
-FEWEST = 10
-"""Steps that the axis shows at least: there is no half step."""
+FEWEST_STEPS = 10
+"""Least number of steps on the axis: there is no half step."""
 
 
 class Plots(QWidget):
@@ -47,7 +47,7 @@ class Plots(QWidget):
         self._loss = new_plot(graphics, "loss")
         self._score = new_plot(graphics, "score")
         for plot in (self._loss, self._score):
-            plot.setLimits(minXRange=FEWEST)
+            plot.setLimits(minXRange=FEWEST_STEPS)
         self._loss.hideAxis("bottom")
         self._score.setLabel("bottom", "step")
         self._score.setXLink(self._loss)
@@ -55,11 +55,11 @@ class Plots(QWidget):
 
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE)
+        self._pause.setInterval(REDRAW_INTERVAL)
         self._pause.timeout.connect(self._draw)
 
     def _draw(self) -> None:
-        """Bring what is seen up to date."""
+        """Draw the current data."""
         raise NotImplementedError
 
     def _draw_soon(self) -> None:
@@ -68,7 +68,7 @@ class Plots(QWidget):
 
 
 class Key(QLabel):
-    """Says which color is what, beside a plot: in it, curves would cross the words."""
+    """The legend of a plot, beside it: inside, curves would cross the words."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,26 +112,70 @@ class ScoreChoice(QComboBox):
         self._is_chosen = True
 
 
-def values(epochs: Sequence[EpochDone], name: str) -> list[float]:
-    """List a score of validations; NaN, a gap in the line, where it is missing."""
+def scores_of(epochs: Sequence[EpochDone], name: str) -> list[float]:
+    """Return a score of each validation; NaN, a gap in the line, where it is missing.
+
+    Parameters
+    ----------
+    epochs : sequence of EpochDone
+    name : str
+        Of the score.
+
+    Returns
+    -------
+    list of float
+    """
     return [epoch.scores.get(name, float("nan")) for epoch in epochs]
 
 
-def dotted(plot: pg.PlotItem, color: str) -> pg.PlotDataItem:
-    """Add a line with a dot for each validation."""
+def dotted_line(plot: pg.PlotItem, color: str) -> pg.PlotDataItem:
+    """Add a line with a dot for each validation.
+
+    Parameters
+    ----------
+    plot : PlotItem
+    color : str
+        As `#rrggbb`.
+
+    Returns
+    -------
+    PlotDataItem
+    """
     return plot.plot(
         pen=pg.mkPen(color, width=2), connect="finite",
         symbol="o", symbolSize=5, symbolBrush=color, symbolPen=None,
     )  # fmt: skip
 
 
-def earlier(points: Sequence[Any], step: int) -> list[Any]:
-    """Leave out what a run that goes on from an older state does once more."""
+def points_before(points: Sequence[Any], step: int) -> list[Any]:
+    """Return the points before `step`: a resumed run repeats those after its checkpoint.
+
+    Parameters
+    ----------
+    points : sequence
+        Events with a `step`.
+    step : int
+
+    Returns
+    -------
+    list
+    """
     return [point for point in points if point.step < step]
 
 
 def new_plot(graphics: pg.GraphicsLayoutWidget, title: str) -> pg.PlotItem:
-    """Add a plot below the others, with quiet axes and no menu."""
+    """Add a plot below the others, with quiet axes and no menu.
+
+    Parameters
+    ----------
+    graphics : GraphicsLayoutWidget
+    title : str
+        Of the vertical axis.
+
+    Returns
+    -------
+    PlotItem
+    """
     plot = graphics.addPlot(row=graphics.ci.layout.rowCount(), col=0)
     plot.setMenuEnabled(False)
     plot.hideButtons()

@@ -1,6 +1,10 @@
-"""How far a run is, as its events tell it. In words and as a share; no Qt."""
+"""Progress of a run, from its events: as text and as a share. No Qt."""
 
 from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from time import monotonic
+from typing import TypeVar
 
 from napari_utile.events import (
     BlockDone,
@@ -10,34 +14,87 @@ from napari_utile.events import (
     RunDone,
     RunFailed,
     RunStarted,
+    SliceDone,
     StepDone,
     TileDone,
 )
 from napari_utile.io.units import duration_text
 
-STAGES = {
+WorkResult = TypeVar("WorkResult")
+
+STAGE_VERBS = {
     "objects": "finding objects",
     "numbers": "numbering objects",
     "pyramid": "making smaller copies",
 }
 
 
+@dataclass(frozen=True)
+class Step:
+    """Progress of work of a known length.
+
+    Attributes
+    ----------
+    what : str
+        What is counted: "slice".
+    done, total : int
+    seconds : float
+        Since the start.
+    """
+
+    what: str
+    done: int
+    total: int
+    seconds: float
+
+
+def steps(
+    what: str, work: Generator[tuple[int, int], None, WorkResult]
+) -> Generator[Step, None, WorkResult]:
+    """Yield a `Step` for each (done, total) of `work`; return what it returns.
+
+    Parameters
+    ----------
+    what : str
+        What is counted: "slice".
+    work : generator
+        Yields (done, total).
+
+    Yields
+    ------
+    Step
+
+    Returns
+    -------
+    object
+        What the work returned.
+    """
+    began = monotonic()
+    while True:
+        try:
+            done, total = next(work)
+        except StopIteration as end:
+            result: WorkResult = end.value
+            return result
+        yield Step(what, done, total, monotonic() - began)
+
+
 ENDED_WELL = ("done", "kept", "part")
-"""How an image ends that did not fail."""
+"""Status of images that did not fail."""
 
 
-class Progress:
+class RunProgress:
     """Follows the events of one run.
 
     Attributes
     ----------
     share : float or None
-        How much is done, 0 to 1; None where that is not known.
+        Share that is done, 0 to 1; None where it is unknown.
     what : str
-        What is being done, how far and how fast.
+        What is being done, with count and rate.
     seconds_left : float or None
     images : list of ImageDone
-        Those that have ended.
+        Images that have ended.
     end : RunDone, RunFailed or None
     """
 
@@ -52,8 +109,8 @@ class Progress:
         self._candidate = ""
         self._is_computing = False
 
-    def add(self, event: Event) -> bool:
-        """Take note of an event; say whether it tells of progress."""
+    def add(self, event: Event | Step) -> bool:
+        """Follow an event; return whether it reports progress."""
         match event:
             case RunStarted():
                 self.total = event.images
@@ -69,8 +126,20 @@ class Progress:
                 rate = f"{event.rate:.3g} tiles/s"
                 self._note_part(event, f"tile {event.done} of {event.total} · {rate}")
                 return True
-            case BlockDone() if not self._is_computing:  # objects are found meanwhile
-                self._note_part(event, f"{STAGES[event.stage]} {event.done} of {event.total}")
+            case BlockDone() if not self._is_computing:  # objects are found at the same time
+                self._note_part(
+                    event, f"{STAGE_VERBS[event.stage]} {event.done} of {event.total}"
+                )
+                return True
+            case SliceDone():
+                what = f"step {event.done:,} of {event.total:,} · {event.rate:.3g}/s"
+                self._note(event.done / event.total, what, event.seconds_left)
+                return True
+            case Step():
+                per_second = event.done / max(event.seconds, 1e-9)
+                what = f"{event.what} {event.done:,} of {event.total:,} · {per_second:.3g}/s"
+                left = (event.total - event.done) / per_second
+                self._note(event.done / event.total, what, left or None)
                 return True
             case ImageDone():
                 self.images.append(event)
@@ -80,12 +149,12 @@ class Progress:
         return False
 
     def line(self) -> str:
-        """Say what is being done, and how long it takes."""
+        """Return what is being done, and the time left."""
         left = self.seconds_left
         return self.what + ("" if left is None else f" · {duration_text(left)} left")
 
     def summary(self) -> str:
-        """Count the objects of one image; of several, what became of them: 3 done, 1 failed."""
+        """Return the objects of one image, or the status of several: '3 done, 1 failed'."""
         if self.total == 1:
             counted = [event.objects for event in self.images if event.objects is not None]
             return f"{counted[0]:,} objects" if counted else ""
@@ -97,7 +166,7 @@ class Progress:
         self.seconds_left = seconds
 
     def _note_part(self, event: TileDone | BlockDone, what: str) -> None:
-        """Take note of a tile or block of one image of several."""
+        """Follow a tile or block of one image of several."""
         self.image = event.image
         share: float | None = event.done / event.total
         if self._candidate:
@@ -109,8 +178,17 @@ class Progress:
         self._note(share, what, event.seconds_left)
 
 
-def facts_of(event: RunStarted) -> str:
-    """Say what a run will take: '96 blocks, block 1024 x 1024, memory about 1.1 GB'."""
+def needs_text(event: RunStarted) -> str:
+    """Return what a run needs: '96 blocks, block 1024 x 1024, memory about 1.1 GB'.
+
+    Parameters
+    ----------
+    event : RunStarted
+
+    Returns
+    -------
+    str
+    """
     words = [
         f"{value} {name}" if isinstance(value, int) else f"{name} {value}"
         for name, value in event.facts.items()
@@ -119,8 +197,18 @@ def facts_of(event: RunStarted) -> str:
     return ", ".join(words)
 
 
-def outcome(event: ImageDone) -> str:
-    """Say how an image ended, in a few words."""
+def outcome_text(event: ImageDone) -> str:
+    """Return in a few words how an image ended.
+
+    Parameters
+    ----------
+    event : ImageDone
+
+    Returns
+    -------
+    str
+        'done in 1 min 20 s, 1,234 objects', 'was done before', 'failed: ...'.
+    """
     if event.status == "kept":
         return "was done before"
     if event.status not in ENDED_WELL:

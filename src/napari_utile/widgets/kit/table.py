@@ -1,4 +1,4 @@
-"""Tables of what was scored: sorted by a click on a name, filtered, copied as text."""
+"""Tables of scores and objects: sorted, filtered, copied as text."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -9,25 +9,25 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
-from napari_utile.widgets.kit.table_model import Spread, TableModel, Values, cell_text, plain
+from napari_utile.widgets.kit.table_model import Spread, TableModel, Values, cell_text, raw_text
 
-ROW = 24
+ROW_HEIGHT = 24
 """Height of a row, px."""
-LOOKED_AT = 30
-"""Rows by which the width of a column is chosen: there may be very many."""
+MEASURED_ROWS = 30
+"""Rows that are measured for the width of a column: there may be very many."""
 
 
 class Table(QTableView):
-    """One row for each thing that was scored; of any length. A click on a name sorts by it.
+    """A sortable table of any length: a click on the name of a column sorts by it.
 
     Parameters
     ----------
     colors : mapping of str to str, optional
-        Words that have a color: it is shown beside them.
+        Colors shown beside these words.
     """
 
     chosen = Signal(int)
-    """A row was clicked, or reached with the keys: its number among those given."""
+    """A row was clicked, or reached with the keys; its number as given."""
 
     def __init__(self, colors: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__()
@@ -37,8 +37,8 @@ class Table(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setWordWrap(False)
         self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(ROW)
-        self.horizontalHeader().setResizeContentsPrecision(LOOKED_AT)
+        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        self.horizontalHeader().setResizeContentsPrecision(MEASURED_ROWS)
         self.horizontalHeader().setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self.setMinimumHeight(120)
@@ -57,7 +57,7 @@ class Table(QTableView):
     def show_rows(
         self, rows: Sequence[Mapping[str, Any]], bold: Collection[int] = (), top: int = 0
     ) -> None:
-        """Fill the table anew; names are those of the first row, a value may be a `Spread`.
+        """Replace the rows; columns are those of the first row, a value may be a `Spread`.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Table(QTableView):
         bold : collection of int, optional
             Which of them are printed bold.
         top : int, default 0
-            So many of the first rows stay on top, however the others are sorted.
+            Number of first rows that stay on top, however the others are sorted.
         """
         names = list(rows[0]) if rows else []
         self.show_columns({name: [row.get(name, "") for row in rows] for name in names})
@@ -73,7 +73,7 @@ class Table(QTableView):
         self._model.arrange()
 
     def show_columns(self, columns: Mapping[str, Values]) -> None:
-        """Fill the table anew, with columns of one length; all rows are shown."""
+        """Replace the columns, which have one length; all rows are shown."""
         self._model.show(columns)
         self.resizeColumnsToContents()
         for name, values in columns.items():
@@ -82,17 +82,17 @@ class Table(QTableView):
                 self.make_room(name, self._model.text(highest, name))
 
     def make_room(self, name: str, text: str) -> None:
-        """Make a column wide enough for a text that is further down."""
+        """Widen a column for a text in a row that was not measured."""
         column = self.names.index(name)
-        needed = self.fontMetrics().horizontalAdvance(text) + ROW
+        needed = self.fontMetrics().horizontalAdvance(text) + ROW_HEIGHT
         self.setColumnWidth(column, max(needed, self.columnWidth(column)))
 
     def set_tips(self, tips: Mapping[str, str]) -> None:
-        """Explain columns, by their names, where the mouse rests on them."""
+        """Set the tooltips of columns, by their names."""
         self._model.tips = dict(tips)
 
     def keep(self, rows: Iterable[int] | None) -> None:
-        """Show these rows alone, by their numbers; None shows all."""
+        """Show only these rows, by their numbers; None shows all."""
         self._model.keep(rows)
 
     def sort(self, name: str, is_descending: bool = False) -> None:
@@ -101,24 +101,24 @@ class Table(QTableView):
         self.sortByColumn(self.names.index(name), order)
 
     def cells(self) -> list[list[str]]:
-        """List what stands in the rows, as it is seen."""
+        """Return the text of every cell, as shown."""
         return [
             [self._model.text(row, name) for name in self.names] for row in self._model.order
         ]
 
     def text(self) -> str:
-        """Write the table as a spreadsheet takes it, in the order in which it is seen."""
+        """Return the table as tab-separated values for a spreadsheet, in the order shown."""
         lines = [self.names]
         for row in self._model.order:
             values = {name: self._model.value(row, name) for name in self.names}
             lines.append([
-                cell_text(name, value) if isinstance(value, Spread) else plain(value)
+                cell_text(name, value) if isinstance(value, Spread) else raw_text(value)
                 for name, value in values.items()
             ])  # fmt: skip
         return "".join("\t".join(line) + "\n" for line in lines)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """Tell of rows that the keys lead to, as of those that are clicked."""
+        """Emit `chosen` for rows reached with the keys, as for those that are clicked."""
         before = self.currentIndex().row()
         super().keyPressEvent(event)
         if self.currentIndex().isValid() and self.currentIndex().row() != before:

@@ -1,4 +1,4 @@
-"""The rows behind a table: in which order, which of them, and how a value is written."""
+"""The rows of a table: their order, which of them are shown, and their text."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isnan
@@ -12,13 +12,13 @@ from qtpy.QtGui import QColor, QFont
 from napari_utile.evaluation.scores import format_score, heading
 
 DIGITS = {"y": 1, "x": 1}
-"""Behind the point, for columns whose numbers shall stand below each other."""
+"""Decimals of columns whose numbers are aligned."""
 
 Values = Sequence[Any] | NDArray[Any]
 
 
 class TableModel(QAbstractTableModel):
-    """Columns of values, and in which order which of their rows are shown."""
+    """Columns of values, and which of their rows are shown in which order."""
 
     def __init__(self, colors: Mapping[str, str]):
         super().__init__()
@@ -33,7 +33,7 @@ class TableModel(QAbstractTableModel):
         self.tips: Mapping[str, str] = {}
 
     def show(self, columns: Mapping[str, Values]) -> None:
-        """Take other columns."""
+        """Replace the columns."""
         if list(columns) != self.names:
             self._sorted = (-1, Qt.SortOrder.AscendingOrder)
         self._columns, self.bold, self.top = columns, (), 0
@@ -41,7 +41,7 @@ class TableModel(QAbstractTableModel):
         self.keep(None)
 
     def keep(self, rows: Iterable[int] | None) -> None:
-        """Show these rows alone, or all."""
+        """Show only these rows, or all."""
         count = len(self._columns[self.names[0]]) if self.names else 0
         self._kept = range(count) if rows is None else sorted(map(int, rows))
         self.arrange()
@@ -52,7 +52,7 @@ class TableModel(QAbstractTableModel):
         self.arrange()
 
     def arrange(self) -> None:
-        """Bring rows that are shown into their order."""
+        """Sort the rows that are shown."""
         column, order = self._sorted
         self.beginResetModel()
         self.order = self._kept
@@ -61,7 +61,7 @@ class TableModel(QAbstractTableModel):
             rows = np.array(self._kept[len(top) :], dtype=int)
             values = self._columns[self.names[column]]
             is_descending = order == Qt.SortOrder.DescendingOrder
-            self.order = [*top, *arranged(values, rows, is_descending)]
+            self.order = [*top, *_sorted_rows(values, rows, is_descending)]
         self.endResetModel()
 
     def value(self, row: int, name: str) -> Any:
@@ -73,7 +73,7 @@ class TableModel(QAbstractTableModel):
         """Return what a cell shows."""
         return cell_text(name, self.value(row, name))
 
-    # what Qt asks
+    # the interface of Qt
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802
         return 0 if parent is not None and parent.isValid() else len(self.order)
@@ -119,28 +119,28 @@ class Spread(float):
         return self
 
 
-def arranged(values: Values, rows: NDArray[np.int64], is_descending: bool) -> list[int]:
-    """Sort rows by their values: numbers, then words; what is missing comes last, always."""
+def _sorted_rows(values: Values, rows: NDArray[np.int64], is_descending: bool) -> list[int]:
+    """Return rows sorted by their values: numbers, then words; missing values always last."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
         chosen = values[rows]
         missing = np.isnan(chosen) if chosen.dtype.kind == "f" else np.zeros(len(rows), bool)
         there = rows[~missing]
         by = np.argsort(values[there], kind="stable")
         return [*there[by[::-1] if is_descending else by], *rows[missing]]
-    missing_rows = [row for row in rows if is_missing(values[row])]
-    present = [row for row in rows if not is_missing(values[row])]
+    missing_rows = [row for row in rows if _is_missing(values[row])]
+    present = [row for row in rows if not _is_missing(values[row])]
     present.sort(key=lambda row: (isinstance(values[row], str), values[row]))
     return [*(reversed(present) if is_descending else present), *missing_rows]
 
 
-def is_missing(value: Any) -> bool:
-    """Say whether there is no value."""
+def _is_missing(value: Any) -> bool:
+    """Whether there is no value: None or NaN."""
     return value is None or (isinstance(value, float) and isnan(value))
 
 
-def plain(value: Any) -> str:
-    """Write a value in full."""
-    return "" if is_missing(value) else str(value)
+def raw_text(value: Any) -> str:
+    """Return a value in full precision."""
+    return "" if _is_missing(value) else str(value)
 
 
 def cell_text(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What every network made of the validation part, as layers: side by side, or on the image."""
+"""Results of every network on the validation part, side by side or on the image."""
 
 import json
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
-from napari_utile.widgets.layers.layers import moved, placement, stack_of
+from napari_utile.widgets.layers.stacks import placement, shifted, stack_of
 
-GAP = 0.03
-"""Between two pictures, as a share of their width."""
+RESULT_GAP = 0.03
+"""Gap between two pictures, as a share of their width."""
 
 
 class ComparisonLayers:
@@ -27,7 +27,7 @@ class ComparisonLayers:
     viewer : Viewer
         Where they are shown.
     image : Image
-        The layer that was learnt from.
+        The layer that was trained on.
     shape : tuple of int
         Of its labels.
     """
@@ -38,7 +38,7 @@ class ComparisonLayers:
         self._look = {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
         if image.rgb:
             self._look = {"rgb": True}
-        self._results: list[tuple[Layer, Part, int]] = []
+        self._results: list[tuple[Layer, ValidationPart, int]] = []
         self._others: list[Layer] = []  # there for the row alone
 
     @property
@@ -51,11 +51,11 @@ class ComparisonLayers:
         """Add the layers of a comparison in `out`, with the run folder of each network."""
         folders = {"truth": out} | dict(runs)
         found = json.loads(ValidationFolder(out).places.read_text())
-        parts = [Part.read(out, **lies) for lies in found]
+        parts = [ValidationPart.read(out, **lies) for lies in found]
         left = min(part.corner[1] for part in parts)
         width = max(part.corner[1] + part.image.shape[-2] for part in parts) - left
-        self._step = round(width * (1 + GAP))
-        self._first = round(self._width * (1 + GAP)) - left
+        self._step = round(width * (1 + RESULT_GAP))
+        self._first = round(self._width * (1 + RESULT_GAP)) - left
         for part in parts:
             self._add_images(part, len(folders))
             for number, (name, folder) in enumerate(folders.items()):
@@ -68,26 +68,26 @@ class ComparisonLayers:
         self._viewer.reset_view()
 
     def show_in_a_row(self, is_row: bool) -> None:
-        """Put the results side by side, or each onto the image where it belongs."""
+        """Place the results side by side, or each on its place in the image."""
         for layer in self._others:
             layer.visible = is_row
         for layer, part, number in self._results:
             shift = self._first + number * self._step if is_row else 0
-            layer.translate = moved(self._place, part.origin(shift))
+            layer.translate = shifted(self._place, part.origin(shift))
 
     def remove(self) -> None:
-        """Take the layers away: another comparison begins."""
+        """Remove the layers: another comparison starts."""
         for layer in self.layers:
             self._viewer.layers.remove(layer)
         self._results, self._others = [], []
 
-    def _add_images(self, part: "Part", count: int) -> None:
+    def _add_images(self, part: "ValidationPart", count: int) -> None:
         """Add one layer that repeats the validation image under each picture of the row."""
         *before, width, channels = part.image.shape
         row = np.zeros((*before, width + (count - 1) * self._step, channels), part.image.dtype)
         for number in range(count):
             row[..., number * self._step :, :][..., :width, :] = part.image
-        place = self._place | {"translate": moved(self._place, part.origin(self._first))}
+        place = self._place | {"translate": shifted(self._place, part.origin(self._first))}
         pixels = row if self._look.get("rgb") else row[..., 0]
         name = f"validation image{part.suffix}"
         self._others.append(self._viewer.add_image(pixels, name=name, **self._look, **place))
@@ -102,10 +102,10 @@ class ComparisonLayers:
         if in_view.tolist() not in slices:
             dims.set_point(axes, first + step * slices[0])
 
-    def _add_names(self, names: list[str], part: "Part") -> None:
-        """Write above each picture whose it is."""
+    def _add_names(self, names: list[str], part: "ValidationPart") -> None:
+        """Write the name of the network above each picture."""
         origins = [
-            moved(self._place, part.origin(self._first + number * self._step))[-2:]
+            shifted(self._place, part.origin(self._first + number * self._step))[-2:]
             for number in range(len(names))
         ]
         self._others.append(
@@ -122,7 +122,7 @@ class ComparisonLayers:
 
 
 @dataclass(frozen=True)
-class Part:
+class ValidationPart:
     """A rectangle of some slices of the image, all that lies between them included.
 
     Attributes
@@ -142,25 +142,27 @@ class Part:
     image: NDArray[Any]
 
     @classmethod
-    def read(cls, out: Path, suffix: str, slices: list[list[int]], corner: list[int]) -> "Part":
+    def read(
+        cls, out: Path, suffix: str, slices: list[list[int]], corner: list[int]
+    ) -> "ValidationPart":
         """Read the image of a part of a comparison in `out`."""
         path = ValidationFolder(out).file("image", suffix)
-        return cls(suffix, slices, corner, spread(path, slices))
+        return cls(suffix, slices, corner, _read_slices(path, slices))
 
     def result(self, folder: Path) -> NDArray[Any]:
-        """Read the truth, or what a network made of it, (..., Y, X)."""
+        """Read the truth, or the result of a network, (..., Y, X)."""
         kinds = ("truth", "instances", "classes")
         paths = [ValidationFolder(folder).file(kind, self.suffix) for kind in kinds]
-        return spread(next(path for path in paths if path.exists()), self.slices)[..., 0]
+        return _read_slices(next(path for path in paths if path.exists()), self.slices)[..., 0]
 
     def origin(self, shift: float) -> NDArray[Any]:
-        """Give its first pixel in pixels of the image, so far to the right of its place."""
+        """Return its first pixel in the image, shifted to the right by `shift` pixels."""
         first = np.min(self.slices, axis=0)
         return np.array([*first, self.corner[0], self.corner[1] + shift])
 
 
-def spread(path: Path, slices: list[list[int]]) -> NDArray[Any]:
-    """Read a file with one plane for each of some slices; put them where they are in the image.
+def _read_slices(path: Path, slices: list[list[int]]) -> NDArray[Any]:
+    """Read a file with one plane per slice; place them where they are in the image.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What is wrong with a prediction, as a layer on the truth, with its legend."""
+"""The errors of a prediction as a layer on the truth, with its legend."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -13,17 +13,17 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_utile.evaluation.error_types import COLORS, KINDS, MEANINGS
-from napari_utile.widgets.layers.layers import AID
+from napari_utile.widgets.layers.choice import HELPER
 
 OPACITY = {"matched": 0.2, "border": 0.6}
-"""Of a kind on the image; of all others `STRONG`."""
+"""Opacity of a kind; of all others `STRONG`."""
 STRONG = 0.75
-COLUMNS = 2
-"""Of the legend."""
+LEGEND_COLUMNS = 2
+"""Columns of the legend."""
 
 
 class Legend(QWidget):
-    """A box for each kind of difference, with its color and how many there are."""
+    """A check box for each kind of difference, with its color and count."""
 
     changed = Signal()
 
@@ -40,15 +40,15 @@ class Legend(QWidget):
                 f"QCheckBox::indicator {{ background: {COLORS[kind]}; border-radius: 2px; }}"
             )
             box.toggled.connect(lambda _: self.changed.emit())
-            grid.addWidget(box, *divmod(i, COLUMNS))
+            grid.addWidget(box, *divmod(i, LEGEND_COLUMNS))
 
     @property
     def ticked(self) -> list[str]:
-        """The kinds that are wanted."""
+        """The kinds that are ticked."""
         return [kind for kind, box in self.boxes.items() if box.isChecked()]
 
     def show_counts(self, counts: Mapping[str, int], border: int | None) -> None:
-        """Say how many objects are of each kind, and how many pixels are border."""
+        """Show how many objects are of each kind, and how many pixels are border."""
         for kind, box in self.boxes.items():
             count = f"{counts.get(kind, 0):,}"
             if kind == "border":
@@ -74,11 +74,11 @@ class ErrorOverlay:
         self.layer: Any = None
 
     def show(self, pixels: NDArray[np.uint8], place: dict[str, Any]) -> None:
-        """Show other pixels, (..., Y, X) of `error_plane`, at a `placement`."""
+        """Show an error layer (..., Y, X), see `error_plane`, at a `placement`."""
         fits = self._is_there() and self.layer.ndim == pixels.ndim
         if not fits or place.keys() != self._place.keys():
             self.remove()
-            self.layer = added(self._viewer, self._new(pixels, place))
+            self.layer = add_helper(self._viewer, self._new(pixels, place))
         else:
             self.layer.data = pixels
             for name, value in place.items():
@@ -86,13 +86,13 @@ class ErrorOverlay:
         self._place = place
 
     def show_kinds(self, kinds: Collection[str]) -> None:
-        """Show these kinds alone."""
+        """Show only these kinds."""
         self._kinds = kinds
         if self.layer is not None:
-            self.layer.colormap = colormap(kinds)
+            self.layer.colormap = _error_colormap(kinds)
 
     def remove(self) -> None:
-        """Take the layer away."""
+        """Remove the layer."""
         if self._is_there():
             self._viewer.layers.remove(self.layer)
         self.layer = None
@@ -104,18 +104,29 @@ class ErrorOverlay:
         layer = Labels(
             pixels,
             name=self.NAME,
-            colormap=colormap(self._kinds),
+            colormap=_error_colormap(self._kinds),
             features={"index": range(1, len(KINDS) + 1), "kind": KINDS},
             opacity=1.0,
-            metadata={AID: True},
+            metadata={HELPER: True},
             **place,
         )
         layer.editable = False
         return layer
 
 
-def added(viewer: Viewer, layer: Any) -> Any:
-    """Add a layer of ours; the layer that the user works on stays the active one."""
+def add_helper(viewer: Viewer, layer: Any) -> Any:
+    """Add a helper layer; the layer that the user works on stays active.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    layer : Layer
+
+    Returns
+    -------
+    Layer
+        The same.
+    """
     active = viewer.layers.selection.active
     viewer.add_layer(layer)
     if active is not None:
@@ -123,8 +134,8 @@ def added(viewer: Viewer, layer: Any) -> Any:
     return layer
 
 
-def colormap(kinds: Collection[str]) -> DirectLabelColormap:
-    """Color these kinds, and nothing else."""
+def _error_colormap(kinds: Collection[str]) -> DirectLabelColormap:
+    """Return a colormap of these kinds; all else is transparent."""
     colors: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
     for value, kind in enumerate(KINDS, 1):
         color = transform_color(COLORS[kind])[0].copy()  # napari keeps it for others
@@ -134,5 +145,5 @@ def colormap(kinds: Collection[str]) -> DirectLabelColormap:
 
 
 def prepare_colors() -> None:
-    """Let napari compile what it colors labels with; done in a thread, the window goes on."""
-    colormap(KINDS).map(np.zeros((1, 1), np.uint8))
+    """Compile napari's label coloring, which takes seconds; call it in a thread."""
+    _error_colormap(KINDS).map(np.zeros((1, 1), np.uint8))

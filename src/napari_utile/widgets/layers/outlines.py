@@ -12,17 +12,17 @@ from skimage.measure import find_contours
 from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
 from napari_utile.widgets.kit.camera import SMALLEST
-from napari_utile.widgets.layers.errors import added
-from napari_utile.widgets.layers.layers import AID
+from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.errors import add_helper
 
-TRUTH, PREDICTION = "#ffffff", "#ff9f1c"
-WIDTH = 0.012
-"""Of a line, as a share of what is looked at."""
+TRUTH_COLOR, PREDICTION_COLOR = "#ffffff", "#ff9f1c"
+LINE_WIDTH = 0.012
+"""Width of a line, as a share of the box."""
 DASH = 3
-"""Pieces of a dash, and of the gap behind it: what was predicted does not hide the truth."""
+"""Segments of a dash and of a gap: the prediction does not hide the truth."""
 
-Lines = NDArray[np.float64]
-"""Pieces of lines, shape (N, 2, D): where each begins, and how far it goes."""
+Segments = NDArray[np.float64]
+"""Line segments, shape (N, 2, D): start and extent."""
 
 
 class ObjectMarker:
@@ -52,28 +52,30 @@ class ObjectMarker:
         """
         found = objects.row(row)
         _, index = objects.places[objects.slice[row]]
-        true = pixels_of(found["truth_id"], sides.truth, index)
-        predicted = pixels_of(found["prediction_id"], sides.prediction, index)
+        true = _pixels_of(found["truth_id"], sides.truth, index)
+        predicted = _pixels_of(found["prediction_id"], sides.prediction, index)
         own = {"truth": true, "prediction": predicted}.get(
             found["side"], np.concatenate([true, predicted])
         )
         box = np.array([own.min(axis=0), own.max(axis=0)])
-        lines = outline(true), outline(predicted)
+        lines = _outline(true), _outline(predicted)
         size = max(SMALLEST, *np.ptp(box[:, -2:], axis=0))
-        self._draw(*lines, WIDTH * size, place)
+        self._draw(*lines, LINE_WIDTH * size, place)
         return box
 
     def remove(self) -> None:
-        """Take the outlines away."""
+        """Remove the outlines."""
         if self._is_there():
             self._viewer.layers.remove(self.layer)
         self.layer = None
 
-    def _draw(self, true: Lines, predicted: Lines, width: float, place: dict[str, Any]) -> None:
+    def _draw(
+        self, true: Segments, predicted: Segments, width: float, place: dict[str, Any]
+    ) -> None:
         is_gap = np.arange(len(predicted)) // DASH % 2 == 1
         lines = np.concatenate([true, predicted[~is_gap]])
         colors = np.repeat(
-            [transform_color(TRUTH)[0], transform_color(PREDICTION)[0]],
+            [transform_color(TRUTH_COLOR)[0], transform_color(PREDICTION_COLOR)[0]],
             [len(true), len(lines) - len(true)],
             axis=0,
         )
@@ -89,17 +91,17 @@ class ObjectMarker:
             edge_color=colors,
             vector_style="line",
             opacity=1.0,
-            metadata={AID: True},
+            metadata={HELPER: True},
             **place,
         )
-        self.layer = added(self._viewer, layer)
+        self.layer = add_helper(self._viewer, layer)
 
     def _is_there(self) -> bool:
         return self.layer is not None and self.layer in self._viewer.layers
 
 
-def pixels_of(wanted: int, labels: NDArray[Any], index: tuple[int, ...]) -> NDArray[np.int64]:
-    """List the pixels of an object in a slice, or in all of them; none for the id 0.
+def _pixels_of(wanted: int, labels: NDArray[Any], index: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the pixels of an object in a slice, or in all of them; none for the id 0.
 
     Returns
     -------
@@ -113,8 +115,8 @@ def pixels_of(wanted: int, labels: NDArray[Any], index: tuple[int, ...]) -> NDAr
     return np.concatenate([leading, inside], axis=1)
 
 
-def outline(pixels: NDArray[np.int64]) -> Lines:
-    """Draw the outline of pixels (N, D), slice by slice."""
+def _outline(pixels: NDArray[np.int64]) -> Segments:
+    """Return the outline of pixels (N, D), slice by slice."""
     lines = [np.empty((0, 2, pixels.shape[1]))]
     for index in np.unique(pixels[:, :-2], axis=0):
         inside = pixels[(pixels[:, :-2] == index).all(axis=1), -2:]

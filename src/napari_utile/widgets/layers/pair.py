@@ -1,45 +1,46 @@
-"""An image layer and the labels on it: chosen, judged, and written down for training."""
+"""An image layer and the labels on it: chosen, checked, and written down for training."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image, Labels
+import numpy as np
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from numpy.typing import NDArray
+from qtpy.QtWidgets import QFormLayout
 
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
-from napari_utile.widgets.kit.form import mark
-from napari_utile.widgets.layers.layers import (
-    LayerChoice,
-    frozen,
-    pair_problem,
-    refuse_empty,
-    refuse_useless,
-    stack_of,
-    written,
-)
+from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.layers.choice import LayerChoice
+from napari_utile.widgets.layers.snapshots import path_on_disk
+from napari_utile.widgets.layers.stacks import level_0, stack_of, with_copied_pixels
 
 
 class PairChoice:
-    """Two lists of layers that are chosen together."""
+    """An image layer and a labels layer that are chosen together."""
 
     def __init__(self, viewer: Viewer):
         self.image = LayerChoice(viewer, Image)
         self.labels = LayerChoice(viewer, Labels)
 
+    def rows(self) -> QFormLayout:
+        """Return the two lists with their names beside them."""
+        return form_rows({"image": self.image.native, "labels": self.labels.native})
+
     def check(self) -> str:
-        """Turn red what cannot be trained on; say why, or nothing."""
+        """Return why these layers cannot be trained on, or ''; mark the wrong one red."""
         problem = pair_problem(self.image.layer, self.labels.layer)
         lacks_image = self.image.layer is None
-        mark(self.image, problem if lacks_image else "", "What the network sees")
-        mark(self.labels, "" if lacks_image else problem, "What it shall find there")
+        mark(self.image.native, problem if lacks_image else "", "Input of the network")
+        mark(self.labels.native, "" if lacks_image else problem, "Annotation of that image")
         return problem
 
-    def taken(self) -> "Pair":
-        """Take both layers as they are now.
+    def taken(self) -> "TrainingPair":
+        """Return both layers as they are now.
 
         Raises
         ------
@@ -48,19 +49,21 @@ class PairChoice:
         """
         if problem := pair_problem(self.image.layer, self.labels.layer):
             raise UserError(problem)
-        labels = frozen(stack_of(self.labels.layer))
-        return Pair(frozen(stack_of(self.image.layer, like=labels.shape)), labels)
+        labels = with_copied_pixels(stack_of(self.labels.layer))
+        return TrainingPair(
+            with_copied_pixels(stack_of(self.image.layer, like=labels.shape)), labels
+        )
 
 
 @dataclass(frozen=True)
-class Pair:
-    """What the two layers held."""
+class TrainingPair:
+    """Image and labels as they were when the button was pressed."""
 
     image: Stack
     labels: Stack
 
     def written(self, folder: Path) -> Generator[None, None, list[str]]:
-        """Give two paths where the engine finds them; copies are made in `folder`.
+        """Return two paths where the engine finds them; copies are made in `folder`.
 
         Raises
         ------
@@ -70,9 +73,71 @@ class Pair:
 
         def check(plane: NDArray[Any], index: tuple[int, ...]) -> None:
             if self.labels.plane(index).any():
-                refuse_useless(self.image.name, plane, index)
+                check_plane(self.image.name, plane, index)
 
-        refuse_empty(self.labels)
-        image = yield from written(self.image, folder / "image", check)
-        labels = yield from written(self.labels, folder / "labels")
+        _check_not_empty(self.labels)
+        image = yield from path_on_disk(self.image, folder / "image", check)
+        labels = yield from path_on_disk(self.labels, folder / "labels")
         return [str(image), str(labels)]
+
+
+def pair_problem(image: Layer | None, labels: Layer | None) -> str:
+    """Return why these two layers cannot be used together, or ''.
+
+    Parameters
+    ----------
+    image, labels : Layer or None
+
+    Returns
+    -------
+    str
+    """
+    if image is None:
+        return "Choose an image layer: there is none yet."
+    if labels is None:
+        return f"Choose a labels layer for '{image.name}': there is none yet."
+    shape = tuple(level_0(labels).shape)
+    try:
+        found = stack_of(image, like=shape).shape
+    except UserError as error:
+        return str(error)
+    if found != shape:
+        return (
+            f"Image '{image.name}' {tuple(level_0(image).shape)} and labels '{labels.name}' "
+            f"{shape} differ in shape."
+        )
+    return ""
+
+
+def check_plane(image: str, plane: NDArray[Any], index: tuple[int, ...]) -> None:
+    """Raise if a plane is not finite or is constant: names layer and slice.
+
+    Parameters
+    ----------
+    image : str
+        Name of the layer.
+    plane : ndarray, shape (C, Y, X)
+    index : tuple of int
+        Of the slice; () of a single image.
+
+    Raises
+    ------
+    UserError
+    """
+    where = f"Image '{image}'" + "".join(f", slice {i}" for i in index)
+    low, high = plane.min(), plane.max()
+    if not np.isfinite(low) or not np.isfinite(high):
+        raise UserError(
+            f"{where}, has pixels that are NaN or infinite; replace them or cut them out."
+        )
+    if low == high:
+        raise UserError(
+            f"{where}, is constant ({low}): nothing can be learned from it; leave it out."
+        )
+
+
+def _check_not_empty(labels: Stack) -> None:
+    """Raise if labels are empty. Reads up to the first label."""
+    if not any(labels.plane(index).any() for index in labels.indices):
+        count = f"none of {prod(labels.shape):,} pixels has a label"
+        raise UserError(f"Labels '{labels.name}' are empty: {count}.")

@@ -1,4 +1,4 @@
-"""Parts of a layer: what is in view, and what a rectangle was drawn around."""
+"""Regions of a layer: what is in view, and what rectangles enclose."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -10,14 +10,14 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
-from napari_utile.widgets.layers.layers import level_0
+from napari_utile.widgets.layers.stacks import level_0
 
 Region = tuple[tuple[int, int], ...]
 """First pixel and one past the last, in full resolution, along each axis of a layer."""
 
 
 def view_of(viewer: Viewer, layer: Layer) -> Region:
-    """Give the part of a layer that is in view on the current slice.
+    """Return the part of a layer that is in view on the current slice.
 
     Raises
     ------
@@ -34,11 +34,11 @@ def view_of(viewer: Viewer, layer: Layer) -> Region:
         corner = np.array(viewer.dims.point, dtype=float)
         corner[list(viewer.dims.displayed)] = center + signs * half
         corners.append(layer.world_to_data(corner))
-    return region_around(corners, layer, "The view")
+    return _region_around(corners, layer, "The view")
 
 
 def drawn_on(shapes: Shapes, layer: Layer) -> Region:
-    """Give the part of a layer around the rectangles that are selected, or else around all.
+    """Return the box around the selected rectangles, or around all if none is selected.
 
     A rectangle goes through all slices of a stack, unless it was drawn on one of them.
 
@@ -56,13 +56,13 @@ def drawn_on(shapes: Shapes, layer: Layer) -> Region:
     world = [shapes.data_to_world(point) for shape in rectangles for point in shape]
     corners = [layer.world_to_data(point) for point in world]
     all_slices = range(max(layer.ndim - shapes.ndim, 0))
-    return region_around(corners, layer, f"The rectangle in '{shapes.name}'", all_slices)
+    return _region_around(corners, layer, f"The rectangle in '{shapes.name}'", all_slices)
 
 
-def region_around(
+def _region_around(
     points: Sequence[Any], layer: Layer, name: str, whole: Sequence[int] = ()
 ) -> Region:
-    """Give the pixels that a box around points touches, within a layer.
+    """Return the pixels of a layer that the box around some points touches.
 
     Parameters
     ----------

@@ -13,24 +13,25 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
+from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_arrays import LazyChannel
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.widgets.layers.layers import moved
+from napari_utile.widgets.layers.stacks import shifted
 
-PAUSE = 200
-"""Milliseconds between two looks at a result that grows."""
-SHARE = 5
-"""A look may take one part in so many of the window's time: a plane may be large."""
+MIN_REFRESH_INTERVAL = 200
+"""Least milliseconds between two refreshes of a growing result."""
+REFRESH_DUTY_CYCLE = 1 / 5
+"""A refresh may take 1/5 of the window's time: planes may be large."""
 PARTIAL = " (partial)"
 ON_DISK = "utile"
-"""Key of a layer's metadata under which stands what it shows."""
+"""Key of a layer's metadata: the path of the result that it shows."""
 
 
 class Result(QObject):
-    """Shows what is in `out`, while it is written, at the place of what it was made from.
+    """Shows the result in `out` while it is written, at the place of its image.
 
     Instances are decided from the probability of the foreground, which is shown while the
     network computes it, and hidden when all is done.
@@ -39,22 +40,17 @@ class Result(QObject):
     ----------
     viewer : Viewer
         Where it is shown.
-    place : dict
-        Of the layers: scale, position, units; see `placement`. Empty: what the file says.
-    out : Path
-        OME-Zarr that the engine fills, or a TIFF, which is shown when it is complete.
-    name : str
-        Of the image.
+    result : ShownResult
+        Its path, an OME-Zarr that the engine fills, or a TIFF, which is shown when it is
+        complete; name and place of the layers.
     output : str
         Probabilities, classes or instances.
     """
 
-    def __init__(
-        self, viewer: Viewer, place: dict[str, Any], out: Path, name: str, output: str
-    ):
+    def __init__(self, viewer: Viewer, result: ShownResult, output: str):
         super().__init__()
-        self._viewer, self._place, self.out, self._name = viewer, place, out, name
-        self._output = output
+        self._viewer, self.out, self._output = viewer, result.out, output
+        self._place, self._name = result.place, result.name
         self._shown: dict[str, list[Layer]] = {}
         self.is_over = False
         self._pause = QTimer(self)
@@ -67,21 +63,23 @@ class Result(QObject):
         return list(chain(*self._shown.values()))
 
     def grow(self) -> None:
-        """Take note that a block was written: add layers, or look again after a pause."""
+        """Show a block that was written: add layers, or refresh them after a pause."""
         is_new = self._add()
         if not is_new and not self._pause.isActive():
             self._pause.start()
 
     def refresh(self) -> None:
-        """Read anew what is in view; the longer that takes, the longer the next pause."""
+        """Read what is in view again; the longer that takes, the longer the next pause."""
         began = monotonic()
         for layer in self.layers:
             if layer in self._viewer.layers:
                 layer.refresh()
-        self._pause.setInterval(max(PAUSE, round(SHARE * 1000 * (monotonic() - began))))
+        self._pause.setInterval(
+            max(MIN_REFRESH_INTERVAL, round(1000 * (monotonic() - began) / REFRESH_DUTY_CYCLE))
+        )
 
     def end(self, is_partial: bool) -> None:
-        """Show the last blocks, and say in the names if some are missing; once."""
+        """Show the last blocks, and mark the names of a partial result; once."""
         if self.is_over:
             return
         self.is_over = True
@@ -95,7 +93,7 @@ class Result(QObject):
                 layer.visible = False
 
     def _add(self, is_partial: bool = True) -> bool:
-        """Add the layers of what is on disk by now; say whether there were any."""
+        """Add the layers of what is on disk by now; return whether there were any."""
         parts = [] if self._output == "classes" else ["probabilities"]
         if self._output != "probabilities":
             parts.append(self._output)
@@ -117,7 +115,7 @@ class Result(QObject):
 
     def _add_layers(self, part: str, stack: Stack) -> list[Layer]:
         # napari's cache, and guessing levels or contrast, would read or keep old blocks
-        place = arrays(self._place) or place_of(stack)
+        place = _placement_from_json(self._place) or place_of(stack)
         given = {"multiscale": False, "cache": False, **place}
         name = f"{self._name} {part}"
         if part != "probabilities":
@@ -155,10 +153,10 @@ class Preview:
         self.layer: Any = None
 
     def show(self, event: PreviewReady) -> None:
-        """Show another picture, on the slice and at the place that it was made of."""
+        """Show another picture, at the slice and place of its pixels."""
         pixels = open_image(Path(event.path)).plane()[0]
         pixels = pixels[(np.newaxis,) * len(event.index)]
-        corner = moved(self._place, (*event.index, *event.origin))
+        corner = shifted(self._place, (*event.index, *event.origin))
         place = self._place | {"translate": corner}
         if self.layer in self._viewer.layers:
             self.layer.data, self.layer.translate = pixels, place["translate"]
@@ -174,30 +172,50 @@ class Preview:
             )
 
     def remove(self) -> None:
-        """Take the layer away: another run begins."""
+        """Remove the layer: another run starts."""
         if self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
 
 
 def place_of(stack: Stack) -> dict[str, Any]:
-    """Give the arguments that put a layer where its file says."""
+    """Return the arguments that place a layer as its file says.
+
+    Parameters
+    ----------
+    stack : Stack
+
+    Returns
+    -------
+    dict
+        scale, translate and units, one entry per spatial axis.
+    """
     return {"scale": stack.scale, "translate": stack.translate, "units": stack.units}
 
 
-def plain(place: dict[str, Any]) -> dict[str, Any]:
-    """Write a `placement` as JSON can hold it."""
+def placement_to_json(place: dict[str, Any]) -> dict[str, Any]:
+    """Return a `placement` with plain JSON types.
+
+    Parameters
+    ----------
+    place : dict
+        See `placement`.
+
+    Returns
+    -------
+    dict
+    """
     return {
-        name: [str(word) for word in value] if name in WORDS else np.asarray(value).tolist()
+        name: [str(word) for word in value] if name in TEXT_KEYS else np.asarray(value).tolist()
         for name, value in place.items()
     }
 
 
-def arrays(place: dict[str, Any]) -> dict[str, Any]:
-    """Read what `plain` has written."""
+def _placement_from_json(place: dict[str, Any]) -> dict[str, Any]:
+    """Return a `placement` from what `placement_to_json` returned."""
     return {
-        name: value if name in WORDS else np.asarray(value) for name, value in place.items()
+        name: value if name in TEXT_KEYS else np.asarray(value) for name, value in place.items()
     }
 
 
-WORDS = ("units", "axis_labels")
-"""What of a placement is no number."""
+TEXT_KEYS = ("units", "axis_labels")
+"""Parts of a placement that are no numbers."""

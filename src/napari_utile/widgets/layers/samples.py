@@ -11,16 +11,16 @@ from napari.viewer import Viewer
 
 from napari_utile.folders.preview import TILE_KINDS, PreviewFolder
 from napari_utile.io.images import Stack, open_image
-from napari_utile.widgets.layers.layers import placement, stack_of
+from napari_utile.widgets.layers.stacks import placement, stack_of
 
-GAP = 0.03
+SAMPLE_GAP = 0.03
 """Between image and samples, and between samples, as a share of their width."""
-PARTS = {None: "transparent", 1: "#56b4e9", 2: "#e69f00"}
+PART_COLORS = {None: "transparent", 1: "#56b4e9", 2: "#e69f00"}
 """Colors of training and validation, told apart by every kind of color vision."""
-NAMES = {"index": [1, 2], "part": ["training", "validation"]}
-"""What the status bar says of a pixel."""
-CLASSES = {None: "transparent", 1: "#009e73", 255: "#808080"}
-"""Colors of the foreground, and of what nobody annotated; napari's own first color is dark."""
+PART_FEATURES = {"index": [1, 2], "part": ["training", "validation"]}
+"""Parts as the status bar names them."""
+CLASS_COLORS = {None: "transparent", 1: "#009e73", 255: "#808080"}
+"""Colors of foreground and unannotated pixels; napari's own first color is dark."""
 
 
 class SampleLayers:
@@ -54,7 +54,7 @@ class SampleLayers:
             self._viewer.reset_view()
 
     def remove(self) -> dict[str, bool]:
-        """Take the layers away; say which were visible."""
+        """Remove the layers; return which of them were visible."""
         shown = [layer for layer in self.layers if layer in self._viewer.layers]
         visible = {layer.name: layer.visible for layer in shown}
         for layer in shown:
@@ -65,7 +65,7 @@ class SampleLayers:
     def _maps(self, out: Path) -> Iterator[Layer]:
         """Show where tiles are drawn, and what is kept for validation, on the image itself."""
         density = np.asarray(open_image(PreviewFolder(out).density).data)
-        is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _planes(density))
+        is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _yx_planes(density))
         yield self._viewer.add_image(
             density,
             name="sampling density",
@@ -79,8 +79,8 @@ class SampleLayers:
             np.asarray(open_image(PreviewFolder(out).split).data),
             name="split",
             opacity=0.25,
-            colormap=DirectLabelColormap(color_dict=PARTS),
-            features=NAMES,
+            colormap=DirectLabelColormap(color_dict=PART_COLORS),
+            features=PART_FEATURES,
             **self._place,
         )
 
@@ -107,7 +107,9 @@ class SampleLayers:
             )
         labels = pixels["labels"]
         is_one_class = labels[labels < 255].max(initial=0) < 2
-        colors = {"colormap": DirectLabelColormap(color_dict=CLASSES)} if is_one_class else {}
+        colors = (
+            {"colormap": DirectLabelColormap(color_dict=CLASS_COLORS)} if is_one_class else {}
+        )
         yield self._viewer.add_labels(labels, **colors, **given("labels"))
         weights = pixels["weights"]
         limits = (0, max(1.0, float(weights.max())))
@@ -121,31 +123,31 @@ class SampleLayers:
         scale = np.abs(self._place["scale"][-3:])
         scale = np.pad(scale, (3 - len(scale), 0), constant_values=1)
         top, left = self._extent[0]
-        step = scale[-2:] * shape[-2:] * (1 + GAP)
+        step = scale[-2:] * shape[-2:] * (1 + SAMPLE_GAP)
         corner = (top, left - 2 * step[1]) + step * place
         units = ["pixel", *self._place["units"][-3:]][-3:]
         first = self._first(shape[0], scale[0])
         return {"scale": scale, "translate": (first, *corner), "units": units}
 
     def _first(self, count: int, thickness: float) -> float:
-        """Choose where the samples begin, so that the slice in view has one."""
+        """Return the position of the first sample, so that the slice in view has one."""
         if len(self._place["scale"]) < 3:
             return 0.0
-        begin = self._place["translate"][-3]
-        in_view = round((self._viewer.dims.point[-3] - begin) / thickness)
+        start = self._place["translate"][-3]
+        in_view = round((self._viewer.dims.point[-3] - start) / thickness)
         first = max(0, min(in_view - count // 2, self._shape[-3] - count))
-        return float(begin + first * thickness)
+        return float(start + first * thickness)
 
 
 def _turbo_over_nothing() -> Colormap:
-    """Make the colors of a map that is transparent where it is 0: the split is seen there."""
+    """Return a colormap that is transparent at 0, where the split is seen."""
     colors = ensure_colormap("turbo").map(np.linspace(0, 1, 256))
     colors[0, -1] = 0
     return Colormap(colors, name="turbo over nothing")
 
 
-def _planes(array: Any) -> Iterator[Any]:
-    """Give the planes (Y, X) of an array."""
+def _yx_planes(array: Any) -> Iterator[Any]:
+    """Yield the planes (Y, X) of an array."""
     return (array[index] for index in np.ndindex(array.shape[:-2]))
 
 

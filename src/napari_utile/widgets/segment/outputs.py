@@ -1,20 +1,23 @@
-"""Where results go: what may be written, what goes on, and what will be shown."""
+"""Where results go: what can be written, resumed and shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from napari_utile.errors import UserError
-from napari_utile.folders.job import JobFolder, ShownResult
+from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
 from napari_utile.io.images import expand
 from napari_utile.io.ome_zarr import provenance
+from napari_utile.io.tiff import partial_name
 from napari_utile.io.zarr_folders import is_zarr
+from napari_utile.settings import PredictSettings
 from napari_utile.widgets.kit.paths import known_jobs
-from napari_utile.widgets.layers.results import plain
-from napari_utile.widgets.segment.source import Source
+from napari_utile.widgets.layers.results import placement_to_json
+from napari_utile.widgets.layers.snapshots import Source
 
-KINDS = ("probabilities", "classes", "instances")
-SUFFIXES = (".zarr", ".tif", ".tiff")
+OUTPUT_KINDS = ("probabilities", "classes", "instances")
+OUTPUT_SUFFIXES = (".zarr", ".tif", ".tiff")
 OUTPUT_HELP = {
     False: "OME-Zarr that is filled block by block, or BigTIFF (.tif)",
     True: "A folder; it gets a result for each image, and a table of them all",
@@ -22,45 +25,77 @@ OUTPUT_HELP = {
 
 
 def output_problem(out: Path | None, is_batch: bool) -> str:
-    """Say why the result, or those of several images, cannot be written there, or nothing."""
+    """Return why the result, or those of several images, cannot be written to `out`, or ''.
+
+    Parameters
+    ----------
+    out : Path or None
+        None: a new folder will be chosen.
+    is_batch : bool
+        Whether there are several results, in a folder.
+
+    Returns
+    -------
+    str
+    """
     if out is None:
         return ""
-    if (job := job_of(out)) and job.is_running:
+    if (job := job_writing(out)) and job.is_running:
         return f"{out} is being written; see the panel Jobs."
-    is_file = out.suffix.lower() in SUFFIXES
+    is_file = out.suffix.lower() in OUTPUT_SUFFIXES
     if is_batch:
         is_folder = out.is_dir() or not (is_file or out.exists())
         return "" if is_folder else f"{out.name} is one file; name a folder for several images."
     if not is_file:
         return f"{out.name} must end in .zarr or .tif."
-    is_free = not out.exists() or is_unfinished(out)
+    is_free = not out.exists() or _is_partial(out)
     return "" if is_free else f"{out} exists; choose another name."
 
 
 def output_note(out: Path | None, is_batch: bool) -> str:
-    """Say what becomes of what is there already, or nothing."""
+    """Return what becomes of an existing partial result in `out`, or ''.
+
+    Parameters
+    ----------
+    out : Path or None
+    is_batch : bool
+        Whether there are several results, in a folder.
+
+    Returns
+    -------
+    str
+    """
     if out is None:
         return ""
-    if not is_batch and is_unfinished(out):
-        return f"{out.name} is not finished: it goes on where it stopped."
+    if not is_batch and _is_partial(out):
+        return f"{out.name} is partial: what is missing is computed."
     if is_batch and out.is_dir() and any(out.iterdir()):
-        return f"What is finished in {out.name} is kept; what is not goes on."
+        return f"What is finished in {out.name} is kept; partial results are resumed."
     return ""
 
 
-def is_unfinished(out: Path) -> bool:
-    """Say whether there is a result of ours that was not completed."""
+def _is_partial(out: Path) -> bool:
+    """Whether `out` is a partial result of U-Tile."""
     if out.suffix.lower() != ".zarr":
-        return not out.exists() and out.with_name(f"{out.stem}.partial{out.suffix}").exists()
+        return not out.exists() and partial_name(out).exists()
     with suppress(UserError, OSError, ValueError):
         if is_zarr(out):
             ours = provenance(out)
-            return ours.get("kind") in KINDS and not ours.get("complete", True)
+            return ours.get("kind") in OUTPUT_KINDS and not ours.get("complete", True)
     return False
 
 
-def job_of(out: Path | None) -> JobFolder | None:
-    """Find the job that wrote to `out` last."""
+def job_writing(out: Path | None) -> JobFolder | None:
+    """Return the job that wrote to `out` last.
+
+    Parameters
+    ----------
+    out : Path or None
+
+    Returns
+    -------
+    JobFolder or None
+    """
     if out is None:
         return None
     for folder in known_jobs():
@@ -69,22 +104,76 @@ def job_of(out: Path | None) -> JobFolder | None:
     return None
 
 
-def results_of(
+def result_name(source: Source, settings: PredictSettings) -> str:
+    """Return the name of the result, or of the folder of results, where none is chosen.
+
+    Parameters
+    ----------
+    source : Source
+    settings : PredictSettings
+
+    Returns
+    -------
+    str
+    """
+    suffix = "" if source.is_batch else _suffix(settings)
+    return f"{settings.output}{suffix}"
+
+
+def job_record(
+    source: Source,
+    settings: PredictSettings,
+    arguments: Sequence[str],
+    images: Sequence[str],
+    out: Path,
+) -> JobRecord:
+    """Return what is written down of a job, so that it can be listed, shown and resumed.
+
+    Parameters
+    ----------
+    source : Source
+    settings : PredictSettings
+    arguments : sequence of str
+        Of the command `utile`.
+    images : sequence of str
+        Paths of the images among them.
+    out : Path
+        Result, or folder of results.
+
+    Returns
+    -------
+    JobRecord
+    """
+    part = ", a part" if source.region else ""
+    return JobRecord(
+        title=f"{source.name}{part} → {settings.output}",
+        arguments=tuple(arguments),
+        output=settings.output,
+        out=out,
+        created=datetime.now(),
+        results=tuple(_results_of(source, images, out, _suffix(settings))),
+    )
+
+
+def _results_of(
     source: Source, images: Sequence[str], out: Path, suffix: str
-) -> list[ShownResult]:
-    """Say which results will be shown while they grow; of a folder of images, none."""
+) -> Iterator[ShownResult]:
+    """Yield the results to show while they grow; none of a folder of images."""
     if not source.is_batch:
         place = source.parts[0].place if source.parts else {}
         (image,) = images if source.parts else expand(images)
-        return [
-            ShownResult(image=Path(image).name, name=source.name, out=out, place=plain(place))
-        ]
-    return [
-        ShownResult(
+        yield ShownResult(
+            image=Path(image).name, name=source.name, out=out, place=placement_to_json(place)
+        )
+        return
+    for part, image in zip(source.parts, images, strict=False):
+        yield ShownResult(
             image=Path(image).name,
             name=part.stack.name,
             out=out / f"{Path(image).stem}{suffix}",
-            place=plain(part.place),
+            place=placement_to_json(part.place),
         )
-        for part, image in zip(source.parts, images, strict=False)
-    ]
+
+
+def _suffix(settings: PredictSettings) -> str:
+    return ".tif" if settings.format == "tif" else ".zarr"

@@ -1,7 +1,7 @@
 """The panel that runs a model over images of any size, and shows the result while it grows."""
 
 from collections.abc import Generator, Sequence
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,33 +19,28 @@ from napari_utile.events import (
     TileDone,
 )
 from napari_utile.folders.job import JobFolder, JobRecord
-from napari_utile.folders.model import model_problem
+from napari_utile.folders.model import model_problem, read_card
 from napari_utile.io.units import duration_text
 from napari_utile.settings import PredictSettings
-from napari_utile.widgets.kit.background import Work
-from napari_utile.widgets.kit.form import (
-    BLUE,
-    GREEN,
-    RED,
-    Form,
-    mark,
-    rows_of,
-    scrolling_column,
-)
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.controls import EngineControls, Work
+from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.paths import JOBS, MODELS, PathChoice, fresh_folder, last_model
-from napari_utile.widgets.kit.progress import ENDED_WELL, facts_of, outcome
-from napari_utile.widgets.kit.run_controls import RunControls
+from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
 from napari_utile.widgets.layers.results import Result
-from napari_utile.widgets.process.detached import DetachedJob
-from napari_utile.widgets.process.process import flags
+from napari_utile.widgets.layers.snapshots import Source, path_on_disk
+from napari_utile.widgets.process.command_line import flags
+from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.segment.outputs import (
     OUTPUT_HELP,
-    job_of,
+    job_record,
+    job_writing,
     output_note,
     output_problem,
-    results_of,
+    result_name,
 )
-from napari_utile.widgets.segment.source import Source, SourceChoice
+from napari_utile.widgets.segment.source import SourceChoice
 
 
 class SegmentPanel(QScrollArea):
@@ -61,36 +56,35 @@ class SegmentPanel(QScrollArea):
         self.output = PathChoice("a new folder", new=".zarr")
         self.note = QLabel()
         self.note.setWordWrap(True)
-        self.note.setStyleSheet(f"color: {BLUE}")
-        self.goes_on = QCheckBox("goes on when napari is closed")
-        self.goes_on.setToolTip(
-            "Unticked, it ends with napari, and goes on when you press Go on in the panel Jobs"
+        self.keep_running = QCheckBox("keep running when napari is closed")
+        self.keep_running.setToolTip(
+            "Unticked, it stops with napari; resume it with Resume in the panel Jobs"
         )
-        self.controls = RunControls("Segment", self._collect, self._launch)
+        self.controls = EngineControls("Segment", self._collect, self._launch)
         self.estimate = self.controls.add_button(
             "Estimate",
-            "Say how long it takes, how much memory and disk; compute nothing",
-            self._collect_estimate,
+            "Show how much time, memory and disk space it needs; nothing is computed",
+            partial(self._collect, is_estimate=True),
             self._show_facts,
         )
         self.results: dict[str, Result] = {}
-        self._folder: JobFolder | None = None
-        self._record: JobRecord | None = None
+        self._job: JobFolder | None = None  # that runs
+        self._next: tuple[JobFolder, JobRecord]
         self._files: TemporaryDirectory[str] | None = None
 
         column = scrolling_column(self)
-        column.addLayout(rows_of({"model": self.model}))
+        column.addLayout(form_rows({"model": self.model}))
         column.addWidget(self.source)
         column.addWidget(self.form)
-        column.addLayout(rows_of({"save as": self.output}))
+        column.addLayout(form_rows({"save as": self.output}))
         column.addWidget(self.note)
-        column.addWidget(self.goes_on)
+        column.addWidget(self.keep_running)
         column.addWidget(self.controls)
         column.addStretch()
 
         for source in (self.model, self.source, self.form, self.output):
             source.changed.connect(self._check)
-        self.goes_on.toggled.connect(self._on_goes_on)
+        self.keep_running.toggled.connect(self._on_keep_running)
         self.controls.happened.connect(self._show)
         self.controls.messages.linkActivated.connect(
             lambda out: self.output.set_path(Path(out))
@@ -104,78 +98,74 @@ class SegmentPanel(QScrollArea):
         """The result of the last run; the first, if there are several."""
         return next(iter(self.results.values()), None)
 
-    def _check(self) -> None:
+    def _check(self) -> str:
+        """Show what is wrong with the fields, and return the first of it, or ''."""
         model = model_problem(self.model.path)
         source = "" if model else self.source.problem(self.model.path)
         is_batch = self.source.is_batch
         out = None if self.controls.is_running else self.output.path  # it is being written
         output = output_problem(out, is_batch)
         note = "" if output else output_note(out, is_batch)
-        mark(self.model.line, model, "Where the training left it")
+        mark(self.model.line, model, "Folder of a model, or of the run that trained it")
         mark(self.output.line, output, OUTPUT_HELP[is_batch])
-        self.output.line.setPlaceholderText("a new folder")
-        self.note.setText(note)
+        self.note.setText(colored(note, Tone.NOTE))
         self.note.setVisible(bool(note))
-        self.controls.set_verb("Go on" if note and not is_batch else "Segment")
-        self.controls.set_problem(model or source or output or self.form.problem())
+        self.controls.set_verb("Resume" if note and not is_batch else "Segment")
+        problem = model or source or output or self.form.problem()
+        self.controls.set_problem(problem)
+        return problem
 
-    def _on_goes_on(self, goes_on: bool) -> None:
-        if self._folder and self.controls.is_running:
-            self._folder.set_outlives_window(goes_on)
+    def _on_keep_running(self, is_kept: bool) -> None:
+        if self._job:
+            self._job.set_outlives_window(is_kept)
 
     # what runs
 
-    def _taken(self) -> tuple[Path, Source, PredictSettings]:
-        """Take model, images and settings as they are now."""
-        settings, model = self.form.settings(), self.model.path
-        if problem := model_problem(model):
+    def _collect(self, is_estimate: bool = False) -> Work:
+        """Take model, images and settings as they are; the work copies layers to disk."""
+        model = self.model.path
+        if problem := self._check():
             raise UserError(problem)
         assert model is not None
-        source = self.source.taken(model)
-        if problem := output_problem(self.output.path, source.is_batch):
-            raise UserError(problem)
-        return model, source, settings.model_copy(update={"region": source.region})
-
-    def _collect(self) -> Work:
-        """Take what is chosen; write the layers down in a thread."""
-        self.results, self._folder = {}, None  # those of the last run stay as they are
-        model, source, settings = self._taken()
-        folder = job_of(self.output.path) or JobFolder(fresh_folder(JOBS, source.name))
-        suffix = ".tif" if settings.format == "tif" else ".zarr"
-        name = settings.output if source.is_batch else f"{settings.output}{suffix}"
-        out = (self.output.path or folder.path / name).absolute()
+        if paths := self.source.paths:
+            source = Source.of_files(paths, self.source.is_batch)
+        else:
+            channels, region = read_card(model).in_channels, self.source.region()
+            source = Source.of_layers(self.source.layers, channels, region)
+        settings = self.form.settings().model_copy(update={"region": source.region})
+        job = self._job_folder(source.name, is_estimate)
+        out = (self.output.path or job.path / result_name(source, settings)).absolute()
 
         def write() -> Generator[None, None, list[str]]:
-            images = yield from source.written(folder.inputs)
-            shown = results_of(source, images, out, suffix)
+            images = list(source.paths)
+            for part in source.parts:
+                path = yield from path_on_disk(part.stack, job.inputs / part.subfolder)
+                images.append(str(path))
             arguments = ["predict", str(model), *images, "--out", str(out), *flags(settings)]
-            self._folder = folder
-            self._record = JobRecord(
-                title=f"{source.name}{', a part' * bool(source.region)} → {settings.output}",
-                arguments=tuple(arguments),
-                output=settings.output,
-                out=out,
-                created=datetime.now(),
-                results=tuple(shown),
-            )
+            if is_estimate:
+                return [*arguments, "--dry-run"]
+            self._next = job, job_record(source, settings, arguments, images, out)
             return arguments
 
         return write
 
-    def _launch(self, arguments: Sequence[str]) -> DetachedJob:
-        """Make the engine that was prepared, and the results that it will fill."""
-        assert self._folder is not None
-        assert self._record is not None
-        job = DetachedJob(arguments, self._folder)
-        self._folder.write(self._record)
-        self._folder.set_outlives_window(self.goes_on.isChecked())
+    def _launch(self, arguments: Sequence[str]) -> DetachedEngine:
+        """Create the engine in its job folder, and the results that it will fill."""
+        self._job, record = self._next
+        engine = DetachedEngine(arguments, self._job)
+        self._job.write(record)
+        self._job.set_outlives_window(self.keep_running.isChecked())
         self.results = {
-            shown.image: Result(
-                self._viewer, shown.place, shown.out, shown.name, self._record.output
-            )
-            for shown in self._record.results
+            shown.image: Result(self._viewer, shown, record.output) for shown in record.results
         }
-        return job
+        return engine
+
+    def _job_folder(self, name: str, is_estimate: bool) -> JobFolder:
+        """Return a folder for the copies of layers: that of a job, or a temporary one."""
+        if not is_estimate:
+            return job_writing(self.output.path) or JobFolder(fresh_folder(JOBS, name))
+        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
+        return JobFolder(Path(self._files.name))
 
     # what is shown
 
@@ -192,25 +182,26 @@ class SegmentPanel(QScrollArea):
             case RunFailed():
                 self._end_results(is_partial=True)
         if isinstance(event, RunDone | RunFailed):
+            self._job = None
             self._check()
 
     def _result_of(self, image: str) -> Result | None:
-        """Find the result of an image that events name by its name or path."""
+        """Return the result of an image, which events call by its name or path."""
         if self.controls.progress.total == 1:
             return self.result
         return self.results.get(Path(image).name)
 
     def _show_facts(self, event: Event) -> None:
-        if isinstance(event, RunStarted) and (facts := facts_of(event)):
+        if isinstance(event, RunStarted) and (facts := needs_text(event)):
             self.controls.messages.add(facts)
 
     def _show_image(self, event: ImageDone) -> None:
-        """Say what has become of an image."""
+        """Show how an image ended."""
         if result := self._result_of(event.image):
             result.end(is_partial=event.status not in ENDED_WELL)
         if self.controls.progress.total > 1:
-            name, color = Path(event.image).name, "" if event.status in ENDED_WELL else RED
-            self.controls.messages.add(f"{name}: {outcome(event)}", color)
+            tone = None if event.status in ENDED_WELL else Tone.ERROR
+            self.controls.messages.add(f"{Path(event.image).name}: {outcome_text(event)}", tone)
 
     def _show_end(self, event: RunDone) -> None:
         self._end_results(is_partial=event.stopped)
@@ -223,29 +214,12 @@ class SegmentPanel(QScrollArea):
             where = f"The results are in {event.out}."
         is_good = not event.stopped and not event.failed
         text = f"{how}{': ' if what else ''}{what}. {where}"
-        self.controls.messages.add(text, GREEN if is_good else "")
+        self.controls.messages.add(text, Tone.SUCCESS if is_good else None)
         if not event.stopped:
             self.output.set_path(None)  # the next result needs another
         elif self.output.path is None:
-            self.controls.messages.offer("Choose it to go on with it.", event.out)
+            self.controls.messages.offer("Choose this result to resume it.", event.out)
 
     def _end_results(self, is_partial: bool) -> None:
         for result in self.results.values():
             result.end(is_partial)
-
-    # what it would take
-
-    def _collect_estimate(self) -> Work:
-        """Take the same as for a run; write it where it is forgotten with the panel."""
-        model, source, settings = self._taken()
-        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
-        folder = Path(self._files.name)
-        suffix = ".tif" if settings.format == "tif" else ".zarr"
-        out = self.output.path or folder / ("results" if source.is_batch else f"result{suffix}")
-
-        def write() -> Generator[None, None, list[str]]:
-            images = yield from source.written(folder / "inputs")
-            given = ["--out", str(out), *flags(settings), "--dry-run"]
-            return ["predict", str(model), *images, *given]
-
-        return write

@@ -21,23 +21,23 @@ from napari_utile.folders.model import model_problem
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings import TrainSettings
-from napari_utile.widgets.kit.background import Work
-from napari_utile.widgets.kit.form import GREEN, Form, mark, rows_of, scrolling_column
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.controls import EngineControls, Work
+from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.paths import (
     MODELS,
     PathChoice,
-    can_go_on,
+    can_resume,
     folder_problem,
     fresh_folder,
     new_run_folder,
     unused,
 )
-from napari_utile.widgets.kit.run_controls import RunControls
-from napari_utile.widgets.layers.layers import placement
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.samples import SampleLayers
-from napari_utile.widgets.process.process import flags
+from napari_utile.widgets.layers.stacks import placement
+from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.train.curves import Curves
 
 
@@ -50,13 +50,13 @@ class TrainPanel(QScrollArea):
         self.pair = PairChoice(napari_viewer)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.form: Form[TrainSettings] = Form(TrainSettings)
-        self.start_from = PathChoice("random weights")
+        self.start_from = PathChoice("random parameters")
         self.folder = PathChoice("a new folder")
-        self.controls = RunControls("Train", self._collect)
+        self.controls = EngineControls("Train", self._collect)
         self.look = self.controls.add_button(
             "Preview",
-            "Show tiles as training sees them, where they are drawn, and the split: "
-            "blue to train on, orange kept for validation",
+            "Show training tiles, where they are drawn, and the split: "
+            "blue to train on, orange for validation",
             self._collect_samples,
             self._show_samples,
         )
@@ -64,13 +64,13 @@ class TrainPanel(QScrollArea):
         self.curves.hide()
         self.preview: Preview | None = None
         self.samples: SampleLayers | None = None
-        self._files: Any = None  # of the samples, for as long as the panel lives
-        self._place: dict[str, Any] = {}  # of the image of the run
+        self._files: TemporaryDirectory[str] | None = None  # of the preview
+        self._place: dict[str, Any] = {}  # of the image that is trained on
 
         column = scrolling_column(self)
-        column.addLayout(rows_of({"image": self.image, "labels": self.labels_layer}))
+        column.addLayout(self.pair.rows())
         column.addWidget(self.form)
-        column.addLayout(rows_of({"start from": self.start_from, "run folder": self.folder}))
+        column.addLayout(form_rows({"start from": self.start_from, "run folder": self.folder}))
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addStretch()
@@ -88,35 +88,35 @@ class TrainPanel(QScrollArea):
         problem = self.pair.check() or self.form.problem()
         start = model_problem(self.start_from.path) if self.start_from.path else ""
         folder = folder_problem(self.folder.path)
-        mark(self.start_from.line, start, "Model or run whose weights a new run begins with")
-        mark(self.folder.line, folder, "Where settings, events and the model go")
-        self.controls.set_verb("Resume" if can_go_on(self.folder.path) else "Train")
+        mark(self.start_from.line, start, "Model or run whose parameters a new run starts from")
+        mark(self.folder.line, folder, "Folder for settings, events and the model")
+        self.controls.set_verb("Resume" if can_resume(self.folder.path) else "Train")
         self.controls.set_problem(problem or start or folder)
 
     def _on_folder(self) -> None:
-        """Show what is known of an unfinished run that is chosen."""
+        """Show the settings and curves of a partial run that is chosen."""
         folder = self.folder.path
-        if folder and can_go_on(folder) and not folder_problem(folder):
+        if folder and can_resume(folder) and not folder_problem(folder):
             run = Run(folder)
             self.form.show_settings(TrainSettings.read(run.settings))
             self.curves.show_events(run.recorded())
             self.curves.show()
             self.controls.messages.clear()
             self.controls.messages.add(
-                f"This run stopped after step {self.curves.last_step}. Resume goes on with it: "
-                "its settings are shown above, and the layers must be what they were."
+                f"This run stopped after step {self.curves.last_step}. Resume continues it "
+                "with the settings above; the layers must not have changed."
             )
         self._check()
 
     def _collect(self) -> Work:
-        """Take image, labels and settings as they are now; write them down in a thread."""
+        """Take image, labels and settings as they are; the work copies layers to disk."""
         pair, settings = self.pair.taken(), self.form.settings()
         folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
         start = ["--warm-start", str(self.start_from.path)] if self.start_from.path else []
         self._place = placement(self.image.layer, pair.image.axes)
 
         def write() -> Generator[None, None, list[str]]:
-            if not can_go_on(folder):
+            if not can_resume(folder):
                 new_run_folder(folder, settings)
             paths = yield from pair.written(Run(folder).inputs)
             return ["train", *paths, "--out", str(folder), *start, *flags(settings)]
@@ -137,7 +137,7 @@ class TrainPanel(QScrollArea):
             self._check()
 
     def _begin(self, event: RunStarted) -> None:
-        """Make room for another run, or show what is done of one that is resumed."""
+        """Clear the curves for a new run, or show those of one that is resumed."""
         is_resumed = event.resumed_from is not None
         self.curves.show_events(Run(event.out).recorded() if is_resumed else [])
         self.curves.show()
@@ -151,27 +151,27 @@ class TrainPanel(QScrollArea):
         if event.kept:
             how = event.reason.removesuffix(".")
         if not event.out or not run.model.exists():
-            self.controls.messages.add(f"{how}; no model was made.")
+            self.controls.messages.add(f"{how}; no model was saved.")
             return
         best = self.curves.best
         scores = event.scores or (best.scores if best else {})
         said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
         self.controls.messages.add(
-            f"{how}. Best on validation: {said or 'not yet validated'}.", GREEN
+            f"{how}. Best on validation: {said or 'not yet validated'}.", Tone.SUCCESS
         )
         self.controls.messages.add(
             f"The model is in {run.model} and chosen in the panel Segment."
         )
         if not event.stopped:
             self.folder.set_path(None)  # the next run needs another
-        elif self.folder.path is None and can_go_on(run.folder):
+        elif self.folder.path is None and can_resume(run.folder):
             self.controls.messages.offer("Choose this run folder to resume it.", run.folder)
         MODELS.trained.emit(run.model)
 
-    # what training would see
+    # the preview
 
     def _collect_samples(self) -> Work:
-        """Take the same as for a run; write it where it is forgotten with the panel."""
+        """Take the same as for a run; the copies are removed with the panel."""
         pair, settings = self.pair.taken(), self.form.settings()
         self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
         folder = Path(self._files.name)

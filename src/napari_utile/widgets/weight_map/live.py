@@ -1,6 +1,8 @@
 """The weight map of one state of the labels, drawn slice by slice. No window part here."""
 
 from collections.abc import Generator
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -10,20 +12,28 @@ from napari_utile.arrays.labels import IGNORE, as_instances, with_gaps
 from napari_utile.arrays.weight_maps.weight_map import border_term, class_weights, gap_widths
 from napari_utile.io.stack import Stack
 from napari_utile.settings import WeightSettings
+from napari_utile.widgets.kit.progress import Step
 
-Index = tuple[int, ...]
+SliceIndex = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SliceDrawn(Step):
+    """The weights of a slice were drawn."""
+
+    index: SliceIndex
 
 
 class LiveWeights:
     """The weight map of one state of the labels, drawn slice by slice.
 
-    They are those of training: touching objects are parted first. How wide the gaps are is
-    measured once; the weights follow from that in no time.
+    They are those of training: a gap is drawn between touching objects first. Gap widths are
+    measured once; the weights follow from them fast.
 
     Parameters
     ----------
     labels : Stack
-        Not changed meanwhile.
+        Must not change.
     settings : WeightSettings
         Of which `class_balance` and `ignore` count for every slice.
     weights : ndarray of float32, optional
@@ -41,19 +51,22 @@ class LiveWeights:
     ):
         self._labels, self._settings = labels, settings
         self.weights = np.zeros(labels.shape, np.float32) if weights is None else weights
-        self._gaps: dict[Index, NDArray[np.float32]] = {}
+        self._gaps: dict[SliceIndex, NDArray[np.float32]] = {}
 
     def fits(self, settings: WeightSettings) -> bool:
-        """Say whether only w0 and sigma differ."""
+        """Whether only w0 and sigma differ."""
         own = self._settings
         return (own.class_balance, own.ignore) == (settings.class_balance, settings.ignore)
 
-    def is_of(self, labels: Any, index: Index) -> bool:
-        """Say whether one slice of `labels` is what the map was made of."""
+    def is_of(self, labels: Any, index: SliceIndex) -> bool:
+        """Whether one slice of `labels` is what the map was computed from."""
         return np.array_equal(self._labels.data[index], labels[index])
 
-    def fill(self, first: Index, settings: WeightSettings) -> Generator[Index, None, None]:
-        """Measure and draw all slices, `first` first; give the index of each."""
+    def fill(
+        self, first: SliceIndex, settings: WeightSettings
+    ) -> Generator[SliceDrawn, None, None]:
+        """Measure and draw all slices, `first` first."""
+        began = monotonic()
         if not self._gaps:
             labels = np.asarray(self._labels.data)
             self._instances = with_gaps(as_instances(labels, self._settings.ignore))
@@ -63,15 +76,16 @@ class LiveWeights:
             self._ignored = classes == IGNORE
             self._balance = class_weights(classes, self._settings.class_balance)
         others = (index for index in self._labels.indices if index != first)
-        for index in (first, *others):
+        order = (first, *others)
+        for done, index in enumerate(order, 1):
             if index not in self._gaps:
                 gaps = gap_widths(self._instances[index])
                 gaps[self._ignored[index]] = np.inf
                 self._gaps[index] = gaps
             self.draw(index, settings)
-            yield index
+            yield SliceDrawn("slice", done, len(order), monotonic() - began, index)
 
-    def draw(self, index: Index, settings: WeightSettings) -> bool:
+    def draw(self, index: SliceIndex, settings: WeightSettings) -> bool:
         """Weigh one slice; return False if it is not measured yet."""
         if index not in self._gaps:
             return False

@@ -5,29 +5,21 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QPushButton, QScrollArea
+from qtpy.QtWidgets import QScrollArea
 
-from napari_utile.errors import UserError
 from napari_utile.io.memory import check_memory
 from napari_utile.settings import WeightSettings
-from napari_utile.widgets.kit.background import background
-from napari_utile.widgets.kit.form import RED, Form, mark, rows_of, scrolling_column
-from napari_utile.widgets.kit.messages import Messages
-from napari_utile.widgets.layers.layers import (
-    LayerChoice,
-    following,
-    frozen,
-    level_0,
-    placement,
-    stack_of,
-)
-from napari_utile.widgets.weight_map.live import Index, LiveWeights
+from napari_utile.widgets.kit.controls import Work
+from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.thread_controls import ThreadControls
+from napari_utile.widgets.layers.choice import LayerChoice, following
+from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
+from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
 
 SLIDERS = {"w0": (0.0, 50.0), "sigma": (0.5, 30.0)}
-PAUSE = 250
+REDRAW_DELAY = 250
 """Milliseconds after the last stroke or drag at which the slices out of view follow."""
 
 
@@ -39,48 +31,42 @@ class WeightMapPanel(QScrollArea):
         self._viewer = napari_viewer
         self.labels_layer = LayerChoice(napari_viewer, Labels)
         self.form: Form[WeightSettings] = Form(WeightSettings, SLIDERS)
-        self.button = QPushButton("Show weight map")
-        self.messages = Messages()
+        self.controls = ThreadControls("Show weight map", self._collect, lambda _: None)
         self.overlay: Any = None
         self._source: Any = None  # the labels layer that is shown
         self._map: LiveWeights | None = None
-        self._worker: Any = None
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE)
-        self._pause.timeout.connect(self._fill)
+        self._delay = QTimer(self)
+        self._delay.setSingleShot(True)
+        self._delay.setInterval(REDRAW_DELAY)
+        self._delay.timeout.connect(self._redraw)
 
         column = scrolling_column(self)
-        column.addLayout(rows_of({"labels": self.labels_layer}))
+        column.addLayout(form_rows({"labels": self.labels_layer.native}))
         column.addWidget(self.form)
-        column.addWidget(self.button)
-        column.addWidget(self.messages)
+        column.addWidget(self.controls)
         column.addStretch()
 
         self.labels_layer.changed.connect(self._check)
         self.form.changed.connect(self._on_form)
-        self.button.clicked.connect(self._on_button)
+        self.controls.happened.connect(self._show)
         following(self, self._draw_in_view, napari_viewer.dims.events.current_step)
-        self.destroyed.connect(lambda *_: self._stop())
         self._check()
 
     def _check(self) -> None:
         missing = "" if self.labels_layer.layer else "Choose a labels layer: there is none yet."
-        mark(self.labels_layer, missing, "Instances, or a mask of them")
-        self.messages.set_problem(missing or self.form.problem())
-        self.button.setEnabled(not missing and not self.form.problem())
+        mark(self.labels_layer.native, missing, "Instances, or a mask of them")
+        self.controls.set_problem(missing or self.form.problem())
 
-    def _on_button(self) -> None:
-        """Show the chosen labels, and from now on every edit of them."""
+    def _collect(self) -> Work:
+        """Take the chosen labels, and follow every edit of them from now on."""
         if self.labels_layer.layer is not self._source:
             self._remove_overlay()  # it lies where the other labels lie
         self._forget()
-        self.messages.clear()
         self._source = self.labels_layer.layer
         for event in self._edits():
             event.connect(self._on_edit)
-        self._source.events.set_data.connect(self._on_look)
-        self._fill()
+        self._source.events.set_data.connect(self._on_set_data)
+        return self._work()
 
     def _on_form(self) -> None:
         self._check()
@@ -88,36 +74,34 @@ class WeightMapPanel(QScrollArea):
             if self._map and not self._map.fits(self.form.settings()):
                 self._map = None
             self._draw_in_view()
-            self._pause.start()
+            self._delay.start()
 
     def _on_edit(self, _event: Any = None) -> None:
-        """Measure anew once the brush rests."""
+        """Compute the map again once the brush rests."""
         self._map = None
-        self._pause.start()
+        self._delay.start()
 
-    def _on_look(self, _event: Any = None) -> None:
-        """Notice what no event tells of: undone strokes, and pixels that a script changed."""
+    def _on_set_data(self, _event: Any = None) -> None:
+        """Notice changes without an event: undone strokes, and pixels that a script set."""
         if self._map and not self._map.is_of(level_0(self._source), self._in_view()):
             self._on_edit()
 
-    def _fill(self) -> None:
-        """Weigh every slice in a thread, the one in view first."""
-        self._stop()
-        if not self._is_wanted():
-            self._forget()
-            return
-        settings, first = self.form.settings(), self._in_view()
-        try:
-            live = self._map = self._map or self._new_map(settings)
-        except UserError as error:
-            self._on_end(error)
+    def _redraw(self) -> None:
+        """Draw all slices again, unless labels or overlay were removed."""
+        self.controls.stop()
+        if self._is_wanted():
+            self.controls.press(self._work, lambda _: None)
         else:
-            self._worker = background(
-                lambda: live.fill(first, settings), self._on_end, self._show
-            )
+            self._forget()
+
+    def _work(self) -> Work:
+        """Return the work that draws every slice, the one in view first."""
+        settings, first = self.form.settings(), self._in_view()
+        live = self._map = self._map or self._new_map(settings)
+        return lambda: live.fill(first, settings)
 
     def _new_map(self, settings: WeightSettings) -> LiveWeights:
-        labels = frozen(stack_of(self._source))
+        labels = with_copied_pixels(stack_of(self._source))
         check_memory(LiveWeights.BYTES * prod(labels.shape), f"The map of '{labels.name}'")
         old = None if self.overlay is None else self.overlay.data
         weights = old if old is not None and old.shape == labels.shape else None
@@ -125,13 +109,18 @@ class WeightMapPanel(QScrollArea):
 
     def _draw_in_view(self, _event: Any = None) -> None:
         if self._map and self._map.draw(self._in_view(), self.form.settings()):
-            self._show(self._in_view())
+            self._show_in_view()
 
-    def _show(self, index: Index) -> None:
-        """Show that a slice was drawn."""
-        if self._map is None or index != self._in_view():
+    def _show(self, event: Any) -> None:
+        """Show a slice that was drawn, if it is in view."""
+        is_drawn = isinstance(event, SliceDrawn) and self._source is not None
+        if is_drawn and event.index == self._in_view():
+            self._show_in_view()
+
+    def _show_in_view(self) -> None:
+        if self._map is None:
             return
-        weights = self._map.weights
+        weights, index = self._map.weights, self._in_view()
         if self.overlay is None:
             self.overlay = self._viewer.add_image(
                 weights,
@@ -151,14 +140,8 @@ class WeightMapPanel(QScrollArea):
             self.overlay.contrast_limits = (low, highest)
         self.overlay.refresh()
 
-    def _on_end(self, outcome: Any) -> None:
-        self._worker = None
-        if isinstance(outcome, Exception):
-            self.messages.add(str(outcome), RED)
-            show_error(str(outcome))
-
-    def _in_view(self) -> Index:
-        """Give the leading indices of the slice that the viewer shows."""
+    def _in_view(self) -> SliceIndex:
+        """Return the leading indices of the slice that the viewer shows."""
         point = self._source.world_to_data(self._viewer.dims.point)
         lengths = level_0(self._source).shape[:-2]
         return tuple(
@@ -166,18 +149,13 @@ class WeightMapPanel(QScrollArea):
         )
 
     def _is_wanted(self) -> bool:
-        """Say whether the labels, and the overlay if there was one, are still there."""
+        """Whether the labels, and the overlay if there was one, are still there."""
         layers = self._viewer.layers
         return self._source in layers and (self.overlay is None or self.overlay in layers)
 
     def _edits(self) -> list[Any]:
         events = self._source.events
         return [events.paint, events.labels_update, events.data]
-
-    def _stop(self) -> None:
-        if self._worker is not None:
-            self._worker.quit()
-            self._worker = None
 
     def _remove_overlay(self) -> None:
         if self.overlay in self._viewer.layers:
@@ -188,8 +166,8 @@ class WeightMapPanel(QScrollArea):
         if self._source is not None:
             for event in self._edits():
                 event.disconnect(self._on_edit)
-            self._source.events.set_data.disconnect(self._on_look)
-        self._stop()
+            self._source.events.set_data.disconnect(self._on_set_data)
+        self.controls.stop()
         self._source = self._map = None
         if self.overlay not in self._viewer.layers:
             self.overlay = None

@@ -1,0 +1,337 @@
+"""What every panel that starts work has: buttons, progress and messages, and their state."""
+
+from collections.abc import Callable, Generator, Sequence
+from enum import Enum, auto
+from functools import partial
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_warning
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_utile.errors import EngineError, UserError
+from napari_utile.events import Event, RunDone, RunFailed, RunStarted, StepDone, Warned
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.messages import Messages
+from napari_utile.widgets.kit.progress import RunProgress, Step
+from napari_utile.widgets.process.command_line import shell_line
+from napari_utile.widgets.process.process import AttachedEngine, Engine
+
+Work = Callable[[], Generator[Any, None, Any]]
+"""Work for a thread: yields events, or None, so that it can be stopped; returns its result."""
+Collect = Callable[[], Work]
+"""Takes what the work needs from the window, at once; may raise `UserError`."""
+Then = Callable[[Any], None]
+"""Takes the result of the work."""
+Show = Callable[[Any], None]
+Launch = Callable[[Sequence[str]], Engine]
+
+READING = "Reading the layers …"
+BAR_MAXIMUM = 1000
+"""Value of the progress bar when all is done."""
+
+
+class State(Enum):
+    """What the controls of a panel are doing."""
+
+    IDLE = auto()
+    PREPARING = auto()
+    """A thread reads the layers."""
+    RUNNING = auto()
+    PAUSED = auto()
+    STOPPING = auto()
+    """The engine was asked to save and end."""
+
+
+class Controls(QWidget):
+    """Button, progress bar, status line and messages of a panel, and the state of its work.
+
+    Where the work is done is up to the children: `EngineControls`, `ThreadControls`.
+
+    Parameters
+    ----------
+    verb : str
+        Text of the button that starts the work.
+    collect : callable
+        Called when the button is pressed. Takes what the work needs from the window at once,
+        and returns the work for a thread. Raises `UserError` if there is nothing to do.
+    then : callable
+        Called with the result of that work.
+
+    Attributes
+    ----------
+    state : State
+    progress : Progress
+        Of the work that runs, or ran last.
+    button : QPushButton
+        Starts the work, and stops it.
+    bar, status, messages
+    """
+
+    happened = Signal(object)
+    """An event of the work."""
+
+    def __init__(self, verb: str, collect: Collect, then: Then):
+        super().__init__()
+        self.state, self.progress = State.IDLE, RunProgress()
+        self._verb, self._problem, self._is_long = verb, "", False
+        self._show: Show = self.happened.emit
+        self._worker: Any = None
+        self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
+        self.destroyed.connect(partial(_end, self._ends))
+
+        self.button = QPushButton(verb)
+        self.button.clicked.connect(lambda: self.press(collect, then))
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.messages = Messages()
+        self._shown_in: dict[QPushButton, set[State]] = {}
+        self._row = QHBoxLayout()
+        self._row.addWidget(self.button, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(self._row)
+        for part in (self.bar, self.status, self.messages):
+            column.addWidget(part)
+        self._set_state(State.IDLE)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether work is prepared or done."""
+        return self.state is not State.IDLE
+
+    def set_verb(self, verb: str) -> None:
+        """Change the text of the button that starts the work."""
+        self._verb = verb
+        self._set_state(self.state)
+
+    def set_problem(self, problem: str) -> None:
+        """Disable the buttons and show the reason, or enable them with ''."""
+        self._problem = problem
+        self.messages.set_problem("" if self.is_running else problem)
+        self.button.setEnabled(self.is_running or not problem)
+        for button, states in self._shown_in.items():
+            button.setEnabled(self.state in states and (self.is_running or not problem))
+
+    def add(self, button: QPushButton, tooltip: str, *states: State) -> None:
+        """Add a button that is there in these states."""
+        button.setToolTip(tooltip)
+        self._row.insertWidget(1, button)
+        self.show_in(button, *states)
+
+    def show_in(self, button: QPushButton, *states: State) -> None:
+        """Show an added button in these states alone."""
+        self._shown_in[button] = set(states)
+        self._set_state(self.state)
+
+    def press(
+        self, collect: Collect, then: Then, show: Show | None = None, status: str = READING
+    ) -> None:
+        """Collect, work in a thread, call `then` with the result; or stop what runs."""
+        if self.state is not State.IDLE:
+            self._on_stop()
+            return
+        self.messages.clear()
+        self.progress, self._show = RunProgress(), show or self.happened.emit
+        try:
+            work = collect()
+        except UserError as error:
+            self._fail(error)
+        else:
+            self._set_state(State.PREPARING, status)
+            self._worker = background(work, then, self._fail, self._on_event)
+            self._ends[:] = [self._worker.quit]
+
+    def _on_stop(self) -> None:
+        """Stop the work: the button was pressed while it ran."""
+        raise NotImplementedError  # Qt's metaclass allows no abstract class
+
+    def _fail(self, error: Exception) -> None:
+        self._on_event(RunFailed(message=str(error), user=isinstance(error, UserError)))
+
+    def copy_command(self, arguments: Sequence[str]) -> None:
+        """Put the shell command with these arguments on the clipboard."""
+        self._set_state(State.IDLE)
+        QApplication.clipboard().setText(shell_line(arguments))
+        self.messages.add("The command is on the clipboard.")
+
+    def _on_event(self, event: Event | Step | None) -> None:
+        if event is None:
+            return
+        if self.progress.add(event):
+            self._show_progress()
+        match event:
+            case RunStarted():
+                self.status.setText(f"Started on {event.device}" if event.device else "Started")
+            case StepDone():
+                self._is_long = True
+            case Warned():
+                self.messages.add(f"⚠ {event.message}", Tone.WARNING)
+                if self._is_long:  # the panel may be out of sight by now
+                    show_warning(event.message)
+            case RunFailed():
+                self._set_state(State.IDLE)
+                self.messages.add(event.message, Tone.ERROR)
+                show_error(event.message)
+            case RunDone():
+                self._set_state(State.IDLE)
+                for failure in event.failed:
+                    self.messages.add(failure, Tone.ERROR)
+        self._show(event)
+
+    def _show_progress(self) -> None:
+        """Show how far the work is; without a share the bar stays as it is."""
+        if self.progress.share is not None:
+            self.bar.setMaximum(BAR_MAXIMUM)
+            self.bar.setValue(round(BAR_MAXIMUM * self.progress.share))
+        if self.state is not State.STOPPING:
+            paused = "Paused · " if self.state is State.PAUSED else ""
+            self.status.setText(paused + self.progress.line())
+
+    def _set_state(self, state: State, status: str | None = None) -> None:
+        """Enter a state, and show what belongs to it."""
+        self.state = state
+        if status is not None:
+            self.status.setText(status)
+        if state is State.PREPARING:
+            self.bar.setMaximum(0)  # moves to and fro
+        elif state is State.IDLE:
+            self._ends.clear()
+            self._is_long = False
+            self.bar.setMaximum(BAR_MAXIMUM)
+            self.bar.reset()
+        verbs = {State.IDLE: self._verb, State.STOPPING: "Stop at once"}
+        self.button.setText(verbs.get(state, "Stop"))
+        for part in (self.bar, self.status):
+            part.setVisible(state is not State.IDLE)
+        for button, states in self._shown_in.items():
+            button.setVisible(state in states)
+        self.set_problem(self._problem)
+
+
+class EngineControls(Controls):
+    """Controls of an engine process: it is started, paused, stopped, and its events shown.
+
+    Parameters
+    ----------
+    verb : str
+        Text of the button that starts the work.
+    collect : callable
+        As in `Controls`; the work writes the layers to disk and returns the arguments of the
+        command line.
+    launch : callable, optional
+        Creates the engine for these arguments; by default one that ends with the window.
+    """
+
+    def __init__(self, verb: str, collect: Collect, launch: Launch = AttachedEngine):
+        super().__init__(verb, collect, partial(self._start, launch))
+        self._engine: Engine | None = None
+        self.copy = QPushButton("Copy as command")
+        self.copy.clicked.connect(lambda: self.press(collect, self.copy_command))
+        self.add(self.copy, "Copy the shell command that does the same", State.IDLE)
+        self.pause = QPushButton()
+        self.pause.clicked.connect(self._on_pause)
+        tooltip = "Pause after this step; the time budget pauses too"
+        self.add(self.pause, tooltip, State.RUNNING, State.PAUSED)
+
+    def add_button(self, verb: str, tooltip: str, collect: Collect, show: Show) -> QPushButton:
+        """Add a button for other work, whose events are for `show` alone.
+
+        Its engine ends with the window.
+        """
+        button = QPushButton(verb)
+        start = partial(self._start, AttachedEngine)
+        button.clicked.connect(lambda: self.press(collect, start, show))
+        self.add(button, tooltip, State.IDLE)
+        return button
+
+    def _start(self, launch: Launch, arguments: Sequence[str]) -> None:
+        try:
+            engine = launch(arguments)
+        except UserError as error:
+            self._fail(error)
+            return
+        self._engine, self._ends[:] = engine, [engine.close]
+        engine.happened.connect(self._on_event)
+        self.pause.setText("Pause")
+        self._set_state(State.RUNNING, "Starting the engine …")
+        engine.start()
+
+    def _on_pause(self) -> None:
+        assert self._engine is not None
+        if self.state is State.PAUSED:
+            self._engine.resume()
+            self._set_state(State.RUNNING)
+            self.pause.setText("Pause")
+        else:
+            self._engine.pause()
+            self._set_state(State.PAUSED, "Paused")
+            self.pause.setText("Resume")
+
+    def _on_stop(self) -> None:
+        if self.state is State.PREPARING:
+            _end(self._ends)
+            self._on_event(RunDone(seconds=0, stopped=True))
+            return
+        assert self._engine is not None
+        if self.state is State.STOPPING:
+            self._engine.kill()
+        else:
+            self._engine.stop()
+            self._set_state(State.STOPPING, "Stopping. The result so far is being saved …")
+
+
+def background(
+    work: Work,
+    then: Then,
+    fail: Callable[[Exception], None],
+    each: Callable[[Any], None] = lambda _: None,
+) -> Any:
+    """Do `work` in a thread, and call `then` with its result or `fail` with its exception.
+
+    `each` is called with all that is yielded, all in the window's thread. Returns napari's
+    worker; its `quit()` ends the work, and nothing more is called.
+    """
+    worker = create_worker(_guarded, work, _start_thread=False)
+
+    def unless_ended(slot: Callable[[Any], None], value: Any) -> None:
+        if not worker.abort_requested:  # it was on its way when `quit()` was called
+            slot(value)
+
+    def on_outcome(outcome: tuple[Any, Exception | None]) -> None:
+        result, error = outcome
+        fail(error) if error else then(result)
+
+    worker.returned.connect(partial(unless_ended, on_outcome))
+    worker.yielded.connect(partial(unless_ended, each))
+    worker.start()
+    return worker
+
+
+def _guarded(work: Work) -> Generator[Any, None, tuple[Any, Exception | None]]:
+    """Return result and error: superqt drops every RuntimeError, and raises the others."""
+    try:
+        return (yield from work()), None
+    except UserError as error:
+        return None, error
+    except Exception as error:  # whatever it is, the panel must hear of it
+        return None, EngineError(f"{type(error).__name__}: {error}")
+
+
+def _end(ends: list[Callable[[], None]], *_: Any) -> None:
+    """End the thread or engine of a panel, which may have been destroyed."""
+    for end in ends:
+        end()

@@ -1,0 +1,112 @@
+"""Command lines of `utile`: for the engine that the window starts, and for a user's shell."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_utile.errors import UserError
+from napari_utile.settings import Settings
+
+
+def engine_environment() -> dict[str, str]:
+    """Return the environment of an engine process: unbuffered, UTF-8, threads that sleep."""
+    return {
+        # idle threads that spin would do so on the cores that the window needs
+        "OMP_WAIT_POLICY": "passive",
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
+
+
+def engine_command(arguments: Sequence[str]) -> list[str]:
+    """Return the command that starts an engine.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of the command `utile`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UserError
+        If there is no Python to run it with.
+    """
+    return [find_python(), "-m", "napari_utile", *arguments, "--events"]
+
+
+def shell_line(arguments: Sequence[str]) -> str:
+    """Return the shell command of a command line, quoted for this system.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        Of the command `utile`.
+
+    Returns
+    -------
+    str
+    """
+    line = ["utile", *arguments]
+    return subprocess.list2cmdline(line) if sys.platform == "win32" else shlex.join(line)
+
+
+def find_python() -> str:
+    """Return the Python of this napari; in a bundle it is not always `sys.executable`.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    own = Path(sys.executable or "")
+    windowless = own.name.lower() == "pythonw.exe"  # has no standard input and output
+    if own.is_file() and not windowless and not getattr(sys, "frozen", False):
+        return str(own)
+    names = ("python.exe", "python3", "find_python")
+    for folder in (own.parent, Path(sys.prefix), Path(sys.prefix) / "bin"):
+        for name in names:
+            if (folder / name).is_file():
+                return str(folder / name)
+    raise UserError(
+        "This napari is a bundle without a Python to run the engine with; "
+        "install napari and napari-utile with pip or conda instead."
+    )
+
+
+def flags(settings: Settings) -> list[str]:
+    """Return settings as flags: those that differ from what the class would fill in.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Returns
+    -------
+    list of str
+        ['--steps', '5', '--no-flips'].
+    """
+    kind = type(settings)
+    given = {n: v for n, v in settings if n == "recipe" and v != kind.model_fields[n].default}
+    while missing := {n: v for n, v in settings if v != getattr(kind(**given), n)}:
+        given |= missing
+    return [part for name, value in given.items() for part in _flag(name, value)]
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    option = name.replace("_", "-")
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    if isinstance(value, tuple):
+        return [f"--{option}", ",".join(map(str, value))]
+    return [f"--{option}", str(value)]

@@ -1,0 +1,102 @@
+"""Layers are written down for the engine; files are left where they are."""
+
+import numpy as np
+import pytest
+import zarr
+from napari.components import ViewerModel
+
+from napari_utile.events import drain
+from napari_utile.io.images import open_image, write_tiff
+from napari_utile.io.stack import Stack
+from napari_utile.widgets.layers.snapshots import path_on_disk
+from napari_utile.widgets.layers.stacks import stack_of
+
+STACK = np.arange(2 * 8 * 10, dtype=np.uint16).reshape(2, 8, 10)
+
+
+@pytest.fixture
+def model():
+    return ViewerModel()
+
+
+def path_of(stack, folder):
+    return drain(path_on_disk(stack, folder))
+
+
+def test_what_is_in_memory_is_copied_with_scale_and_units(model, tmp_path):
+    layer = model.add_image(
+        STACK, name="my stack", scale=(50, 4, 4), translate=(0, 1, 2), units=["nm"] * 3
+    )
+    path = path_of(stack_of(layer), tmp_path)
+    copy = open_image(path)
+    assert path.name == "my-stack.zarr"
+    assert (copy.axes, copy.dtype) == ("zyx", np.uint16)
+    np.testing.assert_array_equal(copy.data, STACK)
+    assert (copy.scale, copy.translate) == ((50, 4, 4), (0, 1, 2))
+    assert copy.units == ("nanometer",) * 3
+
+
+def test_colors_are_copied_as_channels(model, tmp_path):
+    colors = np.arange(8 * 10 * 3, dtype=np.uint8).reshape(8, 10, 3)
+    copy = open_image(path_of(stack_of(model.add_image(colors, rgb=True)), tmp_path))
+    np.testing.assert_array_equal(copy.plane(), colors.transpose(2, 0, 1))
+
+
+def test_an_opened_zarr_is_not_copied(model, tmp_path):
+    data = zarr.create_array(str(tmp_path / "a.zarr"), data=STACK)
+    path = path_of(stack_of(model.add_image(data)), tmp_path / "inputs")
+    np.testing.assert_array_equal(open_image(path).data, STACK)
+    assert not (tmp_path / "inputs").exists()
+
+
+def test_a_mapped_file_is_not_copied(model, tmp_path):
+    np.save(tmp_path / "a.npy", STACK)
+    layer = model.add_image(np.load(tmp_path / "a.npy", mmap_mode="r"))
+    assert path_of(stack_of(layer), tmp_path) == tmp_path / "a.npy"
+
+
+def test_lazy_slices_of_a_file_are_copied(model, tmp_path):
+    data = zarr.create_array(str(tmp_path / "a.zarr"), data=STACK, chunks=(1, 8, 10))
+    import dask.array as da
+
+    layer = model.add_image(da.from_zarr(data)[1:])
+    path = path_of(stack_of(layer), tmp_path / "inputs")
+    np.testing.assert_array_equal(open_image(path).data, STACK[1:])
+
+
+@pytest.mark.parametrize("view", [lambda a: a[::-1], lambda a: a + 1])
+def test_a_lazy_view_of_the_same_shape_is_not_replaced_by_its_file(model, tmp_path, view):
+    import dask.array as da
+
+    write_tiff(tmp_path / "a.tif", STACK)
+    lazy = view(da.from_array(STACK, chunks=(1, 8, 10)))
+    opened = Stack(lazy, "zyx", name="a", path=tmp_path / "a.tif")
+    path = path_of(opened, tmp_path / "inputs")
+    np.testing.assert_array_equal(open_image(path).data, view(STACK))
+
+
+def test_pixels_in_memory_are_copied_since_they_may_have_been_edited(tmp_path):
+    write_tiff(tmp_path / "a.tif", STACK)
+    opened = Stack(STACK + 1, "zyx", name="a", path=tmp_path / "a.tif")
+    path = path_of(opened, tmp_path / "inputs")
+    np.testing.assert_array_equal(open_image(path).data, STACK + 1)
+
+
+def test_planes_are_checked_one_by_one(model, tmp_path):
+    seen = []
+    steps = path_on_disk(
+        stack_of(model.add_image(STACK)), tmp_path, lambda p, i: seen.append(i)
+    )
+    next(steps)
+    assert seen == [(0,)]
+
+
+def test_a_copy_is_used_again_until_a_pixel_changes(model, tmp_path):
+    layer = model.add_image(STACK.copy(), name="a")
+    first = path_of(stack_of(layer), tmp_path / "inputs")
+    assert path_of(stack_of(layer), tmp_path / "inputs") == first
+    layer.data[1, 7, 9] += 1
+    other = path_of(stack_of(layer), tmp_path / "inputs")
+    assert other != first
+    np.testing.assert_array_equal(open_image(first).data, STACK)
+    np.testing.assert_array_equal(open_image(other).data, layer.data)
