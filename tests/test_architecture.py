@@ -51,7 +51,7 @@ LIBRARIES = {
     "metrics": DATA | {"pycocotools"},
     "folders": DISK,
     "samples": DISK | {"pooch"},
-    "evaluation": DISK | {"matplotlib"},
+    "evaluation": DISK | {"matplotlib", "jinja2", "markupsafe"},
     "engine": DISK | {"torch", "matplotlib", "distributed"},
     "coco": DISK | {"torch", "matplotlib"},
     "cli": {"pydantic", "pydantic_settings", "numpy", "rich"},

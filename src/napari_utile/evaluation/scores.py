@@ -240,6 +240,12 @@ SCORES: dict[str, Score] = {
 """Name of a score -> what it means, in the order in which all tables list them."""
 
 
+def is_score(name: str) -> bool:
+    """Whether a name is that of a score, or of a score of a single class."""
+    base, _, label = name.rpartition("_")
+    return name in SCORES or (base in ("iou", "dice") and label.lstrip("-").isdigit())
+
+
 def score_named(name: str) -> Score:
     """Return the entry of a score, also of a score of a single class, such as "iou_3".
 
