@@ -10,6 +10,7 @@ from napari_utile.engine.models import model as module
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.errors import UserError
 from napari_utile.folders import model as folder_module
+from napari_utile.folders.model import model_problem
 from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings import TrainSettings
 
@@ -144,6 +145,7 @@ def test_power_lost_between_the_two_renames_loses_nothing(tmp_path):
     small().save(tmp_path / "model")
     (tmp_path / "model").rename(tmp_path / ".model.previous")
     assert load_model(tmp_path / "model").classes == 2
+    assert not model_problem(tmp_path / "model")  # the window offers it, too
     small().save(tmp_path / "model")
     assert os.listdir(tmp_path) == ["model"]
 

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from napari_utile.events import RunStarted
 from napari_utile.folders.job import JobFolder
 from napari_utile.folders.model import DESCRIPTION
@@ -32,13 +34,16 @@ def test_a_model_trained_beside_it_is_chosen(open_panel, viewer, model):
     assert panel.controls.button.isEnabled()
 
 
+@pytest.mark.parametrize("name", ["model", ".model.previous"])  # left by an interrupted save
 def test_the_model_of_the_last_run_is_chosen_when_the_panel_opens(
-    open_panel, viewer, home, model
+    open_panel, viewer, home, model, name
 ):
     folder = home / "runs" / "last"
     folder.mkdir(parents=True)
-    model.rename(folder / "model")
-    assert open_panel(SegmentPanel, viewer).model.path == folder / "model"
+    model.rename(folder / name)
+    panel = open_panel(SegmentPanel, viewer)
+    assert panel.model.path == folder / "model"
+    assert panel.controls.button.isEnabled()
 
 
 def test_what_is_no_model_is_red(panel, model):
