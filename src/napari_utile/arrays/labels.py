@@ -1,4 +1,4 @@
-"""Labels: checked, and turned from instances into training targets and from probabilities back.
+"""Labels: checked, numbered, split into components, and separated by gaps.
 
 Objects are connected, touch and are kept apart across the faces of their pixels (4 neighbours
 in the plane), so two that meet at a corner only are two.
@@ -15,7 +15,7 @@ from napari_utile.arrays.instances.regions import regions
 from napari_utile.errors import UserError
 
 IGNORE = 255
-"""Class of pixels that nobody annotated, in a training target."""
+"""Class of unannotated pixels in a training target."""
 
 Labels = NDArray[np.integer[Any]]
 
@@ -75,7 +75,7 @@ def ignored_pixels(labels: Labels, ignore: int | None) -> NDArray[np.bool_]:
 
 
 def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int32]:
-    """Give each object its own id: 1, 2, ... in the order of the ids, 0 for background.
+    """Return one id per object: 1, 2, ... in the order of the ids, 0 for background.
 
     Labels with a single id are a binary mask and are split into `components`, slice by slice.
     Pixels of `ignore` become background.
@@ -89,7 +89,7 @@ def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int
 def components(
     labels: Labels | NDArray[np.bool_], volumetric: bool = False
 ) -> NDArray[np.int32]:
-    """Number the connected regions of equal, non-zero label: 1, 2, ... over the whole stack.
+    """Return the connected regions of equal, non-zero label: 1, 2, ... over the whole stack.
 
     Each slice (..., Y, X) is on its own, or each volume (..., Z, Y, X) if `volumetric`.
 
@@ -111,13 +111,13 @@ def components(
 
 
 def blocks(array: NDArray[Any], volumetric: bool = False) -> NDArray[Any]:
-    """View (..., Y, X) as slices (N, Y, X), or (..., Z, Y, X) as volumes (N, Z, Y, X)."""
+    """Return a view as slices (N, Y, X), or as volumes (N, Z, Y, X) if `volumetric`."""
     spatial = array.shape[-3 if volumetric else -2 :]
     return array.reshape(prod(array.shape[: array.ndim - len(spatial)]), *spatial)
 
 
 def consecutive(labels: Labels) -> NDArray[np.int32]:
-    """Number the ids of `labels` 1, 2, ... in their order, and keep 0.
+    """Return labels with their ids replaced by 1, 2, ... in order; 0 stays.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def consecutive(labels: Labels) -> NDArray[np.int32]:
 
 
 def with_gaps(instances: Labels) -> NDArray[np.int32]:
-    """Part touching objects by one pixel of background, slice by slice; number them 1, 2, ...
+    """Return instances 1, 2, ... with one pixel of background between touching objects.
 
     In reading order, of every two neighbours (4-neighbourhood) that still belong to different
     objects, the pixel of the object with more pixels becomes background, or the later pixel
@@ -148,12 +148,12 @@ def with_gaps(instances: Labels) -> NDArray[np.int32]:
     parted = consecutive(instances)
     sizes = np.bincount(parted.ravel())
     for plane in blocks(parted):
-        _part(plane, sizes)
+        _clear_touching(plane, sizes)
     return parted
 
 
 @compiled
-def _part(plane: NDArray[Any], sizes: NDArray[Any]) -> None:
+def _clear_touching(plane: NDArray[Any], sizes: NDArray[Any]) -> None:
     """Clear one pixel of each touching pair, in place."""
     for y in range(plane.shape[0]):
         for x in range(plane.shape[1]):

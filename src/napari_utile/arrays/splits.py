@@ -257,12 +257,12 @@ def _by_block(
     """Divide every image that is large enough; the others are for training."""
     parts = []
     for mine in _of_each(planes, images):
-        blocks = list(_blocks(mine, seen.extents(mine), share, guard))
+        blocks = list(_block_splits(mine, seen.extents(mine), share, guard))
         parts.append(seen.best(blocks, share) if blocks else _apart(mine, set()))
     whole = _together(parts)
     if not whole.validation:
         stacks = _of_each(planes, images)
-        if any(any(_blocks(mine, seen.extents(mine), 0, guard)) for mine in stacks):
+        if any(any(_block_splits(mine, seen.extents(mine), 0, guard)) for mine in stacks):
             raise ValueError(
                 "less than half of a plane can be kept for validation; lower validation, which "
                 f"is {share:g}"
@@ -282,7 +282,7 @@ def _by_block(
     return replace(whole, how=how)
 
 
-def _blocks(
+def _block_splits(
     planes: Sequence[AnnotatedPlane],
     extents: Sequence[tuple[int, int]],
     share: float,
@@ -309,15 +309,15 @@ def _blocks(
             block = slice(start if place else 0, start + held if place < 8 else shape[axis])
             trained = (before if before >= held else 0) + (after if after >= held else 0)
             yield Split(
-                tuple(r for lines in rest for r in _regions(planes, axis, lines)),
-                tuple(_regions(planes, axis, block)),
+                tuple(r for lines in rest for r in _stripes(planes, axis, lines)),
+                tuple(_stripes(planes, axis, block)),
                 f"{trained} px to train, {held} px to validate, {band} px between, "
                 f"along {'zyx'[axis - len(shape)]}",
                 band,
             )
 
 
-def _regions(planes: Sequence[AnnotatedPlane], axis: int, lines: slice) -> Iterator[Region]:
+def _stripes(planes: Sequence[AnnotatedPlane], axis: int, lines: slice) -> Iterator[Region]:
     for image, index, shape in planes:
         window = tuple(lines if side == axis else slice(None) for side in range(len(shape)))
         yield Region(image, index, window)

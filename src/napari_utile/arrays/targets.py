@@ -20,12 +20,12 @@ from napari_utile.errors import UserError
 
 @dataclass(frozen=True)
 class Target:
-    """What a network shall learn from labels.
+    """Training target: the class of every pixel, and the objects whose gaps get weight.
 
     Attributes
     ----------
     classes : ndarray of uint8, shape of the labels
-        0 is background, then 1, 2, ...; `IGNORE` where nobody annotated.
+        0 is background, then 1, 2, ...; `IGNORE` where unannotated.
     objects : ndarray of int32, shape of the labels
         Instances whose gaps the weight map stresses. 0 is everything else.
     ids : tuple of int
@@ -45,7 +45,7 @@ def training_target(
     *,
     alone: bool = True,
 ) -> Target:
-    """Say for every pixel of `labels` which class the network shall find there.
+    """Return the training target of labels.
 
     Parameters
     ----------
@@ -55,12 +55,15 @@ def training_target(
         What an id means. Instances become two classes, background and object, with a gap of
         background between touching objects; a binary mask counts as its connected components.
     ignore : int, optional
-        Id of pixels that nobody annotated.
+        Id of unannotated pixels.
     sparse : bool, default False
-        0 means "not annotated" too, 1 is background, 2... are the objects or classes.
-
+        0 means unannotated too, 1 is background, 2... are the objects or classes.
     alone : bool, default True
-        These are all the labels there are; otherwise they need not show every class.
+        Whether these are all the labels; if not, they need not show every class.
+
+    Returns
+    -------
+    Target
 
     Raises
     ------

@@ -164,7 +164,7 @@ def read_mirrored(reader: Reader, shape: Sizes, read: Window) -> NDArray[Any]:
     -------
     ndarray, shape (..., *sizes of `read`)
     """
-    sides = [_inside(side, size) for side, size in zip(read, shape, strict=True)]
+    sides = [_fold_into_image(side, size) for side, size in zip(read, shape, strict=True)]
     pixels = reader(*(inside for inside, _ in sides))
     for axis, (_, places) in enumerate(sides, start=-len(sides)):
         if places is not None:
@@ -172,7 +172,7 @@ def read_mirrored(reader: Reader, shape: Sizes, read: Window) -> NDArray[Any]:
     return pixels
 
 
-def _inside(side: slice, size: int) -> tuple[slice, NDArray[np.intp] | None]:
+def _fold_into_image(side: slice, size: int) -> tuple[slice, NDArray[np.intp] | None]:
     """Return the slice that holds all of a mirrored range, and the order to take it in."""
     if side.start >= 0 and side.stop <= size:
         return side, None

@@ -14,7 +14,7 @@ from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.instances.fragments import (
     HALO,
     ObjectRule,
-    assembled,
+    assemble,
     foreground_mask,
     fragments,
 )
@@ -58,7 +58,7 @@ def objects_of(foreground, block, rule, halo=HALO):
         )
         origin = tuple(s.start for s in where)
         found.append(fragments(foreground[around], inner, origin, foreground.shape, rule))
-    plane = assembled([f.tables for f in found], grid, rule)
+    plane = assemble([f.tables for f in found], grid, rule)
     objects = np.zeros(foreground.shape, np.uint32)
     for where, fragment, numbers in zip(wheres, found, plane.maps, strict=True):
         objects[where] = numbers[fragment.labels]
@@ -115,7 +115,7 @@ def test_fewer_pixels_around_a_block_would_not_do():
     deep = random_plane(5, (300, 300), smoothing=12)
     found, _ = objects_of(deep, (60, 60), ObjectRule())
     np.testing.assert_array_equal(found, in_one_piece(deep, ObjectRule()))
-    with pytest.raises(ValueError, match=f"{HALO} pixels around"):
+    with pytest.raises(ValueError, match=f"halo of {HALO} pixels"):
         objects_of(deep, (60, 60), ObjectRule(), halo=HALO - 1)
 
 
@@ -143,8 +143,8 @@ def test_tables_survive_a_file_and_are_small():
     np.savez(file, **whole.tables)
     file.seek(0)
     read = dict(np.load(file, allow_pickle=False))
-    again = assembled([read], (1, 1), RULES[2])
-    once = assembled([whole.tables], (1, 1), RULES[2])
+    again = assemble([read], (1, 1), RULES[2])
+    once = assemble([whole.tables], (1, 1), RULES[2])
     assert (again.maps[0] == once.maps[0]).all()
     assert sum(table.nbytes for table in read.values()) < plane.nbytes / 2
 

@@ -10,7 +10,7 @@ from skimage.measure import label
 
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
-from napari_utile.arrays.instances.linking import Numbering, added, overlaps
+from napari_utile.arrays.instances.linking import Numbering, overlaps, sum_overlaps
 from napari_utile.arrays.labels import consecutive
 
 RULES = [ObjectRule(linking=linking) for linking in ("none", "overlap", "touch")]
@@ -50,7 +50,7 @@ def test_overlaps_are_counted_pixel_by_pixel():
 def test_overlaps_of_blocks_add_up_to_those_of_the_plane(two):
     below, above = two
     parts = [overlaps(below[y, x], above[y, x]) for y in BANDS for x in BANDS]
-    for summed, whole in zip(added(parts), overlaps(below, above), strict=True):
+    for summed, whole in zip(sum_overlaps(parts), overlaps(below, above), strict=True):
         np.testing.assert_array_equal(summed, whole)
 
 
@@ -58,7 +58,7 @@ BANDS = (slice(0, 3), slice(3, None))
 
 
 def test_nothing_overlaps_nothing():
-    pairs, counts = added([])
+    pairs, counts = sum_overlaps([])
     assert pairs.shape == (0, 2)
     assert counts.shape == (0,)
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 from skimage.measure import label
 
 from napari_utile.arrays.instances.regions import (
-    first_places,
+    first_elements,
     regions,
     united,
 )
@@ -86,4 +86,4 @@ def test_a_chain_of_a_million_is_united():
 
 def test_first_places():
     labels = np.array([[0, 3], [3, 1]], np.uint32)
-    assert first_places(labels, 3).tolist() == [0, 3, -1, 1]
+    assert first_elements(labels, 3).tolist() == [0, 3, -1, 1]

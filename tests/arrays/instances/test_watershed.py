@@ -20,12 +20,12 @@ from napari_utile.arrays.instances.watershed import (
     SMOOTHING,
     SPECK,
     UP,
-    agglomerated,
+    _mean_foreground,
+    agglomerate,
     borders,
     depth,
     directions,
-    hills,
-    mean,
+    merge_hills,
     surely_one,
     trees,
 )
@@ -206,9 +206,9 @@ def test_a_border_is_measured_pair_by_pair():
 
 
 def test_the_mean_leaves_out_the_ends():
-    assert mean(np.array([2, 918, ENDS, 0])) == pytest.approx(0.9)
-    assert mean(np.array([2, 918, ENDS + 2, 0])) == pytest.approx(0.45)
-    assert mean(np.array([2, 918, 2 * ENDS, 51 * ENDS])) == pytest.approx(
+    assert _mean_foreground(np.array([2, 918, ENDS, 0])) == pytest.approx(0.9)
+    assert _mean_foreground(np.array([2, 918, ENDS + 2, 0])) == pytest.approx(0.45)
+    assert _mean_foreground(np.array([2, 918, 2 * ENDS, 51 * ENDS])) == pytest.approx(
         (1.8 + 0.05 * ENDS) / (2 + ENDS)
     )
 
@@ -219,17 +219,17 @@ def test_a_hill_is_joined_over_the_deepest_saddle_it_hardly_rises_over():
     saddles = np.array([5, 0, 4]) * steps
     measures = np.stack([np.ones(3, int), *np.zeros((3, 3), int), saddles], axis=1)
     # 1 rises half a pixel over 0; 2 rises a pixel, which is no longer hardly
-    assert hills(pairs, measures, np.array([9, 5.5, 5]) * steps).tolist() == [0, 0, 2]
-    assert hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps).tolist() == [0, 0, 0]
+    assert merge_hills(pairs, measures, np.array([9, 5.5, 5]) * steps).tolist() == [0, 0, 2]
+    assert merge_hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps).tolist() == [0, 0, 0]
     # then together they are as high as the higher one
-    assert hills(pairs, measures, np.array([5.5, 9, 6]) * steps).tolist() == [0, 0, 2]
+    assert merge_hills(pairs, measures, np.array([5.5, 9, 6]) * steps).tolist() == [0, 0, 2]
 
 
 def test_parts_that_meet_off_the_mask_only_are_not_joined():
     measures = np.array([[0, 0, 30, 30 * 510, 0]])
     apart = np.array([[0, 1]])
-    assert hills(apart, measures, np.array([1, 1])).tolist() == [0, 1]
-    assert agglomerated(apart, measures, np.array([1, 1]), 0.5).tolist() == [0, 1]
+    assert merge_hills(apart, measures, np.array([1, 1])).tolist() == [0, 1]
+    assert agglomerate(apart, measures, np.array([1, 1]), 0.5).tolist() == [0, 1]
 
 
 def border(pixels, share):
@@ -241,23 +241,23 @@ def test_the_likeliest_border_goes_first_and_its_neighbours_are_added_up():
     pairs = np.array([[0, 1], [1, 2], [0, 2]])
     measures = np.array([border(4, 1), border(4, 0.8), border(4, 0.2)])
     large = np.full(3, SPECK)
-    assert agglomerated(pairs, measures, large, 0.6).tolist() == [0, 0, 2]
-    assert agglomerated(pairs[:2], measures[:2], large, 0.6).tolist() == [0, 0, 0]
+    assert agglomerate(pairs, measures, large, 0.6).tolist() == [0, 0, 2]
+    assert agglomerate(pairs[:2], measures[:2], large, 0.6).tolist() == [0, 0, 0]
 
 
 def test_a_speck_is_joined_where_its_border_is_likeliest():
     pairs = np.array([[0, 1], [1, 2]])
     measures = np.array([border(4, 0.3), border(4, 0.2)])
     with_speck = np.array([SPECK, SPECK - 1, SPECK])
-    assert agglomerated(pairs, measures, with_speck, 0.6).tolist() == [0, 0, 2]
-    assert agglomerated(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 1, 2]
+    assert agglomerate(pairs, measures, with_speck, 0.6).tolist() == [0, 0, 2]
+    assert agglomerate(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 1, 2]
 
 
 def test_of_equal_borders_the_first_goes_first():
     # whichever is joined first, the other border then has a mean of 0.55
     pairs = np.array([[0, 1], [0, 2], [1, 2]])
     measures = np.array([border(4, 0.9), border(4, 0.9), border(4, 0.2)])
-    assert agglomerated(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 0, 2]
+    assert agglomerate(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 0, 2]
 
 
 def test_a_border_is_none_from_two_thirds_on():
@@ -270,5 +270,5 @@ def test_a_border_that_was_added_up_keeps_the_first_of_its_places():
     pairs = np.array([[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [3, 4], [3, 5]])
     shares = (0.8, 0.8, 0.8, 0.1, 1, 0.1, 0.1)
     measures = np.array([border(8, share) for share in shares])
-    joined = agglomerated(pairs, measures, np.full(6, SPECK), 0.6)
+    joined = agglomerate(pairs, measures, np.full(6, SPECK), 0.6)
     assert joined.tolist() == [0, 0, 2, 0, 4, 5]

@@ -112,7 +112,7 @@ def warp(plane: Layers, placement: Placement, tile: Layers, basis: Array | None 
     """
     if basis is None:
         basis = spline_basis(tile.image.shape[1])
-    _warp(plane, placement, basis, tile)
+    _warp_tile(plane, placement, basis, tile)
 
 
 # Sums may be joined to products, no more: the same tile on every machine but for rounding.
@@ -120,7 +120,7 @@ _fast = partial(compiled, fastmath={"contract"})
 
 
 @_fast
-def _warp(plane: Layers, placement: Placement, basis: Array, tile: Layers) -> None:
+def _warp_tile(plane: Layers, placement: Placement, basis: Array, tile: Layers) -> None:
     channels, height, width = plane.image.shape
     size, inner = tile.image.shape[1], len(tile.classes)
     margin = (size - inner) // 2
@@ -137,13 +137,13 @@ def _warp(plane: Layers, placement: Placement, basis: Array, tile: Layers) -> No
             image, row = plane.image[c], tile.image[c, i]
             for j in range(size):
                 if 0 <= top[j] <= height - 4 and 0 <= left[j] <= width - 4:
-                    row[j] = _inside(image, top[j], left[j], j, above, beside)
+                    row[j] = _interpolate_inside(image, top[j], left[j], j, above, beside)
                 else:
                     row[j] = _mirrored(image, top[j], left[j], j, above, beside)
         if margin <= i < margin + inner:
             for j in range(margin, margin + inner):
-                p = mirror(cy + int(np.floor(y[j] + np.float32(0.5))), height)
-                q = mirror(cx + int(np.floor(x[j] + np.float32(0.5))), width)
+                p = mirror_place(cy + int(np.floor(y[j] + np.float32(0.5))), height)
+                q = mirror_place(cx + int(np.floor(x[j] + np.float32(0.5))), width)
                 tile.classes[i - margin, j - margin] = plane.classes[p, q]
                 tile.weights[i - margin, j - margin] = plane.weights[p, q]
 
@@ -185,7 +185,7 @@ def _taps(places: Array, origin: int, first: Array, weights: Array) -> None:
 
 
 @_fast
-def _inside(
+def _interpolate_inside(
     image: Array, top: int, left: int, j: int, above: Array, beside: Array
 ) -> np.floating:
     """Weigh 4 x 4 pixels that all lie in the image."""
@@ -208,11 +208,11 @@ def _mirrored(
 ) -> np.floating:
     """Weigh 4 x 4 pixels that may lie anywhere."""
     width = image.shape[1]
-    a, b = mirror(left, width), mirror(left + 1, width)
-    c, d = mirror(left + 2, width), mirror(left + 3, width)
+    a, b = mirror_place(left, width), mirror_place(left + 1, width)
+    c, d = mirror_place(left + 2, width), mirror_place(left + 3, width)
     value = np.float32(0)
     for k in range(4):
-        row = mirror(top + k, image.shape[0])
+        row = mirror_place(top + k, image.shape[0])
         value += above[k, j] * (
             beside[0, j] * image[row, a]
             + beside[1, j] * image[row, b]
@@ -223,7 +223,7 @@ def _mirrored(
 
 
 @_fast
-def mirror(place: int, length: int) -> int:
+def mirror_place(place: int, length: int) -> int:
     """Fold a place beyond the ends of a line back onto it, the end pixels being the mirrors."""
     place = abs(place)
     period = 2 * (length - 1)

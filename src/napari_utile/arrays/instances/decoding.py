@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
     PlaneObjects,
-    assembled,
+    assemble,
     fragments,
 )
 from napari_utile.arrays.instances.linking import Numbering, overlaps
@@ -24,42 +24,47 @@ def instances(
     linking: Literal["overlap", "touch", "none"] = "overlap",
     link_iou: float = 0.25,
 ) -> NDArray[np.int32]:
-    """Number the objects that are likely foreground.
+    """Return the instances of a probability map.
 
     Parameters
     ----------
     probabilities : ndarray, shape (C, ..., Y, X)
-        Of each class, background first; or of the foreground, if C is 1. Integers count as
-        shares of their largest value: 255 in uint8 is 1. All else is rounded to that, see
-        `foreground`.
+        Of each class, background first; or of the foreground, if C is 1. Integers are
+        fractions of their largest value: 255 in uint8 is 1. Other types are rounded to
+        uint8, see `foreground`.
     threshold : float, default 0.5
         A pixel is foreground if its foreground probability is higher.
     min_size : int, default 0
         Smaller objects are dropped: in pixels of each slice, or if `linking` is "touch", in
         voxels of the whole object.
     volumetric : bool, default False
-        Find the connected components of each volume (..., Z, Y, X): the method "components",
-        and the linking "touch", whatever else is said.
+        Return the connected components of each volume (..., Z, Y, X); overrides `method`
+        with "components" and `linking` with "touch".
     method : {"watershed", "components"}, default "watershed"
-        Take apart what only a leak joins, see `arrays.separation`; or number the connected
-        components as they are. Each slice is on its own.
+        Watershed and merging, which separates objects that only a narrow neck joins, see
+        `arrays.instances.watershed`; or connected components. Slice by slice.
     fill_holes : int, default 0
         Background of up to this many pixels of a slice becomes part of the object around it.
     linking : {"overlap", "touch", "none"}, default "overlap"
-        How objects of neighbouring slices Z become one, see `arrays.linking.Numbering`: the
-        two that overlap most, all that touch, or never.
+        Which objects of neighbouring slices become one, see `arrays.instances.linking`: the
+        two that overlap most, all that touch, or none.
     link_iou : float, default 0.25
         Least IoU of two objects that become one by "overlap".
 
     Returns
     -------
     ndarray of int32, shape (..., Y, X)
-        Instances 1, 2, ...; 0 is background.
+        Instances 1, 2, ... in raster order of their first pixels; 0 is background.
+
+    Raises
+    ------
+    ValueError
+        If `probabilities` has fewer than three axes.
 
     Notes
     -----
-    A prediction of any size gives the same objects block by block, see `arrays.objects`; here
-    each slice is one block.
+    Block by block, `arrays.instances.fragments` finds the same instances in a prediction of
+    any size; here each slice is one block.
 
     Examples
     --------
@@ -72,10 +77,10 @@ def instances(
     rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou)
     numbering = Numbering(rule)
     found = np.zeros(probabilities.shape[1:], np.int32)
-    planes = np.zeros((0, 0), np.uint32)
+    here = np.zeros((0, 0), np.uint32)
     for index in np.ndindex(found.shape[:-2]):
-        below, (here, objects) = planes, _plane(foreground(probabilities[:, *index]), rule)
-        planes = here
+        below = here
+        here, objects = _plane_instances(foreground(probabilities[:, *index]), rule)
         is_next = bool(index) and index[-1] > 0 and linking != "none"
         ids = numbering.plane(objects, overlaps(below, here) if is_next else None)
         found[index] = ids[here]
@@ -83,18 +88,18 @@ def instances(
     return found if final is None else final.astype(np.int32)[found]
 
 
-def _plane(
+def _plane_instances(
     foreground: NDArray[np.uint8], rule: ObjectRule
 ) -> tuple[NDArray[np.uint32], PlaneObjects]:
-    """Find the objects of a plane in one block."""
+    """Return the objects of a plane, found in one block."""
     height, width = foreground.shape
     whole = fragments(foreground, np.s_[0:height, 0:width], (0, 0), (height, width), rule)
-    objects = assembled([whole.tables], (1, 1), rule)
+    objects = assemble([whole.tables], (1, 1), rule)
     return objects.maps[0][whole.labels], objects
 
 
 def foreground(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-    """Round the foreground probabilities (C, ..., Y, X) to uint8 (..., Y, X); 255 is 1.
+    """Return foreground probabilities (C, ..., Y, X) as uint8 (..., Y, X); 255 is 1.
 
     Half-way is rounded down, so a probability of 0.5 is not above the threshold 0.5.
 
@@ -134,7 +139,7 @@ def foreground_probability(probabilities: NDArray[Any]) -> NDArray[Any]:
 
 
 def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.unsignedinteger]:
-    """Name the most probable class of each pixel, the first one of equals.
+    """Return the most probable class of each pixel, the first one of ties.
 
     Parameters
     ----------

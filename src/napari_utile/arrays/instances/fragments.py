@@ -4,7 +4,7 @@ A block is divided into fragments: what nothing outside the block can take apart
 few numbers about each, and the pixels along the edge of the block, say which of them are one
 object. So a plane of any size needs the pixels of one block, and the tables of all.
 
-    probabilities --fragments()--> labels of the block, tables --assembled()--> their objects
+    probabilities --fragments()--> labels of the block, tables --assemble()--> their objects
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances import watershed
-from napari_utile.arrays.instances.regions import NEVER, first_places, regions, united
+from napari_utile.arrays.instances.regions import NEVER, first_elements, regions, united
 from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, LEFT, RIGHT, STEPS, UP
 
-__all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assembled", "fragments"]
+__all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
 Slices = tuple[slice, slice]
 Table = Mapping[str, NDArray[Any]]
@@ -28,7 +28,7 @@ NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
 
 @dataclass(frozen=True)
 class ObjectRule:
-    """What an object is.
+    """Rule by which foreground becomes objects.
 
     Attributes
     ----------
@@ -41,10 +41,10 @@ class ObjectRule:
         Background of up to this many pixels becomes part of the object around it, if there is
         only one and it does not touch the border of the plane.
     method : {"watershed", "components"}
-        Take apart what only a leak joins, see `arrays.separation`; or take the connected
-        components as they are.
+        Watershed and merging, which separates objects that only a narrow neck joins, see
+        `arrays.instances.watershed`; or connected components.
     linking : {"overlap", "touch", "none"}
-        How objects of neighbouring planes become one, see `arrays.linking`.
+        How objects of neighbouring planes become one, see `arrays.instances.linking`.
     link_iou : float
         Least IoU of two objects that become one by "overlap".
     """
@@ -66,7 +66,7 @@ class Fragments:
     labels : ndarray of uint32, shape (Y, X)
         Fragments 1, 2, ... of the block, and holes numbered after them; 0 is background.
     tables : dict of ndarray
-        What `assembled` needs to know; some numbers for each fragment and pixel of the edge.
+        What `assemble` needs to know; some numbers for each fragment and pixel of the edge.
     """
 
     labels: NDArray[np.uint32]
@@ -94,7 +94,7 @@ class PlaneObjects:
 
 
 def foreground_mask(foreground: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
-    """Tell which pixels are foreground: higher than `threshold`, where 255 is 1."""
+    """Return the mask of the foreground: higher than `threshold`, where 255 is 1."""
     return foreground > int(threshold * 255)
 
 
@@ -105,13 +105,13 @@ def fragments(
     shape: tuple[int, int],
     rule: ObjectRule,
 ) -> Fragments:
-    """Divide a block into fragments.
+    """Return the fragments of a block, and the tables from which objects are assembled.
 
     Parameters
     ----------
     foreground : ndarray of uint8, shape (y, x)
-        Probabilities of the block and of at least `HALO` pixels around it (fewer only at the
-        borders of the plane); 255 is 1. The method "components" needs none of those.
+        Foreground probabilities of the block and a halo of at least `HALO` pixels (fewer
+        only at the borders of the plane); 255 is 1. "components" needs no halo.
     inner : tuple of slice
         Where the block lies in `foreground`.
     origin : tuple of int
@@ -123,7 +123,7 @@ def fragments(
     Raises
     ------
     ValueError
-        If there are too few pixels around the block.
+        If the halo is too narrow.
     """
     mask = foreground_mask(foreground, rule.threshold)
     block, inside = foreground[inner], mask[inner]
@@ -156,7 +156,7 @@ def _refuse_narrow_halo(
         stop = start + part.stop - part.start
         if part.start < min(HALO, start) or size - part.stop < min(HALO, whole - stop):
             raise ValueError(
-                f"A block needs {HALO} pixels around it; {inner} of {given} has fewer."
+                f"A block needs a halo of {HALO} pixels; {inner} of {given} has fewer."
             )
 
 
@@ -184,7 +184,7 @@ def _extents(
 ) -> dict[str, NDArray[np.int64]]:
     """Count the pixels of each fragment, and find the first of them in the plane."""
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    y, x = np.divmod(first_places(labels, count)[1:], labels.shape[1])
+    y, x = np.divmod(first_elements(labels, count)[1:], labels.shape[1])
     firsts = np.where(sizes > 0, (origin[0] + y) * shape[1] + origin[1] + x, NEVER)
     return {"sizes": sizes, "firsts": firsts}
 
@@ -227,19 +227,19 @@ def _holes(
 
 
 def edge(block: NDArray[Any]) -> NDArray[Any]:
-    """Copy the pixels along the sides `UP`, `LEFT`, `RIGHT`, `DOWN` of a block."""
+    """Return the pixels along the sides `UP`, `LEFT`, `RIGHT`, `DOWN` of a block."""
     return np.concatenate([block[0], block[:, 0], block[:, -1], block[-1]])
 
 
 def side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArray[Any]:
-    """Take one side of what `edge` copied of a block of `shape`."""
+    """Return one side of what `edge` returned of a block of `shape`."""
     height, width = shape
     ends = np.cumsum([0, width, height, height, width])
     return line[ends[side] : ends[side + 1]]
 
 
-def assembled(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) -> PlaneObjects:
-    """Put the objects of a plane together from the fragments of its blocks.
+def assemble(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) -> PlaneObjects:
+    """Return the objects of a plane, assembled from the fragments of its blocks.
 
     Parameters
     ----------
@@ -256,7 +256,11 @@ def assembled(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) 
     whole numbers, and they come in raster order. So the objects are the same, too.
     """
     plane = _Plane(tables, grid)
-    group = _agglomerated(plane, rule) if rule.method == "watershed" else _touching(plane)
+    group = (
+        _groups_by_watershed(plane, rule)
+        if rule.method == "watershed"
+        else _groups_by_contact(plane)
+    )
     owner = _owners(plane, group, rule.fill_holes)
 
     count = len(group)
@@ -264,6 +268,7 @@ def assembled(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) 
     sizes = sizes + np.bincount(owner[1:], plane.column("hole_sizes"), count)
     firsts = np.full(count, NEVER)
     np.minimum.at(firsts, group[1:], plane.column("firsts"))
+    # By "touch" an object may be small here and large through the stack: linking drops it.
     least = 1 if rule.linking == "touch" else max(1, rule.min_size)
     kept = 1 + np.flatnonzero(sizes[1:] >= least)
     kept = kept[np.argsort(firsts[kept])]
@@ -290,14 +295,14 @@ class _Plane:
         self.parts, self.holes = _own(tables, "sizes"), _own(tables, "hole_sizes")
 
     def column(self, name: str, own: Sequence[slice] | None = None) -> NDArray[Any]:
-        """Append a table of all blocks, of numbers if their `own` are given."""
+        """Return a table of all blocks in a row; with `own`, its numbers are shifted."""
         columns = [table[name] for table in self.tables]
         if own is not None:
             columns = [_numbered(*both) for both in zip(columns, own, strict=True)]
         return np.concatenate(columns)
 
     def faces(self, name: str, own: Sequence[slice] | None = None) -> tuple[NDArray[Any], ...]:
-        """Append the pixels on this side of all faces between blocks, and those beyond."""
+        """Return the pixels on this side of all faces between blocks, and those beyond."""
         here, beyond = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for block in range(len(self.tables)):
             for side in (RIGHT, DOWN):
@@ -307,7 +312,7 @@ class _Plane:
         return np.concatenate(here), np.concatenate(beyond)
 
     def neighbour(self, block: int, side: int) -> int | None:
-        """Find the block beyond a side; None at the border of the plane."""
+        """Return the number of the block beyond a side; None at the border of the plane."""
         rows, columns = self.grid
         row, column = np.add(divmod(block, columns), STEPS[side])
         is_there = 0 <= row < rows and 0 <= column < columns
@@ -316,7 +321,7 @@ class _Plane:
     def side(
         self, block: int, side: int, name: str, own: Sequence[slice] | None = None
     ) -> NDArray[Any]:
-        """Take the pixels along one side of a block."""
+        """Return the pixels along one side of a block."""
         table = self.tables[block]
         line = side_of(table[name], table["shape"], side)
         return _numbered(line, own[block]) if own is not None else line
@@ -331,31 +336,35 @@ def _numbered(numbers: NDArray[np.integer], own: slice) -> NDArray[np.int64]:
     return np.where(numbers > 0, numbers.astype(np.int64) + own.start - 1, 0)
 
 
-def _touching(plane: _Plane) -> NDArray[np.int64]:
-    """Unite the fragments that touch across a face."""
+def _groups_by_contact(plane: _Plane) -> NDArray[np.int64]:
+    """Return the group of each fragment: those that touch across a face are one."""
     pairs = np.stack(plane.faces("edge_parts", plane.parts), axis=1)
     return united(plane.parts[-1].stop, pairs[pairs.all(axis=1)])
 
 
-def _agglomerated(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
-    """Unite the fragments that lead to one top, and the parts whose border is none."""
+def _groups_by_watershed(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
+    """Return the group of each fragment: one top, then merged hills, then agglomeration."""
+    # Fragments on both sides of an exit lead to the same top: one part.
     tree = united(plane.parts[-1].stop, _crossings(plane))
     names = np.full(len(tree), NEVER)
     np.minimum.at(names, tree[1:], plane.column("names"))
+    # Parts are numbered in raster order of their tops, as in a plane of one block.
     tops = np.flatnonzero(tree == np.arange(len(tree)))[1:]
     tops = tops[np.argsort(names[tops])]
     rank = np.zeros(len(tree), np.int64)
     rank[tops] = np.arange(len(tops))
     part = rank[tree[1:]]
 
+    # A top that hardly rises above its saddle is no hill of its own.
     ends, measures = _all_borders(plane, rule.threshold)
     heights = np.zeros(len(tops), np.int64)
     np.maximum.at(heights, part, plane.column("heights"))
-    part = watershed.hills(*_of_parts(part[ends - 1], measures), heights)[part]
+    part = watershed.merge_hills(*_of_parts(part[ends - 1], measures), heights)[part]
+    # Of what is left, parts whose common border is likely foreground are one object.
     sizes = np.bincount(part, plane.column("sizes"), len(tops)).astype(np.int64)
     borders = _of_parts(part[ends - 1], measures)
     sure = watershed.surely_one(rule.threshold)
-    part = watershed.agglomerated(*borders, sizes, sure)[part]
+    part = watershed.agglomerate(*borders, sizes, sure)[part]
     return np.append(0, tops[part])
 
 
@@ -364,11 +373,11 @@ def _of_parts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Put together the borders of what is one part, and leave out those within it."""
     apart = ends[:, 0] != ends[:, 1]
-    return watershed.summed(ends[apart], measures[apart])
+    return watershed.sum_borders(ends[apart], measures[apart])
 
 
 def _crossings(plane: _Plane) -> NDArray[np.int64]:
-    """Pair each fragment that leaves its block with the one that it goes on in."""
+    """Pair each fragment that leaves its block with the one behind the exit."""
     pairs = [np.empty((0, 2), np.int64)]
     for block, table in enumerate(plane.tables):
         for side in (UP, LEFT, RIGHT, DOWN):
@@ -389,15 +398,19 @@ def _all_borders(
     shares = [side[meet] for side in plane.faces("edge_foreground")]
     masks = (foreground_mask(side, threshold) for side in shares)
     ends = [plane.column("pairs", plane.parts), across[meet]]
-    measures = [plane.column("measures"), watershed.measured(*depths, *masks, *shares)]
+    measures = [
+        plane.column("measures"),
+        watershed.pixel_pair_measures(*depths, *masks, *shares),
+    ]
     return np.concatenate(ends), np.concatenate(measures)
 
 
 def _owners(plane: _Plane, group: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """Say which group each piece of background becomes a part of; 0 for none."""
+    """Return the group that fills each piece of background; 0 for none."""
     count = plane.holes[-1].stop
     holes = plane.faces("edge_holes", plane.holes)
     parts = plane.faces("edge_parts", plane.parts)
+    # Pieces of background that meet across a face are one hole; it is open if any piece is.
     hole = united(count, np.stack(holes, axis=1)[(holes[0] > 0) & (holes[1] > 0)])
     sizes = np.bincount(hole[1:], plane.column("hole_sizes"), count)
     is_open = np.bincount(hole[1:], plane.column("hole_open"), count) > 0
@@ -408,6 +421,7 @@ def _owners(plane: _Plane, group: NDArray[np.int64], most: int) -> NDArray[np.in
         at_face = (holes[here] > 0) & (holes[there] == 0)
         beside.append(holes[here][at_face])
         around.append(parts[there][at_face])
+    # A hole is filled if all that lies beside it is one group.
     pieces, groups = hole[np.concatenate(beside)], group[np.concatenate(around)]
     lowest, highest = np.full(count, NEVER), np.zeros(count, np.int64)
     np.minimum.at(lowest, pieces, groups)

@@ -1,6 +1,6 @@
-"""Objects of neighbouring planes made one, plane after plane through a stack.
+"""Link the objects of neighbouring planes, plane by plane through a stack.
 
-What is kept is the plane below, so a stack may have any number of planes.
+Only the plane below is kept, so a stack may have any number of planes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,12 +20,12 @@ Link = tuple[int, int, int, int, float, bool]
 
 
 def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -> Overlap:
-    """Count the pixels that each object of one plane shares with each of the next.
+    """Return the pixels that each object of one plane shares with each of the next.
 
     Parameters
     ----------
     below, above : ndarray of int, shape (Y, X)
-        Objects of the two planes in the same block, below 2**32; 0 is background.
+        Objects of two neighbouring planes in the same block, ids below 2**32; 0 is background.
 
     Returns
     -------
@@ -42,16 +42,16 @@ def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -
     """
     both = (below > 0) & (above > 0)
     pairs = np.stack([below[both], above[both]], axis=1).astype(np.int64)
-    return _summed(pairs, np.ones(len(pairs), np.int64))
+    return _sum_pairs(pairs, np.ones(len(pairs), np.int64))
 
 
-def added(overlaps: Iterable[Overlap]) -> Overlap:
-    """Sum up the overlaps in all blocks of two neighbouring planes."""
+def sum_overlaps(overlaps: Iterable[Overlap]) -> Overlap:
+    """Return the overlaps of two neighbouring planes, summed over their blocks."""
     pairs, counts = zip((np.empty((0, 2), int), np.empty(0, int)), *overlaps, strict=True)
-    return _summed(np.concatenate(pairs), np.concatenate(counts))
+    return _sum_pairs(np.concatenate(pairs), np.concatenate(counts))
 
 
-def _summed(pairs: NDArray[np.int64], counts: NDArray[np.int64]) -> Overlap:
+def _sum_pairs(pairs: NDArray[np.int64], counts: NDArray[np.int64]) -> Overlap:
     keys = pairs[:, 0].astype(np.uint64) << np.uint64(32) | pairs[:, 1].astype(np.uint64)
     unique, which = np.unique(keys, return_inverse=True)
     pairs = np.stack([unique >> np.uint64(32), unique & np.uint64(2**32 - 1)], axis=1)
@@ -60,14 +60,14 @@ def _summed(pairs: NDArray[np.int64], counts: NDArray[np.int64]) -> Overlap:
 
 
 class Numbering:
-    """Gives the objects of each plane their ids over the whole stack.
+    """Ids over the whole stack for the objects of each plane.
 
     Parameters
     ----------
     rule : ObjectRule
-        Its `linking` says which objects become one:
+        Its `linking` decides which objects become one:
 
-        - "none": none; ids go on counting.
+        - "none": none; every object gets a new id.
         - "overlap": two objects of neighbouring planes that overlap each other more than any
           other (of equals, the one with the lower id), if their IoU is at least `link_iou`.
           The upper one takes the id of the lower, so an id is final at once.
@@ -80,8 +80,8 @@ class Numbering:
     count : int
         The last id so far.
     links : list of tuple
-        What was decided by "overlap": for each object that lies over others, the one that it
-        shares most pixels with, as `Link`. It may be emptied at any time.
+        Decisions of "overlap": for each object that overlaps objects below, the one with the
+        largest overlap, as `Link`. It may be emptied at any time.
 
     Examples
     --------
@@ -102,14 +102,14 @@ class Numbering:
         self._voxels, self._touching = [np.zeros(1, np.int64)], [np.empty((0, 2), np.int64)]
 
     def plane(self, objects: PlaneObjects, overlap: Overlap | None) -> NDArray[np.uint64]:
-        """Give the objects of the next plane their ids.
+        """Return the ids of the objects of the next plane.
 
         Parameters
         ----------
         objects : PlaneObjects
         overlap : tuple of ndarray, optional
-            With the objects of the plane before (see `overlaps`); None if that is no
-            neighbour: at the start of a volume, and at each point in time.
+            Overlaps with the objects of the plane before (see `overlaps`); None if that is not
+            its neighbour: at the start of a volume, and at each time point.
 
         Returns
         -------
@@ -139,9 +139,11 @@ class Numbering:
         return ids
 
     def _decided(self, overlap: Overlap, objects: PlaneObjects) -> tuple[NDArray[Any], ...]:
-        """Find for each object above the best one below, and if they are one."""
+        """Return for each object above the best partner below, and whether they are linked."""
         pairs, shared = overlap
-        best_of_above, best_of_below = (_largest(pairs, shared, side) for side in (1, 0))
+        best_of_above, best_of_below = (
+            _largest_partner(pairs, shared, side) for side in (1, 0)
+        )
         below, above = pairs[best_of_above].T
         shared = shared[best_of_above]
         iou = shared / (self._sizes[below] + objects.sizes[above] - shared)
@@ -149,14 +151,13 @@ class Numbering:
         return below, above, shared, iou, is_mutual & (iou >= self.rule.link_iou)
 
     def final(self) -> NDArray[np.uint64] | None:
-        """Say which id each of those given so far has in the end, after the last plane.
+        """Return the final id of each id so far, after the last plane.
 
         Returns
         -------
         ndarray of uint64, shape (ids + 1,), or None
-            The final ids go on from `count` at the start in raster order of the stack; 0 for
-            background and for objects of fewer than `min_size` voxels. The first given id is
-            at 1. None if ids are final at once.
+            Final ids, counted on from the start in raster order of the stack; 0 for background
+            and for objects of fewer than `min_size` voxels. None if ids are final at once.
         """
         if self.rule.linking != "touch":
             return None
@@ -169,7 +170,7 @@ class Numbering:
         return ids[one]
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Write down all that is needed to go on with the next plane."""
+        """Return the state from which `from_arrays` resumes with the next plane."""
         *numbers, iou, joined = zip(*self.links, strict=True) if self.links else [()] * 6
         return {
             "progress": np.array([self._start, self.count, self._planes], np.uint64),
@@ -184,7 +185,7 @@ class Numbering:
 
     @classmethod
     def from_arrays(cls, rule: ObjectRule, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Go on where `to_arrays` was called."""
+        """Resume from the state that `to_arrays` returned."""
         start, count, planes = arrays["progress"].tolist()
         numbering = cls(rule, start)
         numbering.count, numbering._planes = count, planes
@@ -196,9 +197,9 @@ class Numbering:
         return numbering
 
 
-def _largest(
+def _largest_partner(
     pairs: NDArray[np.int64], shared: NDArray[np.int64], side: int
 ) -> NDArray[np.intp]:
-    """Find for each object of one side the row of its largest overlap, the first of equals."""
+    """Return for each object of one side the row of its largest overlap, the first of ties."""
     order = np.lexsort((pairs[:, 1 - side], -shared, pairs[:, side]))
     return order[np.unique(pairs[order, side], return_index=True)[1]]

@@ -141,7 +141,7 @@ def roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @compiled
-def first_places(labels: NDArray[np.integer], count: int) -> NDArray[np.int64]:
+def first_elements(labels: NDArray[np.integer], count: int) -> NDArray[np.int64]:
     """Find the raster index of the first element of 0, 1, ... `count`; -1 if there is none."""
     found = np.full(count + 1, -1)
     for i, label in enumerate(labels.ravel()):

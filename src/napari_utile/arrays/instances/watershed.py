@@ -1,11 +1,11 @@
-"""Foreground that is connected by accident, taken apart where its parts barely touch.
+"""Watershed and merging: separate objects that only a leak in a membrane connects.
 
-A gap of one weak pixel in a membrane joins two cells. They are told apart by the whole of
-their common border: it is mostly membrane, while the parts of one cell meet in foreground.
+A leak of one weak pixel joins two cells. They are separated by the whole of their common
+border: it is mostly membrane, while the parts of one cell meet in foreground.
 
-Which part a pixel belongs to follows from the pixels around it, none farther than `HALO` from
-its way to the top. So the parts of a plane are the same in whatever blocks they are found;
-`arrays.objects` puts them together.
+Which part a pixel belongs to depends on pixels at most `HALO` away. So the parts of a plane
+are the same in whatever blocks they are computed; `arrays.instances.fragments` assembles them.
+The README beside this file has the picture.
 """
 
 from heapq import heapify, heappop, heappush
@@ -18,20 +18,20 @@ from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.instances.regions import root, roots
 
 DEEPEST = 32
-"""Largest depth that is told from others, in pixels."""
+"""Depths are cut off here, in pixels."""
 SMOOTHING = 2.0
-"""Of the depth whose tops start a part, in pixels."""
+"""Standard deviation of the Gaussian that smooths the depth, in pixels."""
 FINENESS = 1024
-"""Steps of depth to a pixel."""
+"""Units of depth per pixel: depth is in whole numbers, so sums have one order."""
 RISE = 1.0
-"""A part whose top rises less over the saddle to a deeper one is none, in pixels."""
+"""A part whose top rises less above the saddle to a deeper part joins it, in pixels."""
 REACH = 4
 """How far into the background a border is followed, in pixels: about half a membrane."""
 ENDS = 4 * REACH
 """Pixel pairs of background that any border has, however surely its parts are one: at each
 of its two ends it runs on for `REACH` pixels, with two pairs for each on a diagonal."""
 SPECK = 50
-"""A part with fewer pixels is no object by itself, if it touches another: a disc of `REACH`."""
+"""A part with fewer pixels joins a neighbour if it has one: a disc of radius `REACH`."""
 
 _WINDOW = np.arange(-round(4 * SMOOTHING), round(4 * SMOOTHING) + 1)
 _WEIGHTS = np.rint(2**12 * np.exp(-((_WINDOW / SMOOTHING) ** 2) / 2))
@@ -42,15 +42,15 @@ HALO = DEEPEST + len(_WINDOW) // 2 + 1
 """Pixels around a block that decide where its own pixels lead to."""
 
 NOWHERE, UP, LEFT, RIGHT, DOWN, HERE = -1, 0, 1, 2, 3, 4
-"""Where a pixel leads to. `3 - side` is the side across."""
+"""Where a pixel points to. `3 - side` is the opposite side."""
 STEPS = np.array([[-1, 0], [0, -1], [0, 1], [1, 0]])
 """(Y, X) of `UP`, `LEFT`, `RIGHT` and `DOWN`: the neighbours in raster order."""
 
 
 def surely_one(threshold: float) -> float:
-    """Mean foreground along a border from which on it is none.
+    """Return the mean foreground along a border above which its two parts are one object.
 
-    It is higher than the threshold by a third of what is missing to 1, so 2/3 at 0.5.
+    It lies a third of the way from the threshold to 1: 2/3 at 0.5.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def surely_one(threshold: float) -> float:
 
 
 def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Measure how far each pixel is from the background, up to `DEEPEST`, and smooth it.
+    """Return the smoothed distance of each pixel to the background, up to `DEEPEST`.
 
     Beyond the border the plane is mirrored.
 
@@ -73,8 +73,7 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
     Returns
     -------
     ndarray of uint16, shape (Y, X)
-        In `FINENESS` steps to a pixel. It is computed in whole numbers, so it is the same
-        in whatever order it is summed up.
+        In units of 1 / `FINENESS` pixel. Whole numbers: the sum does not depend on its order.
     """
     depths = _DEPTHS[_squared_distance(mask, DEEPEST)]
     for axis in (0, 1):
@@ -84,10 +83,16 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
 
 @compiled
 def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
-    """Square of the distance to the background, or of `most` if that is less."""
+    """Return the squared Euclidean distance to the background, at most `most` squared.
+
+    Two passes, as in Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012, sec. 4: along
+    the columns, then along the rows. The distance is cut off, so a search along the row that
+    ends where no nearer pixel can be replaces their lower envelope.
+    """
     height, width = mask.shape
     vertical = np.empty(mask.shape, np.int32)
     above = np.full(width, most, np.int32)
+    # Distance to the background along the column: downwards, then upwards.
     for y in range(height):
         for x in range(width):
             above[x] = min(above[x] + 1, most) if mask[y, x] else 0
@@ -95,6 +100,7 @@ def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
     for y in range(height - 2, -1, -1):
         for x in range(width):
             vertical[y, x] = min(vertical[y, x], vertical[y + 1, x] + 1)
+    # Along the row: pixels farther aside than the least distance so far cannot improve it.
     squared = np.empty(mask.shape, np.int32)
     for y in range(height):
         for x in range(width):
@@ -112,11 +118,11 @@ def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
 def directions(
     depths: NDArray[np.uint16], mask: NDArray[np.bool_], foreground: NDArray[np.uint8]
 ) -> NDArray[np.int8]:
-    """Say which of its neighbours each pixel leads to, on the way to the top of its part.
+    """Return which neighbour each pixel points to, on the way to the top of its part.
 
-    In the mask that is the deepest one, and where none is deeper, the top is `HERE`. In the
-    background, up to `REACH` steps off the mask, it is the most likely of those that are one
-    step nearer to it. Of equals it is the first in raster order.
+    In the mask that is the deepest neighbour, or `HERE`, a top, where none is deeper. In the
+    background up to `REACH` steps from the mask it is the most likely foreground of those
+    one step nearer. Ties go to the first in raster order.
 
     Parameters
     ----------
@@ -129,8 +135,8 @@ def directions(
     Returns
     -------
     ndarray of int8, shape (Y, X)
-        `UP`, `LEFT`, `RIGHT`, `DOWN`, `HERE` or `NOWHERE`. Right up to `HALO` from where the
-        arrays were cut from a larger plane.
+        `UP`, `LEFT`, `RIGHT`, `DOWN`, `HERE` or `NOWHERE`. Exact at `HALO` pixels or more
+        from where the arrays were cut out of a larger plane.
     """
     towards: NDArray[np.int8] = _uphill(depths, mask)
     _follow_borders(towards, foreground)
@@ -139,7 +145,7 @@ def directions(
 
 @compiled
 def _uphill(depths: NDArray[np.uint16], mask: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """Lead each pixel of the mask to its deepest neighbour there."""
+    """Point each pixel of the mask to its deepest neighbour there."""
     height, width = mask.shape
     towards = np.full(mask.shape, NOWHERE, np.int8)
     for y in range(height):
@@ -157,7 +163,7 @@ def _uphill(depths: NDArray[np.uint16], mask: NDArray[np.bool_]) -> NDArray[np.i
 
 @compiled
 def _follow_borders(towards: NDArray[np.int8], foreground: NDArray[np.uint8]) -> None:
-    """Lead the background around the mask to it, in place, step by step from its edge."""
+    """Point the background around the mask to it, in place, step by step from its edge."""
     height, width = towards.shape
     steps = np.where(towards == NOWHERE, REACH + 1, 0).astype(np.int8)
     for step in range(1, REACH + 1):
@@ -176,7 +182,7 @@ def _follow_borders(towards: NDArray[np.int8], foreground: NDArray[np.uint8]) ->
 def trees(
     towards: NDArray[np.int8],
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
-    """Number the pixels of a block that lead to one top, or leave it over one pixel.
+    """Return the fragments of a block: pixels that lead to one top, or leave over one pixel.
 
     Parameters
     ----------
@@ -186,7 +192,7 @@ def trees(
     Returns
     -------
     labels : ndarray of uint32, shape (Y, X)
-        Fragments 1, 2, ...; 0 where pixels lead nowhere.
+        Fragments 1, 2, ...; 0 where pixels point nowhere.
     tops : ndarray of int64, shape (F,)
         Raster index of the top of each in the block, or of the pixel they leave it over.
     leave : ndarray of int64, shape (F,)
@@ -206,6 +212,7 @@ def _trees(towards: NDArray[np.int8]) -> tuple[NDArray[np.uint32], NDArray[np.in
         y, x, passed = start // width, start % width, 0
         if towards[y, x] == NOWHERE:
             continue
+        # Follow the arrows to a pixel with a label, to a top, or out of the block.
         while labels[y, x] == 0:
             way[passed] = y * width + x
             passed += 1
@@ -218,6 +225,7 @@ def _trees(towards: NDArray[np.int8]) -> tuple[NDArray[np.uint32], NDArray[np.in
                 labels[y, x] = count
             else:
                 y, x = v, u
+        # All pixels on the way get the label of its end.
         for i in range(passed):
             labels[way[i] // width, way[i] % width] = labels[y, x]
     return labels, ends, count
@@ -229,7 +237,7 @@ def borders(
     mask: NDArray[np.bool_],
     foreground: NDArray[np.uint8],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Measure where parts meet.
+    """Return the borders of parts, and sums of the pixel pairs along them.
 
     Parameters
     ----------
@@ -252,11 +260,11 @@ def borders(
         meet = (a != b) & (a > 0) & (b > 0)
         pixels = [(d[s][meet]) for d in (depths, mask, foreground) for s in (here, there)]
         pairs = np.stack([a[meet], b[meet]], axis=1).astype(np.int64)
-        meeting.append((pairs, measured(*pixels)))
-    return summed(*(np.concatenate(of_both) for of_both in zip(*meeting, strict=True)))
+        meeting.append((pairs, pixel_pair_measures(*pixels)))
+    return sum_borders(*(np.concatenate(of_both) for of_both in zip(*meeting, strict=True)))
 
 
-def measured(
+def pixel_pair_measures(
     depth_here: NDArray[np.uint16],
     depth_there: NDArray[np.uint16],
     mask_here: NDArray[np.bool_],
@@ -264,7 +272,7 @@ def measured(
     here: NDArray[np.uint8],
     there: NDArray[np.uint8],
 ) -> NDArray[np.int64]:
-    """Write what single pairs of pixels add to the measures of a border (see `borders`)."""
+    """Return what single pairs of pixels add to the measures of a border (see `borders`)."""
     inside = mask_here & mask_there
     both = here.astype(np.int64) + there
     saddle = inside * np.minimum(depth_here, depth_there)
@@ -272,10 +280,10 @@ def measured(
     return np.stack([column.astype(np.int64) for column in columns], axis=1)
 
 
-def summed(
+def sum_borders(
     pairs: NDArray[np.int64], measures: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Put together what belongs to the same two parts; sort by them, the lower first."""
+    """Add up the measures of the same two parts; sort by them, the lower first."""
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     base = high.max(initial=0) + 1
     unique, which = np.unique(low * base + high, return_inverse=True)
@@ -286,40 +294,41 @@ def summed(
     return np.stack(np.divmod(unique, base), axis=1), totals
 
 
-def hills(
+def merge_hills(
     pairs: NDArray[np.int64], measures: NDArray[np.int64], heights: NDArray[np.integer]
 ) -> NDArray[np.int64]:
-    """Join the parts whose tops rise less than `RISE` over a saddle, the deepest one first.
+    """Merge the parts whose tops rise less than `RISE` above a saddle, the deepest first.
 
     Parameters
     ----------
     pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
-        Borders as `borders` gives them, of parts 0, 1, ... in raster order of their tops.
+        Borders as `borders` returns them, of parts 0, 1, ... in raster order of their tops.
     heights : ndarray of int, shape (P,)
         Depth of the tops.
 
     Returns
     -------
     ndarray of int64, shape (P,)
-        For each part the first one of those it is one with.
+        For each part the first of those it is merged with.
     """
     touching = measures[:, 0] > 0
     saddles = measures[touching, 4]
     order = np.argsort(-saddles, kind="stable")
-    one: NDArray[np.int64] = _hills(
+    one: NDArray[np.int64] = _merge_hills(
         pairs[touching][order], saddles[order], heights.astype(np.int64), RISE * FINENESS
     )
     return one
 
 
 @compiled
-def _hills(
+def _merge_hills(
     pairs: NDArray[np.int64],
     saddles: NDArray[np.int64],
     heights: NDArray[np.int64],
     rise: float,
 ) -> NDArray[np.int64]:
     parents = np.arange(len(heights))
+    # Deepest saddles first, as water that sinks would part the hills.
     for i in range(len(pairs)):
         a, b = root(parents, pairs[i, 0]), root(parents, pairs[i, 1])
         if min(heights[a], heights[b]) < saddles[i] + rise:
@@ -328,33 +337,33 @@ def _hills(
     return roots(parents)
 
 
-def agglomerated(
+def agglomerate(
     pairs: NDArray[np.int64],
     measures: NDArray[np.int64],
     sizes: NDArray[np.int64],
     threshold: float,
 ) -> NDArray[np.int64]:
-    """Join the parts whose common border is likeliest foreground, one border at a time.
+    """Merge the parts whose common border is likeliest foreground, one border at a time.
 
     Parameters
     ----------
     pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
-        Borders as `borders` gives them, of parts 0, 1, ... in raster order of their tops.
+        Borders as `borders` returns them, of parts 0, 1, ... in raster order of their tops.
     sizes : ndarray of int64, shape (P,)
         Of the parts, in pixels of the mask.
     threshold : float
-        Mean foreground along a border above which it is none; a part smaller than `SPECK`
-        is always joined to the one that it has the likeliest border with.
+        Mean foreground along a border above which its two parts are merged; a part smaller
+        than `SPECK` always joins the neighbour with the likeliest border.
 
     Returns
     -------
     ndarray of int64, shape (P,)
-        For each part the first one of those it is one with.
+        For each part the first of those it is merged with.
 
     Notes
     -----
-    Of equal borders goes first the one with the first pair of parts. So the result depends on
-    the measures only.
+    Of equal borders the one with the first pair of parts is merged first. So the result
+    depends on the measures only.
 
     References
     ----------
@@ -364,24 +373,29 @@ def agglomerated(
     """
     touching = measures[:, 0] > 0
     sums = measures[touching, :4].copy()
-    joined: NDArray[np.int64] = _agglomerated(pairs[touching], sums, sizes.copy(), threshold)
+    joined: NDArray[np.int64] = _agglomerate(pairs[touching], sums, sizes.copy(), threshold)
     return joined
 
 
 @compiled
-def _agglomerated(
+def _agglomerate(
     pairs: NDArray[np.int64],
     sums: NDArray[np.int64],
     sizes: NDArray[np.int64],
     threshold: float,
 ) -> NDArray[np.int64]:
-    """Join parts. A border is a row of `pairs`, with a slot in the list of each part."""
+    """Merge parts along the likeliest border until none is likely enough.
+
+    A border is a row of `pairs`. Each part has a linked list of its borders: slot 2 b + side
+    is border b seen from its part `side`.
+    """
     parents, count = np.arange(len(sizes)), len(sizes)
     first, degrees = np.full(count, -1), np.zeros(count, np.int64)
     following = np.full(2 * len(pairs), -1)
     means, ranks = np.empty(len(pairs)), np.arange(len(pairs))
     gone = np.zeros(len(pairs), np.bool_)
     known, queue = dict(), [(-1.0, 0, 0) for _ in range(0)]  # noqa: C408
+    # Hang each border into the lists of its two parts, and queue it by its mean.
     for border in range(len(pairs)):
         for which in range(2):
             part = pairs[border, which]
@@ -389,17 +403,18 @@ def _agglomerated(
             first[part] = 2 * border + which
             degrees[part] += 1
         known[pairs[border, 0] * count + pairs[border, 1]] = border
-        means[border] = mean(sums[border])
+        means[border] = _mean_foreground(sums[border])
         queue.append((-means[border], border, border))
     heapify(queue)
 
     while queue:
         unlikely, rank, border = heappop(queue)
         if gone[border] or -unlikely != means[border] or rank != ranks[border]:
-            continue  # it has changed since
+            continue  # an outdated entry: the border has grown or gone since
         a, b = root(parents, pairs[border, 0]), root(parents, pairs[border, 1])
         if -unlikely <= threshold and min(sizes[a], sizes[b]) >= SPECK:
             continue
+        # The part with fewer borders moves its list over to the other.
         into, small = (a, b) if degrees[a] >= degrees[b] else (b, a)
         gone[border], parents[small] = True, into
         sizes[into] += sizes[small]
@@ -410,9 +425,13 @@ def _agglomerated(
                 other = root(parents, pairs[moved, 1 - slot % 2])
                 key = min(into, other) * count + max(into, other)
                 if key in known:
+                    # Both had a border with `other`: add it to that one, and queue the sum.
                     both = known[key]
                     sums[both] += sums[moved]
-                    means[both], ranks[both] = mean(sums[both]), min(ranks[both], ranks[moved])
+                    means[both], ranks[both] = (
+                        _mean_foreground(sums[both]),
+                        min(ranks[both], ranks[moved]),
+                    )
                     gone[moved] = True
                     heappush(queue, (-means[both], ranks[both], both))
                 else:
@@ -421,6 +440,7 @@ def _agglomerated(
                     degrees[into] += 1
             slot = after
 
+    # Name each set by its first part.
     least = np.full(count, -1)
     for part in range(count):
         top = root(parents, part)
@@ -429,8 +449,8 @@ def _agglomerated(
 
 
 @compiled
-def mean(border: NDArray[np.int64]) -> float:
-    """Average the foreground along a border, without its two ends in the background."""
+def _mean_foreground(border: NDArray[np.int64]) -> float:
+    """Return the mean foreground along a border, without its two ends in the background."""
     inside, sum_inside, outside, sum_outside = border
     counted = max(0, outside - ENDS)
     share = counted / outside if outside else 0.0

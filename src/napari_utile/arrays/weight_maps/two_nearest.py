@@ -15,7 +15,7 @@ Pair = tuple[Array, Array]
 def two_nearest(
     labels: NDArray[np.int32], spacing: Sequence[float] | None = None
 ) -> NDArray[np.float32]:
-    """Measure how far every pixel is from its nearest and its second-nearest object.
+    """Return the distances of every pixel to its nearest and its second-nearest object.
 
     Parameters
     ----------
@@ -74,17 +74,20 @@ def two_nearest(
 def _sweep(labels: Array, step: float, squared: Array, ids: Array) -> None:
     """Find the two nearest objects along the first axis of `labels` (N, M)."""
     n, m = labels.shape
+    # Forwards, then backwards: each pixel meets the last two objects passed on either side.
     for forth in (True, False):
         seen, where = np.zeros((2, m), np.int32), np.zeros((2, m), np.int32)  # last, before it
         for i in range(n) if forth else range(n - 1, -1, -1):
             for j in range(m):
                 if labels[i, j] != 0:
+                    # A new object: the last one becomes the one before it.
                     if labels[i, j] != seen[0, j]:
                         seen[1, j], where[1, j] = seen[0, j], where[0, j]
                     seen[0, j], where[0, j] = labels[i, j], i
                 for rank in range(2):
                     id_, distance = seen[rank, j], step * (i - where[rank, j])
                     value = distance * distance if id_ != 0 else np.inf
+                    # Keep the two least distances of different objects.
                     if value < squared[0, i, j]:
                         if id_ != ids[0, i, j]:
                             squared[1, i, j], ids[1, i, j] = squared[0, i, j], ids[0, i, j]
@@ -107,8 +110,10 @@ def _envelopes(step: float, squared: Array, ids: Array) -> None:
                     heights[rank, q] = squared[rank, o, q, j] / (step * step)
                     labels[rank, q] = ids[rank, o, q, j]
 
+            # [1]: the lower envelope leads to the nearest object of each pixel.
             size = _envelope(line, 0, (0, n), (0, n), lowest)
             _draw(line, lowest, size, step, (squared[0, o, :, j], ids[0, o, :, j]))
+            # Where object a is nearest: one more envelope, without a (see Notes).
             i = 0
             while i < size:
                 a, k = labels[0, parabolas[0, i]], i + 1
@@ -140,10 +145,11 @@ def _envelope(
         while size > 0:
             p, r = parabolas[0, size - 1], parabolas[1, size - 1]
             rise, run = heights[rank, q] - heights[r, p] + q * q - p * p, 2 * (q - p)
+            # The parabolas of p and q cross at rise / run; q is lower behind that.
             if rise > begins[size - 1] * run:
                 begin = int(min(np.ceil(rise / run), stop))
                 break
-            size -= 1
+            size -= 1  # q is lower wherever p was lowest: p leaves the envelope
         if begin < stop:
             parabolas[0, size], parabolas[1, size], begins[size] = q, rank, begin
             size += 1

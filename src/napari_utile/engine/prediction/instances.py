@@ -22,10 +22,10 @@ from napari_utile.arrays.instances.fragments import (
     HALO,
     ObjectRule,
     PlaneObjects,
-    assembled,
+    assemble,
     fragments,
 )
-from napari_utile.arrays.instances.linking import Numbering, Overlap, added, overlaps
+from napari_utile.arrays.instances.linking import Numbering, Overlap, overlaps, sum_overlaps
 from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
@@ -187,14 +187,14 @@ class InstanceBuilder:
         for number in self.blocks.of_plane(plane):
             with np.load(self._table_path(number)) as arrays:
                 tables.append(dict(arrays))
-        return assembled(tables, self.blocks.grid, self.rule)
+        return assemble(tables, self.blocks.grid, self.rule)
 
     def _overlap(self, plane: int, above: PlaneObjects) -> Overlap:
         """Count the pixels that objects of a plane share with those of the plane below."""
         below = self._below
         assert below is not None
         numbers = zip(self.blocks.of_plane(plane - 1), self.blocks.of_plane(plane), strict=True)
-        return added(
+        return sum_overlaps(
             [
                 overlaps(
                     low_map[self._fragments(self.blocks[low])],
