@@ -1,0 +1,48 @@
+"""Colors can be read in every theme of napari, and follow it."""
+
+import pytest
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
+
+from napari_utile.widgets.kit.colors import Tone, color_of
+from napari_utile.widgets.kit.messages import Messages
+
+
+@pytest.fixture
+def theme():
+    """Choose another theme; the old one comes back."""
+    appearance = get_settings().appearance
+    before = appearance.theme
+    yield lambda name: setattr(appearance, "theme", name)
+    appearance.theme = before
+
+
+def luminance(red, green, blue):
+    """WCAG 2.2, relative luminance."""
+    linear = [
+        x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4
+        for x in (c / 255 for c in (red, green, blue))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+@pytest.mark.parametrize("tone", Tone)
+def test_a_message_stands_out_from_the_panel(theme, name, tone):
+    theme(name)
+    color = tuple(bytes.fromhex(color_of(tone)[1:]))
+    ground = get_theme(name).background.as_rgb_tuple()[:3]
+    dark, light = sorted(luminance(*rgb) for rgb in (color, ground))
+    assert (light + 0.05) / (dark + 0.05) > 3  # WCAG 2.2, large text and parts of a window
+
+
+def test_messages_change_their_color_with_the_theme(theme, qtbot):
+    theme("dark")
+    messages = Messages()
+    qtbot.addWidget(messages)
+    messages.add("The image is small.", Tone.WARNING)
+    before = color_of(Tone.WARNING)
+    assert before in messages.text()
+    theme("light")
+    assert color_of(Tone.WARNING) != before
+    assert color_of(Tone.WARNING) in messages.text()

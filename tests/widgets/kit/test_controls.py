@@ -1,0 +1,58 @@
+"""The state of the controls decides what their buttons say and do."""
+
+import pytest
+
+from napari_utile.errors import UserError
+from napari_utile.events import RunDone, RunStarted, StepDone
+from napari_utile.widgets.kit.controls import EngineControls, State
+
+STARTED = RunStarted(job="train", device="cpu")
+STEP = StepDone(step=3, loss=1, learning_rate=1e-3, progress=0.25, rate=2, seconds_left=6)
+STOPPED = RunDone(seconds=1, stopped=True)
+
+
+@pytest.fixture
+def controls(qtbot, home):
+    controls = EngineControls("Train", lambda: arguments)
+    qtbot.addWidget(controls)
+    controls.show()
+    return controls
+
+
+def arguments():
+    yield
+    return ["train", "--out", "OUT"]
+
+
+def shown(controls):
+    """Return the texts of the buttons that are seen."""
+    buttons = (controls.button, controls.pause, controls.copy)
+    return [button.text() for button in buttons if button.isVisible()]
+
+
+def test_a_run_is_prepared_paused_resumed_and_stopped(controls, script, press, qtbot):
+    script(STARTED, STEP, {"do": "wait"}, STOPPED)
+    assert (controls.state, shown(controls)) == (State.IDLE, ["Train", "Copy as command"])
+    press(controls.button)
+    assert (controls.state, shown(controls)) == (State.PREPARING, ["Stop"])
+    qtbot.waitUntil(lambda: controls.bar.value() == 250)
+    assert (controls.state, shown(controls)) == (State.RUNNING, ["Stop", "Pause"])
+    press(controls.pause)
+    assert (controls.state, shown(controls)) == (State.PAUSED, ["Stop", "Resume"])
+    press(controls.pause)
+    assert (controls.state, shown(controls)) == (State.RUNNING, ["Stop", "Pause"])
+    press(controls.button)
+    assert (controls.state, shown(controls)) == (State.STOPPING, ["Stop at once"])
+    qtbot.waitUntil(lambda: controls.state is State.IDLE)
+    assert shown(controls) == ["Train", "Copy as command"]
+
+
+def test_what_cannot_be_collected_starts_nothing(qtbot, press, errors):
+    def refuse():
+        raise UserError("Choose a model.")
+
+    controls = EngineControls("Segment", refuse)
+    qtbot.addWidget(controls)
+    press(controls.button)
+    assert errors == ["Choose a model."]
+    assert controls.state is State.IDLE
