@@ -9,8 +9,9 @@ from napari_utile.widgets.kit.messages import Messages
 
 
 @pytest.fixture
-def theme():
-    """Choose another theme; the old one comes back."""
+def theme(monkeypatch):
+    """Choose another theme, not in the user's file; the old one comes back."""
+    monkeypatch.setattr(get_settings(), "_config_path", None)
     appearance = get_settings().appearance
     before = appearance.theme
     yield lambda name: setattr(appearance, "theme", name)
