@@ -25,11 +25,11 @@ class Train(Run, TrainSettings):
 
     def run(self) -> int:
         options = self.options()
-        from napari_utile.engine.training.distributed import joined
+        from napari_utile.engine.training.distributed import process_group
         from napari_utile.engine.training.front import follow_training, run_training
         from napari_utile.io.pairs import open_pairs
 
-        with joined(options.device) as group:
+        with process_group(options.device) as group:
             if not group.leads:
                 with ignoring_stops():
                     follow_training(self.image, self.labels, options)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_utile.engine.training.budget import INSTANT, Budget
+from napari_utile.engine.training.budget import PAUSE_AFTER, Budget
 
 
 def test_time_spent_before_the_first_step_counts(clock):
@@ -37,7 +37,8 @@ def test_the_time_left_is_known_from_the_first_step_on(clock):
 
 
 @pytest.mark.parametrize(
-    ("held", "counted"), [(INSTANT / 2, 2 + INSTANT / 2), (INSTANT + 1, 2), (3600, 2)]
+    ("held", "counted"),
+    [(PAUSE_AFTER / 2, 2 + PAUSE_AFTER / 2), (PAUSE_AFTER + 1, 2), (3600, 2)],
 )
 def test_the_clock_stands_while_an_event_is_held_longer_than_an_instant(clock, held, counted):
     time = Budget(None, minutes=1)

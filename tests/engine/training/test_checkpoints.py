@@ -9,7 +9,12 @@ import torch
 from napari_utile.arrays.splits import Region, Split
 from napari_utile.engine.models.warm_start import WarmStart
 from napari_utile.engine.training import checkpoints
-from napari_utile.engine.training.checkpoints import Checkpoints, TrainingPlan, plain, read
+from napari_utile.engine.training.checkpoints import (
+    Checkpoints,
+    TrainingPlan,
+    plain_numbers,
+    read_checkpoint,
+)
 from napari_utile.errors import UserError
 from napari_utile.folders import run
 from napari_utile.io.images import as_stack
@@ -135,11 +140,11 @@ def test_numbers_of_numpy_are_no_obstacle(tmp_path):
     saved.save(1, {"a": np.float64(0.5), "b": [np.int64(3), (np.bool_(True), "x")]})
     assert saved.find()
     assert (saved.state["a"], saved.state["b"]) == (0.5, [3, (True, "x")])
-    assert type(plain(np.float32(1))) is float
+    assert type(plain_numbers(np.float32(1))) is float
 
 
 def test_a_checkpoint_of_another_version_is_not_resumed(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "FORMAT", 99)
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_FORMAT", 99)
     Checkpoints(tmp_path, plan()).save(1, STATE)
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"another version of U-Tile.*Overwrite"):
@@ -152,7 +157,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
             return (open, (str(tmp_path / "canary"), "w"))
 
     torch.save({"format": 1, "trap": Trap()}, tmp_path / "step_00000001.pt")
-    assert read(tmp_path / "step_00000001.pt") is None
+    assert read_checkpoint(tmp_path / "step_00000001.pt") is None
     assert not (tmp_path / "canary").exists()
 
 

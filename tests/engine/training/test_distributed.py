@@ -19,7 +19,7 @@ from napari_utile.engine.models.model import load_model
 from napari_utile.engine.training.distributed import (
     Group,
     SharedBatchNorm,
-    joined,
+    process_group,
     share_statistics,
 )
 from napari_utile.errors import UserError
@@ -226,7 +226,7 @@ def test_every_tile_belongs_to_one_process():
 
 def test_a_size_that_is_no_number_is_refused_in_a_sentence(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "x")
-    with pytest.raises(UserError), joined("cpu"):
+    with pytest.raises(UserError), process_group("cpu"):
         pass
 
 

@@ -277,9 +277,11 @@ def test_tiles_fit_the_network(padding, tile):
 
 
 def training_plane(shape=(30, 50)):
-    from napari_utile.engine.training.data.planes import Plane
+    from napari_utile.engine.training.data.planes import AnnotatedPlane
 
-    return Plane(torch.zeros(1, *shape), torch.zeros(*shape).byte(), torch.ones(*shape))
+    return AnnotatedPlane(
+        torch.zeros(1, *shape), torch.zeros(*shape).byte(), torch.ones(*shape)
+    )
 
 
 @pytest.mark.parametrize(("asked", "expected"), [(16, 16), (48, 48), (256, 52)])

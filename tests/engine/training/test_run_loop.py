@@ -15,7 +15,7 @@ from napari_utile.arrays.splits import Region, Split
 from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training.budget import Budget
 from napari_utile.engine.training.data.layout import TileLayout
-from napari_utile.engine.training.data.planes import Plane, ValidationPlane
+from napari_utile.engine.training.data.planes import AnnotatedPlane, ValidationPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.losses import weighted_cross_entropy
@@ -41,7 +41,7 @@ def two_discs(side=32):
     noise = np.random.default_rng(0).normal(0, 0.3, objects.shape)
     image = torch.from_numpy((2.0 * (objects > 0) - 0.4 + noise)[None].astype(np.float32))
     classes = torch.from_numpy((objects > 0).astype(np.uint8))
-    return ValidationPlane(Plane(image, classes, torch.ones(side, side)), objects)
+    return ValidationPlane(AnnotatedPlane(image, classes, torch.ones(side, side)), objects)
 
 
 class Script:

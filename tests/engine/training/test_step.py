@@ -7,9 +7,9 @@ import torch
 from torch.nn import BatchNorm2d
 
 from napari_utile.arrays.augmentation.draws import Deformation
-from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.tiles import TileSampler
-from napari_utile.engine.training.step import TrainingStep, parts
+from napari_utile.engine.training.step import TrainingStep, split_batch
 from napari_utile.errors import UserError
 from napari_utile.networks import UNet
 from napari_utile.settings import TrainSettings
@@ -37,7 +37,7 @@ def plane(side=64, seed=0):
     weights = torch.rand(side, side, generator=random) * 5
     classes = (image[0] > 0.5).byte()
     classes[:9] = 255  # nobody annotated these
-    return Plane(image, classes, weights)
+    return AnnotatedPlane(image, classes, weights)
 
 
 def learner(most=10**9, batch=4, tile=16, norm=None, resizes=True, **options):
@@ -172,7 +172,7 @@ def test_other_errors_are_not_taken_for_it(monkeypatch, error):
 
 def test_parts_hold_every_tile_once():
     batch = learner(batch=5).sampler.batch(5)
-    found = list(parts(batch, 3))
+    found = list(split_batch(batch, 3))
     assert [len(part.images) for part in found] == [2, 2, 1]
     for i in range(3):
         assert torch.equal(torch.cat([part[i] for part in found]), batch[i])

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.engine.training.data.planes import HIDDEN, Plane, ValidationPlane
+from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.engine.training.validation import entropy, validate
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.scores import scores_in
@@ -28,7 +28,7 @@ def discs(side=32, seed=0):
     )
     image = 2.0 * (objects > 0) - 0.4 + random.normal(0, 0.7, objects.shape)
     return ValidationPlane(
-        Plane(
+        AnnotatedPlane(
             torch.from_numpy(image[None].astype(np.float32)),
             torch.from_numpy((objects > 0).astype(np.uint8)),
             torch.ones(side, side),
@@ -68,7 +68,7 @@ def shown(kinds, classes=3):
 
 def kinds_plane(truth, found, ids=(0, 4, 9)):
     classes = torch.from_numpy(np.where(truth == HIDDEN, IGNORE, truth).astype(np.uint8))
-    plane = Plane(shown(found, len(ids)), classes, torch.ones(truth.shape))
+    plane = AnnotatedPlane(shown(found, len(ids)), classes, torch.ones(truth.shape))
     return ValidationPlane(plane, truth, has_objects=False, ids=ids)
 
 

@@ -18,7 +18,11 @@ from napari_utile.engine.models.model import load_model
 from napari_utile.engine.prediction.in_memory import predict_stack
 from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
 from napari_utile.engine.training.data.preparation import TrainingData
-from napari_utile.engine.training.validation import Judged, compared, kinds
+from napari_utile.engine.training.validation import (
+    PlaneValidation,
+    class_scores_of,
+    compare_plane,
+)
 from napari_utile.evaluation.rows import overlap_scores, pooled_scores
 from napari_utile.evaluation.scores import is_count
 from napari_utile.events import TileDone, Warned
@@ -102,15 +106,15 @@ def all_scores(
     planes: Sequence[ValidationPlane], predicted: Sequence[NDArray[np.float32]]
 ) -> dict[str, float]:
     """Score all regions together, as the validations of the run did: every score there is."""
-    tables = [compared(*both) for both in zip(planes, predicted, strict=True)]
+    tables = [compare_plane(*both) for both in zip(planes, predicted, strict=True)]
     if planes[0].has_objects:
         whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
         return {name: value for name, value in whole.items() if not is_count(name)}
     judged = [
-        Judged(0.0, np.zeros(0), confusion(plane, p), both, p[0])
+        PlaneValidation(0.0, np.zeros(0), confusion(plane, p), both, p[0])
         for plane, p, both in zip(planes, predicted, tables, strict=True)
     ]
-    return kinds(judged, planes[0].ids)
+    return class_scores_of(judged, planes[0].ids)
 
 
 def confusion(plane: ValidationPlane, predicted: NDArray[np.float32]) -> NDArray[np.int64]:

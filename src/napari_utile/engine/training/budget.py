@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-INSTANT = 0.5
+PAUSE_AFTER = 0.5
 """Seconds that a caller may take to show an event; longer, and the run is paused."""
 
 
@@ -55,5 +55,5 @@ class Budget:
             yield
         finally:
             held = monotonic() - given
-            if held > INSTANT:
+            if held > PAUSE_AFTER:
                 self.add(-held)

@@ -20,12 +20,12 @@ from napari_utile.io.fingerprints import aligned_index, digest_of_planes
 from napari_utile.io.images import Stack
 from napari_utile.settings import HARDWARE_OPTIONS, TrainSettings, option_differences
 
-FORMAT = 1
+CHECKPOINT_FORMAT = 1
 """Counts up when what older versions wrote cannot be resumed from."""
-KEPT = 2
+KEPT_CHECKPOINTS = 2
 """Checkpoints that stay: the newest, and one in case it is damaged."""
 
-State = dict[str, Any]
+CheckpointState = dict[str, Any]
 """Tensors and plain types, by name, in any depth."""
 
 
@@ -43,7 +43,7 @@ class TrainingPlan:
         Digest of the parameters that it starts from; '' if they are drawn at random.
     """
 
-    settings: State
+    settings: CheckpointState
     images: str
     labels: str
     parameters: str = ""
@@ -65,11 +65,11 @@ class TrainingPlan:
         )
 
     @classmethod
-    def from_state(cls, state: State) -> "TrainingPlan":
+    def from_state(cls, state: CheckpointState) -> "TrainingPlan":
         """Read the plan in a checkpoint."""
         return cls(**{RENAMED.get(name, name): value for name, value in state.items()})
 
-    def state(self) -> State:
+    def state(self) -> CheckpointState:
         """Return the plan as plain types, under the names that it has in checkpoints."""
         names = {new: old for old, new in RENAMED.items()}
         return {names.get(name, name): value for name, value in asdict(self).items()}
@@ -110,10 +110,10 @@ class Checkpoints:
 
     def __init__(self, folder: Path, plan: TrainingPlan):
         self.folder, self.plan = folder, plan
-        self.state: State | None = None
+        self.state: CheckpointState | None = None
         self.damaged: tuple[str, ...] = ()
 
-    def find(self) -> State | None:
+    def find(self) -> CheckpointState | None:
         """Read the newest checkpoint that is whole; None if there is no checkpoint.
 
         Raises
@@ -142,13 +142,13 @@ class Checkpoints:
             If another version wrote it.
         """
         for path in self._paths():
-            self.state = read(path)
+            self.state = read_checkpoint(path)
             if self.state:
                 return TrainingPlan.from_state(self.state["plan"])
             self.damaged += (f"{path} is damaged: the run resumes from the one before it.",)
         return None
 
-    def save(self, step: int, state: State) -> None:
+    def save(self, step: int, state: CheckpointState) -> None:
         """Write what the run is after so many steps, and remove what is older than needed.
 
         Parameters
@@ -164,11 +164,14 @@ class Checkpoints:
             If the disk has too little room; what was there is untouched.
         """
         archive = io.BytesIO()  # writing to disk itself, torch does not report a full disk
-        torch.save({"format": FORMAT, "plan": self.plan.state()} | plain(state), archive)
+        torch.save(
+            {"format": CHECKPOINT_FORMAT, "plan": self.plan.state()} | plain_numbers(state),
+            archive,
+        )
         path = checkpoint_file(self.folder, step)
         check_free(path, archive.tell())
         atomic_write(path, lambda draft: draft.write_bytes(archive.getbuffer()))
-        for old in self._paths()[KEPT:]:
+        for old in self._paths()[KEPT_CHECKPOINTS:]:
             old.unlink()
 
     def _paths(self) -> list[Path]:
@@ -182,16 +185,16 @@ WAYS_OUT = (
 )
 
 
-def plain(state: Any) -> Any:
+def plain_numbers(state: Any) -> Any:
     """Turn numbers of NumPy into Python's: a loader that runs no code reads no others."""
     if isinstance(state, dict):
-        return {name: plain(value) for name, value in state.items()}
+        return {name: plain_numbers(value) for name, value in state.items()}
     if isinstance(state, list | tuple):
-        return type(state)(plain(value) for value in state)
+        return type(state)(plain_numbers(value) for value in state)
     return state.item() if isinstance(state, np.generic) else state
 
 
-def read(path: Path) -> State | None:
+def read_checkpoint(path: Path) -> CheckpointState | None:
     """Read a checkpoint; None if it is not whole. Nothing in it can run code.
 
     Raises
@@ -210,6 +213,6 @@ def read(path: Path) -> State | None:
     except Exception:  # a damaged archive can fail in any way
         return None
     names = {RENAMED.get(name, name) for name in state["plan"]}
-    if written != FORMAT or names != {field.name for field in fields(TrainingPlan)}:
+    if written != CHECKPOINT_FORMAT or names != {field.name for field in fields(TrainingPlan)}:
         raise UserError(f"{path} was written by another version of U-Tile. {WAYS_OUT}")
     return dict(state)

@@ -14,7 +14,7 @@ from napari_utile.engine.training.validation import Validation
 from napari_utile.events import EpochDone, StepDone
 from napari_utile.settings import TrainSettings
 
-WINDOW = 10
+MEDIAN_WINDOW = 10
 """Steps whose median is the loss of a while: single tiles are hard by chance."""
 YOUNG = 50
 """Steps before which a network may predict anything: batch norm still learns its averages."""
@@ -35,7 +35,7 @@ high."""
 GUESSING, LEARNT = 0.95, 0.7
 """Shares of the loss of the best guess that does not look at the image: above the first nothing
 is learnt, and below the second a good deal. A slow run is in between for a while."""
-FOUND = 0.01
+MIN_RECALL = 0.01
 """Share of its pixels: a class of which less is found is one that nobody predicts."""
 RARE = 0.1
 """Share of the pixels: what is rarer may be lost among the others."""
@@ -69,10 +69,10 @@ class Watch:
     def step(self, event: StepDone) -> Iterator[str]:
         """Look at one step; give sentences to warn with."""
         self.steps, self.progress = event.step, event.progress
-        if len(self.first) < WINDOW:
+        if len(self.first) < MEDIAN_WINDOW:
             self.first.append(event.loss)
-        self.recent = [*self.recent[1 - WINDOW :], event.loss]
-        if len(self.recent) < WINDOW:
+        self.recent = [*self.recent[1 - MEDIAN_WINDOW :], event.loss]
+        if len(self.recent) < MEDIAN_WINDOW:
             return
         start, now = median(self.first), median(self.recent)
         jumped = now > JUMPED * self.lowest and now > start
@@ -196,7 +196,7 @@ class Watch:
     def _missed(self, found: Validation) -> list[int]:
         """Classes of which next to nothing is found."""
         right, true = found.confusion.diagonal(), found.confusion.sum(axis=1)
-        return [int(k) for k in np.flatnonzero(right < FOUND * true)]
+        return [int(k) for k in np.flatnonzero(right < MIN_RECALL * true)]
 
     def _too_high(self) -> str:
         rate = self.settings.learning_rate

@@ -22,7 +22,7 @@ from napari_utile.engine.devices import choose_device
 from napari_utile.errors import UserError
 from napari_utile.networks.tileable import Network
 
-PATIENCE = timedelta(days=7)
+PROCESS_TIMEOUT = timedelta(days=7)
 """For which the others wait while the first validates, or stands still."""
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class Group:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Group]:
+def process_group(device: str) -> Iterator[Group]:
     """Join the other processes, if torchrun has started any.
 
     Raises
@@ -124,7 +124,7 @@ def joined(device: str) -> Iterator[Group]:
         torch.cuda.set_device(here)
         backend = "cpu:gloo,cuda:nccl"
     try:
-        distributed.init_process_group(backend, timeout=PATIENCE)
+        distributed.init_process_group(backend, timeout=PROCESS_TIMEOUT)
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"The other processes cannot be reached ({reason}).") from None
@@ -141,11 +141,11 @@ def ending_with_the_leader() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not is_left_alone(error):
+        if not is_process_lost(error):
             raise
 
 
-def is_left_alone(error: RuntimeError) -> bool:
+def is_process_lost(error: RuntimeError) -> bool:
     """Tell whether an error says that another process has ended."""
     known = isinstance(error, distributed.DistError) if distributed.is_available() else False
     return known or "gloo" in str(error)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from napari_utile.engine.devices import is_lost, is_out_of_memory
-from napari_utile.engine.training.distributed import is_left_alone
+from napari_utile.engine.training.distributed import is_process_lost
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.errors import UserError
 
@@ -42,7 +42,7 @@ def as_user_errors(step: TrainingStep) -> Iterator[None]:
         number = step.progress.step
         if is_out_of_memory(error):
             raise UserError(step.too_large()) from None
-        if is_left_alone(error):
+        if is_process_lost(error):
             raise UserError(
                 f"Another process of the run has ended after step {number}: {RESUMES}."
             ) from error

@@ -12,7 +12,7 @@ from napari_utile.engine.training.checkpoints import (
     differing_settings,
 )
 from napari_utile.engine.training.distributed import Group, ending_with_the_leader
-from napari_utile.engine.training.run import TrainingRun, follow
+from napari_utile.engine.training.run import TrainingRun, follow_leader
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, drain, warn
@@ -162,7 +162,7 @@ def follow_training(images: str | Path, labels: str | Path, settings: TrainSetti
             disagreement(str(error))
             return
         if not disagreement(plan):
-            follow(setup)
+            follow_leader(setup)
 
 
 def disagreement(mine: TrainingPlan | str) -> str:

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-STEPS = 5
+NEWTON_SCHULZ_STEPS = 5
 """Of the iteration, after which singular values lie in 0.68...1.21."""
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of its polynomial, from the source: steep at 0, flat and near 1 beyond."""
-LEAST = 8
+MIN_CHANNELS = 8
 """Channels that such a kernel sees and makes."""
 MOST = 512
 """Rows or columns, whichever are fewer: beyond, a step costs more than the gradient itself, as
@@ -92,7 +92,7 @@ def is_kernel(parameter: Tensor) -> bool:
     """Tell whether a parameter is a kernel, (O, I, Y, X) or (I, O, Y, X), of middling size."""
     return (
         parameter.ndim == 4
-        and min(parameter.shape[:2]) >= LEAST
+        and min(parameter.shape[:2]) >= MIN_CHANNELS
         and min(parameter.flatten(1).shape) <= MOST
     )
 
@@ -120,7 +120,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     one = torch.eye(len(products), device=matrix.device)
     a, b, c = COEFFICIENTS
     polynomial = a * one + b * products + c * products @ products
-    for _ in range(STEPS - 1):
+    for _ in range(NEWTON_SCHULZ_STEPS - 1):
         now = polynomial @ products @ polynomial
         polynomial = (a * one + b * now + c * now @ now) @ polynomial
     result = polynomial @ wide

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import split_map
-from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.data.tiles import TileSampler
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
@@ -24,7 +24,7 @@ from napari_utile.io.pairs import open_pairs
 from napari_utile.io.tiff import write_colors
 from napari_utile.settings import TrainSettings
 
-LINES = 8
+GRID_LINES = 8
 """Lines of the regular grid along the side of a tile."""
 
 
@@ -96,7 +96,7 @@ def preview_files(
     for message in setup.warnings:
         yield Warned(message=message)
     found = samples(data, sampler, count, common_type(sources))
-    write(found, paths, colors=all(map(is_colored, sources)))
+    write_samples(found, paths, colors=all(map(is_colored, sources)))
     for path, array, like in zip(splits, split_map(data.split, shapes), sources, strict=True):
         write_tiff(path, array, like)
     for path, drawn, like in zip(densities, density_map(data, shapes), sources, strict=True):
@@ -131,12 +131,12 @@ def samples(
     """
     size, draws = sampler.size, sampler.draw(count)
 
-    def shown(planes: Sequence[Plane]) -> TileSampler:
+    def shown(planes: Sequence[AnnotatedPlane]) -> TileSampler:
         return TileSampler(planes, size, 0, sampler.deformation, sampler.generator)
 
     images, classes, weights = shown(data.training).render(draws)
-    spacing = max(2, size // LINES)
-    lined = [replace(plane, image=lines(plane, spacing)) for plane in data.training]
+    spacing = max(2, size // GRID_LINES)
+    lined = [replace(plane, image=grid_lines(plane, spacing)) for plane in data.training]
     grid = shown(lined).render([draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
     margin = (size - sampler.output) // 2
     judged = np.pad(np.ones(2 * [sampler.output], np.float32), margin)
@@ -152,7 +152,7 @@ def samples(
     )
 
 
-def lines(plane: Plane, spacing: int) -> torch.Tensor:
+def grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:
     """Draw a regular grid over a plane, (1, Y, X)."""
     grid = torch.zeros(1, *plane.classes.shape)
     grid[:, ::spacing], grid[..., ::spacing] = 1, 1
@@ -190,7 +190,7 @@ def density_map(
     return maps
 
 
-def write(found: Samples, paths: Sequence[Path], colors: bool) -> None:
+def write_samples(found: Samples, paths: Sequence[Path], colors: bool) -> None:
     """Write one TIFF for each kind of layer; images of one channel without that axis."""
     image = found.image
     if colors:

@@ -81,8 +81,11 @@ class TrainingRun:
                         loss, warnings = self.step.take(rate)
                         progress.count_step(loss)
                         yield from self._report(*self._after_step(loss, rate, warnings))
-                    train_loss = progress.mean_loss
-                    found, is_best = self._validate()
+                    train_loss, began = progress.mean_loss, self.budget.seconds
+                    found = self._validate()
+                    if is_best := progress.end_epoch(found.loss):
+                        self.best.keep(found)
+                    progress.cost = self.budget.seconds - began
                     yield from self._report(*self._after_epoch(train_loss, found, is_best))
                     self.save()
             except GeneratorExit:
@@ -164,17 +167,13 @@ class TrainingRun:
         yield done
         yield from warnings_of(self.watch.step(done))
 
-    def _validate(self) -> tuple[Validation, bool]:
-        """Validate the network and keep it if it is the best; return whether it is."""
-        step, began = self.step, self.budget.seconds
+    def _validate(self) -> Validation:
+        """Predict and score the validation planes with the network as it is now."""
+        step = self.step
         found = validate(step.network, self.setup.data.validation, step.device)
         if not isfinite(found.loss):
             raise FloatingPointError(f"in the validation after step {step.progress.step}")
-        is_best = step.progress.end_epoch(found.loss)
-        if is_best:
-            self.best.keep(found)
-        step.progress.cost = self.budget.seconds - began
-        return found, is_best
+        return found
 
     def _after_epoch(
         self, train_loss: float, found: Validation, is_best: bool
@@ -243,7 +242,7 @@ def warnings_of(messages: Iterable[str]) -> Iterator[Warned]:
     return (Warned(message=message) for message in messages)
 
 
-def follow(setup: TrainingSetup) -> None:
+def follow_leader(setup: TrainingSetup) -> None:
     """Take part in the run of another process, until it ends. Nothing is written."""
     with closing(TrainingStep.of(setup)) as step:
         if (state := step.group.hand_out()) is None:  # there is nothing to train

@@ -25,7 +25,7 @@ from napari_utile.errors import UserError
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
 
-MOMENTUM = 0.1
+NORM_MOMENTUM = 0.1
 """How far one batch moves the running statistics of batch normalization; that of torch."""
 
 
@@ -183,7 +183,7 @@ class TrainingStep:
         self.optimizer.zero_grad()
         total = self.group.sum(total_weight(batch.classes, batch.weights))
         losses = []
-        for part in parts(batch, self.parts):
+        for part in split_batch(batch, self.parts):
             images = part.images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
                 scores = self._forward(images)
@@ -210,7 +210,7 @@ class TrainingStep:
         """Divide every batch; running statistics then follow as fast as before."""
         self.parts = parts
         for norm in self._norms():
-            norm.momentum = 1 - (1 - MOMENTUM) ** (1 / parts)
+            norm.momentum = 1 - (1 - NORM_MOMENTUM) ** (1 / parts)
 
     def _norms(self) -> list[nn.BatchNorm2d]:
         """Find the batch normalizations."""
@@ -287,7 +287,7 @@ class TrainingStep:
         restore_random_state(state["random"], self.device)
 
 
-def parts(batch: Batch, count: int) -> Iterator[Batch]:
+def split_batch(batch: Batch, count: int) -> Iterator[Batch]:
     """Divide a batch into parts of about the same number of tiles."""
     split = (tensor.tensor_split(count) for tensor in batch)
     return (Batch(*part) for part in zip(*split, strict=True))

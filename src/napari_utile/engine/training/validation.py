@@ -61,10 +61,10 @@ def validate(
         are none if the loss is not finite.
     """
     network.eval()
-    judged: list[Judged] = []
+    judged: list[PlaneValidation] = []
     warnings: list[str] = []
     for plane in planes:
-        judged.append(judge(network, plane, device, warnings.append))
+        judged.append(validate_plane(network, plane, device, warnings.append))
         if not isfinite(judged[-1].loss):
             return Validation(judged[-1].loss, {}, judged[0].foreground)
     totals = np.sum([each.weights for each in judged], axis=0)
@@ -73,7 +73,9 @@ def validate(
     confusion = np.sum([each.confusion for each in judged], axis=0)
     return Validation(
         loss=float(loss),
-        scores=pooled(judged) if planes[0].has_objects else kinds(judged, planes[0].ids),
+        scores=validation_scores(judged)
+        if planes[0].has_objects
+        else class_scores_of(judged, planes[0].ids),
         foreground=judged[0].foreground,
         confusion=confusion,
         guess=entropy(totals),
@@ -82,7 +84,7 @@ def validate(
 
 
 @dataclass(frozen=True)
-class Judged:
+class PlaneValidation:
     """What was found on one plane: little, whatever its size, but for the foreground."""
 
     loss: float
@@ -94,12 +96,12 @@ class Judged:
     foreground: NDArray[np.float32]
 
 
-def judge(
+def validate_plane(
     network: Network,
     plane: ValidationPlane,
     device: torch.device,
     warn: Callable[[str], object] = str,
-) -> Judged:
+) -> PlaneValidation:
     """Predict one plane and compare it with the truth."""
     truth = plane.truth
     predicted = logits(
@@ -112,16 +114,16 @@ def judge(
     true, annotated = truth.classes.numpy(), truth.classes.numpy() != IGNORE
     k = max(2, len(predicted))
     pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
-    return Judged(
+    return PlaneValidation(
         loss,
         np.bincount(true[annotated], truth.weights.numpy()[annotated], minlength=k),
         np.bincount(pairs, minlength=k * k).reshape(k, k),
-        compared(plane, predicted) if isfinite(loss) else None,
+        compare_plane(plane, predicted) if isfinite(loss) else None,
         foreground_probability(predicted),
     )
 
 
-def compared(
+def compare_plane(
     plane: ValidationPlane, predicted: NDArray[np.float32]
 ) -> tuple[Contingency, Contingency]:
     """Lay objects, or the foreground alone, on the truth, as `metrics.evaluate` does."""
@@ -141,14 +143,16 @@ def compared(
     return contingency(found, truth, hidden), contingency(thin, truth, hidden)
 
 
-def pooled(judged: Sequence[Judged]) -> dict[str, float]:
+def validation_scores(judged: Sequence[PlaneValidation]) -> dict[str, float]:
     """Score foreground and objects of all planes together."""
     tables = [each.tables for each in judged if each.tables is not None]
     whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
     return {name: whole[name] for name in scores_in("validation")}
 
 
-def kinds(judged: Sequence[Judged], ids: tuple[int, ...]) -> dict[str, float]:
+def class_scores_of(
+    judged: Sequence[PlaneValidation], ids: tuple[int, ...]
+) -> dict[str, float]:
     """Score the foreground, every kind of pixel that the truth shows, and all kinds together.
 
     `mean_iou` is that of `metrics.class_scores`: background is a kind, and so is what only the

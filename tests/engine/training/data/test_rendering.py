@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from napari_utile.arrays.augmentation.draws import Deformation
-from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.rendering import (
     DeviceRenderer,
     Renderer,
     catmull_rom,
-    mirror,
+    mirrored_places,
 )
 from napari_utile.engine.training.data.tiles import TileSampler
 
@@ -40,7 +40,7 @@ def planes(channels):
 
 def draws(parts, size, margin, count, share):
     sampler = TileSampler(
-        [Plane(*part) for part in parts],
+        [AnnotatedPlane(*part) for part in parts],
         size,
         margin,
         Deformation(share=share),
@@ -92,5 +92,5 @@ def test_the_weights_of_four_pixels_sum_up_and_carry_a_parabola():
 @pytest.mark.parametrize("length", [1, 2, 5, 12])
 def test_places_are_folded_as_numpy_pads(length):
     expected = np.pad(np.arange(length), 50, mode="reflect")
-    found = mirror(torch.arange(-50, length + 50), torch.tensor(length))
+    found = mirrored_places(torch.arange(-50, length + 50), torch.tensor(length))
     np.testing.assert_array_equal(found, expected)

@@ -8,7 +8,7 @@ import torch
 
 from napari_utile.arrays.augmentation.draws import Deformation
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.tiles import TileSampler
 from tests.fixtures.annotated import cells, prepared
 
@@ -22,7 +22,7 @@ def coordinates(height, width):
     """A plane whose image holds each pixel's own place, and whose truth follows from it."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     image = torch.stack([y, x]).float()
-    return Plane(image, (x >= width // 2).to(torch.uint8), (1 + y).float())
+    return AnnotatedPlane(image, (x >= width // 2).to(torch.uint8), (1 + y).float())
 
 
 def sampler(planes, size=32, margin=0, deformation=STILL, seed=0):
@@ -80,7 +80,7 @@ def test_a_plane_smaller_than_a_tile_is_mirrored():
 
 def test_planes_are_drawn_in_proportion_to_their_pixels():
     small, large = coordinates(40, 40), coordinates(40, 120)
-    small = Plane(small.image, torch.full_like(small.classes, 7), small.weights)
+    small = AnnotatedPlane(small.image, torch.full_like(small.classes, 7), small.weights)
     classes = sampler([small, large], 16).batch(800).classes
     share = (classes == 7).all((1, 2)).float().mean().item()
     assert share == pytest.approx(1 / 4, abs=4 * np.sqrt(3 / 16 / 800))
@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_tiles():
 def test_only_the_image_changes_its_gray_values():
     gray = Deformation(elastic=0, rotation=0, flips=False, gray=0.5)
     ones = torch.ones(40, 40)
-    plane = Plane(torch.full((1, 40, 40), 2.0), ones.to(torch.uint8), ones)
+    plane = AnnotatedPlane(torch.full((1, 40, 40), 2.0), ones.to(torch.uint8), ones)
     batch = sampler([plane], 16, 0, gray).batch(5)
     assert batch.images.std() > 0.1
     assert (batch.classes == 1).all()

@@ -8,7 +8,7 @@ from typing import Self
 import torch
 
 from napari_utile.arrays.augmentation.draws import Deformation
-from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.tiles import TileSampler
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
@@ -48,7 +48,9 @@ class TileLayout:
         return self.output == 1
 
     @classmethod
-    def of(cls, network: Network, settings: TrainSettings, planes: Sequence[Plane]) -> Self:
+    def of(
+        cls, network: Network, settings: TrainSettings, planes: Sequence[AnnotatedPlane]
+    ) -> Self:
         """Lay out the tiles of a run.
 
         A tile is as large as asked for, or just enough for the largest plane. A network that
@@ -80,7 +82,7 @@ class TileLayout:
         return replace(self, output=size - 2 * margin, size=size, margin=margin)
 
     def sampler(
-        self, planes: Sequence[Plane], settings: TrainSettings, device: torch.device
+        self, planes: Sequence[AnnotatedPlane], settings: TrainSettings, device: torch.device
     ) -> TileSampler:
         """Bring planes to a device and set up the drawing of tiles from them."""
         return TileSampler(

@@ -12,7 +12,7 @@ HIDDEN = -1
 
 
 @dataclass(frozen=True)
-class Plane:
+class AnnotatedPlane:
     """One annotated image: normalized pixels, classes and loss weights of the same size."""
 
     image: Tensor
@@ -25,7 +25,7 @@ class Plane:
     """(Y, X), on the CPU; how often a pixel is the centre of a tile, in any unit that all
     planes share. None is 1 everywhere."""
 
-    def to(self, device: torch.device) -> "Plane":
+    def to(self, device: torch.device) -> "AnnotatedPlane":
         """Copy the plane to a device; the density stays, as tiles are drawn on the CPU."""
         return replace(
             self,
@@ -51,7 +51,7 @@ class ValidationPlane:
         Label id of each class.
     """
 
-    truth: Plane
+    truth: AnnotatedPlane
     objects: NDArray[np.integer]
     has_objects: bool = True
     ids: tuple[int, ...] = (0, 1)

@@ -16,7 +16,7 @@ from napari_utile.arrays.labels import IGNORE, check_labels
 from napari_utile.arrays.splits import Region, Split, SplitUnit, split
 from napari_utile.arrays.targets import Target, training_target
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
-from napari_utile.engine.training.data.planes import HIDDEN, Plane, ValidationPlane
+from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.errors import UserError
 from napari_utile.io.images import Stack
 from napari_utile.io.memory import memory_budget
@@ -65,7 +65,7 @@ class Annotated:
 class TrainingData:
     """What a run learns from and is judged by, all on the CPU."""
 
-    training: tuple[Plane, ...]
+    training: tuple[AnnotatedPlane, ...]
     validation: tuple[ValidationPlane, ...]
     split: Split
     normalization: Normalization
@@ -176,11 +176,11 @@ def training_data(
     pairs, ids = annotations.pairs, annotations.ids
     parts = parts or divide(pairs, settings, receptive_field)
     normalization = Normalization.of([_pixels(pairs, region) for region in parts.training])
-    counts = _counts(pairs, parts.training)[: len(ids)]
+    counts = _class_counts(pairs, parts.training)[: len(ids)]
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
-    def plane(region: Region) -> Plane:
-        return _plane(pairs, region, normalization, factors, settings)
+    def plane(region: Region) -> AnnotatedPlane:
+        return _annotated_plane(pairs, region, normalization, factors, settings)
 
     return TrainingData(
         training=with_density([plane(region) for region in parts.training], settings),
@@ -257,7 +257,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
             f"The labels cannot be divided into training and validation: {error}."
         ) from None
     for name, regions in (("training", parts.training), ("validation", parts.validation)):
-        counts = _counts(pairs, regions)
+        counts = _class_counts(pairs, regions)
         shown = np.count_nonzero(counts)
         if shown < 2:
             raise UserError(
@@ -268,7 +268,9 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
     return parts
 
 
-def with_density(planes: Sequence[Plane], settings: TrainSettings) -> tuple[Plane, ...]:
+def with_density(
+    planes: Sequence[AnnotatedPlane], settings: TrainSettings
+) -> tuple[AnnotatedPlane, ...]:
     """Say where tiles are drawn from; nothing to say if that is everywhere alike."""
     classes = torch.cat([plane.classes.flatten() for plane in planes]).numpy()
     if settings.sampling == "uniform" and not (classes == IGNORE).any():
@@ -305,12 +307,12 @@ def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
     """Count the classes of the part that shows fewer."""
     return min(
-        int(np.count_nonzero(_counts(pairs, part)))
+        int(np.count_nonzero(_class_counts(pairs, part)))
         for part in (parts.training, parts.validation)
     )
 
 
-def _counts(pairs: Sequence[Annotated], regions: Sequence[Region]) -> NDArray[np.int64]:
+def _class_counts(pairs: Sequence[Annotated], regions: Sequence[Region]) -> NDArray[np.int64]:
     """Count the annotated pixels of each class."""
     parts = (region.of(pairs[region.image].target.classes) for region in regions)
     return np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], 0)[:IGNORE]
@@ -348,20 +350,20 @@ def _block(region: Region, shape: tuple[int, ...]) -> str:
     return f", block of y {y[0]} to {y[-1]} and x {x[0]} to {x[-1]},"
 
 
-def _plane(
+def _annotated_plane(
     pairs: Sequence[Annotated],
     region: Region,
     normalization: Normalization,
     factors: NDArray[np.float64],
     settings: TrainSettings,
-) -> Plane:
+) -> AnnotatedPlane:
     target = pairs[region.image].target
     classes = region.of(target.classes)
     annotated = classes != IGNORE
     weights = factors[np.where(annotated, classes, 0)] * annotated
     gaps = gap_widths(region.of(target.objects))
     weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
-    return Plane(
+    return AnnotatedPlane(
         image=torch.from_numpy(normalization.apply(_pixels(pairs, region))),
         classes=torch.from_numpy(np.ascontiguousarray(classes)),
         weights=torch.from_numpy(weights.astype(np.float32)),
@@ -385,7 +387,9 @@ def _warnings(
             f"network sees {receptive_field}. The validation scores may flatter."
         )
     ids = pairs[0].target.ids
-    taught, judged = (_counts(pairs, part) > 0 for part in (parts.training, parts.validation))
+    taught, judged = (
+        _class_counts(pairs, part) > 0 for part in (parts.training, parts.validation)
+    )
     if lacking := [ids[k] for k in np.flatnonzero(taught & ~judged)]:
         are, them = ("it is", "it") if len(lacking) == 1 else ("they are", "them")
         yield (

@@ -76,15 +76,18 @@ class DeviceRenderer:
         taps = catmull_rom(local - first)
         four = torch.arange(-1, 3, device=self.device)[:, None, None]
         corner = first.long()[:, :, None]
-        rows = mirror(corner[:, 0] + y + four, extent[0])
-        columns = mirror(corner[:, 1] + x + four, extent[1])
+        rows = mirrored_places(corner[:, 0] + y + four, extent[0])
+        columns = mirrored_places(corner[:, 1] + x + four, extent[1])
         images = torch.zeros((), device=self.device)
         for k in range(4):
             line = self.pixels[:, start + rows[:, k, None] * extent[1] + columns]
             images = images + taps[k, :, 0] * (line * taps[:, :, 1].transpose(0, 1)).sum(2)
 
         nearest = (local[..., self.inner, self.inner] + 0.5).floor().long()[:, :, None]
-        row, column = mirror(nearest[:, 0] + y, extent[0]), mirror(nearest[:, 1] + x, extent[1])
+        row, column = (
+            mirrored_places(nearest[:, 0] + y, extent[0]),
+            mirrored_places(nearest[:, 1] + x, extent[1]),
+        )
         index = (start + row * extent[1] + column)[:, 0]
         return images.transpose(0, 1).contiguous(), self.classes[index], self.weights[index]
 
@@ -116,7 +119,7 @@ def catmull_rom(t: Tensor) -> Tensor:
     )
 
 
-def mirror(places: Tensor, length: Tensor) -> Tensor:
+def mirrored_places(places: Tensor, length: Tensor) -> Tensor:
     """Fold places beyond the ends of a line back onto it, as `arrays.warp.mirror` does."""
     period = 2 * (length - 1)
     folded = places.abs() % period.clamp_min(1)

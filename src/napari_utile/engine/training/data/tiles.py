@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from napari_utile.arrays.augmentation.draws import Deformation, Draw
-from napari_utile.engine.training.data.planes import Plane
+from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.rendering import DeviceRenderer, Renderer
 
 
@@ -50,7 +50,7 @@ class TileSampler:
 
     def __init__(
         self,
-        planes: Sequence[Plane],
+        planes: Sequence[AnnotatedPlane],
         size: int,
         margin: int,
         deformation: Deformation,
