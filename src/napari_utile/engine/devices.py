@@ -1,4 +1,4 @@
-"""What computes: a device and a number format, and why not a better one."""
+"""The device and the number format that compute, and why no better one is used."""
 
 import os
 import platform
@@ -18,14 +18,18 @@ CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Give the device of that name; "auto" is the GPU if it can be used, else the CPU.
+    """Return the device of that name; "auto" is the GPU if it can be used, else the CPU.
 
-    Of several processes on a machine, each has its own GPU: LOCAL_RANK says which.
+    Of several processes on a machine, each has its own GPU, by the variable LOCAL_RANK.
+
+    Parameters
+    ----------
+    name : {"auto", "cpu", "cuda", "cuda:N"}, default "auto"
 
     Raises
     ------
     UserError
-        If there is no such device here. It says why.
+        If there is no such device here; the message says why.
     """
     if name == "auto":
         name = "cpu" if reasons_without_gpu() else "cuda"
@@ -46,13 +50,13 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def reasons_without_gpu() -> list[str]:
-    """Say in full sentences why no GPU can be used, and what mends it; empty if one can."""
+    """Return in sentences why no GPU can be used, and what helps; empty if one can."""
     if not torch.backends.cuda.is_built() and platform.system() == "Darwin":
         return ["U-Tile computes on the CPU of a Mac."]
     if not torch.backends.cuda.is_built():
-        mend = f"pip install --force-reinstall torch --index-url {CUDA_WHEELS}"
-        seen = "mend it by" if shutil.which("nvidia-smi") else "no NVIDIA GPU was seen. If any"
-        return [f"PyTorch {torch.__version__} is built for the CPU only; {seen}: {mend}"]
+        install = f"pip install --force-reinstall torch --index-url {CUDA_WHEELS}"
+        seen = "to use the GPU" if shutil.which("nvidia-smi") else "for an NVIDIA GPU, if any"
+        return [f"PyTorch {torch.__version__} is built for the CPU only; {seen}: {install}"]
     if (hidden := os.environ.get("CUDA_VISIBLE_DEVICES")) in ("", "-1"):
         return [f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU; unset it."]
     if not torch.cuda.is_available():
@@ -66,16 +70,25 @@ def reasons_without_gpu() -> list[str]:
 
 
 def unused_gpu() -> str | None:
-    """Say why the GPU that this machine has is not used; None if it is, or there is none."""
+    """Return why the GPU of this machine is not used; None if it is, or there is none."""
     reasons = reasons_without_gpu() if shutil.which("nvidia-smi") else []
     return f"Computing on the CPU. {reasons[0]}" if reasons else None
 
 
 def autocast_dtype(device: torch.device, precision: str, training: bool) -> torch.dtype | None:
-    """Give the number format of the convolutions; None is float32.
+    """Return the number format of the convolutions; None is float32.
 
-    "auto" is bfloat16 on CUDA, and on a CPU that has instructions for it to train with.
+    "auto" is bfloat16 on CUDA, and in training also on a CPU that has instructions for it.
     Predictions on the CPU stay in float32, in which tiles agree to 1e-5.
+
+    Parameters
+    ----------
+    device : torch.device
+        What computes.
+    precision : {"auto", "fp32", "bf16"}
+        As in the settings.
+    training : bool
+        Whether to train or to predict.
     """
     if precision == "auto":
         fast = _has_bfloat16() if device.type == "cpu" else True
@@ -84,7 +97,7 @@ def autocast_dtype(device: torch.device, precision: str, training: bool) -> torc
 
 
 def describe(device: torch.device, dtype: torch.dtype | None = None) -> str:
-    """Say in words what computes: "cpu (2 threads, fp32)"."""
+    """Return in words what computes, such as "cpu (2 threads, fp32)"."""
     number = "bf16" if dtype == torch.bfloat16 else "fp32"
     if device.type == "cpu":
         return f"cpu ({torch.get_num_threads()} threads, {number})"
@@ -92,7 +105,7 @@ def describe(device: torch.device, dtype: torch.dtype | None = None) -> str:
 
 
 def free_memory(device: torch.device) -> int:
-    """Count the bytes that can still be used on a device, within the limit of a job."""
+    """Return the free memory of a device in bytes, within the limit of a batch job."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -101,7 +114,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory is used up."""
+    """Whether an error means that memory is used up."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     # the allocator of the CPU raises a plain RuntimeError
@@ -109,7 +122,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Tell whether an error says that the GPU can no longer be used by this process."""
+    """Whether an error means that this process can no longer use the GPU."""
     lost = getattr(torch, "AcceleratorError", ())
     return isinstance(error, lost) or (
         isinstance(error, RuntimeError)
@@ -119,13 +132,13 @@ def is_lost(error: BaseException) -> bool:
 
 
 def _has_bfloat16() -> bool:
-    """Ask for instructions that multiply bfloat16: without them it is slower than float32."""
+    """Whether the CPU multiplies bfloat16; without such instructions it is slow."""
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, question, bool)() for question in questions)
 
 
 def _too_old() -> str | None:
-    """Name a GPU for which this PyTorch has no code."""
+    """Return a sentence if this PyTorch has no code for the GPU, else None."""
     major, minor = torch.cuda.get_device_capability()
     compiled = [arch.removeprefix("sm_") for arch in torch.cuda.get_arch_list()]  # AMD: gfx...
     lowest = min((int(arch) for arch in compiled if arch.isdigit()), default=0)
@@ -133,13 +146,13 @@ def _too_old() -> str | None:
         return None
     return (
         f"{torch.cuda.get_device_name()} (compute capability {major}.{minor}) is too old for "
-        f"PyTorch {torch.__version__}; mend it by: pip install --force-reinstall torch "
+        f"PyTorch {torch.__version__}; use pip install --force-reinstall torch "
         "--index-url https://download.pytorch.org/whl/cu126"
     )
 
 
 def _left_in_control_group() -> int:
-    """Count what a batch system or container leaves; psutil sees the whole machine."""
+    """Return the bytes left to a container or batch job; psutil sees the whole machine."""
     group = Path("/sys/fs/cgroup")
     try:
         limit = (group / "memory.max").read_text().strip()
@@ -150,11 +163,11 @@ def _left_in_control_group() -> int:
 
 
 OPTIONAL = ("napari", "PyQt6", "pyqtgraph", "numba", "zarr", "tifffile")
-"""Packages whose version explains most of what goes wrong."""
+"""Packages whose versions explain most faults."""
 
 
 def diagnose() -> dict[str, str]:
-    """Give each finding in words, by its name; "why no GPU" only if none can be used."""
+    """Return findings in words, by name; "why no GPU" only if none can be used."""
     device = choose_device("auto")
     findings = {
         "U-Tile": __version__,

@@ -1,23 +1,22 @@
-"""How long a run may take: a clock that can be stopped."""
+"""How long a run may take, by steps and by a clock that can be paused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
 PAUSE_AFTER = 0.5
-"""Seconds that a caller may take to show an event; longer, and the run is paused."""
+"""Seconds for which a caller may keep an event before the clock is paused."""
 
 
 class Budget:
     """Steps, minutes, or both: whichever is used up first.
 
-    The clock starts when the budget is made, so that whatever happens between the steps
-    counts too.
+    The clock starts when the budget is made, and whatever happens between the steps counts.
 
     Parameters
     ----------
     steps, minutes : int and float, or None
-        At most so much; None is no limit.
+        The limits; None is no limit.
     """
 
     def __init__(self, steps: int | None, minutes: float | None):
@@ -25,7 +24,7 @@ class Budget:
         self.start = monotonic()
 
     def add(self, seconds: float) -> None:
-        """Count time that was used before; less than 0 is time that does not count."""
+        """Count time that was used before; a negative time is left out."""
         self.start -= seconds
 
     @property
@@ -49,7 +48,7 @@ class Budget:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the clock while an event is with the caller, if it is there for long."""
+        """Leave out the time for which a caller keeps an event, if it is long."""
         given = monotonic()
         try:
             yield

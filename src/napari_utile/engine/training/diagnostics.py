@@ -1,7 +1,7 @@
-"""Trouble in training, said in words: what is seen, its likely cause, and the cure.
+"""Warnings about a training that goes wrong: what is seen, its likely cause, what helps.
 
-A `Watch` sees the events of a run and what its validations found. It holds numbers only, and
-says each kind of trouble once. Every threshold is far outside of what runs that end well do.
+A `Watch` looks at the steps of a run and at what its validations find. It holds numbers only,
+and warns of each kind of trouble once. Every threshold is far outside of what good runs do.
 """
 
 from collections.abc import Iterator
@@ -15,34 +15,34 @@ from napari_utile.events import EpochDone, StepDone
 from napari_utile.settings import TrainSettings
 
 MEDIAN_WINDOW = 10
-"""Steps whose median is the loss of a while: single tiles are hard by chance."""
-YOUNG = 50
-"""Steps before which a network may predict anything: batch norm still learns its averages."""
-EARLY, HALF = 0.3, 0.5
-"""Shares of the budget. A rate that rises for a tenth of it has done its work by the first;
-what is not learnt at the second is rarely learnt, as the rate then falls."""
-GROWN = 1.5
-"""Times the loss at the start: an untrained network is about as wrong as can be, and a loss
-above that is made by steps that are too long."""
-JUMPED = 3.0
+"""Steps over whose median the training loss is read: single tiles are hard by chance."""
+MIN_STEPS = 50
+"""Fewer steps say nothing: batch normalization still learns its averages."""
+EARLY, HALFWAY = 0.3, 0.5
+"""Shares of the budget. At the first, a learning rate that rises for a tenth of the budget has
+taken effect; what is not learnt at the second is rarely learnt, as the rate then falls."""
+LOSS_GROWTH = 1.5
+"""Times the loss at the start: an untrained network is about as wrong as can be, so that a
+higher loss comes from steps that are too long."""
+LOSS_JUMP = 3.0
 """Times the lowest loss so far, and back to that at the start: what was learnt is lost."""
-MOVED = 0.05
-"""Share of the loss at the start by which the slowest good run goes down many times over."""
-BURST = 1e4
-"""Times the loss of a guess that does not look at the image. Before batch norm has its
+MIN_DECREASE = 0.05
+"""Share of the loss at the start; the slowest good run decreases many times as much."""
+LOSS_EXPLOSION = 1e4
+"""Times the loss of a guess that does not look at the image. Before batch normalization has its
 averages, a validation loss is up to 100 times that at a good rate, and 1e18 at one that is too
 high."""
-GUESSING, LEARNT = 0.95, 0.7
+LIKE_A_GUESS, BETTER_THAN_A_GUESS = 0.95, 0.7
 """Shares of the loss of the best guess that does not look at the image: above the first nothing
 is learnt, and below the second a good deal. A slow run is in between for a while."""
 MIN_RECALL = 0.01
-"""Share of its pixels: a class of which less is found is one that nobody predicts."""
+"""A class of whose pixels a smaller share is found is not predicted."""
 RARE = 0.1
-"""Share of the pixels: what is rarer may be lost among the others."""
-WORSE = 1.1
-"""Times the best validation loss: runs that end well come back below within two."""
-IN_A_ROW = 4
-"""Validations that are worse, while the training loss still falls."""
+"""A class with a smaller share of the pixels is rare, and may be lost among the others."""
+OVERFITTING = 1.1
+"""Times the best validation loss: runs that end well come back below within two validations."""
+VALIDATIONS_TO_OVERFIT = 4
+"""Validations in a row that are worse, while the training loss still falls."""
 
 
 class Watch:
@@ -51,7 +51,7 @@ class Watch:
     Parameters
     ----------
     settings : TrainSettings
-        What the run was asked for; a cure that is in use already is not proposed.
+        Those of the run; a cure that is in use already is not proposed.
     ids : tuple of int
         Label id of each class.
     """
@@ -67,7 +67,7 @@ class Watch:
         self.said: list[str] = []
 
     def step(self, event: StepDone) -> Iterator[str]:
-        """Look at one step; give sentences to warn with."""
+        """Return warnings after a step."""
         self.steps, self.progress = event.step, event.progress
         if len(self.first) < MEDIAN_WINDOW:
             self.first.append(event.loss)
@@ -75,9 +75,9 @@ class Watch:
         if len(self.recent) < MEDIAN_WINDOW:
             return
         start, now = median(self.first), median(self.recent)
-        jumped = now > JUMPED * self.lowest and now > start
+        jumped = now > LOSS_JUMP * self.lowest and now > start
         self.lowest = min(self.lowest, now)
-        if (now > GROWN * start or jumped) and self._is_news("rate"):
+        if (now > LOSS_GROWTH * start or jumped) and self._is_news("rate"):
             what = (
                 f"has jumped from {self.lowest:.2g} to {now:.2g}"
                 if jumped
@@ -86,50 +86,53 @@ class Watch:
             yield f"The training loss {what} at step {event.step}: {self._too_high()}"
 
     def epoch(self, event: EpochDone, found: Validation) -> Iterator[str]:
-        """Look at one validation; give sentences to warn with."""
-        if event.val_loss > BURST * found.guess > 0 and self._is_news("rate"):
+        """Return warnings after a validation."""
+        if event.val_loss > LOSS_EXPLOSION * found.guess > 0 and self._is_news("rate"):
             yield (
                 f"The validation loss is {event.val_loss:.2g} after step {event.step}, where a "
                 f"guess has {found.guess:.2g}: {self._too_high()}"
             )
-        if event.step < YOUNG:
+        if event.step < MIN_STEPS:
             return
         self.training.append(event.train_loss)
         self.validation.append(event.val_loss)
         yield from self._overfitting()
-        if self.progress >= HALF and "rate" not in self.said:
+        if self.progress >= HALFWAY and "rate" not in self.said:
             yield from self._learns_nothing(found)
         if self.progress >= EARLY and "nothing" not in self.said:
             yield from self._one_class(found)
-        if self.progress >= HALF and not {"nothing", "one class"} & {*self.said}:
+        if self.progress >= HALFWAY and not {"nothing", "one class"} & {*self.said}:
             yield from self._unpredicted(found)
 
     def end(self) -> Iterator[str]:
-        """Look at the run as a whole; give sentences to warn with."""
+        """Return warnings about the run as a whole."""
         minutes = self.settings.minutes
-        if minutes and self.steps < YOUNG and self.steps != self.settings.steps:
+        if minutes and self.steps < MIN_STEPS and self.steps != self.settings.steps:
             yield (
                 f"Only {self.steps} steps fitted into {minutes:g} minutes, and a network needs "
                 "hundreds: train longer, or choose a smaller width or tile."
             )
 
     def state(self) -> dict[str, Any]:
-        """Give all that decides what is said next, as plain types."""
+        """Return all that later warnings depend on, as plain types."""
         names = ("first", "recent", "training", "validation", "said")
         return {name: list(getattr(self, name)) for name in names} | {
             "steps": self.steps, "progress": self.progress, "lowest": self.lowest
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         for name, value in state.items():
             setattr(self, name, list(value) if isinstance(value, list) else value)
 
     def _overfitting(self) -> Iterator[str]:
-        """Validation has become worse and worse since its best, training better."""
+        """Warn if the validation loss has risen since its best, and the training loss falls."""
         best = int(np.argmin(self.validation))
         since = self.validation[best + 1 :]
-        if len(since) < IN_A_ROW or min(since) < WORSE * self.validation[best]:
+        if (
+            len(since) < VALIDATIONS_TO_OVERFIT
+            or min(since) < OVERFITTING * self.validation[best]
+        ):
             return
         rises = fmean(since[-2:]) > fmean(since[:2])
         learns = fmean(self.training[-2:]) < self.training[best]
@@ -142,24 +145,24 @@ class Watch:
             )
 
     def _learns_nothing(self, found: Validation) -> Iterator[str]:
-        """No validation was better than the best guess."""
+        """Warn if no validation was better than the best guess."""
         guess, last = found.guess, self.validation[-1]
         start, now = median(self.first), median(self.recent)
-        if min(self.validation) < GUESSING * guess:
+        if min(self.validation) < LIKE_A_GUESS * guess:
             return
-        if now > (1 - MOVED) * start and self._is_news("nothing"):
+        if now > (1 - MIN_DECREASE) * start and self._is_news("nothing"):
             yield (
                 f"The training loss does not move ({start:.2g} at the start, now {now:.2g}): "
                 f"the learning rate {self.settings.learning_rate:.2g} is probably too low, or "
                 "the image does not show what the labels say."
             )
-        elif now > GUESSING * guess and self._is_news("nothing"):
+        elif now > LIKE_A_GUESS * guess and self._is_news("nothing"):
             yield (
                 f"After {self.progress:.0%} of the run the network is no better than a guess "
                 f"that does not look at the image (loss {guess:.2g}): image and labels "
                 "probably do not lie on each other. Look at both; or try another learning rate."
             )
-        elif now < LEARNT * guess and self._is_news("nothing"):
+        elif now < BETTER_THAN_A_GUESS * guess and self._is_news("nothing"):
             yield (
                 f"Training goes well (loss {now:.2g}) and validation ({last:.2g}) no better "
                 f"than a guess ({guess:.2g}): the two parts differ. Look at how they are "
@@ -167,7 +170,7 @@ class Watch:
             )
 
     def _one_class(self, found: Validation) -> Iterator[str]:
-        """All classes but one are missed."""
+        """Warn if all classes but one are missed."""
         missed, taken = self._missed(found), found.confusion.sum(axis=0)
         shown = np.flatnonzero(found.confusion.sum(axis=1))
         if len(shown) < 2 or len(missed) < len(shown) - 1 or not self._is_news("one class"):
@@ -184,7 +187,7 @@ class Watch:
         )
 
     def _unpredicted(self, found: Validation) -> Iterator[str]:
-        """A class that the truth shows is missed."""
+        """Warn of each class of the truth that is missed."""
         for k in self._missed(found):
             if self._is_news(f"id {self.ids[k]}"):
                 of, all_of = found.confusion[k].sum(), found.confusion.sum()
@@ -194,7 +197,7 @@ class Watch:
                 )
 
     def _missed(self, found: Validation) -> list[int]:
-        """Classes of which next to nothing is found."""
+        """Return the classes of which next to nothing is found."""
         right, true = found.confusion.diagonal(), found.confusion.sum(axis=1)
         return [int(k) for k in np.flatnonzero(right < MIN_RECALL * true)]
 
@@ -203,7 +206,7 @@ class Watch:
         return f"the learning rate {rate:.2g} is probably too high. Start again with a tenth."
 
     def _cures(self) -> str:
-        """Name what helps against rare classes, of that what is not in use."""
+        """Name what helps against rare classes and is not in use."""
         cures = []
         if not self.settings.class_balance:
             cures.append("balance the classes (class_balance)")
@@ -212,7 +215,7 @@ class Watch:
         return ", ".join(cures) or "raise the learning rate"
 
     def _is_news(self, kind: str) -> bool:
-        """Note that something is said, unless it was before."""
+        """Whether a kind of warning is given for the first time; it is counted as given."""
         if kind in self.said:
             return False
         self.said.append(kind)

@@ -1,7 +1,7 @@
-"""One run on several processes, of one machine or many, that torchrun has started.
+"""One run on several processes, of one machine or many, started by torchrun.
 
-All draw the whole batch from the same random numbers, and each learns its own share of it.
-The first process leads: it alone keeps the time, validates, writes and speaks. The others
+All draw the whole batch from the same random numbers, and each computes its own share of it.
+The first process leads: it alone keeps the time, validates, writes and reports. The others
 follow: they take a step whenever it does, and end when it ends.
 """
 
@@ -23,7 +23,7 @@ from napari_utile.errors import UserError
 from napari_utile.networks.tileable import Network
 
 PROCESS_TIMEOUT = timedelta(days=7)
-"""For which the others wait while the first validates, or stands still."""
+"""For which the others wait while the first validates, or is paused."""
 T = TypeVar("T")
 
 
@@ -34,7 +34,7 @@ class Group:
     Attributes
     ----------
     rank, size : int
-        Which process this is, and how many there are. One alone asks nobody.
+        Which process this is, and how many there are.
     """
 
     rank: int = 0
@@ -42,7 +42,7 @@ class Group:
 
     @classmethod
     def here(cls) -> "Group":
-        """Give the group that this process has joined."""
+        """Return the group that this process has joined."""
         if not (distributed.is_available() and distributed.is_initialized()):
             return cls()
         return cls(distributed.get_rank(), distributed.get_world_size())
@@ -53,49 +53,49 @@ class Group:
         return self.rank == 0
 
     def share(self, tiles: Sequence[T]) -> list[T]:
-        """Give the tiles of a batch that this process learns."""
+        """Return the tiles of a batch that this process learns."""
         return list(tiles[self.rank :: self.size])
 
     def sum(self, value: Tensor) -> Tensor:
-        """Add up a tensor over all processes."""
+        """Return the sum of a tensor over all processes."""
         value = value.detach().clone()
         if self.size > 1:
             distributed.all_reduce(value)
         return value
 
     def averaging(self, network: nn.Module) -> nn.Module:
-        """Let the gradients of a network be averaged over the processes."""
+        """Return a network whose gradients are averaged over the processes."""
         if self.size == 1:
             return network
         return DistributedDataParallel(network)
 
     def collect(self, mine: T) -> list[T]:
-        """Bring together what each process has."""
+        """Return what each process gives, in the order of the processes."""
         if self.size == 1:
             return [mine]
         theirs: list[Any] = [None] * self.size
         distributed.all_gather_object(theirs, mine)
         return theirs
 
-    def hand_out(self, given: Any = None) -> Any:
-        """Give what the first process has to all."""
+    def broadcast_object(self, given: Any = None) -> Any:
+        """Return, in every process, what the first one gives."""
         box = [given]
         if self.size > 1:
             distributed.broadcast_object_list(box, device=torch.device("cpu"))
         return box[0]
 
     def lead(self, rate: float) -> None:
-        """Let the others take a step at a learning rate."""
+        """Start a step at this learning rate in the other processes."""
         if self.size > 1:
             distributed.broadcast(torch.tensor(rate, dtype=torch.float64), src=0)
 
     def dismiss(self) -> None:
-        """Let the others end."""
+        """End the other processes."""
         with suppress(RuntimeError):  # they may have ended already
             self.lead(nan)
 
     def rates(self) -> Iterator[float]:
-        """Follow: wait for every step, until there are no more."""
+        """Wait for each step of the first process; yield its learning rate."""
         rate = torch.zeros((), dtype=torch.float64)
         while True:
             distributed.broadcast(rate, src=0)
@@ -106,7 +106,7 @@ class Group:
 
 @contextmanager
 def process_group(device: str) -> Iterator[Group]:
-    """Join the other processes, if torchrun has started any.
+    """Join the processes that torchrun has started, if it has; leave them at the end.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def process_group(device: str) -> Iterator[Group]:
 
 @contextmanager
 def ending_with_the_leader() -> Iterator[None]:
-    """Take it for the end if the first process has gone without a word."""
+    """Treat the loss of the first process as the end of the run."""
     try:
         yield
     except RuntimeError as error:
@@ -146,7 +146,7 @@ def ending_with_the_leader() -> Iterator[None]:
 
 
 def is_process_lost(error: RuntimeError) -> bool:
-    """Tell whether an error says that another process has ended."""
+    """Whether an error means that another process has ended."""
     known = isinstance(error, distributed.DistError) if distributed.is_available() else False
     return known or "gloo" in str(error)
 
@@ -164,7 +164,7 @@ class SumOfAll(torch.autograd.Function):
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
-    """Batch normalization by the statistics of the tiles of all processes, on CPUs.
+    """Batch normalization with the statistics of all processes, on CPUs.
 
     It is what `torch.nn.SyncBatchNorm` is on GPUs.
     """
@@ -183,7 +183,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        """Bring the running statistics nearer to those of a batch."""
+        """Move the running statistics towards those of a batch."""
         assert self.num_batches_tracked is not None
         assert self.running_mean is not None
         assert self.running_var is not None
@@ -194,7 +194,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_statistics(network: Network, device: torch.device) -> Network:
-    """Let batch normalization look at the tiles of all processes.
+    """Return a network whose batch normalization sees the tiles of all processes.
 
     The names of the parameters and buffers stay as they are.
     """

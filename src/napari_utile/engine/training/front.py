@@ -219,7 +219,7 @@ def finished(run: Run, checkpoints: Checkpoints, setup: TrainingSetup) -> RunDon
             f"{run.folder} holds a finished run that differs ({'; '.join(differences)}). "
             f"{WAYS_OUT}"
         )
-    Group.here().hand_out(None)  # the other processes have nothing to do
+    Group.here().broadcast_object(None)  # the other processes have nothing to do
     return RunDone(
         out=str(run.folder),
         seconds=0.0,

@@ -1,9 +1,9 @@
-"""Muon: the update rule that gives every direction of a kernel the same step.
+"""Muon: momentum whose steps are orthogonal matrices, for kernels of hidden layers.
 
 Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
-https://kellerjordan.github.io/posts/muon. What is no kernel follows Adam (Kingma & Ba, 2015),
-and so do kernels of few channels, as those that begin and end a network mostly are, and those
-of very many.
+https://kellerjordan.github.io/posts/muon. Adam (Kingma & Ba, 2015) updates all that is no
+kernel, kernels of few channels (mostly the first and last of a network), and very large ones.
+`torch.optim.Muon` takes matrices only, and not Adam's parameters beside them.
 """
 
 from collections.abc import Iterable
@@ -17,10 +17,10 @@ NEWTON_SCHULZ_STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of its polynomial, from the source: steep at 0, flat and near 1 beyond."""
 MIN_CHANNELS = 8
-"""Channels that such a kernel sees and makes."""
-MOST = 512
-"""Rows or columns, whichever are fewer: beyond, a step costs more than the gradient itself, as
-in the layers of FCN that were fully connected."""
+"""Kernels with fewer input or output channels use Adam."""
+MAX_SIDE = 512
+"""Kernels with more rows and columns use Adam: a step would cost more than the gradient itself,
+as in the layers of FCN that were fully connected."""
 MOMENTUM = 0.95
 """Of kernels; the value of the source."""
 KERNEL_RATE = 15.0
@@ -50,7 +50,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Follow the gradients once."""
+        """Update all parameters by their gradients."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -64,7 +64,7 @@ class Muon(torch.optim.Optimizer):
                 parameter.mul_(1 - rate * group["weight_decay"]).sub_(direction, alpha=rate)
 
     def _orthogonal(self, kernel: Tensor, gradient: Tensor) -> Tensor:
-        """Give the step of a kernel: the orthogonal matrix nearest to its Nesterov momentum."""
+        """Return a kernel's step: the orthogonal matrix nearest to its Nesterov momentum."""
         state = self.state[kernel]
         if not state:
             state["momentum"] = torch.zeros_like(kernel)
@@ -74,7 +74,7 @@ class Muon(torch.optim.Optimizer):
         return orthogonalized(ahead).view_as(kernel) * max(1.0, rows / columns) ** 0.5
 
     def _adam(self, parameter: Tensor, gradient: Tensor, beta1: float, beta2: float) -> Tensor:
-        """Give the step of Adam, without its rate."""
+        """Return the step of Adam, without its rate."""
         state = self.state[parameter]
         if not state:
             state["mean"] = torch.zeros_like(parameter)
@@ -89,20 +89,20 @@ class Muon(torch.optim.Optimizer):
 
 
 def is_kernel(parameter: Tensor) -> bool:
-    """Tell whether a parameter is a kernel, (O, I, Y, X) or (I, O, Y, X), of middling size."""
+    """Whether a parameter is a kernel (O, I, Y, X) or (I, O, Y, X) that Muon updates."""
     return (
         parameter.ndim == 4
         and min(parameter.shape[:2]) >= MIN_CHANNELS
-        and min(parameter.flatten(1).shape) <= MOST
+        and min(parameter.flatten(1).shape) <= MAX_SIDE
     )
 
 
 def orthogonalized(matrix: Tensor) -> Tensor:
-    """Move all singular values of a matrix near to 1 and leave its directions.
+    """Return the matrix of the same singular vectors, with singular values near 1.
 
     The iteration of Newton and Schulz takes matrix products only. It is run on the small
-    square matrix of the products of all rows (or columns), to the same result: of X it is
-    ``P(X X^T) X`` with one polynomial P.
+    square matrix of the products of all rows (or columns), to the same result: its limit for X
+    is ``P(X X^T) X`` with one polynomial P.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def orthogonalized(matrix: Tensor) -> Tensor:
     """
     is_tall = matrix.shape[0] > matrix.shape[1]
     wide = matrix.T if is_tall else matrix
-    wide = wide / wide.norm().clamp_min(1e-7)
+    wide = wide / wide.norm().clamp_min(1e-7)  # the iteration needs singular values up to 1
     products = wide @ wide.T
     one = torch.eye(len(products), device=matrix.device)
     a, b, c = COEFFICIENTS

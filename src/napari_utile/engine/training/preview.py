@@ -1,4 +1,4 @@
-"""What a network would be shown: tiles as training draws them, and where it draws them from."""
+"""Preview of a training: tiles as it draws them, and where it draws them from."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -25,18 +25,18 @@ from napari_utile.io.tiff import write_colors
 from napari_utile.settings import TrainSettings
 
 GRID_LINES = 8
-"""Lines of the regular grid along the side of a tile."""
+"""Lines of the regular grid per side of a tile."""
 
 
 class Samples(NamedTuple):
-    """Tiles as a network is shown them, with the context of unpadded convolutions."""
+    """Training tiles as the network sees them, with the context of unpadded convolutions."""
 
     image: NDArray[Any]
     """(K, C, Y, X), in the gray values of the images, and in their type up to 16 bits."""
     labels: NDArray[np.uint8]
-    """(K, Y, X), number of the class; 255 where nobody annotated."""
+    """(K, Y, X), number of the class; 255 where unannotated."""
     weights: NDArray[np.float32]
-    """(K, Y, X), of the loss; 0 in the margin, where the network gives no result."""
+    """(K, Y, X), of the loss; 0 in the margin, for which the network has no output."""
     grid: NDArray[np.uint8]
     """(K, Y, X), lines of a regular grid of the plane, 255, bent as the image is."""
 
@@ -49,7 +49,7 @@ def preview_files(
     count: int = 8,
     overwrite: bool = False,
 ) -> Generator[Event, None, Samples]:
-    """Write what a training with these settings would see, without training.
+    """Write tiles as a training with these settings would draw them, without training.
 
     Parameters
     ----------
@@ -116,18 +116,18 @@ def samples(
     count: int,
     dtype: np.dtype[Any] | None = None,
 ) -> Samples:
-    """Draw tiles, and show them whole.
+    """Draw tiles, and render them with their margin.
 
     Parameters
     ----------
     data : TrainingData
         What the sampler draws from.
     sampler : TileSampler
-        On the CPU. It goes on: asked again, it gives the next tiles.
+        On the CPU. Called again, this draws its next tiles.
     count : int
         Number of tiles. Those of a new sampler are the first ones of training.
     dtype : dtype, default float32
-        Of the image; what lies outside its limits is cut off.
+        Of the image; values beyond its limits are clipped.
     """
     size, draws = sampler.size, sampler.draw(count)
 
@@ -153,7 +153,7 @@ def samples(
 
 
 def grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:
-    """Draw a regular grid over a plane, (1, Y, X)."""
+    """Return a regular grid of ones over a plane, (1, Y, X)."""
     grid = torch.zeros(1, *plane.classes.shape)
     grid[:, ::spacing], grid[..., ::spacing] = 1, 1
     return grid
@@ -162,7 +162,7 @@ def grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:
 def density_map(
     data: TrainingData, shapes: Sequence[tuple[int, ...]]
 ) -> list[NDArray[np.float32]]:
-    """Paint how often each pixel is drawn as the centre of a tile, relative to their mean.
+    """Return how often each pixel is drawn as the centre of a tile, relative to their mean.
 
     That is what `sampling` decides. The tile is then kept inside, so that it hangs over the
     border by a quarter at most, and shows its surroundings too.
@@ -191,7 +191,7 @@ def density_map(
 
 
 def write_samples(found: Samples, paths: Sequence[Path], colors: bool) -> None:
-    """Write one TIFF for each kind of layer; images of one channel without that axis."""
+    """Write one TIFF per kind of layer; images of one channel without that axis."""
     image = found.image
     if colors:
         write_colors(paths[0], np.moveaxis(image, 1, -1))
@@ -206,19 +206,19 @@ def write_samples(found: Samples, paths: Sequence[Path], colors: bool) -> None:
 
 
 def is_colored(image: Stack) -> bool:
-    """Say whether an image has red, green and blue as pictures have them: last."""
+    """Whether an image has red, green and blue as its last axis."""
     return image.channels == 3 and image.axes.endswith("c")
 
 
 def common_type(images: Sequence[Stack]) -> np.dtype[Any] | None:
-    """Give the type of all images if it is an integer that float32 holds."""
+    """Return the type of all images if it is the same integer type, up to 16 bits."""
     first = images[0].dtype
     fits = first.kind in "iu" and first.itemsize <= 2
     return first if fits and all(image.dtype == first for image in images) else None
 
 
 def as_type(array: NDArray[np.float32], dtype: np.dtype[Any] | None) -> NDArray[Any]:
-    """Round to an integer type; what is outside its limits is cut off."""
+    """Return an array rounded and clipped to an integer type; as it is without a type."""
     if dtype is None:
         return array
     limits = np.iinfo(dtype)

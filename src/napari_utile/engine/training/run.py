@@ -123,7 +123,7 @@ class TrainingRun:
             self.save()
         group = self.step.group
         if group.size > 1:
-            group.hand_out(self.step.state())
+            group.broadcast_object(self.step.state())
         return self.step.progress.step if state else None
 
     def _started(self, resumed_from: int | None) -> RunStarted:
@@ -245,7 +245,7 @@ def warnings_of(messages: Iterable[str]) -> Iterator[Warned]:
 def follow_leader(setup: TrainingSetup) -> None:
     """Take part in the run of another process, until it ends. Nothing is written."""
     with closing(TrainingStep.of(setup)) as step:
-        if (state := step.group.hand_out()) is None:  # there is nothing to train
+        if (state := step.group.broadcast_object()) is None:  # there is nothing to train
             return
         step.restore(state)
         for rate in step.group.rates():

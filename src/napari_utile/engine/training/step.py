@@ -179,7 +179,7 @@ class TrainingStep:
                 draws = self.sampler.draw(self.batch)
 
     def _loss(self, batch: Batch) -> Tensor:
-        """Compute the loss of a batch and its gradient, each the sum over its parts."""
+        """Compute the loss of a batch and its gradient, each as the sum over its parts."""
         self.optimizer.zero_grad()
         total = self.group.sum(total_weight(batch.classes, batch.weights))
         losses = []
@@ -188,12 +188,12 @@ class TrainingStep:
             with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
                 scores = self._forward(images)
             loss = weighted_cross_entropy(scores, part.classes, part.weights, total)
-            (loss * self.group.size).backward()  # of which the processes take the mean
+            (loss * self.group.size).backward()  # the mean over the processes is taken
             losses.append(loss.detach())
         return self.group.sum(torch.stack(losses).sum())
 
     def _divide(self) -> str:
-        """Run batches in twice as many parts."""
+        """Divide batches into twice as many parts; return a warning."""
         self._run_in_parts(min(2 * self.parts, self.batch))
         kept = (
             "batch normalization now sees the tiles of one part only"
@@ -213,11 +213,11 @@ class TrainingStep:
             norm.momentum = 1 - (1 - NORM_MOMENTUM) ** (1 / parts)
 
     def _norms(self) -> list[nn.BatchNorm2d]:
-        """Find the batch normalizations."""
+        """Return the batch normalizations of the network."""
         return [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
 
     def _shrink(self) -> str:
-        """Halve the side of the tiles."""
+        """Halve the side of the tiles; return a warning."""
         tile, alignment = self.sampler.output, max(self.network.stride_alignment)
         smaller = ceil(tile / 2 / alignment) * alignment
         # one tile alone: a norm has nothing to average over where one pixel is left of it
@@ -232,14 +232,14 @@ class TrainingStep:
         )
 
     def _resize(self, tile: int) -> None:
-        """Go on with the same planes and random numbers, in tiles of another side."""
+        """Use tiles of another side, of the same planes and random numbers."""
         assert self.resized
         state = self.sampler.state()
         self.sampler = self.resized(tile)
         self.sampler.restore(state)
 
     def too_large(self) -> str:
-        """Say that the network does not fit into the memory, and what would."""
+        """Return the message that the network does not fit into the memory, and what helps."""
         options, tile = self.settings, self.sampler.output
         if self.group.size > 1:
             return (
@@ -255,7 +255,7 @@ class TrainingStep:
         )
 
     def _origin(self, draws: list[Draw]) -> str:
-        """Say which planes the tiles come from: those that are no numbers, else all."""
+        """Name the planes of the tiles that are not finite, or of all tiles if all are."""
         if not self.places:
             return ""
         tiles = self.sampler.render(draws).images
@@ -288,6 +288,6 @@ class TrainingStep:
 
 
 def split_batch(batch: Batch, count: int) -> Iterator[Batch]:
-    """Divide a batch into parts of about the same number of tiles."""
+    """Divide a batch into `count` parts of about the same number of tiles."""
     split = (tensor.tensor_split(count) for tensor in batch)
     return (Batch(*part) for part in zip(*split, strict=True))

@@ -1,4 +1,4 @@
-"""Judging a network by whole planes that it never learnt from, as it will be used."""
+"""Validation of a network on whole planes that it was not trained on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,30 +35,39 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found."""
+    """Loss and scores of a network, over all validation planes."""
 
     loss: float
     scores: dict[str, float]
     foreground: NDArray[np.float32]
     """Probability (Y, X) of the first plane."""
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
-    """Annotated pixels by their true class (rows) and the one they are taken for."""
+    """Annotated pixels by true class (rows) and predicted class (columns)."""
     guess: float = float("inf")
-    """Loss of the best guess that does not look at the image: the share of each class."""
+    """Loss of the best constant prediction, which is the share of each class."""
     warnings: tuple[str, ...] = ()
-    """What did not go as asked, in sentences."""
+    """What did not go as asked."""
 
 
 def validate(
     network: Network, planes: Sequence[ValidationPlane], device: torch.device
 ) -> Validation:
-    """Predict whole planes, as later in use, and compare them with the truth.
+    """Predict whole planes, as in later use, and compare them with the truth.
+
+    Parameters
+    ----------
+    network : Network
+        Set to evaluation mode.
+    planes : sequence of ValidationPlane
+        At least one.
+    device : torch.device
+        Where the network is.
 
     Returns
     -------
     Validation
-        Its scores pool all planes as `metrics.evaluate` pools the slices of a stack. There
-        are none if the loss is not finite.
+        Its scores pool all planes as `evaluate` pools the slices of a stack. There are none
+        if the loss is not finite.
     """
     network.eval()
     judged: list[PlaneValidation] = []
@@ -85,14 +94,14 @@ def validate(
 
 @dataclass(frozen=True)
 class PlaneValidation:
-    """What was found on one plane: little, whatever its size, but for the foreground."""
+    """Results of one plane. All but the foreground are small, whatever its size."""
 
     loss: float
     weights: NDArray[Any]
-    """Of each class, summed."""
+    """Sum of the loss weights of each class."""
     confusion: NDArray[np.int64]
     tables: tuple[Contingency, Contingency] | None
-    """Of the foreground as predicted, and with its borders thinned; see `metrics.rows`."""
+    """Overlaps of objects with the truth, as predicted and with thinned borders."""
     foreground: NDArray[np.float32]
 
 
@@ -102,7 +111,7 @@ def validate_plane(
     device: torch.device,
     warn: Callable[[str], object] = str,
 ) -> PlaneValidation:
-    """Predict one plane and compare it with the truth."""
+    """Predict one plane and compare it with the truth; `warn` gets what did not go as asked."""
     truth = plane.truth
     predicted = logits(
         network, truth.image.numpy(), device=device, on_event=lambda event: warn(event.message)
@@ -126,7 +135,20 @@ def validate_plane(
 def compare_plane(
     plane: ValidationPlane, predicted: NDArray[np.float32]
 ) -> tuple[Contingency, Contingency]:
-    """Lay objects, or the foreground alone, on the truth, as `metrics.evaluate` does."""
+    """Count the overlaps of objects, or of the foreground alone, with the truth.
+
+    Parameters
+    ----------
+    plane : ValidationPlane
+        The truth.
+    predicted : ndarray of float32, shape (K, Y, X)
+        Probabilities.
+
+    Returns
+    -------
+    Contingency, Contingency
+        As predicted, and with thinned borders, as `evaluate` does; see `evaluation.rows`.
+    """
     hidden = plane.objects == HIDDEN
     truth = np.where(hidden, 0, plane.objects)
     settings = EvaluateSettings(
@@ -138,13 +160,13 @@ def compare_plane(
     if not plane.has_objects:
         table = contingency(found > 0, truth > 0, hidden)
         return table, table
-    found = components(found)  # what is hidden parts an object
+    found = components(found)  # unannotated pixels can cut an object in two
     thin = thin_borders(found, boundary)
     return contingency(found, truth, hidden), contingency(thin, truth, hidden)
 
 
 def validation_scores(judged: Sequence[PlaneValidation]) -> dict[str, float]:
-    """Score foreground and objects of all planes together."""
+    """Compute the scores of foreground and objects, over all planes together."""
     tables = [each.tables for each in judged if each.tables is not None]
     whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
     return {name: whole[name] for name in scores_in("validation")}
@@ -153,10 +175,10 @@ def validation_scores(judged: Sequence[PlaneValidation]) -> dict[str, float]:
 def class_scores_of(
     judged: Sequence[PlaneValidation], ids: tuple[int, ...]
 ) -> dict[str, float]:
-    """Score the foreground, every kind of pixel that the truth shows, and all kinds together.
+    """Compute the scores of the foreground, of every class in the truth, and their mean IoU.
 
-    `mean_iou` is that of `metrics.class_scores`: background is a kind, and so is what only the
-    network shows.
+    `mean_iou` is that of `metrics.class_scores`: background is a class, and so is one that only
+    the network shows.
     """
     table = side_by_side([each.tables[0] for each in judged if each.tables is not None])
     found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
@@ -169,6 +191,6 @@ def class_scores_of(
 
 
 def entropy(totals: NDArray[Any]) -> float:
-    """Give the entropy of shares in nats, the least cross entropy of a constant guess."""
+    """Return the entropy of shares in nats: the lowest cross entropy of a constant guess."""
     shares = totals[totals > 0] / max(totals.sum(), 1e-12)
     return float(-(shares * np.log(shares)).sum())

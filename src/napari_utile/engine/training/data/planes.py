@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 HIDDEN = -1
-"""Id in the truth of pixels that nobody annotated."""
+"""Id of unannotated pixels in the truth."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class AnnotatedPlane:
     planes share. None is 1 everywhere."""
 
     def to(self, device: torch.device) -> "AnnotatedPlane":
-        """Copy the plane to a device; the density stays, as tiles are drawn on the CPU."""
+        """Copy the plane to a device; the density stays on the CPU, where tiles are drawn."""
         return replace(
             self,
             image=self.image.to(device),
@@ -37,14 +37,14 @@ class AnnotatedPlane:
 
 @dataclass(frozen=True)
 class ValidationPlane:
-    """A plane to judge by: never deformed, predicted whole.
+    """A plane to validate on: never augmented, predicted whole.
 
     Attributes
     ----------
     truth : Plane
         On the CPU.
     objects : ndarray of int, shape (Y, X)
-        Instances where they are meant, else the classes; `HIDDEN` where nobody annotated.
+        Instances, or the classes where those are the target; `HIDDEN` where unannotated.
     has_objects : bool
         Whether `objects` are instances.
     ids : tuple of int

@@ -1,4 +1,4 @@
-"""From images and labels to what a run learns from: checked, divided, normalized, weighted."""
+"""Images and labels as a run learns from them: checked, divided, normalized, weighted."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,19 +25,34 @@ from napari_utile.io.units import size_text
 from napari_utile.settings import TrainSettings
 
 BYTES_OF_LABELS = 42
-"""Per pixel: ids, objects, classes, weights, density, and what making them takes meanwhile."""
+"""Per pixel: ids, objects, classes, weights, density, and the temporary arrays for them."""
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """An image and what its pixels are."""
+    """An image and the target of its pixels."""
 
     image: Stack
     target: Target
 
     @classmethod
     def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
-        """Read the labels and say what they mean; they show all classes if they are alone."""
+        """Read the labels of an image and convert them to its training target.
+
+        Parameters
+        ----------
+        image, labels : Stack
+            Of the same spatial shape.
+        settings : TrainSettings
+            What the labels mean.
+        alone : bool
+            Whether it is the only image, whose labels must then show all classes.
+
+        Raises
+        ------
+        UserError
+            If the shapes differ, or the labels hold too little.
+        """
         if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):
             raise UserError(
                 f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
@@ -54,7 +69,7 @@ class Annotated:
         return cls(image, target)
 
     def among(self, ids: tuple[int, ...]) -> Self:
-        """Number the classes by their place in `ids`, which may hold more."""
+        """Return the target with the class numbers of `ids`, which may hold more classes."""
         numbers = np.full(IGNORE + 1, IGNORE, np.uint8)
         numbers[: len(self.target.ids)] = np.searchsorted(ids, self.target.ids)
         classes = numbers[self.target.classes]
@@ -63,7 +78,7 @@ class Annotated:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from and is judged by, all on the CPU."""
+    """Planes to train and to validate on, all on the CPU."""
 
     training: tuple[AnnotatedPlane, ...]
     validation: tuple[ValidationPlane, ...]
@@ -87,7 +102,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Annotations:
-    """Images and what their pixels are, before they are divided."""
+    """Images and their targets, before they are divided."""
 
     pairs: tuple[Annotated, ...]
     channels: int
@@ -203,12 +218,12 @@ def training_data(
 
 
 def check_room(images: Sequence[Stack]) -> None:
-    """Refuse to train on more than the memory holds, before anything is read.
+    """Check that the images fit into the memory, before anything is read.
 
     Raises
     ------
     UserError
-        Names the size, the budget, and what helps.
+        If they do not; names the size, the budget, and what helps.
     """
     needed = sum(
         prod(image.shape) * (BYTES_OF_LABELS + image.channels * (4 + image.dtype.itemsize))
@@ -224,10 +239,18 @@ def check_room(images: Sequence[Stack]) -> None:
 
 
 def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
-    """Divide the planes on which anything is annotated.
+    """Divide the annotated planes into training and validation.
 
-    Slices that were painted in so few places that a part would lack objects or background
-    are divided by blocks, unless slices were asked for.
+    Slices with sparse labels are divided by blocks if a part would otherwise lack objects or
+    background, unless slices were asked for.
+
+    Parameters
+    ----------
+    pairs : sequence of Annotated
+    settings : TrainSettings
+        How to divide, and the share for validation.
+    receptive_field : int
+        Width of the guard band where one plane is divided, in pixels.
 
     Raises
     ------
@@ -285,7 +308,7 @@ def with_density(
 
 
 def _same_channels(images: Sequence[Stack]) -> int:
-    """Count the channels, which every image has as many of."""
+    """Return the number of channels, which is the same for all images."""
     names: dict[int, str] = {}
     for image in images:
         names.setdefault(image.channels, image.name)
@@ -299,13 +322,13 @@ def _same_channels(images: Sequence[Stack]) -> int:
 
 
 def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Say a shape as if a plane were no stack of one, nor a stack a series of one."""
+    """Return a shape without the axes of length 1 at its beginning."""
     first = next((i for i, length in enumerate(shape) if length > 1), len(shape))
     return shape[first:]
 
 
 def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
-    """Count the classes of the part that shows fewer."""
+    """Return the number of classes in the part that shows fewer."""
     return min(
         int(np.count_nonzero(_class_counts(pairs, part)))
         for part in (parts.training, parts.validation)
@@ -313,19 +336,21 @@ def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
 
 
 def _class_counts(pairs: Sequence[Annotated], regions: Sequence[Region]) -> NDArray[np.int64]:
-    """Count the annotated pixels of each class."""
+    """Return the number of annotated pixels of each class."""
     parts = (region.of(pairs[region.image].target.classes) for region in regions)
     return np.sum([np.bincount(part.ravel(), minlength=256) for part in parts], 0)[:IGNORE]
 
 
 def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
-    """Read a region (C, Y, X) and refuse what nothing can be learnt from."""
+    """Read a region (C, Y, X); refuse pixels that are not finite, or all the same."""
     image = pairs[region.image].image
     pixels = image.plane(region.index, *region.window)
     where = f"Image '{image.name}'" + "".join(f", slice {i}" for i in region.index)
     if not np.isfinite(pixels).all():
         count = int((~np.isfinite(pixels)).sum())
-        raise UserError(f"{where}: {count} pixels are NaN or infinite; mend or leave them out.")
+        raise UserError(
+            f"{where}: {count} pixels are NaN or infinite; correct them or leave them out."
+        )
     if _is_constant(pixels):
         whole = _is_constant(image.plane(region.index))
         way_out = "crop it away, or give its labels the ignore id"
@@ -343,7 +368,7 @@ def _is_constant(pixels: NDArray) -> bool:
 
 
 def _block(region: Region, shape: tuple[int, ...]) -> str:
-    """Say where in its plane a region lies."""
+    """Describe where in its plane a region lies."""
     y, x = (
         range(*part.indices(side)) for part, side in zip(region.window, shape[-2:], strict=True)
     )
@@ -371,7 +396,7 @@ def _annotated_plane(
 
 
 def _truth(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
-    """Cut the truth to compare with: objects or classes, `HIDDEN` where nobody annotated."""
+    """Return the truth of a region: objects or classes, `HIDDEN` where unannotated."""
     classes = region.of(target.classes)
     truth = region.of(target.objects) if settings.target == "instances" else classes
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
@@ -380,7 +405,7 @@ def _truth(target: Target, region: Region, settings: TrainSettings) -> NDArray[n
 def _warnings(
     pairs: Sequence[Annotated], parts: Split, settings: TrainSettings, receptive_field: int
 ) -> Iterator[str]:
-    """Say what the user would want to know before trusting the scores."""
+    """Warn of what makes the scores less trustworthy."""
     if parts.guard is not None and parts.guard < receptive_field:
         yield (
             f"The image is small: {parts.guard} px lie between training and validation, the "
@@ -406,13 +431,13 @@ def _warnings(
 
 
 def _listed(ids: Sequence[int], most: int = 10) -> str:
-    """Name a few ids, count the rest: 'ids 3, 4 and 7 more'."""
+    """Return a list of ids in words, the first few by name: 'ids 3, 4 and 7 more'."""
     more = f" and {len(ids) - most} more" if len(ids) > most else ""
     return f"id{'s' * (len(ids) > 1)} {', '.join(map(str, ids[:most]))}{more}"
 
 
 def _empty_slices(pairs: Sequence[Annotated], settings: TrainSettings) -> Iterator[str]:
-    """Say which slices, and which images of one plane, look as if nobody had annotated them."""
+    """Warn of slices, and images of one plane, that seem to be unannotated."""
     if settings.sparse:  # there, what is background was painted as background
         return
     way_out = "learnt as background. Give them the ignore id if they are not annotated."

@@ -1,4 +1,4 @@
-"""Pixels of tiles: compiled code on the CPU, tensors of all tiles at once elsewhere.
+"""Pixels of tiles: by compiled code on the CPU, by tensor operations on other devices.
 
 Both follow the formulas of `arrays.warp` in float32, so the same draws give the same tiles but
 for rounding: the images to about 1e-5 of a gray value per pixel of slope, classes and weights
@@ -12,6 +12,10 @@ import torch
 from torch import Tensor
 
 from napari_utile.arrays.augmentation.warp import Layers, Placement, spline_basis, warp
+
+FRACTION, DOWN, RIGHT, BEND = slice(0, 2), slice(2, 6, 2), slice(3, 6, 2), slice(6, 24)
+"""Where the numbers of a placement are in a row of `_sources`: the fractions of its centre
+(y, x), the columns of its turn, and the displacements of its grid, (2, 3, 3)."""
 
 Tiles = tuple[Tensor, Tensor, Tensor]
 """Image (C, Y, X), classes (Y, X) and weights (Y, X); of many tiles with N before."""
@@ -34,7 +38,7 @@ class Renderer:
         self.basis = spline_basis(size)
 
     def __call__(self, numbers: Sequence[int], placements: Sequence[Placement]) -> Tiles:
-        """Cut one tile for each placement, out of the plane of that number."""
+        """Render one tile for each placement, from the plane of that number."""
         n, channels = len(numbers), len(self.planes[0].image)
         images = np.empty((n, channels, self.size, self.size), np.float32)
         classes = np.empty((n, self.inner, self.inner), np.uint8)
@@ -65,7 +69,7 @@ class DeviceRenderer:
         self.ramp = torch.arange(size, device=self.device) - (size - 1) / 2
 
     def __call__(self, numbers: Sequence[int], placements: Sequence[Placement]) -> Tiles:
-        """Cut one tile for each placement, out of the plane of that number."""
+        """Render one tile for each placement, from the plane of that number."""
         centres = np.array([placement.centre for placement in placements])
         whole = np.floor(centres)
         layout = np.column_stack([self.layout[list(numbers)], whole]).astype(np.int64)
@@ -92,23 +96,38 @@ class DeviceRenderer:
         return images.transpose(0, 1).contiguous(), self.classes[index], self.weights[index]
 
     def _sources(self, fractions: np.ndarray, placements: Sequence[Placement]) -> Tensor:
-        """Place the pixels of tiles (N, 2, Y, X), counted from the whole pixels of centres."""
+        """Return where pixels come from (N, 2, Y, X), relative to the centres' whole pixels."""
         turns = np.array([placement.turn for placement in placements])
         grids = np.stack([placement.displacements for placement in placements])
         packed = [fractions, turns.reshape(-1, 4), grids.transpose(0, 3, 1, 2).reshape(-1, 18)]
         numbers = torch.from_numpy(np.hstack(packed).astype(np.float32)).to(self.device)
-        fraction, down, right = numbers[:, :2], numbers[:, 2:6:2], numbers[:, 3:6:2]
-        bend = self.basis @ numbers[:, 6:].view(-1, 2, 3, 3) @ self.basis.T
+        fraction, down, right = numbers[:, FRACTION], numbers[:, DOWN], numbers[:, RIGHT]
+        bend = self.basis @ numbers[:, BEND].view(-1, 2, 3, 3) @ self.basis.T
         turned = down[..., None, None] * self.ramp[:, None] + right[..., None, None] * self.ramp
         return fraction[..., None, None] + turned + bend
 
     def _columns(self, table: np.ndarray) -> list[Tensor]:
-        """Bring a table (N, K) to the device as K tensors (N, 1, 1, 1)."""
+        """Move a table (N, K) to the device, as K tensors (N, 1, 1, 1)."""
         return list(torch.from_numpy(table).to(self.device)[..., None, None, None].unbind(1))
 
 
 def catmull_rom(t: Tensor) -> Tensor:
-    """Weigh the pixels at -1, 0, 1 and 2 for a value at 0 <= t < 1; they come first."""
+    """Return the weights of the pixels at -1, 0, 1 and 2 for values at 0 <= t < 1.
+
+    Parameters
+    ----------
+    t : Tensor of float32
+        Any shape.
+
+    Returns
+    -------
+    Tensor, shape (4, *t.shape)
+
+    References
+    ----------
+    Catmull & Rom, "A class of local interpolating splines", 1974; Keys, "Cubic convolution
+    interpolation for digital image processing", 1981, with a = -1/2.
+    """
     return 0.5 * torch.stack(
         [
             t * (t * (2 - t) - 1),
@@ -120,7 +139,7 @@ def catmull_rom(t: Tensor) -> Tensor:
 
 
 def mirrored_places(places: Tensor, length: Tensor) -> Tensor:
-    """Fold places beyond the ends of a line back onto it, as `arrays.warp.mirror` does."""
+    """Mirror positions beyond the ends of a line onto it, as `warp.mirror` does."""
     period = 2 * (length - 1)
     folded = places.abs() % period.clamp_min(1)
     return folded.minimum(period - folded)

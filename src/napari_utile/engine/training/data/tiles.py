@@ -12,9 +12,18 @@ from napari_utile.arrays.augmentation.draws import Deformation, Draw
 from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.rendering import DeviceRenderer, Renderer
 
+UNIFORM = 9
+"""Uniform random numbers of a tile; what each decides:"""
+PLANE, CENTRE, PLACEMENT, SHADE = 0, slice(1, 4), slice(4, 7), slice(7, 9)
+"""Its plane; the pixel, and the place in it, of its centre; angle, side and kind of its
+deformation, see `Deformation.place`; contrast and brightness. Their order is part of what a
+seed means: another one changes every run that is resumed."""
+NORMAL = (3, 3, 2)
+"""Normal random numbers of a tile: the displacements (y, x) of a 3 x 3 grid."""
+
 
 class Batch(NamedTuple):
-    """Tiles ready for the network: its input, and the truth of the pixels it will give."""
+    """Tiles ready for the network: its input, and the truth of its output pixels."""
 
     images: Tensor
     """float32, (N, C, Y, X); with unpadded convolutions the margin is included."""
@@ -38,7 +47,7 @@ class TileSampler:
     size, margin : int
         Side of the network's input, and what its output lacks on each side, in pixels.
     deformation : Deformation
-        How strongly tiles are changed.
+        Strength of the augmentation.
     generator : Generator
         Source of everything random, on the CPU.
 
@@ -81,7 +90,7 @@ class TileSampler:
         return self.render(self.draw(count))
 
     def draw(self, count: int) -> list[Draw]:
-        """Draw all that is random about `count` tiles: one after the other, all alike."""
+        """Draw all that is random about `count` tiles, one after the other."""
         return [self._draw(*self._numbers()) for _ in range(count)]
 
     def render(self, draws: Sequence[Draw]) -> Batch:
@@ -94,32 +103,32 @@ class TileSampler:
         return Batch(images.mul_(gain).add_(shift), classes, weights)
 
     def state(self) -> dict[str, Tensor]:
-        """Give all that decides which tiles come next."""
+        """Return the state of the random numbers, which decides the next tiles."""
         return {"generator": self.generator.get_state()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         self.generator.set_state(state["generator"])
 
     def _numbers(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Draw what decides about one tile: numbers that are uniform, and normal ones."""
-        chance = torch.rand(9, generator=self.generator, dtype=torch.float64)
-        return chance.numpy(), torch.randn(3, 3, 2, generator=self.generator).numpy()
+        """Draw the uniform and the normal random numbers of one tile."""
+        chance = torch.rand(UNIFORM, generator=self.generator, dtype=torch.float64)
+        return chance.numpy(), torch.randn(*NORMAL, generator=self.generator).numpy()
 
     def _draw(self, chance: NDArray[np.float64], normal: NDArray[np.float32]) -> Draw:
-        plane = _pick(self.totals, chance[0])
-        gain, shift = self.deformation.shade(*chance[7:])
+        plane = _pick(self.totals, chance[PLANE])
+        gain, shift = self.deformation.shade(*chance[SHADE])
         placement = self.deformation.place(
-            self._centre(plane, *chance[1:4]),
+            self._centre(plane, *chance[CENTRE]),
             self.size,
-            chance[4:7],
+            chance[PLACEMENT],
             normal,
             fixed=self.output == 1,
         )
         return Draw(plane, placement, float(gain), float(shift))
 
     def _centre(self, plane: int, which: float, *where: float) -> tuple[float, float]:
-        """Choose a pixel and a place in it, by numbers that are uniform in 0...1."""
+        """Choose the centre (y, x) of a tile by numbers that are uniform in 0...1."""
         shape, density = np.array(self.shapes[plane]), self.densities[plane]
         inset = np.minimum(self.output / 4, (shape - 1) / 2)
         farthest = shape - 1 - inset
@@ -134,7 +143,13 @@ class TileSampler:
 
 
 def cumulated(density: Tensor | None) -> NDArray[np.float64] | None:
-    """Add up a density along its pixels, row by row."""
+    """Return the cumulative sum of a density (Y, X) over its pixels, row by row.
+
+    Raises
+    ------
+    ValueError
+        If a density is negative, or not a number.
+    """
     if density is None:
         return None
     if not (density >= 0).all():
@@ -143,6 +158,6 @@ def cumulated(density: Tensor | None) -> NDArray[np.float64] | None:
 
 
 def _pick(cumulative: NDArray[np.float64], share: float) -> int:
-    """Choose an entry in proportion to what it adds to the sum."""
+    """Choose an entry with a probability in proportion to its part of the sum."""
     found = int(np.searchsorted(cumulative, share * cumulative[-1], side="right"))
     return min(found, len(cumulative) - 1)
