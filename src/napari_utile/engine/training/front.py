@@ -207,9 +207,11 @@ def finished(run: Run, checkpoints: Checkpoints, setup: TrainingSetup) -> RunDon
     """
     events = run.recorded()
     end = [event for event in events if isinstance(event, RunDone)][-1]
+    reason = "It was finished before, with the same settings and data."
     if kept := checkpoints.kept_plan():
         differences = kept.differences(checkpoints.plan)
-    else:  # of an old run, or somebody has removed the checkpoints: what else is known of it
+    else:  # the checkpoints were removed: what else is known of the run
+        reason = "It was finished before, with the same settings; pixels could not be compared."
         differences = differing_settings(TrainSettings.read(run.settings), setup.settings)
         known = next((e.facts for e in events if isinstance(e, RunStarted)), {})
         if any(known.get(name, value) != value for name, value in setup.facts.items()):
@@ -225,5 +227,5 @@ def finished(run: Run, checkpoints: Checkpoints, setup: TrainingSetup) -> RunDon
         seconds=0.0,
         scores=end.scores,
         kept=True,
-        reason="It was finished before, with the same settings and data.",
+        reason=reason,
     )
