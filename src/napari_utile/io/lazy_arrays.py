@@ -11,7 +11,7 @@ from itertools import count
 from math import prod
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -38,7 +38,12 @@ class FileArray:
     """
 
     def __init__(
-        self, filename: str, offset: int, shape: tuple[int, ...], dtype: Any, order: Any = "C"
+        self,
+        filename: str,
+        offset: int,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        order: Literal["C", "F"] = "C",
     ):
         self.filename, self.offset, self.order = str(filename), offset, order
         self.shape, self.dtype = tuple(map(int, shape)), np.dtype(dtype)
@@ -46,7 +51,7 @@ class FileArray:
     @classmethod
     def of(cls, mapped: np.memmap) -> "FileArray":
         """Describe an array that was mapped; the map is not kept."""
-        order = "C" if mapped.flags.c_contiguous else "F"
+        order: Literal["C", "F"] = "C" if mapped.flags.c_contiguous else "F"
         return cls(str(mapped.filename), mapped.offset, mapped.shape, mapped.dtype, order)
 
     @property
@@ -69,7 +74,9 @@ class FileArray:
         )
         return np.array(mapped[where])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
         return self[...].astype(dtype or self.dtype, copy=False)
 
     def __setitem__(self, where: Any, values: Any) -> None:
@@ -175,7 +182,9 @@ class LazyChannel:
         where = every_axis(where, self.ndim)
         return self._data[(*where[: self._axis], self._index, *where[self._axis :])]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
 
 
@@ -219,7 +228,9 @@ class Pages:
             return np.stack(pages)
         return np.zeros((0, *self.shape[1:]), self.dtype)[:, *others]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
 
     def _filled(self, number: int) -> NDArray[Any]:
@@ -273,7 +284,9 @@ class CachedChunks:
             window[tuple(here)] = pixels[tuple(there)]
         return window.reshape(kept)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
         return np.asarray(self._data[...], dtype=dtype)
 
     def _chunk(self, chunk: tuple[int, ...]) -> NDArray[Any]:

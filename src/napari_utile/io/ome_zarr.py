@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import DTypeLike
 from zarr.codecs import ZstdCodec
 
 from napari_utile.errors import UserError
@@ -76,7 +77,7 @@ def probabilities_beside(path: Path) -> Stack | None:
 def create_image(
     path: Path | str,
     shape: Sequence[int],
-    dtype: Any,
+    dtype: DTypeLike,
     chunks: Sequence[int],
     like: Stack,
     *,
@@ -143,7 +144,7 @@ def create_labels(
     root: Path | str,
     name: str,
     shape: Sequence[int],
-    dtype: Any,
+    dtype: DTypeLike,
     chunks: Sequence[int],
     like: Stack,
 ) -> zarr.Array:
@@ -184,7 +185,7 @@ def create_level(
     group: zarr.Group,
     number: int,
     shape: Sequence[int],
-    dtype: Any,
+    dtype: DTypeLike,
     chunks: Sequence[int],
     axes: str,
 ) -> zarr.Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tifffile
 import zarr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, room_for, to_disk
@@ -190,7 +190,9 @@ def write_colors(path: Path | str, array: NDArray[Any]) -> None:
     atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
 
 
-def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stack) -> FileArray:
+def create_tiff(
+    path: Path | str, shape: tuple[int, ...], dtype: DTypeLike, like: Stack
+) -> FileArray:
     """Create an OME-TIFF of zeros on disk, to be filled window by window.
 
     Parameters
@@ -221,7 +223,7 @@ def create_tiff(path: Path | str, shape: tuple[int, ...], dtype: Any, like: Stac
 
 
 def reopen_tiff(
-    path: Path | str, shape: tuple[int, ...] | None = None, dtype: Any = None
+    path: Path | str, shape: tuple[int, ...] | None = None, dtype: DTypeLike | None = None
 ) -> FileArray:
     """Open a partial file of `create_tiff` for writing.
 
