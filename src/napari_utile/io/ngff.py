@@ -4,7 +4,7 @@ No pixels here. ome-zarr-py, which does as much, would bring dask, scikit-image 
 every installation.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,10 @@ def image_in(
     if "multiscales" in ngff:
         return ngff_image(source, node)
     if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
-        inside = ["0"] if "0" in node and "1" not in node else _names(node, str.isdigit)
+        only_one = "0" in node and "1" not in node
+        inside = ["0"] if only_one else sorted(filter(str.isdigit, node.keys()))
     else:
-        inside = _names(node)
+        inside = sorted(node.keys())
     if len(inside) != 1:
         names = ", ".join(inside[:9]) or "nothing"
         raise UserError(f"{source} is not one image: it holds {names}; name one of them.")
@@ -107,10 +108,6 @@ def labels_in(group: zarr.Group, source: Path | str, name: str) -> zarr.Group:
     if not isinstance(found, zarr.Group):
         raise UserError(f"{source} has no labels called {name}.")
     return found
-
-
-def _names(group: zarr.Group, are_images: Callable[[str], bool] = bool) -> list[str]:
-    return sorted(filter(are_images, group.keys()))
 
 
 def plain_image(source: Path | str, data: zarr.Array) -> Stack:
