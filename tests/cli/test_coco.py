@@ -8,7 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from napari_utile.cli.coco import CocoTrain
-from napari_utile.cli.main import main, present_flags
+from napari_utile.cli.main import main, present_arguments
 from napari_utile.events import CandidateDone, RunDone, RunStarted, parse_event
 from napari_utile.settings import CompareSettings
 from tests.fixtures.coco_sample import write_coco_sample
@@ -62,10 +62,11 @@ def complaint(capsys, *arguments):
         ("train i l --validations 3", "train i l --validations-per-run 3"),
         ("evaluate p t --no-thresholds", "evaluate p t --no-score-thresholds"),
         ("coco subset a f --objects 3", "coco subset a f --objects 3"),
+        ("augment i l --validations=3", "preview i l --validations-per-run=3"),
     ],
 )
 def test_flags_of_older_versions_are_those_of_the_command(line, present):
-    assert " ".join(present_flags(line.split())).endswith(present)
+    assert " ".join(present_arguments(line.split())).endswith(present)
 
 
 def test_subset_train_and_evaluate_follow_each_other(sample, tmp_path, capsys):

@@ -96,8 +96,14 @@ def test_a_network_that_fails_makes_no_success(folder, tmp_path, capsys, monkeyp
             ("--networks", "unet,vnet"),
             "--networks: there is no network 'vnet'; there are unet, ",
         ),
-        (("--network", "unet"), "--network: a comparison has several; name them in networks."),
-        (("--seed", "3"), "--seed: a comparison has several; name them in seeds."),
+        (
+            ("--network", "unet"),
+            "unrecognized arguments: --network unet; did you mean --networks? see --help.",
+        ),
+        (
+            ("--seed", "3"),
+            "unrecognized arguments: --seed 3; did you mean --seeds? see --help.",
+        ),
         (("--seeds", "0,x"), "--seeds"),
     ],
 )

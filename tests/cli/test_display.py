@@ -20,7 +20,7 @@ from napari_utile.cli.display import (
     STOPPED,
     Display,
     epoch_line,
-    follow,
+    follow_run,
     print_line,
     print_table,
     print_warning,
@@ -82,13 +82,28 @@ class Run:
 
 def test_a_run_that_ends_is_done():
     seen = []
-    assert follow(Run(STARTED, STEP, DONE_WELL)(), seen.append) == DONE
+    assert follow_run(Run(STARTED, STEP, DONE_WELL)(), seen.append).status == DONE
     assert seen == [STARTED, STEP, DONE_WELL]
+
+
+def test_the_result_of_a_run_is_kept_and_that_of_a_stopped_one_is_none():
+    def run():
+        yield STARTED
+        yield DONE_WELL
+        return "table"
+
+    assert follow_run(run(), lambda event: None) == (DONE, "table")
+
+    def stop(event):
+        if event == STARTED:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert follow_run(run(), stop) == (STOPPED, None)
 
 
 def test_a_run_with_failed_inputs_is_no_success():
     failed = RunDone(out="run", seconds=1, failed=("a.tif: is empty.",))
-    assert follow(Run(STARTED, failed)(), lambda event: None) == DEFECT
+    assert follow_run(Run(STARTED, failed)(), lambda event: None).status == DEFECT
 
 
 def test_a_signal_ends_the_run_after_the_event_at_hand():
@@ -100,7 +115,7 @@ def test_a_signal_ends_the_run_after_the_event_at_hand():
             os.kill(os.getpid(), signal.SIGINT)
 
     events = run()  # held here, so that no one else ends it
-    assert follow(events, show) == STOPPED
+    assert follow_run(events, show).status == STOPPED
     assert run.stopped
     assert [event.event for event in seen] == ["RunStarted", "StepDone", "RunDone"]
     assert seen[-1].stopped
@@ -126,7 +141,7 @@ def test_the_line_stop_ends_the_run(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("go on\nstop\n"))
     run = Run(STARTED, *[STEP] * 500, after=lambda: time.sleep(0.01))
     seen = []
-    assert follow(run(), seen.append, to_stdin=True) == STOPPED
+    assert follow_run(run(), seen.append, to_stdin=True).status == STOPPED
     assert run.stopped
     assert len(seen) < 500
 
@@ -159,7 +174,8 @@ def test_a_paused_run_stands_until_it_may_go_on(monkeypatch, last):
     run = Run(STARTED, *[STEP] * 20, DONE_WELL)
     statuses = []
     thread = threading.Thread(
-        target=lambda: statuses.append(follow(run(), show, to_stdin=True)), daemon=True
+        target=lambda: statuses.append(follow_run(run(), show, to_stdin=True).status),
+        daemon=True,
     )
     thread.start()
     time.sleep(0.4)
@@ -182,7 +198,7 @@ def test_a_signal_ends_a_paused_run(monkeypatch):
             time.sleep(0.1)
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
-    assert follow(run(), show, to_stdin=True) == STOPPED
+    assert follow_run(run(), show, to_stdin=True).status == STOPPED
     assert len(seen) == 3
 
 
@@ -190,7 +206,7 @@ def test_a_signal_ends_a_paused_run(monkeypatch):
 def test_nothing_else_does(monkeypatch, heard):
     monkeypatch.setattr(sys, "stdin", io.StringIO(heard))
     run = Run(STARTED, *[STEP] * 5, DONE_WELL, after=lambda: time.sleep(0.01))
-    assert follow(run(), lambda event: None, to_stdin=True) == DONE
+    assert follow_run(run(), lambda event: None, to_stdin=True).status == DONE
 
 
 @pytest.mark.parametrize("parent", ["alive", "dead"])
@@ -203,7 +219,7 @@ def test_a_run_does_not_outlive_the_window_that_started_it(monkeypatch, parent):
     with os.fdopen(read) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         run = Run(STARTED, *[STEP] * 50, DONE_WELL, after=lambda: time.sleep(0.01))
-        status = follow(run(), lambda event: None, to_stdin=True)
+        status = follow_run(run(), lambda event: None, to_stdin=True).status
     assert status == (STOPPED if parent == "dead" else DONE)
 
 
@@ -213,13 +229,15 @@ def test_a_run_without_input_may_outlive_its_shell(monkeypatch):
     with open(os.devnull) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         run = Run(STARTED, *[STEP] * 20, DONE_WELL, after=lambda: time.sleep(0.01))
-        assert follow(run(), lambda event: None, to_stdin=True) == DONE
+        assert follow_run(run(), lambda event: None, to_stdin=True).status == DONE
 
 
 def test_in_a_thread_signals_are_left_alone():
     statuses = []
     thread = threading.Thread(
-        target=lambda: statuses.append(follow(Run(STARTED, DONE_WELL)(), lambda event: None))
+        target=lambda: statuses.append(
+            follow_run(Run(STARTED, DONE_WELL)(), lambda event: None).status
+        )
     )
     thread.start()
     thread.join()
@@ -234,7 +252,7 @@ def test_a_listener_that_went_away_ends_the_run():
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        follow(events, show)
+        follow_run(events, show)
     assert run.stopped
 
 
@@ -299,7 +317,7 @@ def test_a_stop_is_answered_at_once_and_the_way_on_is_told(capsys):
 
 def test_nobody_is_told_to_go_on_where_nothing_does(capsys):
     stopped = RunDone(out="out.tif", seconds=3, stopped=True)
-    report(Run(RunStarted(job="augment"), stopped)(), events=False, only_json=False)
+    report(Run(RunStarted(job="preview"), stopped)(), events=False, only_json=False)
     assert capsys.readouterr().err.endswith("stopped after 3 s: out.tif\n")
 
 

@@ -21,7 +21,7 @@ from tests.fixtures.commands import PATHS, complaint, predict, train
 def test_help_names_every_command_and_option(capsys):
     assert main([]) == 0
     out = capsys.readouterr().out
-    for command in ("train", "augment", "predict", "weights", "evaluate", "sample", "doctor"):
+    for command in ("train", "preview", "predict", "weights", "evaluate", "sample", "doctor"):
         assert command in out
     assert main(["train", "--help"]) == 0
     out = capsys.readouterr().out
@@ -94,7 +94,7 @@ NO_TEXT = os.fsdecode(b"caf\xe9")
         ["train", NO_TEXT, "LABELS", "--out", "run"],
         ["train", "IMAGE", NO_TEXT, "--out", "run"],
         ["train", "folder", "folder", "--out", "run"],
-        ["augment", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/seen"],
+        ["preview", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/seen"],
         ["compare", "IMAGE", "LABELS", "--out", f"{NO_TEXT}/out"],
         ["predict", "RUN", "IMAGE", "--out", f"{NO_TEXT}.tif"],
         ["predict", "RUN", NO_TEXT, "--out", "out.tif"],
@@ -102,7 +102,7 @@ NO_TEXT = os.fsdecode(b"caf\xe9")
         ["train", "IMAGE", "LABELS", "--out", "run", "--warm-start", NO_TEXT],
     ],
     ids=[
-        "train out", "image", "labels", "in a folder", "augment out", "compare out",
+        "train out", "image", "labels", "in a folder", "preview out", "compare out",
         "predict out", "predict image", "model", "warm start",
     ],
 )  # fmt: skip

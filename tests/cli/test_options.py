@@ -13,12 +13,12 @@ OTHER = {
     "recipe": "paper", "target": "classes", "ignore": 9, "sparse": True,
     "network": "encoder-decoder", "depth": 3, "width": 5, "padding": "valid", "norm": "none",
     "dropout": 0.25, "output": "sigmoid", "steps": 11,
-    "minutes": 0.5, "validations": 3, "validation": 0.3, "tile": 32, "batch": 2,
+    "minutes": 0.5, "validations_per_run": 3, "validation_share": 0.3, "tile": 32, "batch": 2,
     "optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "weight_decay": 0.5,
     "schedule": "constant", "w0": 3.5, "sigma": 2.5, "class_balance": True, "elastic": 1.5,
     "rotation": 90.0, "flips": False, "gray": 0.5, "seed": 7, "device": "cpu",
     "precision": "fp32", "averaging": True, "threshold": 0.25, "min_size": 3, "deformed": 0.25,
-    "patience": 3, "split": "block", "sampling": "borders", "objects": "components",
+    "patience": 3, "split": "block", "sampling": "borders", "instance_method": "components",
     "fill_holes": 9, "linking": "touch", "link_iou": 0.5, "dtype": "float16", "format": "tif",
     "region": "0:1,0:9,3:7",
 }  # fmt: skip
@@ -48,7 +48,7 @@ def test_every_option_of_prediction_is_a_flag(parsed, name):
 
 def test_what_training_would_see_has_the_flags_of_training(parsed):
     flags = [*flag("sampling", "borders"), *flag("tile", 64), *flag("elastic", 3.0)]
-    settings = parsed("augment", "i", "l", "--out", "o", "--count", "3", *flags)
+    settings = parsed("preview", "i", "l", "--out", "o", "--count", "3", *flags)
     assert settings == TrainSettings(sampling="borders", tile=64, elastic=3.0)
 
 

@@ -1,4 +1,4 @@
-"""`utile train` and `utile augment`, with labels in every form."""
+"""`utile train` and `utile preview`, with labels in every form."""
 
 import json
 
@@ -15,10 +15,10 @@ from tests.fixtures.commands import FLAGS, complaint
 
 def test_what_training_would_see_is_written(folder, tmp_path, capsys):
     files = [str(folder / name) for name in ("image.tif", "labels.tif")]
-    arguments = ["augment", *files, "--out", str(tmp_path / "seen"), "--count", "3", *FLAGS]
+    arguments = ["preview", *files, "--out", str(tmp_path / "seen"), "--count", "3", *FLAGS]
     assert main([*arguments, "--events"]) == 0
     events = [parse_event(line) for line in capsys.readouterr().out.splitlines()]
-    assert (events[0].job, type(events[-1])) == ("augment", RunDone)
+    assert (events[0].job, type(events[-1])) == ("preview", RunDone)
     for name in ("image", "labels", "weights", "grid"):
         assert open_image(tmp_path / "seen" / f"{name}.tif").shape == (3, 16, 16)
     for name in ("split", "density"):
@@ -47,7 +47,7 @@ KINDS = ("time", "channel", "space", "space", "space")
 
 def test_labels_with_all_five_axes_are_labels(folder, as_converters_write, capsys):
     image, labels = (str(as_converters_write / f"{name}.zarr") for name in ("image", "labels"))
-    for command in ("train", "augment"):
+    for command in ("train", "preview"):
         out = str(as_converters_write / command)
         assert main([command, image, labels, "--out", out, *FLAGS]) == 0
     out = as_converters_write / "weights.tif"
@@ -76,7 +76,7 @@ def test_labels_with_alpha_are_labels(pictures, name):
     noise = np.random.default_rng(0).integers(0, 200, (32, 40)).astype(np.uint8)
     Image.fromarray(noise).save(pictures / "image.png")
     files = [str(pictures / "image.png"), str(pictures / name)]
-    assert main(["augment", *files, "--out", str(pictures / "seen"), *FLAGS]) == 0
+    assert main(["preview", *files, "--out", str(pictures / "seen"), *FLAGS]) == 0
     same = [str(pictures / "l.png"), files[1]]
     for pair in (same, same[::-1]):
         assert main(["evaluate", *pair]) == 0
@@ -89,7 +89,7 @@ def test_labels_with_alpha_are_labels(pictures, name):
         ["evaluate", "l.png", "rgb.png"],
         ["evaluate", "rgb.png", "l.png"],
         ["train", "rgb.png", "rgb.png", "--out", "run"],
-        ["augment", "rgb.png", "rgb.png", "--out", "seen"],
+        ["preview", "rgb.png", "rgb.png", "--out", "seen"],
     ],
 )
 def test_colors_are_no_labels(pictures, monkeypatch, capsys, arguments):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from pydantic_settings import CliPositionalArg, CliSubCommand, get_subcommand
 
 from napari_utile.cli.display import DONE
-from napari_utile.cli.options import Run, report_comparison
+from napari_utile.cli.options import JobCommand, report_comparison
 from napari_utile.errors import UserError
 from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSettings
 
@@ -33,7 +33,7 @@ class Subset(_Images):
     )
     seed: int = Field(0, ge=0, description="Seed of that choice")
     out: Path = Field(description="Folder to write to: annotations.json and images/")
-    overwrite: bool = Field(False, description="Replace what is there")
+    overwrite: bool = Field(False, description="Overwrite existing output")
 
     def run(self) -> int:
         from napari_utile.coco.subset import write_subset
@@ -52,7 +52,7 @@ class Subset(_Images):
         return DONE
 
 
-class CocoTrain(_Images, Run, CompareSettings, CocoSettings):
+class CocoTrain(_Images, JobCommand, CompareSettings, CocoSettings):
     """Train several networks on the same images, with one budget each."""
 
     kind: ClassVar = CompareSettings

@@ -8,11 +8,11 @@ from pydantic_settings import (
     CliPositionalArg,
 )
 
-from napari_utile.cli.options import Run, report_comparison
+from napari_utile.cli.options import JobCommand, report_comparison
 from napari_utile.settings import CompareSettings
 
 
-class Compare(Run, CompareSettings):
+class Compare(JobCommand, CompareSettings):
     """Train several networks on one split with one budget each, and put them side by side."""
 
     kind: ClassVar = CompareSettings

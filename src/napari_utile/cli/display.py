@@ -3,10 +3,10 @@
 import json
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -33,6 +33,7 @@ from napari_utile.events import (
     StepDone,
     TileDone,
     Warned,
+    drain,
 )
 from napari_utile.folders.job import JobFolder
 from napari_utile.io.units import duration_text
@@ -50,39 +51,86 @@ SECONDS_BETWEEN_LINES = 10
 def report(
     run: Generator[Event, None, Any], events: bool, only_json: bool, job: Path | None = None
 ) -> int:
-    """Show a run in the way that was asked for, heed stops, and give back the exit status."""
+    """Show a run in the way that was asked for.
+
+    Parameters
+    ----------
+    run : generator of Event
+    events, only_json : bool
+        Whether to print events, or the last one, as JSON; else the run is drawn.
+    job : Path, optional
+        Folder by which a window follows the run, and stops it.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
     if events and job:
         folder = JobFolder(job)
         with folder.held():
-            return follow(run, print_line, to_stdin=True, job=folder)
+            return follow_run(run, print_line, to_stdin=True, job=folder).status
     if events:
-        return follow(run, print_line, to_stdin=True)
+        return follow_run(run, print_line, to_stdin=True).status
     with Display(quiet=only_json) as display:
-        return follow(run, display if not only_json else print_the_end)
+        return follow_run(run, display if not only_json else print_the_end).status
 
 
-def follow(
+class Followed(NamedTuple):
+    """Exit status of a run, and its result if it came to its end."""
+
+    status: int
+    result: Any = None
+
+
+class _StopAsked(Exception):  # noqa: N818
+    """The user asked a run to stop."""
+
+
+def follow_run(
     run: Generator[Event, None, Any],
     show: Callable[[Event], None],
     to_stdin: bool = False,
     job: JobFolder | None = None,
-) -> int:
-    """Hand the events of a run to `show` until it ends or is stopped."""
-    began, out = monotonic(), ""
+) -> Followed:
+    """Hand the events of a run to `show` until it ends or is stopped.
+
+    Parameters
+    ----------
+    run : generator of Event
+    show : callable
+        Called with every event.
+    to_stdin : bool, default False
+        Whether lines on standard input stop and pause the run.
+    job : JobFolder, optional
+        Folder whose files stop the run.
+
+    Returns
+    -------
+    Followed
+        After a stop, without a result; the run saw to it that everything so far is on disk.
+    """
+    began, out, end = monotonic(), "", None
     answer = show.stopping if isinstance(show, Display) else lambda: None
-    request = StopRequest(answer, job)
-    with request.listening(to_stdin) as stop, closing(run):
-        for event in run:
-            show(event)
-            if isinstance(event, RunStarted):
-                out = event.out
-            elif isinstance(event, RunDone):
-                return DEFECT if event.failed else DONE
-            stop.wait()
-            if stop.asked:
-                break
+
+    def on_event(event: Event) -> None:
+        nonlocal out, end
+        show(event)
+        if isinstance(event, RunStarted):
+            out = event.out
+        elif isinstance(event, RunDone):
+            end = event
+            return
+        stop.wait()
+        if stop.asked:
+            raise _StopAsked
+
+    with StopRequest(answer, job).listening(to_stdin) as stop, suppress(_StopAsked):
+        result = drain(run, on_event)
+        if end is not None:
+            return Followed(DEFECT if end.failed else DONE, result)
     show(RunDone(out=out, seconds=monotonic() - began, stopped=True))
-    return STOPPED
+    return Followed(STOPPED)
 
 
 def print_line(event: Event) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from napari_utile.cli.display import follow, print_warning, report
+from napari_utile.cli.display import follow_run, print_warning, report
 from napari_utile.errors import UserError
 from napari_utile.settings import EvaluateSettings
 
@@ -39,7 +39,7 @@ class Evaluate(EvaluateSettings):
         description="TIFF of labels to write: 1 matched, 2 missed, 3 invented, 4 merged, "
         "5 split, 6 border; a folder for several images",
     )
-    overwrite: bool = Field(False, description="Replace what is there")
+    overwrite: bool = Field(False, description="Overwrite existing output")
     events: bool = Field(
         False, description="Print one JSON line per event; `stop` on stdin stops"
     )
@@ -62,7 +62,7 @@ class Evaluate(EvaluateSettings):
         run = evaluate_files(opened, settings, write)
         try:
             if self.json_ and not self.events:
-                return follow(run, print_warning)
+                return follow_run(run, print_warning).status
             return report(run, self.events, only_json=False)
         finally:  # also if a report could not be written
             if reports and not self.events:

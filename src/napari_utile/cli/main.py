@@ -33,7 +33,7 @@ from napari_utile.cli.evaluate import Evaluate
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
-from napari_utile.cli.train import Augment, Train
+from napari_utile.cli.train import Preview, Train
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
 from napari_utile.io.names import check_name
@@ -53,7 +53,7 @@ class Utile(BaseSettings):
 
     version: bool = Field(False, description="Say which version this is")
     train: CliSubCommand[Train] = Field(description=Train.__doc__)
-    augment: CliSubCommand[Augment] = Field(description=Augment.__doc__)
+    preview: CliSubCommand[Preview] = Field(description=Preview.__doc__)
     predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
     compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
@@ -70,12 +70,25 @@ class Utile(BaseSettings):
         return (init_settings,)
 
 
-COMMANDS = {*Utile.model_fields, *Coco.model_fields}
-"""Names that come before those of options."""
+COMMAND_NAMES = {*Utile.model_fields, *Coco.model_fields}
+"""What may stand before an option in the place of an error."""
+FORMER_COMMANDS = {"augment": "preview"}
+"""Names of commands in older versions -> their names now."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give back the exit status."""
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 2 the user must change something, 130 stopped, 1 a defect.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_events = "--events" in arguments
     try:
@@ -97,9 +110,9 @@ def _dispatch(arguments: list[str]) -> int:
     for argument in arguments:
         check_name(argument)
     try:
-        command = CliApp.run(Utile, cli_args=present_flags(arguments) or ["--help"])
+        command = CliApp.run(Utile, cli_args=present_arguments(arguments) or ["--help"])
     except ValidationError as error:
-        raise UserError(first_sentence(error, COMMANDS)) from None
+        raise UserError(first_sentence(error, COMMAND_NAMES)) from None
     except SettingsError as error:
         wrong = str(error).removeprefix("error parsing CLI: ")
         raise UserError(f"{wrong}; {_hint(wrong, arguments)}see --help.") from None
@@ -112,8 +125,8 @@ def _dispatch(arguments: list[str]) -> int:
     return status
 
 
-def present_flags(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command line with present names for flags of older versions.
+def present_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return a command line with present names for commands and flags of older versions.
 
     Parameters
     ----------
@@ -128,6 +141,9 @@ def present_flags(arguments: Sequence[str]) -> list[str]:
     UserError
         If an option is given under both names.
     """
+    if arguments:
+        first, *rest = arguments
+        arguments = [FORMER_COMMANDS.get(first, first), *rest]
     renamed = {
         f"--{prefix}{kebab(old)}": f"--{prefix}{kebab(new)}"
         for old, new in getattr(_command(arguments), "renamed", {}).items()
@@ -144,7 +160,7 @@ def _command(arguments: Sequence[str]) -> type[Any]:
     """Return the class of the command that a command line names."""
     command: type[Any] = Utile
     for argument in arguments:
-        if argument not in COMMANDS or argument not in command.model_fields:
+        if argument not in COMMAND_NAMES or argument not in command.model_fields:
             break
         command = get_args(command.model_fields[argument].annotation)[0]
     return command
@@ -160,7 +176,13 @@ def _hint(wrong: str, arguments: Sequence[str]) -> str:
 
 def _fail(message: str, status: int, as_events: bool) -> int:
     message = " ".join(message.split())
-    print(f"utile: {message}", file=sys.stderr)
+    print(f"utile: {_with_flags(message)}", file=sys.stderr)
     if as_events:
         print(RunFailed(message=message, user=status == MEND).line(), flush=True)
     return status
+
+
+def _with_flags(message: str) -> str:
+    """Return a message, in which options are words, with the flag that helps."""
+    message = message.replace("overwrite replaces", "--overwrite replaces")
+    return message.replace("overwrite it", "overwrite it with --overwrite")

@@ -7,39 +7,48 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from napari_utile.cli.display import STOPPED, follow, print_table, print_warning, report
+from napari_utile.cli.display import (
+    STOPPED,
+    Display,
+    follow_run,
+    print_line,
+    print_table,
+    print_warning,
+)
 from napari_utile.errors import UserError
 from napari_utile.events import Event
-from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.settings import RECIPES, Settings
 
-START = "Input should be "
-"""With which most of pydantic's messages begin."""
+PYDANTIC_PREFIX = "Input should be "
+"""Most of pydantic's messages begin so."""
 
 BUDGET = {"steps", "minutes"}
-"""Options of which the one that is given replaces both of a file."""
+"""Options that limit a run; one as a flag replaces both of a file."""
 
 
-class Run(BaseModel):
-    """What every command that takes time has beside its settings."""
+class JobCommand(BaseModel):
+    """Flags of every command that takes time, beside its settings."""
 
-    settings: Path | None = Field(None, description="settings.json to start from")
-    overwrite: bool = Field(False, description="Replace what is there")
+    settings: Path | None = Field(
+        None, description="settings.json to start from; flags win over it"
+    )
+    overwrite: bool = Field(False, description="Overwrite existing output")
     events: bool = Field(
-        False, description="One JSON line per event; stdin heeds `stop`, `pause`, `resume`"
+        False,
+        description="Print one JSON line per event; stdin takes `stop`, `pause`, `resume`",
     )
     json_: bool = Field(False, alias="json", description="Only the result, as JSON")
 
     kind: ClassVar[type[Settings]]
     recipe_by_default: ClassVar[str | None] = None
-    """Which recipe is followed if neither the file nor the flags name one."""
+    """Recipe if neither the file nor the flags name one."""
 
     def options(self) -> Any:
-        """Give the settings alone: those of the file, then the flags that were given."""
+        """Return the settings: those of the file, overwritten by the flags that were given."""
         given = {name: getattr(self, name) for name in self.flags()}
         if self.settings is not None:
             kept = self._read(self.settings)
-            if "recipe" in given:  # the named set wins over what another run was made with
+            if "recipe" in given:  # the named set wins over the settings of another run
                 named = {name for recipe in RECIPES.values() for name in recipe}
                 kept = {name: value for name, value in kept.items() if name not in named}
             if BUDGET & given.keys():
@@ -53,11 +62,11 @@ class Run(BaseModel):
             raise UserError(f"{self.settings}: {first_sentence(error)}") from None
 
     def flags(self) -> list[str]:
-        """Name the options that were given as flags."""
+        """Return the names of the options that were given as flags."""
         return [name for name in self.kind.model_fields if name in self.model_fields_set]
 
     def _read(self, path: Path) -> dict[str, Any]:
-        """Read a file of settings."""
+        """Read a file of settings, as plain types."""
         try:
             settings = json.loads(path.read_text())
         except OSError as error:
@@ -80,17 +89,37 @@ def kebab(name: str) -> str:
 def report_comparison(
     run: Generator[Event, None, Any], folder: Path, events: bool, only_json: bool
 ) -> int:
-    """Show a comparison as it runs, then the table in its folder; give back the exit status."""
-    if only_json and not events:
-        status = follow(run, print_warning)
-    else:
-        status = report(run, events, only_json=False)
-    if events:
-        return status
-    from napari_utile.engine.comparison.table import cells
+    """Show a comparison as it runs, then its table.
 
-    table = ComparisonFolder(folder).table  # after a stop, of the networks that were done
-    found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
+    Parameters
+    ----------
+    run : generator of Event
+        Returns a `Comparison`.
+    folder : Path
+        After a stop, the table of the networks that are done is read from here.
+    events, only_json : bool
+        As of the flags.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    if events:
+        return follow_run(run, print_line, to_stdin=True).status
+    if only_json:
+        status, comparison = follow_run(run, print_warning)
+    else:
+        with Display() as display:
+            status, comparison = follow_run(run, display)
+    from napari_utile.engine.comparison.table import cells, to_json
+    from napari_utile.folders.comparison import ComparisonFolder
+
+    table = ComparisonFolder(folder).table
+    if comparison is not None:
+        found = json.loads(to_json(comparison))
+    else:
+        found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
     if only_json:
         print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
     elif found["rows"]:
@@ -99,16 +128,20 @@ def report_comparison(
 
 
 def first_sentence(error: ValidationError, commands: Container[Any] = ()) -> str:
-    """Say which flag, of which command, is wrong and why, without pydantic's link."""
+    """Return which flag is wrong and why, without the name of the command and a link."""
     first = error.errors()[0]
     # ("train", "steps"), ("coco", "train", "tile", "int"), or ("steps",) from a file
     depth = next((i for i, part in enumerate(first["loc"]) if part not in commands), 0)
     place = first["loc"][: depth + 1]
+    if not place:  # of no option alone
+        return f"{first['msg'].removeprefix('Value error, ')}."
     name = kebab(str(place[-1]))
     if first["type"] == "missing":
         return f"--{name} is missing."
     same = [e["msg"] for e in error.errors() if e["loc"][: depth + 1] == place]
-    if not same[0].startswith(START):
+    if not same[0].startswith(PYDANTIC_PREFIX):
         return f"--{name}: {same[0].removeprefix('Value error, ')}."
-    wanted = " or ".join(dict.fromkeys(message.removeprefix(START) for message in same))
+    wanted = " or ".join(
+        dict.fromkeys(message.removeprefix(PYDANTIC_PREFIX) for message in same)
+    )
     return f"--{name} {first['input']}: should be {wanted}."

@@ -9,13 +9,13 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, print_facts, print_warning, report
-from napari_utile.cli.options import Run
+from napari_utile.cli.options import JobCommand
 from napari_utile.errors import UserError
 from napari_utile.events import RunStarted
 from napari_utile.settings import PredictSettings
 
 
-class Predict(Run, PredictSettings):
+class Predict(JobCommand, PredictSettings):
     """Run a model over images of any size; the same command goes on with what was stopped."""
 
     kind: ClassVar = PredictSettings

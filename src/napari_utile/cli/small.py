@@ -19,7 +19,7 @@ class Weights(WeightSettings):
 
     labels: CliPositionalArg[str] = Field(description="Labels: instances or a mask")
     out: Path = Field(description="TIFF to write")
-    overwrite: bool = Field(False, description="Replace what is there")
+    overwrite: bool = Field(False, description="Overwrite existing output")
 
     def run(self) -> int:
         from napari_utile.arrays.labels import check_labels
@@ -48,7 +48,7 @@ class Sample(BaseModel):
         description="synthetic, made by code; or isbi2012, real, a download of 7.5 MB"
     )
     out: Path = Field(description="Folder to write to")
-    overwrite: bool = Field(False, description="Replace what is there")
+    overwrite: bool = Field(False, description="Overwrite existing output")
 
     def run(self) -> int:
         from napari_utile.samples.samples import write_sample

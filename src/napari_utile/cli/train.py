@@ -1,4 +1,4 @@
-"""`utile train` and `utile augment`."""
+"""`utile train` and `utile preview`."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -9,12 +9,12 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, report
-from napari_utile.cli.options import Run
+from napari_utile.cli.options import JobCommand
 from napari_utile.cli.stopping import ignoring_stops
 from napari_utile.settings import TrainSettings
 
 
-class Train(Run, TrainSettings):
+class Train(JobCommand, TrainSettings):
     """Train a network on images and their labels."""
 
     kind: ClassVar = TrainSettings
@@ -39,8 +39,8 @@ class Train(Run, TrainSettings):
             return report(run, self.events, self.json_)
 
 
-class Augment(Run, TrainSettings):
-    """Show what training would see: random tiles, the split, and where tiles are drawn."""
+class Preview(JobCommand, TrainSettings):
+    """Write what training would see: random tiles, the split, and where tiles are drawn."""
 
     kind: ClassVar = TrainSettings
     image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")

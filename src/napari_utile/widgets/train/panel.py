@@ -181,7 +181,7 @@ class TrainPanel(QScrollArea):
 
         def write() -> Generator[None, None, list[str]]:
             paths = yield from pair.written(folder / "inputs")
-            return ["augment", *paths, "--out", str(out), *flags(settings)]
+            return ["preview", *paths, "--out", str(out), *flags(settings)]
 
         return write
 
