@@ -64,6 +64,7 @@ def test_arguments_keep_their_names_and_order():
     assert parameters(utile.train)[:3] == ["images", "labels", "settings"]
     assert parameters(utile.compare) == [
         "images", "labels", "settings", "networks", "seeds", "out", "overwrite",
+        "on_event",
     ]  # fmt: skip
     assert parameters(utile.predict)[:3] == ["model", "image", "tile"]
     assert parameters(utile.load_model) == ["path"]

@@ -1,4 +1,4 @@
-"""What a run reports while it works: small frozen types, one JSON line each.
+"""The events of a run: small frozen types, one JSON line each.
 
 The engine yields them; the command line prints them, the window draws them, a notebook
 iterates over them. No event holds pixels: large things are written to disk and named.
@@ -17,27 +17,27 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     def line(self) -> str:
-        """Write the event as one line of JSON."""
+        """Return the event as one line of JSON."""
         return self.model_dump_json()
 
 
 class RunStarted(_Event):
-    """A job has checked its input and begins to compute."""
+    """A job has checked its input and starts to compute."""
 
     event: Literal["RunStarted"] = "RunStarted"
     job: Literal["train", "predict", "preview", "augment", "compare", "evaluate"] = Field(
         description="augment: what previews were called before"
     )
     out: str = Field("", description="Run folder or output; empty when nothing is written")
-    device: str = Field("", description="What computes, in words: 'cpu (2 threads, bf16)'")
-    total: int | None = Field(None, description="Steps or tiles to do, where it is known")
+    device: str = Field("", description="Device in words: 'cpu (2 threads, bf16)'")
+    total: int | None = Field(None, description="Number of steps or tiles, where it is known")
     minutes: float | None = Field(None, description="Time budget, where there is one")
     resumed_from: int | None = Field(None, description="Step from which a training resumes")
     warm_start: str = Field("", description="Model whose parameters a training starts from")
     processes: int = Field(1, description="That share the work")
     images: int = Field(1, ge=0, description="Images to predict")
     facts: dict[str, str | int | float] = Field(
-        default_factory=dict, description="What else is worth showing once, name -> value"
+        default_factory=dict, description="Other facts to show once, name -> value"
     )
 
     @model_validator(mode="before")
@@ -57,13 +57,13 @@ class StepDone(_Event):
     step: int
     loss: float
     learning_rate: float
-    progress: float = Field(ge=0, le=1, description="Share of the budget that is used")
+    progress: float = Field(ge=0, le=1, description="Fraction of the budget that is used")
     rate: float = Field(description="Steps per second")
     seconds_left: float | None = None
 
 
 class EpochDone(_Event):
-    """A stretch of steps ended in a validation on whole images."""
+    """An epoch, the steps between two validations, ended with a validation."""
 
     event: Literal["EpochDone"] = "EpochDone"
     epoch: int
@@ -76,13 +76,15 @@ class EpochDone(_Event):
 
 
 class PreviewReady(_Event):
-    """A picture of the state of the run was written."""
+    """A preview of the current predictions was written."""
 
     event: Literal["PreviewReady"] = "PreviewReady"
     path: str
     step: int
-    index: tuple[int, ...] = Field((), description="Slice of the stack that it shows")
-    origin: tuple[int, int] = Field((0, 0), description="(y, x) of its corner in the slice")
+    index: tuple[int, ...] = Field((), description="Slice of the stack")
+    origin: tuple[int, int] = Field(
+        (0, 0), description="(y, x) of the upper left corner in the slice"
+    )
 
 
 class TileDone(_Event):
@@ -112,11 +114,11 @@ class SliceDone(_Event):
 
 
 class BlockDone(_Event):
-    """One block went through a stage that follows on the network."""
+    """One block completed a stage after the network."""
 
     event: Literal["BlockDone"] = "BlockDone"
     stage: Literal["objects", "numbers", "pyramid"] = Field(
-        description="Objects are found, then numbered over the stack; smaller copies are made"
+        description="Finding objects, numbering them over the stack, writing resolution levels"
     )
     done: int
     total: int
@@ -126,34 +128,34 @@ class BlockDone(_Event):
 
 
 class ImageDone(_Event):
-    """One image of a prediction has come to its end, good or bad."""
+    """One image of a prediction ended, successfully or not."""
 
     event: Literal["ImageDone"] = "ImageDone"
     image: str = Field(description="Path, or name of the layer")
     out: str
     status: Literal["done", "kept", "part", "incomplete", "failed"] = Field(
-        description="kept: it was complete before; part: others have the rest; "
+        description="kept: was complete before; part: this share of the blocks is done; "
         "incomplete: some blocks failed"
     )
     seconds: float = 0.0
     shape: tuple[int, ...] = ()
-    objects: int | None = Field(None, description="Where instances were asked for")
-    message: str = Field("", description="What went wrong, if it did")
+    objects: int | None = Field(None, description="Number of instances")
+    message: str = Field("", description="Reason of a failure")
 
 
 class CandidateStarted(_Event):
-    """One network of a comparison begins; the events up to its `CandidateDone` are of it."""
+    """One network of a comparison starts; events up to its `CandidateDone` belong to it."""
 
     event: Literal["CandidateStarted"] = "CandidateStarted"
     network: str
     seed: int
-    number: int = Field(ge=1, description="Which run of the comparison, from 1")
-    total: int = Field(description="Runs of the comparison")
+    number: int = Field(ge=1, description="Number of the run in the comparison, from 1")
+    total: int = Field(description="Number of runs in the comparison")
     out: str = Field(description="Its run folder")
 
 
 class CandidateDone(_Event):
-    """One network of a comparison is trained and judged."""
+    """One network of a comparison is trained and scored."""
 
     event: Literal["CandidateDone"] = "CandidateDone"
     network: str
@@ -162,21 +164,21 @@ class CandidateDone(_Event):
 
 
 class Waiting(_Event):
-    """Nothing has come yet. Whoever wants to end the run can do so now."""
+    """No result yet; yielded so that the run can be stopped while it waits."""
 
     event: Literal["Waiting"] = "Waiting"
-    message: str = Field("", description="For what, if it takes unusually long")
+    message: str = Field("", description="What it waits for, if that takes unusually long")
 
 
 class Warned(_Event):
-    """Something did not go as asked; work goes on."""
+    """Something was not done as asked; the run continues."""
 
     event: Literal["Warned"] = "Warned"
     message: str
 
 
 class RunFailed(_Event):
-    """Work ended early. `user` tells what the user can mend from what is our defect."""
+    """The run failed. `user`: whether the user can correct it, or it is a defect of U-Tile."""
 
     event: Literal["RunFailed"] = "RunFailed"
     message: str
@@ -184,19 +186,19 @@ class RunFailed(_Event):
 
 
 class RunDone(_Event):
-    """Work has ended and everything is on disk."""
+    """The run has ended and everything is on disk."""
 
     event: Literal["RunDone"] = "RunDone"
     out: str = ""
     seconds: float
     stopped: bool = Field(False, description="True: ended by the user, the result is partial")
     kept: bool = Field(
-        False, description="Nothing was computed: it was finished before, by the same plan"
+        False, description="Nothing was computed: it was finished before, with the same plan"
     )
-    reason: str = Field("", description="Why it ended before its budget was used, if it did")
+    reason: str = Field("", description="Why it ended before its budget was used")
     scores: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = Field((), description="What a reader of the scores must know")
-    failed: tuple[str, ...] = Field((), description="Inputs that could not be done, and why")
+    failed: tuple[str, ...] = Field((), description="Inputs that failed, and why")
 
 
 Event = (
@@ -219,7 +221,7 @@ _ANY_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminato
 
 
 def parse_event(line: str | bytes) -> Event:
-    """Read one line of JSON that `line()` wrote.
+    """Read one line of JSON that `line()` returned.
 
     Raises
     ------
@@ -293,7 +295,7 @@ def tap(
 
 
 def warn(event: Any) -> None:
-    """Turn a `Warned` event into a Python warning; ignore other events.
+    """Issue a `Warned` event as a Python warning; ignore other events.
 
     The default `on_event` of the functions that are called from Python.
 

@@ -312,7 +312,7 @@ def test_a_stop_is_answered_at_once_and_the_way_on_is_told(capsys):
     assert report(run(), events=False, only_json=False) == STOPPED
     said = capsys.readouterr().err.splitlines()[-2:]
     assert said[0].startswith("stopping")
-    assert said[1].endswith("run; the same command goes on")
+    assert said[1].endswith("run; the same command resumes it")
 
 
 def test_nobody_is_told_to_go_on_where_nothing_does(capsys):

@@ -1,4 +1,4 @@
-"""`utile coco`: choose images, train networks on them, and score these as COCO does.
+"""`utile coco`: choose images, train networks on them, and score the networks as COCO does.
 
 The engine is imported inside the commands.
 """
@@ -16,22 +16,25 @@ from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSet
 
 
 class _Images(BaseModel):
-    """What all commands read."""
+    """Input of all commands."""
 
     annotations: CliPositionalArg[Path] = Field(description="COCO instances, a JSON file")
     folder: CliPositionalArg[Path] = Field(description="Folder of the images")
 
 
 class Subset(_Images):
-    """Write some of the images, and of their objects those of some categories."""
+    """Write a part of the images, and their objects of some categories."""
 
     category: tuple[str, ...] = Field(
         (), description="Categories to keep, or groups of them such as animal; default: all"
     )
     count: int | None = Field(
-        None, alias="images", ge=1, description="So many images, drawn at random; default: all"
+        None,
+        alias="images",
+        ge=1,
+        description="Number of images, drawn at random; default: all",
     )
-    seed: int = Field(0, ge=0, description="Seed of that choice")
+    seed: int = Field(0, ge=0, description="Seed of the drawing")
     out: Path = Field(description="Folder to write to: annotations.json and images/")
     overwrite: bool = Field(False, description="Overwrite existing output")
 
@@ -57,7 +60,9 @@ class CocoTrain(_Images, JobCommand, CompareSettings, CocoSettings):
 
     kind: ClassVar = CompareSettings
     recipe_by_default: ClassVar = "photos"
-    out: Path = Field(description="Folder for runs and table; goes on where it stopped")
+    out: Path = Field(
+        description="Folder for runs and table; an unfinished comparison is resumed"
+    )
 
     def run(self) -> int:
         options = self.options()
@@ -73,15 +78,18 @@ class CocoTrain(_Images, JobCommand, CompareSettings, CocoSettings):
 
 
 class CocoEvaluate(CocoEvaluateSettings):
-    """Score the networks of `coco train` by images that they never saw, with COCOeval."""
+    """Score the networks of `coco train` on other images, with COCOeval."""
 
     trained: CliPositionalArg[Path] = Field(description="Folder of `coco train`")
     annotations: CliPositionalArg[Path] = Field(description="COCO instances, a JSON file")
     folder: CliPositionalArg[Path] = Field(description="Folder of the images")
     out: Path | None = Field(
-        None, description="Folder for table, detections and figure; default: evaluation in it"
+        None,
+        description="Folder for table, detections and figure; default: trained/evaluation",
     )
-    overwrite: bool = Field(False, description="Replace what is there of other images")
+    overwrite: bool = Field(
+        False, description="Overwrite the scores of other images or options"
+    )
     events: bool = Field(False, description="One JSON line per event")
     json_: bool = Field(False, alias="json", description="Only the result, as JSON")
 
@@ -99,7 +107,7 @@ class CocoEvaluate(CocoEvaluateSettings):
 
 
 class Coco(BaseModel):
-    """Images with COCO annotations: choose some, train networks on them, score these."""
+    """Images with COCO annotations: choose some, train networks on them, score the networks."""
 
     subset: CliSubCommand[Subset] = Field(description=Subset.__doc__)
     train: CliSubCommand[CocoTrain] = Field(description=CocoTrain.__doc__)

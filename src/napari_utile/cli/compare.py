@@ -13,13 +13,13 @@ from napari_utile.settings import CompareSettings
 
 
 class Compare(JobCommand, CompareSettings):
-    """Train several networks on one split with one budget each, and put them side by side."""
+    """Train several networks on one split with one budget each, and compare their scores."""
 
     kind: ClassVar = CompareSettings
     image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
     labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
     out: Path = Field(
-        description="Folder for runs, table and figures; goes on where it stopped"
+        description="Folder for runs, table and figures; an unfinished comparison is resumed"
     )
 
     def run(self) -> int:

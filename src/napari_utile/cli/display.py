@@ -1,4 +1,4 @@
-"""A run as a person, or another program, reads it in a terminal; and how it is stopped."""
+"""How a run is shown in a terminal: as a bar and lines, or as JSON."""
 
 import json
 import sys
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from napari_utile.evaluation.scores import Place
 
 DONE, DEFECT, MEND, STOPPED = 0, 1, 2, 130
-"""Exit statuses: done, a defect of ours, the user must change something, stopped."""
+"""Exit statuses: done, a defect of U-Tile, the user must change something, stopped."""
 
 SECONDS_BETWEEN_LINES = 10
-"""Where there is no terminal to draw a bar in, a line tells of progress this often."""
+"""Time between lines of progress where there is no terminal to draw a bar in."""
 
 
 def report(
@@ -134,19 +134,19 @@ def follow_run(
 
 
 def print_line(event: Event) -> None:
-    """Write the event as a line of JSON, at once."""
+    """Print an event as a line of JSON, unbuffered."""
     print(event.line(), flush=True)
 
 
 def print_the_end(event: Event) -> None:
-    """Write the result as JSON; what did not go as asked is said on standard error."""
+    """Print the last event as JSON, and warnings on standard error."""
     print_warning(event)
     if isinstance(event, RunDone):
         print(event.model_dump_json(indent=2, exclude={"event"}))
 
 
 def print_warning(event: Event) -> None:
-    """Say on standard error what did not go as asked, and nothing else."""
+    """Print a `Warned` event on standard error; ignore other events."""
     if isinstance(event, Warned):
         print(f"warning: {event.message}", file=sys.stderr)
 
@@ -207,7 +207,7 @@ class Display:
                 )
             case BlockDone() if not self.computing:
                 self._advance(
-                    f"{event.image}  {STAGES[event.stage]} {event.done} of {event.total}",
+                    f"{event.image}  {COUNTED[event.stage]} {event.done} of {event.total}",
                     event.done / event.total,
                     f"{event.rate:.1f}/s",
                     event.seconds_left,
@@ -229,19 +229,19 @@ class Display:
                     self._say(f"{event.out}: {event.reason}")
                     return
                 verb = "stopped" if event.stopped else "done"
-                more = "; the same command goes on" if event.stopped and self.goes_on else ""
+                more = "; the same command resumes it" if event.stopped and self.goes_on else ""
                 out = f": {event.out}" if event.out else ""
                 self._say(f"{verb} after {duration_text(event.seconds)}{out}{more}")
 
     def stopping(self) -> None:
-        """Say at once that a stop was heard: a step or a validation may take a while."""
+        """Acknowledge a stop at once: a step or a validation may take a while."""
         self._say("stopping after what is being computed; Ctrl-C again ends at once")
 
     def _say(self, line: str, style: str | None = None) -> None:
         self.console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
 
     def _advance(self, words: str, share: float | None, rate: str, left: float | None) -> None:
-        """Show how far a run is; without a share the bar stays as it is."""
+        """Show the progress of a run; without a fraction the bar stays as it is."""
         left_words = "" if left is None else f"{duration_text(left)} left"
         self.progress.update(
             self.task, completed=share, description=words, rate=rate, left=left_words
@@ -254,8 +254,12 @@ class Display:
 
 
 GOOD = ("done", "kept", "part")
-"""How an image ends that did not fail."""
-STAGES = {"objects": "objects, block", "numbers": "numbers, slice", "pyramid": "pyramid, block"}
+"""Statuses of images that did not fail."""
+COUNTED = {
+    "objects": "objects, block",
+    "numbers": "numbers, slice",
+    "pyramid": "pyramid, block",
+}
 """What is counted in each stage."""
 
 
@@ -273,7 +277,7 @@ def started_line(event: RunStarted) -> str:
 
 
 def image_line(event: ImageDone) -> str:
-    """Say in one line how an image ended."""
+    """Return in one line how an image ended."""
     if event.status not in GOOD:
         return f"{event.image}: {event.status}: {event.message}"
     ends = {"done": "done", "kept": "was done before", "part": "this part is done, others not"}
@@ -283,7 +287,7 @@ def image_line(event: ImageDone) -> str:
 
 
 def epoch_line(event: EpochDone) -> str:
-    """Say in one line what a validation found."""
+    """Return in one line what a validation found."""
     scores = scores_line(event.scores, "epoch")
     mark = "  best" if event.is_best else ""
     return (
@@ -293,7 +297,7 @@ def epoch_line(event: EpochDone) -> str:
 
 
 def candidate_line(event: CandidateDone) -> str:
-    """Say in one line what came of a network."""
+    """Return in one line the scores of a network."""
     scores = scores_line(event.row, "candidate")
     return (
         f"{event.network}, seed {event.seed} is done: {scores}  "

@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 
 
 class Evaluate(EvaluateSettings):
-    """Compare predictions with the truth: scores, tables, curves, and what is wrong where."""
+    """Compare predictions with the truth: scores, tables, curves, and the errors."""
 
     prediction: CliPositionalArg[str] = Field(
         description="Labels or probabilities; a folder or glob of them"
     )
-    truth: CliPositionalArg[str] = Field(description="Labels; of a folder those of the name")
+    truth: CliPositionalArg[str] = Field(
+        description="Labels; in a folder those of the same name"
+    )
     image: str | None = Field(
-        None, description="Image to show under the errors in the report, likewise"
+        None,
+        description="Image to show under the errors in the report; a folder or glob of them",
     )
     out: tuple[Path, ...] = Field(
-        (), description="Reports to write: .html, .png, .json or .csv, with commas between"
+        (), description="Reports to write: .html, .png, .json or .csv, comma-separated"
     )
     objects_csv: Path | None = Field(
-        None, description="Table of all objects: what became of each, and where it lies"
+        None, description="CSV table of all objects: kind of error and place of each"
     )
     error_layer: Path | None = Field(
         None,

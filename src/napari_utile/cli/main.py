@@ -51,7 +51,7 @@ class Utile(BaseSettings):
         cli_exit_on_error=False,
     )
 
-    version: bool = Field(False, description="Say which version this is")
+    version: bool = Field(False, description="Print the version")
     train: CliSubCommand[Train] = Field(description=Train.__doc__)
     preview: CliSubCommand[Preview] = Field(description=Preview.__doc__)
     predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
@@ -66,7 +66,7 @@ class Utile(BaseSettings):
     def settings_customise_sources(  # type: ignore[override]
         cls, _: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the command line alone: a variable named TRAIN must not set options."""
+        """Read the command line alone: an environment variable TRAIN must not set options."""
         return (init_settings,)
 
 
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _fail(str(error), MEND, as_events)
     except (KeyboardInterrupt, BrokenPipeError):
-        return STOPPED  # before a run began, or asked twice; or nobody reads any more
+        return STOPPED  # before a run began, or asked twice; or standard output is closed
     except OSError as error:
         return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
     except EngineError as error:

@@ -11,25 +11,31 @@ from pydantic_settings import (
 from napari_utile.cli.display import DONE, print_facts, print_warning, report
 from napari_utile.cli.options import JobCommand
 from napari_utile.errors import UserError
-from napari_utile.events import RunStarted
+from napari_utile.events import Event, RunStarted, drain
 from napari_utile.settings import PredictSettings
 
 
 class Predict(JobCommand, PredictSettings):
-    """Run a model over images of any size; the same command goes on with what was stopped."""
+    """Run a model over images of any size; the same command resumes an unfinished result."""
 
     kind: ClassVar = PredictSettings
     model: CliPositionalArg[Path] = Field(description="Folder of a model, or of a run")
     image: CliPositionalArg[list[str]] = Field(description="Images or stacks; folders or globs")
     out: Path = Field(description=".zarr (OME-Zarr) or .tif; a folder for several images")
-    resume: bool = Field(True, description="Go on with a result that is not finished")
-    part: str | None = Field(None, description="k/n: do the k-th of n parts, others the others")
-    scheduler: str | None = Field(
-        None, description="Address of a dask scheduler, tcp://host:8786, for its workers"
+    resume: bool = Field(True, description="Resume an unfinished result")
+    part: str | None = Field(
+        None, description="k/n: compute the k-th of n shares of the blocks (for job arrays)"
     )
-    workers: int = Field(0, ge=0, description="Start so many dask workers on this machine")
-    dry_run: bool = Field(False, description="Say what time, memory and disk it takes, and end")
-    job: Path | None = Field(None, description="Folder by which a window follows the events")
+    scheduler: str | None = Field(
+        None, description="Address of a dask scheduler whose workers compute: tcp://host:8786"
+    )
+    workers: int = Field(0, ge=0, description="Number of dask workers to start on this machine")
+    dry_run: bool = Field(
+        False, description="Print the time, memory and disk it takes, and end"
+    )
+    job: Path | None = Field(
+        None, description="Folder by which a window follows and stops the run"
+    )
 
     @field_validator("part")
     @classmethod
@@ -45,27 +51,29 @@ class Predict(JobCommand, PredictSettings):
         from napari_utile.engine.prediction.resume import Execution
 
         if self.part and (self.scheduler or self.workers):
-            raise UserError("--part and --scheduler or --workers share out the work: give one.")
+            raise UserError("--part and --scheduler or --workers exclude each other: give one.")
         if self.job and not self.events:
-            raise UserError("--job is of use with --events only.")
+            raise UserError("--job needs --events.")
         execution = Execution(
             overwrite=self.overwrite,
             resume=self.resume,
-            part=_part(self.part),
+            part=_fraction(self.part),
             scheduler=self.scheduler,
             workers=self.workers,
             dry_run=self.dry_run,
         )
         run = predict_files(self.model, self.image, self.out, options, execution)
         if self.dry_run and not self.events:
-            for event in run:
-                print_warning(event)
-                if isinstance(event, RunStarted):
-                    print_facts(event.facts, self.json_)
+            drain(run, self._print_estimate)
             return DONE
         return report(run, self.events, self.json_, self.job)
 
+    def _print_estimate(self, event: Event) -> None:
+        print_warning(event)
+        if isinstance(event, RunStarted):
+            print_facts(event.facts, self.json_)
 
-def _part(part: str | None) -> tuple[int, int] | None:
+
+def _fraction(part: str | None) -> tuple[int, int] | None:
     k, _, n = (part or "").partition("/")
     return (int(k), int(n)) if part else None

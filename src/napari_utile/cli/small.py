@@ -1,4 +1,4 @@
-"""The commands that are done at once: `utile weights`, `utile sample`, `utile doctor`."""
+"""The short commands: `utile weights`, `utile sample`, `utile doctor`."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ class Weights(WeightSettings):
 
 
 class Sample(BaseModel):
-    """Write sample data, image.tif and labels.tif, to try things on."""
+    """Write sample data, image.tif and labels.tif."""
 
     name: CliPositionalArg[Literal["synthetic", "isbi2012"]] = Field(
         description="synthetic, made by code; or isbi2012, real, a download of 7.5 MB"
@@ -59,7 +59,7 @@ class Sample(BaseModel):
 
 
 class Doctor(BaseModel):
-    """Say which torch and device there are, why not the GPU, and how to mend it."""
+    """Print which PyTorch and device there are, and how to get the GPU to work."""
 
     json_: bool = Field(False, alias="json", description="Print JSON")
 

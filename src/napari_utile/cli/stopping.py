@@ -17,13 +17,12 @@ PARENT = os.getppid()
 
 
 class StopRequest:
-    """Set by Ctrl-C, by a termination signal, and by the line `stop` on standard input.
+    """Whether a run was asked to stop or pause.
 
-    A job is also stopped by the file `stop` in its folder; and the file `keep` there lets it go
-    on when the process that started it has gone.
-
-    The lines `pause` and `resume` let a run stand for a while: nobody asks it for its next
-    event, and it does nothing before that.
+    Ctrl-C, a termination signal and the line `stop` on standard input stop it; a job also the
+    file `stop` in its folder. The lines `pause` and `resume` pause it: its next event is not
+    asked for, so it computes nothing. A run whose parent process has died stops, unless the
+    file `keep` is in the folder of its job.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class StopRequest:
         self.paused = False
 
     def ask(self, *_: object) -> None:
-        """End the run after the present step; asked twice by Ctrl-C, end at once."""
+        """Stop after the present step; asked twice by Ctrl-C, at once."""
         if self.asked and _:
             raise KeyboardInterrupt
         self.asked = True
@@ -42,7 +41,7 @@ class StopRequest:
 
     @contextmanager
     def listening(self, to_stdin: bool) -> Iterator["StopRequest"]:
-        """Heed signals, and standard input if told to, while the context lasts."""
+        """Listen to signals, and optionally to standard input, while the context lasts."""
         previous = {}
         if threading.current_thread() is threading.main_thread():
             signals = (signal.SIGINT, signal.SIGTERM)
@@ -58,9 +57,9 @@ class StopRequest:
                 signal.signal(number, handler)
 
     def wait(self) -> None:
-        """Come back when the run may go on, or shall end."""
+        """Return when the run is not paused, or was asked to stop."""
         while self.paused and not self.asked:
-            sleep(0.05)  # a lock would not let the signals through
+            sleep(0.05)  # waiting for a lock would block the signals
 
     def _read_stdin(self) -> None:
         for line in sys.stdin:
@@ -71,9 +70,9 @@ class StopRequest:
                     self.paused = True
                 case "resume":
                     self.paused = False
-        self.paused = False  # nobody is left who could end it
-        # The window died without a word: nobody is left who would ask. Its pipe ends a moment
-        # before it does; a run whose input is /dev/null may outlive its shell.
+        self.paused = False  # standard input is closed: no `resume` can come
+        # Stop if the window died: its pipe closes a moment before its process ends. A run
+        # whose input is /dev/null may outlive its shell.
         if _is_pipe(sys.stdin):
             sleep(0.5)
             goes_on = self.job is not None and self.job.outlives_window
@@ -87,7 +86,7 @@ class StopRequest:
 
 @contextmanager
 def ignoring_stops() -> Iterator[None]:
-    """Leave it to another process to heed a signal to stop."""
+    """Ignore signals to stop: the leading process of a training decides for all."""
     previous = {
         number: signal.signal(number, signal.SIG_IGN)
         for number in (signal.SIGINT, signal.SIGTERM)

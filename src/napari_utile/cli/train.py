@@ -20,8 +20,10 @@ class Train(JobCommand, TrainSettings):
     kind: ClassVar = TrainSettings
     image: CliPositionalArg[str] = Field(description="Image or stack; a folder or glob of them")
     labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
-    out: Path = Field(description="Run folder; an unfinished run in it goes on")
-    warm_start: Path | None = Field(None, description="Model or run to begin from")
+    out: Path = Field(description="Run folder; an unfinished run in it is resumed")
+    warm_start: Path | None = Field(
+        None, description="Model or run whose parameters to start from"
+    )
 
     def run(self) -> int:
         options = self.options()

@@ -5,7 +5,7 @@ run again.
 """
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from napari_utile.events import (
     TileDone,
     Warned,
     drain,
+    warn,
 )
 from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
@@ -59,8 +60,9 @@ def compare(
     *,
     out: Path | str,
     overwrite: bool = False,
+    on_event: Callable[[Event], object] = warn,
 ) -> Comparison:
-    """Train several networks on the same arrays, and judge them by the same pixels.
+    """Train several networks on the same arrays, and score them by the same pixels.
 
     Parameters
     ----------
@@ -75,7 +77,9 @@ def compare(
     out : path
         Folder for everything that comes of it. What is there of the same comparison is kept.
     overwrite : bool, default False
-        Replace whatever comparison is in the folder.
+        Overwrite the comparison in the folder.
+    on_event : callable, optional
+        Called with every event; by default a `Warned` becomes a Python warning.
 
     Returns
     -------
@@ -89,7 +93,8 @@ def compare(
     """
     given = (settings or TrainSettings()).model_dump(include=set(TrainingOptions.model_fields))
     wanted = CompareSettings(**given, networks=tuple(networks), seeds=tuple(seeds))
-    return drain(run_comparison(*stack_pairs(images, labels), wanted, out, overwrite))
+    run = run_comparison(*stack_pairs(images, labels), wanted, out, overwrite)
+    return drain(run, on_event)
 
 
 def compare_files(
