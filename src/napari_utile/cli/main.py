@@ -33,7 +33,7 @@ from napari_utile.cli.evaluate import Evaluate
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
-from napari_utile.cli.train import Preview, Train
+from napari_utile.cli.train import Train, TrainPreview
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
 from napari_utile.io.names import check_name
@@ -53,7 +53,7 @@ class Utile(BaseSettings):
 
     version: bool = Field(False, description="Print the version")
     train: CliSubCommand[Train] = Field(description=Train.__doc__)
-    preview: CliSubCommand[Preview] = Field(description=Preview.__doc__)
+    preview: CliSubCommand[TrainPreview] = Field(description=TrainPreview.__doc__)
     predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
     compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)

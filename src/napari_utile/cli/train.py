@@ -41,7 +41,7 @@ class Train(JobCommand, TrainSettings):
             return report(run, self.events, self.json_)
 
 
-class Preview(JobCommand, TrainSettings):
+class TrainPreview(JobCommand, TrainSettings):
     """Write what training would see: random tiles, the split, and where tiles are drawn."""
 
     kind: ClassVar = TrainSettings
