@@ -280,7 +280,11 @@ def image_line(event: ImageDone) -> str:
     """Return in one line how an image ended."""
     if event.status not in GOOD:
         return f"{event.image}: {event.status}: {event.message}"
-    ends = {"done": "done", "kept": "was done before", "part": "this part is done, others not"}
+    ends = {
+        "done": "done",
+        "kept": "kept, as it was finished",
+        "part": "this part is done, others not",
+    }
     objects = "" if event.objects is None else f", {event.objects:,} objects"
     took = duration_text(event.seconds)
     return f"{event.image}: {ends[event.status]}{objects}, {took}: {event.out}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_utile.events import RunDone
+from napari_utile.events import ImageDone, RunDone, RunFailed
 from napari_utile.folders.job import JobFolder
 from tests.fixtures.segment_panel import (
     DONE,
@@ -38,11 +38,22 @@ def test_a_refusal_leaves_the_result_of_the_last_run_as_it_is(
     panel.output.set_path(tmp_path / "mine.zarr")
     run(panel, press, qtbot)
     panel.output.set_path(tmp_path / "mine.zarr")
-    assert not panel.controls.button.isEnabled()
-    assert "mine.zarr exists" in panel.output.line.toolTip()
-    panel.controls.button.setEnabled(True)
-    press(panel.controls.button)
-    assert "exists" in errors[0]
+    assert "mine.zarr is finished: it is kept if model, image" in panel.note.text()
+    assert panel.controls.button.text() == "Segment"
+    script(STARTED, RunFailed(message="mine.zarr was made with other settings", user=True))
+    run(panel, press, qtbot)
+    assert "other settings" in errors[0]
+    assert [x.name for x in viewer.layers if "prob" in x.name] == ["em probabilities"]
+
+
+def test_a_finished_result_is_kept_and_shown(panel, script, press, qtbot, viewer, tmp_path):
+    script(STARTED, fill(0.5), tile(1), FINISH, DONE)
+    panel.output.set_path(tmp_path / "mine.zarr")
+    run(panel, press, qtbot)
+    panel.output.set_path(tmp_path / "mine.zarr")
+    script(STARTED, ImageDone(image="em.zarr", out="OUT", status="kept"), DONE)
+    run(panel, press, qtbot)
+    assert "Done after 1 s: kept, as it was finished." in text(panel)
     assert [x.name for x in viewer.layers if "prob" in x.name] == ["em probabilities"]
 
 

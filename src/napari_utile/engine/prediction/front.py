@@ -82,8 +82,8 @@ def predict_files(
 ) -> Generator[Event, None, list[Path]]:
     """Predict files, and write one result for each.
 
-    To stop the run is to close the generator; what an event reported is on disk, and the same
-    call resumes it, with the same bits. A finished result of the same plan is kept.
+    Closing the generator stops the run; what an event reported is on disk, and the same call
+    resumes it, with the same bits. A finished result of the same plan is kept.
 
     Parameters
     ----------

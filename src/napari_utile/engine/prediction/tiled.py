@@ -41,6 +41,9 @@ class Plane:
 class TiledNetwork:
     """A network on its device.
 
+    Its methods take a `plane` and a window `write` of it, one slice per axis, and compute
+    float32 of shape (K, Y, X) for K maps.
+
     Parameters
     ----------
     network : nn.Module
@@ -67,24 +70,9 @@ class TiledNetwork:
     def within_memory(
         self, compute: Callable[[Plane, Window], Values], plane: Plane, write: Window
     ) -> Generator[Warned, None, Values]:
-        """Compute a window, in parts if memory demands it. The values stay the same.
+        """Compute a window by `logits` or `probabilities`, in parts if memory demands it.
 
-        Parameters
-        ----------
-        compute : callable
-            `logits` or `probabilities` of this network.
-        plane : Plane
-        write : tuple of slice
-            Window of the plane.
-
-        Yields
-        ------
-        Warned
-            When memory has run out, and parts become smaller.
-
-        Returns
-        -------
-        ndarray of float32, shape (K, Y, X)
+        The values stay the same; smaller parts are warned of.
 
         Raises
         ------
@@ -105,21 +93,11 @@ class TiledNetwork:
             )
 
     def probabilities(self, plane: Plane, write: Window, averaging: bool = False) -> Values:
-        """Compute the probabilities of any window of a plane.
+        """Compute the probabilities of a window, or their average over all `views`.
 
-        Parameters
-        ----------
-        plane : Plane
-        write : tuple of slice
-            Window of the plane.
-        averaging : bool, default False
-            Average over all mirrored and transposed views of the *plane*. The window is
-            looked up in each, so the average, too, is that of whole images. (The U-Net paper,
-            sec. 4, averages over seven rotations that it does not name.)
-
-        Returns
-        -------
-        ndarray of float32, shape (K, Y, X)
+        It is the *plane* that is mirrored and transposed, and the window is looked up in it,
+        so the average, too, is that of whole images. (The U-Net paper, sec. 4, averages over
+        seven rotations that it does not name.)
         """
         if not averaging:
             return probabilities(self.logits(plane, write))
@@ -133,18 +111,7 @@ class TiledNetwork:
 
     @torch.inference_mode()
     def logits(self, plane: Plane, write: Window) -> Values:
-        """Compute the logits of any window of a plane, from its pixels and their margin.
-
-        Parameters
-        ----------
-        plane : Plane
-        write : tuple of slice
-            Window of the plane.
-
-        Returns
-        -------
-        ndarray of float32, shape (K, Y, X)
-        """
+        """Compute the logits of a window, from its pixels and their margin."""
         network = self.network
         tile = tile_around(write, network.stride_alignment, network.margin, network.input_size)
         pixels = read_mirrored(plane.read, plane.shape, tile.read)

@@ -156,8 +156,7 @@ class RunProgress:
     def summary(self) -> str:
         """Return the objects of one image, or the status of several: '3 done, 1 failed'."""
         if self.total == 1:
-            counted = [event.objects for event in self.images if event.objects is not None]
-            return f"{counted[0]:,} objects" if counted else ""
+            return ", ".join(filter(None, map(_end_of_one, self.images)))
         counts = Counter(event.status for event in self.images)
         return ", ".join(f"{n} {status}" for status, n in counts.items())
 
@@ -197,6 +196,12 @@ def needs_text(event: RunStarted) -> str:
     return ", ".join(words)
 
 
+def _end_of_one(event: ImageDone) -> str:
+    words = ["kept, as it was finished"] if event.status == "kept" else []
+    words += [] if event.objects is None else [f"{event.objects:,} objects"]
+    return ", ".join(words)
+
+
 def outcome_text(event: ImageDone) -> str:
     """Return in a few words how an image ended.
 
@@ -207,10 +212,10 @@ def outcome_text(event: ImageDone) -> str:
     Returns
     -------
     str
-        'done in 1 min 20 s, 1,234 objects', 'was done before', 'failed: ...'.
+        'done in 1 min 20 s, 1,234 objects', 'kept, as it was finished', 'failed: ...'.
     """
     if event.status == "kept":
-        return "was done before"
+        return "kept, as it was finished"
     if event.status not in ENDED_WELL:
         return f"{event.status}: {event.message}"
     objects = "" if event.objects is None else f", {event.objects:,} objects"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from napari_utile.errors import UserError
 from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
+from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import expand
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.tiff import partial_name
@@ -48,12 +49,12 @@ def output_problem(out: Path | None, is_batch: bool) -> str:
         return "" if is_folder else f"{out.name} is one file; name a folder for several images."
     if not is_file:
         return f"{out.name} must end in .zarr or .tif."
-    is_free = not out.exists() or _is_partial(out)
+    is_free = not out.exists() or is_partial(out) or is_complete(out)
     return "" if is_free else f"{out} exists; choose another name."
 
 
 def output_note(out: Path | None, is_batch: bool) -> str:
-    """Return what becomes of an existing partial result in `out`, or ''.
+    """Return what becomes of an existing result in `out`, or ''.
 
     Parameters
     ----------
@@ -67,22 +68,38 @@ def output_note(out: Path | None, is_batch: bool) -> str:
     """
     if out is None:
         return ""
-    if not is_batch and _is_partial(out):
+    if not is_batch and is_partial(out):
         return f"{out.name} is partial: what is missing is computed."
+    if not is_batch and is_complete(out):
+        return (
+            f"{out.name} is finished: it is kept if model, image and settings are the same. "
+            "If not, choose another name."
+        )
     if is_batch and out.is_dir() and any(out.iterdir()):
         return f"What is finished in {out.name} is kept; partial results are resumed."
     return ""
 
 
-def _is_partial(out: Path) -> bool:
+def is_partial(out: Path) -> bool:
     """Whether `out` is a partial result of U-Tile."""
     if out.suffix.lower() != ".zarr":
         return not out.exists() and partial_name(out).exists()
+    return _completeness(out) is False
+
+
+def is_complete(out: Path) -> bool:
+    """Whether `out` is a complete result of U-Tile."""
+    if out.suffix.lower() != ".zarr":
+        return out.exists() and bool(WorkFolder(out).finished)
+    return _completeness(out) is True
+
+
+def _completeness(out: Path) -> bool | None:
+    """Whether a Zarr is a complete result of U-Tile; None if it is no result."""
     with suppress(UserError, OSError, ValueError):
-        if is_zarr(out):
-            ours = provenance(out)
-            return ours.get("kind") in OUTPUT_KINDS and not ours.get("complete", True)
-    return False
+        if is_zarr(out) and (ours := provenance(out)).get("kind") in OUTPUT_KINDS:
+            return bool(ours.get("complete", True))
+    return None
 
 
 def job_writing(out: Path | None) -> JobFolder | None:

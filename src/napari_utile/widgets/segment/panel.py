@@ -34,6 +34,8 @@ from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.segment.outputs import (
     OUTPUT_HELP,
+    is_complete,
+    is_partial,
     job_record,
     job_writing,
     output_note,
@@ -110,7 +112,8 @@ class SegmentPanel(QScrollArea):
         mark(self.output.line, output, OUTPUT_HELP[is_batch])
         self.note.setText(colored(note, Tone.NOTE))
         self.note.setVisible(bool(note))
-        self.controls.set_verb("Resume" if note and not is_batch else "Segment")
+        is_resumed = out is not None and not is_batch and is_partial(out)
+        self.controls.set_verb("Resume" if is_resumed else "Segment")
         problem = model or source or output or self.form.problem()
         self.controls.set_problem(problem)
         return problem
@@ -180,7 +183,7 @@ class SegmentPanel(QScrollArea):
             case RunDone():
                 self._show_end(event)
             case RunFailed():
-                self._end_results(is_partial=True)
+                self._end_results(is_stopped=True)
         if isinstance(event, RunDone | RunFailed):
             self._job = None
             self._check()
@@ -204,7 +207,7 @@ class SegmentPanel(QScrollArea):
             self.controls.messages.add(f"{Path(event.image).name}: {outcome_text(event)}", tone)
 
     def _show_end(self, event: RunDone) -> None:
-        self._end_results(is_partial=event.stopped)
+        self._end_results(is_stopped=event.stopped)
         if not event.out:  # it was stopped before the engine started
             return
         how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
@@ -220,6 +223,7 @@ class SegmentPanel(QScrollArea):
         elif self.output.path is None:
             self.controls.messages.offer("Choose this result to resume it.", event.out)
 
-    def _end_results(self, is_partial: bool) -> None:
+    def _end_results(self, is_stopped: bool) -> None:
         for result in self.results.values():
-            result.end(is_partial)
+            # a run that ends early may have left a complete result alone
+            result.end(is_partial=is_stopped and not is_complete(result.out))
