@@ -38,6 +38,8 @@ def compute_blocks(
 ) -> Generator[Report, None, None]:
     """Read, compute and write blocks; yield what `compute` and `report` yield.
 
+    Closing the generator waits until everything that was computed is written.
+
     Parameters
     ----------
     numbers : iterable of int
@@ -46,13 +48,11 @@ def compute_blocks(
         Run in one thread each. An error of `write` ends the run: the next block would meet
         the same full disk.
     compute : callable
-        Run here. A generator: returns the values of a block.
+        A generator that runs here, and returns the values of a block.
     report : callable
-        Its events are yielded when a block is on disk, in the order of computation.
+        Returns the events of a block that is on disk.
     failures : Failures
-        Gets what `read` and `compute` raise, and raises it when the run is to be given up.
-
-    Closing the generator waits until everything that was computed is written.
+        Collects what `read` and `compute` raise; raises it if the run is to be given up.
     """
     with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
         for attempt in failures.attempts(numbers):

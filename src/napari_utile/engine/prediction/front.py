@@ -93,10 +93,8 @@ def predict_files(
         Files; folders and globs stand for the images in them.
     out : Path
         The result of one image (.zarr or .tif), or a folder for those of several.
-    settings : PredictSettings, optional
-        What is written.
-    execution : Execution, optional
-        Where it is computed, and what may be overwritten.
+    settings, execution : PredictSettings, Execution, optional
+        What is written; where it is computed, and what may be overwritten.
 
     Returns
     -------
@@ -131,12 +129,7 @@ def predict_files(
             yield ends[-1]
             if not is_alone:
                 write_summary(out, ends)
-    failed = [end for end in ends if end.status in ("failed", "incomplete")]
-    yield RunDone(
-        out=str(out),
-        seconds=monotonic() - started,
-        failed=tuple(f"{end.image}: {end.message}" for end in failed),
-    )
+    yield _run_done(out, ends, started)
     return [Path(end.out) for end in ends if end.status in ("done", "kept")]
 
 
@@ -152,4 +145,14 @@ def _run_started(
         device=describe(device, autocast_dtype(device, settings.precision, training=False)),
         images=images,
         facts=facts,
+    )
+
+
+def _run_done(out: Path, ends: Sequence[ImageDone], started: float) -> RunDone:
+    """Return the last event, which names the images that failed."""
+    failed = [end for end in ends if end.status in ("failed", "incomplete")]
+    return RunDone(
+        out=str(out),
+        seconds=monotonic() - started,
+        failed=tuple(f"{end.image}: {end.message}" for end in failed),
     )
