@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import ceil, prod
+from typing import Self
 
 import numpy as np
 
@@ -61,6 +62,11 @@ class Blocks:
     starts: Index
     shape: Index
     tile: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, shape: Index, tile: Index) -> Self:
+        """Return the blocks of a whole stack of that shape."""
+        return cls((0,) * len(shape), shape, tile)
 
     @property
     def ndim(self) -> int:

@@ -70,8 +70,7 @@ def predict_stack(
     settings = settings or PredictSettings()
     check_channels(model, stack)
     network = TiledNetwork(model.network, *device_and_dtype(settings))
-    shape = stack.shape
-    blocks = Blocks((0,) * len(shape), shape, tile_size(model, stack, settings, tile))
+    blocks = Blocks.whole(stack.shape, tile_size(model, stack, settings, tile))
     computer = BlockComputer(stack, blocks, model.normalization, network, settings.averaging)
     progress = StageProgress(len(blocks))
 
@@ -84,14 +83,8 @@ def predict_stack(
 
     if far := gray_value_warning(model, stack):
         yield Warned(message=far)
-    yield from compute_blocks(
-        range(len(blocks)),
-        computer.read,
-        computer.compute,
-        write,
-        report,
-        Failures(max_consecutive=1),
-    )
+    numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
+    yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
 
 
 def logits(
@@ -128,7 +121,7 @@ def logits(
     tiled = TiledNetwork(network, device, dtype)
     shape = tuple(pixels.shape[1:])
     plane = Plane(shape, lambda *window: np.asarray(pixels[:, *window], np.float32))
-    blocks = Blocks((0,) * len(shape), shape, choose_tile(network, shape, device, dtype, tile))
+    blocks = Blocks.whole(shape, choose_tile(network, shape, device, dtype, tile))
     result = np.empty((network.classes, *shape), np.float32)
 
     def write(number: int, values: NDArray[np.float32]) -> None:
