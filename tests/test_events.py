@@ -32,6 +32,7 @@ from napari_utile.events import (
 
 EVENTS = [
     RunStarted(job="train", out="run", device="cpu", total=3, facts={"a": 1, "b": 0.5}),
+    RunStarted(job="train", resumed_from=7, warm_start="model", processes=2),
     StepDone(step=1, loss=0.5, learning_rate=1e-3, progress=0.5, rate=2.0),
     EpochDone(
         epoch=1,
@@ -52,6 +53,7 @@ EVENTS = [
     Warned(message="zwei\nZeilen, \u2028 und µm"),
     RunFailed(message="no", user=True),
     RunDone(out="run", seconds=1.0, stopped=True, failed=("a.tif: is empty.",)),
+    RunDone(out="run", seconds=0.0, kept=True, reason="It was finished before."),
 ]
 
 
@@ -160,3 +162,9 @@ def test_the_number_of_images_is_read_from_lines_of_older_versions():
 def test_a_warning_event_becomes_a_python_warning():
     with pytest.warns(UserWarning, match="one"):
         warn(Warned(message="one"))
+
+
+def test_the_start_of_a_run_of_an_older_version_is_read():
+    old = '{"event":"RunStarted","job":"augment","out":"r","facts":{"goes on":"from step 7"}}'
+    started = parse_event(old)
+    assert (started.job, started.resumed_from, started.processes) == ("augment", None, 1)

@@ -307,6 +307,19 @@ def test_a_stopped_run_says_so(capsys):
     assert "stopped after 3 s: run" in capsys.readouterr().err
 
 
+def test_a_run_says_where_it_comes_from(capsys):
+    started = STARTED.model_copy(update={"resumed_from": 7, "warm_start": "m", "processes": 2})
+    report(Run(started, DONE_WELL)(), events=False, only_json=False)
+    expected = "network unet, processes 2, starts from m, resumes from step 7"
+    assert expected in capsys.readouterr().err
+
+
+def test_a_run_that_was_finished_before_is_told_in_one_line_and_status_0(capsys):
+    kept = RunDone(out="run", seconds=0, kept=True, reason="It was finished before.")
+    assert report(Run(kept)(), events=False, only_json=False) == DONE
+    assert capsys.readouterr().err == "run: It was finished before.\n"
+
+
 def test_a_stop_is_answered_at_once_and_the_way_on_is_told(capsys):
     run = Run(STARTED, STEP, after=lambda: os.kill(os.getpid(), signal.SIGINT))
     assert report(run(), events=False, only_json=False) == STOPPED

@@ -11,9 +11,10 @@ from napari_utile.engine.models.factory import network_from_settings, receptive_
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.engine.training import run as run_module
+from napari_utile.engine.training import setup as set_up
 from napari_utile.engine.training.data.layout import TileLayout
 from napari_utile.engine.training.front import run_training
-from napari_utile.engine.training.options import unused_options
+from napari_utile.engine.training.options import effective_settings, unused_options
 from napari_utile.engine.training.run import TrainingRun
 from napari_utile.engine.training.setup import can_learn_from_one, set_up_training
 from napari_utile.engine.training.step import TrainingStep
@@ -358,3 +359,33 @@ def test_a_run_that_ends_early_says_why(monkeypatch):
 def test_a_run_that_uses_its_budget_gives_no_reason():
     events, _ = drained(start(tiny(patience=5)))
     assert events[-1].reason == ""
+
+
+def test_windows_record_the_settings_that_they_were_trained_with(tmp_path):
+    asked = tiny(network="sliding-window", steps=1, class_balance=True, batch=2)
+    run = run_training(*stacks(*cells((4, 64, 64))), asked, tmp_path / "run")
+    started = next(run)
+    messages = [event.message for event in run if isinstance(event, Warned)]
+    assert "The network sliding-window has no class_balance: True is not used." in messages
+    recorded = TrainSettings.read(tmp_path / "run" / "settings.json")
+    model = load_model(tmp_path / "run")
+    setup = set_up_training(*stacks(*cells((4, 64, 64))), recorded)
+    assert recorded == model.settings == effective_settings(asked) == setup.settings
+    assert (recorded.sampling, recorded.w0, recorded.class_balance) == ("classes", 0, False)
+    assert started.facts["tiles per step"] == model.trained_on["tiles per step"] == 2 * 16
+    assert started.facts["training tile"] == model.trained_on["training tile"] == 1
+    # what is recorded, given again, is the same run
+    (done,) = run_training(*stacks(*cells((4, 64, 64))), recorded, tmp_path / "run")
+    assert done.kept
+
+
+def test_the_network_is_built_once_per_run(tmp_path, monkeypatch):
+    built, build = [], set_up.network_from_settings
+
+    def counted(*given):
+        built.append(build(*given))
+        return built[-1]
+
+    monkeypatch.setattr(set_up, "network_from_settings", counted)
+    drained(run_training(*stacks(*cells()), tiny(), tmp_path / "run"))
+    assert len(built) == 1

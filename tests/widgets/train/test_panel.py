@@ -187,3 +187,14 @@ def test_a_layer_of_five_axes_is_said_and_the_panel_opens(open_panel, viewer):
     panel = open_panel(TrainPanel, viewer)
     assert "Layer 'five'" in text(panel)
     assert not panel.controls.button.isEnabled()
+
+
+def test_a_run_that_was_finished_before_is_no_error(panel, script, press, qtbot, home):
+    run = home / "runs" / "old"
+    with new_run(run, TrainSettings()):
+        (run / "model").mkdir()
+    reason = "It was finished before, with the same settings and data."
+    script(RunDone(out=str(run), seconds=0, kept=True, reason=reason, scores={"iou": 0.9}))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert f"{reason} Best on validation: iou 0.900" in text(panel)
