@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import packages_distributions
@@ -143,6 +144,27 @@ def test_imports_inside_a_room_point_to_earlier_parts(module: Path):
     tree = ast.parse(module.read_text())
     named = {name.split(".")[2] for name in imports(tree) if name.startswith(here)}
     assert named <= known
+
+
+DOUBLES = {
+    "counted", "differences", "draw", "draw_slices", "gray", "notes_on", "open_pairs",
+    "read_layers", "reader", "write_results",
+}  # fmt: skip
+"""Names that still stand for two things. Take out what you rename; put nothing in."""
+
+
+def test_one_name_is_one_thing():
+    """No public function or class of a module is called like one of another module."""
+    modules = defaultdict(set)
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_":
+                modules[node.name].add(str(path.relative_to(PACKAGE)))
+    assert {
+        name: sorted(found)
+        for name, found in modules.items()
+        if len(found) > 1 and name not in DOUBLES
+    } == {}
 
 
 @pytest.mark.parametrize("module", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda p: p.name)
