@@ -490,7 +490,7 @@ _R = TypeVar("_R")
 
 
 def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Make a function accept the old names of options of `kind` as keywords.
+    """Return a decorator for functions that accept old names of options as keywords.
 
     Parameters
     ----------
@@ -500,7 +500,7 @@ def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[_P, _R]], Calla
     Returns
     -------
     callable
-        The decorator. The function raises `ValueError` if an option is given twice.
+        Its functions raise `ValueError` if an option is given under both names.
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -30,7 +30,7 @@ def test_where_a_prediction_is_made_is_a_flag(monkeypatch, flags, expected):
     seen = []
     monkeypatch.setattr(
         "napari_utile.engine.prediction.front.predict_files",
-        lambda *given: seen.append(given[-1]) or iter([RunStarted(job="predict")]),
+        lambda *given: seen.append(given[-1]) or (e for e in [RunStarted(job="predict")]),
     )
     monkeypatch.setattr("napari_utile.cli.predict.report", lambda run, *_: list(run) and 0)
     assert main(["predict", "m", "i", "--out", "o", *flags]) == 0

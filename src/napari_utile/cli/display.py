@@ -41,7 +41,7 @@ from napari_utile.io.units import duration_text
 if TYPE_CHECKING:
     from napari_utile.evaluation.scores import Place
 
-DONE, DEFECT, MEND, STOPPED = 0, 1, 2, 130
+DONE, DEFECT, REFUSED, STOPPED = 0, 1, 2, 130
 """Exit statuses: done, a defect of U-Tile, the user must change something, stopped."""
 
 SECONDS_BETWEEN_LINES = 10

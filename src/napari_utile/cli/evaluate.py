@@ -112,7 +112,7 @@ class Evaluate(EvaluateSettings):
             print(path, file=sys.stderr)
 
     def _facts(self) -> dict[str, Any]:
-        """Say what was compared, and how."""
+        """Return what was compared, and with which options."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         options = {
             name.replace("_", "-"): "yes" if value is True else value

@@ -26,7 +26,7 @@ from napari_utile.cli.compare import Compare
 from napari_utile.cli.display import (
     DEFECT,
     DONE,
-    MEND,
+    REFUSED,
     STOPPED,
 )
 from napari_utile.cli.evaluate import Evaluate
@@ -94,11 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except UserError as error:
-        return _fail(str(error), MEND, as_events)
+        return _fail(str(error), REFUSED, as_events)
     except (KeyboardInterrupt, BrokenPipeError):
         return STOPPED  # before a run began, or asked twice; or standard output is closed
     except OSError as error:
-        return _fail(f"{error.filename or 'File'}: {error.strerror or error}.", MEND, as_events)
+        return _fail(
+            f"{error.filename or 'File'}: {error.strerror or error}.", REFUSED, as_events
+        )
     except EngineError as error:
         return _fail(str(error), DEFECT, as_events)
     except Exception as error:
@@ -178,7 +180,7 @@ def _fail(message: str, status: int, as_events: bool) -> int:
     message = " ".join(message.split())
     print(f"utile: {_with_flags(message)}", file=sys.stderr)
     if as_events:
-        print(RunFailed(message=message, user=status == MEND).line(), flush=True)
+        print(RunFailed(message=message, user=status == REFUSED).line(), flush=True)
     return status
 
 
