@@ -129,7 +129,7 @@ def measured(folder: Path, run: dict) -> dict:
 
 def train(images: list, labels: list, settings: TrainSettings) -> tuple[utile.Model, int]:
     """Drain a run; give back its model, and how many steps it took."""
-    from napari_utile.engine.training.front import run_training
+    from napari_utile.engine.training.run import run_training
     from napari_utile.io.images import as_stack
 
     truths = [as_stack(ids, name="labels") for ids in labels]

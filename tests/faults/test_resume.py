@@ -17,7 +17,8 @@ import torch
 import napari_utile as utile
 from napari_utile.cli.main import main
 from napari_utile.engine.training import run as run_module
-from napari_utile.engine.training.front import run_training, train_files
+from napari_utile.engine.training.front import train_files
+from napari_utile.engine.training.run import run_training
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, RunDone, RunStarted, StepDone, Warned
 from napari_utile.folders.run import Run

@@ -15,7 +15,7 @@ import napari_utile as utile
 from napari_utile.cli.main import main
 from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training.data.tiles import TileSampler
-from napari_utile.engine.training.front import run_training
+from napari_utile.engine.training.run import run_training
 from napari_utile.events import EpochDone, RunFailed, Warned, parse_event
 from napari_utile.folders.run import Run
 from napari_utile.io.images import as_stack, open_image, write_tiff

@@ -12,7 +12,7 @@ from napari_utile.arrays.labels import as_instances, check_labels
 from napari_utile.arrays.targets import training_target
 from napari_utile.arrays.weight_maps.weight_map import target_weights, weight_map
 from napari_utile.engine.training.data.preparation import prepare
-from napari_utile.engine.training.front import run_training
+from napari_utile.engine.training.run import run_training
 from napari_utile.errors import UserError
 from napari_utile.events import drain
 from napari_utile.io.images import as_stack, open_image

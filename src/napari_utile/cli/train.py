@@ -28,7 +28,8 @@ class Train(JobCommand, TrainSettings):
     def run(self) -> int:
         options = self.options()
         from napari_utile.engine.training.distributed import process_group
-        from napari_utile.engine.training.front import follow_training, run_training
+        from napari_utile.engine.training.followers import follow_training
+        from napari_utile.engine.training.run import run_training
         from napari_utile.io.pairs import open_pairs
 
         with process_group(options.device) as group:

@@ -13,9 +13,8 @@ from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training import setup as set_up
 from napari_utile.engine.training.data.layout import TileLayout
-from napari_utile.engine.training.front import run_training
 from napari_utile.engine.training.options import effective_settings, unused_options
-from napari_utile.engine.training.run import TrainingRun
+from napari_utile.engine.training.run import TrainingRun, run_training
 from napari_utile.engine.training.setup import can_learn_from_one, set_up_training
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.engine.training.validation import validate

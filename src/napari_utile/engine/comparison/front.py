@@ -20,7 +20,7 @@ from napari_utile.engine.models.factory import receptive_field
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.training.checkpoints import differing_settings
 from napari_utile.engine.training.data.preparation import TrainingData, prepare
-from napari_utile.engine.training.front import run_training
+from napari_utile.engine.training.run import run_training
 from napari_utile.errors import UserError
 from napari_utile.events import (
     CandidateDone,

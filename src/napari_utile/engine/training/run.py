@@ -3,23 +3,98 @@
 It yields events; it never prints, plots or touches a GUI.
 """
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from math import isfinite
+from pathlib import Path
 
+from napari_utile.arrays.splits import Split
 from napari_utile.engine.devices import describe, unused_gpu
-from napari_utile.engine.models.model import Model
+from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.training.best_model import BestModel
 from napari_utile.engine.training.budget import Budget
-from napari_utile.engine.training.checkpoints import Checkpoints
+from napari_utile.engine.training.checkpoints import Checkpoints, TrainingPlan
 from napari_utile.engine.training.diagnostics import Watch
 from napari_utile.engine.training.failures import as_user_errors
+from napari_utile.engine.training.followers import disagreement
+from napari_utile.engine.training.resume import begin_run, end_of_finished
 from napari_utile.engine.training.schedule import learning_rate
-from napari_utile.engine.training.setup import TrainingSetup
+from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.engine.training.validation import Validation, validate
+from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, RunDone, RunStarted, StepDone, Warned
 from napari_utile.folders.run import Run
+from napari_utile.io.stack import Stack
+from napari_utile.settings import TrainSettings
+
+
+def run_training(
+    images: Sequence[Stack],
+    labels: Sequence[Stack],
+    settings: TrainSettings,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    warm_start: Path | str | None = None,
+    split: Split | None = None,
+) -> Generator[Event, None, Model]:
+    """Train on pairs of stacks and report every step.
+
+    To stop the run is to close the generator; the best model so far is in the run folder.
+    An unfinished run of the same settings and data is resumed, and ends as if it had never
+    been interrupted; only the device and the precision may be others. A finished one is kept:
+    the only event is then `RunDone`.
+
+    Parameters
+    ----------
+    images, labels : sequences of Stack
+        Pairs of the same spatial shape.
+    settings : TrainSettings
+        How to train.
+    out : path, optional
+        The run folder; nothing is written without one.
+    overwrite : bool
+        Overwrite whatever run is in the folder.
+    warm_start : path, optional
+        Model, or run, whose parameters the new run starts from. It may be the run that is
+        overwritten.
+    split : Split, optional
+        What is for training and what for validation, where several runs share it.
+
+    Yields
+    ------
+    RunStarted, StepDone, EpochDone, PreviewReady, Warned, RunDone
+
+    Returns
+    -------
+    Model
+        The best by validation loss.
+
+    Raises
+    ------
+    UserError
+        Before anything is computed, if the input cannot be trained on, there is no such
+        device, or the run folder is in use or holds a run that differs; later, if the loss is
+        no longer a number.
+    """
+    if out is None:
+        setup = set_up_training(images, labels, settings, split, warm_start)
+        return (yield from TrainingRun(setup).events())
+    with Run.hold(out, TrainSettings) as run:
+        # an older run is given up only when it is sure that this one can start
+        setup = set_up_training(images, labels, settings, split, warm_start)
+        plan = TrainingPlan.of(setup, images, labels)
+        if reason := disagreement(plan):
+            raise UserError(reason)
+        checkpoints = Checkpoints(run.checkpoint, plan)
+        if run.is_finished and not overwrite:
+            yield end_of_finished(run, checkpoints, setup)
+            return load_model(run.model)
+        if overwrite or not checkpoints.find():
+            begin_run(run, setup, overwrite)
+        elif checkpoints.state:
+            run.cut_back(checkpoints.state["events"])
+        return (yield from TrainingRun(setup, run, checkpoints).events())
 
 
 class TrainingRun:
@@ -240,14 +315,3 @@ class TrainingRun:
 def warnings_of(messages: Iterable[str]) -> Iterator[Warned]:
     """Make an event of each message."""
     return (Warned(message=message) for message in messages)
-
-
-def follow_leader(setup: TrainingSetup) -> None:
-    """Take part in the run of another process, until it ends. Nothing is written."""
-    with closing(TrainingStep.of(setup)) as step:
-        if (state := step.group.broadcast_object()) is None:  # there is nothing to train
-            return
-        step.restore(state)
-        for rate in step.group.rates():
-            with suppress(FloatingPointError):  # the leader finds the same, and ends
-                step.take(rate)

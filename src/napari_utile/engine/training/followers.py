@@ -1,0 +1,56 @@
+"""The other processes of a run, which follow the first one."""
+
+from contextlib import closing, suppress
+from pathlib import Path
+
+from napari_utile.engine.training.checkpoints import TrainingPlan
+from napari_utile.engine.training.distributed import Group, ending_with_the_leader
+from napari_utile.engine.training.setup import TrainingSetup, set_up_training
+from napari_utile.engine.training.step import TrainingStep
+from napari_utile.errors import UserError
+from napari_utile.io.pairs import open_pairs
+from napari_utile.settings import TrainSettings
+
+
+def follow_training(images: str | Path, labels: str | Path, settings: TrainSettings) -> None:
+    """Take part in the training of the first process, which reports whatever goes wrong."""
+    with ending_with_the_leader():
+        try:
+            stacks, truths = open_pairs(images, labels)
+            setup = set_up_training(stacks, truths, settings)
+            plan = TrainingPlan.of(setup, stacks, truths)
+        except (UserError, OSError) as error:
+            disagreement(str(error))
+            return
+        if not disagreement(plan):
+            follow_leader(setup)
+
+
+def follow_leader(setup: TrainingSetup) -> None:
+    """Take part in the run of another process, until it ends. Nothing is written."""
+    with closing(TrainingStep.of(setup)) as step:
+        if (state := step.group.broadcast_object()) is None:  # there is nothing to train
+            return
+        step.restore(state)
+        for rate in step.group.rates():
+            with suppress(FloatingPointError):  # the leader finds the same, and ends
+                step.take(rate)
+
+
+def disagreement(mine: TrainingPlan | str) -> str:
+    """Compare the plans of all processes; return what keeps them from one run, or ''.
+
+    Parameters
+    ----------
+    mine : TrainingPlan or str
+        The plan of this process, or why it has none.
+    """
+    group = Group.here()
+    first, *others = group.collect(mine)
+    assert isinstance(first, TrainingPlan)
+    for rank, theirs in enumerate(others, start=1):
+        if isinstance(theirs, str):
+            return f"Process {rank} of {group.size}: {theirs}"
+        if differences := first.differences(theirs):
+            return f"Process {rank} of {group.size} differs: {'; '.join(differences)}."
+    return ""
