@@ -11,7 +11,7 @@ from napari_utile.widgets.kit.messages import Messages
 @pytest.fixture
 def theme(monkeypatch):
     """Choose another theme, not in the user's file; the old one comes back."""
-    monkeypatch.setattr(get_settings(), "_save_on_change", False)
+    monkeypatch.setattr(type(get_settings()), "_maybe_save", lambda _: None)
     appearance = get_settings().appearance
     before = appearance.theme
     yield lambda name: setattr(appearance, "theme", name)

@@ -9,11 +9,11 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 
 from napari_utile.evaluation import Report
 from napari_utile.widgets.kit.fields import offer, wide_choice
-from napari_utile.widgets.kit.plots import Key, new_plot
+from napari_utile.widgets.kit.plots import PlotLegend, new_plot
 
-RANKED = "precision against recall"
-STRICTER = "scores against IoU threshold"
-SURER = "score against probability threshold"
+PRECISION_RECALL = "precision against recall"
+SCORES_BY_IOU = "scores against IoU threshold"
+SCORE_BY_PROBABILITY = "score against probability threshold"
 SCORE_COLORS = {
     "f1": "#56b4e9",
     "matching_ap": "#e69f00",
@@ -23,7 +23,7 @@ SCORE_COLORS = {
 }
 """Scores that are drawn against the IoU threshold, and their colors."""
 THRESHOLD_COLOR = "#56b4e9"
-LOWEST = 150
+MIN_PLOT_HEIGHT = 150
 """Least height of the plot, px."""
 
 Rows = Sequence[Mapping[str, Any]]
@@ -47,12 +47,12 @@ class ScoreCurves(QWidget):
         graphics = pg.GraphicsLayoutWidget()
         graphics.setBackground(None)
         graphics.ci.setContentsMargins(0, 4, 8, 4)
-        graphics.setMinimumHeight(LOWEST)
+        graphics.setMinimumHeight(MIN_PLOT_HEIGHT)
         graphics.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._plot = new_plot(graphics, "")
         self._report: Report | None = None
         self.kind, self.score = wide_choice(), wide_choice()
-        self.key, self.best = Key(), QLabel()
+        self.key, self.best = PlotLegend(), QLabel()
         self.best.setWordWrap(True)
         self.lines: dict[str, tuple[list[float], list[float]]] = {}
         for choice in (self.kind, self.score):
@@ -71,9 +71,9 @@ class ScoreCurves(QWidget):
     def show_report(self, report: Report) -> None:
         """Draw another report; what was chosen stays chosen, if it is there."""
         there = {
-            RANKED: report.precision_recall,
-            STRICTER: report.ious,
-            SURER: report.thresholds,
+            PRECISION_RECALL: report.precision_recall,
+            SCORES_BY_IOU: report.ious,
+            SCORE_BY_PROBABILITY: report.thresholds,
         }
         offer(self.kind, {name: name for name, rows in there.items() if rows})
         names = report.thresholds[0] if report.thresholds else {}
@@ -85,20 +85,22 @@ class ScoreCurves(QWidget):
         if self._report is None:
             return
         kind = self.kind.currentData()
-        self.score.setVisible(kind == SURER)
+        self.score.setVisible(kind == SCORE_BY_PROBABILITY)
         self._plot.clear()
         self.lines = {}
         self.best.clear()
         draw: dict[str, Callable[[Report], None]] = {
-            RANKED: self._draw_ranked, STRICTER: self._draw_stricter, SURER: self._draw_surer,
-        }  # fmt: skip
+            PRECISION_RECALL: self._draw_precision_recall,
+            SCORES_BY_IOU: self._draw_scores_by_iou,
+            SCORE_BY_PROBABILITY: self._draw_score_by_probability,
+        }
         self._plot.setYRange(0, 1, padding=0.03)
         self._plot.disableAutoRange()
         if kind:
             draw[kind](self._report)
         self.best.setVisible(bool(self.best.text()))
 
-    def _draw_ranked(self, report: Report) -> None:
+    def _draw_precision_recall(self, report: Report) -> None:
         self._name_axes("recall", "precision", (0, 1))
         thresholds = list(
             dict.fromkeys(row["iou_threshold"] for row in report.precision_recall)
@@ -114,7 +116,7 @@ class ScoreCurves(QWidget):
             self._draw_line(name, rows, "recall", "precision", colors[name])
         self.key.show_names({"IoU": "transparent"} | colors)
 
-    def _draw_stricter(self, report: Report) -> None:
+    def _draw_scores_by_iou(self, report: Report) -> None:
         first, last = (report.ious[i]["iou_threshold"] for i in (0, -1))
         self._name_axes("IoU threshold", "score", (first, last))
         colors = {name: color for name, color in SCORE_COLORS.items() if name in report.ious[0]}
@@ -122,7 +124,7 @@ class ScoreCurves(QWidget):
             self._draw_line(name, report.ious, "iou_threshold", name, color, has_dots=True)
         self.key.show_names(colors)
 
-    def _draw_surer(self, report: Report) -> None:
+    def _draw_score_by_probability(self, report: Report) -> None:
         name = self.score.currentData()
         self._name_axes("probability threshold", name.replace("_", " "), (0, 1))
         self._draw_line(

@@ -40,7 +40,7 @@ TONES = {
     "starting": Tone.NOTE, "running": Tone.NOTE, "stopping": Tone.NOTE, "done": Tone.SUCCESS,
     "failed": Tone.ERROR, "stopped": Tone.WARNING, "interrupted": Tone.WARNING,
 }  # fmt: skip
-KEY = Qt.ItemDataRole.UserRole
+ROW_KEY = Qt.ItemDataRole.UserRole
 
 
 class JobsPanel(QWidget):
@@ -127,7 +127,7 @@ class JobsPanel(QWidget):
     def chosen(self) -> JobEntry | None:
         """The job whose row, or one of whose images, is chosen."""
         item = self.list.currentItem()
-        return self.entries.get((item.parent() or item).data(0, KEY)) if item else None
+        return self.entries.get((item.parent() or item).data(0, ROW_KEY)) if item else None
 
     # the list
 
@@ -135,13 +135,13 @@ class JobsPanel(QWidget):
         """Show one row per job. Rows are added and removed, but never change places."""
         with QSignalBlocker(self.list):
             for row in reversed(range(self.list.topLevelItemCount())):
-                if self.list.topLevelItem(row).data(0, KEY) not in self.entries:
+                if self.list.topLevelItem(row).data(0, ROW_KEY) not in self.entries:
                     self.list.takeTopLevelItem(row)
             for row, (key, entry) in enumerate(self.entries.items()):
                 item = self.list.topLevelItem(row)
-                if item is None or item.data(0, KEY) != key:
+                if item is None or item.data(0, ROW_KEY) != key:
                     item = QTreeWidgetItem()
-                    item.setData(0, KEY, key)
+                    item.setData(0, ROW_KEY, key)
                     self.list.insertTopLevelItem(row, item)
                     if row == 0:  # it was just started
                         self.list.setCurrentItem(item)
@@ -162,7 +162,7 @@ class JobsPanel(QWidget):
         for image in images[item.childCount() :]:
             child = QTreeWidgetItem(item)
             _show_in(child, Path(image.image).name, image.status)
-            child.setData(0, KEY, image)
+            child.setData(0, ROW_KEY, image)
             child.setToolTip(0, image.out)
             child.setToolTip(1, outcome_text(image))
             tone = Tone.SUCCESS if image.status in ENDED_WELL else Tone.ERROR
@@ -187,7 +187,7 @@ class JobsPanel(QWidget):
 
     def _chosen_image(self) -> ImageDone | None:
         item = self.list.currentItem()
-        found = item.data(0, KEY) if item else None
+        found = item.data(0, ROW_KEY) if item else None
         return found if isinstance(found, ImageDone) else None
 
     # what the buttons do

@@ -9,7 +9,7 @@ from napari.viewer import Viewer
 
 VIEW_SHARE = 0.5
 """Share of the view that the box fills."""
-SMALLEST = 48
+MIN_BOX_SIDE = 48
 """Least side of the box, px: closer, nothing around it would be seen."""
 
 
@@ -26,7 +26,7 @@ def look_at(viewer: Viewer, layer: Layer, low: Sequence[float], high: Sequence[f
     """
     first, last = np.asarray(low, float), np.asarray(high, float)
     middle, half = (first + last) / 2, (last - first + 1) / 2
-    half[-2:] = np.maximum(half[-2:], SMALLEST / 2)
+    half[-2:] = np.maximum(half[-2:], MIN_BOX_SIDE / 2)
     go_to(viewer, layer, middle)
 
     leading = viewer.dims.ndim - layer.ndim

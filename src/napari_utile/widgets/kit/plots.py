@@ -29,7 +29,7 @@ class Plots(QWidget):
         graphics = pg.GraphicsLayoutWidget()
         graphics.setBackground(None)
         graphics.ci.setContentsMargins(0, 4, 8, 4)
-        self.keys = Key(), Key()
+        self.keys = PlotLegend(), PlotLegend()
         self.score = ScoreChoice(preferred)
         self.score.changed.connect(self._draw_soon)
         row = QHBoxLayout()
@@ -67,7 +67,7 @@ class Plots(QWidget):
             self._pause.start()
 
 
-class Key(QLabel):
+class PlotLegend(QLabel):
     """The legend of a plot, beside it: inside, curves would cross the words."""
 
     def __init__(self) -> None:

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 from napari_utile.evaluation.error_types import COLORS, KINDS, MEANINGS
 from napari_utile.widgets.layers.choice import HELPER
 
-OPACITY = {"matched": 0.2, "border": 0.6}
-"""Opacity of a kind; of all others `STRONG`."""
-STRONG = 0.75
+WEAK_OPACITY = {"matched": 0.2, "border": 0.6}
+"""Opacity of a kind; of all others `ERROR_OPACITY`."""
+ERROR_OPACITY = 0.75
 LEGEND_COLUMNS = 2
 """Columns of the legend."""
 
@@ -139,7 +139,7 @@ def _error_colormap(kinds: Collection[str]) -> DirectLabelColormap:
     colors: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
     for value, kind in enumerate(KINDS, 1):
         color = transform_color(COLORS[kind])[0].copy()  # napari keeps it for others
-        color[3] = OPACITY.get(kind, STRONG) if kind in kinds else 0
+        color[3] = WEAK_OPACITY.get(kind, ERROR_OPACITY) if kind in kinds else 0
         colors[value] = color
     return DirectLabelColormap(color_dict=colors)
 

@@ -11,14 +11,14 @@ from skimage.measure import find_contours
 
 from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
-from napari_utile.widgets.kit.camera import SMALLEST
+from napari_utile.widgets.kit.camera import MIN_BOX_SIDE
 from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.errors import add_helper
 
 TRUTH_COLOR, PREDICTION_COLOR = "#ffffff", "#ff9f1c"
 LINE_WIDTH = 0.012
 """Width of a line, as a share of the box."""
-DASH = 3
+DASH_SEGMENTS = 3
 """Segments of a dash and of a gap: the prediction does not hide the truth."""
 
 Segments = NDArray[np.float64]
@@ -59,7 +59,7 @@ class ObjectMarker:
         )
         box = np.array([own.min(axis=0), own.max(axis=0)])
         lines = _outline(true), _outline(predicted)
-        size = max(SMALLEST, *np.ptp(box[:, -2:], axis=0))
+        size = max(MIN_BOX_SIDE, *np.ptp(box[:, -2:], axis=0))
         self._draw(*lines, LINE_WIDTH * size, place)
         return box
 
@@ -72,7 +72,7 @@ class ObjectMarker:
     def _draw(
         self, true: Segments, predicted: Segments, width: float, place: dict[str, Any]
     ) -> None:
-        is_gap = np.arange(len(predicted)) // DASH % 2 == 1
+        is_gap = np.arange(len(predicted)) // DASH_SEGMENTS % 2 == 1
         lines = np.concatenate([true, predicted[~is_gap]])
         colors = np.repeat(
             [transform_color(TRUTH_COLOR)[0], transform_color(PREDICTION_COLOR)[0]],
