@@ -297,7 +297,9 @@ def test_fault_12_a_result_is_not_overwritten_unasked(refused, trained, tmp_path
     command = ["predict", trained / "run", trained / "em.tif", "--out", tmp_path / name]
     assert main([str(argument) for argument in command]) == 0
     before = everything(tmp_path)
-    assert f"{name} exists; overwrite replaces it" in refused(*command)
+    line = refused(*command, "--averaging")
+    assert f"{name} was made with other settings (averaging: False there, True here)" in line
+    assert main([str(argument) for argument in command]) == 0  # the same result is kept
     assert everything(tmp_path) == before
 
 
