@@ -9,7 +9,13 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QAbstractItemView, QTableView
 
-from napari_utile.widgets.kit.table_model import Spread, TableModel, Values, cell_text, raw_text
+from napari_utile.widgets.kit.table_model import (
+    ColumnValues,
+    Spread,
+    TableModel,
+    cell_text,
+    raw_text,
+)
 
 ROW_HEIGHT = 24
 """Height of a row, px."""
@@ -72,7 +78,7 @@ class Table(QTableView):
         self._model.bold, self._model.top = frozenset(bold), top
         self._model.arrange()
 
-    def show_columns(self, columns: Mapping[str, Values]) -> None:
+    def show_columns(self, columns: Mapping[str, ColumnValues]) -> None:
         """Replace the columns, which have one length; all rows are shown."""
         self._model.show(columns)
         self.resizeColumnsToContents()

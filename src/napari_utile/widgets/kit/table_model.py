@@ -14,7 +14,7 @@ from napari_utile.evaluation.scores import format_score, heading
 DIGITS = {"y": 1, "x": 1}
 """Decimals of columns whose numbers are aligned."""
 
-Values = Sequence[Any] | NDArray[Any]
+ColumnValues = Sequence[Any] | NDArray[Any]
 
 
 class TableModel(QAbstractTableModel):
@@ -23,7 +23,7 @@ class TableModel(QAbstractTableModel):
     def __init__(self, colors: Mapping[str, str]):
         super().__init__()
         self._colors = {word: QColor(color) for word, color in colors.items()}
-        self._columns: Mapping[str, Values] = {}
+        self._columns: Mapping[str, ColumnValues] = {}
         self._kept: Sequence[int] = ()
         self._sorted: tuple[int, Qt.SortOrder] = (-1, Qt.SortOrder.AscendingOrder)
         self.names: list[str] = []
@@ -32,7 +32,7 @@ class TableModel(QAbstractTableModel):
         self.top = 0
         self.tips: Mapping[str, str] = {}
 
-    def show(self, columns: Mapping[str, Values]) -> None:
+    def show(self, columns: Mapping[str, ColumnValues]) -> None:
         """Replace the columns."""
         if list(columns) != self.names:
             self._sorted = (-1, Qt.SortOrder.AscendingOrder)
@@ -119,7 +119,9 @@ class Spread(float):
         return self
 
 
-def _sorted_rows(values: Values, rows: NDArray[np.int64], is_descending: bool) -> list[int]:
+def _sorted_rows(
+    values: ColumnValues, rows: NDArray[np.int64], is_descending: bool
+) -> list[int]:
     """Return rows sorted by their values: numbers, then words; missing values always last."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
         chosen = values[rows]

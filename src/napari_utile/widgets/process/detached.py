@@ -10,7 +10,7 @@ from napari_utile.folders.job import JobFolder, LineReader
 from napari_utile.widgets.process.command_line import engine_environment
 from napari_utile.widgets.process.process import EXIT_TIMEOUT, Engine
 
-POLL_INTERVAL = 100
+EVENT_POLL_INTERVAL = 100
 """Milliseconds between two looks at the record of the events."""
 WITHOUT_CONSOLE = sum(
     getattr(subprocess, flag, 0) for flag in ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP")
@@ -35,7 +35,7 @@ class DetachedEngine(Engine):
         self._process: subprocess.Popen[bytes] | None = None
         self._events, self._errors = LineReader(folder.events), LineReader(folder.log)
         self._timer = QTimer(self)
-        self._timer.setInterval(POLL_INTERVAL)
+        self._timer.setInterval(EVENT_POLL_INTERVAL)
         self._timer.timeout.connect(self._poll)
 
     @property
