@@ -1,4 +1,4 @@
-"""What `utile augment` wrote, as layers: tiles as training sees them, and their origin."""
+"""What `utile preview` wrote, as layers: tiles as training sees them, and their origin."""
 
 from collections.abc import Iterator
 from pathlib import Path
