@@ -73,7 +73,7 @@ def report(
     if events:
         return follow_run(run, print_line, to_stdin=True).status
     with Display(quiet=only_json) as display:
-        return follow_run(run, display if not only_json else print_the_end).status
+        return follow_run(run, display if not only_json else _print_the_end).status
 
 
 class Followed(NamedTuple):
@@ -138,7 +138,7 @@ def print_line(event: Event) -> None:
     print(event.line(), flush=True)
 
 
-def print_the_end(event: Event) -> None:
+def _print_the_end(event: Event) -> None:
     """Print the last event as JSON, and warnings on standard error."""
     print_warning(event)
     if isinstance(event, RunDone):
@@ -181,7 +181,7 @@ class Display:
         match event:
             case RunStarted():
                 self.goes_on = event.job in ("train", "compare", "predict")
-                self._say(started_line(event))
+                self._say(_started_line(event))
             case StepDone():
                 self._advance(
                     f"{self.candidate}step {event.step}  loss {event.loss:.3f}",
@@ -213,7 +213,7 @@ class Display:
                     event.seconds_left,
                 )
             case ImageDone():
-                self._say(image_line(event), style=None if event.status in GOOD else "yellow")
+                self._say(_image_line(event), style=None if event.status in GOOD else "yellow")
             case EpochDone():
                 self._say(epoch_line(event))
             case CandidateStarted():
@@ -221,7 +221,7 @@ class Display:
                 which = f"{event.number} of {event.total}"
                 self._say(f"{event.network}, seed {event.seed} ({which}): {event.out}")
             case CandidateDone():
-                self._say(candidate_line(event))
+                self._say(_candidate_line(event))
             case Warned():
                 self._say(f"warning: {event.message}", style="yellow")
             case RunDone():
@@ -263,7 +263,7 @@ COUNTED = {
 """What is counted in each stage."""
 
 
-def started_line(event: RunStarted) -> str:
+def _started_line(event: RunStarted) -> str:
     """Return in one line what begins, and from where."""
     facts = [f"{name} {value}" for name, value in event.facts.items()]
     if event.processes > 1:
@@ -276,7 +276,7 @@ def started_line(event: RunStarted) -> str:
     return f"{event.job}{device}: {', '.join(facts)}"
 
 
-def image_line(event: ImageDone) -> str:
+def _image_line(event: ImageDone) -> str:
     """Return in one line how an image ended."""
     if event.status not in GOOD:
         return f"{event.image}: {event.status}: {event.message}"
@@ -300,7 +300,7 @@ def epoch_line(event: EpochDone) -> str:
     )
 
 
-def candidate_line(event: CandidateDone) -> str:
+def _candidate_line(event: CandidateDone) -> str:
     """Return in one line the scores of a network."""
     scores = scores_line(event.row, "candidate")
     return (
@@ -318,7 +318,16 @@ def scores_line(scores: Mapping[str, float], place: "Place") -> str:
 
 
 def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]) -> None:
-    """Draw a table on standard output: a line of names, then the rows, then notes."""
+    """Draw a table on standard output.
+
+    Parameters
+    ----------
+    title : str
+    lines : sequence of sequence of str
+        Names of the columns, then the rows.
+    notes : sequence of str
+        Sentences below the table.
+    """
     names, *rows = lines
     table = Table(
         title=Text(title, style="table.title"),
@@ -338,7 +347,14 @@ def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]
 
 
 def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
-    """Write facts on standard output, a line for each."""
+    """Print facts on standard output.
+
+    Parameters
+    ----------
+    facts : mapping of str to object
+    as_json : bool
+        Whether to print one JSON object; else a line for each fact.
+    """
     if as_json:
         print(json.dumps(facts, indent=2))
     else:

@@ -52,7 +52,7 @@ class Evaluate(EvaluateSettings):
         from napari_utile.evaluation.files import evaluate_files, open_pairs
 
         opened = open_pairs(self.prediction, self.truth)
-        shown = images_of(self.image, opened)
+        shown = _images_of(self.image, opened)
         self._check(opened, shown)
         names = EvaluateSettings.model_fields
         settings = EvaluateSettings(**{name: getattr(self, name) for name in names})
@@ -86,7 +86,7 @@ class Evaluate(EvaluateSettings):
             raise UserError(f"{self.error_layer}: give a folder for {len(opened)} images.")
         if self.error_layer and self.error_layer.suffix not in ("", ".tif", ".tiff"):
             raise UserError(f"{self.error_layer}: the layer of errors is a .tif.")
-        layers = layer_paths(self.error_layer, opened) if self.error_layer else []
+        layers = _layer_paths(self.error_layer, opened) if self.error_layer else []
         outputs = [*self.out, *filter(None, [self.objects_csv]), *layers]
         for path in outputs:
             if outputs.count(path) > 1:
@@ -107,7 +107,7 @@ class Evaluate(EvaluateSettings):
         if self.objects_csv:
             atomic_write(self.objects_csv, report.objects_csv().encode())
         if self.error_layer:
-            write_error_layers(self.error_layer, report, opened)
+            _write_error_layers(self.error_layer, report, opened)
         for path in filter(None, (*self.out, self.objects_csv, self.error_layer)):
             print(path, file=sys.stderr)
 
@@ -122,7 +122,7 @@ class Evaluate(EvaluateSettings):
         return {"prediction": self.prediction, "truth": self.truth, **options}
 
 
-def images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack"]:
+def _images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack"]:
     """Open the image of each truth, paired by name, for the pictures of the report.
 
     Raises
@@ -153,18 +153,18 @@ def images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack"
     return found
 
 
-def layer_paths(path: Path, opened: Sequence["OpenedPair"]) -> list[Path]:
+def _layer_paths(path: Path, opened: Sequence["OpenedPair"]) -> list[Path]:
     """Name the error layer of each image: the path itself, or files in it."""
     return [path / f"{each.name}.tif" for each in opened] if len(opened) > 1 else [path]
 
 
-def write_error_layers(path: Path, report: "Report", opened: Sequence["OpenedPair"]) -> None:
+def _write_error_layers(path: Path, report: "Report", opened: Sequence["OpenedPair"]) -> None:
     """Write what is wrong as labels, with the scale of the truth."""
     import numpy as np
 
     from napari_utile.io.tiff import write_tiff
 
-    for number, (here, each) in enumerate(zip(layer_paths(path, opened), opened, strict=True)):
+    for number, (here, each) in enumerate(zip(_layer_paths(path, opened), opened, strict=True)):
         here.parent.mkdir(parents=True, exist_ok=True)
         layer = np.asarray(report.error_layer(number))
         write_tiff(here, layer.reshape(each.truth.shape), like=each.truth)

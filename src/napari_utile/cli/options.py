@@ -82,7 +82,13 @@ class JobCommand(BaseModel):
 
 
 def kebab(name: str) -> str:
-    """Return the name of an option as a flag has it, without dashes before it."""
+    """Return the name of an option as in its flag, without the leading dashes.
+
+    Examples
+    --------
+    >>> kebab("min_size")
+    'min-size'
+    """
     return name.replace("_", "-")
 
 
@@ -128,12 +134,24 @@ def report_comparison(
 
 
 def first_sentence(error: ValidationError, commands: Container[Any] = ()) -> str:
-    """Return which flag is wrong and why, without the name of the command and a link."""
+    """Return which flag is wrong and why.
+
+    Parameters
+    ----------
+    error : ValidationError
+        Its first error is told, without the name of the command and pydantic's link.
+    commands : container of str
+        Names that stand before that of an option in the place of an error.
+
+    Returns
+    -------
+    str
+    """
     first = error.errors()[0]
     # ("train", "steps"), ("coco", "train", "tile", "int"), or ("steps",) from a file
     depth = next((i for i, part in enumerate(first["loc"]) if part not in commands), 0)
     place = first["loc"][: depth + 1]
-    if not place:  # of no option alone
+    if all(part in commands for part in first["loc"]):  # of no option alone
         return f"{first['msg'].removeprefix('Value error, ')}."
     name = kebab(str(place[-1]))
     if first["type"] == "missing":
