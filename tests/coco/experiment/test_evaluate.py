@@ -16,7 +16,7 @@ from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.experiment.evaluate import best_threshold, evaluate_coco
 from napari_utile.coco.experiment.images import Chosen
 from napari_utile.coco.experiment.train import train_coco
-from napari_utile.coco.experiment.truth import CocoTruth, mean_in_objects
+from napari_utile.coco.experiment.truth import CocoTruth
 from napari_utile.errors import UserError
 from napari_utile.events import CandidateDone, RunDone, RunStarted, TileDone, Warned, drain
 from napari_utile.folders.run import Run
@@ -146,13 +146,6 @@ def test_objects_have_a_score_and_a_least_size(sample, trained, evaluated, tmp_p
     assert areas[0] < least
     drain(evaluate_coco(trained, *sample, tmp_path, HOW.model_copy(update={"min_size": least})))
     assert areas_in(tmp_path) == [area for area in areas if area >= least]
-
-
-def test_the_score_of_an_object_is_the_mean_probability_in_it():
-    labels = np.array([[1, 1, 0, 2]])
-    share = np.array([[0.6, 0.8, 0.1, 0.9]], np.float32)
-    assert mean_in_objects(labels, share) == pytest.approx([0.7, 0.9])
-    assert mean_in_objects(np.zeros_like(labels), share) == []
 
 
 def test_what_comes_without_looking_is_said(sample, evaluated):
