@@ -6,17 +6,17 @@ import pytest
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.error_types import (
     BORDER,
-    COLORS,
     INVENTED,
+    KIND_COLORS,
+    KIND_MEANINGS,
     KINDS,
     MATCHED,
-    MEANINGS,
     MERGED,
     MISSED,
     NOTHING,
     SPLIT,
     ErrorLayer,
-    differences,
+    classify_objects,
     error_plane,
 )
 from napari_utile.metrics.overlap import contingency
@@ -27,13 +27,13 @@ LETTERS = ".amivsb"  # nothing, mAtched, Missed, Invented, merged (V), Split, Bo
 def painted(prediction, truth):
     """Write the error plane of lines of ids, one letter per pixel."""
     prediction, truth = (np.array([list(map(int, line))]) for line in (prediction, truth))
-    found = differences(contingency(prediction, truth))
+    found = classify_objects(contingency(prediction, truth))
     return "".join(LETTERS[kind] for kind in error_plane(found, prediction, truth)[0])
 
 
 def kinds(prediction, truth):
     prediction, truth = (np.array([list(map(int, line))]) for line in (prediction, truth))
-    found = differences(contingency(prediction, truth))
+    found = classify_objects(contingency(prediction, truth))
     table = found.table
     return (
         {int(i): KINDS[k - 1] for i, k in zip(table.truth_ids, found.truth_kinds, strict=True)},
@@ -121,16 +121,16 @@ def test_touching_cells_that_keep_their_border_are_matched():
 def test_counterparts_are_the_partner_or_the_largest_overlap():
     truth = np.array([[1, 1, 1, 2, 0, 3, 3, 3, 3, 3]])
     prediction = np.array([[7, 7, 7, 7, 0, 8, 0, 9, 9, 0]])
-    found = differences(contingency(prediction, truth))
+    found = classify_objects(contingency(prediction, truth))
     assert found.truth_partners.tolist() == [0, 0, 2]
     assert found.prediction_partners.tolist() == [0, 2, 2]
-    lonely = differences(contingency(0 * prediction, truth))
+    lonely = classify_objects(contingency(0 * prediction, truth))
     assert lonely.truth_partners.tolist() == [-1, -1, -1]
 
 
 def test_every_kind_has_one_color_and_a_meaning():
-    assert tuple(COLORS) == tuple(MEANINGS) == KINDS
-    assert len(set(COLORS.values())) == len(KINDS)
+    assert tuple(KIND_COLORS) == tuple(KIND_MEANINGS) == KINDS
+    assert len(set(KIND_COLORS.values())) == len(KINDS)
     assert list(range(7)) == [NOTHING, MATCHED, MISSED, INVENTED, MERGED, SPLIT, BORDER]
 
 
@@ -212,7 +212,7 @@ def test_planes_are_painted_when_they_are_looked_at(truth, prediction):
     class Kinds(dict):
         def __missing__(self, index):
             looked_at.append(index)
-            return differences(contingency(prediction[index], truth[index]))
+            return classify_objects(contingency(prediction[index], truth[index]))
 
     layer = ErrorLayer(prediction, truth, Kinds())
     assert looked_at == []

@@ -6,7 +6,7 @@ import tifffile
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
-from napari_utile.evaluation.files import evaluate_files, open_pairs, pixel_um2
+from napari_utile.evaluation.files import evaluate_files, open_evaluation, pixel_um2
 from napari_utile.events import drain
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
@@ -33,7 +33,7 @@ def folders(tmp_path, cells):
 
 
 def report_of(*paths, **settings):
-    opened = open_pairs(*map(str, paths))
+    opened = open_evaluation(*map(str, paths))
     return drain(evaluate_files(opened, EvaluateSettings(**settings)))
 
 
@@ -64,13 +64,13 @@ def test_fault_27_files_without_counterpart_are_named(folders, tmp_path, cells, 
     tifffile.imwrite(tmp_path / side / "lonely_7.tif", cells)
     other = {"found": "truth", "true": "prediction"}[side]
     with pytest.raises(UserError, match=rf"do not pair up: no {other} for lonely_7\.tif"):
-        open_pairs(*folders)
+        open_evaluation(*folders)
 
 
 def test_fault_27_files_of_different_shape_are_named_with_both_shapes(folders, tmp_path, cells):
     tifffile.imwrite(tmp_path / "found/b.tif", cells[0])
     with pytest.raises(UserError) as error:
-        open_pairs(*folders)
+        open_evaluation(*folders)
     for said in ("found/b.tif (20, 24)", "true/b.tif (15, 20)"):
         assert said in str(error.value)
 
@@ -129,6 +129,6 @@ def test_area_of_a_pixel(scale, units, area):
 
 def test_nothing_is_read_before_it_is_evaluated(folders, monkeypatch):
     monkeypatch.setattr(Stack, "read", lambda _: pytest.fail("read"))
-    images = open_pairs(*folders)
+    images = open_evaluation(*folders)
     assert [image.name for image in images] == ["a", "b", "c_10"]
     assert open_image(f"{folders[1]}/b.tif").shape == images[1].truth.shape

@@ -58,7 +58,7 @@ def test_a_registered_score_is_in_report_sheet_comparison_and_window(toy, monkey
 
     written = []
     part = type("Part", (), {"text": lambda self, x, y, text, **_: written.append(text)})()
-    sheet.draw_head(part, report, "title", {})
+    sheet._draw_head(part, report, "title", {})
     assert written[written.index("Toy score") - 1] == toy
 
     row = {"network": "unet", "seed": 0, "iou": 0.9, "toy": report["toy"]}

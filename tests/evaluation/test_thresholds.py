@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from napari_utile.arrays.labels import components
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.thresholds import (
-    THRESHOLDS,
+    SCORED_THRESHOLDS,
     best_thresholds,
     pooled_rows,
     threshold_names,
@@ -44,7 +44,7 @@ def test_every_score_is_that_of_evaluate_at_the_threshold(cells, method):
 
 
 def test_the_challenge_had_ten_thresholds_and_took_what_is_higher():
-    assert pytest.approx(np.arange(10) / 10) == THRESHOLDS
+    assert pytest.approx(np.arange(10) / 10) == SCORED_THRESHOLDS
     rows = drain(threshold_scores(np.array([[0.0, 1.0]]), np.array([[0, 1]])))
     assert [row["pixel_error"] for row in rows] == [0] * 10
     assert {row["slice"] for row in rows} == {()}

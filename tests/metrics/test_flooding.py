@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from skimage.segmentation import watershed
 
 from napari_utile.arrays.labels import components
-from napari_utile.metrics.flooding import LEVELS, flooded, levels
+from napari_utile.metrics.flooding import LEVELS, _levels, flood
 
 
 def by_definition(labels, height):
@@ -38,8 +38,8 @@ def test_regions_are_those_of_scikit_image_where_no_heights_are_equal(shape, dty
     noise = gaussian_filter(np.random.default_rng(0).normal(size=shape), 2)
     height = noise.ravel().argsort().argsort().reshape(shape).astype(dtype)
     seeds = components(noise < -0.05)
-    np.testing.assert_array_equal(flooded(seeds.T, height.T), watershed(height.T, seeds.T))
-    np.testing.assert_array_equal(flooded(seeds, height), watershed(height, seeds))
+    np.testing.assert_array_equal(flood(seeds.T, height.T), watershed(height.T, seeds.T))
+    np.testing.assert_array_equal(flood(seeds, height), watershed(height, seeds))
 
 
 @given(
@@ -52,30 +52,30 @@ def test_of_equal_heights_the_pixel_reached_first_comes_first(height, data):
     labels = data.draw(
         arrays(np.int64, height.shape, elements=st.sampled_from([0, 0, 3, 2**40]))
     )
-    np.testing.assert_array_equal(flooded(labels, height), by_definition(labels, height))
+    np.testing.assert_array_equal(flood(labels, height), by_definition(labels, height))
 
 
 def test_regions_keep_their_type_and_pixels_and_leave_none_free():
     labels = np.array([[0, 2**64 - 1, 0], [0, 0, 2**63]], np.uint64)
-    grown = flooded(labels, np.zeros((2, 3)))
+    grown = flood(labels, np.zeros((2, 3)))
     assert grown.dtype == np.uint64
     np.testing.assert_array_equal(grown[labels > 0], labels[labels > 0])
     assert grown.all()
-    assert not flooded(np.zeros((3, 3), int), np.zeros((3, 3))).any()
+    assert not flood(np.zeros((3, 3), int), np.zeros((3, 3))).any()
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
 def test_levels_of_small_integers_are_exact(dtype):
     info = np.iinfo(dtype)
     values = np.array([info.min, 0, 5, info.max], dtype)
-    assert levels(values).tolist() == [int(v) - info.min for v in values]
+    assert _levels(values).tolist() == [int(v) - info.min for v in values]
 
 
 def test_levels_of_other_heights_keep_the_order_and_fill_the_range():
     values = np.sort(np.random.default_rng(0).normal(size=1000)).astype(np.float32)
-    found = levels(values).astype(int)
+    found = _levels(values).astype(int)
     assert (np.diff(found) >= 0).all()
     assert (found[0], found[-1]) == (0, LEVELS - 1)
     expected = (values - values[0]) / (values[-1] - values[0]) * (LEVELS - 1)
     assert abs(found - expected).max() < 0.6
-    assert levels(np.full(3, 0.7)).tolist() == [0, 0, 0]
+    assert _levels(np.full(3, 0.7)).tolist() == [0, 0, 0]

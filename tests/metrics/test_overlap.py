@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from skimage.metrics import contingency_table
 
-from napari_utile.metrics.overlap import contingency, dice, iou, pixel_error, side_by_side
+from napari_utile.metrics.overlap import combine_tables, contingency, dice, iou, pixel_error
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_side_by_side_is_the_table_of_the_images_beside_each_other(blobs):
         np.hstack([prediction, np.where(prediction > 0, prediction + 100, 0)]),
         np.hstack([truth, np.where(truth > 0, truth + 100, 0)]),
     )
-    pooled = side_by_side([contingency(prediction, truth)] * 2)
+    pooled = combine_tables([contingency(prediction, truth)] * 2)
     assert pooled.pixels == beside.pixels
     for name in ("truth_areas", "prediction_areas", "truth", "prediction", "overlaps"):
         np.testing.assert_array_equal(getattr(pooled, name), getattr(beside, name))

@@ -49,9 +49,9 @@ class Evaluate(EvaluateSettings):
     json_: bool = Field(False, alias="json", description="Print JSON")
 
     def run(self) -> int:
-        from napari_utile.evaluation.files import evaluate_files, open_pairs
+        from napari_utile.evaluation.files import evaluate_files, open_evaluation
 
-        opened = open_pairs(self.prediction, self.truth)
+        opened = open_evaluation(self.prediction, self.truth)
         shown = _images_of(self.image, opened)
         self._check(opened, shown)
         names = EvaluateSettings.model_fields

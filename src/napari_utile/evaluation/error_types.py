@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.metrics.matching import Matching, match
-from napari_utile.metrics.overlap import Contingency, Labels, runs
+from napari_utile.metrics.overlap import Contingency, Labels, label_runs
 
 NOTHING, MATCHED, MISSED, INVENTED, MERGED, SPLIT, BORDER = range(7)
 KINDS = ("matched", "missed", "invented", "merged", "split", "border")
 """Names of the values 1 to 6 of an error layer. Objects are of the first five."""
 
-COLORS = {
+KIND_COLORS = {
     "matched": "#009e73",
     "missed": "#d55e00",
     "invented": "#cc79a7",
@@ -29,7 +29,7 @@ COLORS = {
 }
 """Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
 
-MEANINGS = {
+KIND_MEANINGS = {
     "matched": "Found: one true and one predicted object, IoU at least 0.5.",
     "missed": "A true object without a partner.",
     "invented": "A predicted object without a partner.",
@@ -44,7 +44,7 @@ KIND_OF_RANK = np.array([NOTHING, BORDER, INVENTED, MISSED, SPLIT, MERGED], np.u
 
 
 @dataclass(frozen=True, eq=False)
-class Differences:
+class ObjectKinds:
     """The kind of every object of two label images, and its counterpart.
 
     Parameters
@@ -65,7 +65,7 @@ class Differences:
     prediction_partners: NDArray[np.int64]
 
 
-def differences(table: Contingency, matching: Matching | None = None) -> Differences:
+def classify_objects(table: Contingency, matching: Matching | None = None) -> ObjectKinds:
     """Tell of every object what became of it.
 
     Parameters
@@ -109,7 +109,7 @@ def differences(table: Contingency, matching: Matching | None = None) -> Differe
     truth_partners[truth], prediction_partners[prediction] = prediction, truth
     truth_partners[matching.truth] = matching.prediction
     prediction_partners[matching.prediction] = matching.truth
-    return Differences(
+    return ObjectKinds(
         table, truth_kinds, prediction_kinds, truth_partners, prediction_partners
     )
 
@@ -124,7 +124,7 @@ def _gathered(
     return whole[several], part[several]
 
 
-def error_plane(found: Differences, prediction: Labels, truth: Labels) -> NDArray[np.uint8]:
+def error_plane(found: ObjectKinds, prediction: Labels, truth: Labels) -> NDArray[np.uint8]:
     """Paint every pixel with what is wrong there.
 
     Parameters
@@ -143,7 +143,7 @@ def error_plane(found: Differences, prediction: Labels, truth: Labels) -> NDArra
         all pixels of such objects. Where objects of two kinds lie on each other the pixel
         shows the first of merged, split, missed, invented, border.
     """
-    lengths, predicted, true = runs(prediction.ravel(), truth.ravel())
+    lengths, predicted, true = label_runs(prediction.ravel(), truth.ravel())
     i = _positions(found.table.truth_ids, true)
     j = _positions(found.table.prediction_ids, predicted)
     kinds = _kinds(found.truth_kinds, i), _kinds(found.prediction_kinds, j)
@@ -188,7 +188,7 @@ class ErrorLayer:
         self,
         prediction: Labels,
         truth: Labels,
-        found: Mapping[tuple[int, ...], Differences],
+        found: Mapping[tuple[int, ...], ObjectKinds],
     ):
         self.shape = truth.shape
 

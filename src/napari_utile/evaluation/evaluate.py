@@ -29,7 +29,7 @@ from napari_utile.evaluation.threshold_choice import (
     chosen_slices,
     with_thresholds,
 )
-from napari_utile.evaluation.thresholds import THRESHOLDS
+from napari_utile.evaluation.thresholds import SCORED_THRESHOLDS
 from napari_utile.events import Event, RunDone, RunStarted, SliceDone, drain, warn
 from napari_utile.settings import EvaluateSettings, renamed_keywords
 
@@ -246,7 +246,7 @@ def score_images(
         images = [replace(images[0], name="")]
     is_instances = settings.target == "instances"
     # Instances: objects are found, compared, and scored at each threshold; pooled at the end.
-    per_slice = 2 + len(THRESHOLDS) * settings.score_thresholds
+    per_slice = 2 + len(SCORED_THRESHOLDS) * settings.score_thresholds
     counter = SliceCounter(slices * per_slice + 1 if is_instances else slices)
     facts: dict[str, str | int | float] = {"images": len(images), "slices": slices}
     yield RunStarted(job="evaluate", total=counter.total, facts=facts)

@@ -52,7 +52,7 @@ class OpenedPair:
         return None if beside is None else read_prediction(beside)
 
 
-def open_pairs(prediction: str, truth: str) -> list[OpenedPair]:
+def open_evaluation(prediction: str, truth: str) -> list[OpenedPair]:
     """Open predictions and their truths.
 
     Parameters

@@ -20,7 +20,7 @@ from napari_utile.events import SliceDone
 from napari_utile.metrics.overlap import Labels
 from napari_utile.settings import EvaluateSettings
 
-TOLERANCE = 1e-3
+HALF_PRECISION = 1e-3
 """By how much probabilities in half precision may lie outside 0 to 1."""
 
 
@@ -238,7 +238,7 @@ def _probabilities_in(prediction: NDArray[Any], shape: tuple[int, ...]) -> NDArr
         prediction = prediction[np.newaxis]
     elif prediction.shape[1:] != shape or prediction.dtype.kind not in "fu":
         raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
-    if is_float and not -TOLERANCE <= low <= high <= 1 + TOLERANCE:  # also if NaN
+    if is_float and not -HALF_PRECISION <= low <= high <= 1 + HALF_PRECISION:  # also if NaN
         raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
     if not _adds_up(prediction):
         raise UserError(
@@ -267,7 +267,7 @@ def _adds_up(probabilities: NDArray[Any]) -> bool:
         plane = plane[:, 0]
     one = value_of_one(plane)
     missing = plane.sum(axis=0, dtype=np.float64) / one - 1
-    rounding = 10 * TOLERANCE + (len(plane) / one if one > 1 else 0)
+    rounding = 10 * HALF_PRECISION + (len(plane) / one if one > 1 else 0)
     return bool(np.abs(missing).max(initial=0) <= rounding)
 
 

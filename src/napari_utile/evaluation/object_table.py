@@ -3,8 +3,6 @@
 A hundred thousand objects are a few columns of numbers, not as many dictionaries.
 """
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.evaluation.error_types import KINDS, MATCHED, Differences
+from napari_utile.evaluation.error_types import KINDS, MATCHED, ObjectKinds
+from napari_utile.io.tables import csv_text
 from napari_utile.metrics.overlap import Labels
 
 SIDES = ("both", "truth", "prediction")
-NAMES = (
+OBJECT_COLUMNS = (
     "slice", "kind", "side", "truth_id", "prediction_id", "iou", "area", "y", "x", "score",
 )  # fmt: skip
 
@@ -63,7 +62,7 @@ class ObjectTable:
     centroid: NDArray[np.float64]
     score: NDArray[np.float64]
 
-    names = NAMES
+    names = OBJECT_COLUMNS
 
     def __len__(self) -> int:
         return self.kind.size
@@ -123,18 +122,14 @@ class ObjectTable:
         return dict(zip(KINDS[:5], map(int, counts), strict=True))
 
     def to_csv(self) -> str:
-        """Write a line per object below a line of names."""
-        text = io.StringIO()
-        table = csv.DictWriter(text, NAMES, lineterminator="\n")
-        table.writeheader()
-        table.writerows(self.rows())
-        return text.getvalue()
+        """Return CSV with one line per object, below a line of names."""
+        return csv_text(OBJECT_COLUMNS, self.rows())
 
 
 def object_table(
     name: Any,
     place: tuple[int, tuple[int, ...]],
-    found: Differences,
+    found: ObjectKinds,
     centroids: tuple[NDArray[np.float64], NDArray[np.float64]],
     scores: NDArray[np.float64] | None = None,
 ) -> ObjectTable:
@@ -165,22 +160,24 @@ def object_table(
         slice=np.zeros(truth.size, np.int64),
         kind=kind,
         side=np.where(both, 0, np.where(is_true, 1, 2)).astype(np.uint8),
-        truth_id=at(table.truth_ids.astype(np.uint64), truth, 0),
-        prediction_id=at(table.prediction_ids.astype(np.uint64), prediction, 0),
-        iou=ious_of(found, truth, prediction),
+        truth_id=_values_at(table.truth_ids.astype(np.uint64), truth, 0),
+        prediction_id=_values_at(table.prediction_ids.astype(np.uint64), prediction, 0),
+        iou=_pair_ious(found, truth, prediction),
         area=np.concatenate([table.truth_areas, table.prediction_areas[alone]]),
         centroid=np.concatenate([centroids[0], centroids[1][alone]]),
-        score=np.where(both | ~is_true, at(known, prediction, np.nan), np.nan),
+        score=np.where(both | ~is_true, _values_at(known, prediction, np.nan), np.nan),
     )
 
 
-def at(values: NDArray[Any], positions: NDArray[np.int64], nowhere: Any) -> NDArray[Any]:
+def _values_at(
+    values: NDArray[Any], positions: NDArray[np.int64], nowhere: Any
+) -> NDArray[Any]:
     """Give the values at these positions; `nowhere` at -1."""
     return np.append(values, np.asarray(nowhere, values.dtype))[positions]
 
 
-def ious_of(
-    found: Differences, truth: NDArray[np.int64], prediction: NDArray[np.int64]
+def _pair_ious(
+    found: ObjectKinds, truth: NDArray[np.int64], prediction: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Look up the IoU of pairs of objects; 0 where there is one only."""
     table = found.table

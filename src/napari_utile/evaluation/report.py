@@ -1,12 +1,10 @@
 """How good a prediction is: every score, per slice and for the whole, in one report."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from napari_utile.evaluation.error_types import Differences, ErrorLayer
+from napari_utile.evaluation.error_types import ErrorLayer, ObjectKinds
 from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
 from napari_utile.evaluation.rows import Row
@@ -16,6 +14,7 @@ from napari_utile.evaluation.scores import (
     heading,
     score_named,
 )
+from napari_utile.io.tables import csv_text
 
 TABLES = ("ious", "precision_recall", "thresholds", "best", "sizes")
 """Fields of a report that are rows of numbers."""
@@ -63,7 +62,7 @@ class Report(Mapping[str, float]):
     stock: Row = field(default_factory=dict)
     objects: ObjectTable | None = None
     sides: tuple[LabelPair, ...] = ()
-    found: tuple[Mapping[tuple[int, ...], Differences], ...] = ()
+    found: tuple[Mapping[tuple[int, ...], ObjectKinds], ...] = ()
 
     def __getitem__(self, name: str) -> float:
         return self._whole[name]
@@ -76,9 +75,11 @@ class Report(Mapping[str, float]):
 
     def __repr__(self) -> str:
         names = [name for name in self if "report" in score_named(name).places]
-        lines = aligned(["slice", *names], self.rows)
+        lines = _aligned(["slice", *names], self.rows)
         more = [name for name in self if name not in names]
-        return "\n".join([*lines, *whole_lines(self, more), *best_line(self.best), *self.notes])
+        return "\n".join(
+            [*lines, *_whole_lines(self, more), *_best_line(self.best), *self.notes]
+        )
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
         """Show what is wrong where; None for classes, which have no objects."""
@@ -106,12 +107,8 @@ class Report(Mapping[str, float]):
         )
 
     def to_csv(self) -> str:
-        """Write one line per slice and one for the whole, below a line of names."""
-        text = io.StringIO()
-        table = csv.DictWriter(text, self.rows[-1], lineterminator="\n")
-        table.writeheader()
-        table.writerows(self.rows)
-        return text.getvalue()
+        """Return CSV with one line per slice and one for the whole, below a line of names."""
+        return csv_text(list(self.rows[-1]), self.rows)
 
     def objects_csv(self) -> str:
         """Write one line per object, below a line of names; no line for classes."""
@@ -122,7 +119,7 @@ class Report(Mapping[str, float]):
         return {name: value for name, value in self.rows[-1].items() if name != "slice"}
 
 
-def aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
+def _aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Write rows below their names, in columns aligned on the right."""
     cells = [[heading(name) for name in names]]
     cells += [[format_score(name, row[name]) for name in names] for row in rows]
@@ -130,7 +127,7 @@ def aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     return ["  ".join(map(str.rjust, line, widths)) for line in cells]
 
 
-def whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
+def _whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
     """Write scores of the whole in one line for each group."""
     lines = []
     for group in GROUPS:
@@ -142,7 +139,7 @@ def whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
     return lines
 
 
-def best_line(best: Sequence[Row]) -> list[str]:
+def _best_line(best: Sequence[Row]) -> list[str]:
     """Write the best threshold of each score in one line, if any was chosen."""
     if not best:
         return []

@@ -16,7 +16,7 @@ from napari_utile.metrics.matching import (
     recall,
     seg,
 )
-from napari_utile.metrics.overlap import Contingency, dice, iou, pixel_error, side_by_side
+from napari_utile.metrics.overlap import Contingency, combine_tables, dice, iou, pixel_error
 from napari_utile.metrics.partitions import (
     adapted_rand_error,
     rand_error,
@@ -90,7 +90,7 @@ def pooled_scores(
     dict
         As `overlap_scores`.
     """
-    table, thinned = (side_by_side(each) for each in zip(*tables, strict=True))
+    table, thinned = (combine_tables(each) for each in zip(*tables, strict=True))
     pooled = overlap_scores(table, thinned)
     means = [name for name in pooled if SCORES[name].is_mean]
     return pooled | {name: float(np.mean([row[name] for row in rows])) for name in means}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.evaluation.error_types import Differences, differences
+from napari_utile.evaluation.error_types import ObjectKinds, classify_objects
 from napari_utile.evaluation.inputs import LabelPair, is_mask
 from napari_utile.evaluation.object_table import (
     ObjectRuns,
@@ -27,7 +27,7 @@ from napari_utile.evaluation.scores import in_order
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import CocoScores, coco_scores
 from napari_utile.metrics.matching import iou_rows, match
-from napari_utile.metrics.overlap import Contingency, contingency, side_by_side
+from napari_utile.metrics.overlap import Contingency, combine_tables, contingency
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.metrics.warping import warping_error
 
@@ -67,7 +67,7 @@ class ScoredSlice:
     index: tuple[int, ...]
     tables: tuple[Contingency, Contingency]
     row: dict[str, float]
-    kinds: Differences
+    kinds: ObjectKinds
     objects: ObjectTable
     ranks: NDArray[np.float64] | None
 
@@ -107,7 +107,7 @@ def score_slice(
         row |= _coco_row(coco_scores([table], ranks if ranks is None else [ranks]))
         row["warping_error"] = warping_error(predicted, true, ignored)
 
-    kinds = differences(table, matching)
+    kinds = classify_objects(table, matching)
     name = _slice_name(pair, index)
     centroids = true_runs.centroids(), predicted_runs.centroids()
     objects = object_table(name, (image, index), kinds, centroids, ranks)
@@ -132,7 +132,7 @@ def instance_report(
         Area of a pixel.
     """
     units = volumes or slices
-    pooled = side_by_side([unit.tables[0] for unit in units])
+    pooled = combine_tables([unit.tables[0] for unit in units])
     ranks = [unit.ranks for unit in units if unit.ranks is not None]
     is_ranked = len(ranks) == len(units)
     coco = coco_scores(
@@ -250,7 +250,7 @@ def _mask_notes(pairs: Sequence[LabelPair]) -> list[str]:
 
 def _kinds_by_slice(
     image: int, pair: LabelPair, units: Sequence[ScoredSlice]
-) -> dict[tuple[int, ...], Differences]:
+) -> dict[tuple[int, ...], ObjectKinds]:
     """Return the kinds of the objects of each slice of an image, by its index."""
     kinds = {unit.index: unit.kinds for unit in units if unit.image == image}
     return kinds if () not in kinds else dict.fromkeys(pair.indices, kinds[()])

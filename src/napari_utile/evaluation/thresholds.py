@@ -23,11 +23,11 @@ from napari_utile.evaluation.rows import Row
 from napari_utile.evaluation.scores import SCORES, scores_in
 from napari_utile.events import SliceDone
 from napari_utile.metrics.matching import match
-from napari_utile.metrics.overlap import Labels, contingency, share
+from napari_utile.metrics.overlap import Labels, contingency, ratio
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
-from napari_utile.metrics.warping import parted, warping_error
+from napari_utile.metrics.warping import separated_mask, warping_error
 
-THRESHOLDS = tuple(tenth / 10 for tenth in range(10))
+SCORED_THRESHOLDS = tuple(tenth / 10 for tenth in range(10))
 """Those of the challenge: 0.0, 0.1 ... 0.9."""
 
 
@@ -41,7 +41,7 @@ def threshold_scores(
     probabilities: NDArray[Any],
     truth: Labels,
     ignored: NDArray[np.bool_] | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
+    thresholds: Sequence[float] = SCORED_THRESHOLDS,
     method: Literal["components", "watershed"] = "components",
     counter: SliceCounter | None = None,
 ) -> Generator[SliceDone, None, list[Row]]:
@@ -96,7 +96,7 @@ def threshold_scores(
         hidden = None if ignored is None else ignored[index]
         if hidden is not None:
             true = np.where(hidden, 0, true)
-        true_mask = parted(true)
+        true_mask = separated_mask(true)
         name = index[0] if len(index) == 1 else index
         for threshold in thresholds:
             found = instances(likely[np.newaxis], threshold, method=method, linking="none")
@@ -141,7 +141,7 @@ def _scores(
 def _score_of_counts(name: str, counts: Sequence[Mapping[str, tuple[float, float]]]) -> float:
     """Compute a score from its counts in one slice, or in several."""
     part, whole = (sum(each[name][side] for each in counts) for side in (0, 1))
-    return share(part, whole, of_nothing=float(SCORES[name].better != "lower"))
+    return ratio(part, whole, of_nothing=float(SCORES[name].better != "lower"))
 
 
 def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> tuple[Row, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.metrics.overlap import Contingency, share
+from napari_utile.metrics.overlap import Contingency, ratio
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def class_scores(tables: Sequence[Contingency]) -> dict[str, float]:
     pixels = sum(table.pixels for table in tables)
     return {
         "mean_iou": float(ious.mean()) if ious.size else 1.0,
-        "pixel_error": share(pixels - areas.common.sum(), pixels, of_nothing=0.0),
+        "pixel_error": ratio(pixels - areas.common.sum(), pixels, of_nothing=0.0),
         **{f"iou_{id_}": float(iou) for id_, iou in zip(areas.ids, ious, strict=True)},
         **{f"dice_{id_}": float(dice) for id_, dice in zip(areas.ids, dices, strict=True)},
     }
@@ -80,7 +80,7 @@ def class_areas(tables: Sequence[Contingency]) -> ClassAreas:
         [_agreeing(table) for table in tables],
     ]
     whole = sum(table.pixels for table in tables)
-    totals = [_summed(side) for side in sides]
+    totals = [_sum_by_id(side) for side in sides]
     true, predicted, common = totals
     true[0] = whole - sum(true.values())
     predicted[0] = whole - sum(predicted.values())
@@ -114,7 +114,7 @@ def _agreeing(table: Contingency) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return ids[same], table.overlaps[same]
 
 
-def _summed(counts: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> dict[int, int]:
+def _sum_by_id(counts: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> dict[int, int]:
     """Sum up pixels by their id."""
     totals: dict[int, int] = {}
     for ids, pixels in counts:

@@ -17,7 +17,7 @@ GROUP = 2**8
 """Levels that are looked through together when the flood rises."""
 
 
-def flooded(labels: NDArray[Any], height: NDArray[Any]) -> NDArray[Any]:
+def flood(labels: NDArray[Any], height: NDArray[Any]) -> NDArray[Any]:
     """Grow regions over what is free, from pixel to pixel across faces.
 
     Parameters
@@ -46,7 +46,7 @@ def flooded(labels: NDArray[Any], height: NDArray[Any]) -> NDArray[Any]:
     sources = np.arange(states.size, dtype=index)
     _flood(
         states.ravel(),
-        np.pad(levels(height), 1).ravel(),
+        np.pad(_levels(height), 1).ravel(),
         np.concatenate([-steps, steps[::-1]]),
         sources,
         np.empty(states.size, index),
@@ -56,7 +56,7 @@ def flooded(labels: NDArray[Any], height: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
-def levels(height: NDArray[Any]) -> NDArray[np.uint16]:
+def _levels(height: NDArray[Any]) -> NDArray[np.uint16]:
     """Round heights to whole numbers from 0 to at most `LEVELS` - 1, in the same order."""
     lowest, highest = height.min(), height.max()
     rise = float(highest) - float(lowest)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from napari_utile.metrics.overlap import Contingency, share
+from napari_utile.metrics.overlap import Contingency, ratio
 
 IOU_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
 """Those of COCO: 0.50, 0.55 ... 0.95."""
@@ -78,7 +78,9 @@ def match(table: Contingency, threshold: float = 0.5) -> Matching:
     contested = (np.bincount(truth)[truth] > 1) | (np.bincount(prediction)[prediction] > 1)
     chosen = ~contested
     if contested.any():
-        chosen[contested] = assigned(truth[contested], prediction[contested], ious[contested])
+        chosen[contested] = _best_assignment(
+            truth[contested], prediction[contested], ious[contested]
+        )
     return Matching(
         truth[chosen],
         prediction[chosen],
@@ -144,7 +146,7 @@ def iou_rows(
     )
 
 
-def assigned(
+def _best_assignment(
     truth: NDArray[np.int64], prediction: NDArray[np.int64], ious: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Tell which of the candidate pairs make the best one-to-one assignment."""
@@ -165,25 +167,25 @@ def assigned(
 def matching_ap(matching: Matching) -> float:
     """TP / (TP + FP + FN); 1 if there are no objects at all."""
     found = matching.true_positives
-    return share(found, matching.truth_objects + matching.predicted_objects - found)
+    return ratio(found, matching.truth_objects + matching.predicted_objects - found)
 
 
 def precision(matching: Matching) -> float:
     """TP / (TP + FP). Of no predicted objects 0, but 1 if there are no true ones either."""
     nothing = float(matching.truth_objects == 0)
-    return share(matching.true_positives, matching.predicted_objects, of_nothing=nothing)
+    return ratio(matching.true_positives, matching.predicted_objects, of_nothing=nothing)
 
 
 def recall(matching: Matching) -> float:
     """TP / (TP + FN). Of no true objects 0, but 1 if there are no predicted ones either."""
     nothing = float(matching.predicted_objects == 0)
-    return share(matching.true_positives, matching.truth_objects, of_nothing=nothing)
+    return ratio(matching.true_positives, matching.truth_objects, of_nothing=nothing)
 
 
 def f1(matching: Matching) -> float:
     """2 TP / (2 TP + FP + FN); 1 if there are no objects at all."""
     objects = matching.truth_objects + matching.predicted_objects
-    return share(2 * matching.true_positives, objects)
+    return ratio(2 * matching.true_positives, objects)
 
 
 def panoptic_quality(matching: Matching) -> float:
@@ -197,7 +199,7 @@ def panoptic_quality(matching: Matching) -> float:
     .. [1] Kirillov et al., "Panoptic segmentation", CVPR 2019, eq. 1.
     """
     objects = matching.truth_objects + matching.predicted_objects
-    return share(2 * matching.ious.sum(), objects)
+    return ratio(2 * matching.ious.sum(), objects)
 
 
 def seg(table: Contingency) -> float:

@@ -85,11 +85,11 @@ def contingency(
     if ignored is not None:
         prediction, truth = prediction[~ignored], truth[~ignored]
 
-    lengths, predicted, true = runs(prediction.ravel(), truth.ravel())
-    pairs, overlaps = counted(as_int64(true), as_int64(predicted), lengths)
-    truth_ids, true = np.unique(as_ids(pairs[:, 0], truth.dtype), return_inverse=True)
+    lengths, predicted, true = label_runs(prediction.ravel(), truth.ravel())
+    pairs, overlaps = count_pairs(_as_int64(true), _as_int64(predicted), lengths)
+    truth_ids, true = np.unique(_as_ids(pairs[:, 0], truth.dtype), return_inverse=True)
     prediction_ids, predicted = np.unique(
-        as_ids(pairs[:, 1], prediction.dtype), return_inverse=True
+        _as_ids(pairs[:, 1], prediction.dtype), return_inverse=True
     )
     real = (truth_ids[true] != 0) & (prediction_ids[predicted] != 0)
     in_order = np.flatnonzero(real)[np.lexsort((predicted[real], true[real]))]
@@ -97,15 +97,15 @@ def contingency(
         truth.size,
         truth_ids[truth_ids != 0],
         prediction_ids[prediction_ids != 0],
-        summed(overlaps, true)[truth_ids != 0],
-        summed(overlaps, predicted)[prediction_ids != 0],
+        _group_sums(overlaps, true)[truth_ids != 0],
+        _group_sums(overlaps, predicted)[prediction_ids != 0],
         (np.cumsum(truth_ids != 0) - 1)[true[in_order]],
         (np.cumsum(prediction_ids != 0) - 1)[predicted[in_order]],
         overlaps[in_order],
     )
 
 
-def side_by_side(tables: Sequence[Contingency]) -> Contingency:
+def combine_tables(tables: Sequence[Contingency]) -> Contingency:
     """Make one table of several, as if their images lay beside each other.
 
     Objects of different tables stay different objects, whatever their ids.
@@ -129,27 +129,27 @@ def side_by_side(tables: Sequence[Contingency]) -> Contingency:
 def iou(table: Contingency) -> float:
     """Intersection over union of the two foregrounds (id > 0); 1 if both are empty."""
     common, both = table.overlaps.sum(), table.truth_areas.sum() + table.prediction_areas.sum()
-    return share(common, both - common)
+    return ratio(common, both - common)
 
 
 def dice(table: Contingency) -> float:
     """Twice the common foreground over the sum of the two; 1 if both are empty."""
     both = table.truth_areas.sum() + table.prediction_areas.sum()
-    return share(2 * table.overlaps.sum(), both)
+    return ratio(2 * table.overlaps.sum(), both)
 
 
 def pixel_error(table: Contingency) -> float:
     """Share of the pixels that are foreground on one side only; 0 if there are no pixels."""
     both = table.truth_areas.sum() + table.prediction_areas.sum()
-    return share(both - 2 * table.overlaps.sum(), table.pixels, of_nothing=0.0)
+    return ratio(both - 2 * table.overlaps.sum(), table.pixels, of_nothing=0.0)
 
 
-def share(part: float, whole: float, of_nothing: float = 1.0) -> float:
+def ratio(part: float, whole: float, of_nothing: float = 1.0) -> float:
     """`part / whole`. Where there is nothing, all of it is right."""
     return float(part / whole) if whole else of_nothing
 
 
-def runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, Labels]:
+def label_runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, Labels]:
     """Lengths and ids of the stretches in which neither of two lines of pixels changes."""
     starts = np.ones(truth.size, dtype=bool)
     np.not_equal(truth[1:], truth[:-1], out=starts[1:])
@@ -158,17 +158,17 @@ def runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, 
     return np.diff(where, append=truth.size), prediction[where], truth[where]
 
 
-def as_int64(ids: Labels) -> NDArray[np.int64]:
+def _as_int64(ids: Labels) -> NDArray[np.int64]:
     """Write ids in 64 bits, those from 2^63 on as negative numbers; `as_ids` reads them."""
     return ids.view(np.int64) if ids.dtype == np.uint64 else ids.astype(np.int64)
 
 
-def as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> Labels:
+def _as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> Labels:
     """Give the ids that `as_int64` wrote."""
     return numbers.view(np.uint64) if dtype == np.uint64 else numbers.astype(dtype)
 
 
-def summed(lengths: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
+def _group_sums(lengths: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
     """Sum the lengths of each group. Exact: pixel counts are far below 2^53."""
     return np.bincount(group, lengths).astype(np.int64)
 
@@ -177,7 +177,7 @@ Numbers = NDArray[np.int64]
 
 
 @compiled
-def counted(first: Numbers, second: Numbers, weights: Numbers) -> tuple[Numbers, Numbers]:
+def count_pairs(first: Numbers, second: Numbers, weights: Numbers) -> tuple[Numbers, Numbers]:
     """Sum up the weights of every pair that occurs.
 
     Parameters

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from napari_utile.metrics.flooding import flooded
-from napari_utile.metrics.overlap import Contingency, Labels, share
+from napari_utile.metrics.flooding import flood
+from napari_utile.metrics.overlap import Contingency, Labels, ratio
 
 
 def thin_borders(prediction: Labels, boundary: NDArray[Any] | None = None) -> Labels:
@@ -60,7 +60,7 @@ def thin_borders(prediction: Labels, boundary: NDArray[Any] | None = None) -> La
     if boundary is None:
         nearest = distance_transform_edt(free, return_distances=False, return_indices=True)
         return prediction[tuple(nearest)]
-    return flooded(prediction, boundary)
+    return flood(prediction, boundary)
 
 
 def v_rand(table: Contingency) -> float:
@@ -73,7 +73,7 @@ def v_rand(table: Contingency) -> float:
         return given
     joint, predicted, alone = _segments(table)
     squares = _squares(predicted) + alone + _squares(table.truth_areas)
-    return share(2 * (_squares(joint) + alone), squares)
+    return ratio(2 * (_squares(joint) + alone), squares)
 
 
 def rand_error(table: Contingency) -> float:
@@ -100,7 +100,7 @@ def adapted_rand_error(table: Contingency) -> float:
     )
     joint, predicted, alone = _segments(table)
     pairs = _pairs(joint) + _pairs(missed)
-    return 1 - share(
+    return 1 - ratio(
         2 * pairs, _pairs(predicted) + _pairs(np.array([alone])) + _pairs(table.truth_areas)
     )
 
@@ -114,7 +114,7 @@ def v_info(table: Contingency) -> float:
     if (given := _one_sided(table)) is not None:
         return given
     both, predicted, true = _entropies(table)
-    return share(2 * max(predicted + true - both, 0.0), predicted + true)
+    return ratio(2 * max(predicted + true - both, 0.0), predicted + true)
 
 
 def vi_split(table: Contingency) -> float:

@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.labels import with_gaps
-from napari_utile.metrics.overlap import Labels, share
+from napari_utile.metrics.overlap import Labels, ratio
 
 CORNERS_TOO = np.ones((3, 3))
 """Background, the membrane, is connected through the corners of pixels too; objects are not."""
@@ -66,7 +66,7 @@ def warping_error(
     """
     wrong = mismatches(prediction, truth, ignored)
     pixels = wrong.size if ignored is None else wrong.size - int(ignored.sum())
-    return share(int(wrong.sum()), pixels, of_nothing=0.0)
+    return ratio(int(wrong.sum()), pixels, of_nothing=0.0)
 
 
 def mismatches(
@@ -102,20 +102,20 @@ def mismatches(
     wrong = np.zeros(truth.shape, bool)
     for index in np.ndindex(truth.shape[:-2]):
         hidden = None if ignored is None else ignored[index]
-        source, target = (framed(side[index], hidden) for side in (truth, prediction))
-        _warp(source, target, simple_points())
+        source, target = (_framed(side[index], hidden) for side in (truth, prediction))
+        _flip_simple_points(source, target, simple_points())
         wrong[index] = (source != target)[1:-1, 1:-1]
     return wrong
 
 
-def framed(labels: Labels, ignored: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+def _framed(labels: Labels, ignored: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
     """Make a mask of the objects (Y, X) with background around it."""
     if ignored is not None:
         labels = np.where(ignored, 0, labels)
-    return np.pad(parted(labels).astype(np.uint8, order="C"), 1)
+    return np.pad(separated_mask(labels).astype(np.uint8, order="C"), 1)
 
 
-def parted(labels: Labels) -> NDArray[np.bool_]:
+def separated_mask(labels: Labels) -> NDArray[np.bool_]:
     """Make a mask of the objects, with gaps between those that touch; a mask is one already."""
     return labels if labels.dtype == bool else with_gaps(labels) > 0
 
@@ -140,7 +140,7 @@ def simple_points() -> NDArray[np.bool_]:
 
 
 @compiled
-def _warp(
+def _flip_simple_points(
     source: NDArray[np.uint8], target: NDArray[np.uint8], simple: NDArray[np.bool_]
 ) -> None:
     """Flip simple points of `source` where `target` differs, in place, till there are none."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from napari_utile.evaluation.error_types import COLORS, KINDS
+from napari_utile.evaluation.error_types import KIND_COLORS, KINDS
 
 
 def test_a_hundred_thousand_objects_do_not_freeze_the_window(qtbot):
@@ -15,7 +15,7 @@ def test_a_hundred_thousand_objects_do_not_freeze_the_window(qtbot):
     iou = rng.random(n)
     iou[5] = np.nan
     columns = {"truth_id": np.arange(n), "kind": np.array(KINDS)[np.arange(n) % 5], "iou": iou}
-    table = Table(COLORS)
+    table = Table(KIND_COLORS)
     qtbot.addWidget(table)
     table.show()
     began = perf_counter()

@@ -12,10 +12,10 @@ from napari_utile.engine.comparison.figures import (
     CAPTION,
     NONE,
     colors_of,
-    gray,
     partners,
     save,
 )
+from napari_utile.evaluation.reports.figures import rgb_image
 
 
 @dataclass
@@ -54,7 +54,7 @@ def draw_examples(path: Path, examples: Sequence[Example]) -> None:
         ids = np.unique(np.concatenate([plane.ravel() for plane in (example.truth, *found)]))
         colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
         painted = [colors[np.searchsorted(ids, plane)] for plane in (example.truth, *found)]
-        for ax, picture in zip(row, [gray(example.image), *painted], strict=True):
+        for ax, picture in zip(row, [rgb_image(example.image), *painted], strict=True):
             ax.set_axis_off()
             ax.imshow(picture, interpolation="nearest")
     for ax, title in zip(axes[0], titles, strict=True):

@@ -13,11 +13,11 @@ from napari_utile.coco.experiment.train import Learnt
 from napari_utile.metrics.coco.ap import CocoScores, coco_annotation_scores
 from napari_utile.metrics.overlap import (
     Contingency,
+    combine_tables,
     contingency,
     dice,
     iou,
     pixel_error,
-    side_by_side,
 )
 
 
@@ -43,7 +43,7 @@ class Truth:
 
     def foreground(self, found: Sequence[NDArray[Any]]) -> Contingency:
         """Lay the foregrounds of all images on the true ones."""
-        return side_by_side(
+        return combine_tables(
             [
                 contingency(labels > 0, without_crowds(true) > 0, true == CROWD)
                 for labels, true in zip(found, self.labels, strict=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.evaluation.reports.figures import rgb_image
 from napari_utile.events import EpochDone
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.disk import atomic_write
@@ -156,7 +157,7 @@ def draw_results(
     colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
     titles = [title_of(network, row) for network, (row, _) in results.items()]
     painted = [colors[np.searchsorted(ids, plane)] for plane in (true, *found)]
-    panels = list(zip(["image", "truth", *titles], [gray(image), *painted], strict=True))
+    panels = list(zip(["image", "truth", *titles], [rgb_image(image), *painted], strict=True))
 
     columns = columns_for(len(panels), true.shape[1] / true.shape[0])
     rows = ceil(len(panels) / columns)
@@ -181,14 +182,6 @@ def first_plane(folder: ValidationFolder, name: str) -> NDArray[Any]:
     """Read the first plane (C, Y, X) of a layer."""
     stack = open_image(folder.files(name)[0])
     return stack.plane(stack.indices[0])
-
-
-def gray(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Show an image (C, Y, X) in gray, or in color if it has three channels, 0 to 1."""
-    low, high = np.percentile(image, (0.5, 99.5))
-    shown = np.clip((image - low) / max(high - low, 1e-9), 0, 1)
-    rgb = shown if len(shown) == 3 else shown[:1].repeat(3, axis=0)
-    return np.moveaxis(rgb, 0, -1).astype(float)
 
 
 def colors_of(count: int) -> NDArray[np.float64]:

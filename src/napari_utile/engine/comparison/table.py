@@ -1,7 +1,5 @@
 """The table of a comparison: rows of numbers, and how they read as JSON, CSV and Markdown."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +9,7 @@ from typing import Any, Self
 
 from napari_utile.arrays.splits import Split
 from napari_utile.evaluation.scores import SCORES, Place, format_score, scores_in
+from napari_utile.io.tables import csv_text
 
 Row = Mapping[str, Any]
 
@@ -102,13 +101,8 @@ def to_json(comparison: Comparison) -> str:
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Write one line per network, below a line of names. What there is not is empty."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, rows[0], lineterminator="\n")
-    table.writeheader()
-    table.writerows(
-        row | {"seeds": " ".join(map(str, row["seeds"]))} for row in map(dict, rows)
-    )
-    return text.getvalue()
+    texts = ({**row, "seeds": " ".join(map(str, row["seeds"]))} for row in rows)
+    return csv_text(list(rows[0]), texts)
 
 
 def to_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:

@@ -1,7 +1,5 @@
 """Results of many images: where each is written, and the table of how they ended."""
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import IMAGE_SUFFIXES
 from napari_utile.io.names import last_part
 from napari_utile.io.ome_zarr import provenance
+from napari_utile.io.tables import csv_text
 from napari_utile.io.zarr_folders import is_zarr
 
 RESULT_SUFFIXES = {*ZarrOutput.suffixes, *TiffOutput.suffixes}
@@ -110,10 +109,6 @@ def write_summary(folder: Path, ends: Sequence[ImageDone]) -> None:
         }
         for end in ends
     ]
-    text = io.StringIO()
-    table = csv.DictWriter(text, rows[0], lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    atomic_write(folder / "summary.csv", text.getvalue().encode())
+    atomic_write(folder / "summary.csv", csv_text(list(rows[0]), rows).encode())
     plain = [end.model_dump(mode="json", exclude={"event"}) for end in ends]
     atomic_write(folder / "summary.json", (json.dumps(plain, indent=2) + "\n").encode())

@@ -20,11 +20,11 @@ from napari_utile.evaluation.scores import scores_in
 from napari_utile.metrics.class_scores import class_ious
 from napari_utile.metrics.overlap import (
     Contingency,
+    combine_tables,
     contingency,
     dice,
     iou,
     pixel_error,
-    side_by_side,
 )
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.networks.tileable import Network
@@ -180,7 +180,7 @@ def class_scores_of(
     `mean_iou` is that of `metrics.class_scores`: background is a class, and so is one that only
     the network shows.
     """
-    table = side_by_side([each.tables[0] for each in judged if each.tables is not None])
+    table = combine_tables([each.tables[0] for each in judged if each.tables is not None])
     found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
     confusion = np.sum([each.confusion for each in judged], axis=0)
     ious = class_ious(confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0))

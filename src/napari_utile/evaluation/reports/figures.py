@@ -6,16 +6,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.evaluation.error_types import BORDER, COLORS, KINDS, MATCHED
+from napari_utile.evaluation.error_types import BORDER, KIND_COLORS, KINDS, MATCHED
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row
 from napari_utile.evaluation.scores import score_named, scores_in
 from napari_utile.io.stack import Stack
 
 INK = "#30343b"
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LINE_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
-LARGEST = 900
+MAX_SIDE = 900
 """Longest side of a slice in pixels; of larger ones every second, third ... pixel shows."""
 STRENGTH = {MATCHED: 0.28, BORDER: 0.75}
 """How much a kind covers the image. What is wrong covers it most."""
@@ -30,21 +30,21 @@ def curves(report: Report) -> dict[str, Draw]:
     found: dict[str, tuple[bool, Draw]] = {
         "Objects found, by how well they must fit": (
             bool(report.ious),
-            lambda ax: draw_ious(ax, report.ious),
+            lambda ax: _draw_ious(ax, report.ious),
         ),
         "Precision and recall": (
             bool(report.precision_recall),
-            lambda ax: draw_precision_recall(ax, report.precision_recall),
+            lambda ax: _draw_precision_recall(ax, report.precision_recall),
         ),
         "Scores by threshold": (
             bool(report.thresholds),
-            lambda ax: draw_thresholds(ax, report, "higher"),
+            lambda ax: _draw_thresholds(ax, report, "higher"),
         ),
         "Errors by threshold": (
             bool(report.thresholds),
-            lambda ax: draw_thresholds(ax, report, "lower"),
+            lambda ax: _draw_thresholds(ax, report, "lower"),
         ),
-        "Slices": (several, lambda ax: draw_slices(ax, report)),
+        "Slices": (several, lambda ax: _draw_scores_by_slice(ax, report)),
     }
     return {title: draw for title, (is_there, draw) in found.items() if is_there}
 
@@ -58,15 +58,15 @@ BY_IOU = {
 }
 
 
-def draw_ious(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
+def _draw_ious(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
     """Draw the scores of matched objects over the IoU that makes a match."""
     x = [row["iou_threshold"] for row in rows]
-    for color, (name, title) in zip(LINES, BY_IOU.items(), strict=False):
+    for color, (name, title) in zip(LINE_COLORS, BY_IOU.items(), strict=False):
         ax.plot(x, [row[name] for row in rows], color=color, label=title, marker="o", ms=3)
-    finish(ax, "IoU from which on objects match", "score")
+    _finish(ax, "IoU from which on objects match", "score")
 
 
-def draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
+def _draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
     """Draw the curves under which the COCO AP is the area, one per IoU."""
     from matplotlib import colormaps
 
@@ -83,22 +83,24 @@ def draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
             label=f"IoU {iou:.2f}" if told else None,
         )
     ax.set_xlim(0, 1)
-    finish(ax, "recall", "precision")
+    _finish(ax, "recall", "precision")
 
 
-def draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"]) -> None:
+def _draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"]) -> None:
     """Draw scores over the probability that makes an object; a ring is the best of each."""
     rows = report.thresholds
     names = [n for n in rows[0] if n != "threshold" and score_named(n).better == better]
     best = {row["name"]: row for row in report.best}
-    for color, name in zip(LINES, names, strict=False):
+    for color, name in zip(LINE_COLORS, names, strict=False):
         x, y = [row["threshold"] for row in rows], [row[name] for row in rows]
         ax.plot(x, y, color=color, label=score_named(name).title, marker="o", ms=2.5)
         if name in best:
             at = best[name]["threshold"], best[name]["value"]
             ax.plot(*at, "o", ms=9, mfc="none", mec=color, mew=1.6)
     is_error = better == "lower"
-    finish(ax, "probability above which a pixel is an object", "error" if is_error else "score")
+    _finish(
+        ax, "probability above which a pixel is an object", "error" if is_error else "score"
+    )
     if is_error:
         values = [row[name] for row in rows for name in names if row[name] > 0]
         if values:
@@ -106,11 +108,11 @@ def draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"])
             ax.set_ylim(min(values) / 1.6, 1)
 
 
-def draw_slices(ax: Any, report: Report) -> None:
+def _draw_scores_by_slice(ax: Any, report: Report) -> None:
     """Draw the main scores of every slice, in their order."""
     rows = report.rows[:-1]
     names = [name for name in scores_in("by_slice") if name in report]
-    for color, name in zip(LINES, names, strict=False):
+    for color, name in zip(LINE_COLORS, names, strict=False):
         ax.plot(
             range(len(rows)),
             [row[name] for row in rows],
@@ -119,10 +121,10 @@ def draw_slices(ax: Any, report: Report) -> None:
             marker="o",
             ms=3,
         )
-    finish(ax, "slice" if isinstance(rows[0]["slice"], int) else "slice, as listed", "score")
+    _finish(ax, "slice" if isinstance(rows[0]["slice"], int) else "slice, as listed", "score")
 
 
-def finish(ax: Any, along: str, up: str) -> None:
+def _finish(ax: Any, along: str, up: str) -> None:
     """Give every curve the same look: faint grid, no box, scores from 0 to 1."""
     ax.set_xlabel(along)
     ax.set_ylabel(up)
@@ -168,25 +170,42 @@ def error_picture(
     """Paint what is wrong in a slice over its image, or over the truth: (Y, X, 3)."""
     layer = report.error_layer(image)
     assert layer is not None, "classes have no error layer"
-    step = -(-max(layer.shape[-2:]) // LARGEST)
+    step = -(-max(layer.shape[-2:]) // MAX_SIDE)
     kinds = layer.plane(index)[::step, ::step]
-    below = gray(report, image, index, stack)[::step, ::step]
-    colors = np.array([[0, 0, 0], *(rgb(COLORS[kind]) for kind in KINDS)])
+    below = _background(report, image, index, stack)[::step, ::step]
+    colors = np.array([[0, 0, 0], *(rgb(KIND_COLORS[kind]) for kind in KINDS)])
     strength = np.array([0.0, *(STRENGTH.get(kind, WRONG) for kind in range(1, 7))])
     cover = strength[kinds][..., None]
     mixed = (1 - cover) * below + cover * colors[kinds]
     return np.round(255 * mixed).astype(np.uint8)
 
 
-def gray(
+def _background(
     report: Report, image: int, index: tuple[int, ...], stack: Stack | None
 ) -> NDArray[np.float64]:
-    """Show the image of a slice in gray, or in color, 0 to 1; the truth if there is none."""
+    """Return the image of a slice as RGB, 0 to 1; the truth if there is no image."""
     if stack is None:
         true = report.sides[image].truth[index] > 0
         return np.where(true, 0.85, 0.25)[..., None].repeat(3, axis=-1)
-    plane = stack.plane((*(0 for _ in range(len(stack.shape) - 2 - len(index))), *index))
-    pixels = np.where(np.isfinite(plane), plane, 0).astype(float)
+    return rgb_image(
+        stack.plane((*(0 for _ in range(len(stack.shape) - 2 - len(index))), *index))
+    )
+
+
+def rgb_image(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Return an image in gray, or in color if it has three channels.
+
+    Parameters
+    ----------
+    image : ndarray, shape (C, Y, X)
+        Gray values from the percentile 0.5 to 99.5 are shown.
+
+    Returns
+    -------
+    ndarray of float64, shape (Y, X, 3)
+        0 to 1.
+    """
+    pixels = np.where(np.isfinite(image), image, 0).astype(float)
     low, high = np.percentile(pixels, (0.5, 99.5))
     shown = np.clip((pixels - low) / max(high - low, 1e-9), 0, 1)
     three = shown if len(shown) == 3 else shown[:1].repeat(3, axis=0)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile import __version__
-from napari_utile.evaluation.error_types import COLORS, MEANINGS
+from napari_utile.evaluation.error_types import KIND_COLORS, KIND_MEANINGS
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.reports.figures import (
     INK,
@@ -52,8 +52,8 @@ def page(
         title=title or "Evaluation",
         facts=facts or {},
         groups=GROUPS,
-        colors=COLORS,
-        meanings=MEANINGS,
+        colors=KIND_COLORS,
+        meanings=KIND_MEANINGS,
         slices=_worst_slices(report, images),
         curves={name: _svg(draw) for name, draw in curves(report).items()},
         tables={

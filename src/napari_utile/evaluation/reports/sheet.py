@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from napari_utile.evaluation.error_types import COLORS
+from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.reports.figures import (
     INK,
@@ -40,15 +40,15 @@ def draw_sheet(
     shown = worst_slices(report, ACROSS)
     rows = ceil(len(drawn) / ACROSS)
     heights = [1.1, *([0.55] if shown else []), *([4.4] if shown else []), *[3.1] * rows]
-    heights += [0.2 + 0.17 * len(note_lines(report))] if report.notes else []
+    heights += [0.2 + 0.17 * len(_note_lines(report))] if report.notes else []
     with rc_context({"font.size": 9, "text.color": INK, "text.parse_math": False}):
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
         figure = Figure(figsize=(WIDTH, sum(heights)), dpi=130, layout=layout)
         parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))
-        draw_head(next(parts)[0], report, title or "Evaluation", facts or {})
+        _draw_head(next(parts)[0], report, title or "Evaluation", facts or {})
         if shown:
-            draw_kinds(next(parts)[0], report)
-            draw_slices(next(parts)[0], report, shown, images)
+            _draw_kinds(next(parts)[0], report)
+            _draw_worst_slices(next(parts)[0], report, shown, images)
         for first in range(0, len(drawn), ACROSS):
             axes = next(parts)[0].subplots(1, ACROSS)
             for ax in axes:
@@ -58,15 +58,15 @@ def draw_sheet(
                 ax.set_title(name, fontsize=10, loc="left", fontweight="bold")
                 draw(ax)
         if report.notes:
-            draw_notes(next(parts)[0], report)
+            _draw_notes(next(parts)[0], report)
         figure.savefig(path, format="png")
 
 
-def draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) -> None:
+def _draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) -> None:
     """Write the title, and the main scores side by side."""
-    part.text(0.012, 0.88, shortened(title, 100), fontsize=15, fontweight="bold", va="center")
-    told = "   ".join(f"{name}: {shortened(value, 80)}" for name, value in facts.items())
-    part.text(0.012, 0.66, shortened(told, 230), fontsize=7, color=SOFT, va="center")
+    part.text(0.012, 0.88, _shortened(title, 100), fontsize=15, fontweight="bold", va="center")
+    told = "   ".join(f"{name}: {_shortened(value, 80)}" for name, value in facts.items())
+    part.text(0.012, 0.66, _shortened(told, 230), fontsize=7, color=SOFT, va="center")
     names = [name for name in scores_in("headline") if name in report]
     for n, name in enumerate(names):
         x = 0.012 + n * 0.976 / max(len(names), 6)
@@ -75,23 +75,23 @@ def draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) -
         part.text(x, 0.03, score_named(name).title, fontsize=8.5, color=SOFT, va="center")
 
 
-def shortened(text: Any, most: int) -> str:
+def _shortened(text: Any, most: int) -> str:
     """Leave out the middle of a text that is too long, such as a path."""
     text = str(text)
     return text if len(text) <= most else f"{text[: most // 3]} … {text[-most * 2 // 3 :]}"
 
 
-def draw_kinds(part: Any, report: Report) -> None:
+def _draw_kinds(part: Any, report: Report) -> None:
     """Draw how many objects are of each kind, with names: the legend of the slices."""
     counts = report.objects.counts() if report.objects is not None else {}
     ax = part.subplots()
     ax.set_axis_off()
     left, total = 0.0, max(sum(counts.values()), 1)
     for kind, count in counts.items():
-        ax.barh(1, count / total, left=left, height=0.7, color=COLORS[kind])
+        ax.barh(1, count / total, left=left, height=0.7, color=KIND_COLORS[kind])
         left += count / total
-    for n, (kind, color) in enumerate(COLORS.items()):
-        x = n / len(COLORS)
+    for n, (kind, color) in enumerate(KIND_COLORS.items()):
+        x = n / len(KIND_COLORS)
         ax.plot(x + 0.004, 0, "s", color=color, ms=8)
         ax.text(x + 0.015, 0, f"{kind} {counts.get(kind, ''):,}" if kind in counts else kind,
                 va="center")  # fmt: skip
@@ -99,7 +99,7 @@ def draw_kinds(part: Any, report: Report) -> None:
     ax.set_ylim(-0.6, 1.5)
 
 
-def draw_slices(
+def _draw_worst_slices(
     part: Any,
     report: Report,
     shown: Sequence[tuple[Row, int, tuple[int, ...]]],
@@ -117,12 +117,12 @@ def draw_slices(
         ax.set_title(title, fontsize=9.5)
 
 
-def draw_notes(part: Any, report: Report) -> None:
+def _draw_notes(part: Any, report: Report) -> None:
     """Write what a reader of the numbers must know."""
-    part.text(0.012, 0.5, "\n".join(note_lines(report)), fontsize=8.5, va="center",
+    part.text(0.012, 0.5, "\n".join(_note_lines(report)), fontsize=8.5, va="center",
               color="#8a5a00")  # fmt: skip
 
 
-def note_lines(report: Report) -> list[str]:
+def _note_lines(report: Report) -> list[str]:
     """Break the notes into lines of the sheet."""
     return [line for note in report.notes for line in wrap(note, 165)]

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 from napari_utile.errors import UserError
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.evaluate import EvaluatedImage, score_images
-from napari_utile.evaluation.files import open_pairs, pixel_um2, shape_of
+from napari_utile.evaluation.files import open_evaluation, pixel_um2, shape_of
 from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
@@ -217,7 +217,7 @@ def _inputs_of_files(prediction: str, truth: str) -> EvaluationInputs:
     places: list[dict[str, Any]] = []
 
     def evaluation(settings: EvaluateSettings) -> Evaluation:
-        opened = open_pairs(prediction, truth)
+        opened = open_evaluation(prediction, truth)
         for pair in opened:
             count = len(shape_of(pair.truth))
             place = place_of(pair.truth)

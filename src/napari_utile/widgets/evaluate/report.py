@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_utile.evaluation import Report
-from napari_utile.evaluation.error_types import COLORS
+from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.scores import GROUPS, score_named
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
@@ -70,7 +70,7 @@ class ReportView(QWidget):
         self._image = 0  # the one that the layer of errors is of
         self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
         self.legend, self.curves = Legend(), ScoreCurves()
-        self.scores, self.objects = Table(), Table(COLORS)
+        self.scores, self.objects = Table(), Table(KIND_COLORS)
         self.group, self.kind = wide_choice(), wide_choice()
         self.tabs = QTabWidget()
         self.tabs.addTab(_column_of(self.group, self.scores), "Scores")

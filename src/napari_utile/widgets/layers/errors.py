@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
-from napari_utile.evaluation.error_types import COLORS, KINDS, MEANINGS
+from napari_utile.evaluation.error_types import KIND_COLORS, KIND_MEANINGS, KINDS
 from napari_utile.widgets.layers.choice import HELPER
 
 WEAK_OPACITY = {"matched": 0.2, "border": 0.6}
@@ -35,9 +35,10 @@ class Legend(QWidget):
         self.boxes = {kind: QCheckBox(kind) for kind in KINDS}
         for i, (kind, box) in enumerate(self.boxes.items()):
             box.setChecked(True)
-            box.setToolTip(MEANINGS[kind])
+            box.setToolTip(KIND_MEANINGS[kind])
             box.setStyleSheet(
-                f"QCheckBox::indicator {{ background: {COLORS[kind]}; border-radius: 2px; }}"
+                "QCheckBox::indicator { border-radius: 2px; "
+                f"background: {KIND_COLORS[kind]}; }}"
             )
             box.toggled.connect(lambda _: self.changed.emit())
             grid.addWidget(box, *divmod(i, LEGEND_COLUMNS))
@@ -138,7 +139,7 @@ def _error_colormap(kinds: Collection[str]) -> DirectLabelColormap:
     """Return a colormap of these kinds; all else is transparent."""
     colors: dict[int | None, Any] = {None: np.zeros(4), 0: np.zeros(4)}
     for value, kind in enumerate(KINDS, 1):
-        color = transform_color(COLORS[kind])[0].copy()  # napari keeps it for others
+        color = transform_color(KIND_COLORS[kind])[0].copy()  # napari keeps it for others
         color[3] = WEAK_OPACITY.get(kind, ERROR_OPACITY) if kind in kinds else 0
         colors[value] = color
     return DirectLabelColormap(color_dict=colors)
