@@ -1,6 +1,6 @@
-"""Scores of classes: IoU and Dice of each kind of pixel, their mean, and the pixel error.
+"""Scores of classes: IoU and Dice of each class, their mean, and the pixel error.
 
-Ids are kinds here, the same on both sides, and background, id 0, is one of them.
+Ids are classes here, the same on both sides, and background, id 0, is one of them.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class ClassAreas:
 
 
 def class_scores(tables: Sequence[Contingency]) -> dict[str, float]:
-    """Score the classes of one image, or of several together.
+    """Compute the scores of the classes of one image, or of several together.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def class_scores(tables: Sequence[Contingency]) -> dict[str, float]:
     -------
     dict
         `mean_iou`: the mean over the classes that occur on either side, background among them;
-        `pixel_error`: share of the pixels whose classes differ; and `iou_<id>` and `dice_<id>`
-        of each class that occurs. Where there is no pixel, that is 1 and 0 and nothing else.
+        `pixel_error`: fraction of the pixels whose classes differ; and `iou_<id>` and
+        `dice_<id>` of each class that occurs. Without pixels only the first two, 1 and 0.
 
     Notes
     -----
@@ -73,7 +73,16 @@ def class_scores(tables: Sequence[Contingency]) -> dict[str, float]:
 
 
 def class_areas(tables: Sequence[Contingency]) -> ClassAreas:
-    """Add up the pixels of each class over several tables. Id 0, background, is a class."""
+    """Add up the pixels of each class over several tables. Id 0, background, is a class.
+
+    Parameters
+    ----------
+    tables : sequence of Contingency
+
+    Returns
+    -------
+    ClassAreas
+    """
     sides = [
         [(table.truth_ids, table.truth_areas) for table in tables],
         [(table.prediction_ids, table.prediction_areas) for table in tables],
@@ -84,6 +93,7 @@ def class_areas(tables: Sequence[Contingency]) -> ClassAreas:
     true, predicted, common = totals
     true[0] = whole - sum(true.values())
     predicted[0] = whole - sum(predicted.values())
+    # Common background, by inclusion and exclusion: |T0 and P0| = |T0| + |P0| - |T0 or P0|.
     of_both = sum(int(table.overlaps.sum()) for table in tables)
     common[0] = true[0] + predicted[0] - whole + of_both
     ids = sorted(id_ for id_ in true.keys() | predicted if true.get(id_) or predicted.get(id_))
@@ -94,7 +104,17 @@ def class_areas(tables: Sequence[Contingency]) -> ClassAreas:
 def class_ious(
     common: NDArray[np.int64], truth: NDArray[np.int64], prediction: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Give the IoU of each class from its pixels; 1 where there are none on either side."""
+    """Compute the IoU of each class; 1 where it has no pixels on either side.
+
+    Parameters
+    ----------
+    common, truth, prediction : ndarray of int64, shape (K,)
+        Pixels of each class on both sides at once, and on each side.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+    """
     either = truth + prediction - common
     return np.where(either > 0, common / np.maximum(either, 1), 1.0)
 
@@ -102,20 +122,30 @@ def class_ious(
 def class_dices(
     common: NDArray[np.int64], truth: NDArray[np.int64], prediction: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Give the Dice of each class from its pixels; 1 where there are none on either side."""
+    """Compute the Dice coefficient of each class; 1 where it has no pixels on either side.
+
+    Parameters
+    ----------
+    common, truth, prediction : ndarray of int64, shape (K,)
+        Pixels of each class on both sides at once, and on each side.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+    """
     both = truth + prediction
     return np.where(both > 0, 2 * common / np.maximum(both, 1), 1.0)
 
 
 def _agreeing(table: Contingency) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Give the ids that lie on themselves, and on how many pixels."""
+    """Return the ids that both sides have at the same pixels, and how many pixels."""
     ids = table.truth_ids[table.truth]
     same = ids == table.prediction_ids[table.prediction]
     return ids[same], table.overlaps[same]
 
 
 def _sum_by_id(counts: Sequence[tuple[NDArray[Any], NDArray[np.int64]]]) -> dict[int, int]:
-    """Sum up pixels by their id."""
+    """Sum the pixels of each id."""
     totals: dict[int, int] = {}
     for ids, pixels in counts:
         for id_, count in zip(ids.tolist(), pixels.tolist(), strict=True):

@@ -18,15 +18,21 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from napari_utile.metrics.overlap import Contingency, ratio
 
 IOU_THRESHOLDS = tuple(percent / 100 for percent in range(50, 100, 5))
-"""Those of COCO: 0.50, 0.55 ... 0.95."""
+"""IoU thresholds of COCO: 0.50, 0.55 ... 0.95."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """The pairs of objects that found each other, and how many objects there were.
+    """One-to-one pairs of true and predicted objects, and the number of objects.
 
-    `truth` and `prediction` are positions in the ids of the contingency table; `ious` belong
-    to the same pairs.
+    Parameters
+    ----------
+    truth, prediction : ndarray of int64, shape (K,)
+        The pairs, as positions in the ids of the contingency table.
+    ious : ndarray of float64, shape (K,)
+        Of the same pairs.
+    truth_objects, predicted_objects : int
+        Objects in all, with or without a partner.
     """
 
     truth: NDArray[np.int64]
@@ -37,17 +43,17 @@ class Matching:
 
     @property
     def true_positives(self) -> int:
-        """Matched pairs."""
+        """Number of matched pairs."""
         return self.truth.size
 
     @property
     def false_positives(self) -> int:
-        """Predicted objects without a partner."""
+        """Number of predicted objects without a partner."""
         return self.predicted_objects - self.true_positives
 
     @property
     def false_negatives(self) -> int:
-        """True objects without a partner."""
+        """Number of true objects without a partner."""
         return self.truth_objects - self.true_positives
 
 
@@ -68,9 +74,9 @@ def match(table: Contingency, threshold: float = 0.5) -> Matching:
 
     Notes
     -----
-    Above an IoU of 0.5 no object can have two partners. At 0.5 and below it can: these objects
-    alone go through an assignment. It is sparse, and takes time as the square of their number:
-    some 10 s where a hundred thousand objects are all contested.
+    Above an IoU of 0.5 no object can have two partners. At 0.5 and below it can: only these
+    objects go through a sparse assignment problem, which takes time as the square of their
+    number, some 10 s for a hundred thousand.
     """
     reach = np.flatnonzero(table.ious >= threshold)
     truth, prediction, ious = table.truth[reach], table.prediction[reach], table.ious[reach]
@@ -91,12 +97,21 @@ def match(table: Contingency, threshold: float = 0.5) -> Matching:
 
 
 def matchings(table: Contingency, thresholds: Sequence[float]) -> list[Matching]:
-    """Match at each of several IoUs; see `match`.
+    """Match at each of several IoU thresholds; see `match`.
+
+    Parameters
+    ----------
+    table : Contingency
+    thresholds : sequence of float
+
+    Returns
+    -------
+    list of Matching
 
     Notes
     -----
-    Pairs above an IoU of 0.5 are sorted once: the matching at any threshold there is the first
-    of them. So ten thresholds take hardly longer than one.
+    Pairs above an IoU of 0.5 are sorted once: the matching at any threshold above 0.5 is a
+    prefix of them. So ten thresholds take hardly longer than one.
     """
     ious = table.ious
     sure = np.flatnonzero(ious > 0.5)
@@ -116,6 +131,11 @@ def iou_rows(
     table: Contingency, thresholds: Sequence[float] = IOU_THRESHOLDS
 ) -> tuple[dict[str, float], ...]:
     """Score the objects at each IoU threshold.
+
+    Parameters
+    ----------
+    table : Contingency
+    thresholds : sequence of float, default `IOU_THRESHOLDS`
 
     Returns
     -------
@@ -149,7 +169,7 @@ def iou_rows(
 def _best_assignment(
     truth: NDArray[np.int64], prediction: NDArray[np.int64], ious: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Tell which of the candidate pairs make the best one-to-one assignment."""
+    """Return which of the candidate pairs make the best one-to-one assignment."""
     rows, row = np.unique(truth, return_inverse=True)
     columns, column = np.unique(prediction, return_inverse=True)
     # Each row may also take a column of its own, "no partner", which earns 1. A partner earns
@@ -165,34 +185,89 @@ def _best_assignment(
 
 
 def matching_ap(matching: Matching) -> float:
-    """TP / (TP + FP + FN); 1 if there are no objects at all."""
+    """Matching AP: TP / (TP + FP + FN); 1 without any object.
+
+    The "average precision" of StarDist [1]_, Cellpose and the DSB 2018.
+
+    Parameters
+    ----------
+    matching : Matching
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] Schmidt et al., "Cell detection with star-convex polygons", MICCAI 2018.
+    """
     found = matching.true_positives
     return ratio(found, matching.truth_objects + matching.predicted_objects - found)
 
 
 def precision(matching: Matching) -> float:
-    """TP / (TP + FP). Of no predicted objects 0, but 1 if there are no true ones either."""
+    """Precision: TP / (TP + FP). Without predicted objects 0, or 1 without true ones too.
+
+    Parameters
+    ----------
+    matching : Matching
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     nothing = float(matching.truth_objects == 0)
     return ratio(matching.true_positives, matching.predicted_objects, of_nothing=nothing)
 
 
 def recall(matching: Matching) -> float:
-    """TP / (TP + FN). Of no true objects 0, but 1 if there are no predicted ones either."""
+    """Recall: TP / (TP + FN). Without true objects 0, or 1 without predicted ones too.
+
+    Parameters
+    ----------
+    matching : Matching
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     nothing = float(matching.predicted_objects == 0)
     return ratio(matching.true_positives, matching.truth_objects, of_nothing=nothing)
 
 
 def f1(matching: Matching) -> float:
-    """2 TP / (2 TP + FP + FN); 1 if there are no objects at all."""
+    """F1 score: 2 TP / (2 TP + FP + FN); 1 without any object.
+
+    Parameters
+    ----------
+    matching : Matching
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     objects = matching.truth_objects + matching.predicted_objects
     return ratio(2 * matching.true_positives, objects)
 
 
 def panoptic_quality(matching: Matching) -> float:
-    """Sum of the matched IoUs over TP + FP / 2 + FN / 2; 1 if there are no objects at all.
+    """Panoptic quality: sum of the matched IoUs over TP + FP / 2 + FN / 2; 1 without objects.
 
     [1]_ matches above 0.5; here a pair at exactly 0.5 counts as it does in `f1`, so that PQ is
     always F1 times the mean IoU of the matched pairs.
+
+    Parameters
+    ----------
+    matching : Matching
+
+    Returns
+    -------
+    float
+        0 to 1.
 
     References
     ----------
@@ -203,10 +278,18 @@ def panoptic_quality(matching: Matching) -> float:
 
 
 def seg(table: Contingency) -> float:
-    """Mean over the true objects of the IoU with the prediction that covers more than half.
+    """SEG: mean over true objects of the IoU with the object that covers more than half of it.
 
-    A true object that no prediction covers by more than half counts 0. Without true objects
-    the score is 1 if nothing was predicted, else 0.
+    A true object that no predicted object covers by more than half counts 0 [1]_.
+
+    Parameters
+    ----------
+    table : Contingency
+
+    Returns
+    -------
+    float
+        0 to 1. Without true objects 1 if nothing was predicted, else 0.
 
     References
     ----------

@@ -1,7 +1,7 @@
-"""Which objects lie on which: the sparse table that every score is read from.
+"""The contingency table of a truth and a prediction, and the scores of foreground.
 
-The table is made in one pass over the pixels. Its size is that of the overlaps that occur, so
-ids may be as large and as far apart as they like.
+The table is sparse and is made in one pass over the pixels. Its size is the number of overlaps
+that occur, so ids may be as large and as far apart as they like.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Contingency:
 def contingency(
     prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
 ) -> Contingency:
-    """Count the pixels of every object, and of every overlap of two.
+    """Count the pixels of every object and of every overlap of two objects.
 
     Parameters
     ----------
@@ -63,6 +63,10 @@ def contingency(
     ignored : ndarray of bool, same shape, optional
         Pixels that count nowhere: in no object, no overlap and no background.
 
+    Returns
+    -------
+    Contingency
+
     Raises
     ------
     ValueError
@@ -70,9 +74,9 @@ def contingency(
 
     Notes
     -----
-    Labels are piecewise constant, so what is counted are not pixels but runs of equal pairs of
-    ids along the last axis, and nothing is sorted but the pairs that occur. How that compares
-    with one `np.bincount` over the pixels is told by `benchmarks/matching.py`.
+    Labels are piecewise constant, so runs of equal pairs of ids along the last axis are counted
+    instead of pixels, and only the pairs that occur are sorted. `benchmarks/matching.py`
+    compares the time with that of one `np.bincount` over the pixels.
 
     Examples
     --------
@@ -85,8 +89,10 @@ def contingency(
     if ignored is not None:
         prediction, truth = prediction[~ignored], truth[~ignored]
 
+    # Pixels of every pair of ids, background included.
     lengths, predicted, true = label_runs(prediction.ravel(), truth.ravel())
     pairs, overlaps = count_pairs(_as_int64(true), _as_int64(predicted), lengths)
+    # Ids become positions; background is among them, and its pairs are dropped.
     truth_ids, true = np.unique(_as_ids(pairs[:, 0], truth.dtype), return_inverse=True)
     prediction_ids, predicted = np.unique(
         _as_ids(pairs[:, 1], prediction.dtype), return_inverse=True
@@ -106,9 +112,16 @@ def contingency(
 
 
 def combine_tables(tables: Sequence[Contingency]) -> Contingency:
-    """Make one table of several, as if their images lay beside each other.
+    """Combine tables into one, as if their images lay beside each other.
 
-    Objects of different tables stay different objects, whatever their ids.
+    Parameters
+    ----------
+    tables : sequence of Contingency
+        Objects of different tables stay different objects, whatever their ids.
+
+    Returns
+    -------
+    Contingency
     """
     first_truth = np.cumsum([0] + [table.truth_ids.size for table in tables])
     first_prediction = np.cumsum([0] + [table.prediction_ids.size for table in tables])
@@ -127,30 +140,93 @@ def combine_tables(tables: Sequence[Contingency]) -> Contingency:
 
 
 def iou(table: Contingency) -> float:
-    """Intersection over union of the two foregrounds (id > 0); 1 if both are empty."""
+    """Intersection over union of the two foregrounds (id > 0); 1 if both are empty.
+
+    ``|T and P| / |T or P|`` [1]_ of the true and predicted foreground pixels T and P.
+
+    Parameters
+    ----------
+    table : Contingency
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] Jaccard, "The distribution of the flora in the alpine zone", New Phytologist 11,
+       1912.
+    """
     common, both = table.overlaps.sum(), table.truth_areas.sum() + table.prediction_areas.sum()
     return ratio(common, both - common)
 
 
 def dice(table: Contingency) -> float:
-    """Twice the common foreground over the sum of the two; 1 if both are empty."""
+    """Dice coefficient of the two foregrounds (id > 0); 1 if both are empty.
+
+    ``2 |T and P| / (|T| + |P|)`` [1]_ of the true and predicted foreground pixels T and P.
+
+    Parameters
+    ----------
+    table : Contingency
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    References
+    ----------
+    .. [1] Dice, "Measures of the amount of ecologic association between species", Ecology 26,
+       1945.
+    """
     both = table.truth_areas.sum() + table.prediction_areas.sum()
     return ratio(2 * table.overlaps.sum(), both)
 
 
 def pixel_error(table: Contingency) -> float:
-    """Share of the pixels that are foreground on one side only; 0 if there are no pixels."""
+    """Fraction of the pixels that are foreground on one side only; 0 without pixels.
+
+    Parameters
+    ----------
+    table : Contingency
+
+    Returns
+    -------
+    float
+        0 to 1.
+    """
     both = table.truth_areas.sum() + table.prediction_areas.sum()
     return ratio(both - 2 * table.overlaps.sum(), table.pixels, of_nothing=0.0)
 
 
 def ratio(part: float, whole: float, of_nothing: float = 1.0) -> float:
-    """`part / whole`. Where there is nothing, all of it is right."""
+    """Compute `part / whole`; `of_nothing` if `whole` is 0.
+
+    Parameters
+    ----------
+    part, whole : float
+    of_nothing : float, default 1
+        An empty image is perfect agreement.
+    """
     return float(part / whole) if whole else of_nothing
 
 
 def label_runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, Labels]:
-    """Lengths and ids of the stretches in which neither of two lines of pixels changes."""
+    """Find the runs of pixels in which neither of two label lines changes.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray of int, shape (N,)
+
+    Returns
+    -------
+    lengths : ndarray of int64, shape (R,)
+        Pixels of each run.
+    predicted, true : ndarray of int, shape (R,)
+        The ids in each run.
+    """
     starts = np.ones(truth.size, dtype=bool)
     np.not_equal(truth[1:], truth[:-1], out=starts[1:])
     starts[1:] |= prediction[1:] != prediction[:-1]
@@ -159,12 +235,12 @@ def label_runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], La
 
 
 def _as_int64(ids: Labels) -> NDArray[np.int64]:
-    """Write ids in 64 bits, those from 2^63 on as negative numbers; `as_ids` reads them."""
+    """Convert ids to int64, those from 2^63 on to negative numbers; `_as_ids` reverts it."""
     return ids.view(np.int64) if ids.dtype == np.uint64 else ids.astype(np.int64)
 
 
 def _as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> Labels:
-    """Give the ids that `as_int64` wrote."""
+    """Convert the numbers of `_as_int64` back to ids."""
     return numbers.view(np.uint64) if dtype == np.uint64 else numbers.astype(dtype)
 
 
@@ -178,7 +254,7 @@ Numbers = NDArray[np.int64]
 
 @compiled
 def count_pairs(first: Numbers, second: Numbers, weights: Numbers) -> tuple[Numbers, Numbers]:
-    """Sum up the weights of every pair that occurs.
+    """Sum the weights of every pair of numbers that occurs.
 
     Parameters
     ----------
@@ -194,7 +270,12 @@ def count_pairs(first: Numbers, second: Numbers, weights: Numbers) -> tuple[Numb
 
     Notes
     -----
-    A hash table, with the next free place for what collides. It grows when it is half full.
+    A hash table with linear probing [1]_. It grows when it is half full, so that probes stay
+    short; a sum of 0 marks a free place.
+
+    References
+    ----------
+    .. [1] Knuth, "The Art of Computer Programming", vol. 3, sec. 6.4, algorithm L.
     """
     pairs, sums, count = np.empty((1024, 2), np.int64), np.zeros(1024, np.int64), 0
     for i in range(len(first)):
@@ -213,7 +294,7 @@ def count_pairs(first: Numbers, second: Numbers, weights: Numbers) -> tuple[Numb
 
 @compiled
 def _larger(pairs: Numbers, sums: Numbers) -> tuple[Numbers, Numbers]:
-    """Give the table four times the places."""
+    """Copy the hash table to one with four times the places."""
     places = 4 * len(sums)
     larger, larger_sums = np.empty((places, 2), np.int64), np.zeros(places, np.int64)
     for i in range(len(sums)):
@@ -227,7 +308,7 @@ def _larger(pairs: Numbers, sums: Numbers) -> tuple[Numbers, Numbers]:
 
 @compiled
 def _hash(a: int, b: int) -> np.int64:
-    """Scatter pairs that are near each other; the odd factors are arbitrary."""
+    """Hash a pair so that similar pairs scatter; the odd factors are arbitrary."""
     mixed = np.uint64(a) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(b)
     mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
     return np.int64(mixed >> np.uint64(24))

@@ -1,17 +1,16 @@
-"""How alike two partitions are: the Rand and information scores of electron microscopy.
+"""Scores of partitions: the Rand and information scores of electron microscopy.
 
 They ask whether two pixels of the tissue lie in the same cell, so one small gap in a membrane
 that joins two large cells costs as much as it should. Every score is read from one sparse
 table of overlaps, and only pixels of true objects count ("foreground-restricted").
 
-Write n_ij for the pixels that true object j shares with predicted segment i, s_i and t_j for
-the sums of n_ij over j and over i, and n for the sum of all. True pixels on which nothing was
-predicted are each a segment of their own, as in the code of the challenges [1]_, but for
+Notation: n_ij are the pixels that true object j shares with predicted segment i, s_i and t_j
+the sums of n_ij over j and over i, and n is the sum of all. True pixels on which nothing was
+predicted are each a segment of their own, as in the code of the challenges [1]_, except in
 `adapted_rand_error`. After `thin_borders` there are none.
 
-If there are no true objects and no predicted ones, the partitions agree: every score is 1 and
-every error 0. If there are objects on one side only, every score is 0 and every error 1. None
-is ever NaN.
+Without objects on either side the partitions agree: every score is 1 and every error 0. With
+objects on one side only, every score is 0 and every error 1. None is ever NaN.
 
 References
 ----------
@@ -31,16 +30,16 @@ from napari_utile.metrics.overlap import Contingency, Labels, ratio
 
 
 def thin_borders(prediction: Labels, boundary: NDArray[Any] | None = None) -> Labels:
-    """Grow predicted objects until they touch, so that the width of borders does not count.
+    """Grow predicted objects until they touch, so that the width of borders does not matter.
 
     Parameters
     ----------
     prediction : ndarray of int, any shape
         Instances, 0 is background. Connected through faces.
     boundary : ndarray of float or int, same shape, optional
-        Boundary probability: the objects grow by watershed (see `flooding.flooded`) and meet on
-        its crests. Without it every pixel goes to the nearest object (Euclidean; one of them
-        where two are).
+        Boundary probability: the objects grow by watershed (see `flooding.flood`) and meet on
+        its crests. Without it every pixel goes to the nearest object (Euclidean; either one of
+        two at the same distance).
 
     Returns
     -------
@@ -68,6 +67,16 @@ def v_rand(table: Contingency) -> float:
 
     ``2 sum n_ij^2 / (sum s_i^2 + sum t_j^2)``, which is V^Rand of [1]_ at alpha 0.5, the
     harmonic mean of its split and merge scores. As in the paper, a pixel may be drawn twice.
+
+    Parameters
+    ----------
+    table : Contingency
+        Of the prediction with thinned borders, see `thin_borders`.
+
+    Returns
+    -------
+    float
+        0 to 1.
     """
     if (given := _one_sided(table)) is not None:
         return given
@@ -80,8 +89,18 @@ def rand_error(table: Contingency) -> float:
     """Rand error of the ISBI 2012 challenge, 0 to 1: ``1 - v_rand`` of a prediction as it is.
 
     That is 1 minus the F-score of the foreground-restricted Rand index, before the challenge
-    began to thin borders: wide borders cost. It took the best of all thresholds; here it is
-    the one threshold that made the prediction.
+    began to thin borders: wide borders cost. The challenge took the best of all thresholds;
+    here it is the one threshold that made the prediction.
+
+    Parameters
+    ----------
+    table : Contingency
+        Of the prediction as it is.
+
+    Returns
+    -------
+    float
+        0 to 1.
     """
     return 1 - v_rand(table)
 
@@ -90,8 +109,17 @@ def adapted_rand_error(table: Contingency) -> float:
     """1 minus the F-score of pairs of two different pixels, 0 to 1.
 
     As `skimage.metrics.adapted_rand_error` has it: with ``N_ij = n_ij (n_ij - 1)``, and S, T
-    alike, ``1 - 2 sum N_ij / (sum S_i + sum T_j)``. All that is predicted as background is
-    one segment.
+    alike, ``1 - 2 sum N_ij / (sum S_i + sum T_j)``. Predicted background is one segment.
+
+    Parameters
+    ----------
+    table : Contingency
+        Of the prediction as it is.
+
+    Returns
+    -------
+    float
+        0 to 1.
     """
     if (given := _one_sided(table)) is not None:
         return 1 - given
@@ -106,10 +134,20 @@ def adapted_rand_error(table: Contingency) -> float:
 
 
 def v_info(table: Contingency) -> float:
-    """Information F-score, 0 to 1: how much of what the partitions say they say alike.
+    """Information F-score, 0 to 1: mutual information per mean entropy of the partitions.
 
     ``2 I(S; T) / (H(S) + H(T))``, which is V^Info of [1]_ at alpha 0.5. 1 if both are a single
-    segment, of which there is nothing to know.
+    segment, whose entropy is 0.
+
+    Parameters
+    ----------
+    table : Contingency
+        Of the prediction with thinned borders, see `thin_borders`.
+
+    Returns
+    -------
+    float
+        0 to 1.
     """
     if (given := _one_sided(table)) is not None:
         return given
@@ -121,6 +159,16 @@ def vi_split(table: Contingency) -> float:
     """Variation of information by false splits: H(S | T) in bits, 0 or more.
 
     0 if nothing was predicted in an image without objects, and where there is no true pixel.
+
+    Parameters
+    ----------
+    table : Contingency
+        Of the prediction with thinned borders, see `thin_borders`.
+
+    Returns
+    -------
+    float
+        Bits.
     """
     both, _, true = _entropies(table)
     return max(both - true, 0.0)
@@ -130,19 +178,29 @@ def vi_merge(table: Contingency) -> float:
     """Variation of information by false mergers: H(T | S) in bits, 0 or more.
 
     The sum with `vi_split` is the variation of information of [2]_.
+
+    Parameters
+    ----------
+    table : Contingency
+        Of the prediction with thinned borders, see `thin_borders`.
+
+    Returns
+    -------
+    float
+        Bits.
     """
     both, predicted, _ = _entropies(table)
     return max(both - predicted, 0.0)
 
 
 def _one_sided(table: Contingency) -> float | None:
-    """Give the score where at least one side has no object."""
+    """Return the score where at least one side has no object, else None."""
     true, predicted = table.truth_ids.size, table.prediction_ids.size
     return None if true and predicted else float(true == predicted)
 
 
 def _segments(table: Contingency) -> tuple[NDArray[Any], NDArray[Any], float]:
-    """Give n_ij, s_i, and the number of true pixels on which nothing was predicted."""
+    """Return n_ij, s_i, and the number of true pixels on which nothing was predicted."""
     predicted = np.bincount(table.prediction, table.overlaps)
     return table.overlaps, predicted, float(table.truth_areas.sum() - table.overlaps.sum())
 
@@ -152,16 +210,17 @@ def _squares(sizes: NDArray[Any]) -> float:
 
 
 def _pairs(sizes: NDArray[Any]) -> float:
-    """Ordered pairs of two different pixels of the same segment."""
+    """Count the ordered pairs of two different pixels of the same segment."""
     return float((sizes * (sizes - 1.0)).sum())
 
 
 def _entropies(table: Contingency) -> tuple[float, float, float]:
-    """Entropies in bits: of both partitions together, of the predicted, of the true one."""
+    """Return H(S, T), H(S) and H(T) in bits."""
     joint, predicted, alone = _segments(table)
     total = float(table.truth_areas.sum())
 
     def entropy(sizes: NDArray[Any], alone: float = 0) -> float:
+        # Each of the `alone` pixels is a segment of one pixel.
         shares = sizes[sizes > 0] / total
         singles = alone / total * np.log2(total) if alone else 0.0
         return float(singles - (shares * np.log2(shares)).sum())

@@ -1,8 +1,8 @@
-"""The warping error: what is wrong with borders when all that bending explains is forgiven.
+"""The warping error: pixels that differ after every change that keeps the topology.
 
-A membrane drawn a little to the left costs nothing, for the true one can be bent to lie there
-and still part the same cells. A gap in it cannot be had by bending, nor can a cell that is not
-there, a lost one, or a hole: what remains of these after all bending is the error [1]_.
+A membrane drawn a little to the left costs nothing, for the true one can be warped to lie there
+and still separates the same cells. A gap in it cannot be warped away, nor can an extra cell, a
+missing one, or a hole: the pixels of these that remain after warping are the error [1]_.
 
 References
 ----------
@@ -31,23 +31,23 @@ CORNERS_TOO = np.ones((3, 3))
 def warping_error(
     prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
 ) -> float:
-    """Share of the pixels that are wrong and cannot be bent right, 0 to 1.
+    """Fraction of the pixels that still differ after warping the truth, 0 to 1.
 
     Parameters
     ----------
     prediction, truth : ndarray of int or bool, shape (..., Y, X)
         Instances or masks, 0 is background. Each slice is on its own. Touching objects are
-        parted by one pixel of background first, see `arrays.labels.with_gaps`.
+        first separated by one pixel of background, see `arrays.labels.with_gaps`.
     ignored : ndarray of bool, same shape, optional
-        Pixels that nobody annotated. They are background on both sides, as is all beyond the
-        border of the image; they never change and do not count.
+        Unannotated pixels. They are background on both sides, as is everything outside of the
+        image; they never change and do not count.
 
     Returns
     -------
     float
         `mismatches` per pixel that is not ignored; 0 if all are. Where nothing was predicted,
-        one pixel is left of each true object (a ring, if it has a hole); where there is no
-        true object, all that was predicted counts.
+        one pixel remains of each true object (a ring, if it has a hole); where there is no
+        true object, all predicted pixels count.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def warping_error(
 def mismatches(
     prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
 ) -> NDArray[np.bool_]:
-    """Tell where the true foreground, bent towards the predicted one, still differs from it.
+    """Return where the true foreground, warped towards the predicted one, still differs.
 
     Parameters
     ----------
@@ -83,15 +83,20 @@ def mismatches(
     -------
     ndarray of bool, shape (..., Y, X)
 
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
     Notes
     -----
-    To bend is to flip simple points of the truth: pixels that change no number of objects
-    (connected through faces) and of backgrounds (connected through corners too). Only pixels
-    where the two sides differ are flipped, each once at most, until none of them is simple.
-    [1]_ leaves their order open, and a little of the result hangs on it. Here borders move
-    evenly: first come all that are simple from the start, in raster order, then their
-    neighbours, and so on. So each pixel is looked at a few times, whatever the image. A border
-    can move by less than its width; where it overlaps nothing of itself it is another one.
+    To warp is to flip simple points of the truth: pixels that change neither the number of
+    objects (connected through faces) nor of backgrounds (connected through corners too). Only
+    pixels where the two sides differ are flipped, each at most once, until none is simple.
+    [1]_ leaves their order open, and the result depends on it a little. Here borders move
+    evenly: first all pixels that are simple at the start, in raster order, then their
+    neighbours, and so on. So each pixel is visited a few times, whatever the image. A border
+    can move by less than its width; one that does not overlap itself is another border.
 
     The code of the challenge [2]_ has the same connectivities and the same background around
     the image, but takes the surest pixels of the prediction first. On smoothed slices of ISBI
@@ -109,24 +114,28 @@ def mismatches(
 
 
 def _framed(labels: Labels, ignored: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
-    """Make a mask of the objects (Y, X) with background around it."""
+    """Return a mask of the objects (Y, X) with one pixel of background around it."""
     if ignored is not None:
         labels = np.where(ignored, 0, labels)
     return np.pad(separated_mask(labels).astype(np.uint8, order="C"), 1)
 
 
 def separated_mask(labels: Labels) -> NDArray[np.bool_]:
-    """Make a mask of the objects, with gaps between those that touch; a mask is one already."""
+    """Return a mask of the objects, with gaps between touching ones; a mask as it is."""
     return labels if labels.dtype == bool else with_gaps(labels) > 0
 
 
 @cache
 def simple_points() -> NDArray[np.bool_]:
-    """Tell for each of the 256 neighbourhoods whether the pixel in the middle is simple.
+    """Return for each of the 256 neighbourhoods whether the pixel in its centre is simple.
 
-    Neighbour i in raster order, itself left out, is bit i. The pixel is simple if its
-    neighbours are one part of objects that touches one of its faces, and one part of
-    background [3]_.
+    Neighbour i in raster order, without the centre, is bit i. The centre is simple if its
+    neighbourhood has exactly one component of objects that touches one of its faces, and one
+    component of background [3]_.
+
+    Returns
+    -------
+    ndarray of bool, shape (256,)
     """
     table = np.zeros(256, bool)
     faces = np.array([1, 3, 5, 7])
@@ -143,11 +152,12 @@ def simple_points() -> NDArray[np.bool_]:
 def _flip_simple_points(
     source: NDArray[np.uint8], target: NDArray[np.uint8], simple: NDArray[np.bool_]
 ) -> None:
-    """Flip simple points of `source` where `target` differs, in place, till there are none."""
+    """Flip simple points of `source` where `target` differs, in place, until none is left."""
     width = source.shape[1]
     here, there = source.ravel(), target.ravel()
     around = np.array([-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1])
     differ = np.flatnonzero(here != there)
+    # A ring buffer of candidates; `waits` marks those in it, so that it never overflows.
     queue, waits = np.empty(len(differ), np.int64), np.zeros(len(here), np.bool_)
     first, length = 0, 0
     for i in differ:
@@ -157,7 +167,7 @@ def _flip_simple_points(
     while length > 0:
         i = queue[first]
         first, length, waits[i] = (first + 1) % len(queue), length - 1, False
-        if simple[_code(here, around, i)]:
+        if simple[_code(here, around, i)]:  # a neighbour may have been flipped since
             here[i] = there[i]
             for step in around:
                 k = i + step
@@ -168,7 +178,7 @@ def _flip_simple_points(
 
 @compiled
 def _code(mask: NDArray[np.uint8], around: NDArray[np.int64], i: int) -> np.int64:
-    """Number the neighbourhood of pixel i."""
+    """Return the code of the neighbourhood of pixel i; see `simple_points`."""
     code = np.int64(0)
     for bit in range(8):
         code |= np.int64(mask[i + around[bit]]) << bit
