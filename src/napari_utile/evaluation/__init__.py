@@ -1,4 +1,4 @@
-"""NumPy in, numbers out: how well a prediction agrees with the truth."""
+"""Evaluation: how well predictions agree with the truth, as scores, tables and errors."""
 
 from napari_utile.evaluation.evaluate import evaluate
 from napari_utile.evaluation.report import Report

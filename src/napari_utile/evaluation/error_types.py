@@ -1,6 +1,7 @@
-"""What became of every object, and of every pixel: matched, missed, invented, merged, split.
+"""Types of errors, of objects and of pixels: missed, invented, merged, split, border.
 
-A score says how much is wrong; this says what, and where.
+A missed object is a false negative, an invented one a false positive. Scores say how much is
+wrong; this says what, and where.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from napari_utile.metrics.overlap import Contingency, Labels, label_runs
 
 NOTHING, MATCHED, MISSED, INVENTED, MERGED, SPLIT, BORDER = range(7)
 KINDS = ("matched", "missed", "invented", "merged", "split", "border")
-"""Names of the values 1 to 6 of an error layer. Objects are of the first five."""
+"""Names of the values 1 to 6 of an error layer. The first five are kinds of objects."""
 
 KIND_COLORS = {
     "matched": "#009e73",
@@ -27,25 +28,25 @@ KIND_COLORS = {
     "split": "#56b4e9",
     "border": "#0072b2",
 }
-"""Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
+"""Safe for all color vision deficiencies (Wong, "Points of view", Nature Methods 8, 2011)."""
 
 KIND_MEANINGS = {
     "matched": "Found: one true and one predicted object, IoU at least 0.5.",
-    "missed": "A true object without a partner.",
-    "invented": "A predicted object without a partner.",
-    "merged": "Several true objects, each more than half in one and the same predicted object.",
-    "split": "A true object that holds more than half of each of several predicted objects.",
+    "missed": "A true object without a partner: a false negative.",
+    "invented": "A predicted object without a partner: a false positive.",
+    "merged": "Several true objects, each with more than half in one predicted object.",
+    "split": "A true object with more than half of each of several predicted objects.",
     "border": "Pixels in which matched objects differ.",
 }
 
 RANK = np.array([0, 1, 3, 2, 5, 4, 1], np.uint8)
-"""Which of two kinds a pixel shows: the higher. A matched object off its partner is border."""
+"""Where objects of two kinds overlap, the pixel shows the kind of higher rank."""
 KIND_OF_RANK = np.array([NOTHING, BORDER, INVENTED, MISSED, SPLIT, MERGED], np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectKinds:
-    """The kind of every object of two label images, and its counterpart.
+    """Kind and counterpart of every object of a truth and a prediction.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ class ObjectKinds:
     truth_kinds, prediction_kinds : ndarray of uint8, shape (T,) and (P,)
         MATCHED, MISSED, MERGED or SPLIT; and MATCHED, INVENTED, MERGED or SPLIT.
     truth_partners, prediction_partners : ndarray of int64, shape (T,) and (P,)
-        Position of the object on the other side: the matched one, or else the one with which
-        it shares most pixels; -1 if there is none.
+        Position of the counterpart on the other side: the matched object, or else the one with
+        the largest overlap; -1 if there is none.
     """
 
     table: Contingency
@@ -66,13 +67,13 @@ class ObjectKinds:
 
 
 def classify_objects(table: Contingency, matching: Matching | None = None) -> ObjectKinds:
-    """Tell of every object what became of it.
+    """Classify every object: matched, missed, invented, merged or split.
 
     Parameters
     ----------
     table : Contingency
     matching : Matching, optional
-        The pairs with an IoU of at least 0.5, if they are there already.
+        Pairs with an IoU of at least 0.5, if they are known already.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def classify_objects(table: Contingency, matching: Matching | None = None) -> Ob
         more true objects have more than half of their pixels in one predicted object, all of
         them are *merged*; where two or more predicted objects have more than half of theirs in
         one true object, they are *split*; in both cases only those that are not matched. An
-        object in a merger and in a split is merged. What is left was *missed*, or *invented*.
+        object that is both merged and split is merged. The rest is *missed*, or *invented*.
 
     Examples
     --------
@@ -117,7 +118,7 @@ def classify_objects(table: Contingency, matching: Matching | None = None) -> Ob
 def _gathered(
     part: NDArray[np.int64], whole: NDArray[np.int64], areas: NDArray[Any], table: Contingency
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the wholes that hold more than half of two or more parts each, and these parts."""
+    """Find the wholes that contain more than half of each of several parts, and these parts."""
     inside = 2 * table.overlaps > areas[part]
     part, whole = part[inside], whole[inside]
     several = np.bincount(whole)[whole] > 1 if whole.size else np.zeros(0, bool)
@@ -125,15 +126,14 @@ def _gathered(
 
 
 def error_plane(found: ObjectKinds, prediction: Labels, truth: Labels) -> NDArray[np.uint8]:
-    """Paint every pixel with what is wrong there.
+    """Return the type of error of every pixel.
 
     Parameters
     ----------
     found : Differences
         Of these labels, or of the volume that they are a slice of.
     prediction, truth : ndarray of int, any shape
-        The labels that were compared; 0 where nobody annotated. An id that is new shows as
-        background.
+        The compared labels; 0 where pixels are ignored. Unknown ids count as background.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def error_plane(found: ObjectKinds, prediction: Labels, truth: Labels) -> NDArra
 
 
 def _positions(ids: Labels, wanted: Labels) -> NDArray[np.int64]:
-    """Give the position of each id in `ids`; -1 for background, and for what is not there."""
+    """Return the position of each id in `ids`; -1 for background and unknown ids."""
     if not ids.size:
         return np.full(wanted.shape, -1)
     order = np.argsort(ids)
@@ -164,12 +164,12 @@ def _positions(ids: Labels, wanted: Labels) -> NDArray[np.int64]:
 
 
 def _kinds(kinds: NDArray[np.uint8], positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Give the kinds at these positions; NOTHING for background."""
+    """Return the kinds at these positions; NOTHING at -1, which is background."""
     return np.append(kinds, np.uint8(NOTHING))[positions]  # -1 is the last
 
 
 class ErrorLayer:
-    """The error planes of a stack, each painted when it is looked at.
+    """Error planes of a stack, each computed when it is read.
 
     Reads like an array of uint8 of the shape of the truth: ``layer[3]``,
     ``layer[2:4, :100, :100]``, ``np.asarray(layer)``. Values are those of `error_plane`.
@@ -178,8 +178,8 @@ class ErrorLayer:
     ----------
     prediction, truth : ndarray of int, shape (..., Y, X)
         Labels as they were compared.
-    found : mapping of tuple of int to Differences
-        Of each slice, by its index. Of a volume it is the same for all.
+    kinds : mapping of tuple of int to Differences
+        Of each slice, by its index. In a volume all slices have the same.
     """
 
     dtype = np.dtype(np.uint8)
@@ -188,12 +188,12 @@ class ErrorLayer:
         self,
         prediction: Labels,
         truth: Labels,
-        found: Mapping[tuple[int, ...], ObjectKinds],
+        kinds: Mapping[tuple[int, ...], ObjectKinds],
     ):
         self.shape = truth.shape
 
         def plane(index: tuple[int, ...]) -> NDArray[np.uint8]:
-            return error_plane(found[index], prediction[index], truth[index])
+            return error_plane(kinds[index], prediction[index], truth[index])
 
         self.plane: Callable[[tuple[int, ...]], NDArray[np.uint8]] = lru_cache(8)(plane)
 
@@ -218,7 +218,7 @@ class ErrorLayer:
         return self[...].astype(dtype or np.uint8, copy=False)
 
     def _every_axis(self, where: Any) -> tuple[Any, ...]:
-        """Spell out an index: one entry per axis."""
+        """Expand an index to one entry per axis."""
         where = where if isinstance(where, tuple) else (where,)
         missing = (slice(None),) * (self.ndim - len([i for i in where if i is not Ellipsis]))
         if not any(i is Ellipsis for i in where):

@@ -58,39 +58,38 @@ def evaluate(
     ----------
     prediction : array of int or bool, shape of `truth`, or of probabilities
         Instances, 0 is background; or a mask. Probabilities are float and have shape
-        (C, \\*truth.shape), as `predict` gives them, or the shape of `truth`: then they are
-        those of the foreground. Unsigned integers (C, ...) are shares of their largest value.
+        (C, \\*truth.shape), as `predict` returns them, or the shape of `truth`: then they are
+        those of the foreground. Unsigned integers are fractions of their largest value.
     truth : array of int or bool, shape (..., Y, X)
         Instances, or a mask: labels with a single non-zero id, which are split into connected
-        components slice by slice, on either side.
+        components slice by slice. So is a predicted mask.
     ignore : int, optional
-        Id in `truth` of pixels that nobody annotated. They count nowhere: not as background
-        and not in the area of an object.
+        Id in `truth` of unannotated pixels. They count nowhere: neither as background nor in
+        the area of an object.
     threshold : float, default 0.5
         Foreground probability above which a pixel belongs to an object.
     volumetric : bool, default False
         Whether an object extends over slices. By default the objects of each slice (Y, X) are
-        compared on their own, since 2D networks number them slice by slice. The whole then
-        pools the counts of all slices (not the mean of their scores), except for the scores of
-        partitions, of which it is the mean over the slices, as the ISBI 2012 challenge had it.
-        If True the objects of the whole are those of the whole array; those of a slice are
-        their sections.
+        compared on their own, since 2D networks number them slice by slice. Scores of the
+        whole are then computed from the pooled counts of all slices, except for the scores of
+        partitions, which are means over slices as in the ISBI 2012 challenge. If True, objects
+        are those of the whole array, and those of a slice are their sections.
     instance_method : {"watershed", "components"}, default "watershed"
         How probabilities become objects; see `napari_utile.instances`.
     target : {"instances", "classes"}, default "instances"
         What an id means: one object, or one kind of pixel, the same on both sides. Of
-        probabilities of classes the most likely one is taken.
+        probabilities the most likely class is taken.
     score_thresholds : bool, default False
         Whether probabilities are scored at the thresholds 0.0, 0.1 ... 0.9, too.
     threshold_slices : str, optional
         Slices that choose the best of these thresholds, first to one past the last: "20:24".
-        What is told of the best is then the score of all other slices.
+        The score of the best threshold is then that of all other slices.
     pixel_um2 : float, optional
         Area of a pixel, for the sizes of objects; else they are in pixels.
     probabilities : array, shape of `truth` or (C, \\*truth.shape), optional
-        If the prediction holds instances: how likely the foreground is that they were made of.
-        They rank the objects for COCO's scores, and tell where borders are. Unsigned integers
-        are shares of their largest value.
+        If the prediction holds instances: the probabilities they were made from. They rank the
+        objects for COCO's scores, and show where borders are. Unsigned integers are fractions
+        of their largest value.
     on_event : callable, optional
         Called with every event of the run. By default warnings become Python warnings.
 
@@ -115,13 +114,13 @@ def evaluate(
     ------
     UserError
         If the shapes differ, an array holds neither labels nor probabilities, thresholds are
-        asked for without probabilities, or validation slices are not there or leave no other.
+        to be scored without probabilities, or `threshold_slices` do not exist or are all.
 
     Notes
     -----
-    Empty on both sides is perfect agreement: every score 1, every error 0. Empty on one side
-    only: every score 0, every error 1, the pixel error the share of the pixels in question.
-    No score is ever NaN; a note names the slices that were empty.
+    Empty on both sides is perfect agreement: every score is 1, every error 0. Empty on one
+    side only: every score is 0, every error 1, and the pixel error the fraction of foreground
+    pixels on the other side. No score is ever NaN; a note names the empty slices.
 
     Examples
     --------

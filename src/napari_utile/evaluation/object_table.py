@@ -1,6 +1,6 @@
-"""Every object of a comparison in one table: what became of it, where it lies, how large it is.
+"""The table of all objects: kind, counterpart, position and size of each.
 
-A hundred thousand objects are a few columns of numbers, not as many dictionaries.
+A hundred thousand objects are stored as a few columns of numbers, not as dictionaries.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,12 +33,12 @@ class ObjectTable:
     slice : ndarray of int64, shape (N,)
         Position in `slices`.
     kind : ndarray of uint8, shape (N,)
-        MATCHED, MISSED, INVENTED, MERGED or SPLIT, see `metrics.differences`.
+        MATCHED, MISSED, INVENTED, MERGED or SPLIT, see `classify_objects`.
     side : ndarray of uint8, shape (N,)
         Position in `SIDES`: whose object it is.
     truth_id, prediction_id : ndarray of uint64, shape (N,)
-        The object and its counterpart: the matched one, or else the one with which it shares
-        most pixels; 0 if there is none.
+        The object and its counterpart: the matched object, or else the one with the largest
+        overlap; 0 if there is none.
     iou : ndarray of float64, shape (N,)
         Of these two; 0 if there is no counterpart.
     area : ndarray of int64, shape (N,)
@@ -47,7 +47,7 @@ class ObjectTable:
         Mean position of the same pixels: (y, x) in the slice, or (z, y, x) of a volume.
     score : ndarray of float64, shape (N,)
         Mean foreground probability of the predicted object. NaN, and None in `row`, where it
-        is not known.
+        is unknown.
     """
 
     slices: tuple[Any, ...]
@@ -68,7 +68,7 @@ class ObjectTable:
         return self.kind.size
 
     def column(self, name: str) -> NDArray[Any]:
-        """Give a column by its name. Kinds and sides are words; slices are objects."""
+        """Return a column by its name. Kinds and sides are words; slices are objects."""
         match name:
             case "slice":
                 named = np.empty(len(self.slices), object)
@@ -84,7 +84,7 @@ class ObjectTable:
         return values
 
     def row(self, i: int) -> dict[str, Any]:
-        """Give one object by the names of the columns, as plain Python values."""
+        """Return one object by the names of the columns, as plain Python values."""
         score = float(self.score[i])
         return {
             "slice": self.slices[self.slice[i]],
@@ -100,11 +100,11 @@ class ObjectTable:
         }
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Give every object in turn."""
+        """Iterate over the objects."""
         return map(self.row, range(len(self)))
 
     def image(self, i: int) -> int:
-        """Give the number of the image that an object lies in."""
+        """Return the number of the image that an object lies in."""
         return self.places[self.slice[i]][0]
 
     def position(self, i: int) -> tuple[float, ...]:
@@ -113,7 +113,7 @@ class ObjectTable:
         return (*map(float, index), *map(float, self.centroid[i]))
 
     def of_kind(self, kind: str) -> NDArray[np.int64]:
-        """Give the numbers of the rows of one kind."""
+        """Return the numbers of the rows of one kind."""
         return np.flatnonzero(self.kind == 1 + KINDS.index(kind))
 
     def counts(self) -> dict[str, int]:
@@ -133,12 +133,12 @@ def object_table(
     centroids: tuple[NDArray[np.float64], NDArray[np.float64]],
     scores: NDArray[np.float64] | None = None,
 ) -> ObjectTable:
-    """List the objects of one slice, or of one volume: the true ones, then the predicted ones.
+    """List the objects of one slice or volume: the true ones, then unmatched predicted ones.
 
     Parameters
     ----------
     name, place
-        What the slice is called, and where it is: the number of its image, and its index.
+        Name of the slice, and where it is: number of its image, and its index there.
     found : Differences
     centroids : pair of ndarray of float64, shape (T, D) and (P, D)
         Of the true and of the predicted objects.
@@ -179,7 +179,7 @@ def _values_at(
 def _pair_ious(
     found: ObjectKinds, truth: NDArray[np.int64], prediction: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Look up the IoU of pairs of objects; 0 where there is one only."""
+    """Look up the IoUs of pairs of positions; 0 where one of them is -1."""
     table = found.table
     width = table.prediction_ids.size + 1
     keys = table.truth * width + table.prediction
@@ -192,7 +192,13 @@ def _pair_ious(
 
 
 def concatenate(tables: Sequence[ObjectTable]) -> ObjectTable:
-    """Make one table of several."""
+    """Concatenate tables of objects.
+
+    Parameters
+    ----------
+    tables : sequence of ObjectTable
+        Of different slices.
+    """
     first = np.cumsum([0] + [len(table.slices) for table in tables])
     columns = {
         field.name: np.concatenate([getattr(table, field.name) for table in tables])
@@ -209,7 +215,19 @@ def concatenate(tables: Sequence[ObjectTable]) -> ObjectTable:
 
 @dataclass(frozen=True, eq=False)
 class ObjectRuns:
-    """The objects of labels as runs of equal ids along the last axis."""
+    """Objects as runs of equal ids along the last axis, to measure all of them at once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the labels.
+    starts, lengths : ndarray of int64, shape (R,)
+        First pixel of each run in the raveled labels, and its pixels. Background has none.
+    objects : ndarray of int64, shape (R,)
+        Object of each run, as its position among the ids.
+    count : int
+        Number of objects.
+    """
 
     shape: tuple[int, ...]
     starts: NDArray[np.int64]
@@ -219,7 +237,7 @@ class ObjectRuns:
 
     @classmethod
     def of(cls, labels: Labels, ids: Labels) -> "ObjectRuns":
-        """Find the runs of the objects `ids`."""
+        """Find the runs of the objects `ids` in labels of any shape."""
         flat = labels.ravel()
         is_start = np.ones(flat.size, bool)
         np.not_equal(flat[1:], flat[:-1], out=is_start[1:])
@@ -232,7 +250,7 @@ class ObjectRuns:
         return cls(labels.shape, starts[real], lengths[real], objects, ids.size)
 
     def centroids(self) -> NDArray[np.float64]:
-        """Give the mean position of the pixels of each object, shape (N, D)."""
+        """Compute the mean position of the pixels of each object, shape (N, D)."""
         *leading, x = np.unravel_index(self.starts, self.shape)
         middles = [*leading, x + (self.lengths - 1) / 2]
         sums = [self._summed(self.lengths * middle) for middle in middles]
@@ -242,7 +260,7 @@ class ObjectRuns:
         return mean
 
     def means(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Give the mean of `values`, which has the shape of the labels, over each object."""
+        """Compute the mean of `values`, of the shape of the labels, over each object."""
         total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
         sums = total[self.starts + self.lengths] - total[self.starts]
         return self._summed(sums) / self._summed(self.lengths)

@@ -1,4 +1,4 @@
-"""How good a prediction is: every score, per slice and for the whole, in one report."""
+"""The report of an evaluation: every score, of the whole and of each slice, and its tables."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,25 +31,25 @@ class Report(Mapping[str, float]):
         (a tuple of indices where there are several leading axes; a text that begins with the
         name of the image where there are several images), or "all".
     notes : tuple of str
-        What a reader of the numbers must know: empty slices, masks that were split.
+        What a reader of the scores must know: empty slices, masks that were split.
     ious : tuple of mapping
         One per IoU threshold 0.50, 0.55 ... 0.95: the counts and scores of the matching.
     precision_recall : tuple of mapping
         The curve under which `coco_ap` is the area: precision at each recall and IoU.
     thresholds : tuple of mapping
-        One per probability threshold 0.0, 0.1 ... 0.9: the scores of what it makes objects of.
+        One per probability threshold 0.0, 0.1 ... 0.9: scores of the objects above it.
     best : tuple of mapping
         The best threshold of each of these scores, and what it was chosen on.
     sizes : tuple of mapping
         `coco_ap` and `coco_ar` of small, medium and large objects.
     stock : mapping
-        The 12 numbers of pycocotools, as it prints them, under names of their own.
+        The 12 numbers that pycocotools prints, under names of their own.
     objects : ObjectTable, optional
-        Every true and every predicted object, and what became of it.
+        Every true and every predicted object, and its kind.
     sides : tuple of LabelPair
-        The labels that were compared, one pair per image.
+        The compared labels, one pair per image.
     found : tuple of mapping of tuple of int to Differences
-        What became of the objects of each slice, by its index, one mapping per image.
+        Kinds of the objects of each slice, by its index; one mapping per image.
     """
 
     rows: tuple[Row, ...]
@@ -82,16 +82,16 @@ class Report(Mapping[str, float]):
         )
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
-        """Show what is wrong where; None for classes, which have no objects."""
+        """Return the error layer of an image; None for classes, which have no objects."""
         if not self.found:
             return None
         sides = self.sides[image]
         return ErrorLayer(sides.prediction, sides.truth, self.found[image])
 
     def to_json(self) -> str:
-        """Write the scores of the whole, `rows`, `notes` and the other tables as one object.
+        """Return scores of the whole, `rows`, `notes` and the other tables as one JSON object.
 
-        Of the objects it has the number of each kind; see `objects_csv`.
+        Objects are counted by kind; `objects_csv` lists them.
         """
         tables = {name: [dict(row) for row in getattr(self, name)] for name in TABLES}
         return json.dumps(
@@ -111,7 +111,7 @@ class Report(Mapping[str, float]):
         return csv_text(list(self.rows[-1]), self.rows)
 
     def objects_csv(self) -> str:
-        """Write one line per object, below a line of names; no line for classes."""
+        """Return CSV with one line per object, below a line of names; empty for classes."""
         return "" if self.objects is None else self.objects.to_csv()
 
     @property
@@ -120,7 +120,7 @@ class Report(Mapping[str, float]):
 
 
 def _aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
-    """Write rows below their names, in columns aligned on the right."""
+    """Return rows as lines of text below their headings, in columns aligned on the right."""
     cells = [[heading(name) for name in names]]
     cells += [[format_score(name, row[name]) for name in names] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -128,7 +128,7 @@ def _aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
 
 
 def _whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    """Write scores of the whole in one line for each group."""
+    """Return scores of the whole in one line for each group."""
     lines = []
     for group in GROUPS:
         told = [name for name in names if score_named(name).group == group]
@@ -140,7 +140,7 @@ def _whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
 
 
 def _best_line(best: Sequence[Row]) -> list[str]:
-    """Write the best threshold of each score in one line, if any was chosen."""
+    """Return the best threshold of each score in one line, if any was chosen."""
     if not best:
         return []
     told = ", ".join(

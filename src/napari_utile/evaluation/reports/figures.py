@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: curves of scores, and the worst slices with their errors."""
+"""Pictures of an evaluation: curves of scores, and the worst slices with their errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -14,18 +14,28 @@ from napari_utile.io.stack import Stack
 
 INK = "#30343b"
 LINE_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
+"""Safe for all color vision deficiencies (Wong, "Points of view", Nature Methods 8, 2011)."""
 MAX_SIDE = 900
-"""Longest side of a slice in pixels; of larger ones every second, third ... pixel shows."""
+"""Longest side of a picture of a slice, px; larger slices are subsampled."""
 STRENGTH = {MATCHED: 0.28, BORDER: 0.75}
-"""How much a kind covers the image. What is wrong covers it most."""
+"""Opacity of kinds over the image; `WRONG` is that of the others."""
 WRONG = 0.72
 
 Draw = Callable[[Any], None]
 
 
 def curves(report: Report) -> dict[str, Draw]:
-    """Give what draws each curve for which the report has numbers, by its title."""
+    """Return a function that draws each curve for which the report has numbers, by its title.
+
+    Parameters
+    ----------
+    report : Report
+
+    Returns
+    -------
+    dict of str to callable
+        Each takes Matplotlib axes.
+    """
     several = len(report.rows) > 3
     found: dict[str, tuple[bool, Draw]] = {
         "Objects found, by how well they must fit": (
@@ -59,15 +69,15 @@ BY_IOU = {
 
 
 def _draw_ious(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
-    """Draw the scores of matched objects over the IoU that makes a match."""
+    """Draw the scores of matched objects over the IoU threshold of a match."""
     x = [row["iou_threshold"] for row in rows]
     for color, (name, title) in zip(LINE_COLORS, BY_IOU.items(), strict=False):
         ax.plot(x, [row[name] for row in rows], color=color, label=title, marker="o", ms=3)
-    _finish(ax, "IoU from which on objects match", "score")
+    _finish(ax, "IoU threshold", "score")
 
 
 def _draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None:
-    """Draw the curves under which the COCO AP is the area, one per IoU."""
+    """Draw precision over recall, one curve per IoU; COCO AP is the mean area under them."""
     from matplotlib import colormaps
 
     ious = sorted({row["iou_threshold"] for row in rows})
@@ -87,7 +97,7 @@ def _draw_precision_recall(ax: Any, rows: Sequence[Mapping[str, float]]) -> None
 
 
 def _draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"]) -> None:
-    """Draw scores over the probability that makes an object; a ring is the best of each."""
+    """Draw scores over the probability threshold; a ring marks the best of each."""
     rows = report.thresholds
     names = [n for n in rows[0] if n != "threshold" and score_named(n).better == better]
     best = {row["name"]: row for row in report.best}
@@ -109,7 +119,7 @@ def _draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"]
 
 
 def _draw_scores_by_slice(ax: Any, report: Report) -> None:
-    """Draw the main scores of every slice, in their order."""
+    """Draw the main scores of every slice."""
     rows = report.rows[:-1]
     names = [name for name in scores_in("by_slice") if name in report]
     for color, name in zip(LINE_COLORS, names, strict=False):
@@ -125,7 +135,7 @@ def _draw_scores_by_slice(ax: Any, report: Report) -> None:
 
 
 def _finish(ax: Any, along: str, up: str) -> None:
-    """Give every curve the same look: faint grid, no box, scores from 0 to 1."""
+    """Format the axes of a curve: labels, faint grid, no box, scores from 0 to 1."""
     ax.set_xlabel(along)
     ax.set_ylabel(up)
     ax.set_ylim(0, 1.02)
@@ -146,7 +156,19 @@ def _finish(ax: Any, along: str, up: str) -> None:
 
 
 def worst_slices(report: Report, most: int = 3) -> list[tuple[Row, int, tuple[int, ...]]]:
-    """Find the slices in which fewest objects are right: their rows, images and indices."""
+    """Find the slices with the lowest panoptic quality.
+
+    Parameters
+    ----------
+    report : Report
+    most : int, default 3
+        How many slices at most.
+
+    Returns
+    -------
+    list of (row, image, index)
+        Scores of each slice, number of its image and its index there; empty for classes.
+    """
     if not report.found:
         return []
     places = [
@@ -158,7 +180,7 @@ def worst_slices(report: Report, most: int = 3) -> list[tuple[Row, int, tuple[in
 
 
 def slice_title(name: Any) -> str:
-    """Call a slice by its index, or by the name of its image."""
+    """Return the title of a slice: its index, or the name of its image."""
     if name == "all":
         return "the image"
     return name if isinstance(name, str) else f"slice {name}"
@@ -167,7 +189,23 @@ def slice_title(name: Any) -> str:
 def error_picture(
     report: Report, image: int, index: tuple[int, ...], stack: Stack | None = None
 ) -> NDArray[np.uint8]:
-    """Paint what is wrong in a slice over its image, or over the truth: (Y, X, 3)."""
+    """Paint the errors of a slice over its image, or over the truth.
+
+    Parameters
+    ----------
+    report : Report
+        Of instances.
+    image : int
+        Number of the image.
+    index : tuple of int
+        Of the slice.
+    stack : Stack, optional
+        The image.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+    """
     layer = report.error_layer(image)
     assert layer is not None, "classes have no error layer"
     step = -(-max(layer.shape[-2:]) // MAX_SIDE)
@@ -213,5 +251,5 @@ def rgb_image(image: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def rgb(color: str) -> tuple[float, ...]:
-    """Read "#rrggbb" as three shares."""
+    """Convert "#rrggbb" to three numbers from 0 to 1."""
     return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))

@@ -1,4 +1,4 @@
-"""An evaluation as one picture: the main numbers, the curves, the worst slices."""
+"""An evaluation as one picture: main scores, curves, worst slices."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -21,7 +21,7 @@ from napari_utile.io.stack import Stack
 
 SOFT = "#667080"
 WIDTH, ACROSS = 12.0, 3
-"""Of the sheet in inches, and how many pictures lie side by side."""
+"""Width of the sheet in inches, and pictures per row."""
 
 
 def draw_sheet(
@@ -31,7 +31,15 @@ def draw_sheet(
     images: Sequence[Stack] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Draw the sheet as PNG; see `evaluation_report.write_report`."""
+    """Draw the sheet and save it as PNG.
+
+    Parameters
+    ----------
+    path : Path
+    report : Report
+    title, images, facts
+        See `write_report`.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -76,13 +84,13 @@ def _draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) 
 
 
 def _shortened(text: Any, most: int) -> str:
-    """Leave out the middle of a text that is too long, such as a path."""
+    """Omit the middle of a text that is too long, such as a path."""
     text = str(text)
     return text if len(text) <= most else f"{text[: most // 3]} … {text[-most * 2 // 3 :]}"
 
 
 def _draw_kinds(part: Any, report: Report) -> None:
-    """Draw how many objects are of each kind, with names: the legend of the slices."""
+    """Draw how many objects are of each kind; also the legend of the slices."""
     counts = report.objects.counts() if report.objects is not None else {}
     ax = part.subplots()
     ax.set_axis_off()
@@ -105,7 +113,7 @@ def _draw_worst_slices(
     shown: Sequence[tuple[Row, int, tuple[int, ...]]],
     images: Sequence[Stack],
 ) -> None:
-    """Draw the worst slices, with what is wrong in color."""
+    """Draw the worst slices with their errors in color."""
     axes = part.subplots(1, ACROSS)
     for ax in axes:
         ax.set_axis_off()
@@ -118,7 +126,7 @@ def _draw_worst_slices(
 
 
 def _draw_notes(part: Any, report: Report) -> None:
-    """Write what a reader of the numbers must know."""
+    """Write the notes of the report."""
     part.text(0.012, 0.5, "\n".join(_note_lines(report)), fontsize=8.5, va="center",
               color="#8a5a00")  # fmt: skip
 

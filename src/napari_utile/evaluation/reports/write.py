@@ -1,4 +1,4 @@
-"""An evaluation as a file: a page, a picture, or its numbers."""
+"""An evaluation as a file: a page, a picture, or its scores."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,11 @@ SUFFIXES = (".html", ".png", ".json", ".csv")
 
 
 def check_suffix(path: Path | str) -> str:
-    """Give the suffix by which the kind of report is told.
+    """Return the suffix of a path, which says what kind of report is written.
+
+    Parameters
+    ----------
+    path : path
 
     Raises
     ------
@@ -35,20 +39,21 @@ def write_report(
     images: Sequence[Stack] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a report, whole or not at all; its suffix says what is written.
+    """Write a report atomically, in the format of its suffix.
 
     Parameters
     ----------
     path : path
-        .html: everything on one page that needs no other file. .png: the main things on one
-        sheet. .json: `Report.to_json`. .csv: the table of slices. An existing file is replaced.
+        .html: everything on one page that needs no other file. .png: main scores, curves and
+        slices as one picture. .json: `Report.to_json`. .csv: the table of slices. An existing
+        file is overwritten.
     report : Report
     title : str
     images : sequence of Stack, optional
-        The image of each truth. Of the worst slices one plane each is read, and shown below
-        the errors; without it, the truth.
+        The image of each truth, to show below the errors of the worst slices; by default the
+        truth. Only the planes of these slices are read.
     facts : mapping, optional
-        What was compared, and how: name -> value.
+        What was compared and with which options: name -> value.
 
     Raises
     ------
