@@ -3,54 +3,30 @@
 from typing import get_args
 
 import numpy as np
-import pytest
 
 from napari_utile.engine.comparison.table import cells
-from napari_utile.evaluation import evaluate, rows, slices
+from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.reports import sheet
 from napari_utile.evaluation.reports.html import page
 from napari_utile.evaluation.scores import (
     GROUPS,
     SCORES,
     Place,
-    Score,
     format_score,
     heading,
     score_named,
     scores_in,
 )
-from napari_utile.widgets.compare.panel import rows_of_table
+from napari_utile.widgets.compare.panel import _rows_of_table
 from napari_utile.widgets.kit.table_model import Spread, TableModel
+from tests.fixtures.toy_score import toy_score  # noqa: F401
 
 TRUTH = np.array([[[1, 1, 0, 2, 2]], [[3, 3, 3, 0, 0]]])
 PREDICTION = np.array([[[1, 1, 0, 0, 2]], [[3, 3, 3, 0, 4]]])
 
 
-@pytest.fixture
-def toy(monkeypatch):
-    """A metric as a contributor adds one: an entry in the registry, and the call."""
-    entry = Score(
-        "Toy score",
-        "Objects that are right.",
-        "objects",
-        places=("report", "headline", "comparison", "panel", "candidate"),
-        short="Toy",
-        digits=5,
-    )
-    monkeypatch.setitem(SCORES, "toy", entry)
-    computed = rows.overlap_scores
-
-    def with_toy(*given):
-        found = computed(*given)
-        return found | {"toy": found["true_positives"] / 8}
-
-    for module in (rows, slices):
-        monkeypatch.setattr(module, "overlap_scores", with_toy)
-    return "0.37500"  # three of the eight
-
-
-def test_a_registered_score_is_in_report_sheet_comparison_and_window(toy, monkeypatch):
-    report = evaluate(PREDICTION, TRUTH)
+def test_a_registered_score_is_in_report_sheet_comparison_and_window(toy_score):  # noqa: F811
+    report, toy = evaluate(PREDICTION, TRUTH), "0.37500"  # three objects are right
     names, *_, whole = repr(report).splitlines()[: len(report.rows) + 1]
     assert whole.split()[names.split().index("toy")] == toy
     for text in ("Toy score", "Objects that are right.", toy):
@@ -63,7 +39,7 @@ def test_a_registered_score_is_in_report_sheet_comparison_and_window(toy, monkey
 
     row = {"network": "unet", "seed": 0, "iou": 0.9, "toy": report["toy"]}
     assert list(zip(*cells([row]), strict=True))[2] == ("Toy", toy)
-    assert list(next(iter(rows_of_table({("unet", 0): row})))) == [
+    assert list(next(iter(_rows_of_table({("unet", 0): row})))) == [
         "network", "seed", "iou", "toy",
     ]  # fmt: skip
     model = TableModel({})

@@ -9,7 +9,7 @@ from napari_utile.evaluation import evaluate
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import coco_scores
 from napari_utile.metrics.matching import iou_rows
-from napari_utile.metrics.overlap import contingency, side_by_side
+from napari_utile.metrics.overlap import contingency, combine_tables
 from napari_utile.metrics.warping import warping_error
 
 
@@ -60,7 +60,7 @@ def test_the_warping_error_of_the_whole_is_the_mean_of_the_slices(prediction, tr
 def test_one_row_per_iou_threshold_pools_the_slices(prediction, truth):
     tables = [contingency(a, b) for a, b in zip(prediction, truth, strict=True)]
     report = evaluate(prediction, truth)
-    assert report.ious == iou_rows(side_by_side(tables))
+    assert report.ious == iou_rows(combine_tables(tables))
     assert report.ious[0]["f1"] == report["f1_50"]
     assert len(report.ious) == 10
 

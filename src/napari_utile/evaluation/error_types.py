@@ -89,7 +89,7 @@ def classify_objects(table: Contingency, matching: Matching | None = None) -> Ob
     >>> from napari_utile.metrics.overlap import contingency
     >>> truth = np.array([[1, 1, 1, 0, 2, 0, 3, 3]])
     >>> prediction = np.array([[7, 7, 7, 7, 7, 0, 0, 0]])
-    >>> found = differences(contingency(prediction, truth))
+    >>> found = classify_objects(contingency(prediction, truth))
     >>> [KINDS[kind - 1] for kind in found.truth_kinds]
     ['matched', 'merged', 'missed']
     """

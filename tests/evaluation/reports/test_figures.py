@@ -3,7 +3,7 @@
 import numpy as np
 
 from napari_utile.evaluation import evaluate
-from napari_utile.evaluation.error_types import COLORS
+from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.reports.figures import curves, error_picture, rgb, worst_slices
 from napari_utile.io.stack import Stack
 
@@ -34,7 +34,7 @@ def test_what_is_wrong_is_painted_over_the_image(report, truth):
     background = picture[0, 0].tolist(), picture[1, 0].tolist()
     assert background == ([255] * 3, [0] * 3)  # nothing to see but the image
     missed = picture[4:16, 4:16].reshape(-1, 3).mean(0) / 255
-    vermilion, image_there = np.array(rgb(COLORS["missed"])), 0.5
+    vermilion, image_there = np.array(rgb(KIND_COLORS["missed"])), 0.5
     np.testing.assert_allclose(missed, 0.72 * vermilion + 0.28 * image_there, atol=0.01)
 
 

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from napari_utile.evaluation.error_types import COLORS, MEANINGS
+from napari_utile.evaluation.error_types import KIND_COLORS, KIND_MEANINGS
 from napari_utile.evaluation.reports.figures import curves
 from napari_utile.evaluation.scores import score_named
 
@@ -56,10 +56,10 @@ def test_a_page_tells_every_score_and_what_it_means(page, report):
     for name in report:
         assert f"<code>{name}</code>" in page
         assert score_named(name).text.split("'")[0] in page
-    for kind, meaning in MEANINGS.items():
+    for kind, meaning in KIND_MEANINGS.items():
         assert kind in page
         assert meaning in page
-        assert COLORS[kind] in page
+        assert KIND_COLORS[kind] in page
 
 
 def test_a_page_shows_notes_curves_and_the_worst_slices(page, report):
