@@ -9,7 +9,7 @@ from napari_utile.evaluation import evaluate
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import coco_scores
 from napari_utile.metrics.matching import iou_rows
-from napari_utile.metrics.overlap import contingency, combine_tables
+from napari_utile.metrics.overlap import combine_tables, contingency
 from napari_utile.metrics.warping import warping_error
 
 
