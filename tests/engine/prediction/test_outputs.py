@@ -7,7 +7,8 @@ import zarr
 from scipy.ndimage import gaussian_filter
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.engine.prediction.outputs import OutputSpec, output_for, output_spec
+from napari_utile.engine.prediction.output_spec import OutputSpec, output_spec
+from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import open_zarr

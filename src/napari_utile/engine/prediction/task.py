@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
-from napari_utile.engine.prediction.outputs import output_for, output_spec
+from napari_utile.engine.prediction.output_spec import output_spec
+from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.engine.prediction.plan import PredictionPlan
 from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
