@@ -1,4 +1,4 @@
-"""A whole training run: what it builds, keeps and says."""
+"""A whole training run: what it says, keeps and gives."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -7,67 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from napari_utile.engine.models.factory import network_from_settings, receptive_field
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.engine.training import run as run_module
 from napari_utile.engine.training import setup as set_up
-from napari_utile.engine.training.data.layout import TileLayout
-from napari_utile.engine.training.options import effective_settings, unused_options
+from napari_utile.engine.training.options import effective_settings
 from napari_utile.engine.training.run import TrainingRun, run_training
-from napari_utile.engine.training.setup import can_learn_from_one, set_up_training
-from napari_utile.engine.training.step import TrainingStep
+from napari_utile.engine.training.setup import set_up_training
 from napari_utile.engine.training.validation import validate
-from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
 from napari_utile.io.images import open_image
-from napari_utile.io.stack import Stack
-from napari_utile.networks import NETWORKS, EncoderDecoder, UNet
+from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings import TrainSettings
 from tests.fixtures.new_run import new_run
+from tests.fixtures.tiny_training import TINY, cells, drained, stacks, start, tiny
 
 torch.set_num_threads(1)
-
-TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations_per_run": 2,
-    "device": "cpu", "precision": "fp32",
-}  # fmt: skip
-
-
-def tiny(**options):
-    return TrainSettings(**TINY | options)
-
-
-def cells(shape=(4, 32, 40)):
-    """A stack of bright squares, and their instances."""
-    random = np.random.default_rng(0)
-    objects = np.zeros(shape, np.uint16)
-    for x in range(2, shape[-1] - 6, 9):
-        y = random.integers(2, 24)
-        objects[..., y : y + 6, x : x + 6] = objects.max() + 1
-    image = (random.normal(100, 10, shape) + 60 * (objects > 0)).clip(0, 255)
-    return image.astype(np.uint8), objects
-
-
-def stacks(image, labels, axes=None):
-    n = labels.ndim
-    return [Stack(image, axes or "zyx"[-n:], name="em")], [
-        Stack(labels, "zyx"[-n:], name="ids")
-    ]
-
-
-def start(settings, run=None, pair=None):
-    return TrainingRun(set_up_training(*stacks(*(pair or cells())), settings), run).events()
-
-
-def drained(run):
-    """All events, and what the run returns."""
-    events = []
-    while True:
-        try:
-            events.append(next(run))
-        except StopIteration as end:
-            return events, end.value
 
 
 def test_a_run_starts_steps_validates_previews_and_ends(tmp_path):
@@ -126,22 +81,6 @@ def test_the_model_is_the_network_of_the_best_validation(rate):
     assert (losses[-1] > min(losses)) == (rate > 0.1)
     again = validate(model.network, setup.data.validation, torch.device("cpu"))
     assert again.loss == pytest.approx(min(losses), rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("network", "tile", "can"),
-    [("unet", 16, False), ("unet", 32, True), ("segnet", 16, True), ("fcn", 32, True)],
-)
-def test_one_tile_alone_is_enough_where_its_norms_see_more_than_a_pixel(network, tile, can):
-    # SegNet and FCN-8s do not normalize behind their last pooling
-    with torch.device("meta"):
-        built = network_from_settings(TrainSettings(network=network, width=2), 1, 2)
-    assert can_learn_from_one(built, tile) == can
-
-
-def test_a_tile_that_leaves_one_pixel_to_a_norm_is_refused():
-    with pytest.raises(UserError, match="tile of 16 px is one pixel behind the last pooling"):
-        set_up_training(*stacks(*cells()), tiny(tile=16, depth=4))
 
 
 def test_what_a_validation_warned_of_is_not_said_again_by_a_run_that_is_resumed(
@@ -231,115 +170,6 @@ def test_several_classes_have_a_map_each():
     kinds = np.where(objects > 2, 20, 10 * (objects > 0))
     _, model = drained(start(tiny(steps=1, target="classes"), pair=(image, kinds)))
     assert (model.ids, model.classes, model.target) == ((0, 10, 20), 3, "classes")
-
-
-def test_one_sigmoid_cannot_tell_three_classes_apart():
-    image, objects = cells()
-    settings = tiny(target="classes", output="sigmoid")
-    with pytest.raises(UserError, match=r"cannot tell 5 classes apart; set output to softmax"):
-        start(settings, pair=(image, objects))
-
-
-def test_settings_become_the_arguments_of_the_network():
-    settings = tiny(depth=2, width=3, norm="none", padding="valid", dropout=0.3)
-    network = network_from_settings(settings, 2, 3)
-    assert (network.in_channels, network.classes, network.depth) == (2, 3, 2)
-    assert (network.padding, network.dropout) == ("valid", 0.3)
-    assert network.classify.in_channels == 3
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
-
-
-def test_the_receptive_field_is_what_changes_one_pixel():
-    settings = tiny(depth=2, padding="valid", norm="none", width=2)
-    torch.manual_seed(0)
-    network = network_from_settings(settings, 1, 2).eval()
-    image = torch.zeros(1, 1, *network.input_size((1, 1)), requires_grad=True)
-    with torch.no_grad():
-        for module in network.modules():
-            if getattr(module, "weight", None) is not None:
-                module.weight.abs_()
-    (image + 1).requires_grad_()
-    network(image + 1)[0, 1, 0, 0].backward()
-    seen = torch.nonzero(image.grad[0, 0].abs().sum(0)).flatten()
-    assert seen.max() - seen.min() + 1 <= receptive_field(settings)
-
-
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("tile", [16, 19, 33])
-def test_tiles_fit_the_network(padding, tile):
-    settings = tiny(padding=padding, depth=2)
-    network, planes = network_from_settings(settings, 1, 2), [training_plane()]
-    layout = TileLayout.of(network, settings, planes).resized(network, tile)
-    batch = layout.sampler(planes, settings, torch.device("cpu")).batch(2)
-    scores = network(batch.images)
-    assert scores.shape[-2:] == batch.classes.shape[-2:] == batch.weights.shape[-2:]
-    assert min(scores.shape[-2:]) >= tile
-
-
-def training_plane(shape=(30, 50)):
-    from napari_utile.engine.training.data.planes import AnnotatedPlane
-
-    return AnnotatedPlane(
-        torch.zeros(1, *shape), torch.zeros(*shape).byte(), torch.ones(*shape)
-    )
-
-
-@pytest.mark.parametrize(("asked", "expected"), [(16, 16), (48, 48), (256, 52)])
-def test_a_training_tile_is_no_larger_than_the_largest_plane(asked, expected):
-    settings, planes = tiny(depth=2, tile=asked), [training_plane(), training_plane((20, 20))]
-    network = network_from_settings(settings, 1, 2)
-    assert TileLayout.of(network, settings, planes).output == expected
-
-
-@pytest.mark.parametrize("network", NETWORKS)
-def test_every_network_is_built_from_the_same_settings(network):
-    built = network_from_settings(tiny(network=network), 2, 3)
-    assert type(built) is NETWORKS[network]
-    assert built.arguments["width"] == 2
-    assert (built.in_channels, built.classes) == (2, 3)
-
-
-@pytest.mark.parametrize(
-    ("options", "unused"),
-    [
-        ({"network": "unet", "padding": "valid"}, []),
-        ({"network": "segnet", "depth": 4}, []),
-        ({"network": "segnet", "depth": 4, "dropout": 0.1}, ["segnet has no dropout: 0.1"]),
-        ({"network": "fcn", "depth": 3}, ["fcn has no depth: 3"]),
-        (
-            {"network": "sliding-window", "depth": 4, "norm": "none", "tile": 64},
-            ["sliding-window has no norm: none", "sliding-window has no tile: 64"],
-        ),
-        ({"network": "sliding-window", "w0": 4}, ["sliding-window has no w0: 4.0"]),
-        ({"network": "sliding-window", "w0": 0, "sampling": "classes"}, []),
-        ({"network": "fcn", "recipe": "paper"}, []),
-    ],
-)
-def test_options_that_a_network_lacks_are_named(options, unused):
-    said = list(unused_options(TrainSettings(**options)))
-    assert [sentence.partition("The network ")[2] for sentence in said] == [
-        f"{text} is not used." for text in unused
-    ]
-
-
-def test_the_sliding_window_learns_from_as_many_windows_of_each_class_all_alike():
-    settings = tiny(network="sliding-window", batch=16)
-    setup = set_up_training(*stacks(*cells((4, 64, 64))), settings)
-    batch = TrainingStep.of(setup).sampler.batch(400)
-    assert abs(batch.classes.float().mean().item() - 0.5) < 0.1
-    assert batch.weights.unique().tolist() == [1]
-
-
-def test_the_sliding_window_learns_single_pixels_of_balanced_classes():
-    settings = tiny(network="sliding-window", width=2, elastic=10, tile=256, batch=3)
-    step = TrainingStep.of(set_up_training(*stacks(*cells()), settings))
-    network, sampler = step.network, step.sampler
-    batch = sampler.batch(3)
-    assert batch.images.shape == (3, 1, 95, 95)
-    assert network(batch.images).shape == (3, 2, 1, 1)
-    assert batch.classes.shape == (3, 1, 1)
-    assert sampler.deformation.elastic == 10 * 95 / 256
-    assert step.batch == 16 * 3
 
 
 def test_a_run_that_ends_early_says_why(monkeypatch):
