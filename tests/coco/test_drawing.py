@@ -6,12 +6,14 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from napari_utile.coco.annotations import read_coco
-from napari_utile.coco.drawing import CROWD, annotation_rle, draw, overlap_note
+from napari_utile.coco.drawing import CROWD, annotation_rle, draw_annotations, overlap_note
 from tests.fixtures.coco_file import CATEGORIES, annotation, box
 
 
 def test_objects_are_numbered_in_the_order_of_the_file(coco):
-    drawing = draw(coco(annotation(30, box(0, 0, 2, 2)), annotation(20, box(4, 1, 6, 3), 7)), 1)
+    drawing = draw_annotations(
+        coco(annotation(30, box(0, 0, 2, 2)), annotation(20, box(4, 1, 6, 3), 7)), 1
+    )
     assert drawing.labels.dtype == np.uint16
     np.testing.assert_array_equal(
         drawing.labels,
@@ -30,7 +32,7 @@ def test_objects_are_numbered_in_the_order_of_the_file(coco):
 def test_the_smaller_object_is_in_front_and_the_larger_one_is_whole_behind(coco):
     large, small = annotation(1, box(0, 0, 6, 4)), annotation(2, box(2, 1, 4, 3))
     for entries, ids in (((large, small), (1, 2)), ((small, large), (2, 1))):
-        drawing = draw(coco(*entries), 1)
+        drawing = draw_annotations(coco(*entries), 1)
         assert drawing.labels[1, 2] == ids[1]
         (behind,) = drawing.behind
         np.testing.assert_array_equal(np.unique(behind), [0, ids[0]])
@@ -42,7 +44,7 @@ def test_the_smaller_object_is_in_front_and_the_larger_one_is_whole_behind(coco)
 
 def test_an_object_that_vanishes_is_named_and_kept_behind(coco):
     same = [annotation(id, box(1, 1, 3, 3)) for id in (5, 6, 7)]
-    drawing = draw(coco(*same), 1)
+    drawing = draw_annotations(coco(*same), 1)
     np.testing.assert_array_equal(np.unique(drawing.labels), [0, 3])  # the last is in front
     assert drawing.vanished == (5, 6)
     assert [np.unique(layer).tolist() for layer in drawing.behind] == [[0, 1], [0, 2]]
@@ -52,7 +54,7 @@ def test_an_object_that_vanishes_is_named_and_kept_behind(coco):
 def test_covered_objects_apart_from_each_other_share_a_layer(coco):
     entries = [annotation(1, box(0, 0, 3, 4)), annotation(2, box(5, 0, 8, 4))]
     entries += [annotation(3, box(2, 1, 6, 3))]  # covers a corner of both
-    drawing = draw(coco(*entries), 1)
+    drawing = draw_annotations(coco(*entries), 1)
     (layer,) = drawing.behind
     assert ((layer == 1).sum(), (layer == 2).sum()) == (12, 12)
 
@@ -60,7 +62,7 @@ def test_covered_objects_apart_from_each_other_share_a_layer(coco):
 def test_a_crowd_is_ignored_except_where_an_object_is(coco):
     crowd = {"size": [4, 8], "counts": [0, 16, 16]}  # the left half
     entries = [annotation(1, box(0, 0, 2, 2)), annotation(2, crowd, iscrowd=1)]
-    drawing = draw(coco(*entries), 1)
+    drawing = draw_annotations(coco(*entries), 1)
     assert (drawing.labels[:, :4] == CROWD).sum() == 12
     assert (drawing.labels == 1).sum() == 4
     assert drawing.covered == {} and drawing.ids.tolist() == [1]
@@ -69,9 +71,9 @@ def test_a_crowd_is_ignored_except_where_an_object_is(coco):
 def test_classes_are_numbered_as_asked_and_may_be_groups(coco):
     crowd = annotation(3, box(0, 3, 2, 4), 9, iscrowd=1)
     entries = [annotation(1, box(0, 0, 2, 2)), annotation(2, box(4, 0, 6, 2), 7), crowd]
-    drawing = draw(coco(*entries), 1)
+    drawing = draw_annotations(coco(*entries), 1)
     assert np.unique(drawing.classes([7])).tolist() == [0, 1, CROWD]
-    assert not draw(coco(n_images=2), 2).classes([7]).any()
+    assert not draw_annotations(coco(n_images=2), 2).classes([7]).any()
     for asked, classes in (([7, 0], [2, 1]), ([[0, 7]], [1, 1]), ([9, [7]], [0, 2])):
         found = drawing.classes(asked)
         assert found.dtype == np.uint16
@@ -81,9 +83,9 @@ def test_classes_are_numbered_as_asked_and_may_be_groups(coco):
 
 def test_a_category_can_be_drawn_alone(coco):
     file = coco(annotation(1, box(0, 0, 4, 4)), annotation(2, box(2, 2, 4, 4), 7))
-    assert (draw(file, 1, [0]).labels > 0).sum() == 16
-    assert (draw(file, 1, [7]).labels > 0).sum() == 4
-    assert (draw(file, 1, [9]).labels > 0).sum() == 0
+    assert (draw_annotations(file, 1, [0]).labels > 0).sum() == 16
+    assert (draw_annotations(file, 1, [7]).labels > 0).sum() == 4
+    assert (draw_annotations(file, 1, [9]).labels > 0).sum() == 0
 
 
 def test_more_objects_than_16_bits_leave_the_id_of_crowds_free(tmp_path):
@@ -94,7 +96,7 @@ def test_more_objects_than_16_bits_leave_the_id_of_crowds_free(tmp_path):
     images = [{"id": 1, "file_name": "a.png", "height": 260, "width": 260}]
     content = {"images": images, "annotations": pixel, "categories": CATEGORIES}
     (tmp_path / "many.json").write_text(json.dumps(content))
-    drawing = draw(read_coco(tmp_path / "many.json"), 1)
+    drawing = draw_annotations(read_coco(tmp_path / "many.json"), 1)
     assert drawing.labels.dtype == np.uint32
     assert (drawing.labels > 0).sum() == 66_000
     assert CROWD not in drawing.labels and drawing.ids[-1] == 66_001
@@ -106,7 +108,7 @@ def test_every_object_of_the_coco_data_is_whole(shared_data):
     file, theirs = read_coco(path, shared_data / "coco" / "val2017"), COCO(str(path))
     assert (len(file.images), len(file.annotations), file.skipped) == (80, 815, ())
     for image in file.images[:40]:
-        drawing = draw(file, image.id)
+        drawing = draw_annotations(file, image.id)
         for entry, id, area in zip(
             drawing.annotations, drawing.ids, drawing.areas, strict=True
         ):

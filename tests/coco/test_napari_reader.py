@@ -11,7 +11,7 @@ from PIL import Image
 from napari_utile.coco import napari_reader
 from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.drawing import CROWD
-from napari_utile.coco.napari_reader import read_layers, reader
+from napari_utile.coco.napari_reader import coco_reader, read_coco_layers
 from napari_utile.errors import UserError
 from tests.fixtures.coco_layers import COLORS, GRAY
 
@@ -68,7 +68,9 @@ def test_a_file_of_one_image_is_an_image(tmp_path, file):
     part = read_coco(file).part(images=[40])
     part.write(tmp_path / "annotations" / "val.json")
     with pytest.warns(UserWarning, match="partly covered"):
-        image, classes, _, instances = read_layers(str(tmp_path / "annotations" / "val.json"))
+        image, classes, _, instances = read_coco_layers(
+            str(tmp_path / "annotations" / "val.json")
+        )
     assert (image[0].shape, classes[0].shape, instances[0].shape) == ((4, 6, 3), (4, 6), (4, 6))
 
 
@@ -78,7 +80,7 @@ def test_gray_images_stay_gray(tmp_path):
     images = [{"id": i, "file_name": f"{i}.png", "height": 3, "width": 4} for i in range(2)]
     content = {"images": images, "annotations": [], "categories": []}
     (tmp_path / "a.json").write_text(json.dumps(content))
-    data, given, _ = read_layers(str(tmp_path / "a.json"))[0]
+    data, given, _ = read_coco_layers(str(tmp_path / "a.json"))[0]
     assert (data.shape, data.dtype, given["rgb"]) == ((2, 3, 4), np.uint16, False)
     assert [data[0].max(), data[1].max()] == [9, 900]
 
@@ -98,7 +100,7 @@ def test_without_images_the_labels_are_shown_and_it_is_said(file):
     shutil.rmtree(file.parent.parent / "val")
     wanted = r"such as a\.png, were not found near it"
     with pytest.warns(UserWarning, match="1 of 3"), pytest.warns(UserWarning, match=wanted):
-        layers = read_layers(str(file))
+        layers = read_coco_layers(str(file))
     assert {kind for *_, kind in layers} == {"labels"}
 
 
@@ -107,7 +109,7 @@ def test_an_image_that_cannot_be_read_is_said_and_the_others_are_shown(file):
     (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:50])
     Image.fromarray(COLORS[:2]).save(folder / "a.png")
     with warnings.catch_warnings(action="ignore"):
-        (data, *_), *_ = read_layers(str(file))
+        (data, *_), *_ = read_coco_layers(str(file))
     for number, reason in ((0, r"a\.png is 6 x 2 pixels"), (1, r"b\.png cannot be read")):
         with pytest.warns(UserWarning, match=reason):
             assert not data[number].any()
@@ -118,23 +120,23 @@ def test_broken_annotations_are_said(file):
     content["annotations"][0]["category_id"] = 3
     file.write_text(json.dumps(content))
     with pytest.warns(UserWarning, match="skipped for 1 fault: annotation 7 "):
-        read_layers(str(file))
+        read_coco_layers(str(file))
 
 
 def test_many_images_are_drawn_as_one_looks_at_them(file, layers, monkeypatch):
     monkeypatch.setattr(napari_reader, "EDITABLE", 59)
     with pytest.warns(UserWarning, match="drawn only as one looks"):
-        _, classes, instances = read_layers(str(file))
+        _, classes, instances = read_coco_layers(str(file))
     for (data, *_), name in ((classes, " classes"), (instances, " instances")):
         assert not isinstance(data, np.ndarray)
         np.testing.assert_array_equal(data, layers[name][0])
 
 
 def test_json_of_others_is_left_to_them(file, tmp_path):
-    assert reader(str(file)) is read_layers
+    assert coco_reader(str(file)) is read_coco_layers
     (tmp_path / "other.json").write_text('{"type": "FeatureCollection"}')
-    assert reader(str(tmp_path / "other.json")) is None
-    assert reader([str(file), str(tmp_path / "other.json")]) is None
+    assert coco_reader(str(tmp_path / "other.json")) is None
+    assert coco_reader([str(file), str(tmp_path / "other.json")]) is None
     file.write_text('{"images": [], "annotations": [], "categories": []}')
     with pytest.raises(UserError, match="names no images"):
-        read_layers(str(file))
+        read_coco_layers(str(file))

@@ -10,13 +10,13 @@ from pycocotools import mask
 from pycocotools.coco import COCO
 
 from napari_utile.coco.annotations import read_coco
-from napari_utile.coco.drawing import CROWD, draw
+from napari_utile.coco.drawing import CROWD, draw_annotations
 from napari_utile.coco.writing import (
     LabelledImage,
     detections,
     write_coco,
+    write_coco_results,
     write_images,
-    write_results,
 )
 from napari_utile.errors import UserError
 from napari_utile.metrics.coco.ap import coco_annotation_scores
@@ -88,7 +88,7 @@ def test_the_coco_data_come_back_pixel_by_pixel(shared_data, tmp_path):
     path = shared_data / "coco" / "annotations" / "instances_val2017.json"
     file = read_coco(path)
     file = file.part(images=[image.id for image in file.images[:20]])
-    drawings = [draw(file, image.id) for image in file.images]
+    drawings = [draw_annotations(file, image.id) for image in file.images]
     assert max(len(drawing.behind) for drawing in drawings) > 1
     images = [
         LabelledImage(
@@ -109,7 +109,7 @@ def test_the_coco_data_come_back_pixel_by_pixel(shared_data, tmp_path):
 def test_results_are_read_by_pycocotools_and_score_one(tmp_path):
     write_coco(tmp_path / "truth.json", STACK)
     found = [*detections(STACK[0], 1, 1, [0.5, 0.75]), *detections(STACK[1], 2)]
-    write_results(tmp_path / "found.json", found)
+    write_coco_results(tmp_path / "found.json", found)
     theirs = as_pycocotools_reads(tmp_path / "truth.json")
     with contextlib.redirect_stdout(io.StringIO()):
         results = theirs.loadRes(str(tmp_path / "found.json"))
@@ -147,7 +147,7 @@ def test_what_does_not_fit_is_refused(tmp_path):
         write_images(path, [odd], {1: "object"})
     assert not path.exists()
     path.write_text("mine")
-    for write in (write_coco, write_results):
+    for write in (write_coco, write_coco_results):
         with pytest.raises(UserError, match="exists"):
             write(path, STACK[:0])
     assert path.read_text() == "mine"

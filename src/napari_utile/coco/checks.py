@@ -216,11 +216,13 @@ def content_of(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is {reason}.") from error
     if not isinstance(content, dict):
         what = "a list, perhaps of results" if isinstance(content, list) else "no object"
-        raise UserError(f"{path} is {what}: COCO instances are an object with {_named(PARTS)}.")
+        raise UserError(
+            f"{path} is {what}: COCO instances are an object with {_enumerated(PARTS)}."
+        )
     lacking = [part for part in PARTS if not isinstance(content.get(part), list)]
     if lacking:
         raise UserError(
-            f"{path} is no COCO instances file: it has no list of {_named(lacking)}."
+            f"{path} is no COCO instances file: it has no list of {_enumerated(lacking)}."
         )
     return content
 
@@ -260,5 +262,5 @@ def image_file(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _named(names: Iterable[str]) -> str:
+def _enumerated(names: Iterable[str]) -> str:
     return ", ".join(names)

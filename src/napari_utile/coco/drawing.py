@@ -87,7 +87,7 @@ class Drawing:
         return classes[self.labels]
 
 
-def draw(
+def draw_annotations(
     coco: CocoAnnotations,
     image_id: int,
     categories: Iterable[int] | None = None,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from napari_utile.coco.annotations import CocoAnnotations, read_coco
 from napari_utile.coco.checks import is_coco
-from napari_utile.coco.drawing import CROWD, Drawing, draw, label_ids, overlap_note
+from napari_utile.coco.drawing import CROWD, Drawing, draw_annotations, label_ids, overlap_note
 from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_arrays import Pages
@@ -25,13 +25,13 @@ INSTANCES, BEHIND, CLASSES = "instances", "behind", "classes"
 """What a layer is, in its metadata under "coco", for writing it again."""
 
 
-def reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
+def coco_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
     """Give napari the function that reads these paths, or None if one is no COCO file."""
     paths = [path] if isinstance(path, str) else path
-    return read_layers if all(map(is_coco, paths)) else None
+    return read_coco_layers if all(map(is_coco, paths)) else None
 
 
-def read_layers(path: str | Sequence[str]) -> list[LayerData]:
+def read_coco_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Describe the images and annotations of COCO files as napari layers.
 
     Returns
@@ -120,7 +120,7 @@ def _labels_layers(coco: CocoAnnotations) -> Iterator[LayerData]:
 
     @lru_cache(8)
     def drawing(number: int) -> Drawing:
-        return draw(coco, coco.images[number].id, first=int(before[number]))
+        return draw_annotations(coco, coco.images[number].id, first=int(before[number]))
 
     def instances(number: int) -> NDArray[Any]:
         return drawing(number).labels

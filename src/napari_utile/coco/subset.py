@@ -59,7 +59,7 @@ def write_subset(
     coco = read_coco(annotations, folder)
     ids = coco.category_ids(categories) if categories else [c.id for c in coco.categories]
     showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
-    chosen = draw(showing, len(showing) if count is None else count, seed, coco.path)
+    chosen = sample_images(showing, len(showing) if count is None else count, seed, coco.path)
     part = coco.part((image.id for image in chosen), ids)
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def write_subset(
     return part
 
 
-def draw(
+def sample_images(
     images: Sequence[CocoImage], count: int, seed: int, path: Path | str
 ) -> list[CocoImage]:
     """Draw images at random, whatever their order; give them by id.

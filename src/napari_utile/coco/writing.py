@@ -90,8 +90,8 @@ def write_coco(
     --------
     write_images : for objects that overlap.
     """
-    slices = [check_labels(layer) for layer in _slices(labels)]
-    kinds = None if classes is None else _slices(classes)
+    slices = [check_labels(layer) for layer in _label_slices(labels)]
+    kinds = None if classes is None else _label_slices(classes)
     if kinds is not None and [k.shape for k in kinds] != [layer.shape for layer in slices]:
         raise ValueError("labels and classes differ in shape")
     if categories is None:
@@ -208,7 +208,7 @@ def detections(
     ]
 
 
-def write_results(
+def write_coco_results(
     path: Path | str, found: Iterable[Mapping[str, Any]], overwrite: bool = False
 ) -> None:
     """Write `detections` of any number of images as a COCO results file.
@@ -249,7 +249,7 @@ def _annotations(image: LabelledImage) -> Iterator[Entry]:
             }
 
 
-def _slices(labels: Labels | Sequence[Labels]) -> list[Labels]:
+def _label_slices(labels: Labels | Sequence[Labels]) -> list[Labels]:
     if isinstance(labels, np.ndarray):
         return list(labels.reshape(-1, *labels.shape[-2:]))
     return [np.asarray(layer) for layer in labels]

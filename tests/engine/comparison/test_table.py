@@ -11,8 +11,8 @@ from napari_utile.arrays.splits import Split
 from napari_utile.engine.comparison.table import (
     Comparison,
     cells,
-    notes_on,
     summarize,
+    table_notes,
     to_csv,
     to_json,
     to_markdown,
@@ -46,17 +46,17 @@ def test_a_single_seed_has_no_spread():
     (read,) = csv.DictReader(io.StringIO(to_csv([row])))
     assert (read["iou"], read["iou_std"]) == ("0.8", "")
     assert "±" not in to_markdown([row], ())
-    assert "One seed (0)" in notes_on([0], BY_SLICE)[1]
-    assert "0, 1 (n - 1)" in notes_on([0, 1], BY_SLICE)[1]
+    assert "One seed (0)" in table_notes([0], BY_SLICE)[1]
+    assert "0, 1 (n - 1)" in table_notes([0, 1], BY_SLICE)[1]
 
 
 def test_networks_that_see_across_the_guard_band_are_named():
     fields = {"unet": 45, "fcn": 101, "segnet": 46}
-    *_, note = notes_on([0], Split((), (), "by block", guard=45), fields)
+    *_, note = table_notes([0], Split((), (), "by block", guard=45), fields)
     assert "Only 45 px lie between" in note and "fcn sees 101 px, segnet sees 46 px" in note
     for enough in (Split((), (), "by block", guard=101), BY_SLICE):
-        assert len(notes_on([0], enough, fields)) == 2
-    assert "Only 0 px" in notes_on([0], Split((), (), "by block", guard=0), fields)[-1]
+        assert len(table_notes([0], enough, fields)) == 2
+    assert "Only 0 px" in table_notes([0], Split((), (), "by block", guard=0), fields)[-1]
 
 
 def test_csv_names_the_seeds():

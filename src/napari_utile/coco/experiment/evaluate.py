@@ -25,7 +25,7 @@ from napari_utile.coco.experiment.figure import draw_examples
 from napari_utile.coco.experiment.images import Chosen, resized
 from napari_utile.coco.experiment.train import Learnt
 from napari_utile.coco.experiment.truth import Detections, Truth, mean_in_objects
-from napari_utile.coco.writing import detections, write_results
+from napari_utile.coco.writing import detections, write_coco_results
 from napari_utile.engine.comparison.front import training_facts, write_tables
 from napari_utile.engine.comparison.scoring import timed
 from napari_utile.engine.comparison.table import Comparison
@@ -122,7 +122,9 @@ def evaluate_coco(
         atomic_write(out / DATA, json.dumps(facts, indent=2).encode())
         for message in unfinished:
             yield Warned(message=message)
-        result = Comparison(out, notes=notes_on(truth, runs, annotations), failed=unfinished)
+        result = Comparison(
+            out, notes=evaluation_notes(truth, runs, annotations), failed=unfinished
+        )
         examples = truth.examples()
         for number, run in enumerate(runs, 1):
             known = TrainSettings.read(run.settings)
@@ -137,7 +139,7 @@ def evaluate_coco(
             if threshold == "auto":
                 threshold = best_threshold(run)
             found = yield from look(load_model(run.model), truth, settings, threshold)
-            write_results(out / f"detections-{run.folder.name}.json", found.objects, True)
+            write_coco_results(out / f"detections-{run.folder.name}.json", found.objects, True)
             row = found.scores(truth) | training_facts(run)
             row |= {"threshold": threshold, "seconds_to_predict": found.seconds}
             result = result.with_run(known.network, known.seed, row)
@@ -182,7 +184,7 @@ def look(
     for number, (image, stack) in enumerate(zip(truth.annotated, truth.images, strict=True), 1):
         small = np.empty((model.classes, *stack.shape), np.float32)
         found.seconds += yield from timed(
-            counted(predict_stack(model, stack, small, how), number, len(truth.images))
+            count_images(predict_stack(model, stack, small, how), number, len(truth.images))
         )
         labels = np.zeros((image.height, image.width), np.int32)
         for category, share in foregrounds(small, truth, model):
@@ -242,7 +244,7 @@ def best_threshold(run: Run) -> float:
     return float(THRESHOLDS[np.argmax(common / np.maximum(found + true - common, 1))])
 
 
-def counted(
+def count_images(
     events: Generator[TileDone | Warned, None, None], done: int, total: int
 ) -> Generator[TileDone | Warned, None, None]:
     """Count images in place of the tiles of one."""
@@ -289,7 +291,7 @@ def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
         )
 
 
-def notes_on(truth: Truth, runs: Sequence[Run], annotations: Path) -> tuple[str, ...]:
+def evaluation_notes(truth: Truth, runs: Sequence[Run], annotations: Path) -> tuple[str, ...]:
     """Say how the numbers came about, and what they would be without looking."""
     names = truth.chosen.names
     learnt = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.coco.annotations import CocoAnnotations, CocoImage
-from napari_utile.coco.drawing import draw
+from napari_utile.coco.drawing import draw_annotations
 from napari_utile.errors import UserError
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
@@ -100,7 +100,7 @@ def small_labels(
     """
     found = []
     for image in images:
-        drawing = draw(chosen.coco, image.id, chosen.ids)
+        drawing = draw_annotations(chosen.coco, image.id, chosen.ids)
         labels = drawing.classes(chosen.ids) if kinds else drawing.labels
         small = nearest(labels, size_within(image, longest_side))
         found.append(Stack(small, "yx", name=image.file_name))

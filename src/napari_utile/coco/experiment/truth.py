@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.coco.drawing import CROWD, annotation_rle, draw
+from napari_utile.coco.drawing import CROWD, annotation_rle, draw_annotations
 from napari_utile.coco.experiment.figure import Example
 from napari_utile.coco.experiment.images import Chosen, small_images
 from napari_utile.coco.experiment.train import Learnt
@@ -38,7 +38,9 @@ class Truth:
         self.chosen, self.learnt = chosen, learnt
         self.annotated = chosen.coco.images
         self.images = small_images(chosen.coco, self.annotated, learnt.longest_side)
-        self.labels = [draw(chosen.coco, i.id, chosen.ids).labels for i in self.annotated]
+        self.labels = [
+            draw_annotations(chosen.coco, i.id, chosen.ids).labels for i in self.annotated
+        ]
         self.coco = CocoTruth(chosen, learnt.kinds)
 
     def foreground(self, found: Sequence[NDArray[Any]]) -> Contingency:

@@ -14,7 +14,7 @@ from typing import Any
 
 from napari_utile.engine.comparison.figures import draw_curves, draw_results
 from napari_utile.engine.comparison.scoring import judge, write_results, write_truth
-from napari_utile.engine.comparison.table import Comparison, notes_on, to_csv, to_json
+from napari_utile.engine.comparison.table import Comparison, table_notes, to_csv, to_json
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.factory import receptive_field
 from napari_utile.engine.models.model import load_model
@@ -173,7 +173,7 @@ def run_comparison(
             },
         )
         progress = Progress([c for c in candidates if overwrite or not c.is_trained])
-        result = Comparison(out, notes=notes_on(settings.seeds, data.split, fields))
+        result = Comparison(out, notes=table_notes(settings.seeds, data.split, fields))
         for number, candidate in enumerate(candidates, 1):
             yield candidate.started(number, len(candidates))
             computed = trained_and_judged(candidate, images, labels, data, overwrite)
@@ -189,7 +189,7 @@ def run_comparison(
         if not result.runs:
             raise UserError(f"No network could be trained. {result.failed[0]}")
         write_tables(result)
-        draw(result, by_time=settings.minutes is not None)
+        draw_figures(result, by_time=settings.minutes is not None)
         yield RunDone(out=str(out), seconds=monotonic() - began, failed=result.failed)
     return result
 
@@ -353,7 +353,7 @@ def write_tables(result: Comparison) -> None:
         atomic_write(path, text.encode())
 
 
-def draw(result: Comparison, by_time: bool) -> None:
+def draw_figures(result: Comparison, by_time: bool) -> None:
     """Draw the learning curves, and what every network makes of one validation image."""
     curves: dict[str, list[Sequence[EpochDone]]] = {}
     panels: dict[str, tuple[Mapping[str, Any], ValidationFolder]] = {}

@@ -144,7 +144,7 @@ def cells(rows: Sequence[Row], in_terminal: bool = False) -> list[list[str]]:
     return lines
 
 
-def notes_on(
+def table_notes(
     seeds: Sequence[int], split: Split, fields: Mapping[str, int] | None = None
 ) -> tuple[str, ...]:
     """Say how the numbers came about; `fields` are the receptive fields of the networks."""
