@@ -168,7 +168,7 @@ class Display:
         self.task = self.progress.add_task("", total=1.0, rate="", left="")
         self.last_line = monotonic()
         self.candidate = ""
-        self.goes_on = self.computing = False
+        self.is_resumable = self.computing = False
 
     def __enter__(self) -> "Display":
         self.progress.start()
@@ -179,8 +179,9 @@ class Display:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case RunStarted():
-                self.goes_on = event.job in ("train", "compare", "predict")
+            # an evaluation has no device, and reads its input after this: it may be refused
+            case RunStarted() if event.device:
+                self.is_resumable = event.job in ("train", "compare", "predict")
                 self._say(_started_line(event))
             case StepDone():
                 self._advance(
@@ -229,7 +230,11 @@ class Display:
                     self._say(f"{event.out}: {event.reason}")
                     return
                 verb = "stopped" if event.stopped else "done"
-                more = "; the same command resumes it" if event.stopped and self.goes_on else ""
+                more = (
+                    "; the same command resumes it"
+                    if event.stopped and self.is_resumable
+                    else ""
+                )
                 out = f": {event.out}" if event.out else ""
                 self._say(f"{verb} after {duration_text(event.seconds)}{out}{more}")
 
@@ -272,8 +277,7 @@ def _started_line(event: RunStarted) -> str:
         facts.append(f"starts from {event.warm_start}")
     if event.resumed_from is not None:
         facts.append(f"resumes from step {event.resumed_from}")
-    device = f" on {event.device}" if event.device else ""
-    return f"{event.job}{device}: {', '.join(facts)}"
+    return f"{event.job} on {event.device}: {', '.join(facts)}"
 
 
 def _image_line(event: ImageDone) -> str:
