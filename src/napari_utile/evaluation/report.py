@@ -75,10 +75,10 @@ class Report(Mapping[str, float]):
 
     def __repr__(self) -> str:
         names = [name for name in self if "report" in score_named(name).places]
-        lines = _aligned(["slice", *names], self.rows)
+        lines = _aligned_lines(["slice", *names], self.rows)
         more = [name for name in self if name not in names]
         return "\n".join(
-            [*lines, *_whole_lines(self, more), *_best_line(self.best), *self.notes]
+            [*lines, *_whole_lines(self, more), *_best_threshold_line(self.best), *self.notes]
         )
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
@@ -119,7 +119,7 @@ class Report(Mapping[str, float]):
         return {name: value for name, value in self.rows[-1].items() if name != "slice"}
 
 
-def _aligned(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
+def _aligned_lines(names: Sequence[str], rows: Sequence[Row]) -> list[str]:
     """Return rows as lines of text below their headings, in columns aligned on the right."""
     cells = [[heading(name) for name in names]]
     cells += [[format_score(name, row[name]) for name in names] for row in rows]
@@ -139,7 +139,7 @@ def _whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
     return lines
 
 
-def _best_line(best: Sequence[Row]) -> list[str]:
+def _best_threshold_line(best: Sequence[Row]) -> list[str]:
     """Return the best threshold of each score in one line, if any was chosen."""
     if not best:
         return []

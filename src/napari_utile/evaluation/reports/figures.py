@@ -15,7 +15,7 @@ from napari_utile.io.stack import Stack
 INK = "#30343b"
 LINE_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Safe for all color vision deficiencies (Wong, "Points of view", Nature Methods 8, 2011)."""
-MAX_SIDE = 900
+MAX_PICTURE_SIDE = 900
 """Longest side of a picture of a slice, px; larger slices are subsampled."""
 STRENGTH = {MATCHED: 0.28, BORDER: 0.75}
 """Opacity of kinds over the image; `WRONG` is that of the others."""
@@ -208,7 +208,7 @@ def error_picture(
     """
     layer = report.error_layer(image)
     assert layer is not None, "classes have no error layer"
-    step = -(-max(layer.shape[-2:]) // MAX_SIDE)
+    step = -(-max(layer.shape[-2:]) // MAX_PICTURE_SIDE)
     kinds = layer.plane(index)[::step, ::step]
     below = _background(report, image, index, stack)[::step, ::step]
     colors = np.array([[0, 0, 0], *(rgb(KIND_COLORS[kind]) for kind in KINDS)])
