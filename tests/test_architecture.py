@@ -80,6 +80,8 @@ CLOSED = {
 }
 """Earlier rooms that stay closed all the same."""
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
 
 def room_of(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -168,6 +170,19 @@ def test_one_name_is_one_thing():
 def test_the_command_line_loads_the_engine_only_inside_a_command(module: Path):
     loaded = rooms_among(at_start(ast.parse(module.read_text())))
     assert not loaded & {"networks", "engine", "coco"}
+
+
+def test_every_module_has_its_tests(project: Path):
+    """The folders of tests mirror those of the package, file by file."""
+    missing = []
+    for module in MODULES:
+        body = ast.parse(module.read_text()).body
+        if module.name.startswith("__") or not any(isinstance(n, DEFINITIONS) for n in body):
+            continue
+        tests = project / "tests" / module.relative_to(PACKAGE).with_name(f"test_{module.name}")
+        if not tests.exists():
+            missing.append(str(tests.relative_to(project)))
+    assert not missing
 
 
 def declared(requirements: list[str]) -> set[str]:

@@ -6,16 +6,11 @@ import tifffile
 import zarr
 from scipy.ndimage import gaussian_filter
 
-from napari_utile.arrays.blocks import Blocks
-from napari_utile.engine.prediction.output_spec import OutputSpec, output_spec
 from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import open_zarr
-from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings
-
-SHAPE, TILE = (3, 20, 30), (8, 16)
+from tests.fixtures.output_specs import SHAPE, TILE, spec
 
 
 def probabilities(channels=2, shape=SHAPE, seed=0):
@@ -23,25 +18,6 @@ def probabilities(channels=2, shape=SHAPE, seed=0):
     noise = np.random.default_rng(seed).normal(size=(channels, *shape))
     smooth = np.exp(5 * gaussian_filter(noise, (0,) * (len(shape) - 1) + (2, 2)) / 0.15)
     return (smooth / smooth.sum(0)).astype(np.float32)
-
-
-def image(shape=SHAPE):
-    n = len(shape)
-    return Stack(
-        np.zeros(shape, np.uint8),
-        "zyx"[-n:],
-        name="em.tif",
-        scale=(50.0, 4.0, 4.0)[-n:],
-        translate=(0.0, 12.0, 8.0)[-n:],
-        units=("nanometer",) * n,
-    )
-
-
-def spec(maps=2, ids=(0, 1), shape=SHAPE, starts=None, **settings) -> OutputSpec:
-    starts = starts or (0,) * len(shape)
-    whole = image(tuple(a + b for a, b in zip(starts, shape, strict=True)))
-    blocks = Blocks(starts, shape, TILE)
-    return output_spec(whole, blocks, PredictSettings(**settings), maps, ids)
 
 
 def written(path, found, ids=(0, 1), **settings):
@@ -94,11 +70,6 @@ def test_classes_are_the_label_ids(tmp_path, name, ids, dtype):
     back = written(tmp_path / name, found, ids=ids, output="classes").read()
     assert back.dtype == np.dtype(dtype)
     np.testing.assert_array_equal(back, np.array(ids)[found.argmax(0)])
-
-
-def test_one_map_is_a_class_where_it_is_above_the_threshold():
-    one = spec(1, ids=(1, 2), output="classes", threshold=0.3)
-    assert one.decided(np.array([[[0.2, 0.3, 0.4]]], np.float32)).tolist() == [[1, 1, 2]]
 
 
 @pytest.mark.parametrize("channels", [1, 2])

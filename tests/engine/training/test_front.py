@@ -10,7 +10,6 @@ from napari_utile.engine.training.front import train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone
 from napari_utile.folders.run import Run
-from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.pairs import stack_pairs
 from tests.fixtures.new_run import new_run
 from tests.fixtures.trained import SETTINGS, TINY, cells, drained
@@ -142,36 +141,6 @@ def test_folders_pair_by_name(tmp_path):
     out = tmp_path / "run"
     events, _ = drained(train_files(tmp_path / "images", tmp_path / "labels", out, SETTINGS))
     assert events[0].facts["split"] == "2 images to train, 1 to validate"
-
-
-def test_a_finished_run_is_kept_unless_asked(files, tmp_path):
-    out = tmp_path / "run"
-    drained(train_files(*files, out, SETTINGS))
-    before = (out / "events.jsonl").read_text()
-    (done,), _ = drained(train_files(*files, out, SETTINGS))
-    assert done.kept
-    assert (out / "events.jsonl").read_text() == before
-    drained(train_files(*files, out, SETTINGS, overwrite=True))
-    assert (out / "events.jsonl").read_text() != before
-
-
-def test_input_that_cannot_be_used_does_not_cost_the_old_run(files, tmp_path):
-    out = tmp_path / "run"
-    drained(train_files(*files, out, SETTINGS))
-    write_tiff(files[1], np.zeros((4, 32, 40), np.uint8))
-    with pytest.raises(UserError, match="no object"):
-        next(train_files(*files, out, SETTINGS, overwrite=True))
-    utile.load_model(out)
-
-
-def test_a_run_that_was_refused_can_be_started_again(files, tmp_path):
-    out, good = tmp_path / "run", open_image(files[1]).read()
-    write_tiff(files[1], np.zeros((4, 32, 40), np.uint8))
-    with pytest.raises(UserError, match="no object"):
-        next(train_files(*files, out, SETTINGS))
-    write_tiff(files[1], good)
-    drained(train_files(*files, out, SETTINGS))
-    utile.load_model(out)
 
 
 def test_a_stopped_run_is_recorded_up_to_there(files, tmp_path):

@@ -1,4 +1,4 @@
-"""The comparison panel: what it starts, and the curves, the table and the layers it shows."""
+"""The comparison panel: what it starts, and the table and the layers it shows."""
 
 import json
 from itertools import pairwise
@@ -7,73 +7,13 @@ import numpy as np
 import pytest
 
 from napari_utile.events import (
-    CandidateDone,
-    CandidateStarted,
-    EpochDone,
     RunDone,
-    RunStarted,
     StepDone,
 )
-from napari_utile.folders.run import Run
-from napari_utile.io.images import open_image, write_tiff
+from napari_utile.io.images import open_image
 from napari_utile.settings import NETWORK_NAMES, CompareSettings
-from napari_utile.widgets.compare.curves import NETWORK_COLORS, network_color
-from napari_utile.widgets.compare.panel import ComparePanel
 from napari_utile.widgets.kit.fields import TickList
-
-STARTED = RunStarted(job="compare", out="OUT", device="cpu", total=2)
-DONE = RunDone(out="OUT", seconds=75)
-
-
-def begins(network, seed=0, number=1):
-    out = f"OUT/{network}-seed{seed}"
-    return CandidateStarted(network=network, seed=seed, number=number, total=2, out=out)
-
-
-def ends(network, iou, seed=0):
-    row = {
-        "iou": iou, "matching_ap50": 0.5, "v_rand": 0.9, "dice": 0.1, "parameters": 1234,
-        "steps": 625, "seconds_to_train": 60.0, "seconds_to_predict": 0.25,
-    }  # fmt: skip
-    return CandidateDone(network=network, seed=seed, row=row)
-
-
-def epoch(step, iou):
-    return EpochDone(
-        epoch=1, step=step, train_loss=0.5, val_loss=1 / step, scores={"iou": iou, "dice": 0.1},
-        is_best=True, seconds=1,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def panel(open_panel, viewer):
-    return open_panel(ComparePanel, viewer)
-
-
-@pytest.fixture
-def compared(tmp_path, cells):
-    """Write what is left of a comparison whose validation part is slice 1 and 2, x from 16."""
-    folder = tmp_path / "compared"
-    image, labels = (array[1:, :, 16:] for array in cells)
-    results = {"": {"image": image, "truth": labels}}
-    results["unet-seed0"] = {"instances": labels + 1}
-    results["segnet-seed0"] = {"instances": labels + 2}
-    for name, found in results.items():
-        place = folder / name / "validation"
-        place.mkdir(parents=True)
-        for kind, pixels in found.items():
-            write_tiff(place / f"{kind}.tif", pixels.astype(np.uint8))
-    lies = [{"suffix": "", "slices": [[1], [2]], "corner": [0, 16]}]
-    (folder / "validation" / "places.json").write_text(json.dumps(lies))
-    return folder
-
-
-def idle(panel):
-    return lambda: not panel.controls.is_running
-
-
-def text(panel):
-    return panel.controls.messages.text()
+from tests.fixtures.compare_panel import DONE, STARTED, begins, ends, idle, text
 
 
 def rows(panel):
@@ -148,49 +88,6 @@ def test_shows_which_network_of_how_many_and_the_time_left_of_all(panel, script,
     assert panel.controls.bar.value() == 600
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
-
-
-def test_every_network_has_a_curve_in_its_own_color(panel, script, press, qtbot):
-    script(
-        STARTED, begins("unet"), epoch(1, 0.5), epoch(2, 0.6), begins("fcn"), epoch(1, 0.1),
-        DONE,
-    )  # fmt: skip
-    press(panel.controls.button)
-    qtbot.waitUntil(idle(panel))
-    qtbot.wait(300)
-    assert {run: len(epochs) for run, epochs in panel.curves.runs.items()} == {
-        ("unet", 0): 2,
-        ("fcn", 0): 1,
-    }
-    loss, score = panel.curves._lines["unet", 0]
-    assert loss.getData()[1].tolist() == [1, 0.5]
-    assert score.getData()[1].tolist() == [0.5, 0.6]
-    assert score.opts["pen"].color().name() == network_color("unet")
-    assert panel.curves.keys[0].names == {name: network_color(name) for name in ("unet", "fcn")}
-    assert (
-        len({network_color(name) for name in NETWORK_NAMES})
-        == len(NETWORK_NAMES)
-        <= len(NETWORK_COLORS)
-    )
-    panel.curves.score.setCurrentText("dice")
-    qtbot.waitUntil(lambda: score.getData()[1].tolist() == [0.1, 0.1])
-
-
-def test_what_another_session_did_of_a_network_is_drawn_too(
-    panel, script, press, qtbot, tmp_path
-):
-    folder = tmp_path / "mine"
-    done = Run(folder / "unet-seed0")
-    done.folder.mkdir(parents=True)
-    for event in (epoch(1, 0.2), epoch(2, 0.3), epoch(3, 0.4)):
-        done.record(event)
-    settings = CompareSettings().text()
-    (folder / "settings.json").write_text(settings)
-    panel.folder.set_path(folder)
-    script(STARTED, begins("unet"), epoch(3, 0.9), DONE)
-    press(panel.controls.button)
-    qtbot.waitUntil(idle(panel))
-    assert [e.scores["iou"] for e in panel.curves.runs["unet", 0]] == [0.2, 0.3, 0.9]
 
 
 def test_the_table_fills_and_gives_mean_and_spread_over_seeds(panel, script, press, qtbot):
@@ -288,15 +185,6 @@ def test_names_stand_above_the_pictures(panel, script, press, qtbot, viewer, com
     assert names.data[0, 0] == viewer.layers["truth"].translate[-2]
 
 
-def test_the_list_of_networks_is_as_high_as_its_lines(qtbot):
-    ticks = TickList(NETWORK_NAMES)
-    qtbot.addWidget(ticks)
-    ticks.show()
-    last = ticks.visualItemRect(ticks.item(ticks.count() - 1))
-    assert last.height() == 20
-    assert 0 <= ticks.viewport().height() - last.bottom() < last.height()
-
-
 def test_another_comparison_takes_the_place_of_the_layers(
     panel, script, press, qtbot, viewer, compared
 ):
@@ -316,15 +204,6 @@ def test_results_that_are_not_there_are_said(panel, script, press, qtbot):
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
     assert "The results cannot be shown" in text(panel)
-
-
-def test_slices_that_are_not_in_a_row_lie_where_they_belong(tmp_path):
-    from napari_utile.widgets.layers.comparison import _read_slices
-
-    write_tiff(tmp_path / "a.tif", np.full((2, 3, 4), [[[5]], [[6]]], np.uint8))
-    found = _read_slices(tmp_path / "a.tif", [[1], [4]])
-    assert found.shape == (4, 3, 4, 1)
-    assert found[:, 0, 0, 0].tolist() == [5, 0, 0, 6]
 
 
 def test_a_folder_with_a_comparison_shows_its_settings_and_goes_on(panel, tmp_path):

@@ -1,63 +1,19 @@
 """The list of jobs: of this window, of others, and of those that are closed."""
 
 import json
-from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QCoreApplication
 
-from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted, TileDone
-from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
+from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted
 from napari_utile.io.images import Stack
 from napari_utile.io.ome_zarr import create_image, create_labels, reopen
-from napari_utile.widgets.jobs import entry as _job_entry
-from napari_utile.widgets.jobs.entry import JobEntry
 from napari_utile.widgets.jobs.panel import JobsPanel
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.segment.panel import SegmentPanel
+from tests.fixtures.known_job import DONE, FAILED, STARTED, STOPPED, say, tile
 from tests.fixtures.segment_panel import fill
-
-STARTED = RunStarted(job="predict", out="OUT")
-DONE = RunDone(out="OUT", seconds=80)
-STOPPED = RunDone(out="OUT", seconds=80, stopped=True)
-FAILED = RunFailed(message="No room.", user=True)
-PLACE = {"scale": [50, 4, 4], "translate": [0, 100, 200], "units": ["nm"] * 3}
-
-
-def tile(done, image="em.zarr"):
-    write = ((0, 16), (0, 16))
-    return TileDone(
-        done=done, total=4, image=image, index=(0,), write=write, rate=1, seconds_left=125
-    )
-
-
-@pytest.fixture
-def job(home, tmp_path):
-    """Make a job folder whose engine has said the given events."""
-
-    def job(*events, name="2026-01-01_em", batch=False, made=100):
-        folder, out = JobFolder(home / "segmentations" / name), tmp_path / f"{name}.zarr"
-        shown = ShownResult(image="em.zarr", name="em", out=out, place=PLACE)
-        folder.write(
-            JobRecord(
-                title=f"{name[11:]} → instances",
-                arguments=("predict", "m", "em.zarr", "--out", str(out)),
-                output="instances",
-                out=out,
-                created=datetime.now() - timedelta(seconds=made),
-                results=() if batch else (shown,),
-            )
-        )
-        say(folder, *events)
-        return folder
-
-    return job
-
-
-def say(folder, *events):
-    with folder.events.open("a") as file:
-        file.writelines(event.line() + "\n" for event in events)
 
 
 def instances(out, value=7):
@@ -306,22 +262,3 @@ def test_a_segmentation_appears_in_the_list(
     press(panel.stop)
     qtbot.waitUntil(lambda: not segment.controls.is_running)
     assert rows(panel)[0][1] == "stopped at 25%"
-
-
-def test_of_a_long_record_few_lines_are_read(job, monkeypatch):
-    folder = job(STARTED)
-    with folder.events.open("a") as file:  # more than is read at once
-        file.writelines(tile(1).line() + "\n" for _ in range(50_000))
-    say(folder, tile(3))
-    read = []
-    parse = _job_entry.parse_event
-    monkeypatch.setattr(
-        _job_entry, "parse_event", lambda line: read.append(line) or parse(line)
-    )
-    with folder.held():
-        entry = JobEntry(folder, folder.record)
-        entry.update()
-        assert entry.words() == "running 75%, 2 min 5 s left"
-        assert len(read) < 10
-        entry.update()
-        assert len(read) < 10

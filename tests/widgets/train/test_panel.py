@@ -175,13 +175,6 @@ def test_a_folder_whose_command_was_copied_can_be_trained_in(
     assert (tmp_path / "mine" / "inputs" / "image" / "em.zarr").is_dir()
 
 
-def test_a_folder_in_which_a_run_goes_on_is_left_alone(tmp_path):
-    with new_run(tmp_path / "mine", TrainSettings(steps=7)) as run:
-        with pytest.raises(UserError, match="in use"):
-            new_run_folder(run.folder, TrainSettings(steps=5))
-        assert TrainSettings.read(run.settings).steps == 7
-
-
 def test_a_layer_of_five_axes_is_said_and_the_panel_opens(open_panel, viewer):
     viewer.layers.insert(0, Image(np.zeros((2, 2, 2, 2, 2)), name="five"))
     panel = open_panel(TrainPanel, viewer)

@@ -1,0 +1,68 @@
+"""The plan of a prediction: what changes its bits, and what does not."""
+
+import numpy as np
+import pytest
+import torch
+
+import napari_utile as utile
+from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
+from napari_utile.io.stack import Stack
+from napari_utile.networks import UNet
+from napari_utile.settings import PredictSettings
+
+PIXELS = np.arange(4 * 30 * 40, dtype=np.uint16).reshape(4, 30, 40)
+
+
+def model(seed=0):
+    torch.manual_seed(seed)
+    return utile.Model(UNet(1, 2, depth=1, width=2))
+
+
+def plan(pixels=PIXELS, seed=0, **settings):
+    made, chosen = model(seed), PredictSettings(**{"device": "cpu", "tile": 16} | settings)
+    digest = digest_of_model(made)
+    return PredictionPlan.of(made, digest, "model", Stack(pixels, "zyx"), chosen)
+
+
+def test_the_same_is_the_same_also_when_read_again():
+    assert plan().differences(plan()) == []
+    assert PredictionPlan.read(plan().as_dict()) == plan()
+    assert PredictionPlan.read(plan().as_dict() | {"format": 0}) is None
+    assert PredictionPlan.read({"format": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "difference"),
+    [
+        ({}, {"seed": 1}, "the model is another"),
+        ({}, {"pixels": PIXELS + 1}, "the image: "),
+        ({}, {"dtype": "float32"}, "dtype: uint8 there, float32 here"),
+        ({"output": "instances"}, {"output": "instances", "min_size": 5}, "min"),
+        ({}, {"region": "0:2,0:30,0:40"}, "region"),
+    ],
+)
+def test_what_changes_the_result_is_named(there, here, difference):
+    (found,) = plan(**there).differences(plan(**here))
+    assert found.startswith(difference)
+
+
+@pytest.mark.parametrize(
+    ("there", "here"),
+    [
+        ({}, {"tile": 32}),
+        ({}, {"min_size": 5, "threshold": 0.7}),  # of probabilities they decide nothing
+        ({"output": "instances"}, {"output": "instances", "dtype": "float32"}),
+        ({}, {"region": "0:4,0:30,0:40"}),  # all of it
+    ],
+)
+def test_what_changes_no_bit_may_change(there, here):
+    assert plan(**there).differences(plan(**here)) == []
+
+
+def test_the_digest_is_of_parameters_and_normalization():
+    one = model()
+    before = digest_of_model(one)
+    assert digest_of_model(model()) == before
+    with torch.no_grad():
+        one.network.classify.bias[0] += 1
+    assert digest_of_model(one) != before

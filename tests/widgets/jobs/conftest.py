@@ -1,0 +1,3 @@
+"""Folders of jobs."""
+
+from tests.fixtures.known_job import job  # noqa: F401

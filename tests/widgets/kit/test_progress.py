@@ -1,0 +1,77 @@
+"""Progress of a run as text and as a share."""
+
+import pytest
+
+from napari_utile.events import ImageDone, RunDone, RunStarted, StepDone, TileDone, drain
+from napari_utile.widgets.kit import progress
+from napari_utile.widgets.kit.progress import RunProgress, Step, needs_text, outcome_text, steps
+
+
+def tile(done, image="a.tif"):
+    where = {"index": (0,), "write": ((0, 16), (0, 16))}
+    return TileDone(done=done, total=4, image=image, rate=2, seconds_left=60.0, **where)
+
+
+def image(status="done", **more):
+    return ImageDone(image="a.tif", out="OUT", status=status, seconds=80, **more)
+
+
+def test_the_share_of_several_images_counts_those_that_ended():
+    run = RunProgress()
+    assert not run.add(RunStarted(job="predict", images=2, facts={"images": 2}))
+    assert run.add(tile(2))
+    assert (run.share, run.line()) == (
+        (0 + 2 / 4) / 2,
+        "image 1 of 2, a.tif · tile 2 of 4 · 2 tiles/s · 1 min 0 s left",
+    )
+    run.add(image())
+    run.add(tile(1))
+    assert run.share == (1 + 1 / 4) / 2
+    run.add(image("failed", message="It is torn."))
+    assert run.summary() == "1 done, 1 failed"
+
+
+def test_a_step_tells_the_share_and_the_end_is_kept():
+    run = RunProgress()
+    assert run.add(
+        StepDone(step=3, loss=1, learning_rate=1, progress=0.25, rate=2.0, seconds_left=6.0)
+    )
+    assert (run.share, run.line()) == (0.25, "step 3 · 2 steps/s · 6 s left")
+    end = RunDone(seconds=1)
+    assert not run.add(end)
+    assert run.end == end
+
+
+def test_work_is_told_step_by_step_and_keeps_its_result(monkeypatch):
+    def work():
+        yield 1, 2
+        yield 2, 2
+        return "result"
+
+    times = iter([100.0, 103.0, 104.0])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(times))
+    seen = []
+    assert drain(steps("slice", work()), seen.append) == "result"
+    assert seen == [Step("slice", 1, 2, 3.0), Step("slice", 2, 2, 4.0)]
+    run = RunProgress()
+    run.add(seen[0])
+    assert run.line() == "slice 1 of 2 · 0.333/s · 3 s left"
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (image(objects=1234), "done in 1 min 20 s, 1,234 objects"),
+        (image("kept"), "kept, as it was finished"),
+        (image("failed", message="It is torn."), "failed: It is torn."),
+    ],
+)
+def test_how_an_image_ended(event, words):
+    assert outcome_text(event) == words
+
+
+def test_what_a_run_needs():
+    facts = {"model": "m", "images": 1, "blocks": 96, "memory": "about 1.1 GB"}
+    assert (
+        needs_text(RunStarted(job="predict", facts=facts)) == "96 blocks, memory about 1.1 GB"
+    )

@@ -1,0 +1,41 @@
+"""The command that starts the engine."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_utile.errors import UserError
+from napari_utile.widgets.process.command_line import engine_command, find_python, shell_line
+
+
+def test_the_python_of_a_windowless_napari_is_the_one_beside_it(tmp_path, monkeypatch):
+    for name in ("pythonw.exe", "python.exe"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "pythonw.exe"))
+    assert find_python() == str(tmp_path / "python.exe")
+
+
+def test_a_bundle_without_python_says_so(tmp_path, monkeypatch):
+    (tmp_path / "napari").touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "napari"))
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with pytest.raises(UserError, match="bundle without a Python"):
+        find_python()
+
+
+def test_the_command_runs_this_python():
+    assert engine_command(["train"]) == [
+        sys.executable,
+        "-m",
+        "napari_utile",
+        "train",
+        "--events",
+    ]
+    assert Path(sys.executable).is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another shell")
+def test_the_shell_line_quotes_what_needs_it():
+    assert shell_line(["train", "my image.tif"]) == "utile train 'my image.tif'"
