@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -62,6 +62,11 @@ class Utile(BaseSettings):
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
     doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)
 
+    def run(self) -> int:
+        """Print the version: what there is to do without a command."""
+        print(f"utile {__version__}")
+        return DONE
+
     @classmethod
     def settings_customise_sources(  # type: ignore[override]
         cls, _: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **__: Any
@@ -72,6 +77,16 @@ class Utile(BaseSettings):
 
 COMMAND_NAMES = {*Utile.model_fields, *Coco.model_fields}
 """What may stand before an option in the place of an error."""
+
+
+class Command(Protocol):
+    """What `main` runs."""
+
+    def run(self) -> int:
+        """Do the work; return the exit status."""
+        ...
+
+
 FORMER_COMMANDS = {"augment": "preview"}
 """Names of commands in older versions -> their names now."""
 
@@ -92,39 +107,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_events = "--events" in arguments
     try:
-        return _dispatch(arguments)
-    except UserError as error:
-        return _fail(str(error), REFUSED, as_events)
+        return _parsed(arguments).run()
+    except (UserError, EngineError) as error:
+        status = REFUSED if isinstance(error, UserError) else DEFECT
+        return _fail(str(error), status, as_events)
     except (KeyboardInterrupt, BrokenPipeError):
         return STOPPED  # before a run began, or asked twice; or standard output is closed
+    except SystemExit as end:  # --help
+        return int(end.code or DONE)
     except OSError as error:
         return _fail(
             f"{error.filename or 'File'}: {error.strerror or error}.", REFUSED, as_events
         )
-    except EngineError as error:
-        return _fail(str(error), DEFECT, as_events)
     except Exception as error:
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _parsed(arguments: list[str]) -> Command:
+    """Return the command of a command line, with its options."""
     for argument in arguments:
         check_name(argument)
     try:
-        command = CliApp.run(Utile, cli_args=present_arguments(arguments) or ["--help"])
+        utile = CliApp.run(Utile, cli_args=present_arguments(arguments) or ["--help"])
     except ValidationError as error:
         raise UserError(first_sentence(error, COMMAND_NAMES)) from None
     except SettingsError as error:
         wrong = str(error).removeprefix("error parsing CLI: ")
         raise UserError(f"{wrong}; {_hint(wrong, arguments)}see --help.") from None
-    except SystemExit as end:  # --help
-        return int(end.code or DONE)
-    if command.version:
-        print(f"utile {__version__}")
-        return DONE
-    status: int = get_subcommand(command).run()  # type: ignore[union-attr]
-    return status
+    command: Command = utile if utile.version else get_subcommand(utile)  # type: ignore[assignment]
+    return command
 
 
 def present_arguments(arguments: Sequence[str]) -> list[str]:
