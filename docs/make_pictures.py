@@ -88,7 +88,7 @@ def main() -> None:
 
 def draw_report(run: Path, out: Path) -> None:
     """Evaluate the probabilities of the network that was trained, as the manual says."""
-    from napari_utile.cli import main as utile
+    from napari_utile.cli.main import main as utile
 
     image, truth = "sample/image.tif", "sample/labels.tif"
     sheet = ["--image", image, "--score-thresholds", "--overwrite"]
