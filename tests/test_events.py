@@ -28,6 +28,7 @@ from napari_utile.events import (
     drain,
     parse_event,
     tap,
+    transform,
     warn,
 )
 
@@ -153,6 +154,13 @@ def test_closing_a_tap_closes_the_run():
     next(run)
     run.close()
     assert log == ["closed"]
+
+
+def test_transform_changes_events_or_leaves_them_out():
+    run = transform(run_of_two(), lambda e: None if e.message == "one" else Warned(message="2"))
+    seen = []
+    assert drain(run, seen.append) == 7
+    assert seen == [Warned(message="2")]
 
 
 def test_the_number_of_images_is_read_from_lines_of_older_versions():

@@ -147,7 +147,7 @@ def test_scores_of_coco_under_old_names_are_the_same_scores(tmp_path):
     facts = {"annotations": "a.json"} | CocoEvaluateSettings().model_dump()
     (tmp_path / "data.json").write_text(json.dumps(facts).replace("instance_method", "objects"))
     check_out(tmp_path, facts, overwrite=False)
-    with pytest.raises(UserError, match="made in another way"):
+    with pytest.raises(UserError, match="other images or options"):
         check_out(tmp_path, facts | {"instance_method": "components"}, overwrite=False)
 
 

@@ -284,14 +284,46 @@ def tap(
     object
         What the generator returned.
     """
+
+    def pass_on(event: Any) -> Any:
+        on_event(event)
+        return event
+
+    return (yield from transform(run, pass_on))
+
+
+def transform(
+    run: Generator[Any, None, Result], change: Callable[[Any], Any]
+) -> Generator[Any, None, Result]:
+    """Pass on other events in place of those of a run; return the result of the run.
+
+    Closing the generator closes the run.
+
+    Parameters
+    ----------
+    run : generator
+        Yields events and returns the result.
+    change : callable
+        Called with every event. Returns what is passed on instead, or None to leave it out.
+
+    Yields
+    ------
+    Event
+
+    Returns
+    -------
+    object
+        What the generator returned.
+    """
     with closing(run):
         while True:
             try:
                 event = next(run)
             except StopIteration as end:
                 return end.value
-            on_event(event)
-            yield event
+            event = change(event)
+            if event is not None:
+                yield event
 
 
 def warn(event: Any) -> None:

@@ -9,7 +9,7 @@ import torch
 
 import napari_utile as utile
 from napari_utile.engine.comparison import front
-from napari_utile.engine.comparison.front import Progress
+from napari_utile.engine.comparison.front import ComparisonProgress
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.events import (
@@ -101,11 +101,11 @@ def test_time_left_counts_the_networks_to_come():
         yield StepDone(step=1, loss=1, learning_rate=1, progress=0.5, rate=1, seconds_left=left)
         return {}
 
-    progress = Progress([None] * 3)
-    (event,), _ = drained(progress.over_all(training(10.0)))
+    progress = ComparisonProgress([None] * 3)
+    (event,), _ = drained(progress.follow(training(10.0)))
     assert event.seconds_left == pytest.approx(10 + 2 * 10, abs=0.1)
     progress.spent[:] = [40.0]  # what the first one took
-    (event,), _ = drained(progress.over_all(training(10.0)))
+    (event,), _ = drained(progress.follow(training(10.0)))
     assert event.seconds_left == pytest.approx(10 + 40, abs=0.1)
     assert event.progress == pytest.approx((1 + 0.5) / 3)
 
@@ -114,7 +114,7 @@ def test_time_left_counts_the_networks_to_come():
 
 
 def test_what_is_finished_is_not_computed_again(compared, copy, trainings, monkeypatch):
-    monkeypatch.setattr(front, "judge", None)
+    monkeypatch.setattr(front, "score_model", None)
     events, result = drained(started(TWO, copy))
     assert trainings == []
     assert result.runs == compared[2].runs
@@ -203,7 +203,10 @@ def test_a_run_of_other_settings_is_trained_anew(copy, trainings):
     events, result = drained(started(TWO, copy))
     assert trainings == ["unet-seed0"]
     (warning,) = [event.message for event in events if isinstance(event, Warned)]
-    assert "another run (steps: 9 there, 4 here): unet-seed0 is trained anew" in warning
+    assert (
+        "a run of other settings (steps: 9 there, 4 here): unet-seed0 is trained again"
+        in warning
+    )
     assert [run["steps"] for run in result.runs] == [4] * 4
     run = Run(copy / "unet-seed0")
     assert TrainSettings.read(run.settings) == TWO.candidate("unet", 0)

@@ -1,11 +1,12 @@
-"""Networks of `coco train` on images that they never saw: objects, scores, one table.
+"""Evaluation of the networks of `coco train` on other images. It yields events.
 
-It yields events; what comes of it lies in one folder:
+The networks predict whole images; their objects are scored as COCO does. Results are in one
+folder:
 
     table.json  table.csv  table.md       one row per network
-    detections-<network>-seed<k>.json     what it found; pycocotools' `loadRes` reads it
-    figure.png                            a few images, their truth, and what is found in them
-    data.json                             what the networks were scored by
+    detections-<network>-seed<k>.json     its objects; pycocotools' `loadRes` reads them
+    figure.png                            a few images, their truth, and the objects found
+    data.json                             annotations, images and options of the scores
 """
 
 import json
@@ -21,14 +22,14 @@ from PIL import Image
 
 from napari_utile.arrays.instances.decoding import foreground_probability, instances
 from napari_utile.coco.annotations import read_coco
-from napari_utile.coco.experiment.figure import draw_examples
+from napari_utile.coco.experiment.figure import Example, draw_examples
 from napari_utile.coco.experiment.images import Chosen, resized
 from napari_utile.coco.experiment.train import Learnt
 from napari_utile.coco.experiment.truth import Detections, Truth, mean_in_objects
 from napari_utile.coco.writing import detections, write_coco_results
 from napari_utile.engine.comparison.front import training_facts, write_tables
 from napari_utile.engine.comparison.scoring import timed
-from napari_utile.engine.comparison.table import Comparison
+from napari_utile.engine.comparison.table import Comparison, spread_note
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.in_memory import predict_stack
@@ -41,6 +42,7 @@ from napari_utile.events import (
     RunStarted,
     TileDone,
     Warned,
+    transform,
 )
 from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
@@ -56,6 +58,7 @@ from napari_utile.settings import (
 
 DATA = "data.json"
 THRESHOLDS = np.arange(0.1, 0.91, 0.05).round(2)
+"""Probabilities among which `best_threshold` chooses."""
 
 
 def evaluate_coco(
@@ -66,7 +69,7 @@ def evaluate_coco(
     settings: CocoEvaluateSettings,
     overwrite: bool = False,
 ) -> Generator[Event, None, Comparison]:
-    """Score every network that `coco train` has trained.
+    """Score every network that `coco train` has trained, on these images.
 
     Parameters
     ----------
@@ -75,11 +78,11 @@ def evaluate_coco(
     annotations, folder : Path
         COCO instances, and the folder of their images.
     out : Path
-        Folder for everything that comes of it.
+        Folder for the results.
     settings : CocoEvaluateSettings
-        What makes an object.
+        How objects are made of probabilities.
     overwrite : bool, default False
-        Replace the scores that are in `out`, of other images or made in another way.
+        Overwrite scores in `out` that are of other images or options.
 
     Yields
     ------
@@ -93,21 +96,19 @@ def evaluate_coco(
     Raises
     ------
     UserError
-        If nothing is trained there, the file is broken or lacks a category that was learnt,
-        an image is missing, or `out` holds something else.
+        If `trained` holds no finished run, the file is broken or lacks a category that was
+        learnt, an image is missing, or `out` holds something else.
     """
     began = monotonic()
     learnt = Learnt.found(trained)
     runs, unfinished = trained_runs(trained)
     if learnt is None or not runs:
-        why = unfinished[:1] or [
-            f"{trained} holds no network that `utile coco train` has trained."
-        ]
+        why = unfinished[:1] or [f"{trained} holds no network that was trained on COCO images."]
         raise UserError(why[0])
     device = choose_device(settings.device)
     chosen = Chosen.of(read_coco(annotations, folder), learnt.names)
     if not chosen.coco.images:
-        raise UserError(f"{annotations} names no image to score by.")
+        raise UserError(f"{annotations} lists no image to score.")
     facts = {"annotations": str(annotations), "images": str(folder)} | settings.model_dump()
     check_out(out, facts, overwrite)
     truth = Truth(chosen, learnt)
@@ -122,48 +123,63 @@ def evaluate_coco(
         atomic_write(out / DATA, json.dumps(facts, indent=2).encode())
         for message in unfinished:
             yield Warned(message=message)
-        result = Comparison(
-            out, notes=evaluation_notes(truth, runs, annotations), failed=unfinished
-        )
+        notes = evaluation_notes(truth, runs, annotations)
+        result = Comparison(out, notes=notes, failed=unfinished)
         examples = truth.examples()
         for number, run in enumerate(runs, 1):
-            known = TrainSettings.read(run.settings)
-            yield CandidateStarted(
-                network=known.network,
-                seed=known.seed,
-                number=number,
-                total=len(runs),
-                out=str(run.folder),
+            result = yield from _score_run(
+                run, (number, len(runs)), truth, examples, settings, result
             )
-            threshold = settings.threshold
-            if threshold == "auto":
-                threshold = best_threshold(run)
-            found = yield from look(load_model(run.model), truth, settings, threshold)
-            write_coco_results(out / f"detections-{run.folder.name}.json", found.objects, True)
-            row = found.scores(truth) | training_facts(run)
-            row |= {"threshold": threshold, "seconds_to_predict": found.seconds}
-            result = result.with_run(known.network, known.seed, row)
-            write_tables(result)
-            for example in examples:
-                example.results.setdefault(known.network, found.labels[example.place])
-            yield CandidateDone(network=known.network, seed=known.seed, row=row)
         draw_examples(out / "figure.png", examples)
         yield RunDone(out=str(out), seconds=monotonic() - began)
     return result
 
 
+def _score_run(
+    run: Run,
+    place: tuple[int, int],
+    truth: Truth,
+    examples: Sequence[Example],
+    settings: CocoEvaluateSettings,
+    result: Comparison,
+) -> Generator[Event, None, Comparison]:
+    """Score one network, write what it found, and add its row to the table.
+
+    `place` is its number and that of all networks. The first run of a network is shown in the
+    examples.
+    """
+    network, seed = (known := TrainSettings.read(run.settings)).network, known.seed
+    number, total = place
+    yield CandidateStarted(
+        network=network, seed=seed, number=number, total=total, out=str(run.folder)
+    )
+    threshold = best_threshold(run) if settings.threshold == "auto" else settings.threshold
+    found = yield from find_objects(load_model(run.model), truth, settings, threshold)
+    write_coco_results(
+        result.folder / f"detections-{run.folder.name}.json", found.objects, overwrite=True
+    )
+    row = found.scores(truth) | training_facts(run)
+    row |= {"threshold": threshold, "seconds_to_predict": found.seconds}
+    result = result.with_run(network, seed, row)
+    write_tables(result)
+    for example in examples:
+        example.results.setdefault(network, found.labels[example.place])
+    yield CandidateDone(network=network, seed=seed, row=row)
+    return result
+
+
 @dataclass
 class Found:
-    """What a network found in all images.
+    """Objects that one network found in all images.
 
     Attributes
     ----------
     objects : list of dict
         COCO results.
     labels : list of ndarray of int, shape (Y, X)
-        Instances at full size, one per image.
+        Instances at full size, one array per image.
     seconds : float
-        That the network took.
+        Duration of the predictions.
     """
 
     objects: Detections = field(default_factory=list)
@@ -171,24 +187,45 @@ class Found:
     seconds: float = 0.0
 
     def scores(self, truth: Truth) -> dict[str, float]:
-        """Score pixels and objects."""
+        """Compute the scores of pixels and of objects, by name."""
         return truth.pixel_scores(self.labels) | truth.coco.scores(self.objects)
 
 
-def look(
+def find_objects(
     model: Model, truth: Truth, settings: CocoEvaluateSettings, threshold: float
 ) -> Generator[Event, None, Found]:
-    """Let a network look at all images, and make objects of what it says."""
+    """Predict all images, and find the objects in the probabilities at full size.
+
+    Parameters
+    ----------
+    model : Model
+    truth : Truth
+        The images, reduced in size.
+    settings : CocoEvaluateSettings
+        How objects are made of probabilities.
+    threshold : float
+        Probability above which a pixel is foreground.
+
+    Yields
+    ------
+    TileDone, Warned
+        Images are counted instead of tiles.
+
+    Returns
+    -------
+    Found
+    """
     found = Found()
     how = PredictSettings(device=settings.device, precision=settings.precision)
     for number, (image, stack) in enumerate(zip(truth.annotated, truth.images, strict=True), 1):
         small = np.empty((model.classes, *stack.shape), np.float32)
+        prediction = predict_stack(model, stack, small, how)
         found.seconds += yield from timed(
-            count_images(predict_stack(model, stack, small, how), number, len(truth.images))
+            _counting_images(prediction, number, len(truth.images))
         )
         labels = np.zeros((image.height, image.width), np.int32)
-        for category, share in foregrounds(small, truth, model):
-            full = resized(share, labels.shape, Image.Resampling.BILINEAR)
+        for category, probability in _foregrounds(small, truth, model):
+            full = resized(probability, labels.shape, Image.Resampling.BILINEAR)
             objects = instances(
                 full[None], threshold, settings.min_size, method=settings.instance_method
             )
@@ -199,25 +236,53 @@ def look(
     return found
 
 
-def foregrounds(
+def _foregrounds(
     probabilities: NDArray[np.float32], truth: Truth, model: Model
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Give category id and probability (Y, X) of each kind of object.
+    """Return category id and probability (Y, X) of each class of objects.
 
-    If all categories are one foreground, the first stands for all.
+    If all categories are one foreground, it gets the id of the first.
     """
     if not truth.learnt.kinds:
         yield truth.chosen.ids[0], probabilities[-1]
         return
-    for number, share in zip(model.ids[1:], probabilities[-len(model.ids) + 1 :], strict=True):
-        yield truth.chosen.ids[number - 1], share
+    of_classes = probabilities[-len(model.ids) + 1 :]
+    for number, probability in zip(model.ids[1:], of_classes, strict=True):
+        yield truth.chosen.ids[number - 1], probability
+
+
+def _counting_images(
+    prediction: Generator[TileDone | Warned, None, None], done: int, total: int
+) -> Generator[TileDone | Warned, None, None]:
+    """Report images instead of the tiles of one image."""
+
+    def of_all(event: TileDone | Warned) -> TileDone | Warned:
+        if isinstance(event, TileDone):
+            update = {"done": done, "total": total, "seconds_left": None}
+            return event.model_copy(update=update)
+        return event
+
+    return transform(prediction, of_all)
 
 
 def best_threshold(run: Run) -> float:
-    """Choose the threshold with the best foreground IoU on the validation part of a run.
+    """Return the threshold with the best foreground IoU on the validation part of a run.
 
-    That part, and what the network makes of it, lie in the folder of the comparison. Crowds
-    do not count.
+    Parameters
+    ----------
+    run : Run
+        Of a comparison, whose folder holds the validation part and its probabilities. Crowds
+        are ignored.
+
+    Returns
+    -------
+    float
+        One of `THRESHOLDS`; the lowest of equally good ones.
+
+    Raises
+    ------
+    UserError
+        If the folder of the run holds no probabilities.
     """
     common, found = np.zeros((2, len(THRESHOLDS)))
     true = 0
@@ -225,7 +290,8 @@ def best_threshold(run: Run) -> float:
     paths = folder.files(PROBABILITIES)
     if not paths:
         raise UserError(
-            f"{folder.path} holds no probabilities to choose a threshold by: give --threshold."
+            f"{folder.path} holds no probabilities to choose a threshold by: set the threshold "
+            "to a number."
         )
     for path in paths:
         probabilities = open_image(path).plane()
@@ -244,20 +310,25 @@ def best_threshold(run: Run) -> float:
     return float(THRESHOLDS[np.argmax(common / np.maximum(found + true - common, 1))])
 
 
-def count_images(
-    events: Generator[TileDone | Warned, None, None], done: int, total: int
-) -> Generator[TileDone | Warned, None, None]:
-    """Count images in place of the tiles of one."""
-    for event in events:
-        if isinstance(event, TileDone):
-            update = {"done": done, "total": total, "seconds_left": None}
-            yield event.model_copy(update=update)
-        else:
-            yield event
-
-
 def trained_runs(trained: Path) -> tuple[list[Run], tuple[str, ...]]:
-    """List the runs that came to their end, and say which did not."""
+    """List the finished runs of a folder in the order of networks and seeds, and what is not.
+
+    Parameters
+    ----------
+    trained : Path
+        Folder of `coco train`.
+
+    Returns
+    -------
+    runs : list of Run
+    unfinished : tuple of str
+        A sentence for each run that is not finished.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder.
+    """
     if not trained.is_dir():
         raise UserError(f"{trained} was not found.")
 
@@ -267,7 +338,7 @@ def trained_runs(trained: Path) -> tuple[list[Run], tuple[str, ...]]:
 
     runs = sorted(ComparisonFolder(trained).runs, key=order)
     unfinished = [
-        f"{run.folder} was not trained to its end and is left out: `utile coco train` goes on."
+        f"{run.folder} is left out: its training is unfinished and can be resumed."
         for run in runs
         if not run.is_finished
     ]
@@ -275,7 +346,22 @@ def trained_runs(trained: Path) -> tuple[list[Run], tuple[str, ...]]:
 
 
 def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
-    """Refuse a folder that holds something else, or scores that were made in another way."""
+    """Refuse a folder that holds something else, or scores of other images or options.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for the results.
+    facts : dict
+        Annotations, images and options: the content of `data.json`.
+    overwrite : bool
+        Whether other scores may be overwritten.
+
+    Raises
+    ------
+    UserError
+        If it is refused, or cannot be written.
+    """
     check_writable(out / DATA)
     if not out.is_dir() or not any(out.glob("[!.]*")):
         return
@@ -283,16 +369,32 @@ def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
         there = CocoEvaluateSettings.present_names(json.loads((out / DATA).read_text()))
         same = all(there[name] == value for name, value in facts.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{out} exists and holds no scores; choose another --out.") from None
+        raise UserError(f"{out} exists and holds no scores; choose another folder.") from None
     if not same and not overwrite:
         raise UserError(
-            f"{out} holds scores of other images, or made in another way; choose another "
-            "--out, or --overwrite replaces them."
+            f"{out} holds scores of other images or options; choose another folder, or "
+            "overwrite it."
         )
 
 
 def evaluation_notes(truth: Truth, runs: Sequence[Run], annotations: Path) -> tuple[str, ...]:
-    """Say how the numbers came about, and what they would be without looking."""
+    """Return what a reader of the scores must know.
+
+    That is their images, their spread, and the scores of a prediction that looks at no image.
+
+    Parameters
+    ----------
+    truth : Truth
+    runs : sequence of Run
+        The finished runs.
+    annotations : Path
+        File of the annotations.
+
+    Returns
+    -------
+    tuple of str
+        A sentence or two each.
+    """
     names = truth.chosen.names
     learnt = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     if len(names) > 1:
@@ -304,19 +406,19 @@ def evaluation_notes(truth: Truth, runs: Sequence[Run], annotations: Path) -> tu
     return (
         f"{len(truth.annotated)} images of {annotations.name}, {truth.coco.objects} objects: "
         f"{learnt}. Crowds are ignored.",
-        *note_on_overlap(truth),
-        note_on_seeds(runs),
+        *_note_on_trained_images(truth),
+        spread_note(sorted({TrainSettings.read(run.settings).seed for run in runs})),
         "Without looking: foreground everywhere has IoU {iou:.3f}, COCO AP {coco_ap:.4f}, AP50 "
         "{coco_ap50:.4f}; foreground nowhere has {nowhere} of each.".format(
-            **everywhere(truth), nowhere=nowhere
+            **_scores_everywhere(truth), nowhere=nowhere
         ),
         *([f"Thirds of the objects by size: {bands}."] if bands else []),
         *truth.coco.notes,
     )
 
 
-def note_on_overlap(truth: Truth) -> list[str]:
-    """Say so if images that were trained on are among those to score by."""
+def _note_on_trained_images(truth: Truth) -> list[str]:
+    """Return a warning if images that were trained on are among those that are scored."""
     known = {image.file_name for image in truth.annotated} & {*truth.learnt.files}
     if not known:
         return []
@@ -326,16 +428,8 @@ def note_on_overlap(truth: Truth) -> list[str]:
     ]
 
 
-def note_on_seeds(runs: Sequence[Run]) -> str:
-    """Say over what the spread is."""
-    seeds = sorted({TrainSettings.read(run.settings).seed for run in runs})
-    if len(seeds) == 1:
-        return f"One seed ({seeds[0]}): no spread is known, small differences may be chance."
-    return f"± is the standard deviation over the seeds {', '.join(map(str, seeds))} (n - 1)."
-
-
-def everywhere(truth: Truth) -> dict[str, float]:
-    """Score what takes no network: each image is one object."""
+def _scores_everywhere(truth: Truth) -> dict[str, float]:
+    """Compute the scores of foreground everywhere, each image one object."""
     whole = [np.ones_like(labels) for labels in truth.labels]
     objects = [
         entry

@@ -1,9 +1,9 @@
-"""Networks trained on the images of a COCO file, beside each other.
+"""A comparison of networks trained on the images of a COCO file. It yields events.
 
-It is a comparison like any other (see `comparison`), on images that were made small, and with
-crowds as pixels that nobody annotated. One more file lies in its folder:
+It is a comparison like any other (see `engine.comparison`), of images that are reduced in size,
+with crowds as unannotated pixels. Its folder holds one more file:
 
-    coco.json    the categories that are learnt, and how large the images were seen
+    coco.json    the categories that are learnt, and the size of the images
 """
 
 from collections.abc import Generator
@@ -16,7 +16,7 @@ from napari_utile.coco.experiment.images import Chosen, small_images, small_labe
 from napari_utile.engine.comparison.front import run_comparison
 from napari_utile.engine.comparison.table import Comparison
 from napari_utile.errors import UserError
-from napari_utile.events import Event, RunStarted
+from napari_utile.events import Event, RunStarted, tap
 from napari_utile.folders.comparison import OTHER_FOLDER
 from napari_utile.io.disk import atomic_write
 from napari_utile.settings import CocoSettings, CompareSettings, Settings, option_differences
@@ -25,14 +25,20 @@ COCO = "coco.json"
 
 
 class Learnt(Settings):
-    """What is learnt from the images: what `coco.json` holds.
+    """What is learnt from which images: the content of `coco.json`.
 
     Attributes
     ----------
     names : tuple of str
-        Of the categories. Class 1 is the first of them if `kinds` are told apart.
+        Names of the categories. Class 1 is the first of them if `kinds` is on.
     kinds : bool
-        Whether they are; otherwise all are one foreground.
+        Whether every category is a class of its own; otherwise all are one foreground.
+    longest_side : int
+        Size of the images, in pixels; 0 if they are not reduced.
+    negatives : bool
+        Whether images without an object of the categories are learnt as background.
+    files : tuple of str
+        Names of the images.
     """
 
     names: tuple[str, ...]
@@ -40,11 +46,16 @@ class Learnt(Settings):
     longest_side: int
     negatives: bool
     files: tuple[str, ...] = ()
-    """Names of the images."""
 
     @classmethod
     def found(cls, folder: Path) -> Self | None:
-        """Read what was learnt in a folder; None if that is not said."""
+        """Read the `coco.json` of a folder; None if there is none.
+
+        Raises
+        ------
+        UserError
+            If it is damaged, or of another version.
+        """
         try:
             return cls.read(folder / COCO)
         except OSError:
@@ -68,18 +79,23 @@ def train_coco(
     annotations, folder : Path
         COCO instances, and the folder of their images.
     out : Path
-        Folder for everything that comes of it; goes on where it stopped.
+        Folder of the comparison. A partial one is resumed.
     settings : CompareSettings
-        How each network is trained. Crowds are the pixels that it ignores. With the target
-        "classes" categories are told apart; otherwise all are one foreground.
+        How each network is trained. Crowds are ignored. With the target "classes" every
+        category is a class; otherwise all are one foreground.
     coco : CocoSettings
         What is learnt, and from which images.
     overwrite : bool, default False
-        Replace whatever comparison is in the folder.
+        Overwrite the comparison in the folder.
 
     Yields
     ------
-    As `run_comparison`.
+    Event
+        As `run_comparison`.
+
+    Returns
+    -------
+    Comparison
 
     Raises
     ------
@@ -88,7 +104,9 @@ def train_coco(
         contradict COCO, or the folder holds another comparison.
     """
     if settings.ignore is not None or settings.sparse:
-        raise UserError("COCO says itself what is not annotated: leave out ignore and sparse.")
+        raise UserError(
+            "COCO marks unannotated pixels itself, as crowds: leave out ignore and sparse."
+        )
     settings = settings.model_copy(update={"ignore": CROWD})
     chosen = Chosen.of(read_coco(annotations, folder), coco.category)
     images = [i for i in chosen.coco.images if coco.negatives or chosen.shown_in(i)]
@@ -100,31 +118,27 @@ def train_coco(
         files=tuple(image.file_name for image in images),
     )
     if not overwrite:
-        refuse_another(out, learnt)
+        _check_same(out, learnt)
     if not any(map(chosen.shown_in, images)):
         raise UserError(f"{annotations} shows no {' or '.join(chosen.names[:3])}.")
-    steps = run_comparison(
+    run = run_comparison(
         small_images(chosen.coco, images, coco.longest_side),
         small_labels(chosen, images, coco.longest_side, learnt.kinds),
         settings,
         out,
         overwrite,
     )
-    try:
-        while True:
-            event = next(steps)
-            if isinstance(event, RunStarted) and event.job == "compare":
-                atomic_write(out / COCO, learnt.text().encode())
-            yield event
-    except StopIteration as end:
-        found: Comparison = end.value
-        return found
-    finally:
-        steps.close()
+
+    def record(event: Event) -> None:
+        # Once the folder is known to be ours, and before anything is trained.
+        if isinstance(event, RunStarted) and event.job == "compare":
+            atomic_write(out / COCO, learnt.text().encode())
+
+    return (yield from tap(run, record))
 
 
-def refuse_another(out: Path, learnt: Learnt) -> None:
-    """Refuse a folder in which something else was learnt from COCO, in words."""
+def _check_same(out: Path, learnt: Learnt) -> None:
+    """Refuse a folder in which something else is learnt, and name the differences."""
     there = Learnt.found(out)
     if there and (
         words := option_differences(_option_texts(there), _option_texts(learnt), {"files"})
@@ -135,7 +149,7 @@ def refuse_another(out: Path, learnt: Learnt) -> None:
 
 
 def _option_texts(learnt: Learnt) -> dict[str, object]:
-    """Return the options, several names with commas between."""
+    """Return the options by name, several values with commas between."""
     return {
         name: ", ".join(map(str, value)) if isinstance(value, tuple) else value
         for name, value in learnt

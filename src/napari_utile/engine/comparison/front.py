@@ -1,7 +1,7 @@
-"""Several networks on one split, with one budget: trained, judged, and put side by side.
+"""Comparisons: several networks trained on one split with one budget, and scored alike.
 
-It yields events; what comes of it is in one folder, see `folders.comparison`, which can be
-run again.
+A comparison is a generator of events. Its results are in one folder, which can be resumed; the
+files are described in `folders.comparison`.
 """
 
 import json
@@ -13,8 +13,14 @@ from time import monotonic
 from typing import Any
 
 from napari_utile.engine.comparison.figures import draw_curves, draw_results
-from napari_utile.engine.comparison.scoring import judge, write_results, write_truth
-from napari_utile.engine.comparison.table import Comparison, table_notes, to_csv, to_json
+from napari_utile.engine.comparison.scoring import score_model, write_results, write_truth
+from napari_utile.engine.comparison.table import (
+    Comparison,
+    Row,
+    table_notes,
+    to_csv,
+    to_json,
+)
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.factory import receptive_field
 from napari_utile.engine.models.model import load_model
@@ -34,6 +40,7 @@ from napari_utile.events import (
     TileDone,
     Warned,
     drain,
+    transform,
     warn,
 )
 from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
@@ -47,8 +54,6 @@ from napari_utile.settings import (
     TrainingOptions,
     TrainSettings,
 )
-
-Row = dict[str, Any]
 
 
 def compare(
@@ -69,13 +74,14 @@ def compare(
     images, labels : ndarray, or sequence of them
         As for `train`.
     settings : TrainSettings, optional
-        How each network is trained, and its budget. `network` and `seed` do not count.
+        How each network is trained, and its budget. `network` and `seed` are ignored.
     networks : sequence of str, default all
         Names of networks.
     seeds : sequence of int, default (0,)
         Each network is trained once with each of these.
     out : path
-        Folder for everything that comes of it. What is there of the same comparison is kept.
+        Folder of the comparison. One that it already holds, of the same data and settings, is
+        resumed.
     overwrite : bool, default False
         Overwrite the comparison in the folder.
     on_event : callable, optional
@@ -84,6 +90,7 @@ def compare(
     Returns
     -------
     Comparison
+        Scores and costs of every run. Prints as a table.
 
     Raises
     ------
@@ -104,9 +111,32 @@ def compare_files(
     settings: CompareSettings,
     overwrite: bool = False,
 ) -> Generator[Event, None, Comparison]:
-    """Compare on files: one image and its labels, or two folders or globs that pair by name.
+    """Train several networks on the same files, and score them by the same pixels.
 
-    See `run_comparison`.
+    Parameters
+    ----------
+    images, labels : str or Path
+        One image and its labels, or two folders or globs whose files pair by name.
+    out : Path
+        Folder of the comparison.
+    settings : CompareSettings
+        Networks, seeds, and how each network is trained.
+    overwrite : bool, default False
+        Overwrite the comparison in the folder.
+
+    Yields
+    ------
+    Event
+        As `run_comparison`.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    UserError
+        As `run_comparison`, or if files cannot be read or do not pair.
     """
     stacks, truths = open_pairs(images, labels)
     return (yield from run_comparison(stacks, truths, settings, out, overwrite))
@@ -119,11 +149,22 @@ def run_comparison(
     out: Path | str,
     overwrite: bool = False,
 ) -> Generator[Event, None, Comparison]:
-    """Train and judge every network with every seed; report every step.
+    """Train and score every network with every seed; report every step.
 
-    To stop is to close the generator. Started again, with the same settings and data, it goes
-    on where it stopped: what is finished is read, not computed. More networks and seeds may be
-    named then; they share the split that was made first.
+    Closing the generator stops the comparison. Started again with the same settings and data
+    it is resumed: finished runs and scores are read, not computed. Networks and seeds may be
+    added then; they share the split that was made first.
+
+    Parameters
+    ----------
+    images, labels : sequence of Stack
+        Images with their labels, in the same order.
+    settings : CompareSettings
+        Networks, seeds, and how each network is trained.
+    out : path
+        Folder of the comparison.
+    overwrite : bool, default False
+        Overwrite the comparison in the folder.
 
     Yields
     ------
@@ -139,8 +180,8 @@ def run_comparison(
     ------
     UserError
         Before anything is trained, if the input cannot be trained on, there is no such device,
-        or the folder holds something else; at the end, if no network could be trained. If some
-        could not, they are named in `RunDone.failed`.
+        or the folder holds something else; at the end, if no network could be trained. If only
+        some could not, they are listed in `RunDone.failed`.
     """
     began, folder, out = monotonic(), ComparisonFolder(out), Path(out)
     device = choose_device(settings.device)
@@ -152,15 +193,8 @@ def run_comparison(
     ]
     fields = receptive_fields(candidates)
     with folder.locked():
-        kept = None if overwrite else folder.split(settings, images, labels)
         guard = max(fields.values(), default=0)
-        data = prepare(images, labels, candidates[0].settings, guard, kept)
-        if overwrite:
-            folder.clear()
-        atomic_write(folder.settings, settings.text().encode())
-        if not kept:
-            folder.write_data(images, labels, data.split)
-        write_truth(folder.validation, images, data)
+        data = _prepare_folder(folder, images, labels, settings, guard, overwrite)
         yield RunStarted(
             job="compare",
             out=str(out),
@@ -172,25 +206,59 @@ def run_comparison(
                 "split": data.split.how,
             },
         )
-        progress = Progress([c for c in candidates if overwrite or not c.is_trained])
         result = Comparison(out, notes=table_notes(settings.seeds, data.split, fields))
-        for number, candidate in enumerate(candidates, 1):
-            yield candidate.started(number, len(candidates))
-            computed = trained_and_judged(candidate, images, labels, data, overwrite)
-            try:
-                row = yield from progress.over_all(computed)
-            except UserError as error:
-                result = result.without(f"{candidate.name}: {error}")
-                yield Warned(message=f"{candidate.name} is left out: {error}")
-            else:
-                result = result.with_run(candidate.network, candidate.seed, row)
-                write_tables(result)
-                yield CandidateDone(network=candidate.network, seed=candidate.seed, row=row)
+        result = yield from _run_candidates(candidates, images, labels, data, result, overwrite)
         if not result.runs:
             raise UserError(f"No network could be trained. {result.failed[0]}")
         write_tables(result)
         draw_figures(result, by_time=settings.minutes is not None)
         yield RunDone(out=str(out), seconds=monotonic() - began, failed=result.failed)
+    return result
+
+
+def _prepare_folder(
+    folder: ComparisonFolder,
+    images: Sequence[Stack],
+    labels: Sequence[Stack],
+    settings: CompareSettings,
+    guard: int,
+    overwrite: bool,
+) -> TrainingData:
+    """Split and prepare the data that all networks share, and record them in the folder."""
+    split = None if overwrite else folder.split(settings, images, labels)
+    first = settings.candidate(settings.networks[0], settings.seeds[0])
+    data = prepare(images, labels, first, guard, split)
+    if overwrite:
+        folder.clear()
+    atomic_write(folder.settings, settings.text().encode())
+    if split is None:
+        folder.write_data(images, labels, data.split)
+    write_truth(folder.validation, images, data)
+    return data
+
+
+def _run_candidates(
+    candidates: Sequence["Candidate"],
+    images: Sequence[Stack],
+    labels: Sequence[Stack],
+    data: TrainingData,
+    result: Comparison,
+    overwrite: bool,
+) -> Generator[Event, None, Comparison]:
+    """Train and score one candidate after the other; those that fail are listed as failed."""
+    progress = ComparisonProgress([c for c in candidates if overwrite or not c.is_trained])
+    for number, candidate in enumerate(candidates, 1):
+        yield candidate.started(number, len(candidates))
+        computed = _train_and_score(candidate, images, labels, data, overwrite)
+        try:
+            row = yield from progress.follow(computed)
+        except UserError as error:
+            result = result.without(f"{candidate.name}: {error}")
+            yield Warned(message=f"{candidate.name} is left out: {error}")
+        else:
+            result = result.with_run(candidate.network, candidate.seed, row)
+            write_tables(result)
+            yield CandidateDone(network=candidate.network, seed=candidate.seed, row=dict(row))
     return result
 
 
@@ -213,7 +281,7 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Name of its folder."""
+        """Name of its run folder."""
         return self.folder.name
 
     @property
@@ -223,16 +291,16 @@ class Candidate:
 
     @property
     def is_trained(self) -> bool:
-        """Whether its run came to its end, with its settings."""
+        """Whether its run is finished, with the same settings."""
         return self.run.is_finished and self._found is not None and not self.differences()
 
     def differences(self) -> list[str]:
-        """Settings in which the run in its folder differs; nothing if there is none."""
+        """List the settings in which the run in its folder differs; empty if there is none."""
         return differing_settings(self._found, self.settings) if self._found else []
 
     @property
     def _found(self) -> TrainSettings | None:
-        """Settings of the run in its folder."""
+        """Settings of the run in its folder; None if there is none that can be read."""
         try:
             return TrainSettings.read(self.run.settings)
         except (OSError, ValueError):
@@ -240,11 +308,11 @@ class Candidate:
 
     @property
     def validation(self) -> ValidationFolder:
-        """Results and scores of its network."""
+        """Files of its results and scores."""
         return ValidationFolder(self.folder)
 
     def started(self, number: int, total: int) -> CandidateStarted:
-        """Say that its turn has come."""
+        """Return the event of its start."""
         return CandidateStarted(
             network=self.network,
             seed=self.seed,
@@ -254,59 +322,70 @@ class Candidate:
         )
 
 
-class Progress:
-    """How far the whole comparison is, from how far each training is."""
+class ComparisonProgress:
+    """Progress and time left of a whole comparison, from those of the run at work.
+
+    Parameters
+    ----------
+    to_train : sequence of Candidate
+        Candidates that are not trained yet.
+    """
 
     def __init__(self, to_train: Sequence[Candidate]):
-        self.total, self.spent = len(to_train), list[float]()
-        self.said: set[str] = set()
+        self.total = len(to_train)
+        self.spent: list[float] = []  # seconds of each candidate that was trained
+        self._warnings: set[str] = set()
 
-    def over_all(self, events: Generator[Event, None, Row]) -> Generator[Event, None, Row]:
-        """Pass on what is of interest, with progress and time left of the whole."""
+    def follow(self, run: Generator[Event, None, Row]) -> Generator[Event, None, Row]:
+        """Pass on the events of a candidate that matter, with progress and time of the whole.
+
+        Most warnings are about the data, which all candidates share: each is passed on once.
+        """
         began, is_training = monotonic(), False
+
+        def of_whole(event: Event) -> Event | None:
+            nonlocal is_training
+            match event:
+                case StepDone():
+                    is_training = True
+                    return self._of_whole(event, monotonic() - began)
+                case EpochDone() | PreviewReady() | TileDone():
+                    return event
+                case Warned() if event.message not in self._warnings:
+                    self._warnings.add(event.message)
+                    return event
+            return None
+
         try:
-            while True:
-                event = next(events)
-                match event:
-                    case StepDone():
-                        is_training = True
-                        yield self._of_whole(event, monotonic() - began)
-                    case EpochDone() | PreviewReady() | TileDone():
-                        yield event
-                    case Warned() if event.message not in self.said:
-                        self.said.add(event.message)  # most are about the data
-                        yield event
-        except StopIteration as end:
-            row: Row = end.value
-            return row
+            return (yield from transform(run, of_whole))
         finally:
-            events.close()
             if is_training:
                 self.spent.append(monotonic() - began)
 
     def _of_whole(self, event: StepDone, seconds: float) -> StepDone:
         left = event.seconds_left
         if left is not None:
+            # Candidates to come take as long as those before, or as the first one will take.
             each = sum(self.spent) / len(self.spent) if self.spent else seconds + left
             left += each * max(self.total - len(self.spent) - 1, 0)
         progress = min((len(self.spent) + event.progress) / max(self.total, 1), 1.0)
         return event.model_copy(update={"progress": progress, "seconds_left": left})
 
 
-def trained_and_judged(
+def _train_and_score(
     candidate: Candidate,
     images: Sequence[Stack],
     labels: Sequence[Stack],
     data: TrainingData,
     overwrite: bool,
 ) -> Generator[Event, None, Row]:
-    """Do what is missing of a candidate, and give its row of the table."""
+    """Train and score a candidate as far as that is not done; return its row of the table."""
     if overwrite or not candidate.is_trained:
         if not overwrite and (words := candidate.differences()):
             overwrite = True
             yield Warned(
-                message=f"{candidate.folder} holds another run ({'; '.join(words)}): "
-                f"{candidate.name} is trained anew."
+                message=f"{candidate.folder} holds a run of other settings "
+                f"({'; '.join(words)}): {candidate.name} is trained again."
             )
         candidate.validation.scores.unlink(missing_ok=True)
         yield from run_training(
@@ -315,16 +394,26 @@ def trained_and_judged(
     scores = candidate.validation.scores
     if not scores.exists():
         facts = training_facts(candidate.run)
-        judged = yield from judge(candidate.run.model, images, data, candidate.settings)
-        write_results(candidate.validation, images, data, judged)
-        row = json.dumps(judged.scores | facts | judged.seconds, indent=2)
+        results = yield from score_model(candidate.run.model, images, data, candidate.settings)
+        write_results(candidate.validation, images, data, results)
+        row = json.dumps(results.scores | facts | results.seconds, indent=2)
         atomic_write(scores, row.encode())
     found: Row = json.loads(scores.read_text())
     return found
 
 
-def training_facts(run: Run) -> Row:
-    """Say what the training took."""
+def training_facts(run: Run) -> dict[str, Any]:
+    """Return the costs of a finished training.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    dict
+        `parameters` of the network, `steps` that were taken, `seconds_to_train`.
+    """
     events = run.recorded()
     return {
         "parameters": load_model(run.model).trained_on["parameters"],
@@ -334,7 +423,17 @@ def training_facts(run: Run) -> Row:
 
 
 def receptive_fields(candidates: Sequence[Candidate]) -> dict[str, int]:
-    """Give the receptive field of each network; one that cannot be built has none."""
+    """Return the receptive field of each network in pixels, without those that cannot be built.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+
+    Returns
+    -------
+    dict
+        Network -> receptive field.
+    """
     fields: dict[str, int] = {}
     for settings in {c.network: c.settings for c in candidates}.values():
         with suppress(UserError):
@@ -343,7 +442,12 @@ def receptive_fields(candidates: Sequence[Candidate]) -> dict[str, int]:
 
 
 def write_tables(result: Comparison) -> None:
-    """Write the table as it is now, in three ways."""
+    """Write the table of the runs so far, as JSON, CSV and Markdown.
+
+    Parameters
+    ----------
+    result : Comparison
+    """
     folder = ComparisonFolder(result.folder)
     for path, text in (
         (folder.table, to_json(result)),
@@ -354,7 +458,7 @@ def write_tables(result: Comparison) -> None:
 
 
 def draw_figures(result: Comparison, by_time: bool) -> None:
-    """Draw the learning curves, and what every network makes of one validation image."""
+    """Draw the learning curves, and the results of every network on one validation image."""
     curves: dict[str, list[Sequence[EpochDone]]] = {}
     panels: dict[str, tuple[Mapping[str, Any], ValidationFolder]] = {}
     comparison = ComparisonFolder(result.folder)

@@ -55,7 +55,7 @@ class Results:
     seconds: dict[str, float]
 
 
-def judge(
+def score_model(
     model: Path, images: Sequence[Stack], data: TrainingData, settings: TrainSettings
 ) -> Generator[TileDone | Warned, None, Results]:
     """Predict every validation region as later in use, and score it at the threshold 0.5.

@@ -1,4 +1,4 @@
-"""The table of a comparison: rows of numbers, and how they read as JSON, CSV and Markdown."""
+"""The table of a comparison: its rows, and their text as JSON, CSV and Markdown."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from napari_utile.evaluation.scores import SCORES, Place, format_score, scores_i
 from napari_utile.io.tables import csv_text
 
 Row = Mapping[str, Any]
+"""Scores and costs by name, of one run or of all runs of a network."""
 
 COSTS = {
     "threshold": "threshold",
@@ -21,29 +22,29 @@ COSTS = {
     "seconds_to_predict": "prediction, s",
     "seconds_per_megapixel": "prediction, s/Mpx",
 }
-"""Columns of the table beside scores, and what stands above them."""
+"""Columns of the table beside scores, with their headings."""
 COSTS_IN_TERMINAL = {
     "parameters": "params",
     "seconds_to_train": "train s",
     "seconds_per_megapixel": "s/Mpx",
 }
-"""Those for which a terminal has room."""
+"""Those that fit into a terminal."""
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What came of a comparison. Prints as a table.
+    """Result of a comparison: scores and costs of every run. Prints as a table.
 
     Attributes
     ----------
     folder : Path
-        Where everything is.
+        Folder of the comparison.
     runs : tuple of mapping
-        One per network and seed: `network`, `seed`, and every number by its name.
+        One per network and seed: `network`, `seed`, and every score and cost by name.
     notes : tuple of str
-        What a reader of the numbers must know.
+        What a reader of the scores must know.
     failed : tuple of str
-        Candidates that could not be done, and why.
+        Candidates that failed, and why.
     """
 
     folder: Path
@@ -53,19 +54,15 @@ class Comparison:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """One per network, in the order in which they came.
-
-        `network`, `seeds`, and of every number the mean over the seeds and, under its name and
-        ``_std``, the standard deviation (None of a single seed).
-        """
+        """One row per network, in the order of their first runs; see `summarize`."""
         return summarize(self.runs)
 
     def with_run(self, network: str, seed: int, row: Row) -> Self:
-        """Add what came of one network with one seed."""
+        """Return a copy with the row of one more run."""
         return replace(self, runs=(*self.runs, {"network": network, "seed": seed, **row}))
 
     def without(self, reason: str) -> Self:
-        """Add the name of a candidate that could not be done, and why."""
+        """Return a copy with one more candidate that failed, and why."""
         return replace(self, failed=(*self.failed, reason))
 
     def __repr__(self) -> str:
@@ -73,7 +70,20 @@ class Comparison:
 
 
 def summarize(runs: Sequence[Row]) -> tuple[Row, ...]:
-    """Make one row per network, in the order in which they come, of the rows of all runs."""
+    """Return mean and spread over the seeds, one row per network.
+
+    Parameters
+    ----------
+    runs : sequence of mapping
+        As in `Comparison.runs`.
+
+    Returns
+    -------
+    tuple of mapping
+        `network`, `seeds`, and of every number its mean over the seeds and, as ``<name>_std``,
+        its standard deviation (n - 1; None of a single seed). Networks are in the order of
+        their first runs. The number of parameters has no spread.
+    """
     networks = dict.fromkeys(run["network"] for run in runs)
     return tuple(_summary([run for run in runs if run["network"] == n]) for n in networks)
 
@@ -94,19 +104,19 @@ def _summary(runs: Sequence[Row]) -> dict[str, Any]:
 
 
 def to_json(comparison: Comparison) -> str:
-    """Write rows, runs, notes and failures as one JSON object."""
+    """Return rows, runs, notes and failures as the text of one JSON object."""
     names = ("rows", "runs", "notes", "failed")
     return json.dumps({name: getattr(comparison, name) for name in names}, indent=2) + "\n"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Write one line per network, below a line of names. What there is not is empty."""
+    """Return the rows as CSV below a line of names; a value that is missing is empty."""
     texts = ({**row, "seeds": " ".join(map(str, row["seeds"]))} for row in rows)
     return csv_text(list(rows[0]), texts)
 
 
 def to_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
-    """Write the columns that people read, aligned, and the notes below."""
+    """Return the main columns as an aligned Markdown table, with the notes below."""
     lines = cells(rows)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     head, *body = [
@@ -129,7 +139,7 @@ def cells(rows: Sequence[Row], in_terminal: bool = False) -> list[list[str]]:
     Parameters
     ----------
     rows : sequence of mapping
-        Of `summarize`.
+        As `summarize` returns them.
     in_terminal : bool, default False
         Whether to leave out the columns for which a terminal has no room.
     """
@@ -147,21 +157,46 @@ def cells(rows: Sequence[Row], in_terminal: bool = False) -> list[list[str]]:
 def table_notes(
     seeds: Sequence[int], split: Split, fields: Mapping[str, int] | None = None
 ) -> tuple[str, ...]:
-    """Say how the numbers came about; `fields` are the receptive fields of the networks."""
-    spread = f"± is the standard deviation over the seeds {', '.join(map(str, seeds))} (n - 1)."
-    if len(seeds) == 1:
-        spread = f"One seed ({seeds[0]}): no spread is known, small differences may be chance."
+    """Return what a reader of the scores must know: their data, spread, and guard band.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Each network was trained once with each of these.
+    split : Split
+        Training and validation part.
+    fields : mapping, optional
+        Network -> receptive field, in pixels.
+
+    Returns
+    -------
+    tuple of str
+        A sentence or two each.
+    """
     return (
         f"Scores are of the validation part ({split.how}), the same for every network. It "
         "also chose the best checkpoint of each run, so they flatter a little: judge by images "
         "that were in neither part.",
-        spread,
+        spread_note(seeds),
         *_notes_on_guard(split.guard, fields or {}),
     )
 
 
+def spread_note(seeds: Sequence[int]) -> str:
+    """Return the sentence that explains the spread in a table.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Each network was trained once with each of these.
+    """
+    if len(seeds) == 1:
+        return f"One seed ({seeds[0]}): no spread is known, small differences may be chance."
+    return f"± is the standard deviation over the seeds {', '.join(map(str, seeds))} (n - 1)."
+
+
 def _notes_on_guard(guard: int | None, fields: Mapping[str, int]) -> Iterator[str]:
-    """Say which networks see further than the band between training and validation."""
+    """Name the networks whose receptive field is wider than the guard band."""
     wider = {n: field for n, field in fields.items() if guard is not None and field > guard}
     if wider:
         seen = ", ".join(f"{name} sees {field} px" for name, field in wider.items())
