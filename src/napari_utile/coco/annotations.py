@@ -1,26 +1,27 @@
-"""COCO instances: a JSON file of outlined objects, read and checked; a part of it, written.
+"""Annotations of a COCO instances file: read with checks of every entry, and written again.
 
-How its objects become pixels is in `coco_drawing`, what can be wrong in it in `coco_checks`,
-and how labels and predictions become such a file in `coco_writing`.
+Objects become pixels in `coco.drawing`, entries are checked in `coco.checks`, and labels and
+predictions become such a file in `coco.writing`. The format is that of cocodataset.org, "Data
+format" (Lin et al., "Microsoft COCO: common objects in context", ECCV 2014).
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from napari_utile.coco.checks import (
     PARTS,
     Annotation,
     Category,
     CocoImage,
-    content_of,
     image_folder,
     read_annotation,
     read_category,
+    read_content,
     read_image,
 )
 from napari_utile.errors import UserError
@@ -30,10 +31,12 @@ from napari_utile.io.stack import Stack
 
 __all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "read_coco"]
 
+Read = TypeVar("Read", Category, CocoImage, Annotation)
+
 
 @dataclass(frozen=True)
 class CocoAnnotations:
-    """What a COCO file says: which objects of which categories are in which images.
+    """Images, categories and annotations of a COCO file.
 
     Attributes
     ----------
@@ -45,11 +48,11 @@ class CocoAnnotations:
     annotations : tuple of Annotation
         Outlined objects, and crowds.
     skipped : tuple of str
-        What was left out because it is broken, a sentence each. Empty if the file is whole.
+        Faults of the entries that were left out, a sentence each. Empty if there are none.
     folder : Path or None
-        Where the images are, if they were looked for.
+        Folder of the images, if they were looked for.
     extra : mapping
-        What else the file holds, such as its licenses.
+        All else that the file holds, such as its licenses.
     """
 
     path: Path
@@ -62,7 +65,7 @@ class CocoAnnotations:
 
     @property
     def warning(self) -> str | None:
-        """Say what was skipped: the number and the first few; None if nothing was."""
+        """Number and first few of the faults that were skipped; None if there are none."""
         if not self.skipped:
             return None
         faults = "1 fault" if len(self.skipped) == 1 else f"{len(self.skipped):,} faults"
@@ -84,7 +87,14 @@ class CocoAnnotations:
     def annotations_of(
         self, image_id: int, categories: Iterable[int] | None = None
     ) -> list[Annotation]:
-        """List the annotations of an image, of all categories or of these ids."""
+        """List the annotations of an image.
+
+        Parameters
+        ----------
+        image_id : int
+        categories : iterable of int, optional
+            Ids of the categories; all by default.
+        """
         found = self._annotations_of.get(image_id, [])
         if categories is None:
             return found
@@ -92,12 +102,17 @@ class CocoAnnotations:
         return [annotation for annotation in found if annotation.category_id in wanted]
 
     def category_ids(self, names: Iterable[str | int]) -> list[int]:
-        """Give the ids of categories by name, by supercategory (all of it), or by id.
+        """Return the ids of categories.
+
+        Parameters
+        ----------
+        names : iterable of str or int
+            Names, supercategories (all of their categories) or ids, in upper or lower case.
 
         Raises
         ------
         UserError
-            Names what is no category, and those that there are.
+            If there is no such category; names those that there are.
         """
         ids: dict[int, None] = {}
         for name in names:
@@ -115,7 +130,13 @@ class CocoAnnotations:
     def part(
         self, images: Iterable[int] | None = None, categories: Iterable[int] | None = None
     ) -> "CocoAnnotations":
-        """Keep these images and categories (ids; all if left out), and their annotations."""
+        """Return a copy with a part of the images and categories, and their annotations.
+
+        Parameters
+        ----------
+        images, categories : iterable of int, optional
+            Ids; all by default.
+        """
         kept_images = {*self.image} if images is None else {*images}
         kept = {c.id for c in self.categories} if categories is None else {*categories}
         return replace(
@@ -135,8 +156,8 @@ class CocoAnnotations:
         Raises
         ------
         UserError
-            If it was not looked for or not found, cannot be read, or has another size than
-            the annotations say.
+            If it was not looked for or not found, cannot be read, or differs in size from the
+            annotations.
         """
         image = self.image[image_id]
         if image.path is None:
@@ -151,7 +172,14 @@ class CocoAnnotations:
         return stack
 
     def write(self, path: Path | str, overwrite: bool = False) -> None:
-        """Write these images, annotations and categories as they were in the file.
+        """Write these images, annotations and categories with all that the file held of them.
+
+        Parameters
+        ----------
+        path : path
+            The JSON file.
+        overwrite : bool, default False
+            Overwrite an existing file.
 
         Raises
         ------
@@ -180,99 +208,124 @@ def read_coco(
     images : path, optional
         Folder of the images. Without it they are not looked for.
     strict : bool, default True
-        Refuse a file in which anything is broken. Else leave out what is, and list it under
-        `skipped`: a broken image with all of its annotations.
+        Refuse a file with a fault. Otherwise leave out broken entries, an image with all of
+        its annotations, and list their faults under `skipped`.
     look_around : bool, default False
-        Look for the images in the folders that `image_folder` names.
+        Look for the images in the folders near the file; see `checks.image_folder`.
+
+    Returns
+    -------
+    CocoAnnotations
 
     Raises
     ------
     UserError
-        If the file cannot be read, is no JSON or no COCO instances; with `strict`, at the first
-        image or annotation that is broken, naming it and the number of such faults.
+        If the file cannot be read, is no JSON or no COCO instances; if it has images and none
+        can be used; with `strict`, if it has a fault. Names the first one and their number.
 
     Notes
     -----
-    A fault is an id that occurs twice, an image whose file is missing or is that of another
-    image, an annotation of an image or a category that is not there, run lengths of another
-    size than the image, a polygon of fewer than three points or that leaves the image by more
-    than a pixel, a segmentation that is empty, and an entry of the wrong type.
+    Faults are an id that occurs twice, an image whose file is missing or is that of another
+    image, an annotation of an unknown image or category, run lengths that differ in size from
+    the image, a polygon of fewer than three points or that leaves the image by more than a
+    pixel, an empty segmentation, and an entry of the wrong type.
     """
     path = Path(path)
-    content = content_of(path)
-    faults: list[str] = []
+    content = read_content(path)
     folder = None if images is None else Path(images)
     if look_around:
-        first = [
-            entry.get("file_name") for entry in content["images"][:9] if type(entry) is dict
-        ]
-        folder = image_folder(path, [name for name in first if isinstance(name, str)])
+        folder = image_folder(path, _first_names(content["images"]))
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images.")
 
-    categories: dict[int, Category] = {}
+    entries = _Entries()
     for entry in content["categories"]:
-        _keep(categories, "category", entry, faults, read_category, entry)
-    found: dict[int, CocoImage] = {}
-    taken: dict[Path, int] = {}
-    broken: dict[Any, int] = {}
+        entries.add_category(entry)
     for entry in content["images"]:
-        is_kept = _keep(found, "image", entry, faults, read_image, entry, folder, taken)
-        if not is_kept and (id := _id(entry)) is not None and id not in found:
-            broken[id] = 0
-    if content["images"] and not found and not strict:
+        entries.add_image(entry, folder)
+    faults = entries.faults
+    if content["images"] and not entries.images and not strict:
         raise UserError(
             f"{path}: no image can be used. {faults[0][:1].upper()}{faults[0][1:]}."
         )
-    annotations: dict[int, Annotation] = {}
     for entry in content["annotations"]:
-        if (of := _id(entry, "image_id")) in broken:
-            broken[of] += 1
-        else:
-            _keep(
-                annotations,
-                "annotation",
-                entry,
-                faults,
-                read_annotation,
-                entry,
-                found,
-                categories,
-            )
+        entries.add_annotation(entry)
     if strict and faults:
         more = f" It is the first of {len(faults):,} faults." if len(faults) > 1 else ""
         raise UserError(f"{path}: {faults[0]}.{more}")
-    if lost := sum(broken.values()):
+    if lost := sum(entries.lost.values()):
         faults.append(f"{lost:,} annotations are of images that are broken")
-    extra = {name: value for name, value in content.items() if name not in PARTS}
     return CocoAnnotations(
         path,
-        tuple(categories.values()),
-        tuple(found.values()),
-        tuple(annotations.values()),
+        tuple(entries.categories.values()),
+        tuple(entries.images.values()),
+        tuple(entries.annotations.values()),
         tuple(faults),
         folder,
-        extra,
+        {name: value for name, value in content.items() if name not in PARTS},
     )
 
 
-def _keep(
-    into: dict[int, Any], kind: str, entry: Any, faults: list[str], read: Any, *given: Any
-) -> bool:
-    """Read one entry into its place; if it is broken, note down why."""
-    try:
-        thing = read(*given)
-        if thing.id in into:
-            raise ValueError(f"has the id of another {kind}")
-    except ValueError as fault:
+def _first_names(images: Sequence[Any]) -> list[str]:
+    """List the file names of the first images, right or wrong."""
+    names = [entry.get("file_name") for entry in images[:9] if isinstance(entry, dict)]
+    return [name for name in names if isinstance(name, str)]
+
+
+@dataclass
+class _Entries:
+    """Entries that were read without a fault, by id, and the faults of the others.
+
+    `lost` counts the annotations of each broken image: the image is the fault, not they.
+    """
+
+    categories: dict[int, Category] = field(default_factory=dict)
+    images: dict[int, CocoImage] = field(default_factory=dict)
+    annotations: dict[int, Annotation] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    lost: dict[Any, int] = field(default_factory=dict)
+    _files: dict[Path, int] = field(default_factory=dict)
+
+    def add_category(self, entry: Any) -> None:
+        self._add(self.categories, "category", entry, lambda: read_category(entry))
+
+    def add_image(self, entry: Any, folder: Path | None) -> None:
+        is_read = self._add(
+            self.images, "image", entry, lambda: read_image(entry, folder, self._files)
+        )
         id = _id(entry)
-        faults.append(f"{kind} {'without id' if id is None else id} {fault}")
-        return False
-    into[thing.id] = thing
-    return True
+        # A second image with the id of a good one loses no annotations: they are of the first.
+        if not is_read and id is not None and id not in self.images:
+            self.lost[id] = 0
+
+    def add_annotation(self, entry: Any) -> None:
+        if (image_id := _id(entry, "image_id")) in self.lost:
+            self.lost[image_id] += 1
+        else:
+            self._add(
+                self.annotations,
+                "annotation",
+                entry,
+                lambda: read_annotation(entry, self.images, self.categories),
+            )
+
+    def _add(
+        self, known: dict[int, Read], kind: str, entry: Any, read: Callable[[], Read]
+    ) -> bool:
+        """Add one entry to those of its kind; if it is broken, note its fault instead."""
+        try:
+            thing = read()
+            if thing.id in known:
+                raise ValueError(f"has the id of another {kind}")
+        except ValueError as fault:
+            id = _id(entry)
+            self.faults.append(f"{kind} {'without id' if id is None else id} {fault}")
+            return False
+        known[thing.id] = thing
+        return True
 
 
 def _id(entry: Any, key: str = "id") -> Any:
-    """Give what an entry calls itself, right or wrong, for messages and look-ups."""
+    """Return the id of an entry, right or wrong, for messages and look-ups; None without."""
     value = entry.get(key) if isinstance(entry, dict) else None
     return value if isinstance(value, int | str | float) else None

@@ -195,7 +195,7 @@ PARTS = ("images", "annotations", "categories")
 """The lists that a file of instances has."""
 
 
-def content_of(path: Path) -> dict[str, Any]:
+def read_content(path: Path) -> dict[str, Any]:
     """Read the JSON, and make sure that the three lists are there.
 
     Raises
