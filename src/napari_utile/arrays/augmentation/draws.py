@@ -1,22 +1,30 @@
-"""What chance decides about a tile: where it lies, how it is turned, bent and shaded.
+"""Augmentation in numbers: where a tile lies, how it is turned, bent and shaded.
 
 Plain numbers, drawn on the CPU whatever trains, so that the same seed gives the same tiles
-everywhere. `rendering` makes pixels of them.
+everywhere. `engine.training.data.tiles` draws them, `engine.training.data.rendering` makes
+pixels of them.
+
+An augmentation that needs no further random number is a field of `Deformation` with the name
+of its option, and a line in `place` or `shade`. One that does also gets a named slice in
+`tiles`, at the end: an order of its own would change every run that is resumed.
 
 Source: the U-Net paper, sec. 3.1: shift, rotation, gray values, and "random displacement
 vectors on a coarse 3 by 3 grid" from a Gaussian of 10 px.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import floor
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.augmentation.warp import Placement, turned
+from napari_utile.settings import TrainingOptions, TrainSettings
 
-QUARTERS = (0.0, 90.0, 180.0, 270.0)
+_DEFAULTS = TrainSettings()
+
+_QUARTERS = (0.0, 90.0, 180.0, 270.0)
 """Degrees by which a tile turns onto pixels."""
 
 
@@ -24,18 +32,18 @@ class Draw(NamedTuple):
     """All that is random about one tile."""
 
     plane: int
-    """Which of the planes it is cut from."""
+    """Number of the plane that it is cut from."""
     placement: Placement
     """Where its pixels come from."""
     gain: float
-    """By which its normalized gray values are multiplied."""
+    """Factor of its normalized gray values."""
     shift: float
-    """What is then added to them."""
+    """What is added to them then."""
 
 
 @dataclass(frozen=True)
 class Deformation:
-    """How strongly tiles are changed.
+    """Strength of the augmentation. Each field is the option of `TrainSettings` of that name.
 
     Parameters
     ----------
@@ -47,17 +55,21 @@ class Deformation:
         Mirror half of the tiles.
     gray : float
         Largest relative change of contrast, and of brightness in standard deviations.
-    share : float
-        Of the tiles that are rotated by any angle and deformed. The others are flipped and
-        turned by quarters: no pixel of theirs is interpolated, so they keep the noise that
-        the images to come will have.
+    deformed : float
+        Fraction of the tiles with elastic deformation and rotation by any angle. The rest is
+        flipped and turned by quarters: without interpolation they keep the noise of images.
     """
 
-    elastic: float = 10.0
-    rotation: float = 180.0
-    flips: bool = True
-    gray: float = 0.2
-    share: float = 1.0
+    elastic: float = _DEFAULTS.elastic
+    rotation: float = _DEFAULTS.rotation
+    flips: bool = _DEFAULTS.flips
+    gray: float = _DEFAULTS.gray
+    deformed: float = _DEFAULTS.deformed
+
+    @classmethod
+    def of(cls, settings: TrainingOptions) -> Self:
+        """Return the augmentation that settings ask for."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
     def place(
         self,
@@ -67,7 +79,7 @@ class Deformation:
         normal: NDArray[np.float32],
         fixed: bool = False,
     ) -> Placement:
-        """Turn and bend a tile.
+        """Return where the pixels of a tile come from.
 
         Parameters
         ----------
@@ -76,28 +88,33 @@ class Deformation:
         size : int
             Side of the tile, in pixels.
         chance : ndarray, shape (3,)
-            Uniform in 0...1; they choose the angle, the side and the kind.
+            Uniform in 0...1. They decide the angle, whether the tile is mirrored, and
+            whether it is deformed.
         normal : ndarray of float32, shape (3, 3, 2)
-            Of standard deviation 1.
-        fixed : bool
+            Normal, of standard deviation 1: displacements before they are scaled.
+        fixed : bool, default False
             Bend around the middle, which stays where it is.
+
+        Returns
+        -------
+        Placement
         """
         angle, side, kind = chance
         mirrored = self.flips and side < 0.5
-        if kind < self.share:
+        if kind < self.deformed:
             bend = (normal - normal[1, 1] if fixed else normal) * np.float32(self.elastic)
             return Placement(centre, turned((2 * angle - 1) * self.rotation, mirrored), bend)
-        quarters = [turn for turn in QUARTERS if min(turn, 360 - turn) <= self.rotation]
+        quarters = [turn for turn in _QUARTERS if min(turn, 360 - turn) <= self.rotation]
         turn = turned(quarters[floor(len(quarters) * angle)], mirrored)
-        return Placement(on_pixels(centre, size), turn, np.zeros_like(normal))
+        return Placement(_on_pixels(centre, size), turn, np.zeros_like(normal))
 
     def shade(self, contrast: float, brightness: float) -> tuple[float, float]:
-        """Choose gain and shift of the gray values by two numbers, uniform in 0...1."""
+        """Return gain and shift of the gray values, by two numbers uniform in 0...1."""
         return 1 + self.gray * (2 * contrast - 1), self.gray * (2 * brightness - 1)
 
 
-def on_pixels(centre: tuple[float, float], size: int) -> tuple[float, float]:
-    """Move the middle of a tile to the nearest place where its pixels are the plane's."""
-    between = (size - 1) / 2 % 1  # the middle of an even tile lies between two pixels
+def _on_pixels(centre: tuple[float, float], size: int) -> tuple[float, float]:
+    """Move the middle of a tile so that its pixels are pixels of the plane."""
+    between = (size - 1) / 2 % 1  # the middle of a tile of even size lies between two pixels
     y, x = (floor(place - between + 0.5) + between for place in centre)
     return y, x

@@ -43,7 +43,7 @@ def draws(parts, size, margin, count, share):
         [AnnotatedPlane(*part) for part in parts],
         size,
         margin,
-        Deformation(share=share),
+        Deformation(deformed=share),
         torch.Generator().manual_seed(4),
     )
     found = sampler.draw(count)

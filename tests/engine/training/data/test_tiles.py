@@ -14,8 +14,8 @@ from tests.fixtures.annotated import cells, prepared
 
 torch.set_num_threads(1)
 
-STILL = Deformation(elastic=0, rotation=0, flips=False, gray=0)
-SHAKEN = Deformation(elastic=4, rotation=180, flips=True, gray=0)
+STILL = Deformation(elastic=0, rotation=0, flips=False, gray=0, deformed=1)
+SHAKEN = Deformation(elastic=4, rotation=180, flips=True, gray=0, deformed=1)
 
 
 def coordinates(height, width):
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_tiles():
 
 
 def test_only_the_image_changes_its_gray_values():
-    gray = Deformation(elastic=0, rotation=0, flips=False, gray=0.5)
+    gray = Deformation(elastic=0, rotation=0, flips=False, gray=0.5, deformed=1)
     ones = torch.ones(40, 40)
     plane = AnnotatedPlane(torch.full((1, 40, 40), 2.0), ones.to(torch.uint8), ones)
     batch = sampler([plane], 16, 0, gray).batch(5)
@@ -139,7 +139,7 @@ def test_a_sampler_goes_on_from_its_state():
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_tile_takes_as_many_numbers_whatever_becomes_of_it(share):
-    mine = sampler([coordinates(60, 70)], deformation=Deformation(share=share))
+    mine = sampler([coordinates(60, 70)], deformation=Deformation(deformed=share))
     other = sampler([coordinates(9, 9), coordinates(80, 90)], 16, 2, STILL)
     mine.draw(7)
     other.draw(7)
@@ -183,7 +183,7 @@ def test_a_dense_border_draws_no_tile_farther_out_than_a_quarter():
     assert found.max(0) == pytest.approx((99 - 8, 79 - 8), abs=1e-6)
 
 
-@pytest.mark.parametrize("deformation", [STILL, SHAKEN, Deformation(share=0.5)])
+@pytest.mark.parametrize("deformation", [STILL, SHAKEN, Deformation(deformed=0.5)])
 @pytest.mark.parametrize("dense", [False, True])
 def test_a_tile_of_one_pixel_is_centred_on_the_pixel_that_was_drawn(deformation, dense):
     density = np.zeros((40, 50))
@@ -220,7 +220,7 @@ def test_a_density_with_a_negative_pixel_is_refused():
 
 
 def test_tiles_do_not_depend_on_how_many_are_drawn_at_once():
-    deformation = Deformation()
+    deformation = Deformation(deformed=1)
     together, apart = (sampler([coordinates(40, 40)], 15, 7, deformation) for _ in range(2))
     eight, twice_four = together.draw(8), [*apart.draw(3), *apart.draw(5)]
     for one, other in zip(eight, twice_four, strict=True):
@@ -259,7 +259,7 @@ def test_every_tile_shows_something_that_was_painted(sampling):
     data = prepared(image, labels, sparse=True, sampling=sampling)
     for plane in data.training:
         assert np.array_equal(plane.density > 0, plane.classes != IGNORE)
-    turned = Deformation(0, 180, share=1)
+    turned = Deformation(0, 180, deformed=1)
     sampler = TileSampler(data.training, 16, 0, turned, torch.Generator().manual_seed(0))
     assert (sampler.batch(100).classes != IGNORE).flatten(1).any(1).all()
 
@@ -271,7 +271,7 @@ def test_a_rare_class_is_in_as_many_tiles_as_is_asked_for():
     shown = {}
     for sampling in ("uniform", "classes"):
         data = prepared(image, kinds, target="classes", sampling=sampling)
-        still = Deformation(0, 0, flips=False, gray=0, share=0)
+        still = Deformation(0, 0, flips=False, gray=0, deformed=0)
         sampler = TileSampler(data.training, 8, 0, still, torch.Generator().manual_seed(0))
         shown[sampling] = (sampler.batch(400).classes == 1).flatten(1).any(1).float().mean()
     assert shown["uniform"] < 0.1

@@ -89,12 +89,6 @@ class TileLayout:
             planes=[plane.to(device) for plane in planes],
             size=self.size,
             margin=self.margin,
-            deformation=Deformation(
-                self.elastic,
-                settings.rotation,
-                settings.flips,
-                settings.gray,
-                settings.deformed,
-            ),
+            deformation=replace(Deformation.of(settings), elastic=self.elastic),
             generator=torch.Generator().manual_seed(settings.seed),
         )
