@@ -77,6 +77,9 @@ _TILES, _LEARNING = "Tiles and augmentation", "Learning"
 # Options that several classes have: each class gives its own default.
 NetworkName = Literal["unet", "encoder-decoder", "segnet", "fcn", "sliding-window"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+SplitUnit = Literal["auto", "image", "slice", "block"]
+Sampling = Literal["uniform", "foreground", "classes", "borders"]
+Linking = Literal["overlap", "touch", "none"]
 Target = Annotated[
     Literal["instances", "classes"],
     option(..., "What a label id means: one object, or one kind of pixel", main=True),
@@ -236,15 +239,13 @@ class TrainingOptions(Settings):
     validation_share: float = option(
         0.2, "Fraction of the annotated pixels kept for validation", _LABELS, gt=0, lt=1
     )
-    split: Literal["auto", "image", "slice", "block"] = option(
+    split: SplitUnit = option(
         "auto", "What is kept whole when the annotated pixels are split", _LABELS
     )
     # the optimization
     tile: int = option(256, "Side of a training tile of the result, px", _TILES, ge=16)
     batch: int = option(4, "Tiles per step", _TILES, ge=1)
-    sampling: Literal["uniform", "foreground", "classes", "borders"] = option(
-        "uniform", "Where tiles are drawn more often", _TILES
-    )
+    sampling: Sampling = option("uniform", "Where tiles are drawn more often", _TILES)
     optimizer: Literal["muon", "adamw", "sgd"] = option("muon", "Update rule", _LEARNING)
     learning_rate: float = option(
         3e-3, "Highest learning rate; Muon gives kernels 15 times that", _LEARNING, gt=0
@@ -409,7 +410,7 @@ class PredictSettings(Settings):
     min_size: MinSize = 0
     fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)
     instance_method: InstanceMethod = "watershed"
-    linking: Literal["overlap", "touch", "none"] = option(
+    linking: Linking = option(
         "overlap",
         "How instances of neighbouring slices become one: the two that overlap most, all that "
         "touch, or never",

@@ -100,7 +100,7 @@ def test_fault_06_no_object_or_one_gives_a_finite_weight_map(labels, sigma, clas
 
 @pytest.mark.filterwarnings("error")
 def test_fault_06_one_object_gives_a_finite_target():
-    weights = target_weights(training_target([[0, 3, 3, 0]]))
+    weights = target_weights(training_target([[0, 3, 3, 0]]), 10, 5, True)
     assert weights.tolist() == [[1, 1, 1, 1]]
 
 

@@ -1,4 +1,4 @@
-"""Which pixels are for training and which for validation, without leaks between them.
+"""The split of annotated pixels into training and validation, without leaks between them.
 
 Whole images, whole slices of a stack, or a block of each plane with a guard band around it,
 the same block in every slice of a stack:
@@ -8,18 +8,20 @@ the same block in every slice of a stack:
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.tiling import Window
+from napari_utile.settings import SplitUnit, TrainSettings
 
-AnnotatedPlane = tuple[int, tuple[int, ...], tuple[int, ...]]
+_DEFAULTS = TrainSettings()
+
+SizedPlane = tuple[int, tuple[int, ...], tuple[int, ...]]
 """Number of the image, index of the plane in it, and its size: (Y, X), or (Z, Y, X) where
 what is kept whole is a volume."""
-SplitUnit = Literal["auto", "image", "slice", "block"]
 TRAINING, VALIDATION = 1, 2
 """Values of a `split_map`; 0 is neither."""
 
@@ -61,8 +63,14 @@ class Region:
 class Split:
     """Regions for training and regions for validation; no pixel is in both.
 
-    `how` is the division in words, `guard` the width of the narrowest band between two blocks
-    of the same plane, in pixels (None where no plane is shared).
+    Attributes
+    ----------
+    training, validation : tuple of Region
+    how : str
+        The split in words.
+    guard : int or None
+        Width of the narrowest band between two blocks of one plane, in pixels; None where no
+        plane is shared.
     """
 
     training: tuple[Region, ...]
@@ -72,33 +80,34 @@ class Split:
 
 
 def split(
-    planes: Sequence[AnnotatedPlane],
-    share: float = 0.2,
+    planes: Sequence[SizedPlane],
+    share: float = _DEFAULTS.validation_share,
     guard: int = 0,
-    seed: int = 0,
-    by: SplitUnit = "auto",
+    seed: int = _DEFAULTS.seed,
+    by: SplitUnit = _DEFAULTS.split,
     classes: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Split:
-    """Divide annotated planes into training and validation.
+    """Return a split of annotated planes into training and validation.
 
     Parameters
     ----------
-    planes : sequence of (int, tuple of int, tuple of int)
+    planes : sequence of SizedPlane
         Number of the image, index of the plane in it, and its size in pixels per axis.
     share : float, default 0.2
-        Share of the images, slices or annotated lines to keep for validation. At least one.
-    guard : int
+        Fraction of the images, slices or annotated lines to keep for validation. At least
+        one.
+    guard : int, default 0
         Width of the band between blocks of one plane, in pixels: the receptive field of
         the network. A plane too small for it gets a quarter of its long side.
-    seed : int
+    seed : int, default 0
         Chooses the validation images where there are several.
-    by : {"auto", "image", "slice", "block"}
+    by : {"auto", "image", "slice", "block"}, default "auto"
         What is kept whole. "auto" takes images where there are enough, else slices, else
         blocks.
     classes : sequence of ndarray of uint8, optional
-        Class of each pixel of each plane, `IGNORE` where unannotated. Then blocks lie
-        where something is annotated, and of the possible choices the first is taken with
-        which both parts hold most classes and validation about its share of the pixels.
+        Class of each pixel of each plane, `IGNORE` where unannotated. Then blocks lie where
+        something is annotated, and of all possible splits the first is taken in which most
+        classes are in both parts and validation has about its share of the pixels.
 
     Returns
     -------
@@ -108,20 +117,20 @@ def split(
     Raises
     ------
     ValueError
-        If there is no plane, or too few or too small ones to be divided in this way, or half
-        of a plane or more is to be kept for validation.
+        If there is no plane, if they are too few or too small to be divided in this way, or
+        if half of a plane or more is to be kept for validation.
 
     Notes
     -----
-    Neighbouring sections show the same cells, so the validation slices of a stack are in a
-    row, its last ones if they show all classes, and not drawn from all over it.
+    Neighbouring sections show the same cells, so the validation slices of a stack are
+    contiguous, its last ones if they show all classes, and not drawn from all over it.
     """
     if not planes:
         raise ValueError("no annotated plane to split")
     images = sorted({image for image, _, _ in planes})
     if by == "auto":
         by = _suited(planes, images, share)
-    seen = AnnotatedClasses()
+    seen = _AnnotatedClasses()
     if classes is not None:
         seen.update(zip((plane[:2] for plane in planes), classes, strict=True))
     match by:
@@ -133,13 +142,13 @@ def split(
 
 
 def split_map(parts: Split, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.uint8]]:
-    """Return maps of a split: `TRAINING`, `VALIDATION`, 0 for guard and unannotated pixels.
+    """Return maps of a split: `TRAINING`, `VALIDATION`, and 0 for what is in neither.
 
     Parameters
     ----------
     parts : Split
-    shapes : sequence of (..., Y, X)
-        Of the images.
+    shapes : sequence of tuple of int
+        Shapes (..., Y, X) of the images.
 
     Returns
     -------
@@ -153,7 +162,7 @@ def split_map(parts: Split, shapes: Sequence[tuple[int, ...]]) -> list[NDArray[n
     return maps
 
 
-class AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
+class _AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
     """Class ids of each plane by image and index; empty if they are not given."""
 
     def __init__(self) -> None:
@@ -161,7 +170,7 @@ class AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
         self._wholes: dict[tuple[int, tuple[int, ...]], NDArray[np.int64]] = {}
 
     def counts(self, regions: Iterable[Region]) -> NDArray[np.int64]:
-        """Count the annotated pixels of each class."""
+        """Return the annotated pixels of each class in regions."""
         return sum((self._count(region) for region in regions), np.zeros(IGNORE, np.int64))
 
     def _count(self, region: Region) -> NDArray[np.int64]:
@@ -173,7 +182,7 @@ class AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
             self._wholes[region.plane] = found
         return found
 
-    def extents(self, planes: Sequence[AnnotatedPlane]) -> list[tuple[int, int]]:
+    def extents(self, planes: Sequence[SizedPlane]) -> list[tuple[int, int]]:
         """Return the first and the last annotated line (exclusive) of each axis."""
         if not self:
             return [(0, side) for side in planes[0][2]]
@@ -186,7 +195,10 @@ class AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
         return [(int(found[0]), int(found[-1]) + 1) for found in lines]
 
     def best(self, choices: Iterable[Split], share: float) -> Split:
-        """Return the first choice with most classes in both parts, and a fair share in each."""
+        """Return the first choice with most classes in both parts, and a fair share in each.
+
+        Fair is between half of `share` and half way from `share` to all annotated pixels.
+        """
         best, highest = None, (-1, False)
         for choice in choices:
             if not self:
@@ -199,28 +211,29 @@ class AnnotatedClasses(dict[tuple[int, tuple[int, ...]], NDArray[np.uint8]]):
             if (both, is_fair) > highest:
                 best, highest = choice, (both, is_fair)
             if is_fair and both == np.count_nonzero(training + validation):
-                break
+                break  # no choice can be better
         assert best is not None
         return best
 
 
-def _suited(planes: Sequence[AnnotatedPlane], images: list[int], share: float) -> SplitUnit:
+def _suited(planes: Sequence[SizedPlane], images: list[int], share: float) -> SplitUnit:
     if len(images) > 1 and (len(images) * share >= 1 or len(images) == len(planes)):
         return "image"
     return "slice" if len(planes) > 1 else "block"
 
 
 def _by_image(
-    planes: Sequence[AnnotatedPlane],
+    planes: Sequence[SizedPlane],
     images: list[int],
     share: float,
     seed: int,
-    seen: AnnotatedClasses,
+    seen: _AnnotatedClasses,
 ) -> Split:
     if len(images) < 2:
         raise ValueError("to divide by image takes 2 annotated images, and there is 1")
     count = _count(len(images), share)
     order = np.random.default_rng(seed).permutation(images)
+    # As many choices as images: `count` of them in a row, in one random order.
     turns = (np.roll(order, -k)[:count] for k in range(len(images)))
     choices = (
         _apart(planes, {plane for plane in planes if plane[0] in held}) for held in turns
@@ -230,12 +243,12 @@ def _by_image(
 
 
 def _by_slice(
-    planes: Sequence[AnnotatedPlane], images: list[int], share: float, seen: AnnotatedClasses
+    planes: Sequence[SizedPlane], images: list[int], share: float, seen: _AnnotatedClasses
 ) -> Split:
     parts = []
     for mine in _of_each(planes, images):
         count = _count(len(mine), share)
-        starts = range(len(mine) - count, -1, -1)
+        starts = range(len(mine) - count, -1, -1)  # the last slices first
         parts.append(seen.best((_apart(mine, {*mine[k : k + count]}) for k in starts), share))
     whole = _together(parts)
     if not whole.validation:
@@ -248,13 +261,13 @@ def _by_slice(
 
 
 def _by_block(
-    planes: Sequence[AnnotatedPlane],
+    planes: Sequence[SizedPlane],
     images: list[int],
     share: float,
     guard: int,
-    seen: AnnotatedClasses,
+    seen: _AnnotatedClasses,
 ) -> Split:
-    """Divide every image that is large enough; the others are for training."""
+    """Split every image that is large enough; the others are for training."""
     parts = []
     for mine in _of_each(planes, images):
         blocks = list(_block_splits(mine, seen.extents(mine), share, guard))
@@ -283,7 +296,7 @@ def _by_block(
 
 
 def _block_splits(
-    planes: Sequence[AnnotatedPlane],
+    planes: Sequence[SizedPlane],
     extents: Sequence[tuple[int, int]],
     share: float,
     guard: int,
@@ -295,6 +308,7 @@ def _block_splits(
     """
     shape = planes[0][2]
     axes = sorted(range(len(shape)), key=lambda axis: -shape[axis])
+    # Places are eighths of the way from the first possible start of the block to the last.
     for places in ((8, 0), (4, 2, 6, 3, 5, 1, 7)):
         for axis, place in ((axis, place) for axis in axes for place in places):
             first, last = extents[axis]
@@ -302,6 +316,7 @@ def _block_splits(
             held = max(1, round((last - first - band) * share))
             start = first + round(place / 8 * (last - first - held))
             before, after = start - band - first, last - start - held - band
+            # Unannotated lines beyond the extents belong to the part beside them.
             rest = [slice(0, start - band)] if before >= held else []
             rest += [slice(start + held + band, shape[axis])] if after >= held else []
             if not rest:
@@ -317,15 +332,13 @@ def _block_splits(
             )
 
 
-def _stripes(planes: Sequence[AnnotatedPlane], axis: int, lines: slice) -> Iterator[Region]:
+def _stripes(planes: Sequence[SizedPlane], axis: int, lines: slice) -> Iterator[Region]:
     for image, index, shape in planes:
         window = tuple(lines if side == axis else slice(None) for side in range(len(shape)))
         yield Region(image, index, window)
 
 
-def _of_each(
-    planes: Sequence[AnnotatedPlane], images: list[int]
-) -> Iterator[list[AnnotatedPlane]]:
+def _of_each(planes: Sequence[SizedPlane], images: list[int]) -> Iterator[list[SizedPlane]]:
     return ([plane for plane in planes if plane[0] == image] for image in images)
 
 
@@ -334,8 +347,8 @@ def _count(available: int, share: float) -> int:
     return min(max(1, round(available * share)), available - 1)
 
 
-def _apart(planes: Sequence[AnnotatedPlane], held: Set[AnnotatedPlane]) -> Split:
-    """Keep whole planes for validation."""
+def _apart(planes: Sequence[SizedPlane], held: Set[SizedPlane]) -> Split:
+    """Return the split that keeps whole planes for validation."""
     regions = [
         (Region(plane[0], plane[1], len(plane[2]) * (slice(None),)), plane in held)
         for plane in planes
@@ -348,7 +361,7 @@ def _apart(planes: Sequence[AnnotatedPlane], held: Set[AnnotatedPlane]) -> Split
 
 
 def _together(parts: Sequence[Split]) -> Split:
-    """Join the splits of several images."""
+    """Return the splits of several images as one."""
     return Split(
         tuple(region for part in parts for region in part.training),
         tuple(region for part in parts for region in part.validation),

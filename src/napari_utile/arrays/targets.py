@@ -1,7 +1,6 @@
-"""Training targets: the class of every pixel, and which pixels count."""
+"""Training targets: the class of every pixel, and the pixels that are unannotated."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,11 +15,14 @@ from napari_utile.arrays.labels import (
     with_gaps,
 )
 from napari_utile.errors import UserError
+from napari_utile.settings import Target, TrainSettings
+
+_DEFAULTS = TrainSettings()
 
 
 @dataclass(frozen=True)
-class Target:
-    """Training target: the class of every pixel, and the objects whose gaps get weight.
+class TrainingTarget:
+    """The class of every pixel, and the objects whose gaps get weight.
 
     Attributes
     ----------
@@ -29,7 +31,7 @@ class Target:
     objects : ndarray of int32, shape of the labels
         Instances whose gaps the weight map stresses. 0 is everything else.
     ids : tuple of int
-        Label id of each class. In a target of instances (0, 1), or (1, 2) if sparse.
+        Label id of each class; (0, 1) in a target of instances, (1, 2) if sparse.
     """
 
     classes: NDArray[np.uint8]
@@ -39,31 +41,32 @@ class Target:
 
 def training_target(
     labels: ArrayLike,
-    target: Literal["instances", "classes"] = "instances",
-    ignore: int | None = None,
-    sparse: bool = False,
+    target: Target = _DEFAULTS.target,
+    ignore: int | None = _DEFAULTS.ignore,
+    sparse: bool = _DEFAULTS.sparse,
     *,
     alone: bool = True,
-) -> Target:
+) -> TrainingTarget:
     """Return the training target of labels.
 
     Parameters
     ----------
     labels : array_like of int, shape (..., Y, X)
         Label ids; see `check_labels` for what else is taken.
-    target : {"instances", "classes"}
+    target : {"instances", "classes"}, default "instances"
         What an id means. Instances become two classes, background and object, with a gap of
         background between touching objects; a binary mask counts as its connected components.
+        Gaps and components are made slice by slice, in a stack and in a volume.
     ignore : int, optional
         Id of unannotated pixels.
     sparse : bool, default False
         0 means unannotated too, 1 is background, 2... are the objects or classes.
     alone : bool, default True
-        Whether these are all the labels; if not, they need not show every class.
+        Whether these are all the labels; if not, one class or none is no error.
 
     Returns
     -------
-    Target
+    TrainingTarget
 
     Raises
     ------
@@ -81,13 +84,14 @@ def training_target(
     >>> training_target(np.array([[5, 5, 8, 8, 0]])).classes
     array([[1, 1, 0, 1, 0]], dtype=uint8)
     >>> training_target(np.array([[5, 5, 8, 8, 0]]), "classes")
-    Target(classes=array([[1, 1, 2, 2, 0]], dtype=uint8), objects=array([[1, 1, 2, 2, 0]], dtype=int32), ids=(0, 5, 8))
+    TrainingTarget(classes=array([[1, 1, 2, 2, 0]], dtype=uint8), objects=array([[1, 1, 2, 2, 0]], dtype=int32), ids=(0, 5, 8))
     """  # noqa: E501
     labels = check_labels(labels, ignore=ignore)
     background = 1 if sparse else 0
     ignored = ignored_pixels(labels, ignore)
     if sparse:
         ignored |= labels == 0
+    # Unannotated pixels are no object: they are background here, and marked at the end.
     labels = np.where(ignored, background, labels)
 
     if target == "instances":
@@ -101,7 +105,7 @@ def training_target(
     classes[ignored] = IGNORE
     if alone:
         _refuse_one_class(classes, ids, target)
-    return Target(classes, objects, ids)
+    return TrainingTarget(classes, objects, ids)
 
 
 def _class_ids(labels: Labels, background: int) -> tuple[int, ...]:

@@ -40,7 +40,7 @@ def test_frequencies_have_mean_one_and_live_where_something_is_annotated(classes
 
 
 def test_uniform_is_the_same_wherever_someone_annotated():
-    frequency = density(SOME, ALIKE)
+    frequency = density(SOME, ALIKE, "uniform")
     assert np.unique(frequency).tolist() == pytest.approx([0, 24 / 22])
 
 

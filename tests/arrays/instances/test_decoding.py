@@ -1,12 +1,29 @@
 """Instances and classes from probabilities."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
 from napari_utile.arrays.instances.decoding import classes, instances
-from napari_utile.arrays.labels import (
-    components,
-)
+from napari_utile.arrays.labels import components
+from napari_utile.settings import EvaluateSettings, PredictSettings
+
+
+def test_the_defaults_are_those_that_are_documented_and_those_of_the_settings():
+    documented = {
+        "threshold": 0.5,
+        "min_size": 0,
+        "method": "watershed",
+        "fill_holes": 0,
+        "linking": "overlap",
+        "link_iou": 0.25,
+    }
+    parameters = signature(instances).parameters
+    assert {name: parameters[name].default for name in documented} == documented
+    settings = PredictSettings().model_dump() | {"method": PredictSettings().instance_method}
+    assert {name: settings[name] for name in documented} == documented
+    assert EvaluateSettings().threshold == signature(classes).parameters["threshold"].default
 
 
 def test_instances_of_a_foreground_map_and_of_class_maps_agree():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from napari_utile.arrays.weight_maps.weight_map import (
     weight_map,
 )
 from napari_utile.errors import UserError
+from napari_utile.settings import WeightSettings
 
 TWO_OBJECTS_ONE_PIXEL_APART = np.array([[1, 0, 2]])
 
@@ -128,9 +130,15 @@ def test_what_is_ignored_may_be_negative_or_everything():
     assert weight_map([[255, 255]], ignore=255).tolist() == [[0, 0]]
 
 
+def test_the_defaults_are_those_of_the_paper_and_those_of_the_settings():
+    paper = {"w0": 10.0, "sigma": 5.0, "class_balance": True}
+    assert {n: signature(weight_map).parameters[n].default for n in paper} == paper
+    assert WeightSettings().model_dump(include=set(paper)) == paper
+
+
 def test_gaps_are_measured_once_for_all_sliders():
     labels = squares((40, 40), 6)
-    gaps, balance = gap_widths(labels), class_weights((labels > 0).astype(np.uint8))
+    gaps, balance = gap_widths(labels), class_weights((labels > 0).astype(np.uint8), True)
     for w0, sigma in [(10, 5), (50, np.float64(6))]:
         border = border_term(gaps, w0, sigma)
         assert border.dtype == np.float32
@@ -141,12 +149,12 @@ def test_gaps_are_measured_once_for_all_sliders():
 def test_a_training_target_is_weighed_like_its_labels():
     labels = squares((40, 40), 9)
     target = training_target(labels)
-    assert (target_weights(target, 10, 5) == weight_map(target.objects, 10, 5)).all()
+    assert (target_weights(target, 10, 5, True) == weight_map(target.objects, 10, 5)).all()
 
 
 def test_every_class_of_a_target_weighs_the_same_and_ignore_nothing():
     target = training_target([[1, 1, 1, 0, 2, 255]], "classes", ignore=255)
-    weights = target_weights(target, w0=0)[0]
+    weights = target_weights(target, w0=0, sigma=5, class_balance=True)[0]
     np.testing.assert_allclose(weights, [5 / 9, 5 / 9, 5 / 9, 5 / 3, 5 / 3, 0], rtol=1e-6)
 
 

@@ -106,8 +106,8 @@ def test_touching_cells_are_parted_as_they_are_for_training(shown, viewer, qtbot
     touching = cells[1].copy()
     touching[..., 31] = touching[..., 30]
     viewer.layers["cells"].data = touching
-    target = training_target(touching)
-    qtbot.waitUntil(lambda: np.allclose(shown.overlay.data, target_weights(target), atol=1e-5))
+    weights = target_weights(training_target(touching), 10, 5, True)
+    qtbot.waitUntil(lambda: np.allclose(shown.overlay.data, weights, atol=1e-5))
     assert shown.overlay.data[0, 30, 32] > 10 * shown.overlay.data[0, 30, 20]
 
 

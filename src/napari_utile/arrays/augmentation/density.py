@@ -1,30 +1,28 @@
 """Where training tiles are drawn: how often each pixel is the centre of one."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import IGNORE
+from napari_utile.settings import Sampling
 
-Kind = Literal["uniform", "foreground", "classes", "borders"]
 ON_OBJECTS = 0.75
-"""Share of the tiles around objects, for "foreground"; the others keep showing background."""
+"""Fraction of the tiles around objects, for "foreground"; the others show background."""
 
 
 def density(
-    classes: NDArray[np.uint8], weights: NDArray[np.float32], kind: Kind = "uniform"
+    classes: NDArray[np.uint8], weights: NDArray[np.float32], kind: Sampling
 ) -> NDArray[np.float32]:
-    """Say how often a pixel is the centre of a training tile.
+    """Return how often each pixel is the centre of a training tile.
 
     Parameters
     ----------
     classes : ndarray of uint8, any shape
-        Class of each pixel, `IGNORE` where nobody annotated. Planes of different sizes are
+        Class of each pixel, `IGNORE` where unannotated. Planes of different sizes are
         raveled and joined, so that a class that is rare in all of them is drawn most where
         it is.
     weights : ndarray of float32, same shape
-        Loss weight map. Only looked at for "borders".
+        Loss weight map. Only used for "borders".
     kind : {"uniform", "foreground", "classes", "borders"}
         Uniform: every annotated pixel alike. Foreground: three of four tiles lie around a
         pixel of an object, or more if there are more. Classes: as many tiles around each
@@ -34,8 +32,8 @@ def density(
     Returns
     -------
     ndarray of float32, same shape
-        Relative frequency with mean 1. 0 where nobody annotated, so that tiles show
-        something to learn; positive everywhere else (for borders: where the weights are).
+        Relative frequency with mean 1. 0 where unannotated, so that tiles show something to
+        learn; positive everywhere else (for borders: where the weights are).
 
     Raises
     ------
@@ -52,7 +50,7 @@ def density(
     if kind == "borders":
         frequency = weights * (classes != IGNORE)
     else:
-        each = np.zeros(IGNORE + 1)  # a pixel of each class
+        each = np.zeros(IGNORE + 1)  # frequency of one pixel of each class
         each[:IGNORE] = _totals(counts, kind) / np.maximum(counts, 1)
         frequency = each.astype(np.float32)[classes]
     mean = frequency.mean(dtype=np.float64)
@@ -61,12 +59,13 @@ def density(
     return (frequency / mean).astype(np.float32)
 
 
-def _totals(counts: NDArray[np.int64], kind: Kind) -> NDArray[np.float64]:
-    """Share out the tiles among the classes, `counts` being their pixels."""
+def _totals(counts: NDArray[np.int64], kind: Sampling) -> NDArray[np.float64]:
+    """Return the tiles around each class, relative to each other; `counts` are its pixels."""
     if kind == "classes":
         return (counts > 0).astype(np.float64)
-    totals = counts.astype(np.float64)
+    totals = counts.astype(np.float64)  # uniform: as many tiles as pixels
     background, objects = counts[0], counts[1:].sum()
     if kind == "foreground" and 0 < objects * (1 - ON_OBJECTS) < background * ON_OBJECTS:
+        # Raises the objects from less than ON_OBJECTS of all tiles to that.
         totals[1:] *= background / objects * ON_OBJECTS / (1 - ON_OBJECTS)
     return totals

@@ -1,6 +1,6 @@
 """Instances and classes from the probabilities of a network."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,18 @@ from napari_utile.arrays.instances.fragments import (
     fragments,
 )
 from napari_utile.arrays.instances.linking import Numbering, overlaps
+from napari_utile.settings import InstanceMethod, Linking
 
 
 def instances(
     probabilities: NDArray[Any],
-    threshold: float = 0.5,
-    min_size: int = 0,
+    threshold: float = ObjectRule.threshold,
+    min_size: int = ObjectRule.min_size,
     volumetric: bool = False,
-    method: Literal["watershed", "components"] = "watershed",
-    fill_holes: int = 0,
-    linking: Literal["overlap", "touch", "none"] = "overlap",
-    link_iou: float = 0.25,
+    method: InstanceMethod = ObjectRule.method,
+    fill_holes: int = ObjectRule.fill_holes,
+    linking: Linking = ObjectRule.linking,
+    link_iou: float = ObjectRule.link_iou,
 ) -> NDArray[np.int32]:
     """Return the instances of a probability map.
 
@@ -138,30 +139,39 @@ def foreground_probability(probabilities: NDArray[Any]) -> NDArray[Any]:
     return share if len(probabilities) == 1 else 1 - share
 
 
-def classes(probabilities: NDArray[Any], threshold: float = 0.5) -> NDArray[np.unsignedinteger]:
+def classes(
+    probabilities: NDArray[Any], threshold: float = ObjectRule.threshold
+) -> NDArray[np.unsignedinteger]:
     """Return the most probable class of each pixel, the first one of ties.
 
     Parameters
     ----------
     probabilities : ndarray, shape (C, ..., Y, X)
-        Of each class, or of the foreground if C is 1: then class 1 is where it is higher than
-        `threshold`, as in `instances`.
+        Of each class, or of the foreground if C is 1. Integers are fractions of their
+        largest value.
+    threshold : float, default 0.5
+        If C is 1, class 1 is where the foreground is likelier than this.
 
     Returns
     -------
     ndarray of uint8 (uint16 for more than 256 classes), shape (..., Y, X)
+
+    Raises
+    ------
+    ValueError
+        If C is 1 and `probabilities` has fewer than three axes.
+
+    Examples
+    --------
+    >>> classes(np.array([[[0.2, 0.3]], [[0.5, 0.3]], [[0.3, 0.4]]]))
+    array([[1, 2]], dtype=uint8)
     """
     if len(probabilities) == 1:
-        return _foreground(probabilities, threshold).astype(np.uint8)
+        _refuse_no_classes(probabilities)
+        is_foreground = probabilities[0] > threshold * value_of_one(probabilities)
+        return is_foreground.astype(np.uint8)
     dtype = np.uint8 if len(probabilities) <= 256 else np.uint16
     return probabilities.argmax(axis=0).astype(dtype)
-
-
-def _foreground(probabilities: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
-    _refuse_no_classes(probabilities)
-    if len(probabilities) == 1:
-        return probabilities[0] > threshold * value_of_one(probabilities)
-    return probabilities[0] < (1 - threshold) * value_of_one(probabilities)
 
 
 def _refuse_no_classes(probabilities: NDArray[Any]) -> None:

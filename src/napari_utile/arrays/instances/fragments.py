@@ -9,7 +9,7 @@ object. So a plane of any size needs the pixels of one block, and the tables of 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from napari_utile.arrays.instances import watershed
 from napari_utile.arrays.instances.regions import NEVER, first_elements, regions, united
 from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, LEFT, RIGHT, STEPS, UP
+from napari_utile.settings import InstanceMethod, Linking, PredictSettings
 
 __all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
+_DEFAULTS = PredictSettings()
 Slices = tuple[slice, slice]
 Table = Mapping[str, NDArray[Any]]
 NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
@@ -49,12 +51,12 @@ class ObjectRule:
         Least IoU of two objects that become one by "overlap".
     """
 
-    threshold: float = 0.5
-    min_size: int = 0
-    fill_holes: int = 0
-    method: Literal["watershed", "components"] = "watershed"
-    linking: Literal["overlap", "touch", "none"] = "overlap"
-    link_iou: float = 0.25
+    threshold: float = _DEFAULTS.threshold
+    min_size: int = _DEFAULTS.min_size
+    fill_holes: int = _DEFAULTS.fill_holes
+    method: InstanceMethod = _DEFAULTS.instance_method
+    linking: Linking = _DEFAULTS.linking
+    link_iou: float = _DEFAULTS.link_iou
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
-from napari_utile.arrays.targets import Target
+from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.arrays.weight_maps.two_nearest import two_nearest
+from napari_utile.settings import WeightSettings
+
+_DEFAULTS = WeightSettings()
 
 
 def weight_map(
     labels: ArrayLike,
-    w0: float = 10.0,
-    sigma: float = 5.0,
-    class_balance: bool = True,
+    w0: float = _DEFAULTS.w0,
+    sigma: float = _DEFAULTS.sigma,
+    class_balance: bool = _DEFAULTS.class_balance,
     *,
     ignore: int | None = None,
     spacing: Sequence[float] | None = None,
     volumetric: bool = False,
 ) -> NDArray[np.float32]:
-    """Weigh each pixel by its class, and background the more the narrower its gap is.
+    """Return the loss weights of labels: class balance, and more where a gap is narrow.
 
     ``w = w_c + w0 exp(-(d1 + d2)^2 / (2 sigma^2))`` on background and ``w_c`` on objects, with
     d1 and d2 the distances to the nearest and to the second-nearest object.
@@ -85,23 +88,48 @@ def weight_map(
 
 
 def target_weights(
-    target: Target, w0: float = 10.0, sigma: float = 5.0, class_balance: bool = True
+    target: TrainingTarget, w0: float, sigma: float, class_balance: bool
 ) -> NDArray[np.float32]:
-    """Weigh a training target as `weight_map` weighs labels: 0 where nobody annotated."""
+    """Return the weight map of a training target; 0 where it is unannotated.
+
+    Parameters
+    ----------
+    target : TrainingTarget
+        Its objects have the gaps, slice by slice.
+    w0, sigma, class_balance
+        As in `weight_map`.
+
+    Returns
+    -------
+    ndarray of float32, shape of the labels
+
+    Raises
+    ------
+    ValueError
+        If `w0` is negative, or `sigma` is not positive.
+    """
     gaps = np.where(target.classes == 0, gap_widths(target.objects), np.inf)
     return class_weights(target.classes, class_balance) + border_term(gaps, w0, sigma)
 
 
-def class_weights(
-    classes: NDArray[np.uint8], class_balance: bool = True
-) -> NDArray[np.float32]:
-    """Give every class that occurs the same total weight (w_c), with mean 1; `IGNORE` gets 0.
+def class_weights(classes: NDArray[np.uint8], class_balance: bool) -> NDArray[np.float32]:
+    """Return the class weight w_c of each pixel; 0 where unannotated.
 
-    Without `class_balance` every pixel but `IGNORE` weighs 1.
+    Parameters
+    ----------
+    classes : ndarray of uint8, any shape
+        Class of each pixel, `IGNORE` where unannotated.
+    class_balance : bool
+        Whether all classes that occur get the same total weight, with mean 1 per pixel;
+        otherwise every annotated pixel weighs 1.
+
+    Returns
+    -------
+    ndarray of float32, shape of `classes`
 
     Examples
     --------
-    >>> class_weights(np.array([[0, 0, 0, 1, 255]], np.uint8)).round(2)
+    >>> class_weights(np.array([[0, 0, 0, 1, 255]], np.uint8), True).round(2)
     array([[0.67, 0.67, 0.67, 2.  , 0.  ]], dtype=float32)
     """
     counts = np.bincount(classes.ravel(), minlength=IGNORE + 1)[:IGNORE]
@@ -111,9 +139,17 @@ def class_weights(
 
 
 def balance(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """Weigh each class by its count of pixels, so that all have the same total and mean 1.
+    """Return the weight of each class with which all have the same total, and pixels mean 1.
 
-    A class without pixels gets 1.
+    Parameters
+    ----------
+    counts : ndarray of int, shape (K,)
+        Pixels of each class.
+
+    Returns
+    -------
+    ndarray of float64, shape (K,)
+        1 for a class without pixels.
 
     Examples
     --------
@@ -132,14 +168,31 @@ def gap_widths(
     spacing: Sequence[float] | None = None,
     volumetric: bool = False,
 ) -> NDArray[np.float32]:
-    """Measure d1 + d2: how wide the gap between two objects is that a pixel lies in.
+    """Return the width d1 + d2 of the gap between two objects in which each pixel lies.
 
-    Parameters as in `weight_map`.
+    Parameters
+    ----------
+    labels : array_like of int, shape (..., Y, X)
+        Instances; 0 is background.
+    ignore : int, optional
+        Id of pixels that are no object.
+    spacing : sequence of float, default 1
+        Size of a pixel along (Y, X), or a voxel along (Z, Y, X).
+    volumetric : bool, default False
+        Measure in volumes (Z, Y, X); otherwise slice by slice.
 
     Returns
     -------
     ndarray of float32, shape of `labels`
-        ``inf`` on objects, on ignored pixels, and where there are fewer than two objects.
+        In pixels, or the unit of `spacing`. ``inf`` on objects, on ignored pixels, and where
+        there are fewer than two objects.
+
+    Raises
+    ------
+    UserError
+        If `labels` are not label ids; see `check_labels`.
+    ValueError
+        If `spacing` is not one positive length per axis.
 
     Notes
     -----
@@ -172,14 +225,35 @@ def gap_widths(
     return gaps
 
 
-def border_term(
-    gaps: NDArray[Any], w0: float = 10.0, sigma: float = 5.0
-) -> NDArray[np.float32]:
-    """Turn `gap_widths` into the border term ``w0 exp(-gaps^2 / (2 sigma^2))``; 0 for ``inf``.
+def border_term(gaps: NDArray[Any], w0: float, sigma: float) -> NDArray[np.float32]:
+    """Return the border term of the weight map, ``w0 exp(-gaps^2 / (2 sigma^2))``.
+
+    Parameters
+    ----------
+    gaps : ndarray of float, any shape
+        `gap_widths`.
+    w0 : float
+        Height of the term.
+    sigma : float
+        Gap width over which it fades, in the unit of `gaps`.
+
+    Returns
+    -------
+    ndarray of float32, shape of `gaps`
+        0 where a gap is ``inf`` wide.
+
+    Raises
+    ------
+    ValueError
+        If `w0` is negative, or `sigma` is not positive.
+
+    References
+    ----------
+    Ronneberger, Fischer & Brox, "U-Net", MICCAI 2015, sec. 3, eq. 2, with `gaps` = d1 + d2.
 
     Examples
     --------
-    >>> border_term(np.array([2.0, np.inf])).round(1)
+    >>> border_term(np.array([2.0, np.inf]), w0=10, sigma=5).round(1)
     array([9.2, 0. ], dtype=float32)
     """
     if w0 < 0 or sigma <= 0:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from napari_utile.arrays.augmentation.density import density
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE, check_labels
-from napari_utile.arrays.splits import Region, Split, SplitUnit, split
-from napari_utile.arrays.targets import Target, training_target
+from napari_utile.arrays.splits import Region, Split, split
+from napari_utile.arrays.targets import TrainingTarget, training_target
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.errors import UserError
@@ -22,7 +22,7 @@ from napari_utile.io.images import Stack
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.stack import read_labels
 from napari_utile.io.units import size_text
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import SplitUnit, TrainSettings
 
 BYTES_OF_LABELS = 42
 """Per pixel: ids, objects, classes, weights, density, and the temporary arrays for them."""
@@ -33,7 +33,7 @@ class Annotated:
     """An image and the target of its pixels."""
 
     image: Stack
-    target: Target
+    target: TrainingTarget
 
     @classmethod
     def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
@@ -395,7 +395,9 @@ def _annotated_plane(
     )
 
 
-def _truth(target: Target, region: Region, settings: TrainSettings) -> NDArray[np.integer]:
+def _truth(
+    target: TrainingTarget, region: Region, settings: TrainSettings
+) -> NDArray[np.integer]:
     """Return the truth of a region: objects or classes, `HIDDEN` where unannotated."""
     classes = region.of(target.classes)
     truth = region.of(target.objects) if settings.target == "instances" else classes
