@@ -1,24 +1,36 @@
-"""Functions of loops over pixels, compiled when they are first called."""
+"""Functions of loops over pixels, compiled when they are first called.
+
+In one place, because `numba.njit(cache=True)` fails where no cache can be written, and because
+threads run these functions side by side.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""An argument of a compiled function, compiled once for each dtype it meets."""
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile `function`, and keep what comes out for the next process where that can be.
+    """Return a function in machine code, cached for other processes where that is possible.
 
     Parameters
     ----------
     function : callable
-        It releases the GIL, so its arguments are arrays and numbers.
+        Of arrays and numbers only: it runs without the GIL.
     **options
         Of `numba.njit`.
 
+    Returns
+    -------
+    callable
+
     Notes
     -----
-    It is kept beside the module, or else in the user's cache folder. Where neither can be
+    The cache is beside the module, or else in the user's cache folder. Where neither can be
     written to, as in a container, every process compiles for itself.
     """
     try:

@@ -1,6 +1,6 @@
-"""Gray values as a network wants them: shifted and scaled by the model's own numbers.
+"""Normalization of gray values: shifted and scaled by the mean and std of the training images.
 
-Never by those of a tile or of the image at hand, or crop and whole would disagree.
+Never by statistics of the tile or the image at hand, or a crop and the whole would disagree.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 LIMIT = 1e6
-"""Standard deviations beyond which a pixel is an accident, not an intensity."""
+"""Standard deviations beyond which a pixel is a defect of the file, not an intensity."""
+_FAR = 10
+"""Standard deviations, and ratio of contrasts, from which an image is unlike those learnt."""
 
 
 class Normalization(BaseModel):
-    """Mean and standard deviation of each channel, and what is done with them.
+    """Mean and standard deviation of each channel, by which gray values are normalized.
 
     Attributes
     ----------
     mean, std : tuple of float
-        One number per channel; all finite, and `std` positive.
+        In gray values, one number per channel; all finite, and `std` positive.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,14 +41,22 @@ class Normalization(BaseModel):
 
     @classmethod
     def none(cls, channels: int) -> Self:
-        """Leave gray values as they are."""
+        """Return the normalization that leaves gray values as they are."""
         return cls(mean=(0.0,) * channels, std=(1.0,) * channels)
 
     @classmethod
     def of(cls, images: Iterable[NDArray[Any]]) -> Self:
-        """Measure images, each of shape (C, ...), as if they were one.
+        """Return the normalization of images, measured as if they were one.
 
-        A constant channel gets the standard deviation 1.
+        Parameters
+        ----------
+        images : iterable of ndarray, each of shape (C, ...)
+            Of any dtype and any sizes.
+
+        Returns
+        -------
+        Normalization
+            A constant channel has the standard deviation 1.
 
         Raises
         ------
@@ -54,15 +64,27 @@ class Normalization(BaseModel):
             If there are no pixels, or some are NaN or infinite.
         """
         channels = list(zip(*images, strict=True))
-        moments = [mean_and_std(parts) for parts in channels]
+        moments = [_mean_and_std(parts) for parts in channels]
         return cls(
             mean=tuple(mean for mean, _ in moments),
+            # Below 1e-13 of the mean a std is the rounding of a constant channel in float64.
             std=tuple(std if std > 1e-13 * abs(mean) else 1.0 for mean, std in moments),
         )
 
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
-        """Normalize pixels of shape (C, ...). What is NaN stays NaN; see `finite`.
+        """Return normalized pixels, ``(pixels - mean) / std`` for each channel.
 
+        Parameters
+        ----------
+        pixels : ndarray of any dtype, shape (C, ...)
+
+        Returns
+        -------
+        ndarray of float32, shape of `pixels`
+            In standard deviations. NaN stays NaN; see `finite`.
+
+        Notes
+        -----
         Integers of 32 bits and more are subtracted in float64: large offsets cost no digits.
         """
         wide = np.result_type(pixels.dtype, np.float32)
@@ -72,19 +94,29 @@ class Normalization(BaseModel):
             return ((pixels - mean) / std).astype(np.float32, copy=False)
 
     def far_from(self, pixels: NDArray[Any]) -> str | None:
-        """Say how pixels of shape (C, ...) lie far from those that were measured, if they do.
+        """Return a sentence on how far gray values are from those of training, or None.
 
         Far is ten standard deviations away, or a contrast ten times higher or lower: an
         8-bit model on a 16-bit image, not a darker section.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (C, ...)
+            Before normalization. NaN and infinite ones are left out.
+
+        Returns
+        -------
+        str or None
+            About the first channel that is far.
         """
         for mean, std, channel in zip(self.mean, self.std, pixels, strict=True):
             known = channel[np.isfinite(channel)]
             if not known.size:
                 continue
-            its_mean, its_std = mean_and_std([known])
-            # no contrast at all is an empty corner
+            its_mean, its_std = _mean_and_std([known])
+            # An image without contrast is an empty corner, not a wrong one.
             contrast = its_std / std if its_std > 0 else 1
-            if abs(its_mean - mean) > 10 * std or not 0.1 <= contrast <= 10:
+            if abs(its_mean - mean) > _FAR * std or not 1 / _FAR <= contrast <= _FAR:
                 return (
                     f"gray values are {its_mean:.4g} ± {its_std:.2g}, "
                     f"but the model was trained on {mean:.4g} ± {std:.2g}"
@@ -92,8 +124,11 @@ class Normalization(BaseModel):
         return None
 
 
-def mean_and_std(parts: Sequence[NDArray[Any]]) -> tuple[float, float]:
-    """Measure the pixels of several arrays together, in float64 and two passes."""
+def _mean_and_std(parts: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """Return mean and std of the pixels of several arrays, in float64.
+
+    Two passes: the difference of E[x^2] and E[x]^2 has no digits left where the mean is large.
+    """
     count = sum(part.size for part in parts)
     if not count:
         raise ValueError("there are no pixels to measure")
@@ -105,23 +140,24 @@ def mean_and_std(parts: Sequence[NDArray[Any]]) -> tuple[float, float]:
 
 
 def finite(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Replace, in place, normalized pixels that would make the logits NaN.
+    """Return a mask of the pixels that would make the logits NaN, after replacing them.
 
     NaN becomes 0, the mean of its channel; what is infinite or more than `LIMIT` standard
-    deviations away becomes plus or minus `LIMIT`.
+    deviations away becomes plus or minus `LIMIT`. Convolutions would spread a single NaN over
+    all pixels within the receptive field.
 
     Parameters
     ----------
     pixels : ndarray of float32, shape (C, Y, X)
-        Changed in place.
+        Normalized; changed in place.
 
     Returns
     -------
     ndarray of bool, shape (Y, X)
-        Where something was replaced in any channel.
+        Where a pixel of any channel was replaced.
     """
-    accidents = ~(np.abs(pixels) <= LIMIT)  # NaN compares false
-    if accidents.any():
+    defects = ~(np.abs(pixels) <= LIMIT)  # NaN compares false
+    if defects.any():
         np.nan_to_num(pixels, copy=False, nan=0.0)
         np.clip(pixels, -LIMIT, LIMIT, out=pixels)
-    return np.logical_or.reduce(accidents, axis=0)
+    return np.logical_or.reduce(defects, axis=0)

@@ -1,7 +1,7 @@
-"""Labels: checked, numbered, split into components, and separated by gaps.
+"""Label ids: check them, renumber them, split them into components, separate them by gaps.
 
-Objects are connected, touch and are kept apart across the faces of their pixels (4 neighbours
-in the plane), so two that meet at a corner only are two.
+Pixels are neighbours across their faces (4 in the plane, 6 in a volume): two objects that meet
+at a corner only do not touch.
 """
 
 from math import prod
@@ -23,7 +23,18 @@ Labels = NDArray[np.integer[Any]]
 def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = None) -> Labels:
     """Return label ids as integers, none of them changed.
 
-    Boolean becomes uint8, whole numbers in floating point become int64, integers stay.
+    Parameters
+    ----------
+    labels : array_like of int, bool or float, shape (..., Y, X)
+    name : str, default "labels"
+        What they are called in messages.
+    ignore : int, optional
+        Id of unannotated pixels; it may be negative.
+
+    Returns
+    -------
+    ndarray of int, shape of `labels`
+        Boolean becomes uint8, whole numbers in floating point become int64, integers stay.
 
     Raises
     ------
@@ -56,6 +67,7 @@ def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = N
 
 def _whole_numbers(given: NDArray[np.floating[Any]], name: str) -> NDArray[np.int64]:
     broken = given[~np.isfinite(given) | (given != np.floor(given))]
+    # Beyond 2 to the number of digits, neighbouring whole numbers are one floating-point value.
     largest = 2 ** (np.finfo(given.dtype).nmant + 1)
     if broken.size:
         raise UserError(
@@ -70,15 +82,35 @@ def _whole_numbers(given: NDArray[np.floating[Any]], name: str) -> NDArray[np.in
 
 
 def ignored_pixels(labels: Labels, ignore: int | None) -> NDArray[np.bool_]:
-    """Mask of the pixels with the id `ignore`; none if there is no such id."""
+    """Return the mask of the pixels with the id `ignore`; no pixel if it is None."""
     return np.zeros(labels.shape, bool) if ignore is None else labels == ignore
 
 
 def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int32]:
-    """Return one id per object: 1, 2, ... in the order of the ids, 0 for background.
+    """Return instances 1, 2, ... from labels, or from a binary mask.
 
-    Labels with a single id are a binary mask and are split into `components`, slice by slice.
-    Pixels of `ignore` become background.
+    Parameters
+    ----------
+    labels : array_like of int, shape (..., Y, X)
+        Label ids, 0 for background. With a single other id they are a binary mask.
+    ignore : int, optional
+        Id of pixels that become background.
+
+    Returns
+    -------
+    ndarray of int32, shape of `labels`
+        One number per id, in their order; of a binary mask one per connected component, slice
+        by slice.
+
+    Raises
+    ------
+    UserError
+        If `labels` are not label ids; see `check_labels`.
+
+    Examples
+    --------
+    >>> as_instances(np.array([[9, 0, 9]]))
+    array([[1, 0, 2]], dtype=int32)
     """
     labels = check_labels(labels, ignore=ignore)
     labels = np.where(ignored_pixels(labels, ignore), 0, labels)
@@ -89,9 +121,20 @@ def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int
 def components(
     labels: Labels | NDArray[np.bool_], volumetric: bool = False
 ) -> NDArray[np.int32]:
-    """Return the connected regions of equal, non-zero label: 1, 2, ... over the whole stack.
+    """Return the connected components of equal, non-zero label.
 
-    Each slice (..., Y, X) is on its own, or each volume (..., Z, Y, X) if `volumetric`.
+    Parameters
+    ----------
+    labels : ndarray of int or bool, shape (..., Y, X)
+    volumetric : bool, default False
+        Whether components extend over the slices of a volume (..., Z, Y, X); otherwise each
+        slice has its own.
+
+    Returns
+    -------
+    ndarray of int32, shape of `labels`
+        1, 2, ... over the whole stack, in raster order of their first pixels; 0 where
+        `labels` is 0.
 
     Examples
     --------
@@ -111,7 +154,18 @@ def components(
 
 
 def blocks(array: NDArray[Any], volumetric: bool = False) -> NDArray[Any]:
-    """Return a view as slices (N, Y, X), or as volumes (N, Z, Y, X) if `volumetric`."""
+    """Return a view of a stack as slices (N, Y, X), or as volumes (N, Z, Y, X).
+
+    Parameters
+    ----------
+    array : ndarray, shape (..., Y, X) or (..., Z, Y, X)
+    volumetric : bool, default False
+        Whether volumes are kept whole.
+
+    Returns
+    -------
+    ndarray, shape (N, Y, X) or (N, Z, Y, X)
+    """
     spatial = array.shape[-3 if volumetric else -2 :]
     return array.reshape(prod(array.shape[: array.ndim - len(spatial)]), *spatial)
 
@@ -119,11 +173,20 @@ def blocks(array: NDArray[Any], volumetric: bool = False) -> NDArray[Any]:
 def consecutive(labels: Labels) -> NDArray[np.int32]:
     """Return labels with their ids replaced by 1, 2, ... in order; 0 stays.
 
+    Parameters
+    ----------
+    labels : ndarray of int >= 0, any shape
+
+    Returns
+    -------
+    ndarray of int32, shape of `labels`
+
     Examples
     --------
     >>> consecutive(np.array([0, 2**63, 5], np.uint64))
     array([0, 2, 1], dtype=int32)
     """
+    # A lookup table is many times faster than sorting, but needs memory for the largest id.
     if labels.max(initial=0) > max(labels.size, 2**16):
         ids, inverse = np.unique(labels, return_inverse=True)
         return (inverse.reshape(labels.shape) + (ids[0] > 0)).astype(np.int32)
@@ -136,20 +199,30 @@ def consecutive(labels: Labels) -> NDArray[np.int32]:
 def with_gaps(instances: Labels) -> NDArray[np.int32]:
     """Return instances 1, 2, ... with one pixel of background between touching objects.
 
-    In reading order, of every two neighbours (4-neighbourhood) that still belong to different
-    objects, the pixel of the object with more pixels becomes background, or the later pixel
-    if they are equal. So the gap is one pixel wide and small objects are eaten last.
+    Slice by slice: objects of neighbouring slices are not separated, in a volume neither. Of
+    every two neighbours (4 in the plane) that still belong to different objects, in raster
+    order, the pixel of the object with more pixels in the whole stack becomes background, or
+    the later pixel if they are equal. So the gap is one pixel wide, and small objects lose
+    fewest pixels.
+
+    Parameters
+    ----------
+    instances : ndarray of int >= 0, shape (..., Y, X)
+
+    Returns
+    -------
+    ndarray of int32, shape (..., Y, X)
 
     Examples
     --------
     >>> with_gaps(np.array([[1, 1, 2, 2, 2, 0, 3]]))
     array([[1, 1, 0, 2, 2, 0, 3]], dtype=int32)
     """
-    parted = consecutive(instances)
-    sizes = np.bincount(parted.ravel())
-    for plane in blocks(parted):
+    separate = consecutive(instances)
+    sizes = np.bincount(separate.ravel())
+    for plane in blocks(separate):
         _clear_touching(plane, sizes)
-    return parted
+    return separate
 
 
 @compiled

@@ -1,20 +1,23 @@
 """Turn, mirror and bend a tile: image, classes and weights in one pass over its pixels.
 
-Source: the U-Net paper, sec. 3.1: "random displacement vectors on a coarse 3 by 3 grid",
-interpolated bicubically. Where the paper is silent: the displacements follow the cubic spline
-that is level at the ends, the field of SciPy's and elasticdeform's mirrored splines.
+For each pixel of the tile (output) the place in the plane (input) is computed that it comes
+from, and the plane is read there. One pass, so gray values are interpolated once only.
+
+Source: Ronneberger, Fischer & Brox, "U-Net", MICCAI 2015, sec. 3.1: "random displacement
+vectors on a coarse 3 by 3 grid", interpolated bicubically. The paper does not say which
+bicubic: displacements follow the cubic spline that is level at the ends, which SciPy and
+elasticdeform get by mirroring; pixels are read by Catmull-Rom interpolation, see `warp`.
 """
 
 from functools import partial
 from math import cos, radians, sin
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.compiled import compiled
+from napari_utile.arrays.compiled import Array, compiled
 
-Array = NDArray[Any]
 Turn = tuple[tuple[float, float], tuple[float, float]]
 
 
@@ -34,7 +37,7 @@ class Placement(NamedTuple):
 
 
 class Layers(NamedTuple):
-    """What is warped alike: a plane, or a tile of it."""
+    """Image, classes and weights of a plane, or of a tile: what is warped together."""
 
     image: NDArray[np.float32]
     """(C, Y, X), read by Catmull-Rom interpolation."""
@@ -45,8 +48,23 @@ class Layers(NamedTuple):
 
 
 def turned(degrees: float, mirrored: bool = False) -> Turn:
-    """Give the `turn` of a `Placement`; quarters in whole numbers, so that pixels meet pixels.
+    """Return the rotation and mirroring of a `Placement`.
 
+    Parameters
+    ----------
+    degrees : float
+        Angle of the rotation. Multiples of 90 give whole numbers, so that pixels are read
+        where they are.
+    mirrored : bool, default False
+        Whether x is mirrored before.
+
+    Returns
+    -------
+    ((float, float), (float, float))
+        Matrix (2, 2) from offsets (y, x) in the tile to offsets in the plane.
+
+    Examples
+    --------
     >>> turned(90.0)
     ((0.0, -1.0), (1.0, 0.0))
     """
@@ -58,12 +76,12 @@ def turned(degrees: float, mirrored: bool = False) -> Turn:
 
 
 def spline_basis(size: int) -> NDArray[np.float32]:
-    """Give the cubic splines, level at the ends, that are 1 at one of three knots and 0 at two.
+    """Return the three cubic splines that are 1 at one knot and 0 at the others.
 
     Parameters
     ----------
     size : int
-        Number of points, from the first knot to the last.
+        Number of points from the first knot to the last, both included.
 
     Returns
     -------
@@ -72,9 +90,9 @@ def spline_basis(size: int) -> NDArray[np.float32]:
 
     Notes
     -----
-    With knots p at -1, 0 and 1 the spline is cubic on each side, its slopes are 0 at the ends,
-    and its second derivative is continuous, so its slope in the middle is 3/4 (p[1] - p[-1]).
-    A single point is the middle knot.
+    The knots are at -1, 0 and 1. The spline is cubic on each side, its slopes are 0 at the
+    ends, and its second derivative is continuous: with values p at the knots its slope in the
+    middle is 3/4 (p[1] - p[-1]). A single point is the middle knot.
     """
     t = np.linspace(-1, 1, size) if size > 1 else np.zeros(1)
     far = np.abs(t)
@@ -86,7 +104,7 @@ def spline_basis(size: int) -> NDArray[np.float32]:
 
 
 def warp(plane: Layers, placement: Placement, tile: Layers, basis: Array | None = None) -> None:
-    """Fill a tile with the pixels of a plane, which is mirrored at its borders.
+    """Write the pixels of a tile, read from a plane that is mirrored at its borders.
 
     Parameters
     ----------
@@ -95,9 +113,10 @@ def warp(plane: Layers, placement: Placement, tile: Layers, basis: Array | None 
     placement : Placement
         Where the pixels of the tile come from.
     tile : Layers
-        Written. Its image is square; classes and weights are its middle, and may be smaller.
+        Written in place. Its image is square; classes and weights are of its middle, and may
+        be smaller by a margin.
     basis : ndarray of float32, shape (size, 3), optional
-        `spline_basis` of the side of the tile, for those who warp many.
+        `spline_basis` of the side of the tile; computed by default.
 
     Notes
     -----
@@ -115,15 +134,18 @@ def warp(plane: Layers, placement: Placement, tile: Layers, basis: Array | None 
     _warp_tile(plane, placement, basis, tile)
 
 
-# Sums may be joined to products, no more: the same tile on every machine but for rounding.
+# A product and a sum may become one instruction, but sums keep their order: tiles are the same
+# on every machine but for rounding.
 _fast = partial(compiled, fastmath={"contract"})
 
 
 @_fast
 def _warp_tile(plane: Layers, placement: Placement, basis: Array, tile: Layers) -> None:
+    """See `warp`. Row by row: places, taps, gray values, then classes and weights."""
     channels, height, width = plane.image.shape
     size, inner = tile.image.shape[1], len(tile.classes)
     margin = (size - inner) // 2
+    # Places are counted from the whole pixel (cy, cx): float32 has digits for the tile only.
     cy, cx = int(np.floor(placement.centre[0])), int(np.floor(placement.centre[1]))
     y, x = np.empty(size, np.float32), np.empty(size, np.float32)
     top, left = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -136,30 +158,30 @@ def _warp_tile(plane: Layers, placement: Placement, basis: Array, tile: Layers) 
         for c in range(channels):
             image, row = plane.image[c], tile.image[c, i]
             for j in range(size):
+                # Nearly all taps lie inside, and need no mirroring.
                 if 0 <= top[j] <= height - 4 and 0 <= left[j] <= width - 4:
                     row[j] = _interpolate_inside(image, top[j], left[j], j, above, beside)
                 else:
                     row[j] = _mirrored(image, top[j], left[j], j, above, beside)
+        # Classes are ids, and weights follow their borders: the nearest pixel.
         if margin <= i < margin + inner:
             for j in range(margin, margin + inner):
-                p = mirror_place(cy + int(np.floor(y[j] + np.float32(0.5))), height)
-                q = mirror_place(cx + int(np.floor(x[j] + np.float32(0.5))), width)
+                p = _mirror_place(cy + int(np.floor(y[j] + np.float32(0.5))), height)
+                q = _mirror_place(cx + int(np.floor(x[j] + np.float32(0.5))), width)
                 tile.classes[i - margin, j - margin] = plane.classes[p, q]
                 tile.weights[i - margin, j - margin] = plane.weights[p, q]
 
 
 @_fast
 def _sources(i: int, placement: Placement, basis: Array, axis: int, found: Array) -> None:
-    """Place the pixels of row `i` along an axis, counted from the whole pixels of the centre.
-
-    So the digits of float32 are spent on the tile, however large the plane is.
-    """
+    """Write where the pixels of row `i` come from along an axis, from the floored centre."""
     middle, grid = np.float32((len(found) - 1) / 2), placement.displacements
     down, right = placement.turn[axis]
     centre = placement.centre[axis]
     start = np.float32(centre - np.floor(centre)) + np.float32(down) * (i - middle)
     step = np.float32(right)
-    # the spline along the row, by its values at the three knots
+    # A tensor-product spline: down the three columns of the grid first, which gives three
+    # knots for this row; along the row below.
     a, b, c = basis[i]
     first = a * grid[0, 0, axis] + b * grid[1, 0, axis] + c * grid[2, 0, axis]
     second = a * grid[0, 1, axis] + b * grid[1, 1, axis] + c * grid[2, 1, axis]
@@ -171,7 +193,12 @@ def _sources(i: int, placement: Placement, basis: Array, axis: int, found: Array
 
 @_fast
 def _taps(places: Array, origin: int, first: Array, weights: Array) -> None:
-    """Find the first of the four pixels around each place, and their Catmull-Rom weights."""
+    """Write the first of the four pixels around each place, and their Catmull-Rom weights.
+
+    With t, the fraction of a place between the two inner pixels, the weights are Keys' kernel
+    at 1 + t, t, 1 - t and 2 - t (see `warp`), by Horner's rule.
+    """
+    # Constants of float32: a literal would make numba compute in float64.
     half, one, two = np.float32(0.5), np.float32(1), np.float32(2)
     three, four, five = np.float32(3), np.float32(4), np.float32(5)
     for j in range(len(places)):
@@ -188,9 +215,9 @@ def _taps(places: Array, origin: int, first: Array, weights: Array) -> None:
 def _interpolate_inside(
     image: Array, top: int, left: int, j: int, above: Array, beside: Array
 ) -> np.floating:
-    """Weigh 4 x 4 pixels that all lie in the image."""
+    """Return the gray value between 4 x 4 pixels that all lie in the image."""
     value = np.float32(0)
-    column = np.uintp(left)  # not negative: spares the compiler to count from the end
+    column = np.uintp(left)  # unsigned: numba then emits no test for negative indices
     for k in range(4):
         row = np.uintp(top + k)
         value += above[k, j] * (
@@ -206,13 +233,13 @@ def _interpolate_inside(
 def _mirrored(
     image: Array, top: int, left: int, j: int, above: Array, beside: Array
 ) -> np.floating:
-    """Weigh 4 x 4 pixels that may lie anywhere."""
+    """Return the gray value between 4 x 4 pixels, mirrored where they lie outside."""
     width = image.shape[1]
-    a, b = mirror_place(left, width), mirror_place(left + 1, width)
-    c, d = mirror_place(left + 2, width), mirror_place(left + 3, width)
+    a, b = _mirror_place(left, width), _mirror_place(left + 1, width)
+    c, d = _mirror_place(left + 2, width), _mirror_place(left + 3, width)
     value = np.float32(0)
     for k in range(4):
-        row = mirror_place(top + k, image.shape[0])
+        row = _mirror_place(top + k, image.shape[0])
         value += above[k, j] * (
             beside[0, j] * image[row, a]
             + beside[1, j] * image[row, b]
@@ -223,13 +250,13 @@ def _mirrored(
 
 
 @_fast
-def mirror_place(place: int, length: int) -> int:
-    """Fold a place beyond the ends of a line back onto it, the end pixels being the mirrors."""
+def _mirror_place(place: int, length: int) -> int:
+    """Return the pixel of a line that is mirrored at its end pixels, for a place beyond it."""
     place = abs(place)
     period = 2 * (length - 1)
     if place < length:
         return place
-    if place <= period:  # one fold is common, and needs no division
+    if place <= period:  # one reflection is common, and needs no division
         return period - place
     if length == 1:
         return 0

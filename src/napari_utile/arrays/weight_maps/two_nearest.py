@@ -1,15 +1,13 @@
 """Distances to the nearest and the second-nearest object, for any number of objects at once."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.compiled import compiled
+from napari_utile.arrays.compiled import Array, compiled
 
-Array = NDArray[Any]
-Pair = tuple[Array, Array]
+_Pair = tuple[Array, Array]
 
 
 def two_nearest(
@@ -128,7 +126,7 @@ def _envelopes(step: float, squared: Array, ids: Array) -> None:
 
 @compiled
 def _envelope(
-    line: Pair, without: int, pixels: tuple[int, int], span: tuple[int, int], found: Pair
+    line: _Pair, without: int, pixels: tuple[int, int], span: tuple[int, int], found: _Pair
 ) -> int:
     """Stack the parabolas of `pixels` that are lowest somewhere in `span`; return how many.
 
@@ -158,7 +156,7 @@ def _envelope(
 
 
 @compiled
-def _draw(line: Pair, found: Pair, size: int, step: float, out: Pair) -> None:
+def _draw(line: _Pair, found: _Pair, size: int, step: float, out: _Pair) -> None:
     """Write the squared distances and ids of an envelope of `size` parabolas."""
     (heights, labels), (parabolas, begins), (squared, ids) = line, found, out
     for i in range(size):
