@@ -10,9 +10,11 @@ from pydantic import ValidationError
 from napari_utile import evaluate, settings
 from napari_utile.coco.experiment.evaluate import check_out
 from napari_utile.engine.prediction.task import PredictionPlan
+from napari_utile.engine.training.losses import LOSSES
 from napari_utile.errors import UserError
 from napari_utile.networks import NETWORKS
 from napari_utile.settings import (
+    LOSS_NAMES,
     NETWORK_NAMES,
     PAPER,
     RECIPES,
@@ -62,8 +64,9 @@ def test_the_groups_of_training():
     assert "minutes" in TrainSettings.main_options()
 
 
-def test_the_networks_to_choose_from_are_those_there_are():
+def test_the_networks_and_losses_to_choose_from_are_those_there_are():
     assert tuple(NETWORKS) == NETWORK_NAMES
+    assert tuple(LOSSES) == LOSS_NAMES
 
 
 @pytest.mark.parametrize("kind", EVERY)

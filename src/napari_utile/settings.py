@@ -76,6 +76,7 @@ _TILES, _LEARNING = "Tiles and augmentation", "Learning"
 
 # Options that several classes have: each class gives its own default.
 NetworkName = Literal["unet", "encoder-decoder", "segnet", "fcn", "sliding-window"]
+LossName = Literal["cross-entropy", "dice", "both"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 SplitUnit = Literal["auto", "image", "slice", "block"]
 Sampling = Literal["uniform", "foreground", "classes", "borders"]
@@ -117,7 +118,8 @@ Precision = Annotated[
 
 NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
 """The names of `networks.NETWORKS`, which stand here because settings import no torch."""
-
+LOSS_NAMES: tuple[str, ...] = get_args(LossName)
+"""The names of `engine.training.losses.LOSSES`, for the same reason."""
 
 HARDWARE_OPTIONS = frozenset({"device", "precision"})
 """Options that decide how a network is computed, not what: they may change when resuming."""
@@ -262,6 +264,12 @@ class TrainingOptions(Settings):
         "one-cycle", "Learning rate over the run", _LEARNING
     )
     # the loss
+    loss: LossName = option(
+        "cross-entropy",
+        "What training minimizes: cross entropy per pixel (paper), 1 - Dice per tile, or their "
+        "sum",
+        _LEARNING,
+    )
     w0: GapWeight = 2.0
     sigma: GapWidth = 5.0
     class_balance: ClassBalance = False

@@ -331,15 +331,16 @@ def test_a_real_run_of_few_steps_is_told_before_its_end():
     assert last.message.startswith("Only ")
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_real_run_that_learns_is_left_in_peace(monkeypatch, seed):
-    assert said_about(monkeypatch, *squares(), seed=seed) == []
+@pytest.mark.parametrize("options", [{}, {"seed": 1, "loss": "dice"}])
+def test_a_real_run_that_learns_is_left_in_peace(monkeypatch, options):
+    assert said_about(monkeypatch, *squares(), **options) == []
 
 
-def test_a_real_run_on_labels_of_something_else_is_told(monkeypatch):
+@pytest.mark.parametrize("loss", ["cross-entropy", "dice"])
+def test_a_real_run_on_labels_of_something_else_is_told(monkeypatch, loss):
     image, _ = squares()
     noise = np.random.default_rng(1).random((4, 64, 64)) < 0.6
-    said = said_about(monkeypatch, image, noise, target="classes")
+    said = said_about(monkeypatch, image, noise, target="classes", loss=loss)
     assert any("do not lie on each other" in sentence for sentence in said)
 
 
@@ -348,9 +349,16 @@ def test_a_real_run_with_a_rate_that_is_far_too_low_is_told(monkeypatch):
     assert any("too low" in sentence for sentence in said)
 
 
-def test_a_real_run_with_a_rate_that_is_far_too_high_is_told(monkeypatch):
-    said = said_about(monkeypatch, *squares(), learning_rate=30.0)
-    assert any("too high" in sentence for sentence in said)
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("cross-entropy", "is probably too high"),
+        ("dice", "is probably too low or far too high"),
+    ],
+)
+def test_a_real_run_with_a_rate_that_is_far_too_high_is_told(monkeypatch, loss, words):
+    said = said_about(monkeypatch, *squares(), learning_rate=30.0, loss=loss)
+    assert any(words in sentence for sentence in said)
 
 
 def test_a_real_class_of_three_pixels_is_told(monkeypatch):

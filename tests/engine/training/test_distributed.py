@@ -76,12 +76,15 @@ def losses(run):
 
 
 # 3 tiles cannot be shared evenly; after 6 steps of SGD differences are still rounding errors
-@pytest.mark.parametrize("network", ["unet", "sliding-window"])
-def test_two_processes_give_what_one_gives(folder, network):
+@pytest.mark.parametrize(
+    ("network", "loss"), [("unet", "both"), ("sliding-window", "cross-entropy")]
+)
+def test_two_processes_give_what_one_gives(folder, network, loss):
     command = (
         f"image.tif labels.tif {SMALL} --batch 3 --steps 6 --validations-per-run 2 --seed 1"
     )
-    command = f"{command} --network {network} --optimizer sgd --learning-rate 0.1".split()
+    command = f"{command} --network {network} --loss {loss}"
+    command = f"{command} --optimizer sgd --learning-rate 0.1".split()
     subprocess.run(
         [sys.executable, "-m", "napari_utile", "train", *command, "--out", "one"],
         cwd=folder,
@@ -165,10 +168,10 @@ def test_the_death_of_one_process_is_said_and_nothing_is_lost(folder):
 SHORT_OF_MEMORY = """
 import sys, torch
 from napari_utile.cli.main import main
-from napari_utile.engine.training import step
+from napari_utile.engine.training.losses import Loss
 def short(*arguments):
     raise torch.OutOfMemoryError("out of memory")
-step.weighted_cross_entropy = short
+Loss.weighted_sum = short
 sys.exit(main())
 """
 

@@ -18,7 +18,7 @@ from napari_utile.engine.training.data.layout import TileLayout
 from napari_utile.engine.training.data.planes import AnnotatedPlane, ValidationPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
-from napari_utile.engine.training.losses import weighted_cross_entropy
+from napari_utile.engine.training.losses import CrossEntropy
 from napari_utile.engine.training.run import TrainingRun
 from napari_utile.engine.training.schedule import learning_rate
 from napari_utile.engine.training.setup import TrainingSetup
@@ -283,7 +283,7 @@ def test_a_step_of_sgd_is_that_of_the_formula():
     velocity = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
     for _ in range(2):
         images, classes, weights = Script(plane.truth).render([plane.truth])
-        loss = weighted_cross_entropy(reference(images), classes, weights)
+        loss = CrossEntropy().mean(reference(images), classes, weights)
         reference.zero_grad()
         loss.backward()
         with torch.no_grad():

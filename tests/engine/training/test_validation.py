@@ -9,7 +9,8 @@ from torch import nn
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
-from napari_utile.engine.training.validation import entropy, validate
+from napari_utile.engine.training.losses import LOSSES
+from napari_utile.engine.training.validation import validate
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.scores import scores_in
 from napari_utile.networks import UNet
@@ -209,9 +210,26 @@ def test_the_best_guess_knows_the_shares_of_the_classes_by_weight():
     assert validate(tiny(), [plane], CPU).guess == pytest.approx(expected)
 
 
-def test_entropy_by_hand():
-    assert entropy(np.array([2.0, 2.0, 0.0])) == pytest.approx(np.log(2))
-    assert entropy(np.array([0.0, 9.0])) == 0
+def test_the_loss_is_that_of_training_for_each_plane_as_one_tile():
+    planes, network = [discs(32), discs(48)], tiny()
+    planes[1].truth.weights[:10] = 5
+    found = validate(network, planes, CPU, LOSSES["dice"])
+    losses, counts = [], []
+    for plane in planes:
+        p = torch.softmax(whole_pass(network, plane).double(), 1)[0]
+        w, g = plane.truth.weights, torch.stack([plane.truth.classes == k for k in (0, 1)])
+        dice = 2 * (w * p * g).sum((1, 2)) / ((w * p**2).sum((1, 2)) + (w * g).sum((1, 2)))
+        losses.append(1 - dice.mean().item())
+        counts.append(w.sum().item())
+    assert found.loss == pytest.approx(np.average(losses, weights=counts), rel=1e-4)
+    assert found.guess == LOSSES["dice"].guess(
+        np.array(
+            [
+                [p.truth.weights[p.truth.classes == k].sum().item() for k in (0, 1)]
+                for p in planes
+            ]
+        )
+    )
 
 
 def test_dropout_rests_and_every_judgement_is_the_same():

@@ -1,7 +1,8 @@
 """Warnings about a training that goes wrong: what is seen, its likely cause, what helps.
 
 A `Watch` looks at the steps of a run and at what its validations find. It holds numbers only,
-and warns of each kind of trouble once. Every threshold is far outside of what good runs do.
+and warns of each kind of trouble once. Every threshold is far outside of what good runs do, and
+relative to what the same loss is at the start or for a guess, whichever loss it is.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import EpochDone, StepDone
 from napari_utile.settings import TrainSettings
@@ -153,8 +155,8 @@ class Watch:
         if now > (1 - MIN_DECREASE) * start and self._is_news("nothing"):
             yield (
                 f"The training loss does not move ({start:.2g} at the start, now {now:.2g}): "
-                f"the learning rate {self.settings.learning_rate:.2g} is probably too low, or "
-                "the image does not show what the labels say."
+                f"the learning rate {self.settings.learning_rate:.2g} is probably "
+                f"{self._too_low()}, or the image does not show what the labels say."
             )
         elif now > LIKE_A_GUESS * guess and self._is_news("nothing"):
             yield (
@@ -204,6 +206,11 @@ class Watch:
     def _too_high(self) -> str:
         rate = self.settings.learning_rate
         return f"the learning rate {rate:.2g} is probably too high. Start again with a tenth."
+
+    def _too_low(self) -> str:
+        """Return what is wrong with the learning rate if a loss does not move."""
+        is_bounded = LOSSES[self.settings.loss].is_bounded
+        return "too low or far too high" if is_bounded else "too low"
 
     def _cures(self) -> str:
         """Name what helps against rare classes and is not in use."""

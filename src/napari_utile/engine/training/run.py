@@ -245,7 +245,7 @@ class TrainingRun:
     def _validate(self) -> Validation:
         """Predict and score the validation planes with the network as it is now."""
         step = self.step
-        found = validate(step.network, self.setup.data.validation, step.device)
+        found = validate(step.network, self.setup.data.validation, step.device, step.loss)
         if not isfinite(found.loss):
             raise FloatingPointError(f"in the validation after step {step.progress.step}")
         return found

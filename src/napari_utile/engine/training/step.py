@@ -12,7 +12,7 @@ from napari_utile.arrays.augmentation.draws import Draw
 from napari_utile.engine.devices import autocast_dtype, is_out_of_memory
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.distributed import Group, share_statistics
-from napari_utile.engine.training.losses import total_weight, weighted_cross_entropy
+from napari_utile.engine.training.losses import LOSSES, total_weight
 from napari_utile.engine.training.optimizers import make_optimizer
 from napari_utile.engine.training.random_state import (
     random_state,
@@ -39,7 +39,7 @@ class TrainingStep:
     sampler : TileSampler
         Source of the batches.
     settings : TrainSettings
-        Optimizer and seed, and what messages name.
+        Loss, optimizer and seed, and what messages name.
     batch : int, optional
         Tiles per step; by default that of the settings.
     dtype : torch.dtype, optional
@@ -76,6 +76,7 @@ class TrainingStep:
             network = share_statistics(network, sampler.device)
         self.network, self.sampler, self.resized = network, sampler, resized
         self.settings, self.dtype, self.places = settings, dtype, places
+        self.loss = LOSSES[settings.loss]
         self.batch = batch or settings.batch
         self.optimizer = make_optimizer(network, settings)
         self.progress = TrainingProgress()
@@ -187,7 +188,7 @@ class TrainingStep:
             images = part.images.contiguous(memory_format=torch.channels_last)
             with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
                 scores = self._forward(images)
-            loss = weighted_cross_entropy(scores, part.classes, part.weights, total)
+            loss = self.loss.weighted_sum(scores, part.classes, part.weights) / total
             (loss * self.group.size).backward()  # the mean over the processes is taken
             losses.append(loss.detach())
         return self.group.sum(torch.stack(losses).sum())

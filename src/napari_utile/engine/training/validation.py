@@ -13,7 +13,7 @@ from napari_utile.arrays.instances.decoding import classes, foreground_probabili
 from napari_utile.arrays.labels import IGNORE, components
 from napari_utile.engine.prediction.in_memory import logits, probabilities
 from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane
-from napari_utile.engine.training.losses import weighted_cross_entropy
+from napari_utile.engine.training.losses import LOSSES, Loss
 from napari_utile.evaluation.inputs import labels_and_boundary
 from napari_utile.evaluation.rows import overlap_scores, pooled_scores
 from napari_utile.evaluation.scores import scores_in
@@ -44,13 +44,16 @@ class Validation:
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
     """Annotated pixels by true class (rows) and predicted class (columns)."""
     guess: float = float("inf")
-    """Loss of the best constant prediction, which is the share of each class."""
+    """Loss of the best prediction that is the same everywhere."""
     warnings: tuple[str, ...] = ()
     """What did not go as asked."""
 
 
 def validate(
-    network: Network, planes: Sequence[ValidationPlane], device: torch.device
+    network: Network,
+    planes: Sequence[ValidationPlane],
+    device: torch.device,
+    loss: Loss = LOSSES["cross-entropy"],
 ) -> Validation:
     """Predict whole planes, as in later use, and compare them with the truth.
 
@@ -62,6 +65,8 @@ def validate(
         At least one.
     device : torch.device
         Where the network is.
+    loss : Loss, default cross entropy
+        What the network is trained with; each plane counts as one tile.
 
     Returns
     -------
@@ -73,21 +78,21 @@ def validate(
     judged: list[PlaneValidation] = []
     warnings: list[str] = []
     for plane in planes:
-        judged.append(validate_plane(network, plane, device, warnings.append))
+        judged.append(validate_plane(network, plane, device, loss, warnings.append))
         if not isfinite(judged[-1].loss):
             return Validation(judged[-1].loss, {}, judged[0].foreground)
-    totals = np.sum([each.weights for each in judged], axis=0)
-    weights = [each.weights.sum() for each in judged]
-    loss = np.average([each.loss for each in judged], weights=weights) if any(weights) else 0
+    totals = np.stack([each.weights for each in judged])
+    weights = totals.sum(axis=1)
+    mean = np.average([each.loss for each in judged], weights=weights) if any(weights) else 0
     confusion = np.sum([each.confusion for each in judged], axis=0)
     return Validation(
-        loss=float(loss),
+        loss=float(mean),
         scores=validation_scores(judged)
         if planes[0].has_objects
         else class_scores_of(judged, planes[0].ids),
         foreground=judged[0].foreground,
         confusion=confusion,
-        guess=entropy(totals),
+        guess=loss.guess(totals),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 
@@ -109,6 +114,7 @@ def validate_plane(
     network: Network,
     plane: ValidationPlane,
     device: torch.device,
+    loss: Loss,
     warn: Callable[[str], object] = str,
 ) -> PlaneValidation:
     """Predict one plane and compare it with the truth; `warn` gets what did not go as asked."""
@@ -116,7 +122,7 @@ def validate_plane(
     predicted = logits(
         network, truth.image.numpy(), device=device, on_event=lambda event: warn(event.message)
     )
-    loss = weighted_cross_entropy(
+    found = loss.mean(
         torch.from_numpy(predicted)[None], truth.classes[None], truth.weights[None]
     ).item()
     predicted = probabilities(predicted)
@@ -124,10 +130,10 @@ def validate_plane(
     k = max(2, len(predicted))
     pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
     return PlaneValidation(
-        loss,
+        found,
         np.bincount(true[annotated], truth.weights.numpy()[annotated], minlength=k),
         np.bincount(pairs, minlength=k * k).reshape(k, k),
-        compare_plane(plane, predicted) if isfinite(loss) else None,
+        compare_plane(plane, predicted) if isfinite(found) else None,
         foreground_probability(predicted),
     )
 
@@ -188,9 +194,3 @@ def class_scores_of(
     found["mean_iou"] = float(ious[occurs].mean()) if occurs.any() else 1.0
     shown = [k for k in range(1, len(ious)) if confusion[k].any()]
     return found | {f"iou_{ids[k]}": float(ious[k]) for k in shown if len(ious) > 2}
-
-
-def entropy(totals: NDArray[Any]) -> float:
-    """Return the entropy of shares in nats: the lowest cross entropy of a constant guess."""
-    shares = totals[totals > 0] / max(totals.sum(), 1e-12)
-    return float(-(shares * np.log(shares)).sum())
