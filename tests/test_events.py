@@ -170,8 +170,9 @@ def test_the_number_of_images_is_read_from_lines_of_older_versions():
 
 
 def test_a_warning_event_becomes_a_python_warning():
-    with pytest.warns(UserWarning, match="one"):
+    with pytest.warns(UserWarning, match="one") as caught:
         warn(Warned(message="one"))
+    assert caught[0].filename == __file__
 
 
 def test_the_start_of_a_run_of_an_older_version_is_read():

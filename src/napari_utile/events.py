@@ -4,6 +4,7 @@ The engine yields them; the command line prints them, the window draws them, a n
 iterates over them. No event holds pixels: large things are written to disk and named.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -329,11 +330,15 @@ def transform(
 def warn(event: Any) -> None:
     """Issue a `Warned` event as a Python warning; ignore other events.
 
-    The default `on_event` of the functions that are called from Python.
+    The default `on_event` of the functions that are called from Python. The warning points at
+    the line outside of this package that called them.
 
     Parameters
     ----------
     event : Event
     """
     if isinstance(event, Warned):
-        warnings.warn(event.message, UserWarning, stacklevel=4)
+        frame, level = sys._getframe(), 1
+        while frame.f_back and str(frame.f_globals["__name__"]).startswith("napari_utile"):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(event.message, UserWarning, stacklevel=level)

@@ -17,6 +17,7 @@ from napari_utile.events import (
     SliceDone,
     StepDone,
     TileDone,
+    transform,
 )
 from napari_utile.io.units import duration_text
 
@@ -70,13 +71,9 @@ def steps(
         What the work returned.
     """
     began = monotonic()
-    while True:
-        try:
-            done, total = next(work)
-        except StopIteration as end:
-            result: WorkResult = end.value
-            return result
-        yield Step(what, done, total, monotonic() - began)
+    return (
+        yield from transform(work, lambda at: Step(what, at[0], at[1], monotonic() - began))
+    )
 
 
 ENDED_WELL = ("done", "kept", "part")
