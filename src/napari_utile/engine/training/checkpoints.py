@@ -92,7 +92,13 @@ RENAMED = {"weights": "parameters"}
 
 
 def differing_settings(there: TrainSettings, here: TrainSettings) -> list[str]:
-    """Return in words which settings in effect differ, apart from those of the machine."""
+    """Describe the settings in effect that differ, apart from those of the machine.
+
+    Parameters
+    ----------
+    there, here : TrainSettings
+        Of an older run, and of the one that is started.
+    """
     old, new = (effective_settings(each).model_dump(mode="json") for each in (there, here))
     return option_differences(old, new, HARDWARE_OPTIONS)
 

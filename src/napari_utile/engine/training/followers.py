@@ -13,7 +13,15 @@ from napari_utile.settings import TrainSettings
 
 
 def follow_training(images: str | Path, labels: str | Path, settings: TrainSettings) -> None:
-    """Take part in the training of the first process, which reports whatever goes wrong."""
+    """Take part in the training of the first process, which reports whatever goes wrong.
+
+    Parameters
+    ----------
+    images, labels : path
+        As for the first process: one image and its labels, or two folders or globs.
+    settings : TrainSettings
+        As for the first process.
+    """
     with ending_with_the_leader():
         try:
             stacks, truths = open_pairs(images, labels)
@@ -27,7 +35,13 @@ def follow_training(images: str | Path, labels: str | Path, settings: TrainSetti
 
 
 def follow_leader(setup: TrainingSetup) -> None:
-    """Take part in the run of another process, until it ends. Nothing is written."""
+    """Take every step of the first process, until it ends. Nothing is written.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+        The same as that of the first process, but for the device.
+    """
     with closing(TrainingStep.of(setup)) as step:
         if (state := step.group.broadcast_object()) is None:  # there is nothing to train
             return

@@ -13,7 +13,13 @@ Ciresan et al. (2012) did. The weight map on top would count what is rare twice.
 
 
 def effective_settings(settings: TrainSettings) -> TrainSettings:
-    """Return the settings as they are used; the same ones given again stay as they are."""
+    """Return the settings that take effect: what is recorded is what is used.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        As the user gave them. Those that this returns are returned unchanged.
+    """
     if not NETWORKS[settings.network].trains_on_windows:
         return settings
     return settings.model_copy(update=BALANCED_WINDOWS)
@@ -36,13 +42,13 @@ def unused_options(settings: TrainSettings) -> Iterator[str]:
     default, used = TrainSettings(recipe=settings.recipe), effective_settings(settings)
     unused = [name for name in ARCHITECTURE if name not in network_options(network)]
     if network.trains_on_windows:
-        unused += ["tile", *(n for n in BALANCED_WINDOWS if differs(n, settings, used))]
+        unused += ["tile", *(n for n in BALANCED_WINDOWS if _differs(n, settings, used))]
     for name in unused:
-        if differs(name, settings, default):
+        if _differs(name, settings, default):
             chosen = getattr(settings, name)
             yield f"The network {settings.network} has no {name}: {chosen} is not used."
 
 
-def differs(name: str, one: TrainSettings, other: TrainSettings) -> bool:
+def _differs(name: str, one: TrainSettings, other: TrainSettings) -> bool:
     """Whether an option has two values."""
     return bool(getattr(one, name) != getattr(other, name))

@@ -95,8 +95,8 @@ def preview_files(
     yield RunStarted(job="preview", out=str(out), device="cpu", facts=facts)
     for message in setup.warnings:
         yield Warned(message=message)
-    found = samples(data, sampler, count, common_type(sources))
-    write_samples(found, paths, colors=all(map(is_colored, sources)))
+    found = samples(data, sampler, count, _common_type(sources))
+    _write_samples(found, paths, colors=all(map(_is_colored, sources)))
     for path, array, like in zip(splits, split_map(data.split, shapes), sources, strict=True):
         write_tiff(path, array, like)
     for path, drawn, like in zip(densities, density_map(data, shapes), sources, strict=True):
@@ -136,7 +136,7 @@ def samples(
 
     images, classes, weights = shown(data.training).render(draws)
     spacing = max(2, size // GRID_LINES)
-    lined = [replace(plane, image=grid_lines(plane, spacing)) for plane in data.training]
+    lined = [replace(plane, image=_grid_lines(plane, spacing)) for plane in data.training]
     grid = shown(lined).render([draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
     margin = (size - sampler.output) // 2
     judged = np.pad(np.ones(2 * [sampler.output], np.float32), margin)
@@ -145,14 +145,14 @@ def samples(
         for numbers in (data.normalization.mean, data.normalization.std)
     )
     return Samples(
-        as_type(images.numpy() * std + mean, dtype),
+        _as_type(images.numpy() * std + mean, dtype),
         classes.numpy(),
         weights.numpy() * judged,
         (255 * grid[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy(),
     )
 
 
-def grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:
+def _grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:
     """Return a regular grid of ones over a plane, (1, Y, X)."""
     grid = torch.zeros(1, *plane.classes.shape)
     grid[:, ::spacing], grid[..., ::spacing] = 1, 1
@@ -190,7 +190,7 @@ def density_map(
     return maps
 
 
-def write_samples(found: Samples, paths: Sequence[Path], colors: bool) -> None:
+def _write_samples(found: Samples, paths: Sequence[Path], colors: bool) -> None:
     """Write one TIFF per kind of layer; images of one channel without that axis."""
     image = found.image
     if colors:
@@ -205,19 +205,19 @@ def write_samples(found: Samples, paths: Sequence[Path], colors: bool) -> None:
         write_tiff(path, layer)
 
 
-def is_colored(image: Stack) -> bool:
+def _is_colored(image: Stack) -> bool:
     """Whether an image has red, green and blue as its last axis."""
     return image.channels == 3 and image.axes.endswith("c")
 
 
-def common_type(images: Sequence[Stack]) -> np.dtype[Any] | None:
+def _common_type(images: Sequence[Stack]) -> np.dtype[Any] | None:
     """Return the type of all images if it is the same integer type, up to 16 bits."""
     first = images[0].dtype
     fits = first.kind in "iu" and first.itemsize <= 2
     return first if fits and all(image.dtype == first for image in images) else None
 
 
-def as_type(array: NDArray[np.float32], dtype: np.dtype[Any] | None) -> NDArray[Any]:
+def _as_type(array: NDArray[np.float32], dtype: np.dtype[Any] | None) -> NDArray[Any]:
     """Return an array rounded and clipped to an integer type; as it is without a type."""
     if dtype is None:
         return array

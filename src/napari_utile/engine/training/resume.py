@@ -14,7 +14,16 @@ from napari_utile.settings import TrainSettings
 
 
 def begin_run(run: Run, setup: TrainingSetup, overwrite: bool) -> None:
-    """Make the folder that of a new run.
+    """Make a folder that of a new run, without what it holds of another.
+
+    Parameters
+    ----------
+    run : Run
+        The folder, held by this process.
+    setup : TrainingSetup
+        Of the new run; its settings are written.
+    overwrite : bool
+        Whether a model may be lost.
 
     Raises
     ------
@@ -28,6 +37,20 @@ def begin_run(run: Run, setup: TrainingSetup, overwrite: bool) -> None:
 
 def end_of_finished(run: Run, checkpoints: Checkpoints, setup: TrainingSetup) -> RunDone:
     """Return the end of a run that is finished already, by the same plan.
+
+    Parameters
+    ----------
+    run : Run
+        The folder, with its record.
+    checkpoints : Checkpoints
+        Those in the folder, with the plan of the new run.
+    setup : TrainingSetup
+        Of the new run; compared with what is known of a run without checkpoints.
+
+    Returns
+    -------
+    RunDone
+        With `kept`, and the scores of the run.
 
     Raises
     ------

@@ -117,7 +117,20 @@ def validate_plane(
     loss: Loss,
     warn: Callable[[str], object] = str,
 ) -> PlaneValidation:
-    """Predict one plane and compare it with the truth; `warn` gets what did not go as asked."""
+    """Predict one plane and compare it with the truth.
+
+    Parameters
+    ----------
+    network : Network
+        In evaluation mode.
+    plane : ValidationPlane
+    device : torch.device
+        Where the network is.
+    loss : Loss
+        What it is trained by.
+    warn : callable, optional
+        Called with each message of what did not go as asked.
+    """
     truth = plane.truth
     predicted = logits(
         network, truth.image.numpy(), device=device, on_event=lambda event: warn(event.message)
@@ -172,7 +185,13 @@ def compare_plane(
 
 
 def validation_scores(judged: Sequence[PlaneValidation]) -> dict[str, float]:
-    """Compute the scores of foreground and objects, over all planes together."""
+    """Compute the scores of foreground and objects, over all planes together.
+
+    Parameters
+    ----------
+    judged : sequence of PlaneValidation
+        Of instances.
+    """
     tables = [each.tables for each in judged if each.tables is not None]
     whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
     return {name: whole[name] for name in scores_in("validation")}
@@ -185,6 +204,13 @@ def class_scores_of(
 
     `mean_iou` is that of `metrics.class_scores`: background is a class, and so is one that only
     the network shows.
+
+    Parameters
+    ----------
+    judged : sequence of PlaneValidation
+        Of classes.
+    ids : tuple of int
+        Label id of each class.
     """
     table = combine_tables([each.tables[0] for each in judged if each.tables is not None])
     found = {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}

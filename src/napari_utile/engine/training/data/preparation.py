@@ -153,7 +153,7 @@ def prepare(
 ) -> TrainingData:
     """Read labels, then divide, normalize and weigh what they annotate.
 
-    See `Annotations.read` and `training_data`.
+    The parameters and errors are those of `Annotations.read` and `training_data`.
     """
     annotations = Annotations.read(images, labels, settings)
     return training_data(annotations, settings, receptive_field, parts)
@@ -294,7 +294,15 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
 def with_density(
     planes: Sequence[AnnotatedPlane], settings: TrainSettings
 ) -> tuple[AnnotatedPlane, ...]:
-    """Say where tiles are drawn from; nothing to say if that is everywhere alike."""
+    """Add the density of drawing tiles to planes; none if it is the same everywhere.
+
+    Parameters
+    ----------
+    planes : sequence of AnnotatedPlane
+        All that are trained on.
+    settings : TrainSettings
+        `sampling`.
+    """
     classes = torch.cat([plane.classes.flatten() for plane in planes]).numpy()
     if settings.sampling == "uniform" and not (classes == IGNORE).any():
         return tuple(planes)
