@@ -18,38 +18,48 @@ torch.manual_seed(0)  # the networks below are those of every run
 
 ALONE = """
 import sys
+from pathlib import Path
+from runpy import run_path
 import numpy as np, torch
-from network import SeamlessNetwork
 
-network = SeamlessNetwork(**eval(sys.argv[1])).eval()
-network.load_state_dict(torch.load("weights.pt", weights_only=True))
-with torch.no_grad():
-    np.save("result.npy", network(torch.from_numpy(np.load("image.npy"))[None])[0].numpy())
+for folder, arguments in eval(sys.argv[1]).items():
+    folder = Path(folder)
+    network = run_path(str(folder / "network.py"))["SeamlessNetwork"](**arguments).eval()
+    network.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    image = torch.from_numpy(np.load(folder / "image.npy"))[None]
+    with torch.no_grad():
+        np.save(folder / "result.npy", network(image)[0].numpy())
 assert "napari_utile" not in sys.modules
 """
-
-
-@pytest.mark.parametrize(
-    "network",
-    [
-        UNet(2, 3, depth=2, width=3, padding="same", norm="batch"),
-        EncoderDecoder(1, 1, 1, 2),
-        SegNet(1, 2, depth=2, width=2),
-        FCN(1, 2, width=1),
-        SlidingWindow(2, 3, width=2),
-    ],
-    ids=lambda network: type(network).__name__,
+ARCHITECTURES = (
+    UNet(2, 3, depth=2, width=3, padding="same", norm="batch"),
+    EncoderDecoder(1, 1, 1, 2),
+    SegNet(1, 2, depth=2, width=2),
+    FCN(1, 2, width=1),
+    SlidingWindow(2, 3, width=2),
 )
-def test_the_architecture_stands_alone(tmp_path, network):
-    folder = tmp_path / "model"
-    Model(network).save(folder)
-    image = np.random.default_rng(0).normal(size=(network.in_channels, 21, 3))
-    image = image.astype(np.float32)
-    np.save(folder / "image.npy", image)
-    weights = described(folder)["weights"]["pytorch_state_dict"]
-    arguments = repr(weights["architecture"]["kwargs"])
-    subprocess.run([sys.executable, "-c", ALONE, arguments], cwd=folder, check=True)
-    expected = probabilities(logits(network, image))
+
+
+@pytest.fixture(scope="module")
+def computed_alone(tmp_path_factory):
+    """Folders of models, each with an image and what their own code makes of it."""
+    folders, arguments = {}, {}
+    for network in ARCHITECTURES:
+        folder = folders[network] = tmp_path_factory.mktemp("models") / "model"
+        Model(network).save(folder)
+        image = np.random.default_rng(0).normal(size=(network.in_channels, 21, 3))
+        np.save(folder / "image.npy", image.astype(np.float32))
+        weights = described(folder)["weights"]["pytorch_state_dict"]
+        arguments[str(folder)] = weights["architecture"]["kwargs"]
+    # one process for all of them: to load torch takes longer than the rest
+    subprocess.run([sys.executable, "-c", ALONE, repr(arguments)], cwd=folder, check=True)
+    return folders
+
+
+@pytest.mark.parametrize("network", ARCHITECTURES, ids=lambda network: type(network).__name__)
+def test_the_architecture_stands_alone(computed_alone, network):
+    folder = computed_alone[network]
+    expected = probabilities(logits(network, np.load(folder / "image.npy")))
     np.testing.assert_allclose(np.load(folder / "result.npy"), expected, atol=1e-5)
 
 

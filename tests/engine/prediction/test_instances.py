@@ -19,6 +19,14 @@ from tests.fixtures.segmented import TILE, segment
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="module")
+def likely(blob_files, tmp_path_factory):
+    """Foreground probabilities of the whole stack, as they are kept beside instances."""
+    out = tmp_path_factory.mktemp("likely") / "p.zarr"
+    segment(blob_files, out, output="instances")
+    return open_zarr(out, "probabilities").read()
+
+
 @pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
 @pytest.mark.parametrize(
     "rule",
@@ -31,10 +39,10 @@ torch.set_num_threads(1)
     ],
     ids=str,
 )
-def test_objects_found_in_blocks_are_those_of_the_whole_stack(blob_files, tmp_path, name, rule):
+def test_objects_found_in_blocks_are_those_of_the_whole_stack(
+    blob_files, likely, tmp_path, name, rule
+):
     segment(blob_files, tmp_path / name, output="instances", **rule)
-    segment(blob_files, tmp_path / "p.zarr", output="instances")
-    likely = open_zarr(tmp_path / "p.zarr", "probabilities").read()
     given = dict(rule)
     method = given.pop("instance_method", "watershed")
     expected = utile.instances(likely[np.newaxis], method=method, **given)
