@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from napari_utile.engine.models.model import DESCRIPTION, WEIGHTS, Model, load_model
+from napari_utile.engine.models.model import DESCRIPTION, PARAMETERS_FILE, Model, load_model
 from napari_utile.engine.models.parameters import digest
 from napari_utile.engine.prediction.in_memory import logits, predict_stack
 from napari_utile.errors import UserError
@@ -26,7 +26,7 @@ def folder(tmp_path):
 def describe_again(folder, **config):
     """Write the description anew: for the weights that lie there now, with other facts."""
     description = yaml.safe_load((folder / DESCRIPTION).read_text())
-    description["weights"]["pytorch_state_dict"]["sha256"] = digest(folder / WEIGHTS)
+    description["weights"]["pytorch_state_dict"]["sha256"] = digest(folder / PARAMETERS_FILE)
     description["config"]["utile"] |= config
     (folder / DESCRIPTION).write_text(yaml.safe_dump(description))
 
@@ -93,10 +93,10 @@ def whole_module(canary, path):
 )
 def test_fault_29_code_is_refused_and_never_run(tmp_path, folder, write):
     canary = tmp_path / "canary"
-    write(canary, folder / WEIGHTS)
+    write(canary, folder / PARAMETERS_FILE)
     describe_again(folder)
     message = refusal(folder)
-    assert "nothing was run" in message or "no file of weights" in message
+    assert "nothing was run" in message or "no file of parameters" in message
     assert not canary.exists()
 
 
@@ -120,11 +120,11 @@ def test_fault_29_yaml_that_names_python_is_refused(tmp_path, folder):
         (lambda good: good[: len(good) // 2], "cut off"),
         (lambda good: good[:100], "cut off"),
         (lambda good: b"", "is empty"),
-        (lambda good: b"git-lfs pointer", "no file of weights"),
+        (lambda good: b"git-lfs pointer", "no file of parameters"),
     ],
 )
 def test_fault_30_broken_weights_are_named(folder, content, reason):
-    weights = folder / WEIGHTS
+    weights = folder / PARAMETERS_FILE
     weights.write_bytes(content(weights.read_bytes()))
     describe_again(folder)
     assert refusal(folder).startswith(str(weights))
@@ -132,7 +132,7 @@ def test_fault_30_broken_weights_are_named(folder, content, reason):
 
 
 def test_fault_30_a_changed_byte_is_noticed(folder):
-    weights = folder / WEIGHTS
+    weights = folder / PARAMETERS_FILE
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
@@ -140,13 +140,13 @@ def test_fault_30_a_changed_byte_is_noticed(folder):
 
 
 def test_fault_30_a_zip_bomb_is_not_unpacked(folder):
-    with zipfile.ZipFile(folder / WEIGHTS, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(folder / PARAMETERS_FILE, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(50_000_000))
     describe_again(folder)
     assert "unpack to more than its size" in refusal(folder)
 
 
-@pytest.mark.parametrize("missing", [WEIGHTS, DESCRIPTION])
+@pytest.mark.parametrize("missing", [PARAMETERS_FILE, DESCRIPTION])
 def test_fault_30_what_is_missing_is_named(folder, missing):
     (folder / missing).unlink()
     assert missing in refusal(folder)
@@ -158,10 +158,10 @@ def test_fault_30_no_model_at_all(tmp_path):
 
 
 def test_fault_31_the_first_differing_keys_are_named(folder):
-    state = torch.load(folder / WEIGHTS)
+    state = torch.load(folder / PARAMETERS_FILE)
     state["classify.weights"] = state.pop("classify.weight")
     state["classify.bias"] = torch.zeros(5)
-    torch.save(state, folder / WEIGHTS)
+    torch.save(state, folder / PARAMETERS_FILE)
     describe_again(folder)
     message = refusal(folder)
     assert "'classify.weight' is missing" in message
@@ -189,9 +189,9 @@ def test_fault_31_impossible_arguments_are_refused_at_once(folder, change):
 
 
 def test_fault_31_nan_weights_are_refused(folder):
-    state = torch.load(folder / WEIGHTS)
+    state = torch.load(folder / PARAMETERS_FILE)
     state["classify.bias"][1] = torch.nan
-    torch.save(state, folder / WEIGHTS)
+    torch.save(state, folder / PARAMETERS_FILE)
     describe_again(folder)
     assert "NaN or infinite, in 'classify.bias'" in refusal(folder)
 

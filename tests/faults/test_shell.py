@@ -16,7 +16,7 @@ import tifffile
 import torch
 
 from napari_utile.cli.main import main
-from napari_utile.engine.models.model import WEIGHTS, load_model
+from napari_utile.engine.models.model import PARAMETERS_FILE, load_model
 from napari_utile.events import RunFailed, parse_event
 from napari_utile.io import memory
 from napari_utile.io.disk import locked
@@ -361,10 +361,10 @@ class Malicious:
 def test_fault_29_a_model_with_code_is_refused_and_nothing_is_run(refused, trained, tmp_path):
     load_model(trained / "run").save(tmp_path / "model")
     canary = tmp_path / "canary"
-    (tmp_path / "model" / WEIGHTS).write_bytes(pickle.dumps(Malicious(canary)))
+    (tmp_path / "model" / PARAMETERS_FILE).write_bytes(pickle.dumps(Malicious(canary)))
     out = tmp_path / "p.zarr"
     line = refused("predict", tmp_path / "model", trained / "em.tif", "--out", out)
-    assert str(tmp_path / "model" / WEIGHTS) in line
+    assert str(tmp_path / "model" / PARAMETERS_FILE) in line
     assert "weights_only" not in line
     assert not canary.exists()
     assert not out.exists()

@@ -18,7 +18,7 @@ from napari_utile.networks.layers import (
     initialize,
     soften,
 )
-from napari_utile.networks.tileable import Network, Sizes
+from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)
 """In front of each of the five poolings."""
@@ -95,7 +95,7 @@ class FCN(Network):
         self.upsamplers.apply(interpolate)
 
     @property
-    def stride_alignment(self) -> Sizes:
+    def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis: 32."""
         return self.ndim * (CELL,)
 
@@ -105,7 +105,7 @@ class FCN(Network):
         return sum(count * 2**level for level, count in enumerate(CONVOLUTIONS))
 
     @property
-    def margin(self) -> Sizes:
+    def margin(self) -> PixelsPerAxis:
         """Pixels of context that a tile needs on each side, per axis.
 
         The 7 x 7 convolution eats 3 cells of 32 pixels; one more is interpolated from a
@@ -114,7 +114,7 @@ class FCN(Network):
         return self.ndim * (self.eaten + 4 * CELL,)
 
     @property
-    def input_phase(self) -> Sizes:
+    def input_phase(self) -> PixelsPerAxis:
         """Input size of a tile modulo 32, per axis."""
         return self.ndim * (2 * self.eaten % CELL,)
 

@@ -17,7 +17,7 @@ from napari_utile.networks.layers import (
     convolve,
     initialize,
 )
-from napari_utile.networks.tileable import Network, Sizes
+from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 TIE_TOLERANCE = 1e-4
 """Feature values, which are about 1, closer than this count as ties in max pooling."""
@@ -82,7 +82,7 @@ class SegNet(Network):
         self.apply(initialize)
 
     @property
-    def stride_alignment(self) -> Sizes:
+    def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis: 2^depth."""
         return self.ndim * (2**self.depth,)
 
@@ -97,12 +97,12 @@ class SegNet(Network):
         return -self.eaten % 2**self.depth
 
     @property
-    def margin(self) -> Sizes:
+    def margin(self) -> PixelsPerAxis:
         """Pixels of context that a tile needs on each side, per axis."""
         return self.ndim * (2 * self.eaten + self.surplus,)
 
     @property
-    def input_phase(self) -> Sizes:
+    def input_phase(self) -> PixelsPerAxis:
         """Input size of a tile modulo 2^depth, per axis."""
         return self.ndim * (2 * self.eaten % 2**self.depth,)
 

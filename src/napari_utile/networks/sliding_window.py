@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_utile.networks.layers import initialize
-from napari_utile.networks.tileable import Network, Sizes
+from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 KERNELS = (4, 5, 4, 4)
 """Side of each convolution; a 2 x 2 max pooling follows it."""
@@ -62,17 +62,17 @@ class SlidingWindow(Network):
         self.apply(initialize)
 
     @property
-    def stride_alignment(self) -> Sizes:
+    def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis: 1, no phase is to be kept."""
         return self.ndim * (1,)
 
     @property
-    def margin(self) -> Sizes:
+    def margin(self) -> PixelsPerAxis:
         """Pixels of context on each side, per axis: the middle of a window is (47, 47)."""
         return self.ndim * (WINDOW // 2,)
 
     @property
-    def input_phase(self) -> Sizes:
+    def input_phase(self) -> PixelsPerAxis:
         """Input size modulo 1, per axis: any size will do."""
         return self.ndim * (0,)
 

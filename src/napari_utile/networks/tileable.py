@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-Sizes = tuple[int, ...]
+PixelsPerAxis = tuple[int, ...]
 """One number of pixels per spatial axis, as in (Y, X) or (Z, Y, X)."""
 
 
@@ -26,14 +26,14 @@ class Tileable(Protocol):
         """Number of spatial axes."""
 
     @property
-    def margin(self) -> Sizes:
+    def margin(self) -> PixelsPerAxis:
         """Pixels of context that a tile needs on each side, per axis."""
 
     @property
-    def stride_alignment(self) -> Sizes:
+    def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis."""
 
-    def input_size(self, output: Sizes) -> Sizes:
+    def input_size(self, output: PixelsPerAxis) -> PixelsPerAxis:
         """Return the size of the smallest tile, margins included, that covers `output`."""
 
     def forward_tile(self, x: Tensor) -> Tensor:
@@ -69,24 +69,24 @@ class Network(nn.Module):
         return {name: getattr(self, name) for name in signature(type(self)).parameters}
 
     @property
-    def margin(self) -> Sizes:
+    def margin(self) -> PixelsPerAxis:
         """Pixels of context that a tile needs on each side, per axis."""
         raise NotImplementedError
 
     @property
-    def stride_alignment(self) -> Sizes:
+    def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis: every pooling keeps its phase."""
         raise NotImplementedError
 
     @property
-    def input_phase(self) -> Sizes:
+    def input_phase(self) -> PixelsPerAxis:
         """Input size of `forward_tile` modulo the stride alignment, per axis.
 
         With it the map in front of each pooling is even.
         """
         raise NotImplementedError
 
-    def input_size(self, output: Sizes) -> Sizes:
+    def input_size(self, output: PixelsPerAxis) -> PixelsPerAxis:
         """Return the size of the smallest tile, margins included, that covers `output`.
 
         Parameters

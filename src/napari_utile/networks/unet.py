@@ -16,7 +16,7 @@ from napari_utile.networks.layers import (
     initialize,
     soften,
 )
-from napari_utile.networks.tileable import Network, Sizes
+from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 
 class UNet(Network):
@@ -89,12 +89,12 @@ class UNet(Network):
             soften(self.classify)
 
     @property
-    def stride_alignment(self) -> Sizes:
+    def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis: 2^depth."""
         return self.ndim * (2**self.depth,)
 
     @property
-    def margin(self) -> Sizes:
+    def margin(self) -> PixelsPerAxis:
         """Pixels of context that a tile needs on each side, per axis.
 
         The convolutions eat 2 pixels on each side at every level of both paths, which is
@@ -105,7 +105,7 @@ class UNet(Network):
         return self.ndim * (eaten if self.padding == "valid" else eaten + 2,)
 
     @property
-    def input_phase(self) -> Sizes:
+    def input_phase(self) -> PixelsPerAxis:
         """Input size modulo 2^depth: -4, as the paper's 572 is 576 - 4."""
         return self.ndim * (-4 % 2**self.depth,)
 

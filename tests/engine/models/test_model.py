@@ -126,7 +126,9 @@ def test_something_else_is_never_replaced(tmp_path):
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("step", [(module, "write_weights"), (folder_module, "_put_in_place")])
+@pytest.mark.parametrize(
+    "step", [(module, "write_parameters"), (folder_module, "_put_in_place")]
+)
 def test_a_save_that_breaks_leaves_the_older_model(tmp_path, monkeypatch, step):
     small().save(tmp_path / "model")
     before = load_model(tmp_path / "model").network.classify.weight

@@ -10,7 +10,7 @@ from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
 
-ARCHITECTURE = ("depth", "width", "padding", "norm", "dropout")
+NETWORK_OPTIONS = ("depth", "width", "padding", "norm", "dropout")
 """Options of networks; not every network has every one."""
 
 
@@ -20,7 +20,7 @@ def network_from_settings(settings: TrainSettings, channels: int, classes: int) 
     Parameters
     ----------
     settings : TrainSettings
-        `network`, `output`, and the options of `ARCHITECTURE`.
+        `network`, `output`, and the options of `NETWORK_OPTIONS`.
     channels : int
         Of the images.
     classes : int
@@ -52,8 +52,8 @@ def network_from_settings(settings: TrainSettings, channels: int, classes: int) 
 
 
 def network_options(network: type[nn.Module]) -> list[str]:
-    """Return the names in `ARCHITECTURE` that a network takes."""
-    return [name for name in ARCHITECTURE if name in signature(network).parameters]
+    """Return the names in `NETWORK_OPTIONS` that a network takes."""
+    return [name for name in NETWORK_OPTIONS if name in signature(network).parameters]
 
 
 def receptive_field(settings: TrainSettings) -> int:

@@ -2,7 +2,7 @@
 
 The folder is a BioImage.IO package. What only U-Tile needs stands in it under
 ``config: utile``. Nothing that is read can run code: the network is built from a name and
-plain arguments, and its weights are tensors only.
+plain arguments, and its parameters are tensors only.
 """
 
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ import yaml
 
 from napari_utile import __version__
 from napari_utile.arrays.intensity import Normalization
-from napari_utile.engine.models.package import WEIGHTS, write_package
+from napari_utile.engine.models.package import PARAMETERS_FILE, write_package
 from napari_utile.engine.models.parameters import (
-    assign_weights,
+    assign_parameters,
     digest,
-    read_weights,
-    write_weights,
+    read_parameters,
+    write_parameters,
 )
 from napari_utile.errors import UserError
 from napari_utile.folders.model import (
@@ -114,7 +114,7 @@ class Model:
         """
         card = card_of(self)
         with replaced_model(Path(folder)) as draft:
-            write_weights(self.network, draft / WEIGHTS)
+            write_parameters(self.network, draft / PARAMETERS_FILE)
             description = write_package(
                 draft, self.network, card.arguments, self.normalization
             ) | {"config": {"utile": card.model_dump(mode="json")}}
@@ -155,23 +155,27 @@ def load_model(path: str | Path) -> Model:
     Raises
     ------
     UserError
-        If there is none, it was written by a newer version, is damaged, or its weights are
-        not those of its network. Whatever it holds, nothing in it is executed.
+        If there is none, it was written by a newer version, is damaged, or its parameters
+        are not those of its network. Whatever it holds, nothing in it is executed.
     """
     folder = find_model(path)
     description = read_description(folder)
     card = card_in(description, folder)
-    weights = folder / WEIGHTS
+    parameters = folder / PARAMETERS_FILE
     named = description.get("weights", {}).get("pytorch_state_dict", {}).get("sha256")
-    if weights.is_file() and weights.stat().st_size and named not in (None, digest(weights)):
-        raise UserError(f"{weights} is damaged or was changed: its SHA-256 is not {named}.")
-    return _built(card, weights)
+    if (
+        parameters.is_file()
+        and parameters.stat().st_size
+        and named not in (None, digest(parameters))
+    ):
+        raise UserError(f"{parameters} is damaged or was changed: its SHA-256 is not {named}.")
+    return _built(card, parameters)
 
 
-def _built(card: ModelCard, weights: Path) -> Model:
-    """Make the model of a card with the weights in that file."""
+def _built(card: ModelCard, parameters: Path) -> Model:
+    """Build the model of a card with the parameters in a file."""
     network = build_network(card.network, card.arguments)
-    assign_weights(network, read_weights(weights), weights)
+    assign_parameters(network, read_parameters(parameters), parameters)
     facts = {name: getattr(card, name) for name in type(card).model_fields}
     for name in ("format", "network", "arguments"):
         del facts[name]
@@ -179,7 +183,7 @@ def _built(card: ModelCard, weights: Path) -> Model:
 
 
 def build_network(name: str, arguments: dict[str, Any]) -> Network:
-    """Build a network by name without memory for its weights, on the device "meta".
+    """Build a network by name without memory for its parameters, on the device "meta".
 
     Raises
     ------

@@ -25,7 +25,7 @@ from napari_utile.networks.tileable import Network
 SPECIFICATION = "0.5.4"
 """Version of the BioImage.IO model description that is written."""
 
-ARCHITECTURE, WEIGHTS, README = "network.py", "weights.pt", "README.md"
+ARCHITECTURE, PARAMETERS_FILE, README = "network.py", "weights.pt", "README.md"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
 CALLABLE = "SeamlessNetwork"
 NEEDED_BY_MIRRORING = """\
@@ -63,12 +63,12 @@ class Mirroring:
 def write_package(
     folder: Path, network: Network, arguments: dict[str, Any], normalization: Normalization
 ) -> dict[str, Any]:
-    """Write what stands beside the weights, and describe all of it.
+    """Write what stands beside the parameters, and describe all of it.
 
     Parameters
     ----------
     folder : Path
-        Holds the weights already.
+        Holds the parameters already.
     network : nn.Module
         One of U-Tile's.
     arguments : dict
@@ -84,26 +84,54 @@ def write_package(
     (folder / ARCHITECTURE).write_text(source_of(type(network)), encoding="utf-8")
     (folder / README).write_text(read_me(network, normalization), encoding="utf-8")
     _write_test(folder, network, normalization)
+    name = type(network).__name__
+    return {
+        "type": "model",
+        "format_version": SPECIFICATION,
+        "name": f"U-Tile {name}",
+        "description": f"A {name} trained with U-Tile to segment images pixel by pixel",
+        "authors": [{"name": "The user of U-Tile"}],
+        "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
+        "tags": ["segmentation", "2d", name.lower()],
+        "documentation": README,
+        "inputs": [_input(folder, network, normalization)],
+        "outputs": [_output(folder, network)],
+        "weights": {
+            "pytorch_state_dict": {
+                **_file(folder, PARAMETERS_FILE),
+                "architecture": {
+                    **_file(folder, ARCHITECTURE),
+                    "callable": CALLABLE,
+                    "kwargs": arguments,
+                },
+                "pytorch_version": torch.__version__.split("+")[0],
+            }
+        },
+    }
 
-    def file(name: str) -> dict[str, str]:
-        return {"source": name, "sha256": sha256((folder / name).read_bytes()).hexdigest()}
 
-    halos = _halo(network)
-    image = {
+def _input(folder: Path, network: Network, normalization: Normalization) -> dict[str, Any]:
+    """Describe the image: its smallest size, and how it grows."""
+    axes = zip("yx", _halo(network), network.stride_alignment, strict=True)
+    return {
         "id": "image",
         "axes": [
             {"type": "batch"},
             _channels("channel", network.in_channels),
             *(
                 {"type": "space", "id": a, "size": {"min": 2 * halo + step, "step": step}}
-                for a, halo, step in zip("yx", halos, network.stride_alignment, strict=True)
+                for a, halo, step in axes
             ),
         ],
         "data": {"type": "float32"},
         "preprocessing": [_feeding(normalization)],
-        "test_tensor": file(TEST_INPUT),
+        "test_tensor": _file(folder, TEST_INPUT),
     }
-    probabilities = {
+
+
+def _output(folder: Path, network: Network) -> dict[str, Any]:
+    """Describe the probabilities: of the size of the image, less what blocks overlap."""
+    return {
         "id": "probabilities",
         "axes": [
             {"type": "batch"},
@@ -115,40 +143,21 @@ def write_package(
                     "size": {"tensor_id": "image", "axis_id": axis},
                     "halo": halo,
                 }
-                for axis, halo in zip("yx", halos, strict=True)
+                for axis, halo in zip("yx", _halo(network), strict=True)
             ),
         ],
         "data": {"type": "float32", "range": [0, 1]},
-        "test_tensor": file(TEST_OUTPUT),
+        "test_tensor": _file(folder, TEST_OUTPUT),
     }
-    name = type(network).__name__
-    return {
-        "type": "model",
-        "format_version": SPECIFICATION,
-        "name": f"U-Tile {name}",
-        "description": f"A {name} trained with U-Tile to segment images pixel by pixel",
-        "authors": [{"name": "The user of U-Tile"}],
-        "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
-        "tags": ["segmentation", "2d", name.lower()],
-        "documentation": README,
-        "inputs": [image],
-        "outputs": [probabilities],
-        "weights": {
-            "pytorch_state_dict": {
-                **file(WEIGHTS),
-                "architecture": {
-                    **file(ARCHITECTURE),
-                    "callable": CALLABLE,
-                    "kwargs": arguments,
-                },
-                "pytorch_version": torch.__version__.split("+")[0],
-            }
-        },
-    }
+
+
+def _file(folder: Path, name: str) -> dict[str, str]:
+    """Name a file with its SHA-256."""
+    return {"source": name, "sha256": sha256((folder / name).read_bytes()).hexdigest()}
 
 
 def source_of(network: type[Any]) -> str:
-    """Give one file of Python in which `network`, mirroring its context, stands alone."""
+    """Return one file of Python in which `network`, mirroring its context, stands alone."""
     modules = dict.fromkeys(_modules_of(sys.modules[network.__module__]))
     parts = [_without_our_imports(inspect.getsource(module)) for module in modules]
     parts.append(NEEDED_BY_MIRRORING + inspect.getsource(Mirroring))
@@ -174,7 +183,7 @@ def _without_our_imports(source: str) -> str:
 
 
 def read_me(network: Network, normalization: Normalization) -> str:
-    """Say what the model is and how it is fed."""
+    """Return a README: what the model is, and how it is fed."""
     return (
         f"# {type(network).__name__}\n\n"
         f"Trained with U-Tile {__version__}. Images are fed as (x - mean) / std with mean "

@@ -15,64 +15,84 @@ from torch import Tensor, nn
 
 from napari_utile.errors import UserError
 
-Weights = dict[str, Tensor]
+Parameters = dict[str, Tensor]
+"""Parameters and buffers of a network, by name."""
 
 
-def write_weights(network: nn.Module, path: Path) -> None:
+def write_parameters(network: nn.Module, path: Path) -> None:
     """Write the state of `network`, moved to the CPU."""
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     torch.save(state, path)
 
 
-def read_weights(path: Path) -> Weights:
-    """Read what `write_weights` wrote.
+def read_parameters(path: Path) -> Parameters:
+    """Read the parameters of a network. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : Path
+        File that `write_parameters` wrote.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
 
     Raises
     ------
     UserError
-        If the file is missing, empty, cut off, not a file of weights, or holds more than
-        tensors. Nothing in it has then been executed.
+        If the file is missing, empty, cut off, not a file of parameters, or holds more than
+        tensors.
     """
     _check_archive(path)
     try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        parameters = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         # torch's own message tells how to switch the protection off
         raise UserError(
-            f"{path} holds code, not only weights; it was not loaded and nothing was run."
+            f"{path} holds code, not only parameters; it was not loaded and nothing was run."
         ) from None
     except Exception as broken:  # a damaged archive can fail in any way
         raise UserError(f"{path} is damaged ({type(broken).__name__}).") from None
-    if not isinstance(weights, dict) or not weights:
-        raise UserError(f"{path} holds no weights.")
-    for name, value in weights.items():
+    if not isinstance(parameters, dict) or not parameters:
+        raise UserError(f"{path} holds no parameters.")
+    for name, value in parameters.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise UserError(f"{path} holds {name!r}, which is not a tensor with a name.")
-    return weights
+    return parameters
 
 
-def assign_weights(network: nn.Module, weights: Weights, path: Path) -> None:
-    """Give `network`, which may be on the device "meta", the weights read from `path`.
+def assign_parameters(network: nn.Module, parameters: Parameters, path: Path) -> None:
+    """Set the parameters of a network, which may be on the device "meta".
+
+    Parameters
+    ----------
+    network : nn.Module
+        Changed in place.
+    parameters : dict of str to Tensor
+        As `read_parameters` returns them.
+    path : Path
+        Where they were read, for messages.
 
     Raises
     ------
     UserError
-        If names or shapes differ from those of the network, or weights are not finite.
+        If names or shapes differ from those of the network, or parameters are not finite.
     """
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in weights.items()}
-    if difference := differences(expected, found):
+    found = {name: tuple(value.shape) for name, value in parameters.items()}
+    if difference := shape_differences(expected, found):
         raise UserError(f"{path} fits another network than the model's: {difference}.")
-    for name, value in weights.items():
+    for name, value in parameters.items():
         if not torch.isfinite(value).all():
-            raise UserError(f"{path} has weights that are NaN or infinite, in {name!r}.")
-    network.load_state_dict(weights, assign=True)
+            raise UserError(f"{path} has parameters that are NaN or infinite, in {name!r}.")
+    network.load_state_dict(parameters, assign=True)
 
 
-def differences(
+def shape_differences(
     expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], most: int = 3
 ) -> str:
-    """Say how two sets of named shapes differ, by the first few names; empty if they do not."""
+    """Describe how two sets of named shapes differ, by the first few names; '' if equal."""
     words = [f"{name!r} is missing" for name in expected if name not in found]
     words += [
         f"{name!r} is {found[name]} instead of {shape}"
@@ -101,16 +121,16 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError):
-        raise UserError(f"{path} is cut off, or is no file of weights.") from None
+        raise UserError(f"{path} is cut off, or is no file of parameters.") from None
     compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
     if compressed or sum(entry.file_size for entry in entries) > size:
         raise UserError(f"{path} would unpack to more than its size; it was not loaded.")
 
 
-def digest_of_weights(weights: Weights) -> str:
-    """Compute the BLAKE2 digest of weights."""
+def digest_of_parameters(parameters: Parameters) -> str:
+    """Compute the BLAKE2 digest of parameters."""
     digest = blake2b(digest_size=16)
-    for name, value in sorted(weights.items()):
+    for name, value in sorted(parameters.items()):
         pixels = value.detach().cpu().contiguous().numpy()
         digest.update(f"{name} {pixels.dtype} {pixels.shape}".encode())
         digest.update(pixels.tobytes())

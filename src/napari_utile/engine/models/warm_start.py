@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_utile.engine.models.model import load_model
-from napari_utile.engine.models.parameters import Weights
+from napari_utile.engine.models.parameters import Parameters
 from napari_utile.errors import UserError
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
@@ -19,7 +19,7 @@ class WarmStart:
     """Parameters, and the path of the model that they are of."""
 
     path: str
-    parameters: Weights
+    parameters: Parameters
 
     @classmethod
     def read(cls, path: Path | str, network: Network) -> "WarmStart":

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from napari_utile import __version__
 from napari_utile.engine.models.model import Model
-from napari_utile.engine.models.parameters import digest_of_weights
+from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.prediction.in_memory import device_and_dtype
 from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tile_size import choose_tile
@@ -150,5 +150,5 @@ def digest_of_model(model: Model) -> str:
     facts = f"{model.normalization} {model.ids} {type(model.network).__name__} "
     facts += str(getattr(model.network, "arguments", ""))
     digest = blake2b(facts.encode(), digest_size=16)
-    digest.update(digest_of_weights(model.network.state_dict()).encode())
+    digest.update(digest_of_parameters(model.network.state_dict()).encode())
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from napari_utile.engine.devices import free_memory
-from napari_utile.networks.tileable import Network, Sizes
+from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 MEMORY_SHARE = {"cpu": 0.25, "cuda": 0.6}
 """Fraction of the free memory that a tile may take."""
@@ -28,11 +28,11 @@ UNKNOWN = 8192
 
 def choose_tile(
     network: Network,
-    shape: Sizes,
+    shape: PixelsPerAxis,
     device: torch.device,
     dtype: torch.dtype | None = None,
-    asked: Sizes | None = None,
-) -> Sizes:
+    asked: PixelsPerAxis | None = None,
+) -> PixelsPerAxis:
     """Return the shape that a tile writes: per axis, a multiple of the stride alignment.
 
     Parameters
@@ -69,13 +69,13 @@ def choose_tile(
         )
     )
 
-    def computed(tile: Sizes) -> int:
+    def computed(tile: PixelsPerAxis) -> int:
         counts = (ceil(size / side) for size, side in zip(shape, tile, strict=True))
         return prod(counts) * prod(network.input_size(tile))
 
     memory = min(MEMORY_SHARE[device.type] * free_memory(device), MAX_BYTES[device.type])
     max_read = memory / (WORKSPACE * bytes_per_pixel(network, dtype))
-    fitting: Iterable[Sizes] = (
+    fitting: Iterable[PixelsPerAxis] = (
         tile
         for tile in candidates
         if prod(tile) <= MAX_PIXELS[device.type] and prod(network.input_size(tile)) <= max_read

@@ -17,7 +17,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.layers import Convolutions
-from napari_utile.networks.tileable import Network, Sizes
+from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 Values = NDArray[np.float32]
 
@@ -34,7 +34,7 @@ class Plane:
         Returns normalized pixels, float32 of shape (C, Y, X), for one slice per axis.
     """
 
-    shape: Sizes
+    shape: PixelsPerAxis
     read: Reader
 
 
@@ -131,7 +131,7 @@ class TiledNetwork:
         finally:
             network.train(was_training)
 
-    def context(self, write: Window, shape: Sizes, averaging: bool = False) -> Window:
+    def context(self, write: Window, shape: PixelsPerAxis, averaging: bool = False) -> Window:
         """Return the window of a plane that is read to compute `write`, inside the plane.
 
         Parameters
@@ -258,7 +258,7 @@ class View:
 
         return Plane(self._swapped(plane.shape), read)
 
-    def window(self, window: Window, shape: Sizes) -> Window:
+    def window(self, window: Window, shape: PixelsPerAxis) -> Window:
         """Return where a window of a plane of that shape lies in this view."""
         found: Window = self._swapped(self._flipped(window, shape))
         return found
@@ -279,7 +279,7 @@ class View:
     def _swapped(self, axes: Sequence) -> tuple:
         return (*axes[:-2], axes[-1], axes[-2]) if self.transpose else tuple(axes)
 
-    def _flipped(self, window: Sequence[slice], shape: Sizes) -> tuple[slice, ...]:
+    def _flipped(self, window: Sequence[slice], shape: PixelsPerAxis) -> tuple[slice, ...]:
         return tuple(
             slice(size - side.stop, size - side.start) if flip else side
             for flip, side, size in zip(self.flips, window, shape, strict=True)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from napari_utile.engine.models.model import Model
-from napari_utile.engine.models.parameters import Weights
+from napari_utile.engine.models.parameters import Parameters
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import PreviewReady
@@ -58,12 +58,12 @@ class BestModel:
         """Restore what `state` returned, also in place of a later model in the run folder."""
         self._put(state["weights"], state["scores"])
 
-    def _put(self, parameters: Weights, scores: dict[str, float]) -> None:
+    def _put(self, parameters: Parameters, scores: dict[str, float]) -> None:
         self.model = self._model(parameters, scores)
         if self.run:
             self.model.save(self.run.model)
 
-    def _model(self, parameters: Weights, scores: dict[str, float]) -> Model:
+    def _model(self, parameters: Parameters, scores: dict[str, float]) -> Model:
         setup = self.setup
         return Model(
             copy_with(self.network, parameters).eval(),
@@ -76,7 +76,7 @@ class BestModel:
         )
 
 
-def copy_with(network: Network, parameters: Weights) -> Network:
+def copy_with(network: Network, parameters: Parameters) -> Network:
     """Copy a network to the CPU with other parameters. Draws no random number."""
     with torch.device("meta"):
         copy = type(network)(**network.arguments)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_utile.engine.models.parameters import digest_of_weights
+from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.training.options import effective_settings
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
@@ -61,7 +61,7 @@ class TrainingPlan:
             setup.settings.model_dump(mode="json"),
             digest_of_planes(images, places),
             digest_of_planes(labels, same),
-            digest_of_weights(warm.parameters) if warm else "",
+            digest_of_parameters(warm.parameters) if warm else "",
         )
 
     @classmethod

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from napari_utile.engine.models.factory import ARCHITECTURE, network_options
+from napari_utile.engine.models.factory import NETWORK_OPTIONS, network_options
 from napari_utile.networks import NETWORKS
 from napari_utile.settings import TrainSettings
 
@@ -40,7 +40,7 @@ def unused_options(settings: TrainSettings) -> Iterator[str]:
     """
     network = NETWORKS[settings.network]
     default, used = TrainSettings(recipe=settings.recipe), effective_settings(settings)
-    unused = [name for name in ARCHITECTURE if name not in network_options(network)]
+    unused = [name for name in NETWORK_OPTIONS if name not in network_options(network)]
     if network.trains_on_windows:
         unused += ["tile", *(n for n in BALANCED_WINDOWS if _differs(n, settings, used))]
     for name in unused:
