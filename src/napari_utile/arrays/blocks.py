@@ -1,6 +1,6 @@
-"""The blocks of a result: one chunk, one tile, one line in the journal each. Geometry only.
+"""Blocks of a result: each is one chunk, one tile and one line in the journal. Geometry only.
 
-They are counted plane after plane and row by row. A result of two planes of 10 x 20 px, in
+They are numbered plane by plane and row by row. A result of two planes of 10 x 20 px, in
 blocks of 4 x 8 px:
 
     plane 0    0  1  2      plane 1    9 10 11
@@ -29,13 +29,13 @@ class Block:
     Attributes
     ----------
     number : int
-        Its place in the order of all blocks.
+        Of all blocks of the result, from 0.
     plane : int
-        Number of its plane.
+        Number of its plane, from 0.
     index : tuple of int
-        Of its plane, in the result.
+        Index of its plane in the result.
     window : tuple of slice
-        What it covers of the plane, per axis.
+        Pixels of the plane that it covers, per axis.
     """
 
     number: int
@@ -46,17 +46,17 @@ class Block:
 
 @dataclass(frozen=True)
 class Blocks:
-    """A part of a stack, cut into blocks.
+    """A part of a stack, divided into blocks.
 
     Attributes
     ----------
     starts : tuple of int
-        Where the part begins in the stack, per spatial axis.
+        First pixel of the part in the stack, per axis of the stack.
     shape : tuple of int
-        How large it is; the shape of the result.
+        Shape of the part, which is that of the result.
     tile : tuple of int
-        Size of a block along the last axes, those of a plane. Blocks at the far borders are
-        smaller.
+        Size of a block in pixels along the last axes, those of a plane: (Y, X), or (Z, Y, X)
+        where what is called a plane here is a volume. Blocks at the far borders are smaller.
     """
 
     starts: Index
@@ -65,7 +65,7 @@ class Blocks:
 
     @classmethod
     def whole(cls, shape: Index, tile: Index) -> Self:
-        """Return the blocks of a whole stack of that shape."""
+        """Return the blocks of a whole stack."""
         return cls((0,) * len(shape), shape, tile)
 
     @property
@@ -121,17 +121,30 @@ class Blocks:
         return range(plane * self.per_plane, (plane + 1) * self.per_plane)
 
     def part(self, k: int, n: int) -> range:
-        """Return the numbers of the k-th of n equal parts, counted from 1.
+        """Return the block numbers of the k-th of n shares of about equal size.
 
-        They are whole planes where there are planes enough: a plane's objects can then be
-        found without another part.
+        Shares are whole planes if there are at least n planes: the objects of a plane can
+        then be found without another share.
+
+        Parameters
+        ----------
+        k, n : int
+            Number of the share, from 1, and of shares.
         """
         unit = self.per_plane if self.planes >= n else 1
         count = len(self) // unit
         return range((k - 1) * count // n * unit, k * count // n * unit)
 
     def source(self, block: Block) -> tuple[Index, Window]:
-        """Return where a block lies in the stack: the index of its plane, and its window."""
+        """Return where a block lies in the stack.
+
+        Returns
+        -------
+        index : tuple of int
+            Of its plane in the stack.
+        window : tuple of slice
+            Its pixels in that plane, per axis.
+        """
         leading, within = self.starts[: len(self.leading)], self.starts[len(self.leading) :]
         index = tuple(i + start for i, start in zip(block.index, leading, strict=True))
         window = tuple(
@@ -141,12 +154,20 @@ class Blocks:
         return index, window
 
     def around(self, block: Block, halo: int) -> tuple[Window, Window]:
-        """Widen the window of a block by a halo, up to the border of the plane.
+        """Return the window of a block with a halo, cut off at the border of the plane.
+
+        Parameters
+        ----------
+        block : Block
+        halo : int
+            Width in pixels, the same on all sides.
 
         Returns
         -------
-        wide, inner : tuple of slice
-            The wider window in the plane, and the window of the block inside of it.
+        wide : tuple of slice
+            Block and halo, in the plane.
+        inner : tuple of slice
+            The block, in `wide`.
         """
         wide, inner = [], []
         for side, size in zip(block.window, self.shape[-self.ndim :], strict=True):
@@ -156,7 +177,7 @@ class Blocks:
         return tuple(wide), tuple(inner)
 
     def near(self, block: Block, halo: int) -> Iterator[int]:
-        """Yield the numbers of the blocks of its plane that `around` touches."""
+        """Yield the numbers of the blocks that overlap a block with its halo (see `around`)."""
         wide, _ = self.around(block, halo)
         places = (
             range(side.start // step, ceil(side.stop / step))

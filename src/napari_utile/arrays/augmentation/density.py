@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.settings import Sampling
 
-ON_OBJECTS = 0.75
+_ON_OBJECTS = 0.75
 """Fraction of the tiles around objects, for "foreground"; the others show background."""
 
 
@@ -65,7 +65,7 @@ def _totals(counts: NDArray[np.int64], kind: Sampling) -> NDArray[np.float64]:
         return (counts > 0).astype(np.float64)
     totals = counts.astype(np.float64)  # uniform: as many tiles as pixels
     background, objects = counts[0], counts[1:].sum()
-    if kind == "foreground" and 0 < objects * (1 - ON_OBJECTS) < background * ON_OBJECTS:
-        # Raises the objects from less than ON_OBJECTS of all tiles to that.
-        totals[1:] *= background / objects * ON_OBJECTS / (1 - ON_OBJECTS)
+    if kind == "foreground" and 0 < objects * (1 - _ON_OBJECTS) < background * _ON_OBJECTS:
+        # Raises the objects from less than _ON_OBJECTS of all tiles to that.
+        totals[1:] *= background / objects * _ON_OBJECTS / (1 - _ON_OBJECTS)
     return totals

@@ -1,4 +1,4 @@
-"""Instances and classes from the probabilities of a network."""
+"""Decode the probabilities of a network: instances, classes, foreground."""
 
 from typing import Any
 
@@ -78,13 +78,14 @@ def instances(
     rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou)
     numbering = Numbering(rule)
     found = np.zeros(probabilities.shape[1:], np.int32)
-    here = np.zeros((0, 0), np.uint32)
+    here = np.zeros((0, 0), np.uint32)  # objects of the slice before; none at first
     for index in np.ndindex(found.shape[:-2]):
         below = here
         here, objects = _plane_instances(foreground(probabilities[:, *index]), rule)
         is_next = bool(index) and index[-1] > 0 and linking != "none"
         ids = numbering.plane(objects, overlaps(below, here) if is_next else None)
         found[index] = ids[here]
+    # By "touch" a later slice may unite earlier objects: ids are final only now.
     final = numbering.final()
     return found if final is None else final.astype(np.int32)[found]
 
@@ -92,7 +93,7 @@ def instances(
 def _plane_instances(
     foreground: NDArray[np.uint8], rule: ObjectRule
 ) -> tuple[NDArray[np.uint32], PlaneObjects]:
-    """Return the objects of a plane, found in one block."""
+    """Return the objects of a plane (ids, tables), found in one block."""
     height, width = foreground.shape
     whole = fragments(foreground, np.s_[0:height, 0:width], (0, 0), (height, width), rule)
     objects = assemble([whole.tables], (1, 1), rule)
@@ -100,9 +101,18 @@ def _plane_instances(
 
 
 def foreground(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return foreground probabilities (C, ..., Y, X) as uint8 (..., Y, X); 255 is 1.
+    """Return foreground probabilities as uint8; 255 is 1.
 
-    Half-way is rounded down, so a probability of 0.5 is not above the threshold 0.5.
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        Of each class, background first; or of the foreground, if C is 1. Integers are
+        fractions of their largest value.
+
+    Returns
+    -------
+    ndarray of uint8, shape (..., Y, X)
+        Half-way is rounded down, so a probability of 0.5 is not above the threshold 0.5.
 
     Examples
     --------
@@ -117,7 +127,7 @@ def foreground(probabilities: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def foreground_probability(probabilities: NDArray[Any]) -> NDArray[Any]:
-    """Return the foreground probabilities, 0 to 1.
+    """Return foreground probabilities, 0 to 1, unrounded.
 
     Parameters
     ----------
@@ -180,5 +190,16 @@ def _refuse_no_classes(probabilities: NDArray[Any]) -> None:
 
 
 def value_of_one(probabilities: NDArray[Any]) -> float:
-    """Return the value that stands for a probability of 1: the largest one of integers."""
+    """Return the value that stands for a probability of 1.
+
+    Parameters
+    ----------
+    probabilities : ndarray, any shape
+        Only its dtype counts.
+
+    Returns
+    -------
+    float or int
+        The largest value of an integer dtype; 1.0 for others.
+    """
     return np.iinfo(probabilities.dtype).max if probabilities.dtype.kind in "iu" else 1.0

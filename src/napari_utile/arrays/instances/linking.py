@@ -13,14 +13,14 @@ from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
 from napari_utile.arrays.instances.regions import united
 
 Overlap = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Pairs of objects (below, above), shape (M, 2), and the pixels that each shares, (M,)."""
+"""Pairs of objects (below, above), (M, 2), and the number of pixels that they share, (M,)."""
 
-Link = tuple[int, int, int, int, float, bool]
-"""Plane above, object below, object above, pixels shared, IoU, and whether they are one."""
+_Link = tuple[int, int, int, int, float, bool]
+"""See `Numbering.links`."""
 
 
 def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -> Overlap:
-    """Return the pixels that each object of one plane shares with each of the next.
+    """Return how many pixels the objects of two neighbouring planes share.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -
     pairs : ndarray of int64, shape (M, 2)
         Objects (below, above) that share pixels, sorted.
     counts : ndarray of int64, shape (M,)
-        How many.
+        Number of pixels they share.
 
     Examples
     --------
@@ -46,12 +46,26 @@ def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -
 
 
 def sum_overlaps(overlaps: Iterable[Overlap]) -> Overlap:
-    """Return the overlaps of two neighbouring planes, summed over their blocks."""
+    """Return the overlaps of two neighbouring planes, summed over their blocks.
+
+    Parameters
+    ----------
+    overlaps : iterable of (ndarray, ndarray)
+        `overlaps` of each block, with the ids of the planes; none gives no pairs.
+
+    Returns
+    -------
+    pairs : ndarray of int64, shape (M, 2)
+        Objects (below, above) that share pixels, sorted.
+    counts : ndarray of int64, shape (M,)
+        Number of pixels they share.
+    """
     pairs, counts = zip((np.empty((0, 2), int), np.empty(0, int)), *overlaps, strict=True)
     return _sum_pairs(np.concatenate(pairs), np.concatenate(counts))
 
 
 def _sum_pairs(pairs: NDArray[np.int64], counts: NDArray[np.int64]) -> Overlap:
+    # One uint64 per pair: sorting numbers is faster than sorting rows.
     keys = pairs[:, 0].astype(np.uint64) << np.uint64(32) | pairs[:, 1].astype(np.uint64)
     unique, which = np.unique(keys, return_inverse=True)
     pairs = np.stack([unique >> np.uint64(32), unique & np.uint64(2**32 - 1)], axis=1)
@@ -81,7 +95,8 @@ class Numbering:
         The last id so far.
     links : list of tuple
         Decisions of "overlap": for each object that overlaps objects below, the one with the
-        largest overlap, as `Link`. It may be emptied at any time.
+        largest overlap: plane above, object below, object above, pixels shared, IoU, and
+        whether they are one. It may be emptied at any time.
 
     Examples
     --------
@@ -96,7 +111,7 @@ class Numbering:
     """
 
     def __init__(self, rule: ObjectRule, count: int = 0):
-        self.rule, self.count, self.links = rule, count, list[Link]()
+        self.rule, self.count, self.links = rule, count, list[_Link]()
         self._start, self._planes = count, 0
         self._below, self._sizes = np.zeros(1, np.uint64), np.zeros(1, np.int64)
         self._voxels, self._touching = [np.zeros(1, np.int64)], [np.empty((0, 2), np.int64)]
@@ -122,6 +137,7 @@ class Numbering:
             below, above, shared, iou, joined = self._decided(overlap, objects)
             ids[above[joined]] = self._below[below[joined]]
             is_new[above[joined]] = False
+        # Those not linked to an object below get the next ids.
         ids[is_new] = np.uint64(self.count + 1) + np.arange(is_new.sum(), dtype=np.uint64)
         if overlap is not None and self.rule.linking == "overlap":
             rows = (self._below[below], ids[above], shared, iou, joined)
@@ -139,7 +155,7 @@ class Numbering:
         return ids
 
     def _decided(self, overlap: Overlap, objects: PlaneObjects) -> tuple[NDArray[Any], ...]:
-        """Return for each object above the best partner below, and whether they are linked."""
+        """Return for each object above its best partner below, and whether they are linked."""
         pairs, shared = overlap
         best_of_above, best_of_below = (
             _largest_partner(pairs, shared, side) for side in (1, 0)
@@ -162,6 +178,7 @@ class Numbering:
         if self.rule.linking != "touch":
             return None
         voxels = np.concatenate(self._voxels)
+        # Sets are numbered by their least member, which comes first in the stack.
         one = united(len(voxels), np.concatenate(self._touching))
         sizes = np.bincount(one, voxels, len(voxels))
         kept = np.flatnonzero(sizes >= max(1, self.rule.min_size))

@@ -1,7 +1,10 @@
 """Connected regions of equal label, numbered in raster order, and union-find of numbers.
 
-Not by scipy or scikit-image: neither promises raster order for labels of several values, and
-on raster order rests that objects found in blocks have the ids of those found in one piece.
+Regions are not by scipy or scikit-image: neither promises raster order for labels of several
+values, and by raster order objects found in blocks have the ids of those found in one piece.
+
+Sets are not by `scipy.sparse.csgraph.connected_components`: it takes 10 times as long (130 ms
+for a chain of 10^6, 10 ms here), and its labels would have to be mapped to least members.
 """
 
 from typing import Any
@@ -12,15 +15,16 @@ from numpy.typing import NDArray
 from napari_utile.arrays.compiled import compiled
 
 NEVER = np.iinfo(np.int64).max
-"""Raster index of what has no place."""
+"""Raster index of what has no pixel: after all others."""
 
 
 def regions(labels: NDArray[Any]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Number the connected regions of equal, non-zero label in raster order, in one piece.
+    """Return the connected regions of equal, non-zero label, in raster order.
 
     Parameters
     ----------
     labels : ndarray of int or bool, any number of axes
+        Neighbours share a face.
 
     Returns
     -------
@@ -44,15 +48,21 @@ def regions(labels: NDArray[Any]) -> tuple[NDArray[np.uint32], NDArray[np.int64]
 def _regions(
     labels: NDArray[Any], shape: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """Give each element the number of one before it, and unite the numbers that meet."""
+    """See `regions`. Two passes, with union-find between provisional numbers.
+
+    Source: Rosenfeld & Pfaltz, "Sequential Operations in Digital Picture Processing", Journal
+    of the ACM 13(4), 1966.
+    """
     strides = np.ones(len(shape), np.int64)
     for axis in range(len(shape) - 1, 0, -1):
         strides[axis - 1] = strides[axis] * shape[axis]
     numbers = np.zeros(labels.size, np.uint32)
-    parents = np.empty(labels.size + 1, np.int64)  # memory is taken where it is written to
+    parents = np.empty(labels.size + 1, np.int64)  # takes memory only where it is written
     firsts = np.empty(labels.size + 1, np.int64)
     back, count = np.ones(len(shape), np.int64), 0
     for row in range(0, labels.size, shape[-1]):
+        # back[way]: how many elements before this one its neighbour is, along the last axis
+        # (way 0) and along each axis on which the row is not the first.
         ways = 1
         for axis in range(len(shape) - 1):
             if row // strides[axis] % shape[axis] > 0:
@@ -61,6 +71,7 @@ def _regions(
         for i in range(row, row + shape[-1]):
             if labels[i] == 0:
                 continue
+            # Take the number of a neighbour before it; those of several are one region.
             number = np.int64(0)
             for way in range(0 if i > row else 1, ways):
                 if labels[i - back[way]] == labels[i]:
@@ -82,7 +93,10 @@ def _regions(
 def _renumber(
     numbers: NDArray[np.uint32], parents: NDArray[np.int64], firsts: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Number the sets 1, 2, ... in place, and give the first places of theirs only."""
+    """Replace provisional numbers by those of their regions, in place; return the firsts.
+
+    A parent has the least number of its region, so one pass in order finds it before others.
+    """
     found, kept = np.zeros(len(parents), np.uint32), 0
     for number in range(1, len(parents)):
         if parents[number] == number:
@@ -97,12 +111,18 @@ def _renumber(
 
 
 def united(count: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Unite 0, 1, ... `count` - 1 pair by pair; give for each the least of its set.
+    """Return the least member of the set of each number, after uniting pairs of numbers.
 
     Parameters
     ----------
     count : int
+        The numbers are 0, 1, ... `count` - 1.
     pairs : ndarray of int, shape (P, 2)
+        Numbers that are in one set.
+
+    Returns
+    -------
+    ndarray of int64, shape (count,)
 
     Examples
     --------
@@ -110,12 +130,12 @@ def united(count: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
     array([0, 1, 2, 1, 1])
     """
     parents = np.arange(count)
-    unite(parents, pairs)
+    _unite(parents, pairs)
     return roots(parents)
 
 
 @compiled
-def unite(parents: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
+def _unite(parents: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
     """Join the sets of each pair, in place: a parent is never larger than its child."""
     for i in range(len(pairs)):
         a, b = root(parents, pairs[i, 0]), root(parents, pairs[i, 1])
@@ -124,16 +144,32 @@ def unite(parents: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
 
 @compiled
 def root(parents: NDArray[np.int64], i: int) -> int:
-    """Find the root of `i`, and shorten the way there."""
+    """Return the root of `i` in a forest of parents, and shorten the way there.
+
+    Parameters
+    ----------
+    parents : ndarray of int64, shape (N,)
+        Changed in place. Roots are their own parents.
+    i : int
+    """
     while parents[i] != i:
-        parents[i] = parents[parents[i]]
+        parents[i] = parents[parents[i]]  # path halving
         i = parents[i]
     return i
 
 
 @compiled
 def roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the root of each, where no parent is larger than its child."""
+    """Return the root of each number, where no parent is larger than its child.
+
+    Parameters
+    ----------
+    parents : ndarray of int64, shape (N,)
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
+    """
     found = parents.copy()
     for i in range(len(found)):
         found[i] = found[found[i]]
@@ -142,7 +178,19 @@ def roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @compiled
 def first_elements(labels: NDArray[np.integer], count: int) -> NDArray[np.int64]:
-    """Find the raster index of the first element of 0, 1, ... `count`; -1 if there is none."""
+    """Return the raster index of the first element of each label.
+
+    Parameters
+    ----------
+    labels : ndarray of int, any shape
+        0, 1, ... `count`.
+    count : int
+
+    Returns
+    -------
+    ndarray of int64, shape (count + 1,)
+        -1 for a label that does not occur.
+    """
     found = np.full(count + 1, -1)
     for i, label in enumerate(labels.ravel()):
         if found[label] < 0:
