@@ -1,8 +1,8 @@
 """Objects of one plane, found block by block, the same as if it had been one block.
 
-A block is divided into fragments: what nothing outside the block can take apart any more. A
-few numbers about each, and the pixels along the edge of the block, say which of them are one
-object. So a plane of any size needs the pixels of one block, and the tables of all.
+A block is divided into fragments: pixels that are one object whatever lies outside the block.
+Tables of each fragment, and of the pixels along the edge of the block, tell which fragments are
+one object. So memory holds the pixels of one block and the tables of all.
 
     probabilities --fragments()--> labels of the block, tables --assemble()--> their objects
 """
@@ -22,9 +22,9 @@ from napari_utile.settings import InstanceMethod, Linking, PredictSettings
 __all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
 _DEFAULTS = PredictSettings()
-Slices = tuple[slice, slice]
-Table = Mapping[str, NDArray[Any]]
-NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
+_Slices = tuple[slice, slice]
+_Table = Mapping[str, NDArray[Any]]
+_NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
 """All pixels that have one below, and these; all that have one to the right, and these."""
 
 
@@ -96,13 +96,25 @@ class PlaneObjects:
 
 
 def foreground_mask(foreground: NDArray[np.uint8], threshold: float) -> NDArray[np.bool_]:
-    """Return the mask of the foreground: higher than `threshold`, where 255 is 1."""
+    """Return the mask of the foreground.
+
+    Parameters
+    ----------
+    foreground : ndarray of uint8, any shape
+        Foreground probabilities; 255 is 1.
+    threshold : float
+        Foreground is what is higher, 0 to 1.
+
+    Returns
+    -------
+    ndarray of bool, shape of `foreground`
+    """
     return foreground > int(threshold * 255)
 
 
 def fragments(
     foreground: NDArray[np.uint8],
-    inner: Slices,
+    inner: _Slices,
     origin: tuple[int, int],
     shape: tuple[int, int],
     rule: ObjectRule,
@@ -116,11 +128,15 @@ def fragments(
         only at the borders of the plane); 255 is 1. "components" needs no halo.
     inner : tuple of slice
         Where the block lies in `foreground`.
-    origin : tuple of int
-        (Y, X) of the block in the plane.
-    shape : tuple of int
-        (Y, X) of the plane.
+    origin : (int, int)
+        First pixel (y, x) of the block in the plane.
+    shape : (int, int)
+        Size (Y, X) of the plane.
     rule : ObjectRule
+
+    Returns
+    -------
+    Fragments
 
     Raises
     ------
@@ -137,7 +153,7 @@ def fragments(
         parts, tops, leave = watershed.trees(towards)
         found = _ways_out(tops, leave, block.shape, origin, shape)
         heights = np.where(leave == HERE, depths.ravel()[tops], 0)
-        found |= {"heights": heights, "edge_depths": edge(depths)}
+        found |= {"heights": heights, "edge_depths": _edge(depths)}
         found["pairs"], found["measures"] = watershed.borders(parts, depths, inside, block)
     else:
         parts, firsts = regions(inside)
@@ -145,14 +161,14 @@ def fragments(
     count = len(found["names"])
     labels = np.where(inside, parts, np.uint32(0))
     holes, of_holes = _holes(labels, origin, shape, rule.fill_holes)
-    edges = {"shape": np.array(block.shape), "edge_foreground": edge(block)}
-    edges |= {"edge_parts": edge(parts), "edge_holes": edge(holes)}
+    edges = {"shape": np.array(block.shape), "edge_foreground": _edge(block)}
+    edges |= {"edge_parts": _edge(parts), "edge_holes": _edge(holes)}
     tables = {**found, **_extents(labels, count, origin, shape), **of_holes, **edges}
     return Fragments(np.where(holes > 0, holes + np.uint32(count), labels), tables)
 
 
 def _refuse_narrow_halo(
-    given: tuple[int, ...], inner: Slices, origin: tuple[int, int], shape: tuple[int, int]
+    given: tuple[int, ...], inner: _Slices, origin: tuple[int, int], shape: tuple[int, int]
 ) -> None:
     for size, part, start, whole in zip(given, inner, origin, shape, strict=True):
         stop = start + part.stop - part.start
@@ -219,7 +235,7 @@ def _holes(
             is_open[line[-1]] = True
     is_open[0] = True
     sides = []
-    for here, there in NEIGHBOURS:
+    for here, there in _NEIGHBOURS:
         for hole, fragment in (holes[here], labels[there]), (holes[there], labels[here]):
             beside = ~is_open[hole] & (fragment > 0)
             sides.append(np.stack([hole[beside], fragment[beside]], axis=1))
@@ -228,19 +244,19 @@ def _holes(
     return holes, {**tables, "beside_hole": hole, "beside_part": part}
 
 
-def edge(block: NDArray[Any]) -> NDArray[Any]:
+def _edge(block: NDArray[Any]) -> NDArray[Any]:
     """Return the pixels along the sides `UP`, `LEFT`, `RIGHT`, `DOWN` of a block."""
     return np.concatenate([block[0], block[:, 0], block[:, -1], block[-1]])
 
 
-def side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArray[Any]:
-    """Return one side of what `edge` returned of a block of `shape`."""
+def _side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArray[Any]:
+    """Return one side of the edge of a block of `shape`; see `_edge`."""
     height, width = shape
     ends = np.cumsum([0, width, height, height, width])
     return line[ends[side] : ends[side + 1]]
 
 
-def assemble(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) -> PlaneObjects:
+def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) -> PlaneObjects:
     """Return the objects of a plane, assembled from the fragments of its blocks.
 
     Parameters
@@ -251,6 +267,10 @@ def assemble(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) -
         Rows and columns of blocks.
     rule : ObjectRule
         The same as for the fragments.
+
+    Returns
+    -------
+    PlaneObjects
 
     Notes
     -----
@@ -284,15 +304,15 @@ def assemble(tables: Sequence[Table], grid: tuple[int, ...], rule: ObjectRule) -
 
 
 class _Plane:
-    """The tables of all blocks as one. What each numbers 1, 2, ... is numbered on; 0 is none.
+    """The tables of all blocks as one, with numbers counted on from block to block; 0 is none.
 
     Attributes
     ----------
     parts, holes : list of slice
-        The numbers that a block has for its own.
+        For each block the range of numbers of its own fragments and holes.
     """
 
-    def __init__(self, tables: Sequence[Table], grid: tuple[int, ...]):
+    def __init__(self, tables: Sequence[_Table], grid: tuple[int, ...]):
         self.tables, self.grid = tables, grid
         self.parts, self.holes = _own(tables, "sizes"), _own(tables, "hole_sizes")
 
@@ -325,11 +345,11 @@ class _Plane:
     ) -> NDArray[Any]:
         """Return the pixels along one side of a block."""
         table = self.tables[block]
-        line = side_of(table[name], table["shape"], side)
+        line = _side_of(table[name], table["shape"], side)
         return _numbered(line, own[block]) if own is not None else line
 
 
-def _own(tables: Sequence[Table], name: str) -> list[slice]:
+def _own(tables: Sequence[_Table], name: str) -> list[slice]:
     stops = 1 + np.cumsum([len(table[name]) for table in tables])
     return [slice(a, b) for a, b in zip([1, *stops.tolist()], stops.tolist(), strict=False)]
 

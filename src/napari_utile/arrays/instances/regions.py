@@ -61,8 +61,8 @@ def _regions(
     firsts = np.empty(labels.size + 1, np.int64)
     back, count = np.ones(len(shape), np.int64), 0
     for row in range(0, labels.size, shape[-1]):
-        # back[way]: how many elements before this one its neighbour is, along the last axis
-        # (way 0) and along each axis on which the row is not the first.
+        # back[way]: how many elements back the neighbour lies that was visited before, along
+        # the last axis (way 0) and along the others, unless this row is their first.
         ways = 1
         for axis in range(len(shape) - 1):
             if row // strides[axis] % shape[axis] > 0:

@@ -50,7 +50,15 @@ STEPS = np.array([[-1, 0], [0, -1], [0, 1], [1, 0]])
 def surely_one(threshold: float) -> float:
     """Return the mean foreground along a border above which its two parts are one object.
 
-    It lies a third of the way from the threshold to 1: 2/3 at 0.5.
+    Parameters
+    ----------
+    threshold : float
+        Of the foreground, 0 to 1.
+
+    Returns
+    -------
+    float
+        A third of the way from the threshold to 1: 2/3 at 0.5.
 
     Notes
     -----
@@ -272,7 +280,21 @@ def pixel_pair_measures(
     here: NDArray[np.uint8],
     there: NDArray[np.uint8],
 ) -> NDArray[np.int64]:
-    """Return what single pairs of pixels add to the measures of a border (see `borders`)."""
+    """Return what single pairs of pixels add to the measures of a border (see `borders`).
+
+    Parameters
+    ----------
+    depth_here, depth_there : ndarray of uint16, shape (M,)
+        Depths of both pixels, see `depth`.
+    mask_here, mask_there : ndarray of bool, shape (M,)
+        Whether they are foreground.
+    here, there : ndarray of uint8, shape (M,)
+        Their foreground probabilities; 255 is 1.
+
+    Returns
+    -------
+    ndarray of int64, shape (M, 5)
+    """
     inside = mask_here & mask_there
     both = here.astype(np.int64) + there
     saddle = inside * np.minimum(depth_here, depth_there)
@@ -283,7 +305,18 @@ def pixel_pair_measures(
 def sum_borders(
     pairs: NDArray[np.int64], measures: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Add up the measures of the same two parts; sort by them, the lower first."""
+    """Return borders with the measures of the same two parts summed.
+
+    Parameters
+    ----------
+    pairs, measures : ndarray of int64, shapes (M, 2) and (M, 5)
+        Parts that meet, in any order and any number of times; see `borders`.
+
+    Returns
+    -------
+    pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
+        Each pair once, the lower part first, sorted; the saddle is the deepest of all.
+    """
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     base = high.max(initial=0) + 1
     unique, which = np.unique(low * base + high, return_inverse=True)
