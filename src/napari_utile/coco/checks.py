@@ -1,5 +1,7 @@
-"""The entries of a COCO file, each checked as it is read. A fault is a ValueError, put so that
-"annotation 7 ..." goes before it."""
+"""Entries of a COCO file, each checked as it is read, and the files of its images.
+
+Faults are ValueErrors whose messages continue "annotation 7 ...".
+"""
 
 import json
 import re
@@ -13,42 +15,42 @@ from napari_utile.coco.masks import expanded
 from napari_utile.errors import UserError
 from napari_utile.io.names import check_name
 
-Entry = Mapping[str, Any]
+JsonObject = Mapping[str, Any]
 
 TOLERANCE = 1.0
-"""Pixels by which a polygon may leave its image: annotation tools round."""
-LARGEST = 2**31
-"""More pixels than any image here has."""
+"""Pixels by which a polygon may leave its image, because annotation tools round."""
+MAX_IMAGE_PIXELS = 2**31
+"""Larger images are taken for a fault of the file."""
 
 
 @dataclass(frozen=True)
 class Category:
-    """A kind of object, such as "person" of the supercategory "person"."""
+    """A kind of object, such as "dog" of the supercategory "animal"."""
 
     id: int
     name: str
     supercategory: str
-    entry: Entry
+    entry: JsonObject
 
 
 @dataclass(frozen=True)
 class CocoImage:
-    """An image: id, name and size (pixels), and where its file is, if that was looked for."""
+    """An image: id, name, size in pixels, and the path of its file, if it was looked for."""
 
     id: int
     file_name: str
     height: int
     width: int
     path: Path | None
-    entry: Entry
+    entry: JsonObject
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """An object in an image, or a crowd: a region of many that nobody told apart.
+    """An object in an image, or a crowd: a region of objects that are not outlined one by one.
 
-    `segmentation` is a list of polygons, or run lengths with "size" and "counts"; `area` (px)
-    is what the file says, or None; `entry` is all of it.
+    `segmentation` is a list of polygons, or run lengths with "size" and "counts"; `area` is
+    that of the file, in pixels, or None; `entry` is the whole entry.
     """
 
     id: int
@@ -57,11 +59,22 @@ class Annotation:
     is_crowd: bool
     area: float | None
     segmentation: Any
-    entry: Entry
+    entry: JsonObject
 
 
 def read_category(entry: Any) -> Category:
-    """Check a category."""
+    """Return a category of a file.
+
+    Parameters
+    ----------
+    entry : object
+        An entry of "categories", of any type.
+
+    Raises
+    ------
+    ValueError
+        If it has a fault.
+    """
     name = _text(entry, "name")
     supercategory = entry.get("supercategory")
     supercategory = supercategory if isinstance(supercategory, str) else ""
@@ -69,13 +82,25 @@ def read_category(entry: Any) -> Category:
 
 
 def read_image(entry: Any, folder: Path | None, taken: dict[Path, int]) -> CocoImage:
-    """Check an image, and find its file.
+    """Return an image of a file, with the path of its pixels.
 
-    `taken` has the files found so far, with the ids of their images; this one is added.
+    Parameters
+    ----------
+    entry : object
+        An entry of "images", of any type.
+    folder : Path or None
+        Where to look for its file; None to not look for it.
+    taken : dict
+        Files found so far, with the ids of their images; this one is added.
+
+    Raises
+    ------
+    ValueError
+        If it has a fault, its file is missing, or belongs to another image.
     """
     id, name = _whole(entry, "id"), _text(entry, "file_name")
     height, width = _whole(entry, "height"), _whole(entry, "width")
-    if height < 1 or width < 1 or height * width > LARGEST:
+    if height < 1 or width < 1 or height * width > MAX_IMAGE_PIXELS:
         raise ValueError(f"({name}) cannot be {width} x {height} pixels")
     path = None
     if folder is not None:
@@ -91,7 +116,20 @@ def read_image(entry: Any, folder: Path | None, taken: dict[Path, int]) -> CocoI
 def read_annotation(
     entry: Any, images: Mapping[int, CocoImage], categories: Mapping[int, Category]
 ) -> Annotation:
-    """Check an annotation of one of these images and categories."""
+    """Return an annotation of a file.
+
+    Parameters
+    ----------
+    entry : object
+        An entry of "annotations", of any type.
+    images, categories : mapping
+        The images and categories that it may refer to, by id.
+
+    Raises
+    ------
+    ValueError
+        If it has a fault.
+    """
     id, image_id = _whole(entry, "id"), _whole(entry, "image_id")
     category_id = _whole(entry, "category_id")
     if image_id not in images:
@@ -138,7 +176,7 @@ def _check_polygon(polygon: Any, height: int, width: int) -> None:
             )
 
 
-def _check_run_lengths(given: Entry, height: int, width: int) -> None:
+def _check_run_lengths(given: JsonObject, height: int, width: int) -> None:
     size, counts = given.get("size"), given.get("counts")
     if not isinstance(size, list) or size != [height, width]:
         raise ValueError(f"has run lengths of size {size}, but the image has {[height, width]}")
@@ -155,7 +193,7 @@ def _check_run_lengths(given: Entry, height: int, width: int) -> None:
 
 
 def _whole(entry: Any, key: str) -> int:
-    """Read a whole number; some tools write 3.0."""
+    """Return a whole number; some tools write 3.0."""
     if not isinstance(entry, dict):
         raise ValueError("is no object with keys")
     value = entry.get(key)
@@ -180,7 +218,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_numbers(values: list[Any]) -> bool:
-    """Say whether all are numbers; it is asked of every point of every polygon."""
+    """Whether all are finite numbers. Fast, as it sees every point of every polygon."""
     try:
         return set(map(type, values)) <= {int, float} and isfinite(sum(values))
     except OverflowError:  # an int beyond any float
@@ -196,12 +234,16 @@ PARTS = ("images", "annotations", "categories")
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """Read the JSON, and make sure that the three lists are there.
+    """Return the JSON object of a COCO file, which has the three lists `PARTS`.
+
+    Parameters
+    ----------
+    path : Path
 
     Raises
     ------
     UserError
-        If it cannot be read, is no JSON, or lacks one of `PARTS`.
+        If it cannot be read, is no JSON, or lacks one of the lists.
     """
     check_name(path)
     try:
@@ -228,9 +270,13 @@ def read_content(path: Path) -> dict[str, Any]:
 
 
 def is_coco(path: Path | str) -> bool:
-    """Say whether a file looks like COCO annotations, without parsing it.
+    """Whether a file looks like COCO annotations. It is not parsed.
 
-    One that is broken or cut off does, so that reading it says so. COCO results do not.
+    A broken or cut-off file does, so that reading it can name the fault. COCO results do not.
+
+    Parameters
+    ----------
+    path : path
     """
     try:
         text = Path(path).read_bytes()
@@ -241,11 +287,17 @@ def is_coco(path: Path | str) -> bool:
 
 
 def image_folder(path: Path, names: Iterable[str]) -> Path | None:
-    """Find the folder of the images of a COCO file.
+    """Return the folder that holds the images of a COCO file; None if none is found.
 
-    It is the first that holds one of the names: the folder of the file, the one in it that is
-    called like the file ("val2017" for instances_val2017.json), "images", or the same a folder
-    higher. None if it is nowhere.
+    Looks in the folder of the file, in its subfolders that are named after the file ("val2017"
+    for instances_val2017.json) and "images", and in the same places one level higher.
+
+    Parameters
+    ----------
+    path : Path
+        The COCO file.
+    names : iterable of str
+        File names of images, one of which the folder must hold.
     """
     own, above = path.stem.removeprefix("instances_"), path.absolute().parent
     places = [base / name for base in (above, above.parent) for name in ("", own, "images")]
@@ -254,7 +306,14 @@ def image_folder(path: Path, names: Iterable[str]) -> Path | None:
 
 
 def image_file(folder: Path, name: str) -> Path | None:
-    """Find the file of an image in a folder: by its path, else by the last part of it."""
+    """Return the file of an image; None if the folder does not hold it.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Path of the image in the folder; a file with only the last part of it is taken, too.
+    """
     name = name.replace("\\", "/")
     for path in (folder / name.lstrip("/"), folder / name.rpartition("/")[2]):
         if path.is_file():

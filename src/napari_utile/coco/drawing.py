@@ -1,4 +1,4 @@
-"""Labels of COCO images: every outlined object drawn, and none lost where they overlap."""
+"""Annotations of COCO images drawn as labels; objects that others cover are kept, too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from napari_utile.coco.masks import (
 from napari_utile.io.memory import check_memory
 
 CROWD = 65535
-"""Label id of crowds, and of nothing else: the `ignore` id for training and scores."""
+"""Label id of crowds alone: the `ignore` id of training and scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +34,14 @@ class Drawing:
         Instances, and `CROWD` where a crowd is and no object. Where objects overlap, the pixel
         belongs to the smallest; of equally small ones to the last in the file.
     behind : tuple of ndarray, each like `labels`
-        The objects that others cover in part, each one whole. They may overlap each other too,
-        so there are as many layers as they need, and none if nothing overlaps.
+        The objects that others cover in part, each one whole. As they may overlap each other,
+        there are as many layers as that takes; none if no object is covered.
     ids : ndarray of int64, shape (N,)
         Label ids of the objects, in the order of `annotations`: 1, 2, ... without `CROWD`.
     annotations : tuple of N Annotation
         Without the crowds.
     areas, visible : ndarray of int64, shape (N,)
-        Pixels of each object, and those of them that it has in `labels`.
+        Number of pixels of each object, and of those that it has in `labels`.
     """
 
     labels: NDArray[Any]
@@ -53,7 +53,7 @@ class Drawing:
 
     @property
     def covered(self) -> dict[int, int]:
-        """Pixels that others cover, by annotation id. Objects that are whole are not in it."""
+        """Number of covered pixels by annotation id, of the objects that others cover."""
         hidden = self.areas - self.visible
         return {
             annotation.id: int(pixels)
@@ -63,18 +63,22 @@ class Drawing:
 
     @property
     def vanished(self) -> tuple[int, ...]:
-        """Ids of the annotations that have no pixel in `labels`: covered, or too small."""
+        """Ids of the annotations without a pixel in `labels`: covered, or too small."""
         gone = np.flatnonzero(self.visible == 0)
         return tuple(self.annotations[i].id for i in gone)
 
     def classes(self, categories: Sequence[int | Iterable[int]]) -> NDArray[np.uint16]:
-        """Give the class of each pixel, shape (Y, X).
+        """Return the class of each pixel.
 
         Parameters
         ----------
         categories : sequence of int, or of groups of int
             Category ids. The first, or those of the first group, become class 1, and so on;
             others become background, 0. `CROWD` stays.
+
+        Returns
+        -------
+        ndarray of uint16, shape (Y, X)
         """
         class_of = {
             category: number
@@ -100,13 +104,24 @@ def draw_annotations(
     coco : CocoAnnotations
     image_id : int
     categories : iterable of int, optional
-        Ids of the categories to draw; all if left out. For one layer per category, draw each.
+        Ids of the categories to draw; all by default.
     first : int, default 0
-        Objects before the first of this image, where ids go on through several images.
+        Number of objects in the images before this one, if label ids are to be unique in all.
+
+    Returns
+    -------
+    Drawing
+
+    Raises
+    ------
+    UserError
+        If the labels do not fit into the memory.
 
     Notes
     -----
-    Polygons are drawn as pycocotools draws them. Very small ones may have no pixel.
+    Polygons are drawn as pycocotools draws them. Very small ones may have no pixel. That the
+    smaller object is in front is our choice, as it mostly is in photos: COCO does not order its
+    objects.
     """
     image = coco.image[image_id]
     size = image.height, image.width
@@ -119,6 +134,7 @@ def draw_annotations(
 
     dtype = np.uint16 if ids.max(initial=0) < CROWD else np.uint32
     check_memory(image.height * image.width * np.dtype(dtype).itemsize, image.file_name)
+    # Paint crowds first, then objects from large to small: the last one painted is in front.
     columns = np.zeros(image.height * image.width, dtype)
     for annotation, mask in drawn:
         if annotation.is_crowd:
@@ -126,6 +142,7 @@ def draw_annotations(
     for i in np.argsort(-areas, kind="stable"):
         paint(columns, *stretches(objects[i][1]), ids[i])
 
+    # Objects that lost pixels to later ones are kept whole in further layers.
     visible = np.bincount(columns, minlength=ids.max(initial=0) + 1)[ids]
     covered = np.flatnonzero(visible < areas)
     behind = _layers([objects[i][1] for i in covered], ids[covered], columns)
@@ -140,13 +157,28 @@ def draw_annotations(
 
 
 def label_ids(first: int, objects: int) -> NDArray[np.int64]:
-    """Give the label ids of objects that come after `first` others: 1, 2, ..., none `CROWD`."""
+    """Return the label ids of objects that follow `first` others: 1, 2, ... without `CROWD`.
+
+    Parameters
+    ----------
+    first, objects : int
+        Numbers of objects before these, and of these.
+
+    Returns
+    -------
+    ndarray of int64, shape (objects,)
+    """
     ids = np.arange(first + 1, first + 1 + objects)
     return ids + (ids >= CROWD)
 
 
 def overlap_note(drawings: Iterable[Drawing]) -> str | None:
-    """Say how much of the objects others cover; None if nothing is."""
+    """Return a sentence on the objects and pixels that others cover; None without overlaps.
+
+    Parameters
+    ----------
+    drawings : iterable of Drawing
+    """
     objects = covered = pixels = 0
     gone: list[int] = []
     for drawing in drawings:
@@ -167,7 +199,13 @@ def overlap_note(drawings: Iterable[Drawing]) -> str | None:
 
 
 def annotation_rle(coco: CocoAnnotations, annotation: Annotation) -> Rle:
-    """Give the run lengths of an annotation, compressed."""
+    """Return the compressed run lengths of an annotation.
+
+    Parameters
+    ----------
+    coco : CocoAnnotations
+    annotation : Annotation
+    """
     image = coco.image[annotation.image_id]
     counts = counts_of(annotation.segmentation, image.height, image.width)
     return rle_of(counts, image.height, image.width)
@@ -176,7 +214,7 @@ def annotation_rle(coco: CocoAnnotations, annotation: Annotation) -> Rle:
 def _layers(
     masks: list[Counts], ids: NDArray[np.int64], like: NDArray[Any]
 ) -> list[NDArray[Any]]:
-    """Put each mask into the first layer in which all of its pixels are free."""
+    """Paint each mask whole into the first layer in which all of its pixels are free."""
     layers: list[NDArray[Any]] = []
     for mask, id in zip(masks, ids, strict=True):
         where = stretches(mask)
@@ -189,5 +227,5 @@ def _layers(
 
 
 def _as_image(columns: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Lay out columns that follow each other as rows."""
+    """Return pixels that are stored column by column as an image (Y, X)."""
     return np.ascontiguousarray(columns.reshape(size[::-1]).T)

@@ -1,8 +1,14 @@
-"""Masks of COCO files: polygons and run lengths to pixels, labels to run lengths.
+"""Masks of COCO files: polygons, run lengths and labels, converted into each other.
 
-A mask is kept as *counts*: how many pixels are off, on, off, ... down the columns, one column
-after the other, beginning with those that are off. COCO files hold counts as a list of numbers
-("uncompressed"), or as a text of 5-bit digits ("compressed").
+A mask is kept as *counts*: the lengths of its runs of pixels that are off, on, off, ..., down
+the columns, one column after the other. The first run is off, and may be empty. COCO files hold
+counts as a list of numbers ("uncompressed"), or as a text of 5-bit digits ("compressed"), see
+`compressed`.
+
+References
+----------
+Lin et al., "Microsoft COCO: common objects in context", ECCV 2014; run lengths as in
+`common/maskApi.c` of cocoapi (rleEncode, rleToString, rleFrString).
 """
 
 from typing import Any
@@ -14,14 +20,14 @@ from pycocotools import mask
 from napari_utile.arrays.compiled import compiled
 
 Counts = NDArray[np.int64]
-LARGEST = 2**48
-"""More pixels than any mask has: sums stay far from what 64 bits hold."""
+MAX_MASK_PIXELS = 2**48
+"""Larger masks are refused as damaged, so that sums of counts fit into 64 bits."""
 Rle = dict[str, Any]
 """Run lengths as COCO files hold them: "size" (height, width) and "counts"."""
 
 
 def counts_of(segmentation: Any, height: int, width: int) -> Counts:
-    """Give the counts of a segmentation, whichever of COCO's three kinds it is.
+    """Return the counts of a segmentation of any of COCO's three kinds.
 
     Parameters
     ----------
@@ -30,6 +36,10 @@ def counts_of(segmentation: Any, height: int, width: int) -> Counts:
         with counts as numbers or as text.
     height, width : int
         Size of the image.
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
 
     Raises
     ------
@@ -44,16 +54,30 @@ def counts_of(segmentation: Any, height: int, width: int) -> Counts:
 
 
 def rle_of(counts: Counts, height: int, width: int) -> Rle:
-    """Put counts down as COCO files and pycocotools read them: compressed, as text."""
+    """Return counts as COCO files and pycocotools have them: compressed, with the size.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (N,)
+    height, width : int
+        Size of the image.
+    """
     return {"size": [height, width], "counts": compressed(counts)}
 
 
 def compressed(counts: Counts) -> str:
-    """Write counts as text.
+    """Return counts as compressed text, like `rleToString` of cocoapi.
 
-    From the fourth on, a count is noted as its difference to the last but one. Numbers are
-    digits of 5 bits, the lowest first, as characters from "0" on; 32 is added if more follow.
+    From the fourth on, a count is stored as its difference from the last but one: the runs of
+    neighboring columns are alike. A number is a sequence of 5-bit digits, the lowest first, as
+    characters from "0" on. A digit has 32 added if more follow; bit 16 of the last is the sign.
 
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (N,)
+
+    Examples
+    --------
     >>> compressed(np.array([6, 1, 40, 4, 5, 4, 5, 4, 21]))
     '61X13mN000`0'
     """
@@ -62,13 +86,23 @@ def compressed(counts: Counts) -> str:
 
 
 def expanded(text: str | bytes) -> Counts:
-    """Read counts that were written as text.
+    """Return the counts of a compressed text, like `rleFrString` of cocoapi.
+
+    Parameters
+    ----------
+    text : str or bytes
+
+    Returns
+    -------
+    ndarray of int64, shape (N,)
 
     Raises
     ------
     ValueError
-        If the text is no such text: a wrong character, or it is cut off.
+        If the text is damaged: a wrong character, cut off, or counts that cannot be.
 
+    Examples
+    --------
     >>> expanded("61X13mN000`0").tolist()
     [6, 1, 40, 4, 5, 4, 5, 4, 21]
     """
@@ -80,32 +114,55 @@ def expanded(text: str | bytes) -> Counts:
 
 
 def stretches(counts: Counts) -> tuple[Counts, Counts]:
-    """Give first pixel and length of each stretch that is on, along the columns."""
+    """Return first pixels and lengths of the runs that are on.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (N,)
+
+    Returns
+    -------
+    starts, lengths : ndarray of int64, shape (N // 2,)
+        Pixels are numbered down the columns.
+    """
     ends = np.cumsum(counts)
     return ends[0:-1:2], counts[1::2]
 
 
 def area_of(counts: Counts) -> int:
-    """Count the pixels that are on."""
+    """Return the number of pixels that are on."""
     return int(counts[1::2].sum())
 
 
 def box_of(counts: Counts, height: int) -> list[int]:
-    """Give left, top, width and height of the pixels that are on; all 0 if none is."""
+    """Return the bounding box of the pixels that are on.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (N,)
+    height : int
+        Of the image.
+
+    Returns
+    -------
+    list of int
+        Left, top, width and height, as in "bbox" of COCO; all 0 if no pixel is on.
+    """
     starts, lengths = stretches(counts)
     starts, lengths = starts[lengths > 0], lengths[lengths > 0]
     if starts.size == 0:
         return [0, 0, 0, 0]
     last = starts + lengths - 1
     left, right = int(starts[0] // height), int(last[-1] // height)
-    over = last // height > starts // height  # on across the end of a column
+    # A run over the end of a column covers the last row, and the first one of the next column.
+    over = last // height > starts // height
     top = 0 if over.any() else int((starts % height).min())
     bottom = height - 1 if over.any() else int((last % height).max())
     return [left, top, right - left + 1, bottom - top + 1]
 
 
 def masks_in(labels: NDArray[Any]) -> tuple[NDArray[Any], list[Counts]]:
-    """Find every object of a label image, in one pass over the pixels.
+    """Return the mask of every object of a label image, in one pass over the pixels.
 
     Parameters
     ----------
@@ -115,14 +172,16 @@ def masks_in(labels: NDArray[Any]) -> tuple[NDArray[Any], list[Counts]]:
     Returns
     -------
     ids : ndarray, shape (N,)
-        Ids of the objects, in rising order.
+        Ids of the objects, in ascending order.
     masks : list of N counts
     """
+    # Cut the columns into runs of equal ids.
     columns = labels.T.ravel()
     is_start = np.ones(columns.size, dtype=bool)
     np.not_equal(columns[1:], columns[:-1], out=is_start[1:])
     starts = np.flatnonzero(is_start)
     lengths, owners = np.diff(starts, append=columns.size), columns[starts]
+    # Group the runs by id; a stable sort keeps those of an object in order. Drop background.
     order = np.argsort(owners, kind="stable")
     order = order[owners[order] != 0]
     ids, first = np.unique(owners[order], return_index=True)
@@ -134,7 +193,14 @@ def masks_in(labels: NDArray[Any]) -> tuple[NDArray[Any], list[Counts]]:
 
 
 def union(masks: list[Counts], pixels: int) -> Counts:
-    """Merge masks of one image that may overlap."""
+    """Return the union of masks of one image, which may overlap.
+
+    Parameters
+    ----------
+    masks : list of counts
+    pixels : int
+        Number of pixels of the image.
+    """
     if len(masks) == 1:
         return masks[0]
     canvas = np.zeros(pixels, np.int8)
@@ -145,7 +211,7 @@ def union(masks: list[Counts], pixels: int) -> Counts:
 
 
 def _counts(starts: Counts, lengths: Counts, pixels: int) -> Counts:
-    """Say how long it is off and on, for stretches that are on, in order."""
+    """Return counts from the runs that are on, in order, without an empty last one."""
     counts = np.empty(2 * starts.size + 1, np.int64)
     counts[1::2] = lengths
     counts[0:-1:2] = starts
@@ -160,7 +226,7 @@ def _paint(columns: NDArray[Any], starts: Counts, lengths: Counts, value: int) -
 
 
 def _is_free(columns: NDArray[Any], starts: Counts, lengths: Counts) -> bool:
-    """Say whether no pixel of the stretches has a value yet."""
+    """Whether all pixels of the runs are 0."""
     for i in range(starts.size):
         for pixel in range(starts[i], starts[i] + lengths[i]):
             if columns[pixel] != 0:
@@ -169,14 +235,15 @@ def _is_free(columns: NDArray[Any], starts: Counts, lengths: Counts) -> bool:
 
 
 def _digits_of(counts: Counts) -> NDArray[np.uint8]:
-    text = np.empty(13 * counts.size, np.uint8)
+    text = np.empty(13 * counts.size, np.uint8)  # 64 bits are at most 13 digits of 5
     n = 0
     for i in range(counts.size):
         rest = counts[i] - (counts[i - 2] if i > 2 else 0)
         more = True
         while more:
             digit = rest & 31
-            rest >>= 5
+            rest >>= 5  # arithmetic: a negative number ends as -1
+            # Done if the sign of the last digit is that of the number.
             more = rest != (-1 if digit & 16 else 0)
             text[n] = 48 + digit + (32 if more else 0)
             n += 1
@@ -184,21 +251,23 @@ def _digits_of(counts: Counts) -> NDArray[np.uint8]:
 
 
 def _counts_in(text: NDArray[np.uint8]) -> Counts:
-    """Read the digits; nothing comes out of a text that is damaged."""
+    """Return the counts of a text; none if it is damaged."""
     counts = np.empty(text.size, np.int64)
     number, shift, n, total = 0, 0, 0, 0
     for i in range(text.size):
+        # Add one more digit to the number.
         digit = int(text[i]) - 48
         if digit < 0 or digit > 63 or shift > 55:
             return counts[:0]
         number |= (digit & 31) << shift
         shift += 5
+        # The last digit: extend its sign, and add the count before the last.
         if not digit & 32:
             if digit & 16:
                 number -= 1 << shift
             counts[n] = number + (counts[n - 2] if n > 2 else 0)
             total += counts[n]
-            if counts[n] < 0 or total > LARGEST:
+            if counts[n] < 0 or total > MAX_MASK_PIXELS:
                 return counts[:0]
             number, shift, n = 0, 0, n + 1
     return counts[:0] if shift else counts[:n].copy()

@@ -21,7 +21,7 @@ from napari_utile.io.napari_reader import LayerData
 
 EDITABLE = 2**28
 """Pixels of a stack, up to which labels are drawn at once and can be painted on."""
-INSTANCES, BEHIND, CLASSES = "instances", "behind", "classes"
+INSTANCE_LAYER, BEHIND_LAYER, CLASS_LAYER = "instances", "behind", "classes"
 """What a layer is, in its metadata under "coco", for writing it again."""
 
 
@@ -131,18 +131,21 @@ def _labels_layers(coco: CocoAnnotations) -> Iterator[LayerData]:
     features = _features(coco)
     behind = _behind(drawing, shape, dtype)
     layers: list[tuple[str, str, Any]] = [
-        (CLASSES, CLASSES, Pages(classes, shape, np.uint16)),
-        *((BEHIND, f"{BEHIND} {depth}", data) for depth, data in enumerate(behind, 1)),
-        (INSTANCES, INSTANCES, Pages(instances, shape, dtype)),
+        (CLASS_LAYER, CLASS_LAYER, Pages(classes, shape, np.uint16)),
+        *(
+            (BEHIND_LAYER, f"{BEHIND_LAYER} {depth}", data)
+            for depth, data in enumerate(behind, 1)
+        ),
+        (INSTANCE_LAYER, INSTANCE_LAYER, Pages(instances, shape, dtype)),
     ]
     for kind, name, data in layers:
         given: dict[str, Any] = {
             "name": f"{coco.path.stem} {name}",
             "metadata": {"coco": _metadata(coco, kind)},
             "features": features,
-            "visible": kind == INSTANCES,
+            "visible": kind == INSTANCE_LAYER,
         }
-        if kind == CLASSES:
+        if kind == CLASS_LAYER:
             given |= {"features": _class_features(coco), "colormap": _colors(coco)}
         yield _flat(data if data.size > EDITABLE else np.asarray(data)), given, "labels"
 

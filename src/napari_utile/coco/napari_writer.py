@@ -8,18 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from napari_utile.arrays.labels import Labels
 from napari_utile.coco.drawing import CROWD
-from napari_utile.coco.napari_reader import BEHIND, CLASSES, INSTANCES
+from napari_utile.coco.napari_reader import BEHIND_LAYER, CLASS_LAYER, INSTANCE_LAYER
 from napari_utile.coco.writing import (
     LabelledImage,
-    Labels,
     categories_in,
     slice_names,
     write_images,
 )
 from napari_utile.errors import UserError
-
-LayerData = tuple[Any, Mapping[str, Any], str]
+from napari_utile.io.napari_reader import LayerData
 
 
 def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -58,16 +57,20 @@ def _write_again(path: str, layers: Sequence[LayerData]) -> None:
     about = layers[0][1]["metadata"]["coco"]
     if any(given["metadata"]["coco"]["images"] != about["images"] for _, given, _ in layers):
         raise UserError("The layers are of different COCO files: save them one by one.")
-    of_kind: dict[str, list[LayerData]] = {INSTANCES: [], BEHIND: [], CLASSES: []}
+    of_kind: dict[str, list[LayerData]] = {
+        INSTANCE_LAYER: [],
+        BEHIND_LAYER: [],
+        CLASS_LAYER: [],
+    }
     for layer in layers:
         of_kind[layer[1]["metadata"]["coco"]["kind"]].append(layer)
-    objects = of_kind[INSTANCES] + of_kind[BEHIND]
+    objects = of_kind[INSTANCE_LAYER] + of_kind[BEHIND_LAYER]
     if not objects:
         raise UserError("Only classes are chosen: choose the instances too.")
 
     known = _known(objects[0][1].get("features", {}), about["categories"])
-    pages = [_pages(layer, about["images"]) for layer in objects]
-    classes = [_pages(layer, about["images"]) for layer in of_kind[CLASSES]]
+    pages = [_cut_to_images(layer, about["images"]) for layer in objects]
+    classes = [_cut_to_images(layer, about["images"]) for layer in of_kind[CLASS_LAYER]]
     images = (
         _labelled(image, of_objects, of_classes, known, list(about["categories"]))
         for image, of_objects, of_classes in zip(
@@ -115,9 +118,9 @@ def _known(features: Any, categories: Mapping[int, str]) -> dict[int, int]:
     return {int(index): id_of[name] for index, name in rows if name in id_of}
 
 
-def _pages(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Iterator[Labels]:
+def _cut_to_images(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Iterator[Labels]:
     """Cut each slice to the size that its image has."""
-    slices = _slices(layer)
+    slices = _planes_of(layer)
     if len(slices) != len(images):
         raise UserError(
             f"The layer {layer[1]['name']!r} has {len(slices)} slices, and its file has "
@@ -137,7 +140,7 @@ def _write_new(path: str, layers: Sequence[LayerData]) -> None:
     shapes = {np.shape(_data(layer)): None for layer in layers}
     if len(shapes) > 1:
         raise UserError(f"The layers differ in shape: {' and '.join(map(str, shapes))}.")
-    stacks = [_slices(layer) for layer in layers]
+    stacks = [_planes_of(layer) for layer in layers]
     names = slice_names(Path(path), len(stacks[0]))
 
     images = []
@@ -154,7 +157,7 @@ def _write_new(path: str, layers: Sequence[LayerData]) -> None:
     write_images(path, images, categories, overwrite=True)
 
 
-def _slices(layer: LayerData) -> Any:
+def _planes_of(layer: LayerData) -> Any:
     """Give the planes of a layer, in order; what is read slice by slice stays so."""
     data = _data(layer)
     if data.ndim == 3:

@@ -10,8 +10,8 @@ from napari_utile.coco.annotations import CocoAnnotations, CocoImage, read_coco
 from napari_utile.errors import UserError
 from napari_utile.io.disk import check_file_output, room_for
 
-PARTS = ("annotations.json", "images")
-ASIDE = ".new-"
+SUBSET_FILES = ("annotations.json", "images")
+PARTIAL_PREFIX = ".new-"
 """How the folder begins in which a subset is made, in its own; a killed process leaves it."""
 
 
@@ -65,8 +65,10 @@ def write_subset(
     out.mkdir(parents=True, exist_ok=True)
     try:
         with (
-            room_for(out / PARTS[0]),
-            TemporaryDirectory(prefix=ASIDE, dir=out, ignore_cleanup_errors=True) as aside,
+            room_for(out / SUBSET_FILES[0]),
+            TemporaryDirectory(
+                prefix=PARTIAL_PREFIX, dir=out, ignore_cleanup_errors=True
+            ) as aside,
         ):
             new, old = Path(aside, "new"), Path(aside, "old")
             _write(part, new)
@@ -125,13 +127,13 @@ def _write(part: CocoAnnotations, out: Path) -> None:
 def _swap(new: Path, out: Path, old: Path) -> None:
     """Put the parts of a subset in the place of those that are there, all or none."""
     try:
-        for name in PARTS:
+        for name in SUBSET_FILES:
             if (out / name).exists():
                 (out / name).rename(old / name)
-        for name in PARTS:
+        for name in SUBSET_FILES:
             (new / name).rename(out / name)
     except BaseException:
-        for name in PARTS:
+        for name in SUBSET_FILES:
             if (old / name).exists():
                 if (out / name).exists():
                     (out / name).rename(new / name)
@@ -146,6 +148,6 @@ def _check_folder(out: Path, annotations: Path, folder: Path) -> None:
     for source in (annotations, folder):
         if source.resolve().is_relative_to(out.resolve()):
             raise UserError(f"{source} lies in {out}, which would be replaced; choose another.")
-    names = {path.name for path in out.iterdir() if not path.name.startswith(ASIDE)}
-    if names - {*PARTS} or (names and PARTS[0] not in names):
+    names = {path.name for path in out.iterdir() if not path.name.startswith(PARTIAL_PREFIX)}
+    if names - {*SUBSET_FILES} or (names and SUBSET_FILES[0] not in names):
         raise UserError(f"{out} exists and is no subset; choose another name.")

@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from napari_utile.arrays.labels import check_labels
+from napari_utile.arrays.labels import Labels, check_labels
 from napari_utile.coco.masks import Counts, area_of, box_of, masks_in, rle_of, union
 from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.metrics.overlap import contingency
-
-Labels = NDArray[Any]
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,8 +137,8 @@ def write_images(
     Annotations count from 1: pycocotools takes an object of id 0 for one without a match.
     """
     check_file_output(path, overwrite)
-    written: list[Entry] = []
-    annotations: list[Entry] = []
+    written: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image in images:
         height, width = image.labels.shape
         size = {"height": height, "width": width}
@@ -170,7 +167,7 @@ def detections(
     image_id: int,
     category_ids: int | ArrayLike = 1,
     scores: float | ArrayLike = 1.0,
-) -> list[Entry]:
+) -> list[dict[str, Any]]:
     """List the objects of a label image as COCO results.
 
     Parameters
@@ -222,7 +219,7 @@ def write_coco_results(
     atomic_write(path, json.dumps(list(found)).encode())
 
 
-def _annotations(image: LabelledImage) -> Iterator[Entry]:
+def _annotations(image: LabelledImage) -> Iterator[dict[str, Any]]:
     """Describe every object of an image, whole, in rising order of label ids."""
     height, width = image.labels.shape
     parts: dict[int, list[Counts]] = defaultdict(list)

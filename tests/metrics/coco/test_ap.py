@@ -282,7 +282,7 @@ def test_what_cannot_be_scored_is_refused():
         "segmentation": [[0, 0, 1, 1, 2, 2]],
         "score": 1,
     }
-    with pytest.raises(ValueError, match="image 4 is no compressed run lengths"):
+    with pytest.raises(ValueError, match="image 4 is not compressed run lengths"):
         coco_annotation_scores([], [polygon])
     sizes = [entry(np.eye(3), 4, 1, score=1), entry(np.eye(5), 4, 1, score=1)]
     with pytest.raises(ValueError, match="masks of image 4 differ in size"):

@@ -16,7 +16,7 @@ from napari_utile.engine.comparison.figures import draw_curves, draw_results
 from napari_utile.engine.comparison.scoring import score_model, write_results, write_truth
 from napari_utile.engine.comparison.table import (
     Comparison,
-    Row,
+    TableRow,
     table_notes,
     to_csv,
     to_json,
@@ -336,7 +336,7 @@ class ComparisonProgress:
         self.spent: list[float] = []  # seconds of each candidate that was trained
         self._warnings: set[str] = set()
 
-    def follow(self, run: Generator[Event, None, Row]) -> Generator[Event, None, Row]:
+    def follow(self, run: Generator[Event, None, TableRow]) -> Generator[Event, None, TableRow]:
         """Pass on the events of a candidate that matter, with progress and time of the whole.
 
         Most warnings are about the data, which all candidates share: each is passed on once.
@@ -378,7 +378,7 @@ def _train_and_score(
     labels: Sequence[Stack],
     data: TrainingData,
     overwrite: bool,
-) -> Generator[Event, None, Row]:
+) -> Generator[Event, None, TableRow]:
     """Train and score a candidate as far as that is not done; return its row of the table."""
     if overwrite or not candidate.is_trained:
         if not overwrite and (words := candidate.differences()):
@@ -398,7 +398,7 @@ def _train_and_score(
         write_results(candidate.validation, images, data, results)
         row = json.dumps(results.scores | facts | results.seconds, indent=2)
         atomic_write(scores, row.encode())
-    found: Row = json.loads(scores.read_text())
+    found: TableRow = json.loads(scores.read_text())
     return found
 
 

@@ -11,7 +11,7 @@ from napari_utile.arrays.splits import Split
 from napari_utile.evaluation.scores import SCORES, Place, format_score, scores_in
 from napari_utile.io.tables import csv_text
 
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 """Scores and costs by name, of one run or of all runs of a network."""
 
 COSTS = {
@@ -48,16 +48,16 @@ class Comparison:
     """
 
     folder: Path
-    runs: tuple[Row, ...] = ()
+    runs: tuple[TableRow, ...] = ()
     notes: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[TableRow, ...]:
         """One row per network, in the order of their first runs; see `summarize`."""
         return summarize(self.runs)
 
-    def with_run(self, network: str, seed: int, row: Row) -> Self:
+    def with_run(self, network: str, seed: int, row: TableRow) -> Self:
         """Return a copy with the row of one more run."""
         return replace(self, runs=(*self.runs, {"network": network, "seed": seed, **row}))
 
@@ -69,7 +69,7 @@ class Comparison:
         return to_markdown(self.rows, self.notes) if self.runs else "No network is done.\n"
 
 
-def summarize(runs: Sequence[Row]) -> tuple[Row, ...]:
+def summarize(runs: Sequence[TableRow]) -> tuple[TableRow, ...]:
     """Return mean and spread over the seeds, one row per network.
 
     Parameters
@@ -88,7 +88,7 @@ def summarize(runs: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(_summary([run for run in runs if run["network"] == n]) for n in networks)
 
 
-def _summary(runs: Sequence[Row]) -> dict[str, Any]:
+def _summary(runs: Sequence[TableRow]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "network": runs[0]["network"],
         "seeds": [run["seed"] for run in runs],
@@ -109,13 +109,13 @@ def to_json(comparison: Comparison) -> str:
     return json.dumps({name: getattr(comparison, name) for name in names}, indent=2) + "\n"
 
 
-def to_csv(rows: Sequence[Row]) -> str:
+def to_csv(rows: Sequence[TableRow]) -> str:
     """Return the rows as CSV below a line of names; a value that is missing is empty."""
     texts = ({**row, "seeds": " ".join(map(str, row["seeds"]))} for row in rows)
     return csv_text(list(rows[0]), texts)
 
 
-def to_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
+def to_markdown(rows: Sequence[TableRow], notes: Sequence[str]) -> str:
     """Return the main columns as an aligned Markdown table, with the notes below."""
     lines = cells(rows)
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -133,7 +133,7 @@ def to_markdown(rows: Sequence[Row], notes: Sequence[str]) -> str:
     return "\n".join([head, rule, *body, "", *notes]) + "\n"
 
 
-def cells(rows: Sequence[Row], in_terminal: bool = False) -> list[list[str]]:
+def cells(rows: Sequence[TableRow], in_terminal: bool = False) -> list[list[str]]:
     """Return the table as text: a line of headings, and one per network.
 
     Parameters

@@ -1,12 +1,12 @@
-"""The area under the precision-recall curve as COCO has it, for any number of objects.
+"""COCO's average precision: the area under the precision-recall curve, of all detections.
 
-COCO's own summary looks at the best 100 detections per image: a perfect prediction of 1000
-objects scores 0.109. Here all count. What COCO's summary says stays at hand as `stock`.
+COCO's own summary considers the best 100 detections per image, so that a perfect prediction of
+1000 objects scores 0.109. Here all count. The numbers of COCO's summary are in `stock`.
 
 References
 ----------
 .. [1] Lin et al., "Microsoft COCO: common objects in context", ECCV 2014; the scores are those
-   of cocodataset.org, "Detection evaluation", as computed by pycocotools.
+   of cocodataset.org, "Detection evaluation", as computed by pycocotools (cocoapi).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ from napari_utile.metrics.coco.candidates import (
 from napari_utile.metrics.coco.matching import SparseEvaluation
 from napari_utile.metrics.overlap import Contingency
 
-Row = dict[str, Any]
+ScoreRow = dict[str, Any]
 
 BANDS = ("small", "medium", "large")
 STOCK = (
@@ -35,7 +35,7 @@ STOCK = (
     *("coco_stock_ar_small", "coco_stock_ar_medium", "coco_stock_ar_large"),
 )
 """The 12 numbers of pycocotools' summary, in its order."""
-ALL = (0.0, np.inf)
+ALL_SIZES = (0.0, np.inf)
 
 
 def coco_scores(
@@ -43,17 +43,21 @@ def coco_scores(
     scores: Sequence[ArrayLike] | None = None,
     pixel_area: float = 1.0,
 ) -> "CocoScores":
-    """Score label images as COCO does, from the overlaps of their objects.
+    """Return COCO's scores of label images, from the overlaps of their objects.
 
     Parameters
     ----------
     tables : sequence of Contingency
         One per image. Detections of all images are ranked together.
     scores : sequence of array_like, each of shape (P,), optional
-        How sure each predicted object is, in the order of `prediction_ids`. Without, all are
-        as sure, and rank as they come.
+        Score of each predicted object, in the order of `prediction_ids`. By default all scores
+        are 1, and objects rank in their order.
     pixel_area : float, default 1
-        Area of a pixel, such as in um2, in which the bounds of the size bands are given.
+        Area of a pixel in the unit of the bounds of the size bands, such as um2.
+
+    Returns
+    -------
+    CocoScores
 
     Raises
     ------
@@ -69,17 +73,22 @@ def coco_scores(
 def coco_annotation_scores(
     truth: Iterable[Entry], detections: Iterable[Entry], pixel_area: float = 1.0
 ) -> "CocoScores":
-    """Score detections against annotations, both as run lengths; they may overlap.
+    """Return COCO's scores of detections and annotations as run lengths, which may overlap.
 
     Parameters
     ----------
     truth : iterable of mapping
-        "image_id", "category_id", "segmentation" (compressed run lengths); "iscrowd" (else 0)
-        and "area" (px, else that of the mask), by which COCO sorts into size bands.
+        "image_id", "category_id", "segmentation" (compressed run lengths); optionally
+        "iscrowd" (default 0) and "area" in pixels (default: that of the mask), by which COCO
+        sorts into size bands.
     detections : iterable of mapping
         "image_id", "category_id", "segmentation" and "score".
     pixel_area : float, default 1
         As in `coco_scores`.
+
+    Returns
+    -------
+    CocoScores
 
     Raises
     ------
@@ -91,18 +100,19 @@ def coco_annotation_scores(
 
 
 class CocoScores:
-    """COCO's scores, each computed when it is first asked for.
+    """COCO's scores, each computed at its first use.
 
     Parameters
     ----------
     candidates : mapping of category id to a sequence of Candidates, one per image
     pixel_area : float, default 1
+        As in `coco_scores`.
 
     Notes
     -----
-    A category without true objects is left out of every mean, as in COCO; `notes` says so.
-    Where no category has any, COCO says -1; here a score is 1 if no detection counts either,
-    and 0 if one does. Crowds are not counted, nor are any detections on them.
+    A category without true objects is left out of every mean, as in COCO, and named in `notes`.
+    If no category has any, COCO's scores are -1; here they are 1 if no detection counts either,
+    else 0. Neither crowds nor detections on them are counted.
     """
 
     def __init__(self, candidates: Mapping[int, Sequence[Candidates]], pixel_area: float = 1.0):
@@ -115,25 +125,25 @@ class CocoScores:
 
     @property
     def ap50(self) -> float:
-        """That area at IoU 0.50."""
+        """Area under the precision-recall curve at IoU 0.50."""
         return _mean(self._whole, 0)
 
     @property
     def ap75(self) -> float:
-        """That area at IoU 0.75."""
+        """Area under the precision-recall curve at IoU 0.75."""
         return _mean(self._whole, 5)
 
     @property
     def ar(self) -> float:
-        """Share of the true objects that are found, the mean over IoU 0.50, 0.55, ... 0.95."""
+        """Recall (found share of the true objects), the mean over IoU 0.50, 0.55, ... 0.95."""
         return _mean(self._whole, slice(None), "recall")
 
     @property
-    def precision_recall(self) -> tuple[Row, ...]:
+    def precision_recall(self) -> tuple[ScoreRow, ...]:
         """The curves: iou_threshold, recall (0, 0.01, ... 1) and precision.
 
-        Precision is the best at that recall or a higher one, 0 where no such recall is
-        reached, and the mean over the categories. Empty if there are no true objects.
+        Precision is the highest at that recall or above, 0 if it is not reached, averaged over
+        the categories. Empty if there are no true objects.
         """
         precision = self._whole.eval["precision"][..., 0, 0]
         precision = precision[..., (precision > -1).all((0, 1))]
@@ -147,12 +157,12 @@ class CocoScores:
         )
 
     @property
-    def by_category(self) -> tuple[Row, ...]:
+    def by_category(self) -> tuple[ScoreRow, ...]:
         """Scores of each category that has true objects."""
         rows = []
         for k, (category, images) in enumerate(sorted(self._candidates.items())):
             if objects := sum(int((~image.crowds).sum()) for image in images):
-                row: Row = {"category": category}
+                row: ScoreRow = {"category": category}
                 for name, t in (("ap", slice(None)), ("ap50", 0), ("ap75", 5)):
                     row[f"coco_{name}"] = _mean(self._whole, t, category=k)
                 row["coco_ar"] = _mean(self._whole, slice(None), "recall", category=k)
@@ -162,18 +172,18 @@ class CocoScores:
         return tuple(rows)
 
     @cached_property
-    def sizes(self) -> tuple[Row, ...]:
-        """Scores by size: a third each of the true objects is small, medium and large.
+    def sizes(self) -> tuple[ScoreRow, ...]:
+        """Scores by size: small, medium and large are a third each of the true objects.
 
         An object is in a band if low <= area < high (low <= area <= high in the last); `low`
         and `high` are in units of `pixel_area`. Detections without a match count only if their
-        own area is in the band. A band without objects, as where all are equally large, is
-        left out.
+        own area is in the band. Bands without objects are left out.
         """
         areas = self._areas
         if not areas.size:
             return ()
         one, two = np.quantile(areas, [1 / 3, 2 / 3])
+        # COCO's ranges include both ends; so that no object is in two, one ends just below.
         below = [np.nextafter(bound, 0) for bound in (one, two)]
         bands = [(0.0, below[0]), (one, below[1]), (two, np.inf)]
         bounds = [(0.0, one), (one, two), (two, areas.max())]
@@ -192,10 +202,10 @@ class CocoScores:
 
     @cached_property
     def stock(self) -> dict[str, float]:
-        """The 12 numbers of pycocotools' summary, with all that is peculiar to it.
+        """The 12 numbers of pycocotools' summary, unchanged.
 
-        It looks at the best 100 detections per image, calls objects below 32 x 32 px small and
-        those above 96 x 96 large, and says -1 where there is nothing to be found.
+        It considers the best 100 detections per image, calls objects below 32 x 32 px small and
+        those above 96 x 96 large, and returns -1 where there are no true objects.
         """
         result = SparseEvaluation(self._candidates)
         result.summarize()
@@ -203,7 +213,7 @@ class CocoScores:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader of the numbers must know."""
+        """What a reader of the scores must know."""
         without = [
             category
             for category, images in self._candidates.items()
@@ -224,11 +234,11 @@ class CocoScores:
 
     @cached_property
     def _whole(self) -> SparseEvaluation:
-        return SparseEvaluation(self._candidates, [ALL], [self._most])
+        return SparseEvaluation(self._candidates, [ALL_SIZES], [self._most])
 
     @property
     def _most(self) -> int:
-        """As many detections as any image has."""
+        """The largest number of detections in an image."""
         images = [image for of_category in self._candidates.values() for image in of_category]
         return max((image.scores.size for image in images), default=0)
 
@@ -246,7 +256,10 @@ def _mean(
     band: int = 0,
     category: int | slice = slice(None),
 ) -> float:
-    """Average a score over what has true objects; else say whether nothing was found either."""
+    """Return the mean of a score over all categories with true objects.
+
+    Without any, it is the share of the IoU thresholds at which no detection counts.
+    """
     values = result.eval[what][threshold][..., category, band, 0]
     values = values[values > -1]
     if values.size:
