@@ -4,14 +4,14 @@
     python benchmarks/coco_ap.py
 
 There are two cases: a pair of images of 2048 x 2048 px with 5,000 objects, and 30 slices of
-512 x 512 px with 300 each; every predicted object has a score. The peers are given what they
-take: run lengths of each object, made by pycocotools' `encode` of its mask, of the size of the
-image. They are asked for no more than the number: one band of areas, one cap, above the number
-of objects. faster-coco-eval is left out if it is not installed.
+512 x 512 px with 300 each; every predicted object has a score. The other libraries get their
+own input: run lengths of each object, made by pycocotools' `encode` from a mask of the size of
+the image. They compute coco_ap alone: one range of areas, one limit of detections, above the
+number of objects. faster-coco-eval is left out if it is not installed.
 
-The overlaps of objects are all that pycocotools needs to know, so ours counts them in the
-labels, matches only objects that overlap, and hands the matches to pycocotools' own
-`accumulate`. Times are medians on one thread; the peers are run once, for they take minutes.
+pycocotools needs only the overlaps of objects, so U-Tile counts them in the labels, matches
+only objects that overlap, and passes the matches to pycocotools' own `accumulate`. Times are
+medians on one thread; the other libraries are run once, because they take minutes.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=5000, help="in the one image")
     parser.add_argument("--slices", type=int, default=30, help="of 512 x 512 px")
     parser.add_argument("--objects-per-slice", type=int, default=300)
-    parser.add_argument("--repeats", type=int, default=5, help="of ours")
+    parser.add_argument("--repeats", type=int, default=5, help="of U-Tile")
     parser.add_argument("--peer-repeats", type=int, default=1)
     options = parser.parse_args()
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def compare(slices: list[Slice], repeats: int, peer_repeats: int) -> None:
-    """Print what one case takes, step by step, and the numbers that come out."""
+    """Print the time of each step of one case, and the resulting scores."""
     (height, width), n = slices[0][0].shape, len(slices)
     objects = sum(np.unique(truth).size - 1 for truth, *_ in slices)
     print(f"\n{n} x {height} x {width} px, {objects:,} objects in all")
@@ -73,7 +73,7 @@ def compare(slices: list[Slice], repeats: int, peer_repeats: int) -> None:
 
 
 def timed(work: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median seconds of a piece of work, and what comes out of it."""
+    """Return the median seconds of a function, and its result."""
     seconds = []
     for _ in range(repeats):
         start = perf_counter()
@@ -88,7 +88,7 @@ def ours(slices: list[Slice]) -> float:
 
 
 def encoded(slices: list[Slice]) -> Entries:
-    """Describe every object by a mask, as COCO's annotations and results do."""
+    """Encode every object as run lengths, as in COCO's annotations and results."""
     truths, found = [], []
     for image, (truth, prediction, scores) in enumerate(slices):
         for rle in run_lengths(truth):
@@ -118,7 +118,7 @@ def by_faster_coco_eval(truths: list[dict[str, Any]], found: list[dict[str, Any]
 
 
 def evaluated(coco: Any, cocoeval: Any, truths: Any, found: Any) -> float:
-    """Run an evaluation of COCO's form, for the mean of all thresholds alone."""
+    """Run an evaluation in COCO's form, for the mean over all thresholds alone."""
     with redirect_stdout(io.StringIO()):
         truth = coco()
         truth.dataset = {
@@ -149,7 +149,7 @@ def peers() -> Iterator[tuple[str, Callable[..., float]]]:
 
 
 def scored(size: int, objects: int, seed: int) -> Slice:
-    """Two label images, in each slice elsewhere, and a score for each predicted object."""
+    """Return two stacks of labels that differ by slice, and a score per predicted object."""
     truth, prediction = (np.roll(labels, 40 * seed, axis=0) for labels in pair(size, objects))
     found = np.unique(prediction[prediction > 0])
     return truth, prediction, np.random.default_rng(seed).random(found.size)

@@ -3,11 +3,11 @@
     python benchmarks/dense_windows.py --size 96 --width 16
 
 *windows* cuts the 95 x 95 pixels around every pixel and runs the network as published, in
-batches. *dense* runs it once on the mirrored image, its poolings keeping every pixel. Both
-give the same logits. They are done in turn; medians are shown.
+batches. *dense* runs it once on the mirrored image, with poolings that keep every pixel. Both
+give the same logits. They run alternately; medians are shown.
 
-All at once is after Giusti et al., "Fast Image Scanning with Deep Max-Pooling Convolutional
-Neural Networks", ICIP 2013.
+The dense form is that of Giusti et al., "Fast Image Scanning with Deep Max-Pooling
+Convolutional Neural Networks", ICIP 2013.
 """
 
 import argparse

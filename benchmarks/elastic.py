@@ -3,12 +3,12 @@
     pip install --no-binary elasticdeform elasticdeform monai batchgenerators albumentations
     python benchmarks/elastic.py
 
-Those that are installed are timed, in turn and on one thread: a float32 image and uint8 labels,
-deformed as in the U-Net paper by a 3 x 3 grid of displacements of 10 px. *ours* bends a third
-layer too, the weights. Only ours and elasticdeform (cubic splines, labels by nearest neighbour)
-take the grid itself; torch is given the same displacements, interpolated bicubically. The
-others smooth noise of every pixel by a Gaussian instead, of the width that is their default.
-Drawing the random numbers counts. The ratio is to elasticdeform.
+Installed libraries are timed alternately, on one thread: a float32 image and uint8 labels,
+deformed as in the U-Net paper by a 3 x 3 grid of displacements of 10 px. *ours* also deforms a
+third layer, the weights. Only ours and elasticdeform (cubic splines, labels by nearest
+neighbour) take the grid itself; torch is given the same displacements, interpolated
+bicubically. The others smooth noise of every pixel by a Gaussian of their default width
+instead. The times include drawing the random numbers. The ratio is to elasticdeform.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def in_turn(ways: dict[str, Way], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way, done in turn after two rounds that are not counted."""
+    """Return seconds of each way, alternately, after two warm-up rounds."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(repeats + 2):
         for name, do in ways.items():
@@ -72,7 +72,7 @@ def in_turn(ways: dict[str, Way], repeats: int) -> dict[str, list[float]]:
 
 
 def cells(size: int) -> Pair:
-    """Waves of gray, and the ids of their crests."""
+    """Return an image of gray waves, and the ids of their crests."""
     y, x = np.mgrid[:size, :size].astype(np.float32)
     image = np.sin(y / 7) * np.cos(x / 11) + np.random.default_rng(0).normal(0, 0.1, y.shape)
     ids = 1 + (y // 44 * 7 + x // 69) % 200
@@ -179,7 +179,7 @@ WAYS = {
     "batchgenerators, order 3": ("batchgenerators", batchgenerators),
     "albumentations ElasticTransform, cubic": ("albumentations", albumentations),
 }
-"""Name -> the package whose version is shown, and what prepares the work."""
+"""Name -> package whose version is shown, and the function that prepares the work."""
 
 
 if __name__ == "__main__":

@@ -4,15 +4,15 @@
     python benchmarks/matching.py --size 2048 --objects 5000
 
 The report is of two label images: true and false positives, false negatives, precision,
-recall, F1, matching_ap and panoptic quality at the ten IoU thresholds of COCO, and SEG. What is
-not installed is left out; of StarDist and Cellpose only the modules that match are loaded, so
-TensorFlow and PyTorch need not be there.
+recall, F1, matching_ap and panoptic quality at the ten IoU thresholds of COCO, and SEG.
+Libraries that are not installed are left out; of StarDist and Cellpose only the modules that
+match are loaded, so TensorFlow and PyTorch are not needed.
 
-The unit is one `np.bincount` over the pixel pairs, the least that any table of overlaps costs:
+The unit is one `np.bincount` over the pixel pairs, the minimum cost of any table of overlaps:
 `np.bincount(truth * n + prediction)`, with the pairs already numbered in int64. It needs a bin
-for each of the n x n possible pairs of ids, 200 MB here, and for ids such as 2^40 it could not
-be made; the table of the report needs a place only for the pairs that occur. Times are medians
-on one thread; each form takes turns with the unit.
+for each of the n x n possible pairs of ids, 200 MB here, and is impossible for ids such as
+2^40; the table of the report has entries only for pairs that occur. Times are medians on one
+thread; each form alternates with the unit.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048, help="side of the image, px")
     parser.add_argument("--objects", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--slow-repeats", type=int, default=3, help="of the peers")
+    parser.add_argument("--slow-repeats", type=int, default=3, help="of other libraries")
     options = parser.parse_args()
 
     truth, prediction = pair(options.size, options.objects)
@@ -73,7 +73,7 @@ def bound(form: Callable[..., Any], *images: Labels) -> Callable[[], Any]:
 
 
 def verdict(counts: Any, expected: Counts) -> str:
-    """Tell whether the counts are ours; a table of overlaps has none."""
+    """Return whether the counts equal those of U-Tile; a table of overlaps has none."""
     if not isinstance(counts, list):
         return ""
     differing = sum(a != b for a, b in zip(counts, expected, strict=True))
@@ -81,10 +81,10 @@ def verdict(counts: Any, expected: Counts) -> str:
 
 
 def pair(size: int, objects: int) -> tuple[Labels, Labels]:
-    """Cells at random places, many of them touching, and the same ones as a net finds them.
+    """Return random cells, many of them touching, and a prediction of them with errors.
 
-    Every centre is moved by a pixel or two, one cell of twenty is missed and as many are
-    invented, so that no threshold finds all.
+    Every centre is moved by a pixel or two, one cell of twenty is missed and as many are false
+    positives, so that no threshold finds all.
     """
     random = np.random.default_rng(0)
     spacing = size / objects**0.5
@@ -98,7 +98,7 @@ def pair(size: int, objects: int) -> tuple[Labels, Labels]:
 
 
 def cells(size: int, centres: NDArray[np.integer[Any]]) -> Labels:
-    """All that is near one centre and nearest to it."""
+    """Return labels of pixels near a centre; each gets the id of the nearest one."""
     seeds = np.zeros((size, size), np.int32)
     seeds[tuple(centres.T)] = np.arange(1, len(centres) + 1)
     distance, (y, x) = distance_transform_edt(seeds == 0, return_indices=True)
@@ -106,7 +106,7 @@ def cells(size: int, centres: NDArray[np.integer[Any]]) -> Labels:
 
 
 def ours(prediction: Labels, truth: Labels) -> Counts:
-    """Make the full report."""
+    """Compute the full report."""
     table = contingency(prediction, truth)
     seg(table)
     names = ("true_positives", "false_positives", "false_negatives")
@@ -114,7 +114,7 @@ def ours(prediction: Labels, truth: Labels) -> Counts:
 
 
 def peers() -> dict[str, Callable[[Labels, Labels], Counts]]:
-    """What the others have, by its name and version."""
+    """Return the matching functions of other libraries by name and version."""
     found = {}
     for package, module, form in (
         ("stardist", "stardist.matching", stardist),
@@ -131,9 +131,9 @@ def peers() -> dict[str, Callable[[Labels, Labels], Counts]]:
 
 
 def alone(package: str, module: str) -> ModuleType:
-    """Import a module without running the front page of its package.
+    """Import a module without running the `__init__` of its package.
 
-    That of Cellpose, and what its metrics import and never use in matching, needs PyTorch.
+    The one of Cellpose, and imports of its metrics that matching does not use, need PyTorch.
     """
     if package not in sys.modules:
         spec = importlib.machinery.PathFinder.find_spec(package)

@@ -1,4 +1,4 @@
-"""Train recipes on the same slices with the same budget: which part earns what.
+"""Train recipes on the same slices with the same budget: what does each part contribute?
 
     python benchmarks/quality.py --data isbi2012=DIR --steps 410 --seeds 1 2 3
     python benchmarks/quality.py --data isbi2012=DIR --recipes default:2 plain:5 default:5
@@ -13,10 +13,10 @@ slices): the last 4 of the slices are for validation. dsb2018
 (`train/` and `val/`, each with `images/` and `labels/`): the scores are the means over the
 images of `val/`, which training never sees. Scores are those of the best network by
 validation loss, as a run keeps it; mean and standard deviation over the seeds. *components*
-is v_rand where objects are what is connected (`--instance-method components`), and *averaged*
-that of the mean of eight predictions (`--averaging`).
+is v_rand of connected components (`--instance-method components`), and *averaged* that of the
+mean of eight predictions (`--averaging`).
 
-Every run is kept as a line in --log, and is not done again.
+Every run is recorded as a line in --log, and is not repeated.
 """
 
 import argparse
@@ -57,7 +57,7 @@ RECIPES = {
     "float32": {"precision": "fp32"},
     "plain": PLAIN,
 }
-"""What differs from the default recipe."""
+"""Recipe -> its options that differ from the default recipe."""
 COMPONENTS, AVERAGED = "v_rand components", "v_rand averaged"
 SCORES = ("iou", "f1_50", "panoptic_quality", "v_rand", COMPONENTS, AVERAGED)
 
@@ -128,7 +128,7 @@ def measured(folder: Path, run: dict) -> dict:
 
 
 def train(images: list, labels: list, settings: TrainSettings) -> tuple[utile.Model, int]:
-    """Drain a run; give back its model, and how many steps it took."""
+    """Drain a run; return its model, and the number of steps."""
     from napari_utile.engine.training.run import run_training
     from napari_utile.io.images import as_stack
 
@@ -165,7 +165,7 @@ def on_unseen(
     averaging: bool = False,
     objects: Literal["watershed", "components"] = "watershed",
 ) -> dict[str, float]:
-    """Score a model on images that it never saw."""
+    """Score a model on images that were not in its training."""
     settings = PredictSettings(averaging=averaging)
     reports = [
         utile.evaluate(
@@ -179,12 +179,12 @@ def on_unseen(
 
 
 def lines(path: Path) -> list[str]:
-    """Give the lines of a file that may not be there yet."""
+    """Return the lines of a file; none if it does not exist."""
     return path.read_text().splitlines() if path.exists() else []
 
 
 def spread(values: list[float]) -> str:
-    """Write mean and standard deviation."""
+    """Format mean and standard deviation."""
     if len(values) < 2:
         return f"{values[0]:.3f}"
     return f"{mean(values):.3f} ± {stdev(values):.3f}"

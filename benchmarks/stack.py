@@ -4,9 +4,9 @@
 
 The stack repeats a small one with shifts; without --data it is noise. *bare* runs the network
 as it predicts, on the tiles of the first slices, cut, mirrored and normalized beforehand and
-kept in memory. The others are `predict_files` from an uncompressed TIFF to an OME-Zarr, all
-included: reading, writing, journal, objects, smaller levels. Each way is a process of its own,
-so that its peak of memory is its own: the largest resident size, as Linux counts it.
+kept in memory. The others are `predict_files` from an uncompressed TIFF to an OME-Zarr, with
+reading, writing, journal, objects and smaller levels. Each way runs in its own process, so that
+its peak memory is measured alone: the largest resident size on Linux.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from napari_utile.settings import PredictSettings
 
 
 class Way(NamedTuple):
-    """What is measured."""
+    """A way to segment the stack, and how many slices of it."""
 
     name: str
     slices: int
@@ -45,7 +45,7 @@ class Way(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What it took."""
+    """Time and memory of one run."""
 
     seconds: float
     gigabytes: float
@@ -57,7 +57,9 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=4, help="slices to compare with")
     parser.add_argument("--size", type=int, default=2048, help="side of a slice, px")
     parser.add_argument("--data", type=Path, help="a small stack (TIFF, Z Y X) to repeat")
-    parser.add_argument("--model", type=Path, help="a trained model; else one at random")
+    parser.add_argument(
+        "--model", type=Path, help="a trained model; default: random parameters"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     options = parser.parse_args()
@@ -100,7 +102,7 @@ def write_stack(path: Path, slices: int, size: int, data: Path | None) -> None:
 
 
 def random_model(path: Path) -> Path:
-    """Write a model that was never trained."""
+    """Write a model with random parameters."""
     torch.manual_seed(0)
     Model(UNet(), Normalization(mean=(127.0,), std=(74.0,))).save(path)
     return path
@@ -113,14 +115,14 @@ def in_its_own_process(way: Way) -> Measured:
 
 
 def measure(way: Way) -> Measured:
-    """Do one way once."""
+    """Run one way once."""
     seconds = bare(way) if way.name == "bare" else segment(way)
     status = Path("/proc/self/status").read_text()
     return Measured(seconds, int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9)
 
 
 def bare(way: Way) -> float:
-    """Run nothing but the network over tiles in memory."""
+    """Run the network alone, over tiles in memory."""
     model, stack = load_model(way.model), open_image(way.folder / "stack.tif")
     settings = PredictSettings(device=way.device, precision=way.precision)
     device, dtype = device_and_dtype(settings)
@@ -131,7 +133,7 @@ def bare(way: Way) -> float:
         for block in Blocks((0, 0), shape, tile_size(model, stack, settings))
     ]
     seconds = 0.0
-    for z in range(-1, way.slices):  # the first time is to warm up
+    for z in range(-1, way.slices):  # the first is a warm-up
         plane = stack.plane((max(z, 0),))
         inputs = [model.normalization.apply(mirrored(plane, tile.read)) for tile in tiles]
         start = perf_counter()

@@ -5,8 +5,8 @@
 *bare* runs the network, made ready as for a prediction, on the same tiles, cut, normalized and
 mirrored beforehand and kept in memory; *whole* runs it once on the mirrored image. *tiled* is
 `predict`: it reads uint8, normalizes, mirrors, computes, turns logits into probabilities and
-writes them. Each has its own process, so that its peak of memory is its own. All are done in
-turn; medians are shown. The networks have 4 poolings and random weights.
+writes them. Each runs in its own process, so that its peak memory is measured alone. They run
+alternately; medians are shown. The networks have 4 poolings and random parameters.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from napari_utile.settings import PredictSettings
 
 
 class Way(NamedTuple):
-    """What is measured. Tile 0 is the automatic one."""
+    """A way to predict the image. Tile 0 is the automatic one."""
 
     name: str
     tile: int
@@ -45,7 +45,7 @@ class Way(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What it took."""
+    """Time, memory and result of one run."""
 
     seconds: float
     gigabytes: float
@@ -143,7 +143,7 @@ def measure(way: Way) -> Measured:
 
 @torch.inference_mode()
 def forward(network: UNet, x: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
-    """Run the network and nothing else."""
+    """Run the network alone."""
     with torch.autocast("cpu", dtype, enabled=dtype is not None):
         return network.forward_tile(x.contiguous(memory_format=torch.channels_last))
 

@@ -4,9 +4,9 @@
     python benchmarks/tiling_peers.py --rounds 3
 
 All get the same float32 image and the same U-Net (4 poolings), which was trained for a few
-seconds on a like image, so that what is wrong at a seam shows. *whole* is one forward pass
-over the mirrored image: what all the others are compared with. *tiled* is U-Tile with its
-automatic tile. The others have windows of 512 px and else their defaults:
+seconds on a similar image, so that errors at seams are visible. *whole* is one forward pass
+over the mirrored image, the reference for all others. *tiled* is U-Tile with its automatic
+tile. The others have windows of 512 px and otherwise their defaults:
 
 - MONAI `sliding_window_inference`, overlap 0.25;
 - torch-em `predict_with_halo`, blocks of 512 px and 96 px of context around each;
@@ -14,16 +14,15 @@ automatic tile. The others have windows of 512 px and else their defaults:
 - nnU-Net's predictor, steps of half a window and Gaussian weights, but no mirroring;
 - cellpose's `run_net`, overlap 0.1.
 
-What is not installed is left out. An unpadded network cannot be had by them as it is, for its
-output must be as large as its input: where a library brings context the network is put
-around it (torch-em); else it mirrors each window, which is what it costs to use it there.
-Beyond the border of the image most others see zeros, so a second difference is shown, that
-of pixels at least 192 px inside.
+Libraries that are not installed are left out. They need an output as large as the input, so an
+unpadded network is wrapped for them: it uses the context that a library adds (torch-em), or
+else mirrors each window, and the time includes this. Most others pad the image with zeros, so
+a second difference is shown, of pixels at least 192 px inside.
 
-Every run has its own process; they take turns, and medians are shown. Imports do not count.
-*CPU s* is the time that all threads computed, which other programs hardly change. Peaks are
-those of the whole process, in which image and result take 0.2 GB. U-Tile asks for memory in
-pages of 2 MB (THP_MEM_ALLOC_ENABLE), which is off in the others as it is in PyTorch.
+Every run has its own process; they run alternately, and medians are shown. Imports are not
+timed. *CPU s* is the time of all threads, which other programs hardly change. Peaks are those
+of the whole process, in which image and result take 0.2 GB. U-Tile asks for memory in pages of
+2 MB (THP_MEM_ALLOC_ENABLE), which is off in the others as it is in PyTorch.
 """
 
 import argparse
@@ -56,12 +55,12 @@ from napari_utile.networks import UNet
 
 Image = NDArray[np.float32]
 Predict = Callable[[], Image]
-"""Gives the probability of the foreground, of the shape of the image."""
+"""Returns the probability of the foreground, in the shape of the image."""
 WINDOW, HALO = 512, 96
 
 
 class Run(NamedTuple):
-    """What is done in a process of its own."""
+    """A prediction that runs in its own process."""
 
     way: str
     padding: str
@@ -69,7 +68,7 @@ class Run(NamedTuple):
 
 
 class Took(NamedTuple):
-    """What a run took; `cpu` is seconds of all threads together."""
+    """Time and memory of a run; `cpu` is seconds of all threads together."""
 
     seconds: float
     cpu: float
@@ -135,7 +134,7 @@ PADDINGS = {"same": "padded convolutions", "valid": "unpadded convolutions"}
 
 
 def shown(way: str) -> str:
-    """Name a way with the version of its library; empty if it is not installed."""
+    """Return the name and version of a library; empty if it is not installed."""
     package, words = WAYS[way][:2]
     try:
         return f"{way} {version(package)}, {words}" if package else f"{way}, {words}"
@@ -144,7 +143,7 @@ def shown(way: str) -> str:
 
 
 def difference(way: str, folder: Path) -> tuple[float, float]:
-    """Give the largest difference in probability from one pass; and the one far inside."""
+    """Return the largest difference in probability from one pass, and the one far inside."""
     if not (folder / "whole.npy").exists():
         return np.nan, np.nan
     apart = np.abs(np.load(folder / f"{way}.npy") - np.load(folder / "whole.npy"))
@@ -170,7 +169,7 @@ def prepare(padding: str, folder: Path, options: argparse.Namespace) -> None:
 
 
 def cells(size: int, seed: int) -> tuple[Image, NDArray[np.bool_]]:
-    """Draw thin dark lines between what is a little brighter and a little darker, in noise."""
+    """Return cells of slightly different gray, with thin dark lines between them, and noise."""
     random = np.random.default_rng(seed)
     waves = gaussian_filter(random.standard_normal((size, size), np.float32), 16)
     waves /= waves.std()
@@ -180,7 +179,7 @@ def cells(size: int, seed: int) -> tuple[Image, NDArray[np.bool_]]:
 
 
 def train(network: UNet, steps: int) -> None:
-    """Take so many steps on crops of one image."""
+    """Train for a number of steps on crops of one image."""
     image, inside = (torch.from_numpy(layer) for layer in cells(1024, seed=1))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     (side, _), (margin, _) = network.input_size((160, 160)), network.margin
@@ -221,10 +220,10 @@ def most_resident() -> float:
 
 
 class SameSize(nn.Module):
-    """Probabilities as large as what goes in, as the others need it.
+    """A network whose probabilities are as large as its input, as other libraries need it.
 
-    A padded network is taken as it is. One without padding gets its margin from the
-    `context` that its user throws away; what is missing is mirrored.
+    A padded network is used as it is. One without padding gets its margin from the `context`
+    that its caller crops; the rest is mirrored.
     """
 
     out_channels = 2
@@ -243,7 +242,7 @@ class SameSize(nn.Module):
         output = side - 2 * self.context
         before = margin - self.context
         after = self.network.input_size((output, output))[0] - before - side
-        if self.context:  # cut the surplus, and bring back the size
+        if self.context:  # crop the surplus, then restore the size
             around = (self.context, side - self.context - output) * 2
             x = x[..., -before:after, -before:after] if after else x[..., -before:, -before:]
             return functional.pad(self.network(x)[..., :output, :output], around)
@@ -379,7 +378,7 @@ WAYS: dict[str, Way] = {
     "nnU-Net": ("nnunetv2", "step 0.5", nnunet),
     "cellpose": ("cellpose", "overlap 0.1", cellpose),
 }
-"""Name -> its library, words, and what prepares the work."""
+"""Name -> library, description, and the function that prepares the work."""
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
     python benchmarks/training_loop.py --steps 30
 
-*loop* is a step of `train` with all that belongs to it: draw the tiles, cut, deform and shade
-them, weigh the loss, take the step, keep the books, and write the event as JSON. Validations
-are left out. *bare* is forward, mean cross-entropy, backward and step of an equal network, in
-the same number format and memory layout, on a batch of the same sampler that is in memory.
-The other rows are *bare* in each format; the one that it has anyway tells the noise. Each does
-one step in turn; medians are shown.
+*loop* is a complete step of `train`: draw the tiles, crop and deform them, change their gray
+values, weight the loss, update the parameters, check the loss, and write the event as JSON.
+Validations are left out. *bare* is forward, mean cross-entropy, backward and step of an equal
+network, in the same number format and memory layout, on a batch of the same sampler that is in
+memory. The other rows are *bare* in each format; the one with the format of *bare* shows the
+noise. They take one step each, alternately; medians are shown.
 """
 
 import argparse
@@ -36,7 +36,7 @@ WARM_UP = 3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the training loop.")
-    parser.add_argument("--steps", type=int, default=30, help="that are timed")
+    parser.add_argument("--steps", type=int, default=30, help="timed steps")
     parser.add_argument("--width", type=int, default=TrainSettings().width)
     parser.add_argument("--tile", type=int, default=TrainSettings().tile, help="px")
     parser.add_argument("--batch", type=int, default=TrainSettings().batch)
@@ -73,7 +73,7 @@ def main() -> None:
 def in_turn(
     ways: dict[str, Callable[[], None]], steps: int, device: torch.device
 ) -> dict[str, list[float]]:
-    """Seconds of each step, each way in turn, after some that are not counted."""
+    """Return seconds of each step, the ways alternately, after warm-up steps."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(WARM_UP + steps):
         for name, step in ways.items():
@@ -109,7 +109,7 @@ def loop(setup: TrainingSetup) -> Callable[[], None]:
 def bare(
     setup: TrainingSetup, dtype: torch.dtype | None, layout: torch.memory_format, batch: Batch
 ) -> Callable[[], None]:
-    """Take a step and nothing else."""
+    """Take a bare step."""
     network = deepcopy(setup.network).to(setup.device).to(memory_format=layout).train()
     optimizer = make_optimizer(network, setup.settings)
     images, classes = batch.images.contiguous(memory_format=layout), batch.classes.long()

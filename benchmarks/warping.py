@@ -2,10 +2,10 @@
 
     python benchmarks/warping.py --size 512
 
-Of synthetic cells with membranes and of several predictions of them, good and bad: the warping
-error, the thinning of borders, and all scores at the ten thresholds of ISBI 2012. Times are
-medians on one thread; ratios are to one `scipy.ndimage.distance_transform_edt` of the same
-image, done in turn with each of the others. No peer in Python has the warping error.
+The warping error, the thinning of borders, and all scores at the ten thresholds of ISBI 2012
+are timed on synthetic cells with membranes and several good and bad predictions of them. Times
+are medians on one thread; ratios are to one `scipy.ndimage.distance_transform_edt` of the same
+image, which alternates with each of them. No other Python library has the warping error.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def bound(form: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
 
 
 def slice_of(size: int, cells: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Cells with membranes five pixels wide, and probabilities with weak places in these."""
+    """Return cells with membranes five pixels wide, and probabilities with gaps in these."""
     random = np.random.default_rng(0)
     seeds = np.zeros((size, size), np.int32)
     seeds[tuple(random.integers(0, size, (2, cells)))] = np.arange(1, cells + 1)
@@ -82,7 +82,7 @@ def slice_of(size: int, cells: int) -> tuple[NDArray[np.float32], NDArray[np.int
 
 
 def predictions(probabilities: NDArray[np.float32], truth: Mask) -> dict[str, Mask]:
-    """Good and bad predictions, the worst an image can be among them."""
+    """Return good and bad predictions by name, with the worst possible one."""
     random = np.random.default_rng(1)
     return {
         "cut at 0.5": probabilities > 0.5,

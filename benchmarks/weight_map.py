@@ -3,7 +3,7 @@
     python benchmarks/weight_map.py --size 2048 --objects 2000
 
 Times are medians on one thread; ratios are to one `scipy.ndimage.distance_transform_edt` of
-the same image, done in turn with each of the others.
+the same image, which alternates with each of the others.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def compare(size: int, objects: int, repeats: int, slow_objects: int) -> None:
-    """Print a table of all forms; the slow one does `slow_objects` of the objects only."""
+    """Print a table of all forms; the slow one computes only `slow_objects` of the objects."""
     labels = cells(size, objects)
     gaps = gap_widths(labels)
     forms: dict[str, Callable[[], object]] = {
@@ -64,7 +64,7 @@ def compare(size: int, objects: int, repeats: int, slow_objects: int) -> None:
 def in_turn(
     work: Callable[[], object], other: Callable[[], object], repeats: int
 ) -> tuple[float, float]:
-    """Median seconds of two pieces of work, done in turn after one unmeasured round."""
+    """Return the median seconds of two functions, run alternately after a warm-up."""
     times: tuple[list[float], list[float]] = [], []
     for _ in range(repeats + 1):
         for seconds, do in zip(times, (work, other), strict=True):
@@ -75,7 +75,7 @@ def in_turn(
 
 
 def cells(size: int, objects: int) -> NDArray[np.int32]:
-    """Round cells at random places, clipped where they would come too close."""
+    """Return round cells at random places, clipped where they come too close."""
     centres = np.random.default_rng(0).integers(0, size, (objects, 2))
     seeds = np.zeros((size, size), np.int32)
     seeds[tuple(centres.T)] = np.arange(1, objects + 1)
@@ -84,7 +84,7 @@ def cells(size: int, objects: int) -> NDArray[np.int32]:
 
 
 def transform_per_object(labels: NDArray[np.int32], objects: int) -> NDArray[np.float64]:
-    """Border term of the first `objects` by one transform of the whole image for each."""
+    """Return the border term of the first `objects`, by a transform of the image for each."""
     distances = np.full((2, *labels.shape), np.inf)
     for id_ in range(1, objects + 1):
         keep_two(distances, distance_transform_edt(labels != id_))
@@ -92,7 +92,7 @@ def transform_per_object(labels: NDArray[np.int32], objects: int) -> NDArray[np.
 
 
 def crop_per_object(labels: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Border term by one transform for each object's box, grown by 6.5 sigma."""
+    """Return the border term by a transform of each object's box, grown by 6.5 sigma."""
     reach = int(np.ceil(6.5 * SIGMA))
     distances = np.full((2, *labels.shape), np.inf)
     for id_, box in enumerate(find_objects(labels), start=1):

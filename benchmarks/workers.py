@@ -2,10 +2,10 @@
 
     python benchmarks/workers.py --workers 2
 
-Every way is the command as a user gives it, started anew, with all of its start-up; the
-network is small, so the ratios show what sharing costs. One process computes with as many
-threads as all workers together. *steady* leaves out the start: it is the time from the first
-block that was written to the last. The results must be the same to the bit.
+Every way is the command as a user types it, in new processes, start-up included; the network is
+small, so the ratios show the cost of sharing. One process computes with as many
+threads as all workers together. *steady* leaves out the start-up: it is the time from the first
+written block to the last. The results must be the same to the bit.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def run(folder: Path, out: Path, commands: list[list[str]]) -> tuple[float, float]:
-    """Run commands at the same time; give the seconds of all, and those between blocks."""
+    """Run commands at the same time; return the seconds of all, and those between blocks."""
     start = perf_counter()
     program = [sys.executable, "-m", "napari_utile", "predict"]
     files = [str(folder / "model"), str(folder / "stack.tif"), "--out", str(out)]
@@ -92,7 +92,7 @@ def run(folder: Path, out: Path, commands: list[list[str]]) -> tuple[float, floa
 
 
 def marks_of(process: subprocess.Popen[bytes]) -> list[float]:
-    """Note when each block was written."""
+    """Return when each block was written."""
     assert process.stdout is not None
     return [
         perf_counter() for line in process.stdout if json.loads(line)["event"] == "TileDone"

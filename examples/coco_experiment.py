@@ -6,7 +6,7 @@
         --train annotations/instances_train2017.json train2017 \
         --val annotations/instances_val2017.json val2017
 
-It goes on where it stopped, and computes what is missing if networks or seeds are added.
+Run again, it resumes, and computes what is missing if networks or seeds are added.
 """
 
 import argparse
@@ -21,20 +21,22 @@ from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 pair = {"nargs": 2, "metavar": ("ANNOTATIONS", "IMAGES")}
-parser.add_argument("--train", **pair, help="COCO instances to learn from, and their images")
-parser.add_argument("--val", **pair, help="those to score by")
+parser.add_argument("--train", **pair, help="COCO instances to train on, and their images")
+parser.add_argument("--val", **pair, help="those to score on")
 parser.add_argument("--category", nargs="+", default=[], help="categories or groups of them")
 parser.add_argument("--networks", default="unet,encoder-decoder")
 parser.add_argument("--seeds", default="0,1,2")
 parser.add_argument("--steps", type=int, default=150, help="for each network and seed")
-parser.add_argument("--out", type=Path, default=Path("coco_experiment"), help="for it all")
+parser.add_argument(
+    "--out", type=Path, default=Path("coco_experiment"), help="folder for all output"
+)
 options = parser.parse_args()
 if bool(options.train) != bool(options.val):
     parser.error("--train and --val come together")
 
 
 def made_here(part, slices):
-    """Write slices of the synthetic sample as a COCO data set, unless that was done before."""
+    """Write slices of the synthetic sample as a COCO data set, unless it exists."""
     folder = options.out / "sample" / part
     annotations, images = folder / "annotations.json", folder / "images"
     if not annotations.exists():

@@ -3,9 +3,8 @@
     python examples/compare_networks.py --out comparison
     python examples/compare_networks.py --minutes 2 --networks unet segnet --seeds 0 1 2
 
-Run again with the same options it goes on where it stopped, and with more networks or seeds
-it computes what is missing. The slices that are learnt from, and those that the networks are
-judged by, are the same for all.
+Run again with the same options it resumes, and with more networks or seeds it computes what is
+missing. All networks have the same slices for training and for validation.
 """
 
 import argparse
@@ -15,7 +14,9 @@ import napari_utile as utile
 from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--out", type=Path, default=Path("comparison"), help="folder for it all")
+parser.add_argument(
+    "--out", type=Path, default=Path("comparison"), help="folder for all output"
+)
 parser.add_argument("--networks", nargs="+", default=["unet", "encoder-decoder"])
 parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
 parser.add_argument("--steps", type=int, default=200, help="for each network and seed")
@@ -32,5 +33,5 @@ comparison = utile.compare(
 
 print(comparison)
 best = max(comparison.rows, key=lambda row: row["v_rand"])
-print(f"{best['network']} tells the cells apart best: v_rand {best['v_rand']:.3f}")
+print(f"{best['network']} separates cells best: v_rand {best['v_rand']:.3f}")
 print(f"Curves and results are in {options.out.absolute()}")

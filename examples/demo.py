@@ -4,8 +4,8 @@
     python examples/demo.py --out demo --image volume.tif --labels labels.tif --minutes 5
 
 A U-Net and, beside it, the same network without skips (EncoderDecoder) get the same slices
-and the same time. Both are judged on the last slices of the stack, which neither was trained
-on. Without an image of yours it makes a synthetic one that looks like ssTEM of neuropil.
+and the same time. Both are scored on the last slices of the stack, which neither was trained
+on. Without --image it makes a synthetic stack that looks like ssTEM of neuropil.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def arguments() -> argparse.Namespace:
 
 
 def show(run: Iterator[Event]) -> dict[str, float]:
-    """Show the progress of a run; give back what it took."""
+    """Show the progress of a run; return the number of steps and the seconds it took."""
     steps = 0
     with Display() as display:
         for event in run:
@@ -92,7 +92,7 @@ def show(run: Iterator[Event]) -> dict[str, float]:
 
 
 def validation_slices(shape: tuple[int, ...]) -> list[int]:
-    """Tell which slices of a stack the training leaves out."""
+    """Return the slices of a stack that are for validation."""
     planes = [(0, (z,), shape[1:]) for z in range(shape[0])]
     share = utile.TrainSettings().validation_share
     return [region.index[0] for region in split(planes, share).validation]
@@ -112,7 +112,7 @@ def row(network: str, run: Path, segmentation: Path, labels: Path, cost: dict) -
 
 
 def table(rows: list[dict]) -> str:
-    """Write the rows under their names."""
+    """Format the rows as a table."""
     cells = [list(rows[0])]
     for given in rows:
         values = given.values()
@@ -144,7 +144,7 @@ def picture(out: Path, image: Path, labels: Path, z: int, scores: dict) -> None:
 
 
 def in_colors(instances: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Lay instances over the image, every id in its color; white is id -1."""
+    """Blend instances with the image, each id in its color; white is id -1."""
     gray = (pixels - pixels.min()) / np.ptp(pixels)
     colors = plt.get_cmap("hsv")(np.arange(instances.max() + 1) * 0.618 % 1)[:, :3]
     share = np.where(instances == 0, 0, 0.35)[..., np.newaxis]

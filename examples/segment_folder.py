@@ -15,10 +15,10 @@ from napari_utile.samples.samples import synthetic_stack
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--steps", type=int, default=400, help="how long to train the model")
-parser.add_argument("--out", type=Path, default=Path("folder"), help="folder for all of it")
+parser.add_argument("--out", type=Path, default=Path("folder"), help="folder for all output")
 options = parser.parse_args()
 
-# Make a model and a folder of images. With your own, begin below.
+# Make a model and a folder of images. If you have your own, start below.
 image, labels = synthetic_stack()
 model = utile.train(
     image, labels, utile.TrainSettings(steps=options.steps, validations_per_run=5)
@@ -29,7 +29,7 @@ images.mkdir(parents=True, exist_ok=True)
 for seed, side in enumerate((200, 256, 320), start=1):
     tifffile.imwrite(images / f"cells_{side}.tif", synthetic_stack((1, side, side), seed)[0][0])
 
-# The run advances as it is asked for events. A file that cannot be read is left out and named.
+# The run advances with each event that is asked for. An unreadable file is skipped and named.
 settings = utile.PredictSettings(output="instances", min_size=20)
 results = options.out / "instances"
 overwrite = Execution(overwrite=True)

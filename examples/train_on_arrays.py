@@ -1,4 +1,4 @@
-"""Train a U-Net on arrays, keep the model, and segment a stack that it has not seen."""
+"""Train a U-Net on arrays, save the model, and segment a new stack."""
 
 import argparse
 from pathlib import Path
@@ -20,9 +20,9 @@ print("On its validation slices:", {name: f"{x:.3f}" for name, x in model.scores
 model.save(options.out / "model")
 model = utile.load_model(options.out / "model")
 
-# Tiles are laid so that they do not show: any tile size gives the same probabilities.
+# Tiles leave no seams: any tile size gives the same probabilities.
 unseen, truth = synthetic_stack((2, 300, 400), seed=1)
 probabilities = utile.predict(model, unseen, tile=(128, 128))
 segmentation = utile.instances(probabilities, min_size=20)
-print("On a stack it has not seen:")
+print("On a new stack:")
 print(utile.evaluate(segmentation, truth))

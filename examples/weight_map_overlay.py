@@ -1,7 +1,7 @@
 """See in napari how much each pixel counts in the loss: the weight map over the image.
 
 The U-Net paper gives pixels in narrow gaps between objects up to `w0` more weight, fading
-over gaps of some `sigma` pixels, so that touching cells are told apart (sec. 3, eq. 2).
+over gaps about `sigma` pixels wide, so that touching cells are separated (sec. 3, eq. 2).
 """
 
 import napari
