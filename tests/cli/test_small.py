@@ -20,7 +20,7 @@ def test_weights_are_the_weight_map(folder, tmp_path, capsys):
     np.testing.assert_allclose(open_image(out).read(), weight_map(labels, 7, 3), rtol=1e-6)
     assert open_image(out).scale == (5, 2, 2)
     assert capsys.readouterr().out == ""
-    assert "exists; overwrite replaces it" in complaint(capsys, command)
+    assert "exists; --overwrite replaces it" in complaint(capsys, command)
     assert main([*command, "--overwrite", "--no-class-balance", "--ignore", "2"]) == 0
     expected = weight_map(np.where(labels == 2, 0, labels), 7, 5, False)
     expected[labels == 2] = 0

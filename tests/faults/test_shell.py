@@ -274,8 +274,9 @@ def test_fault_10_several_images_do_not_fit_into_one_file(refused, trained, tmp_
 def test_fault_12_a_finished_run_is_not_overwritten_unasked(refused, trained):
     before = everything(trained / "run")
     files = trained / "em.tif", trained / "ids.tif"
-    line = refused("train", *files, "--out", trained / "run", *FLAGS)
-    assert "run holds a finished run; --overwrite replaces it" in line
+    line = refused("train", *files, "--out", trained / "run", *FLAGS, "--seed", "3")
+    assert "run holds a finished run" in line
+    assert "seed: 0 there, 3 here" in line and "Overwrite it" in line
     assert everything(trained / "run") == before
 
 

@@ -226,17 +226,17 @@ class Display:
             case Warned():
                 self._say(f"warning: {event.message}", style="yellow")
             case RunDone():
-                if event.kept:
-                    self._say(f"{event.out}: {event.reason}")
-                    return
-                verb = "stopped" if event.stopped else "done"
-                more = (
-                    "; the same command resumes it"
-                    if event.stopped and self.is_resumable
-                    else ""
-                )
-                out = f": {event.out}" if event.out else ""
-                self._say(f"{verb} after {duration_text(event.seconds)}{out}{more}")
+                self._say_the_end(event)
+
+    def _say_the_end(self, event: RunDone) -> None:
+        if event.kept:
+            self._say(f"{event.out}: {event.reason}")
+        elif event.out or event.stopped:  # else an evaluation: its scores are the end
+            verb = "stopped" if event.stopped else "done"
+            resumes = event.stopped and self.is_resumable
+            more = "; the same command resumes it" if resumes else ""
+            out = f": {event.out}" if event.out else ""
+            self._say(f"{verb} after {duration_text(event.seconds)}{out}{more}")
 
     def stopping(self) -> None:
         """Acknowledge a stop at once: a step or a validation may take a while."""
