@@ -13,7 +13,12 @@ from torch import Tensor
 
 from napari_utile.arrays.augmentation.warp import Layers, Placement, spline_basis, warp
 
-FRACTION, DOWN, RIGHT, BEND = slice(0, 2), slice(2, 6, 2), slice(3, 6, 2), slice(6, 24)
+FRACTION, TURN_DOWN, TURN_RIGHT, BEND = (
+    slice(0, 2),
+    slice(2, 6, 2),
+    slice(3, 6, 2),
+    slice(6, 24),
+)
 """Where the numbers of a placement are in a row of `_sources`: the fractions of its centre
 (y, x), the columns of its turn, and the displacements of its grid, (2, 3, 3)."""
 
@@ -101,7 +106,11 @@ class DeviceRenderer:
         grids = np.stack([placement.displacements for placement in placements])
         packed = [fractions, turns.reshape(-1, 4), grids.transpose(0, 3, 1, 2).reshape(-1, 18)]
         numbers = torch.from_numpy(np.hstack(packed).astype(np.float32)).to(self.device)
-        fraction, down, right = numbers[:, FRACTION], numbers[:, DOWN], numbers[:, RIGHT]
+        fraction, down, right = (
+            numbers[:, FRACTION],
+            numbers[:, TURN_DOWN],
+            numbers[:, TURN_RIGHT],
+        )
         bend = self.basis @ numbers[:, BEND].view(-1, 2, 3, 3) @ self.basis.T
         turned = down[..., None, None] * self.ramp[:, None] + right[..., None, None] * self.ramp
         return fraction[..., None, None] + turned + bend
