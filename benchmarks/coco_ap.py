@@ -57,11 +57,11 @@ def compare(slices: list[Slice], repeats: int, peer_repeats: int) -> None:
     (height, width), n = slices[0][0].shape, len(slices)
     objects = sum(np.unique(truth).size - 1 for truth, *_ in slices)
     print(f"\n{n} x {height} x {width} px, {objects:,} objects in all")
-    print(f"{'':34}{'s':>9}{'/ ours':>9}   coco_ap")
+    print(f"{'':34}{'s':>9}{'/ U-Tile':>9}   coco_ap")
 
     ours(slices)  # compiles
     own, score = timed(lambda: ours(slices), repeats)
-    print(f"{'labels to coco_ap, ours':34}{own:9.3f}{1:9.1f}   {score:.9f}")
+    print(f"{'labels to coco_ap, U-Tile':34}{own:9.3f}{1:9.1f}   {score:.9f}")
 
     encoding, entries = timed(lambda: encoded(slices), peer_repeats)
     print(f"{'run lengths by pycocotools.encode':34}{encoding:9.3f}{encoding / own:9.1f}")

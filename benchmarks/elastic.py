@@ -4,8 +4,8 @@
     python benchmarks/elastic.py
 
 Installed libraries are timed alternately, on one thread: a float32 image and uint8 labels,
-deformed as in the U-Net paper by a 3 x 3 grid of displacements of 10 px. *ours* also deforms a
-third layer, the weights. Only ours and elasticdeform (cubic splines, labels by nearest
+deformed as in the U-Net paper by a 3 x 3 grid of displacements of 10 px. *U-Tile* also deforms
+a third layer, the weights. Only U-Tile and elasticdeform (cubic splines, labels by nearest
 neighbour) take the grid itself; torch is given the same displacements, interpolated
 bicubically. The others smooth noise of every pixel by a Gaussian of their default width
 instead. The times include drawing the random numbers. The ratio is to elasticdeform.
@@ -172,7 +172,7 @@ def albumentations(image: NDArray[np.float32], labels: NDArray[np.uint8]) -> Way
 
 
 WAYS = {
-    "ours": ("napari-utile", ours),
+    "U-Tile": ("napari-utile", ours),
     "elasticdeform, order 3": ("elasticdeform", elasticdeform),
     "torch grid_sample, bicubic": ("torch", grid_sample),
     "MONAI Rand2DElastic, bicubic": ("monai", monai),

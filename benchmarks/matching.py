@@ -52,7 +52,7 @@ def main() -> None:
     size = f"{options.size} x {options.size} px"
     print(f"{size}, {np.unique(truth).size - 1} and {np.unique(prediction).size - 1} objects,")
     print(f"{expected[0][0]} matched at IoU 0.5, {expected[5][0]} at 0.75")
-    print(f"{'':44}{'ms':>9}{'/ bincount':>12}{'/ ours':>9}   counts")
+    print(f"{'':44}{'ms':>9}{'/ bincount':>12}{'/ U-Tile':>9}   counts")
 
     unit = 0.0
     own = 0.0
