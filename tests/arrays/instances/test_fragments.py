@@ -27,6 +27,7 @@ from napari_utile.arrays.instances.watershed import (
     depth,
     surely_one,
 )
+from napari_utile.arrays.labels import components
 
 SIZES = [(1, 512), (512, 1), (7, 11), (13, 40), (16, 16), (37, 53), (64, 30)]
 RULES = [
@@ -47,7 +48,7 @@ def random_plane(seed, shape=(64, 61), smoothing=2.0, contrast=90):
 
 def objects_of(foreground, block, rule, halo=HALO):
     """Objects of a plane by way of blocks; and what was assembled."""
-    wheres = [part.window for part in Blocks((0, 0), foreground.shape, block)]
+    wheres = [part.window for part in Blocks.whole(foreground.shape, block)]
     grid = tuple(-(-side // step) for side, step in zip(foreground.shape, block, strict=True))
     found = []
     for where in wheres:
@@ -93,6 +94,24 @@ def test_random_planes_in_random_blocks(seed, shape, block, smoothing, rule):
     plane = random_plane(seed, shape, smoothing)
     found, _ = objects_of(plane, block, rule)
     np.testing.assert_array_equal(found, in_one_piece(plane, rule))
+
+
+@pytest.mark.parametrize("block", [(4, 9, 5), (1, 20, 7), (12, 6, 17)])
+def test_a_volume_in_blocks_has_the_components_and_holes_of_one_piece(block):
+    volume = random_plane(3, (12, 20, 17), smoothing=1.0)
+    volume[2:10, 3:16, 2:14] = 255
+    hole = np.s_[5:8, 8:10, 4:6]
+    volume[hole] = 0
+    rule = ObjectRule(method="components")
+    found, _ = objects_of(volume, block, rule, halo=0)
+    np.testing.assert_array_equal(found, components(volume > 127, volumetric=True))
+    rule = ObjectRule(method="components", fill_holes=15, min_size=8)
+    found, _ = objects_of(volume, block, rule, halo=0)
+    np.testing.assert_array_equal(found, in_one_piece(volume, rule))
+    assert found[4, 8, 4] > 0
+    assert (found[hole] == found[4, 8, 4]).all()
+    with pytest.raises(ValueError, match=r"axes \(Y, X\)"):
+        objects_of(volume, block, ObjectRule())
 
 
 @pytest.mark.parametrize("value", [0, 255])

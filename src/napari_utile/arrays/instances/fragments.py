@@ -15,17 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances import watershed
-from napari_utile.arrays.instances.regions import NEVER, first_elements, regions, united
-from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, LEFT, RIGHT, STEPS, UP
+from napari_utile.arrays.instances.regions import (
+    NEVER,
+    first_elements,
+    neighbours,
+    regions,
+    united,
+)
+from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, UP
+from napari_utile.arrays.tiling import Sizes, Window
 from napari_utile.settings import InstanceMethod, Linking, PredictSettings
 
 __all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
 _DEFAULTS = PredictSettings()
-_Slices = tuple[slice, slice]
 _Table = Mapping[str, NDArray[Any]]
-_NEIGHBOURS = (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])
-"""All pixels that have one below, and these; all that have one to the right, and these."""
 
 
 @dataclass(frozen=True)
@@ -114,24 +118,24 @@ def foreground_mask(foreground: NDArray[np.uint8], threshold: float) -> NDArray[
 
 def fragments(
     foreground: NDArray[np.uint8],
-    inner: _Slices,
-    origin: tuple[int, int],
-    shape: tuple[int, int],
+    inner: Window,
+    origin: Sizes,
+    shape: Sizes,
     rule: ObjectRule,
 ) -> Fragments:
     """Return the fragments of a block, and the tables from which objects are assembled.
 
     Parameters
     ----------
-    foreground : ndarray of uint8, shape (y, x)
+    foreground : ndarray of uint8, shape (Y, X); for "components" of any number of axes
         Foreground probabilities of the block and a halo of at least `HALO` pixels (fewer
         only at the borders of the plane); 255 is 1. "components" needs no halo.
     inner : tuple of slice
-        Where the block lies in `foreground`.
-    origin : (int, int)
-        First pixel (y, x) of the block in the plane.
-    shape : (int, int)
-        Size (Y, X) of the plane.
+        Where the block lies in `foreground`, per axis.
+    origin : tuple of int
+        First pixel of the block in the plane, per axis.
+    shape : tuple of int
+        Size of the plane, per axis.
     rule : ObjectRule
 
     Returns
@@ -141,11 +145,13 @@ def fragments(
     Raises
     ------
     ValueError
-        If the halo is too narrow.
+        If the halo is too narrow, or for "watershed" there are more axes than (Y, X).
     """
     mask = foreground_mask(foreground, rule.threshold)
     block, inside = foreground[inner], mask[inner]
     if rule.method == "watershed":
+        if foreground.ndim != 2:
+            raise ValueError(f"a watershed needs the axes (Y, X), got {foreground.shape}")
         _refuse_narrow_halo(foreground.shape, inner, origin, shape)
         depths = watershed.depth(mask)
         towards = watershed.directions(depths, mask, foreground)[inner]
@@ -168,7 +174,7 @@ def fragments(
 
 
 def _refuse_narrow_halo(
-    given: tuple[int, ...], inner: _Slices, origin: tuple[int, int], shape: tuple[int, int]
+    given: tuple[int, ...], inner: Window, origin: Sizes, shape: Sizes
 ) -> None:
     for size, part, start, whole in zip(given, inner, origin, shape, strict=True):
         stop = start + part.stop - part.start
@@ -181,40 +187,49 @@ def _refuse_narrow_halo(
 def _ways_out(
     tops: NDArray[np.int64],
     leave: NDArray[np.int64],
-    block: tuple[int, ...],
-    origin: tuple[int, int],
-    shape: tuple[int, int],
+    block: Sizes,
+    origin: Sizes,
+    shape: Sizes,
 ) -> dict[str, NDArray[Any]]:
     """Name the parts by the raster index of their top, or `NEVER` if they leave by an exit.
 
     An exit is (part, side, position along the side).
     """
-    y, x = np.divmod(tops, block[1])
+    y, x = np.unravel_index(tops, block)
     stays = leave == HERE
-    names = np.where(stays, (origin[0] + y) * shape[1] + origin[1] + x, NEVER)
+    names = np.where(stays, _raster_index((y, x), origin, shape), NEVER)
     along = np.where((leave == UP) | (leave == DOWN), x, y)
     exits = np.stack([1 + np.arange(len(tops)), leave, along], axis=1)
     return {"names": names, "exits": exits[~stays]}
 
 
 def _extents(
-    labels: NDArray[np.uint32], count: int, origin: tuple[int, int], shape: tuple[int, int]
+    labels: NDArray[np.uint32], count: int, origin: Sizes, shape: Sizes
 ) -> dict[str, NDArray[np.int64]]:
     """Count the pixels of each fragment, and find the first of them in the plane."""
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    y, x = np.divmod(first_elements(labels, count)[1:], labels.shape[1])
-    firsts = np.where(sizes > 0, (origin[0] + y) * shape[1] + origin[1] + x, NEVER)
+    firsts, is_there = np.full(count, NEVER), sizes > 0
+    elements = first_elements(labels, count)[1:][is_there]
+    firsts[is_there] = _raster_index(np.unravel_index(elements, labels.shape), origin, shape)
     return {"sizes": sizes, "firsts": firsts}
 
 
+def _raster_index(
+    places: Sequence[NDArray[np.intp]], origin: Sizes, shape: Sizes
+) -> NDArray[np.intp]:
+    """Return the raster index in the plane of places in a block, given per axis."""
+    inside = tuple(place + start for place, start in zip(places, origin, strict=True))
+    return np.ravel_multi_index(inside, shape)
+
+
 def _holes(
-    labels: NDArray[np.uint32], origin: tuple[int, int], shape: tuple[int, int], most: int
+    labels: NDArray[np.uint32], origin: Sizes, shape: Sizes, most: int
 ) -> tuple[NDArray[np.uint32], dict[str, NDArray[Any]]]:
     """Number the connected background, and measure what may be a hole of `most` pixels.
 
     Returns
     -------
-    holes : ndarray of uint32, shape (Y, X)
+    holes : ndarray of uint32, shape of `labels`
         1, 2, ...; 0 in fragments, and everywhere if holes are not asked for.
     tables : dict of ndarray
         Their sizes, whether they are too large or touch the border of the plane, and the
@@ -227,7 +242,7 @@ def _holes(
     holes, _ = regions(labels == 0)
     sizes = np.bincount(holes.ravel())
     is_open = sizes > most
-    for axis in (0, 1):
+    for axis in range(labels.ndim):
         line = np.moveaxis(holes, axis, 0)
         if origin[axis] == 0:
             is_open[line[0]] = True
@@ -235,7 +250,7 @@ def _holes(
             is_open[line[-1]] = True
     is_open[0] = True
     sides = []
-    for here, there in _NEIGHBOURS:
+    for here, there in neighbours(labels.ndim):
         for hole, fragment in (holes[here], labels[there]), (holes[there], labels[here]):
             beside = ~is_open[hole] & (fragment > 0)
             sides.append(np.stack([hole[beside], fragment[beside]], axis=1))
@@ -244,15 +259,26 @@ def _holes(
     return holes, {**tables, "beside_hole": hole, "beside_part": part}
 
 
+def _axis_and_step(side: int, ndim: int) -> tuple[int, int]:
+    """Return the axis of a side, and the step (-1 or 1) that leads out of the block there.
+
+    Sides are where the axes 0, 1, ... begin, then in reverse order where they end, so that
+    ``2 * ndim - 1 - side`` is the opposite one. In a plane: `UP`, `LEFT`, `RIGHT`, `DOWN`.
+    """
+    return (side, -1) if side < ndim else (2 * ndim - 1 - side, 1)
+
+
 def _edge(block: NDArray[Any]) -> NDArray[Any]:
-    """Return the pixels along the sides `UP`, `LEFT`, `RIGHT`, `DOWN` of a block."""
-    return np.concatenate([block[0], block[:, 0], block[:, -1], block[-1]])
+    """Return the pixels along all sides of a block, one side after the other."""
+    sides = (_axis_and_step(side, block.ndim) for side in range(2 * block.ndim))
+    ends = (block.take(0 if step < 0 else -1, axis) for axis, step in sides)
+    return np.concatenate([end.ravel() for end in ends])
 
 
 def _side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArray[Any]:
     """Return one side of the edge of a block of `shape`; see `_edge`."""
-    height, width = shape
-    ends = np.cumsum([0, width, height, height, width])
+    sizes = shape.prod() // shape
+    ends = np.cumsum([0, *sizes, *sizes[::-1]])
     return line[ends[side] : ends[side + 1]]
 
 
@@ -264,7 +290,7 @@ def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) 
     tables : sequence of dict of ndarray
         `Fragments.tables` of all blocks of the plane, in raster order.
     grid : tuple of int
-        Rows and columns of blocks.
+        Number of blocks along each axis.
     rule : ObjectRule
         The same as for the fragments.
 
@@ -310,10 +336,13 @@ class _Plane:
     ----------
     parts, holes : list of slice
         For each block the range of numbers of its own fragments and holes.
+    sides : range
+        The sides of a block, see `_axis_and_step`.
     """
 
     def __init__(self, tables: Sequence[_Table], grid: tuple[int, ...]):
         self.tables, self.grid = tables, grid
+        self.sides = range(2 * len(grid))
         self.parts, self.holes = _own(tables, "sizes"), _own(tables, "hole_sizes")
 
     def column(self, name: str, own: Sequence[slice] | None = None) -> NDArray[Any]:
@@ -327,18 +356,19 @@ class _Plane:
         """Return the pixels on this side of all faces between blocks, and those beyond."""
         here, beyond = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for block in range(len(self.tables)):
-            for side in (RIGHT, DOWN):
+            for side in self.sides[len(self.grid) :]:
                 if (other := self.neighbour(block, side)) is not None:
                     here.append(self.side(block, side, name, own))
-                    beyond.append(self.side(other, 3 - side, name, own))
+                    beyond.append(self.side(other, self.sides[-1] - side, name, own))
         return np.concatenate(here), np.concatenate(beyond)
 
     def neighbour(self, block: int, side: int) -> int | None:
         """Return the number of the block beyond a side; None at the border of the plane."""
-        rows, columns = self.grid
-        row, column = np.add(divmod(block, columns), STEPS[side])
-        is_there = 0 <= row < rows and 0 <= column < columns
-        return int(row * columns + column) if is_there else None
+        axis, step = _axis_and_step(side, len(self.grid))
+        place = [int(p) for p in np.unravel_index(block, self.grid)]
+        place[axis] += step
+        is_there = 0 <= place[axis] < self.grid[axis]
+        return int(np.ravel_multi_index(place, self.grid)) if is_there else None
 
     def side(
         self, block: int, side: int, name: str, own: Sequence[slice] | None = None
@@ -402,10 +432,11 @@ def _crossings(plane: _Plane) -> NDArray[np.int64]:
     """Pair each fragment that leaves its block with the one behind the exit."""
     pairs = [np.empty((0, 2), np.int64)]
     for block, table in enumerate(plane.tables):
-        for side in (UP, LEFT, RIGHT, DOWN):
+        for side in plane.sides:
             part, _, along = table["exits"][table["exits"][:, 1] == side].T
             if len(part) and (other := plane.neighbour(block, side)) is not None:
-                beyond = plane.side(other, 3 - side, "edge_parts", plane.parts)[along]
+                opposite = plane.sides[-1] - side
+                beyond = plane.side(other, opposite, "edge_parts", plane.parts)[along]
                 pairs.append(np.stack([_numbered(part, plane.parts[block]), beyond], axis=1))
     return np.concatenate(pairs)
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.compiled import compiled
+from napari_utile.arrays.tiling import Window
 
 NEVER = np.iinfo(np.int64).max
 """Raster index of what has no pixel: after all others."""
@@ -174,6 +175,23 @@ def roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
     for i in range(len(found)):
         found[i] = found[found[i]]
     return found
+
+
+def neighbours(ndim: int) -> list[tuple[Window, Window]]:
+    """Return the windows of both pixels of all pairs that share a face.
+
+    Parameters
+    ----------
+    ndim : int
+        Number of axes.
+
+    Returns
+    -------
+    list of (tuple of slice, tuple of slice)
+        For each axis the pixels that have a next one along it, and those next ones.
+    """
+    before = [axis * (slice(None),) for axis in range(ndim)]
+    return [((*whole, slice(None, -1)), (*whole, slice(1, None))) for whole in before]
 
 
 @compiled

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
 from napari_utile.arrays.compiled import compiled
-from napari_utile.arrays.instances.regions import root, roots
+from napari_utile.arrays.instances.regions import neighbours, root, roots
 
 DEEPEST = 32
 """Depths are cut off here, in pixels."""
@@ -84,7 +84,7 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
         In units of 1 / `FINENESS` pixel. Whole numbers: the sum does not depend on its order.
     """
     depths = _DEPTHS[_squared_distance(mask, DEEPEST)]
-    for axis in (0, 1):
+    for axis in range(mask.ndim):
         depths = correlate1d(depths, _WEIGHTS, axis, mode="reflect")
     return np.rint(depths / _UNIT).astype(np.uint16)
 
@@ -263,7 +263,7 @@ def borders(
         the probabilities of both pixels. And the depth of their saddle, where it is deepest.
     """
     meeting = []
-    for here, there in (np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:]):
+    for here, there in neighbours(labels.ndim):
         a, b = labels[here], labels[there]
         meet = (a != b) & (a > 0) & (b > 0)
         pixels = [(d[s][meet]) for d in (depths, mask, foreground) for s in (here, there)]
