@@ -2,7 +2,7 @@
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python docs/make_pictures.py
 
-Where there is a screen, `xvfb-run ...` can be left out: then you can watch.
+With a screen, leave out `xvfb-run ...` to watch.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from PIL import Image
 
 DOCS = Path(__file__).parent
 SIZE = (1600, 1180)
-PATIENCE = 600
-"""Seconds after which something that was waited for has gone wrong."""
+TIMEOUT = 600
+"""Seconds to wait for the window before an error is raised."""
 SMALL = {"steps": "", "width": 8, "depth": 3, "tile": 128}
 """A network that learns this easy sample in a minute."""
 COMPARED = {"networks": ["unet", "encoder-decoder"], "minutes": "0.5", **SMALL}
@@ -35,7 +35,7 @@ def main() -> None:
     wanted = parser.parse_args()
     out = wanted.out.absolute()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        # Runs and settings of the person who calls this are neither read nor changed.
+        # Runs and settings of the user are neither read nor changed.
         os.environ |= {"XDG_DATA_HOME": home, "NAPARI_CONFIG": f"{home}/napari.yaml"}
         os.chdir(home)
         import napari
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def draw_report(run: Path, out: Path) -> None:
-    """Evaluate the probabilities of the network that was trained, as the manual says."""
+    """Evaluate the probabilities of the network that was trained, as in docs/measuring.md."""
     from napari_utile.cli.main import main as utile
 
     image, truth = "sample/image.tif", "sample/labels.tif"
@@ -99,7 +99,7 @@ def draw_report(run: Path, out: Path) -> None:
 
 
 def show_errors(viewer: Any, image: Any, panel: Any, opened: list[Any], out: Path) -> None:
-    """Click on an object that went wrong; take a picture of the window with Evaluate alone."""
+    """Select an object with an error; take a picture of the window with Evaluate alone."""
     from qtpy.QtCore import Qt
 
     (dock,) = (dock for dock, shown in opened if shown is panel)
@@ -126,7 +126,7 @@ def show_errors(viewer: Any, image: Any, panel: Any, opened: list[Any], out: Pat
 
 
 def worst_in_the_middle(objects: Any, middle: np.ndarray) -> int:
-    """Find a larger object that was merged, or else split or missed, near the middle (y, x)."""
+    """Return a larger object that was merged, or else split or missed, near the middle (y, x)."""
     for kind in ("merged", "split", "missed"):
         rows = [i for i in objects.of_kind(kind) if objects.row(i)["area"] > 150]
         if rows:
@@ -200,26 +200,26 @@ def lay_out(train: Any, segment: Any, weights: Any, evaluate: Any) -> None:
 
 
 def press(button: Any, is_done: Callable[[], bool]) -> None:
-    """Press a button and wait for what it brings about."""
+    """Press a button and wait until its work is done."""
     wait_until(button.isEnabled)
     button.click()
     wait_until(is_done)
 
 
 def wait(seconds: float) -> None:
-    """Let the window follow."""
+    """Process events of the window for some seconds."""
     end = monotonic() + seconds
     wait_until(lambda: monotonic() > end)
 
 
 def wait_until(is_done: Callable[[], bool]) -> None:
-    """Let the window live until something is done."""
+    """Process events of the window until a condition holds."""
     from qtpy.QtWidgets import QApplication
 
-    end = monotonic() + PATIENCE
+    end = monotonic() + TIMEOUT
     while not is_done():
         if monotonic() > end:
-            raise TimeoutError("the window did not do what it was asked for")
+            raise TimeoutError("the window did not finish its work in time")
         QApplication.processEvents()
         sleep(0.02)
 
@@ -251,7 +251,7 @@ def drawn(panel: Any) -> np.ndarray:
 
 
 def cropped(pixels: np.ndarray) -> np.ndarray:
-    """Cut off the black around what a canvas shows, (Y, X, RGB)."""
+    """Crop the black border of a picture of the canvas, (Y, X, RGB)."""
     rows, columns = (
         np.flatnonzero(pixels[..., :3].any(axis=axes)) for axes in ((1, 2), (0, 2))
     )
