@@ -126,7 +126,7 @@ def show_errors(viewer: Any, image: Any, panel: Any, opened: list[Any], out: Pat
 
 
 def worst_in_the_middle(objects: Any, middle: np.ndarray) -> int:
-    """Return a larger object that was merged, or else split or missed, near the middle (y, x)."""
+    """Return a larger merged, or else split or missed, object near `middle` (y, x)."""
     for kind in ("merged", "split", "missed"):
         rows = [i for i in objects.of_kind(kind) if objects.row(i)["area"] > 150]
         if rows:
