@@ -125,7 +125,7 @@ def test_broken_annotations_are_said(file):
 
 def test_many_images_are_drawn_as_one_looks_at_them(file, layers, monkeypatch):
     monkeypatch.setattr(napari_reader, "EDITABLE", 59)
-    with pytest.warns(UserWarning, match="drawn only as one looks"):
+    with pytest.warns(UserWarning, match="drawn only when a slice"):
         _, classes, instances = read_coco_layers(str(file))
     for (data, *_), name in ((classes, " classes"), (instances, " instances")):
         assert not isinstance(data, np.ndarray)
@@ -138,5 +138,5 @@ def test_json_of_others_is_left_to_them(file, tmp_path):
     assert coco_reader(str(tmp_path / "other.json")) is None
     assert coco_reader([str(file), str(tmp_path / "other.json")]) is None
     file.write_text('{"images": [], "annotations": [], "categories": []}')
-    with pytest.raises(UserError, match="names no images"):
+    with pytest.raises(UserError, match="lists no images"):
         read_coco_layers(str(file))

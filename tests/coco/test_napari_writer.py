@@ -38,7 +38,7 @@ def test_a_new_object_has_the_class_that_is_painted_there(layers, tmp_path):
 
 def test_what_is_painted_outside_of_an_image_is_said(layers, tmp_path):
     layers[" instances"][0][0, 4, 5] = 1
-    with pytest.warns(UserWarning, match=r"outside of a\.png is not saved"):
+    with pytest.warns(UserWarning, match=r"outside of a\.png are not saved"):
         write_layers(str(tmp_path / "out.json"), [layers[" instances"]])
 
 
@@ -69,7 +69,7 @@ def test_layers_that_do_not_go_together_are_refused(layers, tmp_path):
     other = (np.ones((5, 6), int), {"name": "mine"}, "labels")
     with pytest.raises(UserError, match=r"only 'instances_val instances' are of a COCO file"):
         write_layers(path, [other, layers[" instances"]])
-    with pytest.raises(UserError, match="Only classes are chosen"):
+    with pytest.raises(UserError, match="Only classes are selected"):
         write_layers(path, [layers[" classes"]])
     with pytest.raises(UserError, match=r"differ in shape: \(5, 6\) and \(6, 5\)"):
         write_layers(path, [other, (np.ones((6, 5), int), {"name": "b"}, "labels")])

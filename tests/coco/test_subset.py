@@ -133,7 +133,7 @@ def test_a_subset_is_not_replaced_by_a_part_of_itself(sample, tmp_path):
     write_subset(*sample, out)
     before = {file.name for file in (out / "images").iterdir()}
     for sources in ((out / "annotations.json", sample[1]), (sample[0], out / "images")):
-        with pytest.raises(UserError, match="would be replaced"):
+        with pytest.raises(UserError, match="would be overwritten"):
             write_subset(*sources, out, ["cup"], overwrite=True)
     assert {file.name for file in (out / "images").iterdir()} == before
 

@@ -1,4 +1,4 @@
-"""What napari shows of a COCO file: a stack of its images, and labels. No napari here."""
+"""COCO files as napari layers: a stack of the images, and labels. No napari here."""
 
 import colorsys
 import warnings
@@ -20,13 +20,23 @@ from napari_utile.io.lazy_arrays import Pages
 from napari_utile.io.napari_reader import LayerData
 
 EDITABLE = 2**28
-"""Pixels of a stack, up to which labels are drawn at once and can be painted on."""
+"""Largest stack in pixels whose labels are drawn at once, so that they can be painted on."""
 INSTANCE_LAYER, BEHIND_LAYER, CLASS_LAYER = "instances", "behind", "classes"
-"""What a layer is, in its metadata under "coco", for writing it again."""
+"""Kind of a layer, in its metadata under "coco", for writing it again."""
 
 
 def coco_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Give napari the function that reads these paths, or None if one is no COCO file."""
+    """Return the function that reads these paths, or None if one is no COCO file.
+
+    Parameters
+    ----------
+    path : str or sequence of str
+
+    Returns
+    -------
+    callable or None
+        As npe2 asks of a reader.
+    """
     paths = [path] if isinstance(path, str) else path
     return read_coco_layers if all(map(is_coco, paths)) else None
 
@@ -34,13 +44,17 @@ def coco_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] |
 def read_coco_layers(path: str | Sequence[str]) -> list[LayerData]:
     """Describe the images and annotations of COCO files as napari layers.
 
+    Parameters
+    ----------
+    path : str or sequence of str
+
     Returns
     -------
     list of (data, arguments of the layer, "image" or "labels")
-        One image layer, if the images are found: a stack, read slice by slice as one looks at
-        it, in which smaller images lie at the upper left. Labels layers on it: instances, each
-        with an id of its own in all of the stack; what they cover of others; and classes.
-        Features tell category and annotation of an id. `CROWD` is the id of crowds.
+        One image layer, if the images are found: a stack that is read slice by slice, with
+        smaller images at the upper left. Labels layers on it: instances, with ids that are
+        unique in the stack; objects that others cover; and classes. Features hold category and
+        annotation of each id. `CROWD` is the id of crowds.
 
     Raises
     ------
@@ -49,20 +63,20 @@ def read_coco_layers(path: str | Sequence[str]) -> list[LayerData]:
 
     Notes
     -----
-    What is broken in a file, images that are not found, and objects that overlap are told as
-    warnings. Images are looked for near the file: see `coco_content.image_folder`.
+    Faults of a file, images that are not found, and objects that overlap become Python
+    warnings. Images are looked for near the file: see `checks.image_folder`.
     """
     found: list[LayerData] = []
     for name in [path] if isinstance(path, str) else path:
         coco = read_coco(name, strict=False, look_around=True)
         if not coco.images:
-            raise UserError(f"{name} names no images.")
+            raise UserError(f"{name} lists no images.")
         if coco.warning:
             warnings.warn(coco.warning, stacklevel=2)
         if coco.folder is None:
             warnings.warn(
                 f"The images of {name}, such as {coco.images[0].file_name}, were not found "
-                "near it: only the labels are shown.",
+                "near it; only the labels are shown.",
                 stacklevel=2,
             )
         else:
@@ -72,7 +86,7 @@ def read_coco_layers(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _image_layer(coco: CocoAnnotations) -> LayerData:
-    """Show the images as a stack that is read slice by slice."""
+    """Return the images as a stack that is read slice by slice."""
     kinds = [_kind(image.path) for image in coco.images if image.path]
     is_color = any(color for color, _ in kinds)
     dtype = np.result_type(*(dtype for _, dtype in kinds))
@@ -80,7 +94,7 @@ def _image_layer(coco: CocoAnnotations) -> LayerData:
     def read(number: int) -> NDArray[Any]:
         try:
             planes = coco.open(coco.images[number].id).read()
-        except UserError as error:  # the others can be looked at all the same
+        except UserError as error:  # the other images can still be shown
             warnings.warn(str(error), stacklevel=2)
             return np.zeros((0, 0, 3) if is_color else (0, 0), dtype)
         pixels = np.moveaxis(planes, 0, -1) if planes.ndim == 3 else planes[..., None]
@@ -97,20 +111,20 @@ def _image_layer(coco: CocoAnnotations) -> LayerData:
 
 
 def _kind(path: Path) -> tuple[bool, np.dtype[Any]]:
-    """Tell whether an image is in color, and its type, without reading its pixels."""
+    """Return whether an image is in color, and its dtype, without reading its pixels."""
     try:
         with Image.open(path) as picture:
             if picture.format in ("JPEG", "PNG"):
                 deep = picture.mode.startswith("I")
                 return len(picture.getbands()) > 2, np.dtype(np.uint16 if deep else np.uint8)
         stack = open_image(path)
-    except (OSError, UserError):  # said when its turn comes
+    except (OSError, UserError):  # reported when it is shown
         return False, np.dtype(np.uint8)
     return stack.channels > 2, stack.dtype
 
 
 def _labels_layers(coco: CocoAnnotations) -> Iterator[LayerData]:
-    """Show instances, what lies behind them, and classes."""
+    """Return classes, covered objects and instances, the last on top."""
     shape = _stack_shape(coco)
     objects = [
         sum(not a.is_crowd for a in coco.annotations_of(image.id)) for image in coco.images
@@ -153,11 +167,11 @@ def _labels_layers(coco: CocoAnnotations) -> Iterator[LayerData]:
 def _behind(
     drawing: Callable[[int], Drawing], shape: tuple[int, ...], dtype: Any
 ) -> list[NDArray[Any]]:
-    """Draw the layers of objects that others cover, and say how many these are."""
+    """Draw the layers of objects that others cover, and warn of their number."""
     if np.prod(shape) > EDITABLE:
         warnings.warn(
-            "So many images are drawn only as one looks at them: objects that others cover in "
-            "part are not shown whole, and the layers cannot be painted on.",
+            f"More than {EDITABLE:,} pixels: the labels are drawn only when a slice is shown. "
+            "They cannot be painted on, and the layers of covered objects are left out.",
             stacklevel=4,
         )
         return []
@@ -176,7 +190,7 @@ def _behind(
 
 
 def _features(coco: CocoAnnotations) -> dict[str, Any]:
-    """Tell of each label id which annotation it is, of which image and category."""
+    """Return category, annotation and image of each label id, a column each."""
     names = {category.id: category.name for category in coco.categories}
     drawn = [
         (annotation, image.file_name)
@@ -198,8 +212,8 @@ def _class_features(coco: CocoAnnotations) -> dict[str, Any]:
 
 
 def _colors(coco: CocoAnnotations) -> dict[int | None, Any]:
-    """Give each class a color of its own, far from that of its neighbours, and crowds gray."""
-    golden = (5**0.5 - 1) / 2
+    """Return a color per class, those of neighboring classes far apart; crowds are gray."""
+    golden = (5**0.5 - 1) / 2  # its multiples spread evenly over the hues
     colors: dict[int | None, Any] = {
         None: (0, 0, 0, 0),
         0: (0, 0, 0, 0),
@@ -212,7 +226,7 @@ def _colors(coco: CocoAnnotations) -> dict[int | None, Any]:
 
 
 def _metadata(coco: CocoAnnotations, kind: str) -> dict[str, Any]:
-    """Keep what a layer needs to become a COCO file again."""
+    """Return the images and categories that `napari_writer` needs to write a layer again."""
     return {
         "kind": kind,
         "categories": {category.id: category.name for category in coco.categories},
@@ -237,5 +251,5 @@ def _stack_shape(coco: CocoAnnotations) -> tuple[int, int, int]:
 
 
 def _flat(data: Any) -> Any:
-    """Show a single image as an image, not as a stack of one."""
+    """Return a stack of one image as that image."""
     return data[0] if data.shape[0] == 1 else data

@@ -22,11 +22,19 @@ from napari_utile.io.napari_reader import LayerData
 
 
 def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
-    """Save Labels layers as COCO instances.
+    """Write Labels layers as COCO instances.
 
     Layers that were read from a COCO file keep its images and categories. The category of an
     object is that of its id in the features, else the class of most of its pixels, else the
-    only one there is. Of layers that were not, each is a category that has the layer's name.
+    only category. Each layer that was not read from such a file is a category, with the name of
+    the layer.
+
+    Parameters
+    ----------
+    path : str
+        The JSON file. It is overwritten.
+    layers : sequence of (data, arguments of the layer, kind)
+        As npe2 gives them to a writer.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
     if read and len(read) < len(layers):
         raise UserError(
             f"Of these layers only {', '.join(repr(given['name']) for _, given, _ in read)} "
-            "are of a COCO file: save the others by themselves."
+            "are of a COCO file; save the others separately."
         )
     if read:
         _write_again(path, read)
@@ -56,7 +64,9 @@ def _write_again(path: str, layers: Sequence[LayerData]) -> None:
     """Write layers that were read from a COCO file."""
     about = layers[0][1]["metadata"]["coco"]
     if any(given["metadata"]["coco"]["images"] != about["images"] for _, given, _ in layers):
-        raise UserError("The layers are of different COCO files: save them one by one.")
+        raise UserError(
+            "The layers are of different COCO files; save those of one file at a time."
+        )
     of_kind: dict[str, list[LayerData]] = {
         INSTANCE_LAYER: [],
         BEHIND_LAYER: [],
@@ -66,7 +76,7 @@ def _write_again(path: str, layers: Sequence[LayerData]) -> None:
         of_kind[layer[1]["metadata"]["coco"]["kind"]].append(layer)
     objects = of_kind[INSTANCE_LAYER] + of_kind[BEHIND_LAYER]
     if not objects:
-        raise UserError("Only classes are chosen: choose the instances too.")
+        raise UserError("Only classes are selected; select the instances, too.")
 
     known = _known(objects[0][1].get("features", {}), about["categories"])
     pages = [_cut_to_images(layer, about["images"]) for layer in objects]
@@ -90,7 +100,7 @@ def _labelled(
     known: Mapping[int, int],
     categories: Sequence[int],
 ) -> LabelledImage:
-    """Find the category of every object of an image."""
+    """Return an image with the category of every object; see `write_layers`."""
     ids = {int(id) for layer in objects for id in np.unique(layer)} - {0, CROWD}
     category_of = {id: known[id] for id in ids if id in known}
     for id in ids - {*category_of}:
@@ -101,8 +111,8 @@ def _labelled(
             category_of[id] = categories[0]
         else:
             raise UserError(
-                f"Object {id} of {image['file_name']} has no category: paint it in the classes "
-                "too, and choose both layers."
+                f"Object {id} of {image['file_name']} has no category; paint it in the layer "
+                "of classes, too, and select both layers."
             )
     crowds = image["crowds"] or categories
     name = image["file_name"]
@@ -110,7 +120,7 @@ def _labelled(
 
 
 def _known(features: Any, categories: Mapping[int, str]) -> dict[int, int]:
-    """Read the categories of label ids from the features of a layer, a table."""
+    """Return the category id of each label id, from the features of a layer."""
     if not {"index", "category"} <= {*features}:
         return {}
     id_of = {name: id for id, name in categories.items()}
@@ -119,7 +129,7 @@ def _known(features: Any, categories: Mapping[int, str]) -> dict[int, int]:
 
 
 def _cut_to_images(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Iterator[Labels]:
-    """Cut each slice to the size that its image has."""
+    """Return each slice, cut to the size of its image."""
     slices = _planes_of(layer)
     if len(slices) != len(images):
         raise UserError(
@@ -130,19 +140,20 @@ def _cut_to_images(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Ite
         page = labels[: image["height"], : image["width"]]
         if np.count_nonzero(labels) > np.count_nonzero(page):
             warnings.warn(
-                f"What is painted outside of {image['file_name']} is not saved.", stacklevel=2
+                f"Labels outside of {image['file_name']} are not saved.", stacklevel=2
             )
         yield page
 
 
 def _write_new(path: str, layers: Sequence[LayerData]) -> None:
-    """Write layers each of which is a category. Objects of several layers may overlap."""
+    """Write layers, each of them a category. Objects of different layers may overlap."""
     shapes = {np.shape(_data(layer)): None for layer in layers}
     if len(shapes) > 1:
         raise UserError(f"The layers differ in shape: {' and '.join(map(str, shapes))}.")
     stacks = [_planes_of(layer) for layer in layers]
     names = slice_names(Path(path), len(stacks[0]))
 
+    # Renumber the objects of a slice 1, 2, ... over all layers, so that ids are unique.
     images = []
     for number, name in enumerate(names):
         ids: list[Labels] = []
@@ -158,7 +169,7 @@ def _write_new(path: str, layers: Sequence[LayerData]) -> None:
 
 
 def _planes_of(layer: LayerData) -> Any:
-    """Give the planes of a layer, in order; what is read slice by slice stays so."""
+    """Return the slices of a layer, in order; those of a stack are read one by one."""
     data = _data(layer)
     if data.ndim == 3:
         return data

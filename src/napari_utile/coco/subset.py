@@ -1,4 +1,4 @@
-"""A part of a COCO data set, written as one of its own."""
+"""A part of a COCO data set, written as a data set of its own."""
 
 import random
 import shutil
@@ -12,7 +12,7 @@ from napari_utile.io.disk import check_file_output, room_for
 
 SUBSET_FILES = ("annotations.json", "images")
 PARTIAL_PREFIX = ".new-"
-"""How the folder begins in which a subset is made, in its own; a killed process leaves it."""
+"""Prefix of the folder in `out` in which a subset is made; a killed process leaves it there."""
 
 
 def write_subset(
@@ -24,35 +24,34 @@ def write_subset(
     seed: int = 0,
     overwrite: bool = False,
 ) -> CocoAnnotations:
-    """Write images that show some categories, and their objects of these.
+    """Write images that show some categories, with their objects of these categories.
 
     Parameters
     ----------
     annotations, folder : Path
         COCO instances, and the folder of their images.
     out : Path
-        Folder that gets ``annotations.json``, with ids and all else as they were, and
-        ``images/``.
+        Folder to write ``annotations.json``, its entries unchanged, and ``images/`` to.
     categories : sequence of str
-        Names of categories or of groups (supercategories); all by default.
+        Names of categories or of supercategories; all by default.
     count : int, optional
-        So many images, drawn at random; by default all that show one of the categories.
+        Number of images, drawn at random; by default all that show one of the categories.
     seed : int, default 0
-        Of the draw. The same seed and more images keep those that were drawn before.
+        Seed of the draw. With the same seed, a larger count adds images to those of a smaller.
     overwrite : bool, default False
-        Replace a subset that is there, its images too.
+        Overwrite an existing subset, with its images.
 
     Returns
     -------
     CocoAnnotations
-        What was written.
+        The subset.
 
     Raises
     ------
     UserError
         If the file is broken, an image is missing, there is no such category, too few images
-        show one, there is something at `out`, or the subset is taken from what lies there.
-        Then `out` is as it was.
+        show one, or `out` holds something else or the source of the subset. Then `out` is not
+        changed.
     """
     check_file_output(out / "annotations.json", overwrite)
     _check_folder(out, annotations, folder)
@@ -84,12 +83,27 @@ def write_subset(
 def sample_images(
     images: Sequence[CocoImage], count: int, seed: int, path: Path | str
 ) -> list[CocoImage]:
-    """Draw images at random, whatever their order; give them by id.
+    """Draw images at random; which ones does not depend on their order.
+
+    Parameters
+    ----------
+    images : sequence of CocoImage
+    count : int
+        Number of images to draw.
+    seed : int
+        With the same seed, a larger count adds images to those of a smaller.
+    path : path
+        File of the annotations, for messages.
+
+    Returns
+    -------
+    list of CocoImage
+        In ascending order of ids.
 
     Raises
     ------
     UserError
-        If there are too few, or none.
+        If there are too few images, or none.
     """
     if not images or count > len(images):
         found = f"{len(images)} image{'s' * (len(images) != 1)}"
@@ -101,12 +115,18 @@ def sample_images(
 
 
 def inside(folder: Path, name: str) -> Path:
-    """Give the place of a file in a folder.
+    """Return the path of a file in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Relative path, as in the COCO file.
 
     Raises
     ------
     UserError
-        If the name leads out of it.
+        If the name leads out of the folder.
     """
     place = folder / name
     if not place.resolve().is_relative_to(folder.resolve()):
@@ -125,7 +145,7 @@ def _write(part: CocoAnnotations, out: Path) -> None:
 
 
 def _swap(new: Path, out: Path, old: Path) -> None:
-    """Put the parts of a subset in the place of those that are there, all or none."""
+    """Replace the files of a subset by new ones, all or none; the former go to `old`."""
     try:
         for name in SUBSET_FILES:
             if (out / name).exists():
@@ -133,6 +153,7 @@ def _swap(new: Path, out: Path, old: Path) -> None:
         for name in SUBSET_FILES:
             (new / name).rename(out / name)
     except BaseException:
+        # Undo what was done, in any state between the renames.
         for name in SUBSET_FILES:
             if (old / name).exists():
                 if (out / name).exists():
@@ -142,12 +163,14 @@ def _swap(new: Path, out: Path, old: Path) -> None:
 
 
 def _check_folder(out: Path, annotations: Path, folder: Path) -> None:
-    """Refuse a folder that holds something else than a subset, or what one is taken from."""
+    """Refuse a folder that holds something else than a subset, or the source of this one."""
     if not out.is_dir():
         return
     for source in (annotations, folder):
         if source.resolve().is_relative_to(out.resolve()):
-            raise UserError(f"{source} lies in {out}, which would be replaced; choose another.")
+            raise UserError(
+                f"{source} lies in {out}, which would be overwritten; choose another."
+            )
     names = {path.name for path in out.iterdir() if not path.name.startswith(PARTIAL_PREFIX)}
     if names - {*SUBSET_FILES} or (names and SUBSET_FILES[0] not in names):
         raise UserError(f"{out} exists and is no subset; choose another name.")

@@ -1,5 +1,8 @@
-"""Labels and predictions as COCO JSON: annotations that `COCO(...)` reads, and results that
-its `loadRes` does."""
+"""Labels and predictions as COCO JSON: annotations and results that pycocotools reads.
+
+Formats: cocodataset.org, "Data format" and "Results format" (Lin et al., "Microsoft COCO:
+common objects in context", ECCV 2014).
+"""
 
 import json
 from collections import Counter, defaultdict
@@ -19,20 +22,21 @@ from napari_utile.metrics.overlap import contingency
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
-    """An image as labels, with all that COCO wants to know of it.
+    """An image as labels, with the categories of its objects.
 
     Attributes
     ----------
     id, file_name : int, str
+        As in the file.
     labels : ndarray of int, shape (Y, X)
         Instances. 0 is background.
     category_of : mapping of label id to category id
     behind : sequence of ndarray like `labels`
-        More pixels of the same objects, where others lie over them: see `Drawing`.
+        More pixels of the same objects, where others cover them; see `Drawing`.
     crowd : int or None
         Label id of crowds.
     crowds : collection of int
-        Categories of the crowds. Each gets an annotation of all of their pixels.
+        Categories of the crowds. Each gets an annotation of all pixels of crowds.
     """
 
     id: int
@@ -54,27 +58,26 @@ def write_coco(
     crowd: int | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write labels as a COCO instances file. Every slice becomes an image.
+    """Write labels as a COCO instances file, with an image per slice.
 
     Parameters
     ----------
     path : path
         The JSON file.
     labels : ndarray of int, shape (..., Y, X), or sequence of (Y, X)
-        Instances. 0 is background. An object that goes through several slices becomes one
-        annotation in each.
+        Instances. 0 is background. An object in several slices becomes an annotation in each.
     classes : like `labels`, optional
-        The category of each pixel. An object gets the one of most of its pixels, 0 aside.
+        Category of each pixel. An object gets that of most of its pixels, 0 aside.
     categories : mapping of id to name, optional
-        By default {1: "object"}, or "class 1", ... for the ids in `classes`. Without
-        `classes` every object is of the first.
+        By default {1: "object"}, or "class 1", ... for the ids in `classes`. Without `classes`
+        every object is of the first.
     file_names : sequence of str, optional
         A name per slice. By default that of `path`, with the number of the slice.
     crowd : int, optional
-        Label id of crowds, such as `CROWD`. COCO's crowds have a category: these
-        become one of every category.
+        Label id of crowds, such as `CROWD`. As COCO's crowds have a category, they are written
+        once for every category.
     overwrite : bool, default False
-        Replace an existing file.
+        Overwrite an existing file.
 
     Raises
     ------
@@ -121,9 +124,10 @@ def write_images(
     path : path
         The JSON file.
     images : iterable of LabelledImage
+        Read one by one.
     categories : mapping of id to name
     overwrite : bool, default False
-        Replace an existing file.
+        Overwrite an existing file.
 
     Raises
     ------
@@ -134,7 +138,7 @@ def write_images(
 
     Notes
     -----
-    Annotations count from 1: pycocotools takes an object of id 0 for one without a match.
+    Annotations are numbered from 1: pycocotools takes an object of id 0 for unmatched.
     """
     check_file_output(path, overwrite)
     written: list[dict[str, Any]] = []
@@ -153,7 +157,17 @@ def write_images(
 
 
 def categories_in(labels: Labels, classes: Labels) -> dict[int, int]:
-    """Find the class that most pixels of each object have, 0 aside, by label id."""
+    """Return the class of most pixels of each object, 0 aside, by label id.
+
+    Parameters
+    ----------
+    labels, classes : ndarray of int, shape (Y, X)
+
+    Returns
+    -------
+    dict
+        Label id -> class. Objects without a class are left out.
+    """
     pixels: dict[int, Counter[int]] = defaultdict(Counter)
     table = contingency(classes, labels)
     objects, kinds = table.truth_ids[table.truth], table.prediction_ids[table.prediction]
@@ -177,15 +191,22 @@ def detections(
     image_id : int
         Id of the image in the annotations.
     category_ids : int, or array_like of int, shape (N,)
-        Category of all objects, or of each, in rising order of their label ids.
+        Category of all objects, or of each, in ascending order of their label ids.
     scores : float, or array_like of float, shape (N,)
-        How sure it is of all objects, or of each.
+        Score of all objects, or of each.
 
     Returns
     -------
     list of dict
         "image_id", "category_id", "segmentation" (compressed run lengths) and "score". There
         is no "bbox": `loadRes` would take the area of the box for that of the object.
+
+    Raises
+    ------
+    ValueError
+        If a score is not finite.
+    UserError
+        If `labels` has negative ids or is not of whole numbers.
     """
     labels = check_labels(labels)
     height, width = labels.shape
@@ -208,7 +229,16 @@ def detections(
 def write_coco_results(
     path: Path | str, found: Iterable[Mapping[str, Any]], overwrite: bool = False
 ) -> None:
-    """Write `detections` of any number of images as a COCO results file.
+    """Write detections as a COCO results file.
+
+    Parameters
+    ----------
+    path : path
+        The JSON file.
+    found : iterable of mapping
+        `detections` of all images, one after the other.
+    overwrite : bool, default False
+        Overwrite an existing file.
 
     Raises
     ------
@@ -220,7 +250,7 @@ def write_coco_results(
 
 
 def _annotations(image: LabelledImage) -> Iterator[dict[str, Any]]:
-    """Describe every object of an image, whole, in rising order of label ids."""
+    """Return an annotation per object of an image, in ascending order of label ids."""
     height, width = image.labels.shape
     parts: dict[int, list[Counts]] = defaultdict(list)
     for layer in (image.labels, *image.behind):
@@ -228,6 +258,7 @@ def _annotations(image: LabelledImage) -> Iterator[dict[str, Any]]:
             raise ValueError(f"the layers of {image.file_name} differ in shape")
         for id, mask in zip(*masks_in(layer), strict=True):
             parts[int(id)].append(mask)
+    # An object is the union of its pixels in all layers.
     for id, masks in sorted(parts.items()):
         is_crowd = id == image.crowd
         if not is_crowd and id not in image.category_of:
@@ -258,7 +289,15 @@ def _category_names(classes: Iterable[Labels], crowd: int | None) -> dict[int, s
 
 
 def slice_names(path: Path, slices: int) -> list[str]:
-    """Name slices after the file they are described in."""
+    """Return names of slices after the file in which they are annotated.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file.
+    slices : int
+        Number of slices.
+    """
     if slices == 1:
         return [f"{path.stem}.tif"]
     return [f"{path.stem}_{z:04}.tif" for z in range(slices)]

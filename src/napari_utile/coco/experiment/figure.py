@@ -1,4 +1,4 @@
-"""A picture of a few images, their truth, and what each network finds in them."""
+"""Figure of a few images, their truth, and the objects that each network finds in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ from napari_utile.evaluation.reports.figures import rgb_image
 
 @dataclass
 class Example:
-    """An image that is shown.
+    """An image of the figure.
 
     Attributes
     ----------
     place : int
-        Which of the images.
+        Its position among the images.
     image : ndarray, shape (C, Y, X)
-        As the networks see it.
+        Reduced, as the networks see it.
     truth : ndarray of int, shape (Y, X)
         Instances at full size.
     results : dict
-        Network -> instances at full size.
+        Network -> instances (Y, X) at full size.
     """
 
     place: int
@@ -41,7 +41,15 @@ class Example:
 
 
 def draw_examples(path: Path, examples: Sequence[Example]) -> None:
-    """Draw a row per image. Colors mean what they mean in `draw_results`."""
+    """Draw one row per image, in the colors of `draw_results`.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG file.
+    examples : sequence of Example
+        All with results of the same networks.
+    """
     from matplotlib.figure import Figure
 
     titles = ["image", "truth", *examples[0].results]

@@ -1,4 +1,4 @@
-"""Images of a COCO file as networks see them: made smaller, beside their labels."""
+"""Images of a COCO file and their labels, reduced to the size at which networks see them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,18 +17,20 @@ from napari_utile.io.stack import Stack
 
 CHANNELS = 3
 """Red, green, blue."""
-Size = tuple[int, int]
+ImageSize = tuple[int, int]
+"""Height and width."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """Categories that were chosen, all of them in the same file.
+    """Some categories of a COCO file.
 
     Attributes
     ----------
     coco : CocoAnnotations
+        The file.
     ids : tuple of int
-        Their ids.
+        Ids of the categories.
     """
 
     coco: CocoAnnotations
@@ -36,7 +38,13 @@ class Chosen:
 
     @classmethod
     def of(cls, coco: CocoAnnotations, category: Sequence[str]) -> "Chosen":
-        """Look the categories up by name, or group; all if none is named.
+        """Return the categories of these names.
+
+        Parameters
+        ----------
+        coco : CocoAnnotations
+        category : sequence of str
+            Names of categories or supercategories; empty: all.
 
         Raises
         ------
@@ -48,34 +56,46 @@ class Chosen:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names."""
+        """Names of the categories."""
         name_of = {c.id: c.name for c in self.coco.categories}
         return tuple(name_of[id] for id in self.ids)
 
     def shown_in(self, image: CocoImage) -> bool:
-        """Tell whether an image shows an object, or a crowd, of the categories."""
+        """Whether an image shows an object or a crowd of the categories."""
         return bool(self.coco.annotations_of(image.id, self.ids))
 
 
 def small_images(
     coco: CocoAnnotations, images: Iterable[CocoImage], longest_side: int
 ) -> list[Stack]:
-    """Open images and make each so small, in color.
+    """Return images in color, reduced in size.
+
+    Parameters
+    ----------
+    coco : CocoAnnotations
+    images : iterable of CocoImage
+    longest_side : int
+        Height and width are at most this, in pixels; 0: not reduced.
+
+    Returns
+    -------
+    list of Stack
+        Axes (C, Y, X), with three channels.
 
     Raises
     ------
     UserError
-        If one is missing, cannot be read, or has another size than its annotations; or if
-        they do not fit into the memory.
+        If one is missing, cannot be read, is neither gray nor color, or differs in size from
+        its annotations; or if they do not fit into the memory.
     """
     images = list(images)
     needed = CHANNELS * sum(prod(size_within(image, longest_side)) for image in images)
     check_memory(needed, f"{len(images):,} images of {coco.path}")
-    return [small_image(coco, image, longest_side) for image in images]
+    return [_small_image(coco, image, longest_side) for image in images]
 
 
-def small_image(coco: CocoAnnotations, image: CocoImage, longest_side: int) -> Stack:
-    """Open an image, and take the mean of the pixels that become one."""
+def _small_image(coco: CocoAnnotations, image: CocoImage, longest_side: int) -> Stack:
+    """Return an image, each pixel the mean of those that it replaces."""
     stack = coco.open(image.id)
     pixels = stack.plane(stack.indices[0])
     if len(pixels) not in (1, CHANNELS):
@@ -91,12 +111,22 @@ def small_image(coco: CocoAnnotations, image: CocoImage, longest_side: int) -> S
 def small_labels(
     chosen: Chosen, images: Iterable[CocoImage], longest_side: int, kinds: bool
 ) -> list[Stack]:
-    """Draw the objects of each image; of the pixels that become one, that in the middle counts.
+    """Return the labels of images, reduced in size like these.
 
     Parameters
     ----------
+    chosen : Chosen
+        Categories of the objects.
+    images : iterable of CocoImage
+    longest_side : int
+        As in `small_images`.
     kinds : bool
-        Give the category of each pixel, 1 for the first, in place of instances.
+        Whether labels are classes, 1 for the first category; otherwise they are instances.
+
+    Returns
+    -------
+    list of Stack
+        Axes (Y, X).
     """
     found = []
     for image in images:
@@ -107,10 +137,14 @@ def small_labels(
     return found
 
 
-def size_within(image: CocoImage, longest_side: int) -> Size:
-    """Give height and width of an image made so small; never larger than it is.
+def size_within(image: CocoImage, longest_side: int) -> ImageSize:
+    """Return height and width of a reduced image.
 
-    0 leaves it as it is.
+    Parameters
+    ----------
+    image : CocoImage
+    longest_side : int
+        Height and width are at most this, in pixels; images are never enlarged. 0: not reduced.
     """
     sides = image.height, image.width
     share = min(longest_side / max(sides), 1) if longest_side else 1
@@ -119,17 +153,41 @@ def size_within(image: CocoImage, longest_side: int) -> Size:
 
 
 def resized(
-    channel: NDArray[Any], size: Size, how: Image.Resampling = Image.Resampling.BOX
+    channel: NDArray[Any], size: ImageSize, how: Image.Resampling = Image.Resampling.BOX
 ) -> NDArray[np.float32]:
-    """Give a channel (Y, X) another height and width, in float32."""
+    """Return a channel at another size.
+
+    Parameters
+    ----------
+    channel : ndarray, shape (Y, X)
+    size : tuple of int
+        Height and width.
+    how : Image.Resampling, default BOX
+        By default a pixel is the mean of those that it replaces.
+
+    Returns
+    -------
+    ndarray of float32, shape `size`
+    """
     if channel.shape == size:
         return channel.astype(np.float32)
     picture = Image.fromarray(channel.astype(np.float32))
     return np.asarray(picture.resize(size[::-1], how))
 
 
-def nearest(labels: NDArray[Any], size: Size) -> NDArray[Any]:
-    """Give labels (Y, X) another height and width: of each pixel the id at its middle."""
+def nearest(labels: NDArray[Any], size: ImageSize) -> NDArray[Any]:
+    """Return labels at another size, each pixel with the id at its center.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (Y, X)
+    size : tuple of int
+        Height and width.
+
+    Returns
+    -------
+    ndarray of int, shape `size`
+    """
     y, x = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip(size, labels.shape, strict=True)

@@ -1,4 +1,4 @@
-"""Images of a COCO file as networks see them, and what is truly in them."""
+"""Truth of a COCO file: its images, labels and annotations, and scores against them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,16 +22,30 @@ from napari_utile.metrics.overlap import (
 
 
 class Truth:
-    """Images, small and large, and what is in them.
+    """Images and objects of a COCO file, to predict and to score.
+
+    Parameters
+    ----------
+    chosen : Chosen
+        Categories of the objects.
+    learnt : Learnt
+        What the networks learnt, and from images of which size.
 
     Attributes
     ----------
     images : list of Stack
-        As the networks see them.
-    annotated : list of CocoImage
+        Reduced, as the networks see them; axes (C, Y, X).
+    annotated : sequence of CocoImage
+        The same images in the file.
     labels : list of ndarray of int, shape (Y, X)
         Instances at full size; `CROWD` is ignored.
     coco : CocoTruth
+        Their annotations.
+
+    Raises
+    ------
+    UserError
+        If an image is missing, cannot be read, or does not fit into the memory.
     """
 
     def __init__(self, chosen: Chosen, learnt: Learnt):
@@ -44,7 +58,13 @@ class Truth:
         self.coco = CocoTruth(chosen, learnt.kinds)
 
     def foreground(self, found: Sequence[NDArray[Any]]) -> Contingency:
-        """Lay the foregrounds of all images on the true ones."""
+        """Count the overlap of found and true foreground over all images.
+
+        Parameters
+        ----------
+        found : sequence of ndarray of int, shape (Y, X)
+            Instances at full size, one array per image.
+        """
         return combine_tables(
             [
                 contingency(labels > 0, without_crowds(true) > 0, true == CROWD)
@@ -53,12 +73,18 @@ class Truth:
         )
 
     def pixel_scores(self, found: Sequence[NDArray[Any]]) -> dict[str, float]:
-        """Score the foreground of all images together."""
+        """Compute `iou`, `dice` and `pixel_error` of the foreground of all images together.
+
+        Parameters
+        ----------
+        found : sequence of ndarray of int, shape (Y, X)
+            Instances at full size, one array per image.
+        """
         table = self.foreground(found)
         return {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
 
     def examples(self, count: int = 5) -> list[Example]:
-        """Choose images whose objects can be seen, evenly over the file."""
+        """Choose up to `count` images, evenly over the file, of 5 % to 60 % foreground."""
         shares = [(without_crowds(labels) > 0).mean() for labels in self.labels]
         good = [i for i, share in enumerate(shares) if 0.05 < share < 0.6] or [0]
         places = np.unique(np.linspace(0, len(good) - 1, count).round().astype(int))
@@ -69,7 +95,12 @@ class Truth:
 
 
 def without_crowds(labels: NDArray[Any]) -> NDArray[Any]:
-    """Give labels with background in place of crowds."""
+    """Return labels with background in place of crowds.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (Y, X)
+    """
     return np.where(labels == CROWD, 0, labels)
 
 
@@ -77,18 +108,19 @@ Detections = list[dict[str, Any]]
 
 
 class CocoTruth:
-    """Annotations of some categories, ready to score detections by.
+    """Annotations of some categories, to score detections by.
 
     Parameters
     ----------
     chosen : Chosen
+        The categories.
     apart : bool
-        Whether an object counts only if its category is right.
+        Whether a detection must have the category of the object; otherwise all are one.
 
     Attributes
     ----------
     objects : int
-        Crowds are not among them.
+        Number of objects, without crowds.
     """
 
     def __init__(self, chosen: Chosen, apart: bool):
@@ -109,7 +141,7 @@ class CocoTruth:
 
     @property
     def bands(self) -> list[dict[str, Any]]:
-        """Sizes between which the objects of a band lie: `band`, `low` and `high` in pixels."""
+        """Size bands of the objects: `band`, `low` and `high` in pixels, see `CocoScores`."""
         return [*coco_annotation_scores(self._entries, []).sizes]
 
     @property
@@ -118,15 +150,19 @@ class CocoTruth:
         return self._scores([]).notes
 
     def scores(self, found: Detections) -> dict[str, float]:
-        """Score COCO results.
+        """Compute the scores of COCO results, by name; see `metrics.coco.ap`.
+
+        Parameters
+        ----------
+        found : list of dict
+            COCO results of all images.
 
         Returns
         -------
         dict
-            ``coco_ap coco_ap50 coco_ap75 coco_ar``, the first and the last also for a third
-            of the objects, as ``coco_ap_small``, and for each category if they are told
-            apart, as ``coco_ap_dog``; and COCOeval's own numbers as
-            ``coco_stock_ap`` and so on; see `metrics.coco_ap`.
+            ``coco_ap coco_ap50 coco_ap75 coco_ar``; AP and AR also of each third of the objects
+            by size, as ``coco_ap_small``; AP also of each category if they are apart, as
+            ``coco_ap_dog``; and the numbers of COCOeval's summary, as ``coco_stock_ap``.
         """
         scores = self._scores(found)
         numbers = {
@@ -153,7 +189,20 @@ class CocoTruth:
 def mean_in_objects(
     labels: NDArray[np.integer], foreground: NDArray[np.float32]
 ) -> list[float]:
-    """Give the mean foreground probability of every object 1, 2, ... of labels (Y, X)."""
+    """Return the mean foreground probability in each object.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (Y, X)
+        Instances.
+    foreground : ndarray of float32, shape (Y, X)
+        Probabilities.
+
+    Returns
+    -------
+    list of float
+        One per object, in ascending order of ids.
+    """
     sizes = np.bincount(labels.ravel())
     sums = np.bincount(labels.ravel(), foreground.ravel())
     shown = np.flatnonzero(sizes[1:]) + 1

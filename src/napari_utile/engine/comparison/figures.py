@@ -1,4 +1,4 @@
-"""The pictures of a comparison: learning curves, and results side by side."""
+"""Figures of a comparison: learning curves, and results side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil
@@ -17,7 +17,7 @@ from napari_utile.metrics.matching import match
 from napari_utile.metrics.overlap import contingency
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Told apart by every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
+"""Distinct for every kind of color vision (Wong, "Points of view", Nature Methods 8, 2011)."""
 
 Curves = Mapping[str, Sequence[Sequence[EpochDone]]]
 """Network -> for each seed, the validations of its run."""
@@ -28,26 +28,37 @@ def draw_curves(path: Path, curves: Curves, by_time: bool) -> None:
 
     A thin line is one seed, and the dot on it its best validation, which is the model that was
     kept; the thick line is the mean over the seeds, as far as all of them go.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG file.
+    curves : mapping
+        Network -> for each seed, the validations of its run.
+    by_time : bool
+        Whether the horizontal axis is time; otherwise steps.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    place, along = axis_of(curves, by_time)
-    score = score_of(curves)
+    place, along = _axis_of(curves, by_time)
+    score = _score_of(curves)
     figure = Figure(figsize=(10, 4.4), dpi=150, layout="constrained")
     axes = figure.subplots(1, 2)
     for color, (network, runs) in zip(COLORS * 9, curves.items(), strict=False):
-        best = [int(np.argmin(losses(run))) for run in runs]
-        for ax, values in zip(axes, (losses, lambda run: scores(run, score)), strict=True):
+        best = [int(np.argmin(_losses(run))) for run in runs]
+        for ax, values in zip(axes, (_losses, lambda run: _scores(run, score)), strict=True):
             lines = [([place(event) for event in run], values(run)) for run in runs]
-            draw_lines(ax, lines, best, color, network)
+            _draw_lines(ax, lines, best, color, network)
     for ax, title in zip(axes, ("validation loss", f"validation {NAMES[score]}"), strict=True):
         ax.set_xlabel(along)
         ax.set_ylabel(title)
         ax.grid(color="0.92")
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
-    scale_losses(axes[0], [x for runs in curves.values() for run in runs for x in losses(run)])
+    _scale_losses(
+        axes[0], [x for runs in curves.values() for run in runs for x in _losses(run)]
+    )
     handles, labels = axes[0].get_legend_handles_labels()
     handles.append(Line2D([], [], color="0.4", linestyle="", marker="o", markersize=4.5))
     figure.legend(
@@ -60,8 +71,8 @@ def draw_curves(path: Path, curves: Curves, by_time: bool) -> None:
     save(figure, path)
 
 
-def axis_of(curves: Curves, by_time: bool) -> tuple[Callable[[EpochDone], float], str]:
-    """Say where a validation lies along the horizontal axis, and what the axis is."""
+def _axis_of(curves: Curves, by_time: bool) -> tuple[Callable[[EpochDone], float], str]:
+    """Return the place of a validation on the horizontal axis, as a function, and its title."""
     if not by_time:
         return lambda event: event.step, "optimizer steps"
     longest = max(event.seconds for runs in curves.values() for run in runs for event in run)
@@ -72,22 +83,22 @@ def axis_of(curves: Curves, by_time: bool) -> tuple[Callable[[EpochDone], float]
 NAMES = {"iou": "IoU", "mean_iou": "mean IoU"}
 
 
-def score_of(curves: Curves) -> str:
-    """Name the score that is drawn: of classes, if they were learnt."""
+def _score_of(curves: Curves) -> str:
+    """Return the name of the score that is drawn: that of classes, if they were learnt."""
     return "mean_iou" if "mean_iou" in next(iter(curves.values()))[0][0].scores else "iou"
 
 
-def losses(run: Sequence[EpochDone]) -> list[float]:
+def _losses(run: Sequence[EpochDone]) -> list[float]:
     """List the validation losses of a run."""
     return [event.val_loss for event in run]
 
 
-def scores(run: Sequence[EpochDone], name: str) -> list[float]:
+def _scores(run: Sequence[EpochDone], name: str) -> list[float]:
     """List a validation score of a run."""
     return [event.scores[name] for event in run]
 
 
-def draw_lines(
+def _draw_lines(
     ax: Any,
     lines: Sequence[tuple[Sequence[float], Sequence[float]]],
     best: Sequence[int],
@@ -113,7 +124,7 @@ def draw_lines(
         ax.plot(places, mean, color=color, linewidth=2.4, label=label)
 
 
-def scale_losses(ax: Any, values: Sequence[float]) -> None:
+def _scale_losses(ax: Any, values: Sequence[float]) -> None:
     """Use a logarithmic axis where losses span more than a decade."""
     if min(values) > 0 and max(values) > 10 * min(values):
         ax.set_yscale("log")
@@ -125,7 +136,7 @@ def scale_losses(ax: Any, values: Sequence[float]) -> None:
 
 
 NONE = np.iinfo(np.int64).max
-"""Stands for an object that matches no true one."""
+"""Id of an object that matches no true one."""
 CAPTION = "color: matches that true object (IoU at least 0.5)    white: matches none"
 
 
@@ -134,28 +145,30 @@ def draw_results(
     truth: ValidationFolder,
     results: Mapping[str, tuple[Mapping[str, Any], ValidationFolder]],
 ) -> None:
-    """Draw the first validation image, its truth, and what every network makes of it.
+    """Draw the first validation image, its truth, and the result of every network.
 
-    An object that was found has the color of the true one; white is an object without a true
-    one that it covers (IoU below 0.5), black is background.
+    An object that matches a true one (IoU of at least 0.5) has its color; other objects are
+    white, and background is black.
 
     Parameters
     ----------
+    path : Path
+        The PNG file.
     truth : ValidationFolder
         Image and truth.
     results : mapping
-        Network -> its row of numbers, and its results.
+        Network -> its row of the table, and its results.
     """
     from matplotlib.figure import Figure
 
-    image, true = first_plane(truth, "image"), first_plane(truth, "truth")[0]
+    image, true = _first_plane(truth, "image"), _first_plane(truth, "truth")[0]
     kind = "classes" if next(iter(results.values()))[1].files("classes") else "instances"
-    found = [first_plane(folder, kind)[0] for _, folder in results.values()]
+    found = [_first_plane(folder, kind)[0] for _, folder in results.values()]
     if kind == "instances":
         found = [partners(objects, true) for objects in found]
     ids = np.unique([true, *found])
     colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
-    titles = [title_of(network, row) for network, (row, _) in results.items()]
+    titles = [_title_of(network, row) for network, (row, _) in results.items()]
     painted = [colors[np.searchsorted(ids, plane)] for plane in (true, *found)]
     panels = list(zip(["image", "truth", *titles], [rgb_image(image), *painted], strict=True))
 
@@ -178,14 +191,25 @@ def draw_results(
     save(figure, path)
 
 
-def first_plane(folder: ValidationFolder, name: str) -> NDArray[Any]:
+def _first_plane(folder: ValidationFolder, name: str) -> NDArray[Any]:
     """Read the first plane (C, Y, X) of a layer."""
     stack = open_image(folder.files(name)[0])
     return stack.plane(stack.indices[0])
 
 
 def colors_of(count: int) -> NDArray[np.float64]:
-    """Give so many colors (R, G, B): black, then colors far apart."""
+    """Return black, and then colors that are far apart.
+
+    Parameters
+    ----------
+    count : int
+        Number of colors, with black.
+
+    Returns
+    -------
+    ndarray of float64, shape (count, 3)
+        Red, green and blue, 0 to 1.
+    """
     from matplotlib.colors import hsv_to_rgb
 
     ids = np.arange(1, count)
@@ -196,7 +220,18 @@ def colors_of(count: int) -> NDArray[np.float64]:
 
 
 def partners(found: NDArray[Any], true: NDArray[Any]) -> NDArray[np.int64]:
-    """Give every found object the id of the true one that it matches, or `NONE`."""
+    """Return found objects with the ids of the true ones that they match, or `NONE`.
+
+    Parameters
+    ----------
+    found, true : ndarray of int, shape (Y, X)
+        Instances.
+
+    Returns
+    -------
+    ndarray of int64, shape (Y, X)
+        Matches have an IoU of at least 0.5.
+    """
     table = contingency(found, true)
     matching = match(table)
     ids = np.full(int(found.max()) + 1, NONE)
@@ -205,14 +240,22 @@ def partners(found: NDArray[Any], true: NDArray[Any]) -> NDArray[np.int64]:
     return ids[found]
 
 
-def title_of(network: str, row: Mapping[str, Any]) -> str:
-    """Name a network with two of its scores."""
+def _title_of(network: str, row: Mapping[str, Any]) -> str:
+    """Return the name of a network with two of its scores."""
     second = ("v_rand", "V Rand") if "v_rand" in row else ("mean_iou", "mean IoU")
     return f"{network}\nIoU {row['iou']:.3f}   {second[1]} {row[second[0]]:.3f}"
 
 
 def columns_for(panels: int, aspect: float) -> int:
-    """Choose the number of columns with which the whole is about 3 wide to 2 high."""
+    """Return the number of columns with which the figure is about 3 wide to 2 high.
+
+    Parameters
+    ----------
+    panels : int
+        Number of panels.
+    aspect : float
+        Width of a panel by its height.
+    """
     shapes = {
         columns: aspect * columns / ceil(panels / columns) for columns in range(1, panels + 1)
     }
@@ -220,5 +263,11 @@ def columns_for(panels: int, aspect: float) -> int:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write the picture whole or not at all."""
+    """Write a figure as PNG, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : Path
+    """
     atomic_write(path, lambda draft: figure.savefig(draft, format="png"))

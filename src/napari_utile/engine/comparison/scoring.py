@@ -1,4 +1,4 @@
-"""A trained network on the validation part of its run: results, scores and time."""
+"""Predictions, scores and time of a trained network on the validation part of a comparison."""
 
 import json
 from collections.abc import Generator, Sequence
@@ -35,18 +35,18 @@ from napari_utile.settings import PredictSettings, TrainSettings
 
 @dataclass(frozen=True)
 class Results:
-    """What a network made of the validation part.
+    """Predictions of a network for the validation part, with their scores.
 
     Attributes
     ----------
     probabilities : list of ndarray of float32, shape (K, Y, X)
         One per region.
     results : list of ndarray of int, shape (Y, X)
-        Instances, or label ids where classes are meant.
+        Instances, or label ids of classes.
     scores : dict
-        Of all regions together, by name.
+        Scores of all regions together, by name.
     seconds : dict
-        What the prediction took: `seconds_to_predict`, `seconds_per_megapixel`.
+        Duration of the prediction: `seconds_to_predict`, `seconds_per_megapixel`.
     """
 
     probabilities: list[NDArray[np.float32]]
@@ -58,13 +58,34 @@ class Results:
 def score_model(
     model: Path, images: Sequence[Stack], data: TrainingData, settings: TrainSettings
 ) -> Generator[TileDone | Warned, None, Results]:
-    """Predict every validation region as later in use, and score it at the threshold 0.5.
+    """Predict every validation region as `predict` does, and score it at the threshold 0.5.
 
-    The clock runs while tiles are computed, after one that was not counted.
+    Parameters
+    ----------
+    model : Path
+        Folder of the model.
+    images : sequence of Stack
+        The images that were split.
+    data : TrainingData
+        Split, and truth of the validation part.
+    settings : TrainSettings
+        Device and precision are those of the training.
+
+    Yields
+    ------
+    TileDone, Warned
+
+    Returns
+    -------
+    Results
+
+    Notes
+    -----
+    One tile is predicted before the clock runs: setting up the device does not count.
     """
     loaded = load_model(model)
     how = PredictSettings(device=settings.device, precision=settings.precision)
-    stacks = [cut(images, region) for region in data.split.validation]
+    stacks = [_cut_region(images, region) for region in data.split.validation]
     next(predict_stack(loaded, stacks[0], np.empty((loaded.classes, *stacks[0].shape)), how))
     found, seconds = [], 0.0
     for stack in stacks:
@@ -76,13 +97,13 @@ def score_model(
     return Results(
         found,
         [instances(p) if has_objects else np.asarray(loaded.ids)[classes(p)] for p in found],
-        all_scores(data.validation, found),
+        _scores_of_regions(data.validation, found),
         {"seconds_to_predict": seconds, "seconds_per_megapixel": seconds / megapixels},
     )
 
 
-def cut(images: Sequence[Stack], region: Region) -> Stack:
-    """Read the gray values of a region; it is mirrored at its own border."""
+def _cut_region(images: Sequence[Stack], region: Region) -> Stack:
+    """Read the pixels of a region as a stack, so that it is mirrored at its own border."""
     image = images[region.image]
     pixels = image.plane(region.index, *region.window)
     return Stack(pixels, "cyx", name=image.name, scale=image.scale[-2:], units=image.units[-2:])
@@ -91,7 +112,22 @@ def cut(images: Sequence[Stack], region: Region) -> Stack:
 def timed(
     events: Generator[TileDone | Warned, None, None],
 ) -> Generator[TileDone | Warned, None, float]:
-    """Pass events on, and give the seconds that it took to make them."""
+    """Pass on the events of a run; return the seconds that the run took.
+
+    The time that their reader takes is not counted.
+
+    Parameters
+    ----------
+    events : generator
+
+    Yields
+    ------
+    TileDone, Warned
+
+    Returns
+    -------
+    float
+    """
     seconds = 0.0
     while True:
         began = perf_counter()
@@ -102,51 +138,60 @@ def timed(
         yield event
 
 
-def all_scores(
+def _scores_of_regions(
     planes: Sequence[ValidationPlane], predicted: Sequence[NDArray[np.float32]]
 ) -> dict[str, float]:
-    """Score all regions together, as the validations of the run did: every score there is."""
+    """Compute all scores of the regions together, as the validations of a training do."""
     tables = [compare_plane(*both) for both in zip(planes, predicted, strict=True)]
     if planes[0].has_objects:
         whole = pooled_scores(tables, [overlap_scores(*both) for both in tables])
         return {name: value for name, value in whole.items() if not is_count(name)}
-    judged = [
-        PlaneValidation(0.0, np.zeros(0), confusion(plane, p), both, p[0])
+    validations = [
+        PlaneValidation(0.0, np.zeros(0), _confusion(plane, p), both, p[0])
         for plane, p, both in zip(planes, predicted, tables, strict=True)
     ]
-    return class_scores_of(judged, planes[0].ids)
+    return class_scores_of(validations, planes[0].ids)
 
 
-def confusion(plane: ValidationPlane, predicted: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Count annotated pixels by their true class (rows) and the one they are taken for."""
+def _confusion(plane: ValidationPlane, predicted: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Count annotated pixels by their true class (rows) and predicted class (columns)."""
     annotated, k = plane.objects != HIDDEN, max(2, len(predicted))
     pairs = plane.objects[annotated].astype(np.int64) * k + classes(predicted)[annotated]
     return np.bincount(pairs, minlength=k * k).reshape(k, k)
 
 
-# layers that a window can open
+# files that the window opens as layers
 
 
 def write_truth(folder: ValidationFolder, images: Sequence[Stack], data: TrainingData) -> None:
-    """Write image and truth of the validation part, and where in the image it lies.
+    """Write image and truth of the validation part, and its place in the images.
 
-    Where somebody did not annotate it, the truth is 0, and another layer, hidden, is 1.
+    Where the truth is unannotated it is 0, and the file "hidden" is 1.
+
+    Parameters
+    ----------
+    folder : ValidationFolder
+        Of the comparison.
+    images : sequence of Stack
+        The images that were split.
+    data : TrainingData
+        Split, and truth of the validation part.
     """
-    found = layers(images, data.split.validation)
+    found = _region_stacks(images, data.split.validation)
     lies = [layer.lies(data.split.validation) for layer in found]
     atomic_write(folder.places, json.dumps(lies, indent=2).encode())
     for layer in found:
-        pixels = [cut(images, data.split.validation[i]).data for i in layer.places]
+        pixels = [_cut_region(images, data.split.validation[i]).data for i in layer.places]
         layer.write(folder, "image", [p if len(p) > 1 else p[0] for p in pixels])
         planes = [data.validation[i] for i in layer.places]
-        layer.write(folder, "truth", [truth_of(plane) for plane in planes])
+        layer.write(folder, "truth", [_true_ids(plane) for plane in planes])
         hidden = [(plane.objects == HIDDEN).astype(np.uint8) for plane in planes]
         if np.any(hidden):
             layer.write(folder, "hidden", hidden)
 
 
-def truth_of(plane: ValidationPlane) -> NDArray[Any]:
-    """Give instances, or label ids of classes; 0 where nobody annotated."""
+def _true_ids(plane: ValidationPlane) -> NDArray[Any]:
+    """Return instances, or label ids of classes; 0 where the plane is unannotated."""
     ids = plane.objects if plane.has_objects else np.asarray(plane.ids)[plane.objects]
     return np.where(plane.objects == HIDDEN, 0, ids)
 
@@ -154,25 +199,36 @@ def truth_of(plane: ValidationPlane) -> NDArray[Any]:
 def write_results(
     folder: ValidationFolder, images: Sequence[Stack], data: TrainingData, found: Results
 ) -> None:
-    """Write the probabilities and what became of them, of the shape of the truth."""
+    """Write probabilities, and instances or classes, in files like those of the truth.
+
+    Parameters
+    ----------
+    folder : ValidationFolder
+        Of the run.
+    images : sequence of Stack
+        The images that were split.
+    data : TrainingData
+        Their split.
+    found : Results
+    """
     kind = "instances" if data.validation[0].has_objects else "classes"
-    for layer in layers(images, data.split.validation):
+    for layer in _region_stacks(images, data.split.validation):
         layer.write(folder, PROBABILITIES, [found.probabilities[i] for i in layer.places])
         layer.write(folder, kind, [found.results[i] for i in layer.places])
 
 
 @dataclass(frozen=True)
-class Layer:
+class _RegionStack:
     """Validation regions that make one stack: the same window of slices of one image.
 
     Attributes
     ----------
     places : list of int
-        Which regions, one after the other.
+        Positions of the regions in the split.
     image : Stack
-        Where they were cut from.
+        Their image.
     suffix : str
-        Behind the name of its files; empty if it is the only one.
+        End of the names of its files; empty if it is the only stack.
     """
 
     places: list[int]
@@ -180,7 +236,7 @@ class Layer:
     suffix: str
 
     def lies(self, regions: Sequence[Region]) -> dict[str, Any]:
-        """Say which slices of the image it is made of, and where (y, x) its corner is there."""
+        """Return its suffix, its slices of the image, and its upper left corner (y, x)."""
         corner = [int(side.start or 0) for side in regions[self.places[0]].window]
         slices = [[int(i) for i in regions[place].index] for place in self.places]
         return {"suffix": self.suffix, "slices": slices, "corner": corner}
@@ -200,8 +256,8 @@ class Layer:
         write_tiff(folder.file(kind, self.suffix), array, like=like)
 
 
-def layers(images: Sequence[Stack], regions: Sequence[Region]) -> list[Layer]:
-    """Say which regions make one stack."""
+def _region_stacks(images: Sequence[Stack], regions: Sequence[Region]) -> list[_RegionStack]:
+    """Group regions that follow each other by image and window, one stack per group."""
     groups = [
         list(places)
         for _, places in groupby(
@@ -209,6 +265,8 @@ def layers(images: Sequence[Stack], regions: Sequence[Region]) -> list[Layer]:
         )
     ]
     return [
-        Layer(places, images[regions[places[0]].image], f"_{n}" if len(groups) > 1 else "")
+        _RegionStack(
+            places, images[regions[places[0]].image], f"_{n}" if len(groups) > 1 else ""
+        )
         for n, places in enumerate(groups)
     ]
