@@ -550,3 +550,9 @@ def _option_difference(name: str, there: Any, here: Any) -> str:
     """Describe how an option differs between two runs."""
     words = ["none" if value is None else value for value in (there, here)]
     return f"{name.replace('_', '-')}: {words[0]} there, {words[1]} here"
+
+
+TRAIN_DEFAULTS = TrainSettings()
+PREDICT_DEFAULTS = PredictSettings()
+WEIGHT_DEFAULTS = WeightSettings()
+"""Defaults of functions that take the same options one by one."""

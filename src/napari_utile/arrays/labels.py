@@ -82,7 +82,18 @@ def _whole_numbers(given: NDArray[np.floating[Any]], name: str) -> NDArray[np.in
 
 
 def ignored_pixels(labels: Labels, ignore: int | None) -> NDArray[np.bool_]:
-    """Return the mask of the pixels with the id `ignore`; no pixel if it is None."""
+    """Return the mask of unannotated pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of int, any shape
+    ignore : int or None
+        Their id; None if there are none.
+
+    Returns
+    -------
+    ndarray of bool, shape of `labels`
+    """
     return np.zeros(labels.shape, bool) if ignore is None else labels == ignore
 
 

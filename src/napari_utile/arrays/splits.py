@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.tiling import Window
-from napari_utile.settings import SplitUnit, TrainSettings
-
-_DEFAULTS = TrainSettings()
+from napari_utile.settings import TRAIN_DEFAULTS, SplitUnit
 
 SizedPlane = tuple[int, tuple[int, ...], tuple[int, ...]]
 """Number of the image, index of the plane in it, and its size: (Y, X), or (Z, Y, X) where
@@ -81,10 +79,10 @@ class Split:
 
 def split(
     planes: Sequence[SizedPlane],
-    share: float = _DEFAULTS.validation_share,
+    share: float = TRAIN_DEFAULTS.validation_share,
     guard: int = 0,
-    seed: int = _DEFAULTS.seed,
-    by: SplitUnit = _DEFAULTS.split,
+    seed: int = TRAIN_DEFAULTS.seed,
+    by: SplitUnit = TRAIN_DEFAULTS.split,
     classes: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Split:
     """Return a split of annotated planes into training and validation.

@@ -15,9 +15,7 @@ from napari_utile.arrays.labels import (
     with_gaps,
 )
 from napari_utile.errors import UserError
-from napari_utile.settings import Target, TrainSettings
-
-_DEFAULTS = TrainSettings()
+from napari_utile.settings import TRAIN_DEFAULTS, Target
 
 
 @dataclass(frozen=True)
@@ -41,9 +39,9 @@ class TrainingTarget:
 
 def training_target(
     labels: ArrayLike,
-    target: Target = _DEFAULTS.target,
-    ignore: int | None = _DEFAULTS.ignore,
-    sparse: bool = _DEFAULTS.sparse,
+    target: Target = TRAIN_DEFAULTS.target,
+    ignore: int | None = TRAIN_DEFAULTS.ignore,
+    sparse: bool = TRAIN_DEFAULTS.sparse,
     *,
     alone: bool = True,
 ) -> TrainingTarget:

@@ -1,4 +1,4 @@
-"""Where the overlap-tile strategy reads and writes, and what it reads beyond the border.
+"""The overlap-tile strategy: windows that are read and written, mirrored beyond the border.
 
 One axis of 20 pixels, drawn for a margin of 4 and tiles that write 8 (``#``, of tile 0, 1, 2),
 with context (``-``) that is mirrored beyond the border (``~``):
@@ -65,7 +65,7 @@ def tiles(
     margin: Sizes,
     input_size: Callable[[Sizes], Sizes],
 ) -> list[Tile]:
-    """Cover an image with tiles, the last axis first: row by row.
+    """Return the tiles that cover an image, row by row: the last axis varies fastest.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def tiles(
 def tile_around(
     write: Window, alignment: Sizes, margin: Sizes, input_size: Callable[[Sizes], Sizes]
 ) -> Tile:
-    """Return the tile of any window: it begins at the multiple of `alignment` before it.
+    """Return the tile that writes a window; it begins at the multiple of `alignment` before.
 
     Parameters
     ----------
@@ -111,6 +111,10 @@ def tile_around(
         Of the network, in pixels per axis.
     input_size : callable
         Size of the network's input, given the size of its output.
+
+    Returns
+    -------
+    Tile
     """
     starts = tuple(
         side.start - side.start % step for side, step in zip(write, alignment, strict=True)
@@ -126,7 +130,7 @@ def tile_around(
 
 
 def mirrored(image: Any, read: Window) -> NDArray[Any]:
-    """Cut a window that may reach beyond the image, which goes on as in a mirror.
+    """Return the pixels of a window that may reach beyond the image, mirrored there.
 
     The edge pixel is not repeated, as in ``np.pad(mode="reflect")``; an image smaller than
     what is asked beyond it is reflected again and again, and a single pixel is repeated.
@@ -137,6 +141,10 @@ def mirrored(image: Any, read: Window) -> NDArray[Any]:
         Sliced once, by what lies inside of it: it may be a memory map or a Zarr array.
     read : tuple of slice
         Window of the last axes; starts may be negative.
+
+    Returns
+    -------
+    ndarray, shape (..., *sizes of `read`)
 
     Examples
     --------
@@ -149,7 +157,9 @@ def mirrored(image: Any, read: Window) -> NDArray[Any]:
 
 
 def read_mirrored(reader: Reader, shape: Sizes, read: Window) -> NDArray[Any]:
-    """Read a window that may reach beyond the image, as `mirrored` does, by a function.
+    """Return the pixels of a window that may reach beyond the image, read by a function.
+
+    Mirrored as by `mirrored`.
 
     Parameters
     ----------

@@ -20,9 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.augmentation.warp import Placement, turned
-from napari_utile.settings import TrainingOptions, TrainSettings
-
-_DEFAULTS = TrainSettings()
+from napari_utile.settings import TRAIN_DEFAULTS, TrainingOptions
 
 _QUARTERS = (0.0, 90.0, 180.0, 270.0)
 """Degrees by which a tile turns onto pixels."""
@@ -60,11 +58,11 @@ class Deformation:
         flipped and turned by quarters: without interpolation they keep the noise of images.
     """
 
-    elastic: float = _DEFAULTS.elastic
-    rotation: float = _DEFAULTS.rotation
-    flips: bool = _DEFAULTS.flips
-    gray: float = _DEFAULTS.gray
-    deformed: float = _DEFAULTS.deformed
+    elastic: float = TRAIN_DEFAULTS.elastic
+    rotation: float = TRAIN_DEFAULTS.rotation
+    flips: bool = TRAIN_DEFAULTS.flips
+    gray: float = TRAIN_DEFAULTS.gray
+    deformed: float = TRAIN_DEFAULTS.deformed
 
     @classmethod
     def of(cls, settings: TrainingOptions) -> Self:

@@ -1,4 +1,4 @@
-"""Turn, mirror and bend a tile: image, classes and weights in one pass over its pixels.
+"""Rotated, mirrored and deformed tiles: image, classes and weights in one pass over pixels.
 
 For each pixel of the tile (output) the place in the plane (input) is computed that it comes
 from, and the plane is read there. One pass, so gray values are interpolated once only.

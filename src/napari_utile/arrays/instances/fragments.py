@@ -24,11 +24,10 @@ from napari_utile.arrays.instances.regions import (
 )
 from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, UP
 from napari_utile.arrays.tiling import Sizes, Window
-from napari_utile.settings import InstanceMethod, Linking, PredictSettings
+from napari_utile.settings import PREDICT_DEFAULTS, InstanceMethod, Linking
 
 __all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
-_DEFAULTS = PredictSettings()
 _Table = Mapping[str, NDArray[Any]]
 
 
@@ -55,12 +54,12 @@ class ObjectRule:
         Least IoU of two objects that become one by "overlap".
     """
 
-    threshold: float = _DEFAULTS.threshold
-    min_size: int = _DEFAULTS.min_size
-    fill_holes: int = _DEFAULTS.fill_holes
-    method: InstanceMethod = _DEFAULTS.instance_method
-    linking: Linking = _DEFAULTS.linking
-    link_iou: float = _DEFAULTS.link_iou
+    threshold: float = PREDICT_DEFAULTS.threshold
+    min_size: int = PREDICT_DEFAULTS.min_size
+    fill_holes: int = PREDICT_DEFAULTS.fill_holes
+    method: InstanceMethod = PREDICT_DEFAULTS.instance_method
+    linking: Linking = PREDICT_DEFAULTS.linking
+    link_iou: float = PREDICT_DEFAULTS.link_iou
 
 
 @dataclass(frozen=True)

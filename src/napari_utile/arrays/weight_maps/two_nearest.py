@@ -70,7 +70,7 @@ def two_nearest(
 
 @compiled
 def _sweep(labels: Array, step: float, squared: Array, ids: Array) -> None:
-    """Find the two nearest objects along the first axis of `labels` (N, M)."""
+    """Write the two nearest objects along the first axis of `labels` (N, M)."""
     n, m = labels.shape
     # Forwards, then backwards: each pixel meets the last two objects passed on either side.
     for forth in (True, False):

@@ -15,16 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
 from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.arrays.weight_maps.two_nearest import two_nearest
-from napari_utile.settings import WeightSettings
-
-_DEFAULTS = WeightSettings()
+from napari_utile.settings import WEIGHT_DEFAULTS
 
 
 def weight_map(
     labels: ArrayLike,
-    w0: float = _DEFAULTS.w0,
-    sigma: float = _DEFAULTS.sigma,
-    class_balance: bool = _DEFAULTS.class_balance,
+    w0: float = WEIGHT_DEFAULTS.w0,
+    sigma: float = WEIGHT_DEFAULTS.sigma,
+    class_balance: bool = WEIGHT_DEFAULTS.class_balance,
     *,
     ignore: int | None = None,
     spacing: Sequence[float] | None = None,
