@@ -144,7 +144,7 @@ class FCN(Network):
 
 
 def interpolate(module: nn.Module) -> None:
-    """Let an upsampling by 2 start as bilinear interpolation of each map for itself."""
+    """Set an upsampling by 2 to bilinear interpolation of each map on its own."""
     if isinstance(module, nn.ConvTranspose2d):
         falloff = torch.tensor([0.25, 0.75, 0.75, 0.25])
         nn.init.zeros_(module.weight)

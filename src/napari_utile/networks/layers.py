@@ -1,4 +1,4 @@
-"""What several networks are made of."""
+"""Parts that several networks share: convolutions, crops, initialization."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -39,9 +39,9 @@ class Convolutions(nn.Module):
         return x
 
     def fold_norms(self) -> None:
-        """Scale the convolutions by what their normalizations have learnt, and drop these.
+        """Merge each normalization into the convolution before it.
 
-        What comes out in evaluation mode stays the same, but for rounding.
+        The output in evaluation mode stays the same, but for rounding.
         """
         for i, (convolution, norm) in enumerate(
             zip(self.convolutions, self.norms, strict=True)
@@ -52,7 +52,7 @@ class Convolutions(nn.Module):
 
 
 def convolve(x: Tensor, convolution: nn.Module, padding: int) -> Tensor:
-    """Apply a convolution with that padding instead of its own."""
+    """Return a convolution of `x` with another padding than its own."""
     kernel: Tensor = convolution.weight  # type: ignore[assignment]
     bias: Tensor = convolution.bias  # type: ignore[assignment]
     dilation: tuple[int, int] = convolution.dilation  # type: ignore[assignment]

@@ -99,7 +99,7 @@ class SlidingWindow(Network):
 
 
 def _rectified(x: Tensor, convolution: nn.Module, apart: int = 1) -> Tensor:
-    """Convolve pixels that lie so far apart, and rectify."""
+    """Return the rectified convolution of pixels that are `apart` pixels from each other."""
     kernel: Tensor = convolution.weight  # type: ignore[assignment]
     bias: Tensor = convolution.bias  # type: ignore[assignment]
     return functional.relu(functional.conv2d(x, kernel, bias, dilation=apart), inplace=True)

@@ -123,7 +123,15 @@ class Model:
 
 
 def card_of(model: Model) -> ModelCard:
-    """Describe a model whose network is one of U-Tile's.
+    """Return the card of a model whose network is one of U-Tile's.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    ModelCard
 
     Raises
     ------
@@ -150,13 +158,23 @@ def card_of(model: Model) -> ModelCard:
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model that was saved, from its folder or from the folder of its run.
+    """Read a model that was saved. Whatever it holds, nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the model, or of its run.
+
+    Returns
+    -------
+    Model
+        On the CPU, in evaluation mode.
 
     Raises
     ------
     UserError
         If there is none, it was written by a newer version, is damaged, or its parameters
-        are not those of its network. Whatever it holds, nothing in it is executed.
+        are not those of its network.
     """
     folder = find_model(path)
     description = read_description(folder)
@@ -184,6 +202,17 @@ def _built(card: ModelCard, parameters: Path) -> Model:
 
 def build_network(name: str, arguments: dict[str, Any]) -> Network:
     """Build a network by name without memory for its parameters, on the device "meta".
+
+    Parameters
+    ----------
+    name : str
+        One of `NETWORKS`.
+    arguments : dict
+        What it is constructed with.
+
+    Returns
+    -------
+    nn.Module
 
     Raises
     ------

@@ -41,6 +41,6 @@ class WarmStart:
 
 
 def description(network: Network) -> dict[str, int | float | str | None]:
-    """Give the name and the arguments of one of U-Tile's networks."""
+    """Return the name and the arguments of one of U-Tile's networks."""
     names: dict[type, str] = {kind: name for name, kind in NETWORKS.items()}
     return {"network": names[type(network)], **network.arguments}
