@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.metrics.matching import Matching, match
-from napari_utile.metrics.overlap import Contingency, Labels, label_runs
+from napari_utile.metrics.overlap import Contingency, LabelsOrMask, label_runs
 
 NOTHING, MATCHED, MISSED, INVENTED, MERGED, SPLIT, BORDER = range(7)
 KINDS = ("matched", "missed", "invented", "merged", "split", "border")
@@ -125,7 +125,9 @@ def _gathered(
     return whole[several], part[several]
 
 
-def error_plane(found: ObjectKinds, prediction: Labels, truth: Labels) -> NDArray[np.uint8]:
+def error_plane(
+    found: ObjectKinds, prediction: LabelsOrMask, truth: LabelsOrMask
+) -> NDArray[np.uint8]:
     """Return the type of error of every pixel.
 
     Parameters
@@ -154,7 +156,7 @@ def error_plane(found: ObjectKinds, prediction: Labels, truth: Labels) -> NDArra
     return np.repeat(shown, lengths).reshape(truth.shape)
 
 
-def _positions(ids: Labels, wanted: Labels) -> NDArray[np.int64]:
+def _positions(ids: LabelsOrMask, wanted: LabelsOrMask) -> NDArray[np.int64]:
     """Return the position of each id in `ids`; -1 for background and unknown ids."""
     if not ids.size:
         return np.full(wanted.shape, -1)
@@ -186,8 +188,8 @@ class ErrorLayer:
 
     def __init__(
         self,
-        prediction: Labels,
-        truth: Labels,
+        prediction: LabelsOrMask,
+        truth: LabelsOrMask,
         kinds: Mapping[tuple[int, ...], ObjectKinds],
     ):
         self.shape = truth.shape

@@ -17,7 +17,7 @@ from napari_utile.arrays.labels import check_labels, components, ignored_pixels
 from napari_utile.errors import UserError
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.events import SliceDone
-from napari_utile.metrics.overlap import Labels
+from napari_utile.metrics.overlap import LabelsOrMask
 from napari_utile.settings import EvaluateSettings
 
 HALF_PRECISION = 1e-3
@@ -42,8 +42,8 @@ class LabelPair:
         Which of them were masks: their objects are connected components.
     """
 
-    prediction: Labels
-    truth: Labels
+    prediction: LabelsOrMask
+    truth: LabelsOrMask
     ignored: NDArray[np.bool_] | None = None
     probabilities: NDArray[Any] | None = None
     name: str = ""
@@ -168,7 +168,7 @@ def class_pair(
 
 def labels_and_boundary(
     probabilities: NDArray[Any], settings: EvaluateSettings
-) -> tuple[Labels, NDArray[Any]]:
+) -> tuple[LabelsOrMask, NDArray[Any]]:
     """Find the objects of probabilities, and a map that is high on the borders between them.
 
     Parameters
@@ -197,7 +197,7 @@ def labels_and_boundary(
     return found, _boundary(given)
 
 
-def is_mask(labels: Labels) -> bool:
+def is_mask(labels: LabelsOrMask) -> bool:
     """Whether the labels have a single non-zero id."""
     highest = labels.max()
     return bool(highest > 0 and ((labels == 0) | (labels == highest)).all())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_utile.evaluation.error_types import KINDS, MATCHED, ObjectKinds
 from napari_utile.io.tables import csv_text
-from napari_utile.metrics.overlap import Labels
+from napari_utile.metrics.overlap import LabelsOrMask
 
 SIDES = ("both", "truth", "prediction")
 OBJECT_COLUMNS = (
@@ -236,7 +236,7 @@ class ObjectRuns:
     count: int
 
     @classmethod
-    def of(cls, labels: Labels, ids: Labels) -> "ObjectRuns":
+    def of(cls, labels: LabelsOrMask, ids: LabelsOrMask) -> "ObjectRuns":
         """Find the runs of the objects `ids` in labels of any shape."""
         flat = labels.ravel()
         is_start = np.ones(flat.size, bool)

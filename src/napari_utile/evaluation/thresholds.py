@@ -23,7 +23,7 @@ from napari_utile.evaluation.rows import Row
 from napari_utile.evaluation.scores import SCORES, scores_in
 from napari_utile.events import SliceDone
 from napari_utile.metrics.matching import match
-from napari_utile.metrics.overlap import Labels, contingency, ratio
+from napari_utile.metrics.overlap import LabelsOrMask, contingency, ratio
 from napari_utile.metrics.partitions import rand_error, thin_borders, v_info, v_rand
 from napari_utile.metrics.warping import separated_mask, warping_error
 
@@ -39,7 +39,7 @@ def threshold_names() -> list[str]:
 
 def threshold_scores(
     probabilities: NDArray[Any],
-    truth: Labels,
+    truth: LabelsOrMask,
     ignored: NDArray[np.bool_] | None = None,
     thresholds: Sequence[float] = SCORED_THRESHOLDS,
     method: Literal["components", "watershed"] = "components",
@@ -107,9 +107,9 @@ def threshold_scores(
 
 
 def _scores(
-    found: Labels,
+    found: LabelsOrMask,
     borders: NDArray[np.float32],
-    truth: Labels,
+    truth: LabelsOrMask,
     true_mask: NDArray[np.bool_],
     ignored: NDArray[np.bool_] | None,
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.compiled import compiled
 
-Labels = NDArray[Any]
+LabelsOrMask = NDArray[Any]
 """Instances: integers or bool, 0 is background."""
 
 
@@ -36,8 +36,8 @@ class Contingency:
     """
 
     pixels: int
-    truth_ids: Labels
-    prediction_ids: Labels
+    truth_ids: LabelsOrMask
+    prediction_ids: LabelsOrMask
     truth_areas: NDArray[np.int64]
     prediction_areas: NDArray[np.int64]
     truth: NDArray[np.int64]
@@ -52,7 +52,7 @@ class Contingency:
 
 
 def contingency(
-    prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
+    prediction: LabelsOrMask, truth: LabelsOrMask, ignored: NDArray[np.bool_] | None = None
 ) -> Contingency:
     """Count the pixels of every object and of every overlap of two objects.
 
@@ -213,7 +213,9 @@ def ratio(part: float, whole: float, of_nothing: float = 1.0) -> float:
     return float(part / whole) if whole else of_nothing
 
 
-def label_runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], Labels, Labels]:
+def label_runs(
+    prediction: LabelsOrMask, truth: LabelsOrMask
+) -> tuple[NDArray[np.int64], LabelsOrMask, LabelsOrMask]:
     """Find the runs of pixels in which neither of two label lines changes.
 
     Parameters
@@ -234,12 +236,12 @@ def label_runs(prediction: Labels, truth: Labels) -> tuple[NDArray[np.int64], La
     return np.diff(where, append=truth.size), prediction[where], truth[where]
 
 
-def _as_int64(ids: Labels) -> NDArray[np.int64]:
+def _as_int64(ids: LabelsOrMask) -> NDArray[np.int64]:
     """Convert ids to int64, those from 2^63 on to negative numbers; `_as_ids` reverts it."""
     return ids.view(np.int64) if ids.dtype == np.uint64 else ids.astype(np.int64)
 
 
-def _as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> Labels:
+def _as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> LabelsOrMask:
     """Convert the numbers of `_as_int64` back to ids."""
     return numbers.view(np.uint64) if dtype == np.uint64 else numbers.astype(dtype)
 

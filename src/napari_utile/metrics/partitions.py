@@ -26,10 +26,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from napari_utile.metrics.flooding import flood
-from napari_utile.metrics.overlap import Contingency, Labels, ratio
+from napari_utile.metrics.overlap import Contingency, LabelsOrMask, ratio
 
 
-def thin_borders(prediction: Labels, boundary: NDArray[Any] | None = None) -> Labels:
+def thin_borders(
+    prediction: LabelsOrMask, boundary: NDArray[Any] | None = None
+) -> LabelsOrMask:
     """Grow predicted objects until they touch, so that the width of borders does not matter.
 
     Parameters

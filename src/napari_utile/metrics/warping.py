@@ -22,14 +22,14 @@ from scipy import ndimage
 
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.labels import with_gaps
-from napari_utile.metrics.overlap import Labels, ratio
+from napari_utile.metrics.overlap import LabelsOrMask, ratio
 
 CORNERS_TOO = np.ones((3, 3))
 """Background, the membrane, is connected through the corners of pixels too; objects are not."""
 
 
 def warping_error(
-    prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
+    prediction: LabelsOrMask, truth: LabelsOrMask, ignored: NDArray[np.bool_] | None = None
 ) -> float:
     """Fraction of the pixels that still differ after warping the truth, 0 to 1.
 
@@ -70,7 +70,7 @@ def warping_error(
 
 
 def mismatches(
-    prediction: Labels, truth: Labels, ignored: NDArray[np.bool_] | None = None
+    prediction: LabelsOrMask, truth: LabelsOrMask, ignored: NDArray[np.bool_] | None = None
 ) -> NDArray[np.bool_]:
     """Return where the true foreground, warped towards the predicted one, still differs.
 
@@ -113,14 +113,14 @@ def mismatches(
     return wrong
 
 
-def _framed(labels: Labels, ignored: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+def _framed(labels: LabelsOrMask, ignored: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
     """Return a mask of the objects (Y, X) with one pixel of background around it."""
     if ignored is not None:
         labels = np.where(ignored, 0, labels)
     return np.pad(separated_mask(labels).astype(np.uint8, order="C"), 1)
 
 
-def separated_mask(labels: Labels) -> NDArray[np.bool_]:
+def separated_mask(labels: LabelsOrMask) -> NDArray[np.bool_]:
     """Return a mask of the objects, with gaps between touching ones; a mask as it is."""
     return labels if labels.dtype == bool else with_gaps(labels) > 0
 

@@ -1,8 +1,8 @@
 """Pixels of tiles: by compiled code on the CPU, by tensor operations on other devices.
 
-Both follow the formulas of `arrays.warp` in float32, so the same draws give the same tiles but
-for rounding: the images to about 1e-5 of a gray value per pixel of slope, classes and weights
-but where a source lies in the middle between two pixels.
+Both follow the formulas of `arrays.augmentation.warp` in float32, so the same draws give the
+same tiles but for rounding: the images to about 1e-5 of a gray value per pixel of slope,
+classes and weights but where a source lies in the middle between two pixels.
 """
 
 from collections.abc import Sequence
