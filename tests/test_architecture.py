@@ -148,10 +148,6 @@ def test_imports_inside_a_room_point_to_earlier_parts(module: Path):
     assert named <= known
 
 
-DOUBLES = {"differences", "draw_slices", "gray", "open_pairs"}
-"""Names that still stand for two things. Take out what you rename; put nothing in."""
-
-
 def test_one_name_is_one_thing():
     """No function or class of a module, private ones too, is called like one of another."""
     modules = defaultdict(set)
@@ -159,11 +155,7 @@ def test_one_name_is_one_thing():
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 modules[node.name].add(str(path.relative_to(PACKAGE)))
-    assert {
-        name: sorted(found)
-        for name, found in modules.items()
-        if len(found) > 1 and name not in DOUBLES
-    } == {}
+    assert {name: sorted(found) for name, found in modules.items() if len(found) > 1} == {}
 
 
 @pytest.mark.parametrize("module", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda p: p.name)

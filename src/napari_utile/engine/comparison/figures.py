@@ -47,7 +47,9 @@ def draw_curves(path: Path, curves: Curves, by_time: bool) -> None:
     axes = figure.subplots(1, 2)
     for color, (network, runs) in zip(COLORS * 9, curves.items(), strict=False):
         best = [int(np.argmin(_losses(run))) for run in runs]
-        for ax, values in zip(axes, (_losses, lambda run: _scores(run, score)), strict=True):
+        for ax, values in zip(
+            axes, (_losses, lambda run: _scores_of_run(run, score)), strict=True
+        ):
             lines = [([place(event) for event in run], values(run)) for run in runs]
             _draw_lines(ax, lines, best, color, network)
     for ax, title in zip(axes, ("validation loss", f"validation {NAMES[score]}"), strict=True):
@@ -93,7 +95,7 @@ def _losses(run: Sequence[EpochDone]) -> list[float]:
     return [event.val_loss for event in run]
 
 
-def _scores(run: Sequence[EpochDone], name: str) -> list[float]:
+def _scores_of_run(run: Sequence[EpochDone], name: str) -> list[float]:
     """List a validation score of a run."""
     return [event.scores[name] for event in run]
 
