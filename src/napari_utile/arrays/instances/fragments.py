@@ -9,6 +9,7 @@ one object. So memory holds the pixels of one block and the tables of all.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -364,10 +365,9 @@ class _Plane:
     def neighbour(self, block: int, side: int) -> int | None:
         """Return the number of the block beyond a side; None at the border of the plane."""
         axis, step = _axis_and_step(side, len(self.grid))
-        place = [int(p) for p in np.unravel_index(block, self.grid)]
-        place[axis] += step
-        is_there = 0 <= place[axis] < self.grid[axis]
-        return int(np.ravel_multi_index(place, self.grid)) if is_there else None
+        apart = prod(self.grid[axis + 1 :])  # how far neighbours are in the order of blocks
+        is_there = 0 <= block // apart % self.grid[axis] + step < self.grid[axis]
+        return block + step * apart if is_there else None
 
     def side(
         self, block: int, side: int, name: str, own: Sequence[slice] | None = None
