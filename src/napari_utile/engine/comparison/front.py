@@ -458,7 +458,15 @@ def write_tables(result: Comparison) -> None:
 
 
 def draw_figures(result: Comparison, by_time: bool) -> None:
-    """Draw the learning curves, and the results of every network on one validation image."""
+    """Draw the learning curves, and the results of every network on one validation image.
+
+    Parameters
+    ----------
+    result : Comparison
+        Read are the files of its folder.
+    by_time : bool
+        Whether curves are drawn over time; otherwise over steps.
+    """
     curves: dict[str, list[Sequence[EpochDone]]] = {}
     panels: dict[str, tuple[Mapping[str, Any], ValidationFolder]] = {}
     comparison = ComparisonFolder(result.folder)
