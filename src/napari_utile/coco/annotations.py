@@ -234,7 +234,7 @@ def read_coco(
     content = read_content(path)
     folder = None if images is None else Path(images)
     if look_around:
-        folder = image_folder(path, _first_few(content["images"]))
+        folder = image_folder(path, _file_names_of(content["images"]))
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images.")
 
@@ -266,7 +266,7 @@ def read_coco(
     )
 
 
-def _first_few(images: Sequence[Any]) -> list[str]:
+def _file_names_of(images: Sequence[Any]) -> list[str]:
     """List the file names of the first images, right or wrong."""
     names = [entry.get("file_name") for entry in images[:9] if isinstance(entry, dict)]
     return [name for name in names if isinstance(name, str)]
