@@ -125,8 +125,8 @@ def losses_of(monkeypatch, *losses):
     """Let validations find these losses."""
     script = iter(losses)
 
-    def scripted(network, planes, device):
-        found = validate(network, planes, device)
+    def scripted(network, planes, device, loss):
+        found = validate(network, planes, device, loss)
         return replace(found, loss=next(script))
 
     monkeypatch.setattr(run_module, "validate", scripted)
