@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from napari_utile.errors import UserError
 from napari_utile.events import (
     BlockDone,
     CandidateDone,
@@ -25,6 +26,7 @@ from napari_utile.events import (
     TileDone,
     Waiting,
     Warned,
+    doubted,
     drain,
     parse_event,
     tap,
@@ -179,3 +181,16 @@ def test_the_start_of_a_run_of_an_older_version_is_read():
     old = '{"event":"RunStarted","job":"augment","out":"r","facts":{"goes on":"from step 7"}}'
     started = parse_event(old)
     assert (started.job, started.resumed_from, started.processes) == ("augment", None, 1)
+
+
+def test_a_doubt_is_a_warning_each_once():
+    assert [*doubted(["a.tif: 5 of 6.", "b.", "a.tif: 5 of 6."], strict=False)] == [
+        Warned(message="a.tif: 5 of 6."),
+        Warned(message="b."),
+    ]
+
+
+def test_a_doubt_is_a_refusal_if_strict():
+    assert [*doubted([], strict=True)] == []
+    with pytest.raises(UserError, match=r"^a.tif: 5 of 6\. \(1 more doubts\)"):
+        [*doubted(["a.tif: 5 of 6.", "b."], strict=True)]

@@ -58,7 +58,8 @@ def test_a_form_shows_every_option_once(kind):
 def test_the_groups_of_training():
     groups = TrainSettings.groups()
     assert [*groups] == [
-        "Labels and validation", "Network", "Tiles and augmentation", "Learning", "More",
+        "Labels and validation", "Network", "Tiles and augmentation", "Learning", "Input",
+        "More",
     ]  # fmt: skip
     assert groups["Network"] == ["depth", "width", "padding", "norm", "dropout", "output"]
     assert "minutes" in TrainSettings.main_options()

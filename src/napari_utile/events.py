@@ -6,11 +6,13 @@ iterates over them. No event holds pixels: large things are written to disk and 
 
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from napari_utile.errors import UserError
 
 
 class _Event(BaseModel):
@@ -176,6 +178,33 @@ class Warned(_Event):
 
     event: Literal["Warned"] = "Warned"
     message: str
+
+
+def doubted(doubts: Iterable[str], strict: bool) -> Iterator[Warned]:
+    """Report what is doubtful about the input of a run, or refuse it.
+
+    Parameters
+    ----------
+    doubts : iterable of str
+        A sentence each. The same sentence is reported once.
+    strict : bool
+        Whether a doubt is a reason to refuse, as the option `strict` says.
+
+    Yields
+    ------
+    Warned
+
+    Raises
+    ------
+    UserError
+        With `strict`, if there is a doubt: the first, and the number of the others.
+    """
+    found = [*dict.fromkeys(doubts)]
+    if strict and found:
+        more = f" ({len(found) - 1} more doubts)" if len(found) > 1 else ""
+        raise UserError(f"{found[0]}{more} The option strict makes this a refusal.")
+    for message in found:
+        yield Warned(message=message)
 
 
 class RunFailed(_Event):

@@ -116,6 +116,15 @@ Precision = Annotated[
     option(..., "Number format of the convolutions; auto: by the device"),
 ]
 
+Strict = Annotated[
+    bool,
+    option(..., "Refuse input that raises any doubt, instead of warning of it", "Input"),
+]
+SkipBroken = Annotated[
+    bool,
+    option(..., "Leave out and name broken files and entries, instead of refusing", "Input"),
+]
+
 NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
 """The names of `networks.NETWORKS`, which stand here because settings import no torch."""
 LOSS_NAMES: tuple[str, ...] = get_args(LossName)
@@ -123,6 +132,8 @@ LOSS_NAMES: tuple[str, ...] = get_args(LossName)
 
 HARDWARE_OPTIONS = frozenset({"device", "precision"})
 """Options that decide how a network is computed, not what: they may change when resuming."""
+INPUT_OPTIONS = frozenset({"strict", "skip_broken"})
+"""Options that decide what is refused, not what is computed: they may change when resuming."""
 
 
 class Settings(BaseModel):
@@ -290,6 +301,9 @@ class TrainingOptions(Settings):
     gray: float = option(
         0.2, "Largest random change of contrast and brightness, fraction", _TILES, ge=0, lt=1
     )
+    # the input
+    strict: Strict = False
+    skip_broken: SkipBroken = False
     # the machine
     device: Device = "auto"
     precision: Precision = "auto"
@@ -390,6 +404,8 @@ class CocoEvaluateSettings(Settings):
     )
     instance_method: InstanceMethod = "watershed"
     min_size: MinSize = 100
+    strict: Strict = False
+    skip_broken: SkipBroken = False
     device: Device = "auto"
     precision: Precision = "auto"
 
@@ -435,6 +451,7 @@ class PredictSettings(Settings):
     region: str | None = option(
         None, "Part to segment, in px: 0:10,256:768,0:512 for slices, rows, columns"
     )
+    strict: Strict = False
     device: Device = "auto"
     precision: Precision = "auto"
 
@@ -457,6 +474,7 @@ class WeightSettings(Settings):
     sigma: GapWidth = 5.0
     class_balance: ClassBalance = Field(True, json_schema_extra=_MAIN)
     ignore: Ignore = Field(None, json_schema_extra=_MAIN)
+    strict: Strict = False
 
 
 class EvaluateSettings(Settings):
@@ -484,6 +502,8 @@ class EvaluateSettings(Settings):
         "Slices that only choose the best threshold, first to one past the last: 20:24; of "
         "several images, counted through all of them",
     )
+    strict: Strict = False
+    skip_broken: SkipBroken = False
 
     @field_validator("threshold_slices")
     @classmethod

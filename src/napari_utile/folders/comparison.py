@@ -24,12 +24,13 @@ from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
 from napari_utile.settings import (
     HARDWARE_OPTIONS,
+    INPUT_OPTIONS,
     CompareSettings,
     TrainSettings,
     option_differences,
 )
 
-MAY_CHANGE = {"networks", "seeds", *HARDWARE_OPTIONS}
+MAY_CHANGE = {"networks", "seeds", *HARDWARE_OPTIONS, *INPUT_OPTIONS}
 """Options that may change when a comparison is resumed."""
 OTHER_FOLDER = "choose another folder, or overwrite it."
 

@@ -39,6 +39,9 @@ class Stack:
     source : str, optional
         Where it came from, for messages and other processes: the path, or the address (URL)
         of an image on another machine, which has no path. Empty in memory.
+    doubts : tuple of str, optional
+        What the file did not say and was taken for granted, or what it holds and is not read:
+        a sentence each. Whoever uses the pixels reports them (see `events.doubted`).
     """
 
     data: Any
@@ -50,6 +53,7 @@ class Stack:
     units: tuple[str, ...] = ()
     alpha: bool = False
     source: str = ""
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):

@@ -50,6 +50,7 @@ from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.images import open_image
 from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.settings import (
+    INPUT_OPTIONS,
     NETWORK_NAMES,
     CocoEvaluateSettings,
     PredictSettings,
@@ -109,7 +110,9 @@ def evaluate_coco(
     chosen = Chosen.of(read_coco(annotations, folder), learnt.names)
     if not chosen.coco.images:
         raise UserError(f"{annotations} lists no image to score.")
-    facts = {"annotations": str(annotations), "images": str(folder)} | settings.model_dump()
+    facts = {"annotations": str(annotations), "images": str(folder)} | settings.model_dump(
+        exclude=set(INPUT_OPTIONS)
+    )
     check_out(out, facts, overwrite)
     truth = Truth(chosen, learnt)
     with locked(out):

@@ -16,11 +16,11 @@ from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings, option_differences
+from napari_utile.settings import INPUT_OPTIONS, PredictSettings, option_differences
 
 PLAN_FORMAT = 1
 """Goes up when partial outputs of older versions can no longer be resumed."""
-WITHOUT_INFLUENCE = {"device", "tile", "format", "precision"}
+WITHOUT_INFLUENCE = {"device", "tile", "format", "precision", *INPUT_OPTIONS}
 """Settings that may differ when a result is resumed: they say how it is computed, not what. The
 number format that comes of the precision is compared by itself."""
 OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "linking", "link_iou"}

@@ -18,7 +18,12 @@ from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
 from napari_utile.io.fingerprints import aligned_index, digest_of_planes
 from napari_utile.io.images import Stack
-from napari_utile.settings import HARDWARE_OPTIONS, TrainSettings, option_differences
+from napari_utile.settings import (
+    HARDWARE_OPTIONS,
+    INPUT_OPTIONS,
+    TrainSettings,
+    option_differences,
+)
 
 CHECKPOINT_FORMAT = 1
 """Counts up when what older versions wrote cannot be resumed from."""
@@ -100,7 +105,7 @@ def differing_settings(there: TrainSettings, here: TrainSettings) -> list[str]:
         Of an older run, and of the one that is started.
     """
     old, new = (effective_settings(each).model_dump(mode="json") for each in (there, here))
-    return option_differences(old, new, HARDWARE_OPTIONS)
+    return option_differences(old, new, HARDWARE_OPTIONS | INPUT_OPTIONS)
 
 
 class Checkpoints:
