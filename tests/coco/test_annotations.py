@@ -1,11 +1,13 @@
 """COCO files of instances: read, chosen from, and written."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from napari_utile.coco.annotations import Category
 from napari_utile.errors import UserError
 from tests.fixtures.coco_file import CATEGORIES, annotation, box
 
@@ -15,6 +17,11 @@ def test_categories_are_found_by_name_supercategory_and_id(coco):
     assert file.category_ids(["yeast"]) == [7]
     assert file.category_ids(["living", "Cell"]) == [0, 7]
     assert file.category_ids([9, "7"]) == [9, 7]
+    assert file.category_ids(["cell, yeast", "dust"]) == [0, 7, 9]
+    whole = replace(
+        file, categories=(*file.categories, Category(11, "Cell, yeast", "living", {}))
+    )
+    assert whole.category_ids(["cell, yeast"]) == [11]
     with pytest.raises(UserError, match=r"no category 'cat'; it has cell, Yeast, dust"):
         file.category_ids(["cat"])
 

@@ -1,6 +1,8 @@
 """Images of every format, opened by their content."""
 
 import os
+import unicodedata
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.io import images, memory
-from napari_utile.io.images import as_stack, expand, open_image
+from napari_utile.io.images import as_stack, expand, open_image, stem_of
 from napari_utile.io.lazy_arrays import FileArray
 from napari_utile.io.pairs import pair_files
 from napari_utile.io.stack import Stack
@@ -138,3 +140,23 @@ def test_real_stacks_open(shared_data):
     assert (stack.shape, stack.dtype, stack.axes) == ((24, 512, 512), np.uint8, "zyx")
     folder = shared_data / "dsb2018" / "train"
     assert len(pair_files(folder / "images", folder / "labels")) == 64
+
+
+def test_what_exists_is_no_pattern(tmp_path):
+    touch(tmp_path, "1.tif", "[1].tif", "a*.tif", "ab.tif", "day [1]/x.tif", "day 1/y.tif")
+    for name in ("[1].tif", "a*.tif", "day [1]/x.tif"):
+        assert expand(tmp_path / name) == [tmp_path / name]
+    assert expand(tmp_path / "day [1]") == [tmp_path / "day [1]/x.tif"]
+    assert expand(tmp_path / "day [1]" / "*.tif") == [tmp_path / "day [1]/x.tif"]
+    assert expand(tmp_path / "*" / "y.tif") == [tmp_path / "day 1/y.tif"]
+
+
+def test_composed_and_decomposed_letters_are_the_same(tmp_path):
+    stored = tmp_path / "Ma\u0308use" / "gro\u0308\u00dfe.tif"
+    touch(tmp_path, stored.relative_to(tmp_path))
+    asked = Path(unicodedata.normalize("NFC", str(stored)))
+    assert expand(asked) == expand(stored) == [stored]
+    assert expand(asked.parent) == [stored]
+    assert stem_of(asked) == stem_of(stored)
+    with pytest.raises(UserError, match="was not found"):
+        expand(asked.with_name("gro\u0308sse.tif"))

@@ -61,3 +61,13 @@ def test_several_arrays_are_counted_and_pair_up():
     assert [stack.name for stack in truths] == ["labels 1", "labels 2"]
     with pytest.raises(UserError, match="2 images and 1 labels do not pair up"):
         stack_pairs([image, image], labels)
+
+
+def test_names_pair_that_are_spelled_alike(tmp_path):
+    composed, decomposed = "M\u00e4use.tif", "Ma\u0308use.tif"
+    touch(tmp_path, f"i/{composed}", f"l/{decomposed}")
+    ((image, labels),) = pair_files(tmp_path / "i", tmp_path / "l")
+    assert (image.name, labels.name) == (composed, decomposed)
+    touch(tmp_path, f"i/{decomposed}")
+    with pytest.raises(UserError, match="more than one image called M\u00e4use"):
+        pair_files(tmp_path / "i", tmp_path / "l")

@@ -1,11 +1,13 @@
 """The command `utile evaluate`: a prediction and its truth in, a report out."""
 
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import CliPositionalArg
 
 from napari_utile.cli.display import follow_run, print_warning, report
@@ -32,7 +34,9 @@ class Evaluate(EvaluateSettings):
         description="Image to show under the errors in the report; a folder or glob of them",
     )
     out: tuple[Path, ...] = Field(
-        (), description="Reports to write: .html, .png, .json or .csv, comma-separated"
+        (),
+        description="Report to write: .html, .png, .json or .csv; several: give it again, or "
+        "with commas between",
     )
     objects_csv: Path | None = Field(
         None, description="CSV table of all objects: kind of error and place of each"
@@ -47,6 +51,11 @@ class Evaluate(EvaluateSettings):
         False, description="Print one JSON line per event; `stop` on stdin stops"
     )
     json_: bool = Field(False, alias="json", description="Print JSON")
+
+    @field_validator("out", mode="before")
+    @classmethod
+    def _split_at_reports(cls, out: Sequence[str]) -> list[str]:
+        return [path for name in out for path in split_reports(name)]
 
     def run(self) -> int:
         from napari_utile.evaluation.files import evaluate_files, open_evaluation
@@ -120,6 +129,28 @@ class Evaluate(EvaluateSettings):
             if name in EvaluateSettings.model_fields
         }
         return {"prediction": self.prediction, "truth": self.truth, **options}
+
+
+def split_reports(names: str) -> list[str]:
+    """Split names of reports at the commas between them, not at those in a name.
+
+    Parameters
+    ----------
+    names : str
+        A comma in a name is one before which no report ends, or one in an existing folder.
+
+    Examples
+    --------
+    >>> split_reports("wt, day 1/r.html,wt, day 1/r.json")
+    ['wt, day 1/r.html', 'wt, day 1/r.json']
+    """
+    from napari_utile.evaluation.reports.write import SUFFIXES
+
+    if "," in os.path.dirname(names) and os.path.isdir(os.path.dirname(names)):
+        return [names]
+    ends = "|".join(rf"(?<={re.escape(suffix)})" for suffix in SUFFIXES)
+    found = re.split(f"(?:{ends}) *, *", names, flags=re.IGNORECASE)
+    return found if len(found) > 1 and all(found) else [names]
 
 
 def _images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack"]:

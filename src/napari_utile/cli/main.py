@@ -3,6 +3,7 @@
 The engine is imported inside the commands, so that `utile --help` is there at once.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
 from napari_utile.cli.train import Train, TrainPreview
+from napari_utile.cli.words import WordsAsGiven
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
 from napari_utile.io.names import check_name
@@ -129,7 +131,8 @@ def _parsed(arguments: list[str]) -> Command:
     for argument in arguments:
         check_name(argument)
     try:
-        utile = CliApp.run(Utile, cli_args=present_arguments(arguments) or ["--help"])
+        given = present_arguments(arguments) or ["--help"]
+        utile = CliApp.run(Utile, cli_args=given, cli_settings_source=WordsAsGiven(Utile))
     except ValidationError as error:
         raise UserError(first_sentence(error, COMMAND_NAMES)) from None
     except SettingsError as error:
@@ -163,11 +166,15 @@ def present_arguments(arguments: Sequence[str]) -> list[str]:
         for old, new in getattr(_command(arguments), "renamed", {}).items()
         for prefix in ("", "no-")
     }
-    given = [argument.partition("=") for argument in arguments]
+    end = (
+        arguments.index("--") if "--" in arguments else len(arguments)
+    )  # names of files follow
+    given = [argument.partition("=") for argument in arguments[:end]]
     flags = {flag for flag, *_ in given}
     if both := [old for old in flags & renamed.keys() if renamed[old] in flags]:
         raise UserError(f"{both[0]} is the old name of {renamed[both[0]]}: give one of them.")
-    return [renamed.get(flag, flag) + equals + value for flag, equals, value in given]
+    present = [renamed.get(flag, flag) + equals + value for flag, equals, value in given]
+    return [*present, *arguments[end:]]
 
 
 def _command(arguments: Sequence[str]) -> type[Any]:
@@ -181,7 +188,15 @@ def _command(arguments: Sequence[str]) -> type[Any]:
 
 
 def _hint(wrong: str, arguments: Sequence[str]) -> str:
-    """Return the flag that was probably meant, where one is not known."""
+    """Return the flag that was probably meant, or how to write a name with a leading dash."""
+    dashed = [word for word in arguments if word.startswith("-") and os.path.lexists(word)]
+    if dashed:
+        return f"the file {dashed[0]} is written ./{dashed[0]}; "
+    _, without_value, _ = wrong.partition(": expected one argument")
+    flag = wrong.removeprefix("argument ").partition(":")[0]
+    if without_value and flag in arguments[:-1]:
+        value = arguments[arguments.index(flag) + 1]
+        return f"a value with a leading dash is written {flag}={value}; "
     _, _, unknown = wrong.partition("unrecognized arguments: ")
     flags = [f"--{kebab(name)}" for name in _command(arguments).model_fields]
     meant = get_close_matches(unknown.partition(" ")[0], flags, 1) if unknown else []

@@ -27,6 +27,7 @@ from napari_utile.coco.checks import (
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.io.images import open_image
+from napari_utile.io.names import composed
 from napari_utile.io.stack import Stack
 
 __all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "read_coco"]
@@ -107,7 +108,8 @@ class CocoAnnotations:
         Parameters
         ----------
         names : iterable of str or int
-            Names, supercategories (all of their categories) or ids, in upper or lower case.
+            Names, supercategories (all of their categories) or ids, in upper or lower case. A
+            name that is none of them may be several with commas between.
 
         Raises
         ------
@@ -115,17 +117,29 @@ class CocoAnnotations:
             If there is no such category; names those that there are.
         """
         ids: dict[int, None] = {}
-        for name in names:
-            same = str(name).casefold()
-            for fits in ("name", "supercategory", "id"):
-                found = [c for c in self.categories if str(getattr(c, fits)).casefold() == same]
-                if found:
-                    break
-            else:
-                known = ", ".join(category.name for category in self.categories)
-                raise UserError(f"{self.path} has no category {name!r}; it has {known}.")
-            ids |= dict.fromkeys(category.id for category in found)
+        for given in map(str, names):
+            for name in [given] if self._categories(given) else given.split(","):
+                found = self._categories(name.strip())
+                if not found:
+                    known = ", ".join(category.name for category in self.categories)
+                    raise UserError(
+                        f"{self.path} has no category {name.strip()!r}; it has {known}."
+                    )
+                ids |= dict.fromkeys(category.id for category in found)
         return list(ids)
+
+    def _categories(self, name: str) -> list[Category]:
+        """Return the categories of a name, else those of a supercategory, else the id."""
+        same = composed(name).casefold()
+        for fits in ("name", "supercategory", "id"):
+            found = [
+                category
+                for category in self.categories
+                if composed(str(getattr(category, fits))).casefold() == same
+            ]
+            if found:
+                return found
+        return []
 
     def part(
         self, images: Iterable[int] | None = None, categories: Iterable[int] | None = None

@@ -5,6 +5,7 @@ opens a path as a `Stack`, and add an entry to `FORMATS`.
 """
 
 import glob
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,14 @@ from PIL import Image
 from napari_utile.errors import UserError
 from napari_utile.io.lazy_arrays import FileArray
 from napari_utile.io.memory import check_memory
-from napari_utile.io.names import check_name, is_url, last_part, location
+from napari_utile.io.names import (
+    check_name,
+    composed,
+    found_path,
+    is_url,
+    last_part,
+    location,
+)
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.remote import open_url
 from napari_utile.io.stack import Stack, guess_axes
@@ -85,7 +93,7 @@ def open_image(path: str | Path) -> Stack:
     check_name(path)
     if is_url(path):
         return open_url(str(location(path)))
-    path = Path(path)
+    path = found_path(path)
     form = _format_of(path)
     try:
         return form.open(path)
@@ -168,13 +176,13 @@ def expand(names: Names) -> list[Path | str]:
         if is_url(name):
             found.append(location(name))
             continue
-        path = Path(name)
+        path = found_path(name)
         if path.is_dir() and not is_zarr(path):
             inside = [p for p in path.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES]
         elif path.exists():
             inside = [path]
         else:
-            inside = [Path(p) for p in glob.glob(str(name), recursive=True)]
+            inside = _matches(str(name))
         if not inside:
             what = "holds no image" if path.is_dir() else "was not found"
             raise UserError(f"{name} {what}.")
@@ -182,6 +190,15 @@ def expand(names: Names) -> list[Path | str]:
             check_name(file)
         found += natsorted(inside, key=str, alg=ns.IGNORECASE)
     return found
+
+
+def _matches(pattern: str) -> list[Path]:
+    """List what matches a glob. Folders that exist are no part of it, whatever their names."""
+    folder, rest = Path(pattern).parent, [Path(pattern).name]
+    while not folder.is_dir():
+        folder, rest = folder.parent, [folder.name, *rest]
+    found = glob.glob(os.path.join(*rest), root_dir=folder, recursive=True)
+    return [folder / name for name in found]
 
 
 def _format_of(path: Path) -> ImageFormat:
@@ -272,11 +289,12 @@ def stem_of(path: Path | str) -> str:
     Returns
     -------
     str
-        ".ome" is part of a suffix.
+        With composed letters, so that names pair that look the same. ".ome" is part of a
+        suffix.
 
     Examples
     --------
     >>> stem_of(Path("cells.x.ome.tif")), stem_of("s3://bucket/cells.x.zarr/")
     ('cells.x', 'cells.x')
     """
-    return re.sub(r"(\.ome)?\.[^.]+$", "", last_part(path), flags=re.IGNORECASE)
+    return re.sub(r"(\.ome)?\.[^.]+$", "", composed(last_part(path)), flags=re.IGNORECASE)

@@ -2,6 +2,8 @@
 
 import os
 import re
+import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 from napari_utile.errors import UserError
@@ -27,6 +29,46 @@ def check_name(path: str | Path) -> None:
     except UnicodeEncodeError:
         shown = os.fsencode(path).decode(errors="backslashreplace")
         raise UserError(f"{shown}: the name is not UTF-8; choose another name.") from None
+
+
+def composed(name: str) -> str:
+    """Return a name with composed letters (NFC), so that names that look the same are the same.
+
+    macOS and some archives store an umlaut as a letter and its dots (NFD), others as one.
+
+    Parameters
+    ----------
+    name : str
+
+    Examples
+    --------
+    >>> decomposed = "Ma\\u0308use.tif"
+    >>> decomposed == "M\\u00e4use.tif", composed(decomposed) == "M\\u00e4use.tif"
+    (False, True)
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def found_path(path: str | Path) -> Path:
+    """Return an existing path whose parts are spelled alike, composed or decomposed.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    Path
+        `path` itself if it exists, or if nothing of that spelling does.
+    """
+    path = Path(path)
+    if str(path).isascii() or os.path.lexists(path):  # ASCII has one spelling
+        return path
+    folder, names = found_path(path.parent), []
+    with suppress(OSError), os.scandir(folder) as entries:
+        same = composed(path.name)
+        names = [entry.name for entry in entries if composed(entry.name) == same]
+    return folder / min(names) if names else path
 
 
 def is_url(name: str | Path) -> bool:

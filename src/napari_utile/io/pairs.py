@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.images import Names, as_stack, expand, open_image, stem_of
-from napari_utile.io.names import is_url, last_part
+from napari_utile.io.names import found_path, is_url, last_part
 from napari_utile.io.stack import Stack
 
 Images = NDArray[Any] | Sequence[NDArray[Any]]
@@ -66,7 +66,7 @@ def is_file_name(names: Names) -> bool:
     names : path, or iterable of paths
     """
     listed = [names] if isinstance(names, str | Path) else list(names)
-    return all(is_url(name) or expand(name) == [Path(name)] for name in listed)
+    return all(is_url(name) or expand(name) == [found_path(name)] for name in listed)
 
 
 def open_pairs(images: str | Path, labels: str | Path) -> tuple[list[Stack], list[Stack]]:

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from napari_utile.errors import UserError
-from napari_utile.widgets.process.command_line import engine_command, find_python, shell_line
+from napari_utile.settings import CocoSettings
+from napari_utile.widgets.process.command_line import (
+    engine_command,
+    find_python,
+    flags,
+    shell_line,
+)
 
 
 def test_the_python_of_a_windowless_napari_is_the_one_beside_it(tmp_path, monkeypatch):
@@ -39,3 +45,9 @@ def test_the_command_runs_this_python():
 @pytest.mark.skipif(sys.platform == "win32", reason="another shell")
 def test_the_shell_line_quotes_what_needs_it():
     assert shell_line(["train", "my image.tif"]) == "utile train 'my image.tif'"
+
+
+def test_values_with_a_comma_are_flags_of_their_own():
+    assert flags(CocoSettings(category=("a", "b"))) == ["--category", "a,b"]
+    given = flags(CocoSettings(category=("bottle, glass", "b")))
+    assert given == ["--category", "bottle, glass", "--category", "b"]

@@ -108,5 +108,8 @@ def _flag(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{option}" if value else f"--no-{option}"]
     if isinstance(value, tuple):
-        return [f"--{option}", ",".join(map(str, value))]
+        words = [str(item) for item in value]
+        if any("," in word for word in words):
+            return [part for word in words for part in (f"--{option}", word)]
+        return [f"--{option}", ",".join(words)]
     return [f"--{option}", str(value)]
