@@ -1,6 +1,15 @@
 """`python -m napari_utile` is the command `utile`."""
 
-from napari_utile.cli.main import main
+import os
+import sys
+from contextlib import suppress
 
 if __name__ == "__main__":
+    # `python -m` looks for modules in the working folder first: what lies there may have come
+    # with somebody's data.
+    with suppress(FileNotFoundError):  # the folder was removed
+        if not sys.flags.safe_path and sys.path[:1] in ([""], [os.getcwd()]):
+            del sys.path[0]
+    from napari_utile.cli.main import main
+
     raise SystemExit(main())

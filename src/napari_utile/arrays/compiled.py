@@ -8,10 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from numba import njit
+from numba.core import config
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 """An argument of a compiled function, compiled once for each dtype it meets."""
+
+# Numba takes options from a file in the working folder, among them the folder of its cache,
+# which holds machine code: what lies there may have come with somebody's data.
+config._config_fname = ""
+config.reload_config()
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:

@@ -27,9 +27,11 @@ class Predict(JobCommand, PredictSettings):
         None, description="k/n: compute the k-th of n shares of the blocks (for job arrays)"
     )
     scheduler: str | None = Field(
-        None, description="Address of a dask scheduler whose workers compute: tcp://host:8786"
+        None, description="Address of a dask scheduler whose workers compute: tls://host:8786"
     )
-    workers: int = Field(0, ge=0, description="Number of dask workers to start on this machine")
+    workers: int = Field(
+        0, ge=0, description="Number of processes on this machine that compute"
+    )
     dry_run: bool = Field(
         False, description="Print the time, memory and disk it takes, and end"
     )

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from napari_utile.engine.prediction.cluster import Answer, _handed_out
+from napari_utile.engine.prediction.cluster import Answer, _handed_out, scheduler_warning
 from napari_utile.engine.prediction.front import predict_files
 from napari_utile.engine.prediction.resume import Execution
+from napari_utile.engine.prediction.worker import BlockAnswer
 from napari_utile.errors import UserError
-from napari_utile.events import BlockDone, ImageDone, TileDone, Waiting
+from napari_utile.events import BlockDone, TileDone, Waiting, Warned
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings import PredictSettings
 from tests.fixtures.blob_model import blob_model, blobs
@@ -61,6 +62,8 @@ def assert_same(files, out):
 
 def test_workers_give_the_bits_of_one_process(files, scheduler, tmp_path):
     events = list(segment(files, tmp_path / "out.zarr", scheduler=scheduler.scheduler_address))
+    warned = [event.message for event in events if isinstance(event, Warned)]
+    assert warned == [scheduler_warning(scheduler.scheduler_address)]
     assert [e.done for e in events if isinstance(e, TileDone)] == list(range(1, BLOCKS + 1))
     found = [e for e in events if isinstance(e, BlockDone) and e.stage == "objects"]
     assert len(found) == BLOCKS
@@ -101,13 +104,6 @@ def test_another_result_at_the_same_place_is_not_mixed_up(files, scheduler, tmp_
     assert_same(files, out)
 
 
-def test_workers_of_ones_own_are_started_and_ended(files, tmp_path):
-    events = list(segment(files, tmp_path / "out.zarr", workers=2))
-    (end,) = [event for event in events if isinstance(event, ImageDone)]
-    assert end.status == "done"
-    assert_same(files, tmp_path / "out.zarr")
-
-
 def test_a_run_without_workers_waits_and_can_be_stopped(files, tmp_path):
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
@@ -128,7 +124,7 @@ def test_an_answer_that_is_lost_with_its_worker_holds_nothing_up():
     class Block:
         """Done, then lost with the worker that knew the answer, then done again."""
 
-        said = iter([TimeoutError, TimeoutError, (["warned"], "", False)])
+        said = iter([TimeoutError, TimeoutError, BlockAnswer(("warned",))])
 
         def done(self):
             return True
@@ -142,18 +138,17 @@ def test_an_answer_that_is_lost_with_its_worker_holds_nothing_up():
                 raise TimeoutError
             return said
 
-    class Scheduler:
-        def scheduler_info(self):
-            return {"workers": {}}
+    class NoWorkers:
+        size = 0
 
-        def submit(self, *_, **__):
+        def submit(self, work):
             return Block()
 
         def cancel(self, futures):
             pass
 
     task = SimpleNamespace(result=Path("r"), plan={})
-    answers = list(_handed_out(Scheduler(), None, task, "cpu", [7]))
+    answers = list(_handed_out(NoWorkers(), "compute", task, "cpu", [7]))
     assert answers == [Answer(7, ("warned",))]
 
 
@@ -161,6 +156,11 @@ def test_a_scheduler_that_does_not_answer_is_named(files, tmp_path, monkeypatch)
     monkeypatch.setattr("napari_utile.engine.prediction.cluster.CONNECT_TIMEOUT", 1)
     with pytest.raises(UserError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1"):
         list(segment(files, tmp_path / "out.zarr", scheduler="tcp://127.0.0.1:1"))
+
+
+def test_a_scheduler_without_certificates_is_warned_of():
+    assert "can run code as you" in scheduler_warning("tcp://10.0.0.1:8786")
+    assert scheduler_warning("tls://10.0.0.1:8786") == scheduler_warning(None) == ""
 
 
 def test_several_processes_share_no_tiff(files, tmp_path):
@@ -179,4 +179,4 @@ def test_without_dask_the_line_that_installs_it_is_given(files, tmp_path, monkey
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r'pip install "napari-utile\[cluster\]"'):
-        list(segment(files, tmp_path / "out.zarr", workers=2))
+        list(segment(files, tmp_path / "out.zarr", scheduler="tcp://127.0.0.1:1"))

@@ -34,6 +34,7 @@ def test_a_bundle_without_python_says_so(tmp_path, monkeypatch):
 def test_the_command_runs_this_python():
     assert engine_command(["train"]) == [
         sys.executable,
+        "-P",
         "-m",
         "napari_utile",
         "train",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe, unused_gpu
 from napari_utile.engine.models.model import Model, load_model
+from napari_utile.engine.prediction.cluster import scheduler_warning
 from napari_utile.engine.prediction.estimate import Facts
 from napari_utile.engine.prediction.in_memory import predict_stack
 from napari_utile.engine.prediction.results import (
@@ -118,7 +119,8 @@ def predict_files(
     ends: list[ImageDone] = []
     with PredictionRun(loaded, Path(model), settings, execution, is_alone) as run:
         facts: Facts = {}
-        warnings = [unused_gpu()] if settings.device == "auto" else []
+        idle_gpu = (unused_gpu() or "") if settings.device == "auto" else ""
+        warnings = [scheduler_warning(execution.scheduler), idle_gpu]
         if is_alone or execution.dry_run:
             facts, bad_images = run.estimated(paths, results)
             warnings = [*bad_images, *warnings]

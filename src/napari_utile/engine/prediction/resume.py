@@ -29,7 +29,7 @@ class Execution:
     scheduler : str, optional
         Address of a dask scheduler whose workers compute the blocks.
     workers : int
-        Number of dask workers to start on this machine instead.
+        Number of processes to start on this machine instead.
     dry_run : bool
         Estimate time, memory and disk; compute nothing.
     """

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.engine.models.model import Model
+from napari_utile.engine.prediction.cluster import Workers, compute_on_workers, connected
 from napari_utile.engine.prediction.compute import Failures, compute_blocks, first_line
 from napari_utile.engine.prediction.estimate import Facts, estimate
 from napari_utile.engine.prediction.in_memory import (
@@ -66,16 +67,14 @@ class PredictionRun:
         self.model, self.path, self.settings = model, path, settings
         self.execution, self.is_alone = execution, is_alone
         self._held = ExitStack()
-        self._client: Any = None
+        self._workers: Workers | None = None
         self._tasks: dict[Path, PredictionTask] = {}
 
     def __enter__(self) -> Self:
         """Connect to the workers, if there are to be any, before anything is written."""
         execution = self.execution
         if (execution.scheduler or execution.workers) and not execution.dry_run:
-            from napari_utile.engine.prediction.cluster import connected
-
-            self._client = connected(self._held, execution.scheduler, execution.workers)
+            self._workers = connected(self._held, execution.scheduler, execution.workers)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -179,7 +178,7 @@ class PredictionRun:
         with suppress(UserError):  # a slice that cannot be read is reported with its block
             if warning := gray_value_warning(self.model, task.stack):
                 yield Warned(message=warning)
-        if not self._client:
+        if not self._workers:
             _ = self.network  # raises if the device cannot be used
         return task
 
@@ -205,7 +204,7 @@ class PredictionRun:
         self, task: PredictionTask, builder: InstanceBuilder | None
     ) -> AbstractContextManager[InstanceWorker | None]:
         """Return a thread that builds instances; parts and workers do it later."""
-        if builder is None or self._client or self.execution.part:
+        if builder is None or self._workers or self.execution.part:
             return nullcontext()
         return InstanceWorker(task, builder)
 
@@ -238,11 +237,9 @@ class PredictionRun:
             task.write(number, values)
             journal.write(NETWORK, [number])
 
-        if self._client:
-            from napari_utile.engine.prediction.cluster import compute_on_workers
-
+        if self._workers:
             computer, device = None, self.settings.device
-            return compute_on_workers(self._client, task, device, journal, report, failures)
+            return compute_on_workers(self._workers, task, device, journal, report, failures)
         computer = task.computer(self.network)
         return compute_blocks(missing, computer.read, computer.compute, write, report, failures)
 

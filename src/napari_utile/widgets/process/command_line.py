@@ -1,6 +1,5 @@
 """Command lines of `utile`: for the engine that the window starts, and for a user's shell."""
 
-import os
 import shlex
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_utile.errors import UserError
+from napari_utile.io.processes import safe_environment
 from napari_utile.settings import Settings
 
 
@@ -17,7 +17,7 @@ def engine_environment() -> dict[str, str]:
     return {
         # idle threads that spin would do so on the cores that the window needs
         "OMP_WAIT_POLICY": "passive",
-        **os.environ,
+        **safe_environment(),
         "PYTHONUNBUFFERED": "1",
         "PYTHONIOENCODING": "utf-8",
     }
@@ -40,7 +40,7 @@ def engine_command(arguments: Sequence[str]) -> list[str]:
     UserError
         If there is no Python to run it with.
     """
-    return [find_python(), "-m", "napari_utile", *arguments, "--events"]
+    return [find_python(), "-P", "-m", "napari_utile", *arguments, "--events"]
 
 
 def shell_line(arguments: Sequence[str]) -> str:
@@ -71,7 +71,7 @@ def find_python() -> str:
     windowless = own.name.lower() == "pythonw.exe"  # has no standard input and output
     if own.is_file() and not windowless and not getattr(sys, "frozen", False):
         return str(own)
-    names = ("python.exe", "python3", "find_python")
+    names = ("python.exe", "python3", "python")
     for folder in (own.parent, Path(sys.prefix), Path(sys.prefix) / "bin"):
         for name in names:
             if (folder / name).is_file():
