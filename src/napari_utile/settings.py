@@ -125,6 +125,13 @@ SkipBroken = Annotated[
     option(..., "Leave out and name broken files and entries, instead of refusing", "Input"),
 ]
 
+CrowdsAsObjects = Annotated[
+    bool,
+    option(
+        ..., "Take crowds for objects: some tools mark every brushed object as a crowd", "Input"
+    ),
+]
+
 NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
 """The names of `networks.NETWORKS`, which stand here because settings import no torch."""
 LOSS_NAMES: tuple[str, ...] = get_args(LossName)
@@ -383,6 +390,7 @@ class CocoSettings(Settings):
     negatives: bool = option(
         True, "Learn also from images without such an object, as background"
     )
+    crowds_as_objects: CrowdsAsObjects = False
 
     @field_validator("longest_side")
     @classmethod
@@ -404,6 +412,7 @@ class CocoEvaluateSettings(Settings):
     )
     instance_method: InstanceMethod = "watershed"
     min_size: MinSize = 100
+    crowds_as_objects: CrowdsAsObjects = False
     strict: Strict = False
     skip_broken: SkipBroken = False
     device: Device = "auto"

@@ -9,6 +9,7 @@ from PIL import Image
 
 from napari_utile.coco.annotations import Category
 from napari_utile.errors import UserError
+from napari_utile.events import Warned
 from tests.fixtures.coco_file import CATEGORIES, annotation, box
 
 
@@ -38,6 +39,25 @@ def test_a_part_is_written_as_it_was(coco, tmp_path):
     assert written["info"] == {"year": 2026}
     with pytest.raises(UserError, match="exists"):
         file.write(tmp_path / "part.json")
+
+
+def test_crowds_may_be_taken_as_objects(coco):
+    crowd = annotation(1, box(0, 0, 2, 2), iscrowd=1)
+    file = coco(crowd, crowds_as_objects=True)
+    assert not file.annotations[0].is_crowd and file.annotations[0].entry["iscrowd"] == 0
+    assert file.doubts == ()
+
+
+def test_more_crowds_than_coco_has_are_doubtful(coco):
+    crowds = [annotation(i, box(i, 0, i + 2, 2), i % 2 * 7, iscrowd=1) for i in range(3)]
+    objects = [annotation(i, box(i, 0, i + 2, 2)) for i in range(3, 6)]
+    assert coco(*objects).doubts == coco(*crowds[:2], *objects).doubts == ()
+    assert "3 of 6 annotations are crowds" in coco(*crowds, *objects).doubts[0]
+    assert "1 of 1 annotations are crowds" in coco(crowds[0]).doubts[0]
+    file = coco(*crowds, *objects)
+    assert [*file.reported(strict=False)] == [Warned(message=file.doubts[0])]
+    with pytest.raises(UserError, match="crowds"):
+        list(file.reported(strict=True))
 
 
 def test_images_are_found_in_their_folder_or_below(coco, tmp_path):

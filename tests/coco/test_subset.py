@@ -8,7 +8,7 @@ from pycocotools.coco import COCO
 
 from napari_utile.coco.subset import write_subset
 from napari_utile.errors import UserError
-from tests.fixtures.coco_sample import write_coco_sample
+from tests.fixtures.coco_sample import all_crowds, write_coco_sample
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,27 @@ def test_a_missing_image_is_named(sample, tmp_path):
     (folder / "000013.png").unlink()
     with pytest.raises(UserError, match=r"000013\.png"):
         write_subset(path, folder, tmp_path / "x")
+
+
+def test_broken_entries_are_left_out_on_demand(sample, tmp_path):
+    path, folder = write_coco_sample(tmp_path / "broken")
+    (folder / "000013.png").unlink()
+    said = []
+    part = write_subset(path, folder, tmp_path / "x", skip_broken=True, on_event=said.append)
+    assert len(part.images) == 5 and ids_in(tmp_path / "x") == {11, 12, 14, 15, 16}
+    assert "image 13 (000013.png) is not in" in said[0].message
+    assert "1 annotations are of images that are broken" in said[0].message
+
+
+def test_crowds_are_written_as_objects_on_demand(sample, tmp_path):
+    path = all_crowds(sample[0], tmp_path)
+    with pytest.warns(UserWarning, match="10 of 10 annotations are crowds"):
+        write_subset(path, sample[1], tmp_path / "crowds")
+    with pytest.raises(UserError, match="10 of 10 annotations are crowds"):
+        write_subset(path, sample[1], tmp_path / "x", strict=True)
+    write_subset(path, sample[1], tmp_path / "objects", crowds_as_objects=True)
+    written = json.loads((tmp_path / "objects" / "annotations.json").read_text())
+    assert {annotation["iscrowd"] for annotation in written["annotations"]} == {0}
 
 
 def test_a_subset_is_replaced_only_if_told(sample, tmp_path):

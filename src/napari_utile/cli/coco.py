@@ -9,10 +9,17 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 from pydantic_settings import CliPositionalArg, CliSubCommand, get_subcommand
 
-from napari_utile.cli.display import DONE
+from napari_utile.cli.display import DONE, print_warning
 from napari_utile.cli.options import JobCommand, report_comparison
 from napari_utile.errors import UserError
-from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSettings
+from napari_utile.settings import (
+    CocoEvaluateSettings,
+    CocoSettings,
+    CompareSettings,
+    CrowdsAsObjects,
+    SkipBroken,
+    Strict,
+)
 
 
 class _Images(BaseModel):
@@ -37,6 +44,9 @@ class Subset(_Images):
     seed: int = Field(0, ge=0, description="Seed of the drawing")
     out: Path = Field(description="Folder to write to: annotations.json and images/")
     overwrite: bool = Field(False, description="Overwrite existing output")
+    crowds_as_objects: CrowdsAsObjects = False
+    strict: Strict = False
+    skip_broken: SkipBroken = False
 
     def run(self) -> int:
         from napari_utile.coco.subset import write_subset
@@ -49,9 +59,15 @@ class Subset(_Images):
             self.count,
             self.seed,
             self.overwrite,
+            crowds_as_objects=self.crowds_as_objects,
+            strict=self.strict,
+            skip_broken=self.skip_broken,
+            on_event=print_warning,
         )
-        objects = sum(not annotation.is_crowd for annotation in written.annotations)
-        print(f"{self.out}: {len(written.images)} images, {objects} objects")
+        crowds = sum(annotation.is_crowd for annotation in written.annotations)
+        objects = len(written.annotations) - crowds
+        more = f", {crowds} crowds" if crowds else ""
+        print(f"{self.out}: {len(written.images)} images, {objects} objects{more}")
         return DONE
 
 

@@ -214,4 +214,6 @@ def _fail(message: str, status: int, as_events: bool) -> int:
 def _with_flags(message: str) -> str:
     """Return a message, in which options are words, with the flag that helps."""
     message = message.replace("overwrite replaces", "--overwrite replaces")
+    for option in ("skip broken", "crowds as objects"):
+        message = message.replace(option, "--" + option.replace(" ", "-"))
     return message.replace("overwrite it", "overwrite it with --overwrite")

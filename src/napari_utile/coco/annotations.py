@@ -7,7 +7,7 @@ format" (Lin et al., "Microsoft COCO: common objects in context", ECCV 2014).
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from napari_utile.coco.checks import (
     read_image,
 )
 from napari_utile.errors import UserError
+from napari_utile.events import Warned, doubted
 from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.io.images import open_image
 from napari_utile.io.names import composed
@@ -33,6 +34,8 @@ from napari_utile.io.stack import Stack
 __all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "read_coco"]
 
 Read = TypeVar("Read", Category, CocoImage, Annotation)
+
+WAY_ON = "The option skip broken leaves out such entries."
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class CocoAnnotations:
         Outlined objects, and crowds.
     skipped : tuple of str
         Faults of the entries that were left out, a sentence each. Empty if there are none.
+    doubts : tuple of str
+        What may not be as it was meant, a sentence each.
     folder : Path or None
         Folder of the images, if they were looked for.
     extra : mapping
@@ -61,6 +66,7 @@ class CocoAnnotations:
     images: tuple[CocoImage, ...]
     annotations: tuple[Annotation, ...]
     skipped: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     folder: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,6 +78,27 @@ class CocoAnnotations:
         faults = "1 fault" if len(self.skipped) == 1 else f"{len(self.skipped):,} faults"
         shown = "; ".join(self.skipped[:3]) + ("; ..." if len(self.skipped) > 3 else "")
         return f"{self.path}: skipped for {faults}: {shown}."
+
+    def reported(self, strict: bool) -> Iterator[Warned]:
+        """Report what was skipped and what is doubtful.
+
+        Parameters
+        ----------
+        strict : bool
+            Whether to refuse what is doubtful.
+
+        Yields
+        ------
+        Warned
+
+        Raises
+        ------
+        UserError
+            With `strict`, if there is a doubt.
+        """
+        if self.warning:
+            yield Warned(message=self.warning)
+        yield from doubted(self.doubts, strict)
 
     @cached_property
     def image(self) -> Mapping[int, CocoImage]:
@@ -212,6 +239,7 @@ def read_coco(
     images: Path | str | None = None,
     strict: bool = True,
     look_around: bool = False,
+    crowds_as_objects: bool = False,
 ) -> CocoAnnotations:
     """Read a COCO instances file, and check all of it.
 
@@ -222,10 +250,13 @@ def read_coco(
     images : path, optional
         Folder of the images. Without it they are not looked for.
     strict : bool, default True
-        Refuse a file with a fault. Otherwise leave out broken entries, an image with all of
-        its annotations, and list their faults under `skipped`.
+        Refuse a file with a fault. Otherwise, as with the option "skip broken", leave out
+        broken entries, an image with all of its annotations, and list their faults under
+        `skipped`.
     look_around : bool, default False
         Look for the images in the folders near the file; see `checks.image_folder`.
+    crowds_as_objects : bool, default False
+        Take crowds for objects.
 
     Returns
     -------
@@ -252,7 +283,7 @@ def read_coco(
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images.")
 
-    entries = _Entries()
+    entries = _Entries(crowds_as_objects)
     for entry in content["categories"]:
         entries.add_category(entry)
     for entry in content["images"]:
@@ -266,7 +297,7 @@ def read_coco(
         entries.add_annotation(entry)
     if strict and faults:
         more = f" It is the first of {len(faults):,} faults." if len(faults) > 1 else ""
-        raise UserError(f"{path}: {faults[0]}.{more}")
+        raise UserError(f"{path}: {faults[0]}.{more} {WAY_ON}")
     if lost := sum(entries.lost.values()):
         faults.append(f"{lost:,} annotations are of images that are broken")
     return CocoAnnotations(
@@ -275,9 +306,33 @@ def read_coco(
         tuple(entries.images.values()),
         tuple(entries.annotations.values()),
         tuple(faults),
+        tuple(crowd_doubts(path, entries.annotations.values())),
         folder,
         {name: value for name, value in content.items() if name not in PARTS},
     )
+
+
+def crowd_doubts(path: Path, annotations: Iterable[Annotation]) -> list[str]:
+    """Return a sentence if crowds look like objects that a tool has marked as crowds.
+
+    COCO has one crowd at most of each category in an image; tools that mark every brushed or
+    segmented object have many.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for the sentence.
+    annotations : iterable of Annotation
+    """
+    annotations = list(annotations)
+    crowds = [annotation for annotation in annotations if annotation.is_crowd]
+    places = {(crowd.image_id, crowd.category_id) for crowd in crowds}
+    if len(places) == len(crowds) < max(len(annotations), 1):
+        return []
+    return [
+        f"{path}: {len(crowds):,} of {len(annotations):,} annotations are crowds (iscrowd 1), "
+        "which are neither learnt nor scored; if they are objects, set crowds as objects."
+    ]
 
 
 def _file_names_of(images: Sequence[Any]) -> list[str]:
@@ -293,6 +348,7 @@ class _Entries:
     `lost` counts the annotations of each broken image: the image is the fault, not they.
     """
 
+    crowds_as_objects: bool = False
     categories: dict[int, Category] = field(default_factory=dict)
     images: dict[int, CocoImage] = field(default_factory=dict)
     annotations: dict[int, Annotation] = field(default_factory=dict)
@@ -320,8 +376,14 @@ class _Entries:
                 self.annotations,
                 "annotation",
                 entry,
-                lambda: read_annotation(entry, self.images, self.categories),
+                lambda: self._annotation(entry),
             )
+
+    def _annotation(self, entry: Any) -> Annotation:
+        read = read_annotation(entry, self.images, self.categories)
+        if read.is_crowd and self.crowds_as_objects:
+            return replace(read, is_crowd=False, entry={**entry, "iscrowd": 0})
+        return read
 
     def _add(
         self, known: dict[int, Read], kind: str, entry: Any, read: Callable[[], Read]

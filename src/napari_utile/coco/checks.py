@@ -259,12 +259,12 @@ def read_content(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         what = "a list, perhaps of results" if isinstance(content, list) else "no object"
         raise UserError(
-            f"{path} is {what}: COCO instances are an object with {_enumerated(PARTS)}."
+            f"{path} is {what}: COCO instances are an object with {enumerated(PARTS)}."
         )
     lacking = [part for part in PARTS if not isinstance(content.get(part), list)]
     if lacking:
         raise UserError(
-            f"{path} is no COCO instances file: it has no list of {_enumerated(lacking)}."
+            f"{path} is no COCO instances file: it has no list of {enumerated(lacking)}."
         )
     return content
 
@@ -321,5 +321,14 @@ def image_file(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _enumerated(names: Iterable[str]) -> str:
-    return ", ".join(names)
+def enumerated(names: Iterable[str], most: int = 8) -> str:
+    """Return names with commas between, and dots in place of those beyond the first few.
+
+    Parameters
+    ----------
+    names : iterable of str
+    most : int, default 8
+        Number of names that are shown.
+    """
+    names = list(names)
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -2,12 +2,13 @@
 
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from napari_utile.coco.annotations import CocoAnnotations, CocoImage, read_coco
 from napari_utile.errors import UserError
+from napari_utile.events import Warned, warn
 from napari_utile.io.disk import check_file_output, room_for
 
 SUBSET_FILES = ("annotations.json", "images")
@@ -23,6 +24,11 @@ def write_subset(
     count: int | None = None,
     seed: int = 0,
     overwrite: bool = False,
+    *,
+    crowds_as_objects: bool = False,
+    strict: bool = False,
+    skip_broken: bool = False,
+    on_event: Callable[[Warned], object] = warn,
 ) -> CocoAnnotations:
     """Write images that show some categories, with their objects of these categories.
 
@@ -31,7 +37,8 @@ def write_subset(
     annotations, folder : Path
         COCO instances, and the folder of their images.
     out : Path
-        Folder to write ``annotations.json``, its entries unchanged, and ``images/`` to.
+        Folder to write ``annotations.json`` and ``images/`` to. Entries are unchanged, except
+        where they were mended.
     categories : sequence of str
         Names of categories or of supercategories; all by default.
     count : int, optional
@@ -40,6 +47,15 @@ def write_subset(
         Seed of the draw. With the same seed, a larger count adds images to those of a smaller.
     overwrite : bool, default False
         Overwrite an existing subset, with its images.
+    crowds_as_objects : bool, default False
+        Take crowds for objects, and write them as such.
+    strict : bool, default False
+        Refuse a file that is doubtful.
+    skip_broken : bool, default False
+        Leave out and name broken entries, instead of refusing the file.
+    on_event : callable, optional
+        Called with a `Warned` of what was left out or is doubtful; by default that becomes a
+        Python warning.
 
     Returns
     -------
@@ -55,7 +71,11 @@ def write_subset(
     """
     check_file_output(out / "annotations.json", overwrite)
     _check_folder(out, annotations, folder)
-    coco = read_coco(annotations, folder)
+    coco = read_coco(
+        annotations, folder, strict=not skip_broken, crowds_as_objects=crowds_as_objects
+    )
+    for event in coco.reported(strict):
+        on_event(event)
     ids = coco.category_ids(categories) if categories else [c.id for c in coco.categories]
     showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
     chosen = sample_images(showing, len(showing) if count is None else count, seed, coco.path)

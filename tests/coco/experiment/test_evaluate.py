@@ -23,7 +23,7 @@ from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.io.stack import Stack
 from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSettings
-from tests.fixtures.coco_sample import write_coco_sample
+from tests.fixtures.coco_sample import all_crowds, write_coco_sample
 
 TINY = {
     "recipe": "photos", "depth": 1, "width": 4, "tile": 32, "batch": 2, "steps": 40,
@@ -271,14 +271,27 @@ def test_where_no_run_is_finished_that_is_said(sample, trained, tmp_path):
         drain(evaluate_coco(tmp_path / "run", *sample, tmp_path / "out", HOW))
 
 
-def test_without_true_objects_nothing_found_is_right(sample, trained, tmp_path):
+def test_without_true_objects_no_score_is_defined(sample, trained, tmp_path):
     content = json.loads(sample[0].read_text())
-    path = tmp_path / "nobody.json"
+    path, out = tmp_path / "nobody.json", tmp_path / "out"
     path.write_text(json.dumps(content | {"annotations": []}))
-    drain(evaluate_coco(trained, path, sample[1], tmp_path / "out", HOW))
-    notes = " ".join(table(tmp_path / "out")["notes"])
-    assert "nowhere has 1 of each" in notes
-    assert "Thirds" not in notes
+    events = list(evaluate_coco(trained, path, sample[1], out, HOW))
+    for row in (*table(out)["runs"], *table(out)["rows"]):
+        assert [row[name] for name in ("iou", "dice", "coco_ap", "coco_ar")] == [None] * 4
+        assert row["coco_stock_ap"] == -1
+    notes = " ".join(table(out)["notes"])
+    assert "no object in the annotations" in notes and "not defined" in notes
+    assert "Thirds" not in notes and "Without looking" not in notes
+    assert any("not defined" in event.message for event in events if isinstance(event, Warned))
+    line = next(csv.DictReader((out / "table.csv").read_text().splitlines()))
+    assert line["coco_ap"] == "" and "–" in (out / "table.md").read_text()
+
+
+def test_crowds_alone_are_refused_before_anything_is_predicted(sample, trained, tmp_path):
+    path = all_crowds(sample[0], tmp_path)
+    with pytest.raises(UserError, match=r"all 8 annotations of cat, dog are crowds .* objects"):
+        drain(evaluate_coco(trained, path, sample[1], tmp_path / "out", HOW))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_file_without_images_is_refused(sample, trained, tmp_path):

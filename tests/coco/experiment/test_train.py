@@ -14,7 +14,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import CandidateDone, RunStarted, StepDone, Warned, drain
 from napari_utile.io.images import open_image
 from napari_utile.settings import CocoSettings, CompareSettings
-from tests.fixtures.coco_sample import write_coco_sample
+from tests.fixtures.coco_sample import all_crowds, write_coco_sample
 
 TINY = {
     "recipe": "photos", "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2,
@@ -91,6 +91,35 @@ def test_crowds_are_ignored(trained):
     assert json.loads((out / "settings.json").read_text())["ignore"] == 65535
     shown = [open_image(path).read() for path in (out / "validation").glob("truth*.tif")]
     assert max(labels.max() for labels in shown) < 10
+
+
+def test_crowds_are_counted(trained):
+    _, events = trained
+    facts = next(e.facts for e in events if isinstance(e, RunStarted) and e.job == "compare")
+    assert facts["crowds"] == "1 of 8 annotations, ignored"
+    assert (facts["images"], facts["objects"]) == (6, 7)
+
+
+def test_crowds_alone_are_refused_and_may_be_taken_as_objects(sample, tmp_path):
+    crowds = all_crowds(sample[0], tmp_path), sample[1]
+    line = refusal(crowds, tmp_path / "run", settings(), ANIMALS)
+    assert "all 8 annotations of cat, dog are crowds" in line and "crowds as objects" in line
+    objects = ANIMALS.model_copy(update={"crowds_as_objects": True})
+    started = next(train_coco(*crowds, tmp_path / "run", settings(), objects))
+    assert started.facts["objects"] == 8 and "crowds" not in started.facts
+
+
+def test_a_broken_entry_is_left_out_on_demand(sample, tmp_path):
+    content = json.loads(sample[0].read_text())
+    content["annotations"][0]["segmentation"] = []
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(content))
+    line = refusal((broken, sample[1]), tmp_path / "run", settings(), ANIMALS)
+    assert "annotation 1 (image 11, 000011.png) has an empty" in line and "skip broken" in line
+    run = train_coco(broken, sample[1], tmp_path / "run", settings(skip_broken=True), ANIMALS)
+    warned, started = next(run), next(run)
+    assert warned.message.startswith(f"{broken}: skipped for 1 fault: annotation 1 ")
+    assert started.facts["objects"] == 6
 
 
 def test_what_is_finished_is_not_trained_again(sample, trained):

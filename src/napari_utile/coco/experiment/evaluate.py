@@ -58,6 +58,9 @@ from napari_utile.settings import (
 )
 
 DATA = "data.json"
+NOTHING_TO_FIND = (
+    "There is no object in the annotations: IoU, Dice and COCO's scores are not defined."
+)
 THRESHOLDS = np.arange(0.1, 0.91, 0.05).round(2)
 """Probabilities among which `best_threshold` chooses."""
 
@@ -107,9 +110,17 @@ def evaluate_coco(
         why = unfinished[:1] or [f"{trained} holds no network that was trained on COCO images."]
         raise UserError(why[0])
     device = choose_device(settings.device)
-    chosen = Chosen.of(read_coco(annotations, folder), learnt.names)
-    if not chosen.coco.images:
+    file = read_coco(
+        annotations,
+        folder,
+        strict=not settings.skip_broken,
+        crowds_as_objects=settings.crowds_as_objects,
+    )
+    chosen = Chosen.of(file, learnt.names)
+    if not file.images:
         raise UserError(f"{annotations} lists no image to score.")
+    chosen.check_objects()
+    yield from file.reported(settings.strict)
     facts = {"annotations": str(annotations), "images": str(folder)} | settings.model_dump(
         exclude=set(INPUT_OPTIONS)
     )
@@ -126,6 +137,8 @@ def evaluate_coco(
         atomic_write(out / DATA, json.dumps(facts, indent=2).encode())
         for message in unfinished:
             yield Warned(message=message)
+        if not chosen.objects:
+            yield Warned(message=NOTHING_TO_FIND)
         notes = evaluation_notes(truth, runs, annotations)
         result = Comparison(out, notes=notes, failed=unfinished)
         examples = truth.examples()
@@ -370,6 +383,7 @@ def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
         return
     try:
         there = CocoEvaluateSettings.present_names(json.loads((out / DATA).read_text()))
+        there = CocoEvaluateSettings().model_dump() | there  # options that are newer
         same = all(there[name] == value for name, value in facts.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{out} exists and holds no scores; choose another folder.") from None
@@ -402,21 +416,19 @@ def evaluation_notes(truth: Truth, runs: Sequence[Run], annotations: Path) -> tu
     learnt = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     if len(names) > 1:
         learnt += " (told apart)" if truth.learnt.kinds else " (one foreground)"
-    nowhere = 0 if truth.coco.objects else 1
     bands = ", ".join(
         f"{b['band']} {b['low']:,.0f} to {b['high']:,.0f} px" for b in truth.coco.bands
     )
+    crowds = truth.chosen.crowds
     return (
         f"{len(truth.annotated)} images of {annotations.name}, {truth.coco.objects} objects: "
-        f"{learnt}. Crowds are ignored.",
+        f"{learnt}. Crowds are ignored"
+        + (f" ({crowds:,} of {crowds + truth.coco.objects:,} annotations)." if crowds else "."),
         *_note_on_trained_images(truth),
         spread_note(sorted({TrainSettings.read(run.settings).seed for run in runs})),
-        "Without looking: foreground everywhere has IoU {iou:.3f}, COCO AP {coco_ap:.4f}, AP50 "
-        "{coco_ap50:.4f}; foreground nowhere has {nowhere} of each.".format(
-            **_scores_everywhere(truth), nowhere=nowhere
-        ),
+        *([_note_without_looking(truth)] if truth.coco.objects else [NOTHING_TO_FIND]),
         *([f"Thirds of the objects by size: {bands}."] if bands else []),
-        *truth.coco.notes,
+        *(truth.coco.notes if truth.coco.objects else ()),
     )
 
 
@@ -429,6 +441,14 @@ def _note_on_trained_images(truth: Truth) -> list[str]:
         f"{len(known)} of the {len(truth.annotated)} images were trained on, as their names "
         "say: the scores flatter."
     ]
+
+
+def _note_without_looking(truth: Truth) -> str:
+    """Return the scores of a prediction that looks at no image."""
+    return (
+        "Without looking: foreground everywhere has IoU {iou:.3f}, COCO AP {coco_ap:.4f}, AP50 "
+        "{coco_ap50:.4f}; foreground nowhere has 0 of each."
+    ).format(**_scores_everywhere(truth))
 
 
 def _scores_everywhere(truth: Truth) -> dict[str, float]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_utile.coco.annotations import CocoAnnotations, CocoImage
+from napari_utile.coco.annotations import Annotation, CocoAnnotations, CocoImage
+from napari_utile.coco.checks import enumerated
 from napari_utile.coco.drawing import draw_annotations
 from napari_utile.errors import UserError
 from napari_utile.io.memory import check_memory
@@ -59,6 +60,52 @@ class Chosen:
         """Names of the categories."""
         name_of = {c.id: c.name for c in self.coco.categories}
         return tuple(name_of[id] for id in self.ids)
+
+    @property
+    def objects(self) -> int:
+        """Number of annotations of the categories that are no crowds."""
+        return sum(not annotation.is_crowd for annotation in self._annotations)
+
+    @property
+    def crowds(self) -> int:
+        """Number of crowds of the categories."""
+        return sum(annotation.is_crowd for annotation in self._annotations)
+
+    @property
+    def _annotations(self) -> list[Annotation]:
+        return [a for a in self.coco.annotations if a.category_id in self.ids]
+
+    def check_objects(self) -> None:
+        """Refuse crowds alone.
+
+        Raises
+        ------
+        UserError
+            If there are crowds of the categories, and no object.
+        """
+        if self.crowds and not self.objects:
+            raise UserError(
+                f"{self.coco.path}: all {self.crowds:,} annotations of "
+                f"{enumerated(self.names, 3)} are crowds (iscrowd 1), which are neither learnt "
+                "nor scored; if they are objects, set crowds as objects."
+            )
+
+    def counts(self, images: Sequence[CocoImage]) -> dict[str, str | int | float]:
+        """Return the numbers of images, objects and crowds, as facts of a run.
+
+        Parameters
+        ----------
+        images : sequence of CocoImage
+            Those that are used.
+        """
+        crowds, every = self.crowds, len(self.coco.images)
+        used = len(images)
+        counts: dict[str, str | int | float] = {"images": used, "objects": self.objects}
+        if used < every:
+            counts["images"] = f"{used:,} of {every:,}"
+        if crowds:
+            counts["crowds"] = f"{crowds:,} of {crowds + self.objects:,} annotations, ignored"
+        return counts
 
     def shown_in(self, image: CocoImage) -> bool:
         """Whether an image shows an object or a crowd of the categories."""

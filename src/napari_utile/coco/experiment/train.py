@@ -16,7 +16,7 @@ from napari_utile.coco.experiment.images import Chosen, small_images, small_labe
 from napari_utile.engine.comparison.front import run_comparison
 from napari_utile.engine.comparison.table import Comparison
 from napari_utile.errors import UserError
-from napari_utile.events import Event, RunStarted, tap
+from napari_utile.events import Event, RunStarted, transform
 from napari_utile.folders.comparison import OTHER_FOLDER
 from napari_utile.io.disk import atomic_write
 from napari_utile.settings import CocoSettings, CompareSettings, Settings, option_differences
@@ -108,7 +108,15 @@ def train_coco(
             "COCO marks unannotated pixels itself, as crowds: leave out ignore and sparse."
         )
     settings = settings.model_copy(update={"ignore": CROWD})
-    chosen = Chosen.of(read_coco(annotations, folder), coco.category)
+    file = read_coco(
+        annotations,
+        folder,
+        strict=not settings.skip_broken,
+        crowds_as_objects=coco.crowds_as_objects,
+    )
+    chosen = Chosen.of(file, coco.category)
+    chosen.check_objects()
+    yield from file.reported(settings.strict)
     images = [i for i in chosen.coco.images if coco.negatives or chosen.shown_in(i)]
     learnt = Learnt(
         names=chosen.names,
@@ -129,12 +137,14 @@ def train_coco(
         overwrite,
     )
 
-    def record(event: Event) -> None:
+    def record(event: Event) -> Event:
         # Once the folder is known to be ours, and before anything is trained.
         if isinstance(event, RunStarted) and event.job == "compare":
             atomic_write(out / COCO, learnt.text().encode())
+            return event.model_copy(update={"facts": event.facts | chosen.counts(images)})
+        return event
 
-    return (yield from tap(run, record))
+    return (yield from transform(run, record))
 
 
 def _check_same(out: Path, learnt: Learnt) -> None:

@@ -75,13 +75,18 @@ class Truth:
     def pixel_scores(self, found: Sequence[NDArray[Any]]) -> dict[str, float]:
         """Compute `iou`, `dice` and `pixel_error` of the foreground of all images together.
 
+        `iou` and `dice` are NaN if there is no object.
+
         Parameters
         ----------
         found : sequence of ndarray of int, shape (Y, X)
             Instances at full size, one array per image.
         """
         table = self.foreground(found)
-        return {"iou": iou(table), "dice": dice(table), "pixel_error": pixel_error(table)}
+        scores = {"iou": iou(table), "dice": dice(table)}
+        if not self.coco.objects:
+            scores = dict.fromkeys(scores, np.nan)
+        return scores | {"pixel_error": pixel_error(table)}
 
     def examples(self, count: int = 5) -> list[Example]:
         """Choose up to `count` images, evenly over the file, of 5 % to 60 % foreground."""
@@ -162,7 +167,8 @@ class CocoTruth:
         dict
             ``coco_ap coco_ap50 coco_ap75 coco_ar``; AP and AR also of each third of the objects
             by size, as ``coco_ap_small``; AP also of each category if they are apart, as
-            ``coco_ap_dog``; and the numbers of COCOeval's summary, as ``coco_stock_ap``.
+            ``coco_ap_dog``; and the numbers of COCOeval's summary, as ``coco_stock_ap``. AP and
+            AR are NaN if there is no object; COCOeval's are -1 then.
         """
         scores = self._scores(found)
         numbers = {
@@ -171,6 +177,8 @@ class CocoTruth:
             "coco_ap75": scores.ap75,
             "coco_ar": scores.ar,
         }
+        if not self.objects:
+            numbers = dict.fromkeys(numbers, np.nan)
         for row in scores.sizes:
             numbers[f"coco_ap_{row['band']}"] = row["coco_ap"]
             numbers[f"coco_ar_{row['band']}"] = row["coco_ar"]

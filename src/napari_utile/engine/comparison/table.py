@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isnan
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Self
@@ -99,19 +100,37 @@ def _summary(runs: Sequence[TableRow]) -> dict[str, Any]:
             row[name] = values[0]
         elif name not in ("network", "seed"):
             row[name] = mean(values)
-            row[f"{name}_std"] = stdev(values) if len(values) > 1 else None
+            is_known = len(values) > 1 and not any(map(_is_nan, values))
+            row[f"{name}_std"] = stdev(values) if is_known else None
     return row
 
 
 def to_json(comparison: Comparison) -> str:
-    """Return rows, runs, notes and failures as the text of one JSON object."""
-    names = ("rows", "runs", "notes", "failed")
-    return json.dumps({name: getattr(comparison, name) for name in names}, indent=2) + "\n"
+    """Return rows, runs, notes and failures as the text of one JSON object.
+
+    A score that is not defined is null.
+    """
+    content: dict[str, Any] = {
+        "rows": [*map(_with_none, comparison.rows)],
+        "runs": [*map(_with_none, comparison.runs)],
+        "notes": comparison.notes,
+        "failed": comparison.failed,
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _with_none(row: TableRow) -> dict[str, Any]:
+    """Return a row with None in place of scores that are not defined."""
+    return {name: None if _is_nan(value) else value for name, value in row.items()}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and isnan(value)
 
 
 def to_csv(rows: Sequence[TableRow]) -> str:
     """Return the rows as CSV below a line of names; a value that is missing is empty."""
-    texts = ({**row, "seeds": " ".join(map(str, row["seeds"]))} for row in rows)
+    texts = ({**_with_none(row), "seeds": " ".join(map(str, row["seeds"]))} for row in rows)
     return csv_text(list(rows[0]), texts)
 
 
