@@ -201,8 +201,11 @@ def doubted(doubts: Iterable[str], strict: bool) -> Iterator[Warned]:
     """
     found = [*dict.fromkeys(doubts)]
     if strict and found:
-        more = f" ({len(found) - 1} more doubts)" if len(found) > 1 else ""
-        raise UserError(f"{found[0]}{more} The option strict makes this a refusal.")
+        others = len(found) - 1
+        more = f" And {others} more doubt{'s' * (others > 1)}." if others else ""
+        raise UserError(
+            f"{found[0]}{more} Correct this, or leave out strict to be only warned."
+        )
     for message in found:
         yield Warned(message=message)
 

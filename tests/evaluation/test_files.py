@@ -33,7 +33,7 @@ def folders(tmp_path, cells):
 
 
 def report_of(*paths, **settings):
-    opened = open_evaluation(*map(str, paths))
+    opened, _ = open_evaluation(*map(str, paths))
     return drain(evaluate_files(opened, EvaluateSettings(**settings)))
 
 
@@ -129,6 +129,6 @@ def test_area_of_a_pixel(scale, units, area):
 
 def test_nothing_is_read_before_it_is_evaluated(folders, monkeypatch):
     monkeypatch.setattr(Stack, "read", lambda _: pytest.fail("read"))
-    images = open_evaluation(*folders)
+    images, _ = open_evaluation(*folders)
     assert [image.name for image in images] == ["a", "b", "c_10"]
     assert open_image(f"{folders[1]}/b.tif").shape == images[1].truth.shape

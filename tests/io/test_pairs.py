@@ -40,9 +40,10 @@ def test_folders_pair_by_name(tmp_path):
         (tmp_path / folder).mkdir()
         for i in (2, 1):
             write_tiff(tmp_path / folder / f"{i}.tif", np.full((8, 9), i * factor, np.uint8))
-    images, labels = open_pairs(tmp_path / "images", tmp_path / "labels")
+    images, labels, left_out = open_pairs(tmp_path / "images", tmp_path / "labels")
     assert [stack.name for stack in images] == ["1.tif", "2.tif"]
     assert [int(stack.read().max()) for stack in (*images, *labels)] == [1, 2, 10, 20]
+    assert left_out == ()
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,16 @@ def test_names_pair_that_are_spelled_alike(tmp_path):
     touch(tmp_path, f"i/{decomposed}")
     with pytest.raises(UserError, match="more than one image called M\u00e4use"):
         pair_files(tmp_path / "i", tmp_path / "l")
+
+
+def test_pairs_that_are_broken_or_incomplete_are_left_out_on_request(tmp_path):
+    touch(tmp_path, "i/lonely.tif", "i/empty.tif", "l/empty.tif", "l/alone.tif")
+    for folder in "il":
+        write_tiff(tmp_path / folder / "good.tif", np.ones((8, 9), np.uint8))
+    both = tmp_path / "i", tmp_path / "l"
+    with pytest.raises(UserError, match=r"no image for alone\.tif; add skip broken"):
+        open_pairs(*both)
+    images, labels, (said,) = open_pairs(*both, skip_broken=True)
+    assert [stack.name for stack in (*images, *labels)] == ["good.tif", "good.tif"]
+    assert said.startswith("3 of 4 pairs are left out: no labels for lonely.tif; no image for")
+    assert said.endswith("empty.tif is empty.")

@@ -60,7 +60,7 @@ class Evaluate(EvaluateSettings):
     def run(self) -> int:
         from napari_utile.evaluation.files import evaluate_files, open_evaluation
 
-        opened = open_evaluation(self.prediction, self.truth)
+        opened, left_out = open_evaluation(self.prediction, self.truth, self.skip_broken)
         shown = _images_of(self.image, opened)
         self._check(opened, shown)
         names = EvaluateSettings.model_fields
@@ -71,7 +71,7 @@ class Evaluate(EvaluateSettings):
             reports.append(report)
             self._write(report, opened, shown)
 
-        run = evaluate_files(opened, settings, write)
+        run = evaluate_files(opened, settings, write, left_out)
         try:
             if self.json_ and not self.events:
                 return follow_run(run, print_warning).status

@@ -216,4 +216,5 @@ def _with_flags(message: str) -> str:
     message = message.replace("overwrite replaces", "--overwrite replaces")
     for option in ("skip broken", "crowds as objects"):
         message = message.replace(option, "--" + option.replace(" ", "-"))
+    message = message.replace("leave out strict", "leave out --strict")
     return message.replace("overwrite it", "overwrite it with --overwrite")

@@ -9,8 +9,9 @@ from pydantic_settings import (
     CliPositionalArg,
 )
 
-from napari_utile.cli.display import DONE, print_facts
+from napari_utile.cli.display import DONE, print_facts, print_warning
 from napari_utile.errors import UserError
+from napari_utile.events import doubted
 from napari_utile.settings import WeightSettings
 
 
@@ -34,6 +35,8 @@ class Weights(WeightSettings):
         if self.out.exists() and self.out.samefile(self.labels):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
         labels = check_labels(read_labels(stack), self.labels, self.ignore)
+        for event in doubted(stack.doubts, self.strict):
+            print_warning(event)
         target = training_target(labels, ignore=self.ignore, alone=False)
         weights = target_weights(target, self.w0, self.sigma, self.class_balance)
         write_tiff(self.out, weights.reshape(stack.shape), like=stack)

@@ -29,16 +29,16 @@ class Train(JobCommand, TrainSettings):
         options = self.options()
         from napari_utile.engine.training.distributed import process_group
         from napari_utile.engine.training.followers import follow_training
-        from napari_utile.engine.training.run import run_training
-        from napari_utile.io.pairs import open_pairs
+        from napari_utile.engine.training.front import train_files
 
         with process_group(options.device) as group:
             if not group.leads:
                 with ignoring_stops():
                     follow_training(self.image, self.labels, options)
                 return DONE
-            stacks = open_pairs(self.image, self.labels)
-            run = run_training(*stacks, options, self.out, self.overwrite, self.warm_start)
+            run = train_files(
+                self.image, self.labels, self.out, options, self.overwrite, self.warm_start
+            )
             return report(run, self.events, self.json_)
 
 

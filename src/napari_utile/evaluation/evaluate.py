@@ -30,7 +30,16 @@ from napari_utile.evaluation.threshold_choice import (
     with_thresholds,
 )
 from napari_utile.evaluation.thresholds import SCORED_THRESHOLDS
-from napari_utile.events import Event, RunDone, RunStarted, SliceDone, drain, warn
+from napari_utile.events import (
+    Event,
+    RunDone,
+    RunStarted,
+    SliceDone,
+    Warned,
+    doubted,
+    drain,
+    warn,
+)
 from napari_utile.settings import EvaluateSettings, renamed_keywords
 
 OnEvent = Callable[[Event], object] | None
@@ -50,6 +59,7 @@ def evaluate(
     threshold_slices: str | None = None,
     pixel_um2: float | None = None,
     probabilities: Any = None,
+    strict: bool = False,
     on_event: OnEvent = warn,
 ) -> Report:
     """Compare a prediction with the truth, pixel by pixel and object by object.
@@ -90,6 +100,8 @@ def evaluate(
         If the prediction holds instances: the probabilities they were made from. They rank the
         objects for COCO's scores, and show where borders are. Unsigned integers are fractions
         of their largest value.
+    strict : bool, default False
+        Whether arrays that are doubtful are refused, instead of a warning.
     on_event : callable, optional
         Called with every event of the run. By default warnings become Python warnings.
 
@@ -140,6 +152,7 @@ def evaluate(
         target=target,
         score_thresholds=score_thresholds,
         threshold_slices=threshold_slices,
+        strict=strict,
     )
     image = EvaluatedImage(
         read=lambda: (prediction, truth),
@@ -166,6 +179,8 @@ class EvaluatedImage:
         Returns the probabilities that instances were made from, or None; see `evaluate`.
     pixel_um2 : float, optional
         Area of a pixel.
+    doubts : tuple of str, optional
+        What may be wrong with it: a sentence each.
     """
 
     read: Callable[[], tuple[Any, Any]]
@@ -173,12 +188,14 @@ class EvaluatedImage:
     name: str = ""
     read_probabilities: Callable[[], Any] = lambda: None
     pixel_um2: float | None = None
+    doubts: tuple[str, ...] = ()
 
 
 def evaluate_images(
     images: Sequence[EvaluatedImage],
     settings: EvaluateSettings,
     write: Callable[[Report], object] | None = None,
+    left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Report]:
     """Compare images with their truth, as the slices of one report.
 
@@ -189,6 +206,8 @@ def evaluate_images(
     settings : EvaluateSettings
     write : callable, optional
         Called with the report before the run is done, to write it.
+    left_out : sequence of str, optional
+        Warnings of images that are not evaluated.
 
     Yields
     ------
@@ -206,7 +225,7 @@ def evaluate_images(
         As `evaluate`; of several images it names the image.
     """
     started = monotonic()
-    report = yield from score_images(images, settings)
+    report = yield from score_images(images, settings, left_out)
     if write is not None:
         write(report)
     seconds = monotonic() - started
@@ -215,7 +234,9 @@ def evaluate_images(
 
 
 def score_images(
-    images: Sequence[EvaluatedImage], settings: EvaluateSettings
+    images: Sequence[EvaluatedImage],
+    settings: EvaluateSettings,
+    left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Report]:
     """Compare images with their truth; as `evaluate_images`, without its last event.
 
@@ -223,6 +244,8 @@ def score_images(
     ----------
     images : sequence of EvaluatedImage
     settings : EvaluateSettings
+    left_out : sequence of str, optional
+        Warnings of images that are not evaluated.
 
     Yields
     ------
@@ -243,15 +266,20 @@ def score_images(
     chosen = chosen_slices(settings, slices)
     if len(images) == 1:
         images = [replace(images[0], name="")]
+    doubts = doubted((d for image in images for d in image.doubts), settings.strict)
+    found = [*left_out, *(event.message for event in doubts)]
     is_instances = settings.target == "instances"
     # Instances: objects are found, compared, and scored at each threshold; pooled at the end.
     per_slice = 2 + len(SCORED_THRESHOLDS) * settings.score_thresholds
     counter = SliceCounter(slices * per_slice + 1 if is_instances else slices)
     facts: dict[str, str | int | float] = {"images": len(images), "slices": slices}
     yield RunStarted(job="evaluate", total=counter.total, facts=facts)
+    yield from (Warned(message=message) for message in found)
     if is_instances:
-        return (yield from _score_instances(images, settings, chosen, counter))
-    return (yield from _score_classes(images, settings, counter))
+        report = yield from _score_instances(images, settings, chosen, counter)
+    else:
+        report = yield from _score_classes(images, settings, counter)
+    return replace(report, notes=(*found, *report.notes))
 
 
 def _score_instances(

@@ -11,9 +11,10 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.report import Report
 from napari_utile.events import Event
+from napari_utile.io.broken import open_sound
 from napari_utile.io.images import open_image, stem_of
 from napari_utile.io.ome_zarr import probabilities_beside
-from napari_utile.io.pairs import pair_files
+from napari_utile.io.pairs import FilePair, match_files
 from napari_utile.io.stack import Stack, read_labels, read_prediction
 from napari_utile.io.units import micrometers
 from napari_utile.io.zarr_folders import is_zarr
@@ -43,7 +44,23 @@ class OpenedPair:
             name=self.name,
             read_probabilities=self._read_probabilities,
             pixel_um2=pixel_um2(self.truth),
+            doubts=(*self.prediction.doubts, *self.truth.doubts),
         )
+
+    def check_shapes(self) -> None:
+        """Raise `UserError` if prediction and truth differ in shape."""
+        predicted, true = shape_of(self.prediction), shape_of(self.truth)
+        if true not in (predicted, predicted[1:]):  # channels first look like an axis
+            raise UserError(
+                f"Prediction {self.prediction.source} {predicted} and truth "
+                f"{self.truth.source} {true} differ in shape."
+            )
+
+    def check_pixels(self) -> None:
+        """Raise `UserError` if a pixel cannot be read."""
+        for stack in (self.prediction, self.truth):
+            for index in stack.indices:
+                stack.plane(index)
 
     def _read_probabilities(self) -> NDArray[Any] | None:
         """Read the probabilities beside the instances in a result of `utile predict`."""
@@ -52,31 +69,41 @@ class OpenedPair:
         return None if beside is None else read_prediction(beside)
 
 
-def open_evaluation(prediction: str, truth: str) -> list[OpenedPair]:
+def open_evaluation(
+    prediction: str, truth: str, skip_broken: bool = False
+) -> tuple[list[OpenedPair], tuple[str, ...]]:
     """Open predictions and their truths.
 
     Parameters
     ----------
     prediction, truth : str
         Two images, or two folders or globs whose images pair up by their names.
+    skip_broken : bool, default False
+        Whether pairs that are broken or incomplete are left out.
+
+    Returns
+    -------
+    opened : list of OpenedPair
+    left_out : tuple of str
+        A warning of those that are left out.
 
     Raises
     ------
     UserError
-        If an image has no counterpart, or another shape than its counterpart: by name.
+        If an image cannot be read, has no counterpart, or another shape than its counterpart:
+        by name.
     """
-    opened = [
-        OpenedPair(stem_of(true), open_image(predicted), open_image(true))
-        for predicted, true in pair_files(prediction, truth, ("prediction", "truth"))
-    ]
-    for each in opened:
-        predicted, true = shape_of(each.prediction), shape_of(each.truth)
-        if true not in (predicted, predicted[1:]):  # channels first look like an axis
-            raise UserError(
-                f"Prediction {each.prediction.source} {predicted} and truth "
-                f"{each.truth.source} {true} differ in shape."
-            )
-    return opened
+    matched = match_files(prediction, truth, ("prediction", "truth"), skip_broken)
+    is_alone = len(matched.pairs) == 1 and not matched.lacking
+
+    def open_pair(pair: FilePair) -> OpenedPair:
+        opened = OpenedPair(stem_of(pair[1]), open_image(pair[0]), open_image(pair[1]))
+        opened.check_shapes()
+        if not is_alone:
+            opened.check_pixels()
+        return opened
+
+    return open_sound(matched.pairs, open_pair, skip_broken, matched.lacking)
 
 
 def shape_of(stack: Stack) -> tuple[int, ...]:
@@ -89,9 +116,10 @@ def evaluate_files(
     opened: Sequence[OpenedPair],
     settings: EvaluateSettings,
     write: Callable[[Report], object] | None = None,
+    left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Report]:
     """Evaluate images on disk, one after the other; see `evaluate_images`."""
-    return evaluate_images([each.image() for each in opened], settings, write)
+    return evaluate_images([each.image() for each in opened], settings, write, left_out)
 
 
 def pixel_um2(stack: Stack) -> float | None:

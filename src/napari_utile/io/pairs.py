@@ -1,13 +1,14 @@
 """Images with their labels: files that pair by name, and pairs of stacks."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
+from napari_utile.io.broken import open_sound
 from napari_utile.io.images import Names, as_stack, expand, open_image, stem_of
 from napari_utile.io.names import found_path, is_url, last_part
 from napari_utile.io.stack import Stack
@@ -16,9 +17,26 @@ Images = NDArray[Any] | Sequence[NDArray[Any]]
 """One array or several."""
 
 
+FilePair = tuple[Path | str, Path | str]
+"""An image and its labels."""
+
+
+class MatchedFiles(NamedTuple):
+    """Files that belong together by name, and those that are alone."""
+
+    pairs: list[FilePair]
+    lonely: dict[str, list[str]] = {}  # noqa: RUF012
+    """Names without counterpart, by what they lack: "no labels for" or "no image for"."""
+
+    @property
+    def lacking(self) -> list[str]:
+        """What each lonely file lacks, in words."""
+        return [f"{what} {name}" for what, names in self.lonely.items() for name in names]
+
+
 def pair_files(
     images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
-) -> list[tuple[Path | str, Path | str]]:
+) -> list[FilePair]:
     """Pair images with their labels by name.
 
     Parameters
@@ -37,25 +55,55 @@ def pair_files(
     UserError
         Lists the images without labels, the labels without image, and names that occur twice.
     """
+    return match_files(images, labels, kinds).pairs
+
+
+def match_files(
+    images: Names,
+    labels: Names,
+    kinds: tuple[str, str] = ("image", "labels"),
+    skip_broken: bool = False,
+) -> MatchedFiles:
+    """Pair images with their labels by name; those that are alone are lonely, or refused.
+
+    Parameters
+    ----------
+    images, labels, kinds
+        As of `pair_files`.
+    skip_broken : bool, default False
+        Whether files without counterpart are left to the caller, unless there is no pair.
+
+    Raises
+    ------
+    UserError
+        As `pair_files`.
+    """
     image_files, label_files = expand(images), expand(labels)
     is_named = any(is_file_name(names) for names in (images, labels))
     if len(image_files) == len(label_files) == 1 and is_named:
-        return [(image_files[0], label_files[0])]
-    problems = []
-    for kind, files in zip(kinds, (image_files, label_files), strict=True):
-        twice = [stem for stem, n in Counter(map(stem_of, files)).items() if n > 1]
-        if twice:
-            problems.append(f"more than one {kind} called {_first_few(twice)}")
+        return MatchedFiles([(image_files[0], label_files[0])])
+    twice = {
+        f"more than one {kind} called": _repeated(map(stem_of, files))
+        for kind, files in zip(kinds, (image_files, label_files), strict=True)
+    }
+    image_of = {stem_of(path): path for path in image_files}
     labels_of = {stem_of(path): path for path in label_files}
-    stems = {stem_of(path) for path in image_files}
-    if lonely := [last_part(p) for p in image_files if stem_of(p) not in labels_of]:
-        problems.append(f"no {kinds[1]} for {_first_few(lonely)}")
-    if lonely := [last_part(p) for p in label_files if stem_of(p) not in stems]:
-        problems.append(f"no {kinds[0]} for {_first_few(lonely)}")
-    if problems:
+    lonely = {
+        f"no {kind} for": [last_part(p) for p in files if stem_of(p) not in counterparts]
+        for kind, files, counterparts in (
+            (kinds[1], image_files, labels_of),
+            (kinds[0], label_files, image_of),
+        )
+    }
+    pairs = [(p, labels_of[stem_of(p)]) for p in image_files if stem_of(p) in labels_of]
+    is_ambiguous, is_lonely = any(twice.values()), any(lonely.values())
+    if is_ambiguous or not pairs or (is_lonely and not skip_broken):
+        problems = twice | lonely
+        listed = [f"{what} {_first_few(names)}" for what, names in problems.items() if names]
         both = f"{kinds[0].capitalize()}s and {kinds[1]}"
-        raise UserError(f"{both} do not pair up: {'; '.join(problems)}.")
-    return [(path, labels_of[stem_of(path)]) for path in image_files]
+        way_on = "" if is_ambiguous or not pairs else "; add skip broken to leave them out"
+        raise UserError(f"{both} do not pair up: {'; '.join(listed)}{way_on}.")
+    return MatchedFiles(pairs, lonely)
 
 
 def is_file_name(names: Names) -> bool:
@@ -69,29 +117,52 @@ def is_file_name(names: Names) -> bool:
     return all(is_url(name) or expand(name) == [found_path(name)] for name in listed)
 
 
-def open_pairs(images: str | Path, labels: str | Path) -> tuple[list[Stack], list[Stack]]:
+class OpenedPairs(NamedTuple):
+    """Images and labels that were opened, and a warning of those that were left out."""
+
+    images: list[Stack]
+    labels: list[Stack]
+    warnings: tuple[str, ...] = ()
+
+
+def open_pairs(
+    images: str | Path,
+    labels: str | Path,
+    skip_broken: bool = False,
+    check: Callable[[Stack, Stack], object] = lambda image, labels: None,
+) -> OpenedPairs:
     """Open one image and its labels, or those of two folders or globs that pair by name.
 
     Parameters
     ----------
     images, labels : path
         A file, folder or glob each.
+    skip_broken : bool, default False
+        Whether pairs that are broken or incomplete are left out.
+    check : callable, optional
+        Called with each image and its labels, if there are several; raises `UserError` if they
+        are broken.
 
     Returns
     -------
-    images, labels : list of Stack
-        Of the same length.
+    OpenedPairs
 
     Raises
     ------
     UserError
-        If they do not pair up, or one cannot be opened.
+        If they do not pair up, or one cannot be opened: names all that are broken.
     """
-    stacks, truths = [], []
-    for image, label in pair_files(images, labels):
-        truths.append(open_image(label))
-        stacks.append(open_image(image))
-    return stacks, truths
+    matched = match_files(images, labels, skip_broken=skip_broken)
+    is_alone = len(matched.pairs) == 1 and not matched.lacking
+
+    def open_pair(pair: FilePair) -> tuple[Stack, Stack]:
+        image, truth = open_image(pair[0]), open_image(pair[1])
+        if not is_alone:
+            check(image, truth)
+        return image, truth
+
+    opened, warnings = open_sound(matched.pairs, open_pair, skip_broken, matched.lacking)
+    return OpenedPairs([image for image, _ in opened], [truth for _, truth in opened], warnings)
 
 
 def stack_pairs(images: Images, labels: Images) -> tuple[list[Stack], list[Stack]]:
@@ -133,6 +204,10 @@ def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[
     """Name each array for messages; several are counted from 1."""
     for number, array in enumerate(arrays, 1):
         yield array, f"{name} {number}" if len(arrays) > 1 else name
+
+
+def _repeated(stems: Iterable[str]) -> list[str]:
+    return [stem for stem, count in Counter(stems).items() if count > 1]
 
 
 def _first_few(names: Sequence[str], most: int = 5) -> str:

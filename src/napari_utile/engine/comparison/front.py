@@ -25,6 +25,7 @@ from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.factory import receptive_field
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.training.checkpoints import differing_settings
+from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.data.preparation import TrainingData, prepare
 from napari_utile.engine.training.run import run_training
 from napari_utile.errors import UserError
@@ -138,8 +139,12 @@ def compare_files(
     UserError
         As `run_comparison`, or if files cannot be read or do not pair.
     """
-    stacks, truths = open_pairs(images, labels)
-    return (yield from run_comparison(stacks, truths, settings, out, overwrite))
+    # Options that all networks share are enough to check the files.
+    first = settings.candidate(settings.networks[0], settings.seeds[0])
+    stacks, truths, left_out = open_pairs(
+        images, labels, settings.skip_broken, pair_check(first)
+    )
+    return (yield from run_comparison(stacks, truths, settings, out, overwrite, left_out))
 
 
 def run_comparison(
@@ -148,6 +153,7 @@ def run_comparison(
     settings: CompareSettings,
     out: Path | str,
     overwrite: bool = False,
+    left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Comparison]:
     """Train and score every network with every seed; report every step.
 
@@ -165,6 +171,8 @@ def run_comparison(
         Folder of the comparison.
     overwrite : bool, default False
         Overwrite the comparison in the folder.
+    left_out : sequence of str, optional
+        Warnings of files that are not trained on.
 
     Yields
     ------
@@ -206,6 +214,8 @@ def run_comparison(
                 "split": data.split.how,
             },
         )
+        told = tuple(dict.fromkeys((*left_out, *data.warnings)))
+        yield from (Warned(message=message) for message in told)
         result = Comparison(out, notes=table_notes(settings.seeds, data.split, fields))
         result = yield from _run_candidates(candidates, images, labels, data, result, overwrite)
         if not result.runs:
@@ -246,7 +256,8 @@ def _run_candidates(
     overwrite: bool,
 ) -> Generator[Event, None, Comparison]:
     """Train and score one candidate after the other; those that fail are listed as failed."""
-    progress = ComparisonProgress([c for c in candidates if overwrite or not c.is_trained])
+    to_train = [c for c in candidates if overwrite or not c.is_trained]
+    progress = ComparisonProgress(to_train, told=data.warnings)
     for number, candidate in enumerate(candidates, 1):
         yield candidate.started(number, len(candidates))
         computed = _train_and_score(candidate, images, labels, data, overwrite)
@@ -329,12 +340,14 @@ class ComparisonProgress:
     ----------
     to_train : sequence of Candidate
         Candidates that are not trained yet.
+    told : sequence of str, optional
+        Warnings that were passed on already.
     """
 
-    def __init__(self, to_train: Sequence[Candidate]):
+    def __init__(self, to_train: Sequence[Candidate], told: Sequence[str] = ()):
         self.total = len(to_train)
         self.spent: list[float] = []  # seconds of each candidate that was trained
-        self._warnings: set[str] = set()
+        self._warnings = {*told}
 
     def follow(self, run: Generator[Event, None, TableRow]) -> Generator[Event, None, TableRow]:
         """Pass on the events of a candidate that matter, with progress and time of the whole.

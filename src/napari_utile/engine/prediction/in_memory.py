@@ -23,7 +23,7 @@ from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
-from napari_utile.events import TileDone, Warned, drain, warn
+from napari_utile.events import TileDone, Warned, doubted, drain, warn
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
@@ -64,8 +64,9 @@ def predict_stack(
     Raises
     ------
     UserError
-        Before anything is read, if the stack has other channels than the model or there is
-        no such device; later, if not even the smallest tile fits into the memory.
+        Before anything is computed, if the stack has other channels than the model, there is
+        no such device, or the stack is doubtful with `strict`; later, if not even the
+        smallest tile fits into the memory.
     """
     settings = settings or PredictSettings()
     check_channels(model, stack)
@@ -81,8 +82,8 @@ def predict_stack(
     def report(number: int) -> list[TileDone | Warned]:
         return [*computer.take_warnings(), tile_done(stack.name, blocks[number], progress)]
 
-    if far := gray_value_warning(model, stack):
-        yield Warned(message=far)
+    far = gray_value_warning(model, stack)
+    yield from doubted([*stack.doubts, *([far] if far else [])], settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
 

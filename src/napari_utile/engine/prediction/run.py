@@ -37,7 +37,7 @@ from napari_utile.engine.prediction.stages import find_fragments, finish_result
 from napari_utile.engine.prediction.task import NETWORK, PredictionTask
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
-from napari_utile.events import Event, ImageDone, Waiting, Warned
+from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted
 from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.settings import PredictSettings
@@ -121,6 +121,9 @@ class PredictionRun:
                     self._tasks.clear()
                 if decision is not Decision.KEEP:
                     tasks.append(task)
+                if self.execution.dry_run:  # else they are reported when it is predicted
+                    found = doubted(self._doubts(task), self.settings.strict)
+                    warnings += [event.message for event in found]
             except UserError as error:
                 if self.is_alone:
                     raise
@@ -175,12 +178,18 @@ class PredictionRun:
     ) -> Generator[Event, None, PredictionTask]:
         """Check everything that may be wrong, before existing output is overwritten."""
         task = self._tasks.pop(result, None) or self.planned(image, result)
-        with suppress(UserError):  # a slice that cannot be read is reported with its block
-            if warning := gray_value_warning(self.model, task.stack):
-                yield Warned(message=warning)
+        yield from doubted(self._doubts(task), self.settings.strict)
         if not self._workers:
             _ = self.network  # raises if the device cannot be used
         return task
+
+    def _doubts(self, task: PredictionTask) -> list[str]:
+        """Return what may be wrong with an image."""
+        found = [*task.stack.doubts]
+        with suppress(UserError):  # a slice that cannot be read is reported with its block
+            if warning := gray_value_warning(self.model, task.stack):
+                found.append(warning)
+        return found
 
     def _opened(self, task: PredictionTask) -> tuple[PredictionTask, Decision]:
         """Create or reopen the output, as `decide` says; one that is complete stays closed."""

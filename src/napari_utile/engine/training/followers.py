@@ -4,6 +4,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from napari_utile.engine.training.checkpoints import TrainingPlan
+from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.distributed import Group, ending_with_the_leader
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
@@ -24,7 +25,9 @@ def follow_training(images: str | Path, labels: str | Path, settings: TrainSetti
     """
     with ending_with_the_leader():
         try:
-            stacks, truths = open_pairs(images, labels)
+            stacks, truths, _ = open_pairs(
+                images, labels, settings.skip_broken, pair_check(settings)
+            )
             setup = set_up_training(stacks, truths, settings)
             plan = TrainingPlan.of(setup, stacks, truths)
         except (UserError, OSError) as error:

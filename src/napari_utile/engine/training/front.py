@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 from napari_utile.engine.models.model import Model
+from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.run import run_training
 from napari_utile.events import Event, drain, warn
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
@@ -68,4 +69,7 @@ def train_files(
 
     See `run_training`.
     """
-    return run_training(*open_pairs(images, labels), settings, out, overwrite, warm_start)
+    stacks, truths, left_out = open_pairs(
+        images, labels, settings.skip_broken, pair_check(settings)
+    )
+    return run_training(stacks, truths, settings, out, overwrite, warm_start, left_out=left_out)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from napari_utile.arrays.splits import split_map
+from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.preparation import TrainingData
 from napari_utile.engine.training.data.tiles import TileSampler
@@ -77,7 +78,9 @@ def preview_files(
         What training would refuse; or if a file is there already, or cannot be written.
     """
     began = monotonic()
-    sources, truths = open_pairs(images, labels)
+    sources, truths, left_out = open_pairs(
+        images, labels, settings.skip_broken, pair_check(settings)
+    )
     folder, names = PreviewFolder(out), [stem_of(Path(image.name)) for image in sources]
     paths = [folder.tiles(kind) for kind in Samples._fields]
     splits, densities = folder.splits(names), folder.densities(names)
@@ -85,7 +88,7 @@ def preview_files(
         check_file_output(path, overwrite)
         if path.exists() and any(s.path and path.samefile(s.path) for s in sources + truths):
             raise UserError(f"{path} is one of the images themselves; choose another folder.")
-    setup = set_up_training(sources, truths, settings)
+    setup = set_up_training(sources, truths, settings, left_out=left_out)
     data, sampler = setup.data, sampler_on_cpu(setup)
     shapes = [image.shape for image in sources]
     pixels = count * sampler.size**2 * (4 * data.channels + 6)

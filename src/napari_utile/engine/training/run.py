@@ -37,6 +37,7 @@ def run_training(
     overwrite: bool = False,
     warm_start: Path | str | None = None,
     split: Split | None = None,
+    left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Model]:
     """Train on pairs of stacks and report every step.
 
@@ -60,6 +61,8 @@ def run_training(
         overwritten.
     split : Split, optional
         What is for training and what for validation, where several runs share it.
+    left_out : sequence of str, optional
+        Warnings of files that are not trained on.
 
     Yields
     ------
@@ -78,11 +81,11 @@ def run_training(
         no longer a number.
     """
     if out is None:
-        setup = set_up_training(images, labels, settings, split, warm_start)
+        setup = set_up_training(images, labels, settings, split, warm_start, left_out)
         return (yield from TrainingRun(setup).events())
     with Run.hold(out, TrainSettings) as run:
         # an older run is given up only when it is sure that this one can start
-        setup = set_up_training(images, labels, settings, split, warm_start)
+        setup = set_up_training(images, labels, settings, split, warm_start, left_out)
         plan = TrainingPlan.of(setup, images, labels)
         if reason := disagreement(plan):
             raise UserError(reason)

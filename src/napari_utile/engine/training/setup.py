@@ -75,6 +75,7 @@ def set_up_training(
     settings: TrainSettings,
     split: Split | None = None,
     warm_start: Path | str | None = None,
+    left_out: Sequence[str] = (),
 ) -> TrainingSetup:
     """Check the input of a run, and compute all that it starts from.
 
@@ -89,12 +90,15 @@ def set_up_training(
         receptive field of the network as guard band.
     warm_start : path, optional
         Model, or run, whose parameters the network starts from.
+    left_out : sequence of str, optional
+        Warnings of files that are not trained on.
 
     Raises
     ------
     UserError
         If there is no such device, the input cannot be trained on, or not with these
-        settings, or the model to start from is missing or of another architecture.
+        settings, or is doubtful with `strict`; or if the model to start from is missing or of
+        another architecture.
     """
     given, settings = settings, effective_settings(settings)
     device = choose_device(settings.device)
@@ -107,7 +111,7 @@ def set_up_training(
     warm = WarmStart.read(warm_start, network) if warm_start else None
     if warm:
         network.load_state_dict(warm.parameters)
-    warnings = [*unused_options(given), *data.warnings]
+    warnings = [*unused_options(given), *left_out, *data.warnings]
     if tiles.output < settings.tile and not tiles.are_windows:
         warnings.append(f"The images are small: the training tile is {tiles.output} px.")
     return TrainingSetup(settings, data, network, device, tiles, warm, tuple(warnings))

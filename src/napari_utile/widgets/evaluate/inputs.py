@@ -217,12 +217,13 @@ def _inputs_of_files(prediction: str, truth: str) -> EvaluationInputs:
     places: list[dict[str, Any]] = []
 
     def evaluation(settings: EvaluateSettings) -> Evaluation:
-        opened = open_evaluation(prediction, truth)
+        opened, left_out = open_evaluation(prediction, truth, settings.skip_broken)
         for pair in opened:
             count = len(shape_of(pair.truth))
             place = place_of(pair.truth)
             places.append({name: values[-count:] for name, values in place.items()})
-        return (yield from score_images([pair.image() for pair in opened], settings))
+        images = [pair.image() for pair in opened]
+        return (yield from score_images(images, settings, left_out))
 
     return EvaluationInputs((prediction, truth), evaluation, places)
 

@@ -43,6 +43,8 @@ class Messages(QLabel):
         self._show()
 
     def _add(self, text: str, tone: Tone | None, target: str = "") -> None:
+        if any(text == line.removeprefix("⚠ ") for line, *_ in self._lines):
+            return  # a warning of the run is a note of its report, too
         self._lines = [*self._lines, (text, tone, target)][-MOST_MESSAGES:]
         self._show()
 

@@ -1,5 +1,7 @@
 """From images and labels to planes: nothing leaks, all is weighed, doubts are named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.weight_maps.weight_map import weight_map
 from napari_utile.engine.training.data.planes import HIDDEN
 from napari_utile.engine.training.data.preparation import prepare
+from napari_utile.errors import UserError
 from napari_utile.settings import TrainSettings
 from tests.fixtures.annotated import FIELD, cells, prepared, stack
 
@@ -281,3 +284,11 @@ def test_slices_that_are_ignored_are_none():
     image, objects = cells((5, 16, 24))
     objects[[1, 2]] = 200
     assert prepared(image, objects, ignore=200).warnings == ()
+
+
+def test_what_a_file_leaves_open_is_warned_of_or_refused():
+    image, objects = cells((4, 32, 32))
+    pair = [replace(stack(image), doubts=("em: 4 of 5 pages.",))], [stack(objects)]
+    assert "em: 4 of 5 pages." in prepare(*pair, TrainSettings(), FIELD).warnings
+    with pytest.raises(UserError, match=r"4 of 5 pages\. .*leave out strict"):
+        prepare(*pair, TrainSettings(strict=True), FIELD)

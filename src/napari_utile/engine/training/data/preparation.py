@@ -16,8 +16,10 @@ from napari_utile.arrays.labels import IGNORE, check_labels
 from napari_utile.arrays.splits import Region, Split, split
 from napari_utile.arrays.targets import TrainingTarget, training_target
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
+from napari_utile.engine.training.data.pair_check import check_shapes
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.errors import UserError
+from napari_utile.events import doubted
 from napari_utile.io.images import Stack
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.stack import read_labels
@@ -53,11 +55,7 @@ class Annotated:
         UserError
             If the shapes differ, or the labels hold too little.
         """
-        if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):
-            raise UserError(
-                f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
-                "differ in shape."
-            )
+        check_shapes(image, labels)
         pixels = read_labels(labels).reshape(image.shape)
         ids = check_labels(pixels, f"labels '{labels.name}'", settings.ignore)
         try:
@@ -108,6 +106,8 @@ class Annotations:
     channels: int
     ids: tuple[int, ...]
     """Label id of each class."""
+    doubts: tuple[str, ...] = ()
+    """What may be wrong with images and labels."""
 
     @classmethod
     def read(
@@ -141,7 +141,8 @@ class Annotations:
             raise UserError(
                 f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
             )
-        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids)
+        doubts = [doubt for stack in (*images, *labels) for doubt in stack.doubts]
+        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, tuple(doubts))
 
 
 def prepare(
@@ -186,9 +187,11 @@ def training_data(
     Raises
     ------
     UserError
-        If a pixel is not finite, a slice is constant, or there is too little to divide.
+        If a pixel is not finite, a slice is constant, or there is too little to divide; with
+        `strict`, if anything about the input is doubtful.
     """
     pairs, ids = annotations.pairs, annotations.ids
+    doubts = [event.message for event in doubted(annotations.doubts, settings.strict)]
     parts = parts or divide(pairs, settings, receptive_field)
     normalization = Normalization.of([_pixels(pairs, region) for region in parts.training])
     counts = _class_counts(pairs, parts.training)[: len(ids)]
@@ -212,7 +215,7 @@ def training_data(
         normalization=normalization,
         channels=annotations.channels,
         ids=ids,
-        warnings=tuple(_warnings(pairs, parts, settings, receptive_field)),
+        warnings=(*doubts, *_warnings(pairs, parts, settings, receptive_field)),
         names=tuple(pair.image.name for pair in pairs),
     )
 
@@ -327,12 +330,6 @@ def _same_channels(images: Sequence[Stack]) -> int:
             "kind at a time."
         )
     return images[0].channels
-
-
-def _without_leading_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return a shape without the axes of length 1 at its beginning."""
-    first = next((i for i, length in enumerate(shape) if length > 1), len(shape))
-    return shape[first:]
 
 
 def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
