@@ -1,4 +1,4 @@
-"""Arrays that are read from files part by part, and chunks and pages that are kept."""
+"""Arrays that are read from files part by part, and chunks that are kept."""
 
 import pickle
 import resource
@@ -12,7 +12,7 @@ import pytest
 
 from napari_utile.errors import UserError
 from napari_utile.io import disk, lazy_arrays
-from napari_utile.io.lazy_arrays import CachedChunks, ChunkCache, FileArray, Pages
+from napari_utile.io.lazy_arrays import CachedChunks, ChunkCache, FileArray
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import create_tiff
 
@@ -214,40 +214,3 @@ def test_threads_may_read_at_once(monkeypatch):
         parts = threads.map(array.__getitem__, windows)
         for window, part in zip(windows, parts, strict=True):
             np.testing.assert_array_equal(part, PLANES[window])
-
-
-PICTURES = [np.full((2, 3, 3), 1), np.full((4, 1, 3), 2), np.full((3, 3, 3), 3)]
-WHOLE = np.zeros((3, 4, 3, 3), np.uint8)
-for page, picture in zip(WHOLE, PICTURES, strict=True):
-    page[: picture.shape[0], : picture.shape[1]] = picture
-
-
-def pages(read=PICTURES.__getitem__):
-    return Pages(read, WHOLE.shape, np.uint8)
-
-
-def test_pages_are_indexed_as_an_array_is():
-    found = pages()
-    facts = (found.shape, found.ndim, found.size, found.dtype)
-    assert facts == ((3, 4, 3, 3), 4, 108, np.uint8)
-    for where in (
-        0, -1, np.int64(1), slice(None), slice(2, None, -2), slice(1, 1), (1, 2), (..., 0),
-        (slice(0, 2), 0, slice(1), 2), ([0, 2], slice(2)),
-    ):  # fmt: skip
-        np.testing.assert_array_equal(found[where], WHOLE[where])
-        assert found[where].dtype == np.uint8
-    np.testing.assert_array_equal(np.asarray(found), WHOLE)
-
-
-def test_a_page_is_read_when_it_is_looked_at_and_no_other():
-    read = []
-
-    def page(number):
-        read.append(number)
-        return PICTURES[number]
-
-    found = pages(page)
-    assert read == []
-    for _ in range(3):
-        found[1, :2, :2]
-    assert read == [1]

@@ -3,7 +3,7 @@ import pytest
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io.lazy_arrays import LazyChannel
+from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.napari_reader import read_layers, reader
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
 from napari_utile.io.pyramids import write_smaller_levels

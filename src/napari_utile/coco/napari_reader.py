@@ -16,7 +16,7 @@ from napari_utile.coco.checks import is_coco
 from napari_utile.coco.drawing import CROWD, Drawing, draw_annotations, label_ids, overlap_note
 from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
-from napari_utile.io.lazy_arrays import Pages
+from napari_utile.io.lazy_views import Pages
 from napari_utile.io.napari_reader import LayerData
 
 EDITABLE = 2**28

@@ -1,22 +1,23 @@
 """Arrays on disk that are read, and some written, window by window. No formats here.
 
-Memory stays flat: a file is mapped only while a window is read, for the pages of a file that
-stays mapped count as memory of the process, up to the size of the file.
+Files are read, not mapped: the pages of a mapped file count as memory of the process, and one
+that is cut off while it is mapped kills the process (SIGBUS), where a read gives a sentence.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable
 from itertools import count
 from math import prod
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from napari_utile.errors import UserError
 from napari_utile.io.disk import room_for, to_disk
+from napari_utile.io.memory import check_memory
 
 
 class FileArray:
@@ -68,11 +69,63 @@ class FileArray:
         return self.shape[0]
 
     def __getitem__(self, where: Any) -> NDArray[Any]:
-        """Copy a window; the file is mapped for that alone."""
-        mapped = np.memmap(
-            self.filename, self.dtype, "r", self.offset, self.shape, order=self.order
-        )
-        return np.array(mapped[where])
+        """Read a window.
+
+        Raises
+        ------
+        UserError
+            If the file was cut off since it was opened.
+        """
+        parts = every_axis(where, self.ndim)
+        if not all(isinstance(part, slice | int | np.integer) for part in parts):
+            check_memory(self.size * self.dtype.itemsize, self.filename)
+            return self[...][where]
+        # The window without steps that covers what is wanted, and what to take of it.
+        first: list[int] = []
+        lengths: list[int] = []
+        taken: list[int | slice] = []
+        for part, n in zip(parts, self.shape, strict=True):
+            chosen = range(n)[part]
+            taken.append(0 if isinstance(chosen, int) else slice(None, None, chosen.step))
+            chosen = range(chosen, chosen + 1) if isinstance(chosen, int) else chosen
+            first.append(min(chosen, default=0))
+            lengths.append(max(chosen, default=-1) + 1 - first[-1])
+        if 0 in lengths:
+            return np.zeros(lengths, self.dtype)[tuple(taken)]
+        if self.order == "F":
+            return self._read(first[::-1], lengths[::-1]).transpose()[tuple(taken)]
+        return self._read(first, lengths)[tuple(taken)]
+
+    def _read(self, first: list[int], lengths: list[int]) -> NDArray[Any]:
+        """Read a window of the array whose last axis runs fastest."""
+        shape = self.shape if self.order == "C" else self.shape[::-1]
+        window = np.empty(lengths, self.dtype)
+        # The last axes that are whole, and the one before them, lie in one run of bytes.
+        axis = len(shape) - 1
+        while axis > 0 and lengths[axis] == shape[axis]:
+            axis -= 1
+        strides = [prod(shape[i + 1 :]) * self.dtype.itemsize for i in range(len(shape))]
+        run = prod(lengths[axis:]) * self.dtype.itemsize
+        start = self.offset + sum(a * b for a, b in zip(first, strides, strict=True))
+        runs = window.reshape(*lengths[:axis], -1).view(np.uint8)
+        with open(self.filename, "rb", buffering=0) as file:
+            if axis == 0:
+                read_into(file, start, runs)
+                return window
+            # Runs that lie close together are read in one piece, with what is between them.
+            gap = strides[axis - 1]
+            at_once = max(1, PIECE // gap) if gap - run <= CLOSE else 1
+            for outer in np.ndindex(*lengths[: axis - 1]):
+                begin = start + sum(i * strides[k] for k, i in enumerate(outer))
+                for row in range(0, lengths[axis - 1], at_once):
+                    rows = runs[outer][row : row + at_once]
+                    if len(rows) == 1:
+                        read_into(file, begin + row * gap, rows[0])
+                        continue
+                    piece = np.empty((len(rows) - 1) * gap + run, np.uint8)
+                    read_into(file, begin + row * gap, piece)
+                    rows[:] = np.lib.stride_tricks.as_strided(piece, (len(rows), run), (gap, 1))
+        return window
 
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None
@@ -104,6 +157,59 @@ class FileArray:
     def flush(self) -> None:
         """Wait until all that was written is on the disk."""
         to_disk(Path(self.filename))
+
+
+PIECE, CLOSE = 4_000_000, 16_384
+"""Bytes that are read at once, and between two runs of them: less costs less than a call."""
+
+
+def read_into(file: BinaryIO, offset: int, pixels: NDArray[np.uint8]) -> None:
+    """Fill an array from a file.
+
+    Parameters
+    ----------
+    file : file
+        Opened without a buffer.
+    offset : int
+        Where to begin, in bytes.
+    pixels : ndarray of uint8
+        Contiguous.
+
+    Raises
+    ------
+    UserError
+        If the file ends before.
+    """
+    view, done = memoryview(pixels.data).cast("B"), 0
+    file.seek(offset)
+    while done < len(view):
+        more = file.readinto(view[done:])  # type: ignore[attr-defined]
+        if not more:
+            raise UserError(
+                f"{file.name} was cut off while it was read: it ends at byte {offset + done}, "
+                f"and {len(view) - done} more are needed."
+            )
+        done += more
+
+
+def read_exactly(path: Path | str, offset: int, count: int) -> bytes:
+    """Read a part of a file.
+
+    Parameters
+    ----------
+    path : path
+    offset, count : int
+        Where to begin, and how much to read, in bytes.
+
+    Raises
+    ------
+    UserError
+        If the file ends before.
+    """
+    pixels = np.empty(count, np.uint8)
+    with open(path, "rb", buffering=0) as file:
+        read_into(file, offset, pixels)
+    return pixels.tobytes()
 
 
 def window_of(where: Any, shape: tuple[int, ...]) -> tuple[list[int], list[int], list[int]]:
@@ -170,76 +276,6 @@ def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:
     return (*where[:at], *(slice(None),) * (ndim - given), *where[at + 1 :])
 
 
-class LazyChannel:
-    """One channel of an array on disk, as lazy as the array."""
-
-    def __init__(self, data: Any, axis: int, index: int):
-        self._data, self._axis, self._index = data, axis, index
-        self.shape = (*data.shape[:axis], *data.shape[axis + 1 :])
-        self.dtype, self.ndim, self.size = data.dtype, len(self.shape), prod(self.shape)
-
-    def __getitem__(self, where: Any) -> NDArray[Any]:
-        where = every_axis(where, self.ndim)
-        return self._data[(*where[: self._axis], self._index, *where[self._axis :])]
-
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
-        return np.asarray(self[...], dtype=dtype)
-
-
-CACHED_PAGES = 4
-"""Pages kept in memory: a viewer reads the one it shows more than once."""
-
-
-class Pages:
-    """An array (page, ...) of which each page is read on demand.
-
-    Parameters
-    ----------
-    read : callable
-        Number of a page -> its pixels. A smaller page is padded with 0 below and to the right.
-    shape : sequence of int
-        Number of pages, and the size of the largest.
-    dtype : dtype
-    """
-
-    def __init__(
-        self, read: Callable[[int], NDArray[Any]], shape: Sequence[int], dtype: DTypeLike
-    ):
-        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
-        self.ndim, self.size = len(self.shape), prod(self.shape)
-        self._read = read
-        self._page = lru_cache(CACHED_PAGES)(self._filled)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, where: Any) -> NDArray[Any]:
-        first, *others = every_axis(where, self.ndim)
-        if isinstance(first, slice):
-            numbers = range(*first.indices(len(self)))
-        elif np.ndim(first) == 0:
-            return self._page(int(range(len(self))[first]))[tuple(others)]
-        else:
-            numbers = first
-        pages = [self._page(int(number))[tuple(others)] for number in numbers]
-        if pages:
-            return np.stack(pages)
-        return np.zeros((0, *self.shape[1:]), self.dtype)[:, *others]
-
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
-        return np.asarray(self[...], dtype=dtype)
-
-    def _filled(self, number: int) -> NDArray[Any]:
-        pixels = self._read(number)
-        page = np.zeros(self.shape[1:], self.dtype)
-        page[tuple(map(slice, pixels.shape))] = pixels
-        return page
-
-
 CACHE_BYTES = 256_000_000
 """Size of the cache of all arrays together; the last chunk is always kept."""
 
@@ -287,7 +323,7 @@ class CachedChunks:
     def __array__(
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
-        return np.asarray(self._data[...], dtype=dtype)
+        return np.asarray(self[...], dtype=dtype)
 
     def _chunk(self, chunk: tuple[int, ...]) -> NDArray[Any]:
         at = tuple(slice(i * c, i * c + c) for i, c in zip(chunk, self.chunks, strict=True))

@@ -8,7 +8,7 @@ import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io.images import stem_of
-from napari_utile.io.lazy_arrays import LazyChannel
+from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.names import is_url, location
 from napari_utile.io.ngff import LABELS, PROBABILITIES, levels_in, ngff_image, plain_image
 from napari_utile.io.remote import open_node

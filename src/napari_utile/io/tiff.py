@@ -1,32 +1,36 @@
 """Reading and writing TIFF, BigTIFF, OME-TIFF and ImageJ stacks, pixels only on demand."""
 
-import logging
-import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 import numpy as np
 import tifffile
-import zarr
 from numpy.typing import DTypeLike, NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, room_for, to_disk
 from napari_utile.io.lazy_arrays import CachedChunks, FileArray
-from napari_utile.io.memory import check_memory
-from napari_utile.io.stack import Stack
-from napari_utile.io.units import unit_name, unit_symbol
+from napari_utile.io.lazy_views import Turned
+from napari_utile.io.stack import SPATIAL, Stack
+from napari_utile.io.tiff_checks import (
+    Logged,
+    check_decodable,
+    check_extent,
+    check_pages,
+    largest_series,
+    logged_by_tifffile,
+)
+from napari_utile.io.tiff_directories import read_directories
+from napari_utile.io.tiff_metadata import ome_root, scales_of, stack_axes
+from napari_utile.io.tiff_segments import Segments
+from napari_utile.io.tiff_values import axes_doubts, page_doubts, shown_values
+from napari_utile.io.units import unit_symbol
 
-MAX_EXPANSION = {1: 1, 8: 1100, 32946: 1100}
-"""TIFF compression -> bytes that one byte can decode to: none 1, deflate 1032 at best."""
-MAX_EXPANSION_OF_OTHERS = 20_000
-"""The same for every other compression."""
 _OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
+MANY_PAGES = 2000
+"""From this number on, tifffile takes very long to sort unlike pages."""
 
 
 def open_tiff(path: Path) -> Stack:
@@ -39,117 +43,89 @@ def open_tiff(path: Path) -> Stack:
     Returns
     -------
     Stack
-        Uncompressed pixels are mapped window by window; of compressed ones some chunks are
-        kept decoded.
+        Uncompressed pixels are read window by window; of compressed ones some chunks are kept
+        decoded.
 
     Raises
     ------
     UserError
-        If the file is cut off, claims more than it can hold, or holds several such images.
+        If the file is cut off, claims more than it can hold, holds several such images, or
+        pages that are not alike; if files that belong to it are missing; or if its numbers
+        cannot be read as intensities.
     """
-    with tifffile.TiffFile(path) as tif:
-        with _logged_errors() as complaints:
-            number = _largest_series(tif)
-        if complaints:
-            raise UserError(f"{path} is cut off or damaged: {complaints[0]}.")
-        series = tif.series[number]
-        _check_extent(tif, series)
-        axes = stack_axes(series.axes)
-        metadata = _ome(tif, number) or _imagej(tif) or {}
-        page = series.keyframe
-        if page.compression not in tifffile.TIFF.DECOMPRESSORS:
-            name = page.compression.name
-            raise UserError(
-                f"{path} is compressed by {name}: `pip install imagecodecs` reads it."
-            )
-        colors = page.photometric == tifffile.PHOTOMETRIC.RGB and "c" in axes
-        mapped = series.dataoffset is not None
-    data: Any
-    if mapped:
-        data = FileArray.of(tifffile.memmap(path, series=number, level=0, mode="r"))
-    else:
-        store = tifffile.imread(path, aszarr=True, series=number, level=0)
-        data = CachedChunks(zarr.open_array(store, mode="r"))
-        check_memory(math.prod(data.chunks) * data.dtype.itemsize, f"A strip of {path}")
-    spatial = [axis for axis in "tzyx" if axis in axes]
-    known = [metadata.get(axis, (1.0, "pixel")) for axis in spatial]
+    directories = read_directories(path)
+    with logged_by_tifffile() as said, tifffile.TiffFile(path) as tif:
+        _refuse_logged(path, said)
+        root = ome_root(path, tif)
+        unlike = {(d.form, d.coding) for d in directories if not d.is_reduced}
+        if len(unlike) > 1:
+            if len(directories) > MANY_PAGES and not (tif.is_ome or tif.is_lsm):
+                raise UserError(
+                    f"{path} has {len(directories)} pages that are not alike: save those of "
+                    "one size and type as a file of their own."
+                )
+            tif.is_uniform = False  # tifffile looks at three of the pages only
+        series, doubts = largest_series(path, tif)
+        _refuse_logged(path, said)
+        check_decodable(path, series.keyframe)
+        doubts += check_pages(path, tif, series, directories)
+        doubts += check_extent(path, series)
+        doubts += [f"{path}: {warning}." for warning in said.warnings]
+        return _stack_of(path, tif, series, root, doubts)
+
+
+def _refuse_logged(path: Path, said: Logged) -> None:
+    if not said.errors:
+        return
+    if "ImageJ series" in said.errors[0]:
+        raise UserError(
+            f"{path} holds fewer images than its ImageJ description claims: it is cut off, or "
+            "the description is wrong. Save it again."
+        )
+    raise UserError(f"{path} is cut off or damaged: {said.errors[0]}.")
+
+
+def _stack_of(
+    path: Path, tif: tifffile.TiffFile, series: Any, root: Any, doubts: list[str]
+) -> Stack:
+    """Put pixels, axes and scale together."""
+    page = series.keyframe
+    try:
+        axes, shape = stack_axes(series.axes, tuple(map(int, series.shape)))
+        data: Any
+        if series.dataoffset is not None:
+            kind = np.dtype(tif.byteorder + series.dtype.char)
+            data = FileArray(str(path), series.dataoffset, shape, kind)
+        else:
+            data = CachedChunks(Segments(series, shape))
+    except UserError as error:
+        raise UserError(f"{path} {error}.") from None
+    scales = scales_of(path, tif, series, root)
+    doubts += scales.doubts + axes_doubts(path, series.axes, axes, shape)
+    doubts += page_doubts(path, tif, series, root)
+    data, more = shown_values(path, page, data, tif.is_imagej)
+    doubts += more
+    known = scales.known
+    orientation = int(page.tags.valueof(274, 1) or 1)
+    if 2 <= orientation <= 8:
+        data = Turned(data, axes.index("y"), axes.index("x"), orientation)
+        doubts.append(f"{path} is turned as its orientation ({orientation}) says.")
+        if orientation >= 5:
+            known |= {a: known[b] for a, b in (("x", "y"), ("y", "x")) if b in known}
+    spatial = [axis for axis in SPATIAL if axis in axes]
+    taken = [known.get(axis, (1.0, "pixel")) for axis in spatial]
+    samples = len(page.extrasamples or ()) and page.samplesperpixel
+    has_alpha = samples and page.extrasamples[-1] in (1, 2) and "c" in axes
     return Stack(
         data,
         axes,
         name=path.name,
         path=path,
-        scale=tuple(scale for scale, _ in known),
-        units=tuple(name for _, name in known),
-        alpha=bool(colors and page.extrasamples and page.extrasamples[-1] in (1, 2)),
+        scale=tuple(scale for scale, _ in taken),
+        units=tuple(name for _, name in taken),
+        alpha=bool(has_alpha and data.shape[axes.index("c")] == samples),
+        doubts=tuple(doubts),
     )
-
-
-def _largest_series(tif: tifffile.TiffFile) -> int:
-    """Return the number of the largest image, which thumbnails and labels are not."""
-    sizes = [series.size for series in tif.series]
-    if sizes.count(max(sizes)) > 1:
-        raise UserError(
-            f"{tif.filehandle.path} holds several images of the same size; "
-            "save the wanted one as a file of its own."
-        )
-    return sizes.index(max(sizes))
-
-
-def _check_extent(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
-    """Refuse a file that is smaller than its header claims, before anything is allocated."""
-    path, there = tif.filehandle.path, tif.filehandle.size
-    pages = [page for page in series.pages if page is not None]
-    # The file must reach to the end of its first and last page, and of the whole if that is one
-    # contiguous block.
-    ends = [0]
-    for page in (pages[0], pages[-1]):
-        ends += map(sum, zip(page.dataoffsets, page.databytecounts, strict=False))
-    if series.dataoffset is not None:
-        ends.append(series.dataoffset + series.nbytes)
-    if max(ends) > there:
-        raise UserError(f"{path} is cut off: it has {there} of {max(ends)} bytes.")
-    compression = series.keyframe.compression
-    # A page of 0 bytes is one of zeros, and an OME series may be spread over several files:
-    # then the size of this file says nothing.
-    is_sparse = 0 in pages[0].databytecounts or len({page.parent for page in pages}) > 1
-    if not is_sparse and series.nbytes > there * MAX_EXPANSION.get(
-        int(compression), MAX_EXPANSION_OF_OTHERS
-    ):
-        raise UserError(
-            f"{path} claims {series.nbytes} bytes of pixels (shape {series.shape}), "
-            f"which its {there} bytes cannot hold."
-        )
-
-
-def stack_axes(axes: str) -> str:
-    """Translate the axes of tifffile: samples are channels, unknown axes z or else t.
-
-    Parameters
-    ----------
-    axes : str
-        Of a series, in capitals.
-
-    Returns
-    -------
-    str
-        In the letters of a `Stack`.
-
-    Raises
-    ------
-    UserError
-        If there are more axes than t, z, c, y and x.
-
-    Examples
-    --------
-    >>> stack_axes("QYX"), stack_axes("IYXS"), stack_axes("TZCYX")
-    ('zyx', 'zyxc', 'tzcyx')
-    """
-    known = axes.replace("S", "C")
-    free = [axis for axis in "ZT" if axis not in known]
-    named = "".join(a if a in "TZCYX" else free.pop(0) if free else "?" for a in known)
-    if "?" in named or len(set(named)) < len(named):
-        raise UserError(f"The axes {axes} are more than t, z, c, y and x.")
-    return named.lower()
 
 
 def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None) -> None:
@@ -245,7 +221,7 @@ def reopen_tiff(
     """
     path = Path(path)
     try:
-        with _logged_errors() as complaints, tifffile.TiffFile(path) as tif:
+        with logged_by_tifffile() as said, tifffile.TiffFile(path) as tif:
             series, there = tif.series[0], tif.filehandle.size
             kind, offset = np.dtype(tif.byteorder + series.dtype.char), series.dataoffset
             found, size = series.shape, series.nbytes
@@ -255,7 +231,7 @@ def reopen_tiff(
         raise _cannot_resume(path, "it may not be read") from None
     except Exception as error:  # what is no TIFF raises whatever stumbles over it
         raise _cannot_resume(path, "it is no TIFF, or was cut off") from error
-    if complaints or (offset is not None and offset + size > there):
+    if said.errors or (offset is not None and offset + size > there):
         raise _cannot_resume(path, "it is cut off")
     shape, wanted = found if shape is None else shape, np.dtype(dtype or kind)
     if offset is None or (_without_ones(found), kind) != (_without_ones(shape), wanted):
@@ -328,66 +304,3 @@ def _as_ome_type(array: NDArray[Any]) -> NDArray[Any]:
             return array.astype(smaller)
         raise UserError(f"A TIFF holds ids up to {limits.max}, not {array.max()}: use .zarr.")
     return array.astype(np.float32 if array.dtype == np.float16 else np.float64)
-
-
-def _ome(tif: tifffile.TiffFile, number: int) -> dict[str, Any] | None:
-    """Read pixel size and unit per axis from OME-XML."""
-    if not tif.is_ome or not tif.ome_metadata:
-        return None
-    images = tifffile.xml2dict(tif.ome_metadata)["OME"].get("Image", [])
-    images = images if isinstance(images, list) else [images]
-    pixels = images[min(number, len(images) - 1)].get("Pixels", {}) if images else {}
-    found = {}
-    for axis in "XYZ":
-        if scale := pixels.get(f"PhysicalSize{axis}"):
-            name = pixels.get(f"PhysicalSize{axis}Unit", "µm")
-            found[axis.lower()] = _scale_and_unit(scale, name)
-    if step := pixels.get("TimeIncrement"):
-        found["t"] = _scale_and_unit(step, pixels.get("TimeIncrementUnit", "s"))
-    return found
-
-
-def _imagej(tif: tifffile.TiffFile) -> dict[str, Any] | None:
-    """Read pixel size and unit per axis from ImageJ's metadata and the resolution tags."""
-    notes = tif.imagej_metadata
-    if not notes:
-        return None
-    name = str(notes.get("unit", "")).encode().decode("unicode_escape", "ignore")
-    found = {}
-    for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
-        numerator, denominator = getattr(tif.pages.first.tags.get(tag), "value", (1, 1))
-        if numerator and unit_name(name) != "pixel":
-            found[axis] = _scale_and_unit(denominator / numerator, name)
-    if (spacing := notes.get("spacing")) and unit_name(name) != "pixel":
-        found["z"] = _scale_and_unit(spacing, name)
-    if interval := notes.get("finterval"):
-        found["t"] = _scale_and_unit(interval, notes.get("tunit", "s"))
-    return found
-
-
-def _scale_and_unit(scale: Any, name: Any) -> tuple[float, str]:
-    """Return scale and unit, or 1 pixel for what is no scale: files hold zeros and text."""
-    try:
-        scale = abs(float(scale))
-    except ValueError:
-        scale = 0.0
-    return (scale, unit_name(name)) if 0 < scale < float("inf") else (1.0, "pixel")
-
-
-@contextmanager
-def _logged_errors() -> Iterator[list[str]]:
-    """Collect the errors that tifffile only logs, such as pages missing in a cut-off file."""
-    found: list[str] = []
-    thread = get_ident()
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread and "series raised" not in record.getMessage():
-                found.append(record.getMessage().partition("> ")[2] or record.getMessage())
-
-    collector, logger = Collector(logging.ERROR), logging.getLogger("tifffile")
-    logger.addHandler(collector)
-    try:
-        yield found
-    finally:
-        logger.removeHandler(collector)

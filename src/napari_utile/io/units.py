@@ -3,28 +3,82 @@
 OME-Zarr and napari spell units in full, OME-TIFF as symbols, other files as people do.
 """
 
+import re
+import unicodedata
+
 from rich.filesize import decimal
 
 LENGTHS = {
-    "picometer": ("pm", 1e-6), "angstrom": ("Å", 1e-4), "nanometer": ("nm", 1e-3),
-    "micrometer": ("µm", 1.0), "millimeter": ("mm", 1e3), "centimeter": ("cm", 1e4),
-    "inch": ("in", 25.4e3), "meter": ("m", 1e6),
+    "femtometer": ("fm", 1e-9), "picometer": ("pm", 1e-6), "angstrom": ("Å", 1e-4),
+    "nanometer": ("nm", 1e-3), "micrometer": ("µm", 1.0), "millimeter": ("mm", 1e3),
+    "centimeter": ("cm", 1e4), "decimeter": ("dm", 1e5), "inch": ("in", 25.4e3),
+    "foot": ("ft", 304.8e3), "meter": ("m", 1e6), "kilometer": ("km", 1e9),
 }  # fmt: skip
 """Symbol, and how many micrometers it is."""
 TIMES = {
-    "microsecond": "µs", "millisecond": "ms", "second": "s", "minute": "min", "hour": "h",
-    "day": "d",
+    "nanosecond": "ns", "microsecond": "µs", "millisecond": "ms", "second": "s",
+    "minute": "min", "hour": "h", "day": "d",
 }  # fmt: skip
 SYNONYMS = {
-    "um": "micrometer", "μm": "micrometer", "\\u00b5m": "micrometer",  # the Greek letter, too
-    "micron": "micrometer", "microns": "micrometer", "micrometre": "micrometer",
-    "nanometre": "nanometer", "sec": "second",
+    "um": "micrometer", "micron": "micrometer", "micro": "micrometer", "âμm": "micrometer",
+    "mu": "micrometer", "ang": "angstrom", "ångström": "angstrom", "ångstrom": "angstrom",
+    "inches": "inch", '"': "inch", "feet": "foot", "us": "microsecond", "sec": "second",
+    "msec": "millisecond",
+    "usec": "microsecond", "hr": "hour",
 }  # fmt: skip
-_FULL = {
-    **SYNONYMS,
-    **{symbol.lower(): name for name, (symbol, _) in LENGTHS.items()},
-    **{symbol: name for name, symbol in TIMES.items()},
+"""Other spellings; "âµm" is µm in UTF-8 that was read as Latin-1."""
+NO_UNITS = {
+    "",
+    "pixel",
+    "px",
+    "none",
+    "null",
+    "uncalibrated",
+    "reference frame",
+    "referenceframe",
 }
+"""What files write where there is no unit."""
+
+
+def _plain(text: object) -> str:
+    """Bring a spelling to one form: escapes resolved, one micro sign, British as American."""
+    name = re.sub(
+        r"\\u([0-9a-f]{4})",
+        lambda found: chr(int(found[1], 16)),
+        str(text),
+        flags=re.IGNORECASE,
+    )
+    # NFKC: the micro sign is the Greek letter, the sign of Angstrom the letter Å.
+    name = unicodedata.normalize("NFKC", name).strip().strip("\0").casefold()
+    return re.sub(r"metre", "meter", re.sub(r"(?<=.)\.$|^\(|\)$", "", name)).strip()
+
+
+_FULL = {
+    **{_plain(symbol): name for name, (symbol, _) in LENGTHS.items()},
+    **{_plain(symbol): name for name, symbol in TIMES.items()},
+    **{_plain(name): name for name in (*LENGTHS, *TIMES)},
+    **{_plain(other): name for other, name in SYNONYMS.items()},
+}
+
+
+def known_unit(text: object) -> str | None:
+    """Spell a unit in full, "pixel" for none, and None for what is not understood.
+
+    Parameters
+    ----------
+    text : object
+        A name or symbol in any spelling, or None.
+
+    Examples
+    --------
+    >>> known_unit("Microns"), known_unit("\\\\u00B5m"), known_unit(None), known_unit("furlong")
+    ('micrometer', 'micrometer', 'pixel', None)
+    """
+    name = _plain("" if text is None else text)
+    single = name.removesuffix("s") if len(name) > 3 else name
+    if name in NO_UNITS or single in NO_UNITS:
+        return "pixel"
+    return _FULL.get(name) or _FULL.get(single)
 
 
 def unit_name(text: object) -> str:
@@ -40,9 +94,7 @@ def unit_name(text: object) -> str:
     >>> unit_name("nm"), unit_name("Microns"), unit_name("second"), unit_name("furlong")
     ('nanometer', 'micrometer', 'second', 'pixel')
     """
-    name = str(text or "").strip().lower()
-    name = _FULL.get(name, name)
-    return name if name in LENGTHS or name in TIMES else "pixel"
+    return known_unit(text) or "pixel"
 
 
 def unit_symbol(name: str) -> str:

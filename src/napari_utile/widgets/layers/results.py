@@ -15,7 +15,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
 from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
-from napari_utile.io.lazy_arrays import LazyChannel
+from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import is_zarr

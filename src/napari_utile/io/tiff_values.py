@@ -1,0 +1,145 @@
+"""What the numbers of a TIFF mean: polarity, palette and axes, and what a file leaves open."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from napari_utile.io.lazy_views import Converted
+from napari_utile.io.tiff_metadata import companion_of
+
+_AXIS_NAMES = {
+    "A": "angle", "E": "wavelength", "F": "phase", "H": "lifetime", "L": "exposure",
+    "M": "mosaic", "P": "position", "R": "region", "V": "event",
+}  # fmt: skip
+NARROW = 4
+"""Columns of a page that are likelier channels."""
+
+
+def shown_values(path: Path, page: Any, data: Any, is_imagej: bool) -> tuple[Any, list[str]]:
+    """Return the values that a viewer shows, where the stored ones are others.
+
+    Parameters
+    ----------
+    path : Path
+    page : tifffile.TiffPage
+    data : array-like
+    is_imagej : bool
+        Whether ImageJ wrote it: there an inverted display leaves the values as they are.
+
+    Returns
+    -------
+    data : array-like
+        White is the largest value, not 0; a gray palette is applied, a colored one is not.
+    doubts : list of str
+        What was done.
+    """
+    kind = int(page.photometric) if 262 in page.tags else 1
+    if kind == 3:
+        return _of_palette(path, page, data)
+    if kind != 0 or page.samplesperpixel > 1:
+        return data, []
+    # tifffile writes boolean arrays so, and means 1 by True.
+    if page.bitspersample == 1 and (page.is_shaped or page.software.startswith("tifffile")):
+        return data, []
+    if is_imagej or data.dtype.kind not in "bu":
+        return data, [
+            f"{path} is shown with 0 as white; its values are taken as they are stored."
+        ]
+    top = 2**page.bitspersample - 1
+
+    def inverted(pixels: NDArray[Any]) -> NDArray[Any]:
+        return ~pixels if pixels.dtype == bool else pixels.dtype.type(top) - pixels
+
+    return Converted(data, inverted, data.dtype.newbyteorder("=")), [
+        f"{path} says that 0 is white: {top} minus the stored value is taken."
+    ]
+
+
+def _of_palette(path: Path, page: Any, data: Any) -> tuple[Any, list[str]]:
+    palette = page.tags.valueof(320)
+    n = 2**page.bitspersample
+    if palette is None or np.size(palette) != 3 * n:
+        return data, [f"{path} lacks its palette: the stored indices are taken."]
+    red, green, blue = np.reshape(palette, (3, n)).astype(np.uint16)
+    if (red != green).any() or (red != blue).any():
+        return data, []
+    gray = (red >> 8 if red.max() > 255 else red).astype(np.uint8)
+    ramp = np.round(np.arange(n) * 255 / (n - 1))
+    if (gray == np.arange(n)).all() or (gray == ramp).all():
+        return data, []
+
+    def looked_up(pixels: NDArray[Any]) -> NDArray[Any]:
+        return gray[pixels.astype(np.intp)]
+
+    return Converted(data, looked_up, np.uint8), [
+        f"{path} has a gray palette: the grays that it shows are taken, not the stored indices."
+    ]
+
+
+def page_doubts(path: Path, tif: tifffile.TiffFile, series: Any, root: Any) -> list[str]:
+    """Return what a file says of its pixels that is not acted upon.
+
+    Parameters
+    ----------
+    path : Path
+    tif : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+    root : Element or None
+        Of its OME-XML.
+
+    Returns
+    -------
+    list of str
+    """
+    found, page = [], series.keyframe
+    if companion := companion_of(root):
+        found.append(
+            f"{path} is a part of the image that '{companion}' describes: its own "
+            f"{len(series)} pages alone are read, and their scale is not known."
+        )
+    elif tif.is_ome and series.kind != "ome":
+        found.append(f"{path}: its OME-XML does not fit its pages, and is not used.")
+    nodata = page.tags.valueof(42113)
+    if nodata is not None and str(nodata).strip(" \0") not in ("", "0", "nan", "NaN"):
+        found.append(
+            f"{path} marks pixels without data by {str(nodata)[:20]}: they are read as values."
+        )
+    return found
+
+
+def axes_doubts(path: Path, axes: str, taken: str, shape: tuple[int, ...]) -> list[str]:
+    """Return how axes are read that a file does not name, where they could be others.
+
+    Parameters
+    ----------
+    path : Path
+    axes : str
+        As tifffile gives them.
+    taken : str
+        As they are read.
+    shape : tuple of int
+        Lengths of those that are read.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> axes_doubts(Path("a.tif"), "QYX", "zyx", (9, 64, 64))
+    []
+    """
+    sizes = " x ".join(map(str, shape))
+    named = sorted({*axes} & {*_AXIS_NAMES})
+    unknown = [axis for axis in axes if axis in "QI"]
+    if named:
+        what = " and ".join(_AXIS_NAMES[axis] for axis in named)
+        return [f"{path} has an axis of {what}: its {sizes} are read as {', '.join(taken)}."]
+    several = len(unknown) > 1 and sum(n > 1 for n in shape[: -2 - taken.endswith("c")]) > 1
+    is_narrow = unknown and taken.endswith("yx") and 1 < shape[-1] <= NARROW < shape[-2]
+    if several or is_narrow:
+        return [f"{path} does not name its axes: its {sizes} are read as {', '.join(taken)}."]
+    return []

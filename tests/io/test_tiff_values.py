@@ -1,0 +1,113 @@
+"""Polarity, palette, orientation, alpha and axes: what the file says, or a word about it."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from napari_utile.io.images import open_image
+from napari_utile.io.tiff_values import axes_doubts
+
+GRAY = np.random.default_rng(0).integers(0, 255, (24, 31), np.uint8)
+
+
+@pytest.fixture
+def tiff(tmp_path):
+    def write(array, **how):
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, array, **{"metadata": None, "software": False} | how)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, bool])
+def test_white_as_zero_is_turned_as_pillow_shows_it(tiff, dtype):
+    pixels = GRAY > 99 if dtype is bool else GRAY.astype(dtype)
+    path = tiff(pixels, photometric="miniswhite")
+    stack = open_image(path)
+    top = 1 if dtype is bool else np.iinfo(dtype).max
+    np.testing.assert_array_equal(stack.read(), top - pixels.astype(int))
+    assert stack.doubts == (
+        f"{path} says that 0 is white: {top} minus the stored value is taken.",
+    )
+    if dtype is not np.uint16:
+        np.testing.assert_array_equal(stack.read(), np.asarray(Image.open(path)))
+
+
+def test_white_as_zero_of_floats_and_of_imagej_is_said(tiff):
+    stack = open_image(tiff(GRAY.astype(np.float32), photometric="miniswhite"))
+    np.testing.assert_array_equal(stack.read(), GRAY)
+    assert "taken as they are stored" in stack.doubts[0]
+    said = {"description": "ImageJ=1.54f\n", "photometric": "miniswhite"}
+    stack = open_image(tiff(GRAY, **said))
+    np.testing.assert_array_equal(stack.read(), GRAY)
+    assert "taken as they are stored" in stack.doubts[0]
+
+
+def palette(values):
+    return np.stack([np.asarray(values, np.uint16) * 257] * 3)
+
+
+def test_a_gray_palette_gives_the_grays_that_it_shows(tiff):
+    grays = np.zeros(256, np.uint16)
+    grays[:3] = 0, 5, 9
+    indices = GRAY % 3
+    stack = open_image(tiff(indices, photometric="palette", colormap=palette(grays)))
+    np.testing.assert_array_equal(stack.read(), grays[indices])
+    assert "the grays that it shows are taken" in stack.doubts[0]
+
+
+def test_a_plain_or_colored_palette_keeps_the_indices(tiff):
+    colors = np.random.default_rng(0).integers(0, 65535, (3, 256), np.uint16)
+    for table in (palette(np.arange(256)), colors):
+        stack = open_image(tiff(GRAY, photometric="palette", colormap=table))
+        np.testing.assert_array_equal(stack.read(), GRAY)
+        assert stack.doubts == ()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_turned_as_its_orientation_says(tiff, orientation):
+    path = tiff(GRAY, extratags=[(274, 3, 1, orientation, True)])
+    stack = open_image(path)
+    picture = Image.fromarray(GRAY)
+    picture.getexif()[274] = orientation
+    np.testing.assert_array_equal(stack.read(), np.asarray(ImageOps.exif_transpose(picture)))
+    turned = f"{path} is turned as its orientation ({orientation}) says."
+    assert stack.doubts == ((turned,) if orientation > 1 else ())
+
+
+@pytest.mark.parametrize("samples", [2, 4])
+@pytest.mark.parametrize("alpha", ["unassalpha", "assocalpha"])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_opacity_is_no_channel(tiff, samples, alpha, planar):
+    pixels = np.random.default_rng(0).integers(0, 255, (samples, 8, 9), np.uint8)
+    stored = pixels if planar == "separate" else pixels.transpose(1, 2, 0)
+    kind = "rgb" if samples == 4 else "minisblack"
+    path = tiff(stored, photometric=kind, planarconfig=planar, extrasamples=[alpha])
+    stack = open_image(path)
+    assert stack.channels == samples - 1
+    np.testing.assert_array_equal(stack.plane(), pixels[:-1])
+
+
+def test_marks_of_missing_data_are_said(tiff):
+    path = tiff(GRAY, extratags=[(42113, 2, 0, "255", True)])
+    assert open_image(path).doubts == (
+        f"{path} marks pixels without data by 255: they are read as values.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("axes", "taken", "shape", "said"),
+    [
+        ("QYX", "zyx", (3, 64, 64), None),
+        ("QQYX", "tzyx", (1, 9, 64, 64), None),
+        ("QQYX", "tzyx", (3, 9, 64, 64), "3 x 9 x 64 x 64 are read as t, z, y, x"),
+        ("QYX", "zyx", (64, 48, 2), "64 x 48 x 2 are read as z, y, x"),
+        ("AYX", "zyx", (9, 64, 64), "has an axis of angle"),
+        ("YXQ", "yxc", (64, 48, 1), None),
+    ],
+)
+def test_axes_that_could_be_others_are_said(axes, taken, shape, said):
+    found = axes_doubts("a.tif", axes, taken, shape)
+    assert said in found[0] if said else found == []
