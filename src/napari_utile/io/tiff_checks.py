@@ -59,16 +59,16 @@ def largest_series(path: Path, tif: tifffile.TiffFile) -> tuple[Any, list[str]]:
             "save the wanted one as a file of its own."
         )
     chosen = every[sizes.index(max(sizes))]
-    others = [_named(series) for series in every if series is not chosen]
+    others = [_series_text(series) for series in every if series is not chosen]
     if not others or chosen.kind in UNNAMED:  # the pages of these are looked at one by one
         return chosen, []
     shown = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
     return chosen, [
-        f"1 of {len(every)} images in {path} is read: {_named(chosen)}, not {shown}."
+        f"1 of {len(every)} images in {path} is read: {_series_text(chosen)}, not {shown}."
     ]
 
 
-def _named(series: Any) -> str:
+def _series_text(series: Any) -> str:
     size = " x ".join(map(str, series.shape))
     return f"'{series.name[:40]}' ({size})" if series.name else f"the one of {size}"
 
@@ -128,8 +128,8 @@ def check_pages(
         why = "taken for a thumbnail" if series.kind in UNNAMED else "no part of this image"
     return [
         f"{len(directories) - len(left)} of {len(directories)} pages of {path} are read; "
-        f"{_numbers(left)} ({directories[left[0]].text}) {'is' if len(left) == 1 else 'are'} "
-        f"{why}."
+        f"{_page_numbers(left)} ({directories[left[0]].text}) "
+        f"{'is' if len(left) == 1 else 'are'} {why}."
     ]
 
 
@@ -205,7 +205,7 @@ def _odd_pages(
         how = f"{odd.text}, and the others are {usual.text}"
     else:
         how = "stored otherwise than the others (compression, colors, strips or tiles)"
-    which = _numbers(left)
+    which = _page_numbers(left)
     return (
         f"{path} is no stack of equal pages: {which} of {len(directories)} "
         f"{'is' if len(left) == 1 else 'are'} {how}. Save it without {which}, or with all "
@@ -213,7 +213,7 @@ def _odd_pages(
     )
 
 
-def _numbers(left: list[int]) -> str:
+def _page_numbers(left: list[int]) -> str:
     """Name pages by their numbers from 1: "page 4", "pages 4, 5 and 12 more"."""
     if len(left) == 1:
         return f"page {left[0] + 1}"

@@ -70,7 +70,7 @@ class Segments:
     def __init__(self, series: Any, shape: tuple[int, ...]):
         frame = series.keyframe
         self._pages = [_page(page) for page in series]
-        self._outer, inner = _split(shape, len(self._pages), frame.shaped)
+        self._outer, inner = _axes_of_pages(shape, len(self._pages), frame.shaped)
         # A page is (separate samples, depth, rows, columns, samples); so is a strip or tile.
         self._shaped = tuple(map(int, frame.shaped))
         strip = (1, frame.rowsperstrip, frame.imagewidth)
@@ -144,7 +144,7 @@ def _page(page: Any) -> Page:
     return Page(path, number, tuple(page.dataoffsets), tuple(page.databytecounts), tables)
 
 
-def _split(
+def _axes_of_pages(
     shape: tuple[int, ...], pages: int, shaped: tuple[int, ...]
 ) -> tuple[tuple[int, ...], list[int | None]]:
     """Split a shape into the axes that count pages, and those of a page.
