@@ -38,6 +38,7 @@ from napari_utile.cli.train import Train, TrainPreview
 from napari_utile.cli.words import WordsAsGiven
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunFailed
+from napari_utile.io.disk import full_disk, is_disk_full
 from napari_utile.io.names import check_name
 
 
@@ -89,6 +90,7 @@ class Command(Protocol):
         ...
 
 
+NO_ROOM = "The disk that the output goes to is full; make room."
 FORMER_COMMANDS = {"augment": "preview"}
 """Names of commands in older versions -> their names now."""
 
@@ -118,12 +120,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as end:  # --help
         return int(end.code or DONE)
     except OSError as error:
-        return _fail(
-            f"{error.filename or 'File'}: {error.strerror or error}.", REFUSED, as_events
-        )
+        return _fail(_of_system(error), REFUSED, as_events)
     except Exception as error:
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
+
+
+def _of_system(error: OSError) -> str:
+    """Return an error of the operating system as a sentence."""
+    if is_disk_full(error):
+        return full_disk(error.filename) if error.filename else NO_ROOM
+    return f"{error.filename or 'File'}: {error.strerror or error}."
 
 
 def _parsed(arguments: list[str]) -> Command:

@@ -198,7 +198,8 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             os.truncate(path, _complete_length(path))
-        self._file = path.open("ab")
+        # Without a buffer: what did not fit on a full disk must not follow later lines.
+        self._file = path.open("ab", buffering=0)
         self._lock = Lock()
 
     def write(self, stage: str, numbers: Iterable[int]) -> None:
@@ -216,9 +217,10 @@ class Journal:
         UserError
             If the disk is full.
         """
-        with self._lock, room_for(self.path):
-            self._file.write(b"".join(b"%s %d\n" % (stage.encode(), n) for n in numbers))
-            self._file.flush()
+        rest = memoryview(b"".join(b"%s %d\n" % (stage.encode(), n) for n in numbers))
+        with self._lock, room_for(self.path, len(rest)):
+            while rest:
+                rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_utile import __version__
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
-from napari_utile.io.disk import to_disk
+from napari_utile.io.disk import room_for, to_disk
 from napari_utile.settings import TrainSettings
 
 MODEL = "model"
@@ -264,19 +264,20 @@ def replaced_model(folder: Path) -> Iterator[Path]:
     Raises
     ------
     UserError
-        If something else is at that place.
+        If something else is at that place, or the disk is full.
     """
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_empty and not (folder / DESCRIPTION).is_file():
         raise UserError(f"{folder} exists and is not a model; choose another name.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield draft
-        draft.chmod(0o755)  # that of mkdtemp is private
-        _put_in_place(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with room_for(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            yield draft
+            draft.chmod(0o755)  # that of mkdtemp is private
+            _put_in_place(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def previous_model(folder: Path) -> Path:

@@ -109,8 +109,9 @@ class Run:
         UserError
             If the disk is full.
         """
-        with room_for(self.events), self.events.open("a", encoding="utf-8") as file:
-            file.write(event.line() + "\n")
+        line = f"{event.line()}\n".encode()
+        with room_for(self.events, len(line)), self.events.open("ab") as file:
+            file.write(line)
 
     def recorded(self) -> list[Event]:
         """Read all events of the run, without a last line that was cut off."""

@@ -16,6 +16,8 @@ from napari_utile.errors import UserError
 from napari_utile.io.names import check_name
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+ALMOST_NOTHING = 2**20
+"""Free bytes from which on a disk that takes no more must have another reason."""
 
 
 @contextmanager
@@ -44,7 +46,10 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
         # Not thread-local: another thread may release it than acquired it.
         with FileLock(lock, timeout=timeout, thread_local=False):
             # The lock file itself is not written: on Windows a locked file cannot be read.
-            holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            with suppress(OSError):  # a full disk: the lock holds without its name
+                holder.write_text(
+                    json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+                )
             try:
                 yield
             finally:
@@ -63,7 +68,9 @@ def _holder_name(holder: Path) -> str:
         return "another process"
 
 
-def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) -> None:
+def atomic_write(
+    path: Path | str, content: bytes | Callable[[Path], object], nbytes: int = 0
+) -> None:
     """Write a file completely or not at all, even if the process is killed or power fails.
 
     Parameters
@@ -72,6 +79,8 @@ def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) ->
         An existing file is replaced once the new one is on the disk.
     content : bytes or callable
         What to write, or a function that writes it to the path it is given.
+    nbytes : int, optional
+        What the function writes at most, where it is known: for the message of a full disk.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def atomic_write(path: Path | str, content: bytes | Callable[[Path], object]) ->
         If the disk is full: names the path; the file that was there is untouched.
     """
     path = Path(path)
-    with room_for(path):
+    with room_for(path, len(content) if isinstance(content, bytes) else nbytes):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
@@ -164,10 +173,14 @@ def check_free(path: Path | str, nbytes: int) -> None:
     """
     free = free_disk(path)
     if free < nbytes:
-        raise UserError(
-            f"{path} needs up to {nbytes:,} bytes and its disk has {free:,} free: "
-            f"{nbytes - free:,} are missing."
-        )
+        raise UserError(_missing_bytes(path, nbytes, free))
+
+
+def _missing_bytes(path: Path | str, nbytes: int, free: int) -> str:
+    return (
+        f"{path} needs up to {nbytes:,} bytes and its disk has {free:,} free: "
+        f"{nbytes - free:,} are missing."
+    )
 
 
 def free_disk(path: Path | str) -> int:
@@ -192,13 +205,15 @@ def _existing_folder(path: Path) -> Path:
 
 
 @contextmanager
-def room_for(path: Path) -> Iterator[None]:
+def room_for(path: Path, nbytes: int = 0) -> Iterator[None]:
     """Report a full disk with the file that was being written.
 
     Parameters
     ----------
     path : Path
         The file, named in the message.
+    nbytes : int, optional
+        What it takes at most, where it is known.
 
     Raises
     ------
@@ -208,12 +223,42 @@ def room_for(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if not is_disk_full(error):
             raise
-        free = shutil.disk_usage(path.parent).free
-        raise UserError(
-            f"{path}: the disk is full ({free:,} bytes free); make room."
-        ) from error
+        raise UserError(full_disk(path, nbytes)) from error
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether an error of writing says that the disk, or the quota of the user, is full.
+
+    Parameters
+    ----------
+    error : OSError
+    """
+    if error.errno is None:  # NumPy counts elements in place of the system's reason
+        return "requested and" in str(error)
+    return error.errno in DISK_FULL
+
+
+def full_disk(path: Path | str, nbytes: int = 0) -> str:
+    """Return the sentence about a disk that became full, with what is missing if it is known.
+
+    Parameters
+    ----------
+    path : path
+        What was being written; it need not exist.
+    nbytes : int, optional
+        What it takes at most, where it is known.
+
+    Returns
+    -------
+    str
+    """
+    free = free_disk(path)
+    if nbytes > free:
+        return _missing_bytes(path, nbytes, free)
+    quota = ", or ask for a larger quota" if free > ALMOST_NOTHING else ""
+    return f"{path}: the disk is full ({free:,} bytes free); make room{quota}."
 
 
 def to_disk(path: Path) -> None:

@@ -1,9 +1,11 @@
 """Reading and writing TIFF, BigTIFF, OME-TIFF and ImageJ stacks, pixels only on demand."""
 
 import os
+from hashlib import blake2b
 from math import prod
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import tifffile
@@ -148,7 +150,8 @@ def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None)
     like = like or Stack(array, "tzyx"[-array.ndim :])
     pixels = _as_ome_type(array)
     options = _ome_options(pixels.shape, pixels.nbytes, like)
-    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
+    options["metadata"]["UUID"] = _uuid(pixels)
+    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options), pixels.nbytes)
 
 
 def write_colors(path: Path | str, array: NDArray[Any]) -> None:
@@ -162,8 +165,9 @@ def write_colors(path: Path | str, array: NDArray[Any]) -> None:
         Red, green and blue.
     """
     pixels = _as_ome_type(array)
-    options = {"ome": True, "photometric": "rgb", "metadata": {"axes": "ZYXS"}}
-    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options))
+    metadata = {"axes": "ZYXS", "UUID": _uuid(pixels)}
+    options = {"ome": True, "photometric": "rgb", "metadata": metadata}
+    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options), pixels.nbytes)
 
 
 def create_tiff(
@@ -194,6 +198,7 @@ def create_tiff(
     """
     path, kind = Path(path), np.dtype(dtype)
     options = _ome_options(shape, prod(shape) * kind.itemsize, like)
+    options["metadata"]["UUID"] = _uuid(f"{shape} {kind} {options}".encode())
     with room_for(path):
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
 
@@ -289,6 +294,15 @@ def _ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, 
             metadata[f"PhysicalSize{axis.upper()}Unit"] = unit_symbol(name)
     bigtiff = nbytes > 2**32 - 2**25
     return {"ome": True, "photometric": "minisblack", "metadata": metadata, "bigtiff": bigtiff}
+
+
+def _uuid(content: Any) -> str:
+    """Return an identifier for a file, made of its content: the same run gives the same bytes.
+
+    That of tifffile would hold the address of the network card, and the time.
+    """
+    content = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
+    return str(UUID(bytes=blake2b(content, digest_size=16).digest()))
 
 
 def _as_ome_type(array: NDArray[Any]) -> NDArray[Any]:

@@ -153,18 +153,8 @@ class PredictionRun:
         try:
             with WorkFolder(result).held(self.execution.part):
                 task = yield from self._checked(image, result)
-                task, decision = self._opened(task)
-                if decision is Decision.KEEP:
-                    facts = {"seconds": monotonic() - started} | _known_facts(result)
-                    return end(status="kept", shape=task.blocks.shape, **facts)
-                with task.recorded(self.execution.part) as journal:
-                    builder = self._builder(task, journal)
-                    failures = Failures()
-                    with self._worker(task, builder) as worker:
-                        yield from self._computation(task, journal, worker, failures)
-                        if worker and not failures:
-                            yield from worker.drain()
-                    facts = yield from self._finished(task, builder, failures, started)
+                with task.room():
+                    facts = yield from self._predicted(task, started)
         except Exception as error:  # whatever it is, the other images may be without it
             if self.is_alone:
                 raise
@@ -172,6 +162,22 @@ class PredictionRun:
             seconds = monotonic() - started
             return end(status="failed", message=first_line(error), seconds=seconds)
         return end(shape=task.blocks.shape, **{"seconds": monotonic() - started} | facts)
+
+    def _predicted(
+        self, task: PredictionTask, started: float
+    ) -> Generator[Event, None, dict[str, Any]]:
+        """Compute what is missing of a result; return fields of `ImageDone`."""
+        task, decision = self._opened(task)
+        if decision is Decision.KEEP:
+            return {"status": "kept"} | _known_facts(task.result)
+        with task.recorded(self.execution.part) as journal:
+            builder = self._builder(task, journal)
+            failures = Failures()
+            with self._worker(task, builder) as worker:
+                yield from self._computation(task, journal, worker, failures)
+                if worker and not failures:
+                    yield from worker.drain()
+            return (yield from self._finished(task, builder, failures, started))
 
     def _checked(
         self, image: Path | str, result: Path

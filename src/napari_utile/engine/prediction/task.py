@@ -20,8 +20,9 @@ from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.engine.prediction.plan import PredictionPlan
 from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
+from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.disk import room_for
+from napari_utile.io.disk import full_disk, is_disk_full
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 
@@ -136,5 +137,22 @@ class PredictionTask:
 
     def write(self, number: int, probabilities: NDArray[np.float32]) -> None:
         """Write the probabilities (K, Y, X) of a block; they are on disk when this returns."""
-        with room_for(self.result):
+        with self.room():
             self.output.put(self.blocks[number], probabilities)
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Report a full disk with the bytes that the rest of the result takes at most.
+
+        Raises
+        ------
+        UserError
+            If the disk, or the quota of the user, is full.
+        """
+        try:
+            yield
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            missing = int(self.output.nbytes * (1 - self.computed.mean()))
+            raise UserError(full_disk(self.result, missing)) from error

@@ -25,6 +25,7 @@ from napari_utile.engine.training.validation import Validation, validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, RunDone, RunStarted, StepDone, Warned
 from napari_utile.folders.run import Run
+from napari_utile.io.disk import room_for
 from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings
 
@@ -78,12 +79,12 @@ def run_training(
     UserError
         Before anything is computed, if the input cannot be trained on, there is no such
         device, or the run folder is in use or holds a run that differs; later, if the loss is
-        no longer a number.
+        no longer a number or the disk is full.
     """
     if out is None:
         setup = set_up_training(images, labels, settings, split, warm_start, left_out)
         return (yield from TrainingRun(setup).events())
-    with Run.hold(out, TrainSettings) as run:
+    with room_for(Path(out)), Run.hold(out, TrainSettings) as run:
         # an older run is given up only when it is sure that this one can start
         setup = set_up_training(images, labels, settings, split, warm_start, left_out)
         plan = TrainingPlan.of(setup, images, labels)
