@@ -9,10 +9,12 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
+from qtpy.QtWidgets import QDockWidget
 
 from napari_utile.events import RunDone, RunStarted, TileDone, parse_event
 from napari_utile.folders.job import JobFolder
 from napari_utile.io.images import open_image
+from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.layers import pair
 from napari_utile.widgets.process import process
 from napari_utile.widgets.segment.panel import SegmentPanel
@@ -211,6 +213,25 @@ def test_fault_34_closing_the_window_ends_a_segmentation_that_shall_not_go_on(
     qtbot.waitUntil(lambda: not folder.is_running)
     assert time.monotonic() - began < 5
     assert parse_event(folder.events.read_text().splitlines()[-1]).stopped
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_fault_34_closing_the_panel_ends_the_engine_with_what_it_has(
+    open_panel, viewer, script, press, qtbot, paused
+):
+    panel, dock = open_panel(TrainPanel, viewer), QDockWidget()
+    qtbot.addWidget(dock)
+    dock.setWidget(panel)
+    script(STARTED, {"do": "wait"}, STOPPED)
+    press(panel.controls.button)
+    qtbot.waitUntil(lambda: panel.controls.status.text() == "Started")
+    if paused:
+        press(panel.controls.pause)
+    panel.setParent(None)  # what napari does
+    assert panel.controls.state is State.STOPPING
+    qtbot.waitUntil(idle(panel))
+    assert not panel.controls._engine.is_running
+    assert "Stopped after" in text(panel)
 
 
 def test_fault_34_closing_the_window_ends_the_engine(window, open_panel, script, press, qtbot):

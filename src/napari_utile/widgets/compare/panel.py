@@ -6,7 +6,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QPushButton, QScrollArea
+from qtpy.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QPushButton
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation.scores import scores_in
@@ -27,6 +27,7 @@ from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls, Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
     PathChoice,
     folder_problem,
@@ -45,7 +46,7 @@ Runs = dict[tuple[str, int], dict[str, float]]
 """Network and seed -> its row."""
 
 
-class ComparePanel(QScrollArea):
+class ComparePanel(Panel):
     """Image and labels in; curves, a table and the results of every network out."""
 
     def __init__(self, napari_viewer: Viewer):

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 from napari.viewer import Viewer
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
     QHBoxLayout,
     QMenu,
     QPushButton,
-    QScrollArea,
 )
 
 from napari_utile.evaluation import Report
@@ -30,6 +28,7 @@ from napari_utile.widgets.evaluate.report import Outcome, ReportView
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import State, Work
 from napari_utile.widgets.kit.form import Form, option_label, scrolling_column
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.layers.errors import prepare_colors
@@ -40,7 +39,7 @@ COPYABLE = (State.IDLE,)
 Errors = NDArray[np.uint8]
 
 
-class EvaluatePanel(QScrollArea):
+class EvaluatePanel(Panel):
     """Prediction and truth in; scores, objects, curves and errors out."""
 
     def __init__(self, napari_viewer: Viewer):
@@ -79,12 +78,6 @@ class EvaluatePanel(QScrollArea):
     def report(self) -> Any:
         """What the last evaluation found, or None."""
         return self.view.outcome and self.view.outcome.report
-
-    def event(self, event: QEvent) -> bool:
-        """Stop the work when napari takes the panel out of its dock: it is closed."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.controls.stop()
-        return bool(super().event(event))
 
     def _check(self) -> None:
         problem = self.inputs.problem() or self.form.problem()

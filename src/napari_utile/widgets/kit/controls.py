@@ -36,6 +36,7 @@ Show = Callable[[Any], None]
 Launch = Callable[[Sequence[str]], Engine]
 
 READING = "Reading the layers …"
+SAVING = "Stopping. The result so far is being saved …"
 BAR_MAXIMUM = 1000
 """Value of the progress bar when all is done."""
 
@@ -155,9 +156,15 @@ class Controls(QWidget):
             self._worker = background(work, then, self._fail, self._on_event)
             self._ends[:] = [self._worker.quit]
 
+    # Qt's metaclass allows no abstract class: these are for the children
+
+    def leave(self) -> None:
+        """Leave no work that nobody sees: the panel is closed."""
+        raise NotImplementedError
+
     def _on_stop(self) -> None:
         """Stop the work: the button was pressed while it ran."""
-        raise NotImplementedError  # Qt's metaclass allows no abstract class
+        raise NotImplementedError
 
     def _fail(self, error: Exception) -> None:
         self._on_event(RunFailed(message=str(error), user=isinstance(error, UserError)))
@@ -281,6 +288,15 @@ class EngineControls(Controls):
             self._set_state(State.PAUSED, "Paused")
             self.pause.setText("Resume")
 
+    def leave(self) -> None:
+        """Let the engine save and end, unless the panel Jobs shows it: the panel is closed."""
+        if self.state is State.PREPARING:
+            self._on_stop()
+        elif self.is_running and self._engine is not None and not self._engine.is_in_jobs:
+            self._engine.stop()
+            self._set_state(State.STOPPING, SAVING)
+            show_warning(f"{self._verb}: the panel was closed. {SAVING}")
+
     def _on_stop(self) -> None:
         if self.state is State.PREPARING:
             _end(self._ends)
@@ -291,7 +307,7 @@ class EngineControls(Controls):
             self._engine.kill()
         else:
             self._engine.stop()
-            self._set_state(State.STOPPING, "Stopping. The result so far is being saved …")
+            self._set_state(State.STOPPING, SAVING)
 
 
 def background(

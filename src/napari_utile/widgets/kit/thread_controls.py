@@ -23,6 +23,10 @@ class ThreadControls(Controls):
             end()
         self._set_state(State.IDLE)
 
+    def leave(self) -> None:
+        """Stop the work: the panel is closed."""
+        self.stop()
+
     def _on_stop(self) -> None:
         self.stop()
         self.messages.add("Stopped.")

@@ -29,6 +29,8 @@ class DetachedEngine(Engine):
         Where its events are written.
     """
 
+    is_in_jobs = True
+
     def __init__(self, arguments: Sequence[str], folder: JobFolder):
         super().__init__([*arguments, "--job", str(folder.path)])
         self.folder = folder

@@ -29,9 +29,15 @@ class Engine(QObject):
     ------
     UserError
         If there is no Python to run it with.
+
+    Attributes
+    ----------
+    is_in_jobs : bool
+        Whether the panel Jobs lists it and can stop it.
     """
 
     happened = Signal(object)
+    is_in_jobs = False
 
     def __init__(self, arguments: Sequence[str]) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QCheckBox, QLabel, QScrollArea
+from qtpy.QtWidgets import QCheckBox, QLabel
 
 from napari_utile.errors import UserError
 from napari_utile.events import (
@@ -26,6 +26,7 @@ from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls, Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import JOBS, MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
 from napari_utile.widgets.layers.results import Result
@@ -45,7 +46,7 @@ from napari_utile.widgets.segment.outputs import (
 from napari_utile.widgets.segment.source import SourceChoice
 
 
-class SegmentPanel(QScrollArea):
+class SegmentPanel(Panel):
     """A model and images in, result layers out that fill block by block."""
 
     def __init__(self, napari_viewer: Viewer):

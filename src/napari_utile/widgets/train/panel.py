@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QScrollArea
 
 from napari_utile.events import (
     EpochDone,
@@ -24,6 +23,7 @@ from napari_utile.settings import TrainSettings
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls, Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
     MODELS,
     PathChoice,
@@ -41,7 +41,7 @@ from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.train.curves import Curves
 
 
-class TrainPanel(QScrollArea):
+class TrainPanel(Panel):
     """Image and labels in, a model out; the curves while it learns."""
 
     def __init__(self, napari_viewer: Viewer):

@@ -7,12 +7,12 @@ import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QScrollArea
 
 from napari_utile.io.memory import check_memory
 from napari_utile.settings import WeightSettings
 from napari_utile.widgets.kit.controls import Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.layers.choice import LayerChoice, following
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
@@ -23,7 +23,7 @@ REDRAW_DELAY = 250
 """Milliseconds after the last stroke or drag at which the slices out of view follow."""
 
 
-class WeightMapPanel(QScrollArea):
+class WeightMapPanel(Panel):
     """Labels in, an overlay of the weight of every pixel out."""
 
     def __init__(self, napari_viewer: Viewer):

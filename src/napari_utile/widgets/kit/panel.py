@@ -1,0 +1,24 @@
+"""What the panels share: they scroll, and leave no work behind when they are closed."""
+
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QScrollArea
+
+from napari_utile.widgets.kit.controls import Controls
+
+
+class Panel(QScrollArea):
+    """A panel of a dock.
+
+    Attributes
+    ----------
+    controls : Controls
+        Of its work; set by the panel.
+    """
+
+    controls: Controls
+
+    def event(self, event: QEvent) -> bool:
+        """Leave the work when napari takes the panel out of its dock: it is closed."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.controls.leave()
+        return bool(super().event(event))

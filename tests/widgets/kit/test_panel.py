@@ -1,0 +1,19 @@
+"""A panel that is closed leaves no work behind."""
+
+from types import SimpleNamespace
+
+from qtpy.QtWidgets import QDockWidget
+
+from napari_utile.widgets.kit.panel import Panel
+
+
+def test_work_is_left_when_the_panel_is_taken_out_of_its_dock_and_not_before(qtbot):
+    left = []
+    panel, dock = Panel(), QDockWidget()
+    qtbot.addWidget(dock)
+    panel.controls = SimpleNamespace(leave=lambda: left.append("left"))
+    dock.setWidget(panel)
+    dock.setFloating(True)
+    assert left == []
+    panel.setParent(None)
+    assert left == ["left"]
