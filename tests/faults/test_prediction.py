@@ -1,4 +1,4 @@
-"""Segmentations that are interrupted, disturbed or short of room: faults 20 to 24, 38 to 40."""
+"""Segmentations that are interrupted, disturbed or short of room: faults 20 to 24, 39 and 40."""
 
 import errno
 import multiprocessing
@@ -16,7 +16,6 @@ import torch
 from napari_utile.cli.main import main
 from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.engine.prediction.outputs import Output
 from napari_utile.engine.prediction.resume import Execution
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
@@ -300,28 +299,6 @@ def test_fault_24_when_every_block_fails_the_run_ends_with_the_reason(files, tmp
     with pytest.raises(OSError, match="the disk is broken there"):
         drained(segment(files, tmp_path / "out.zarr"))
     assert list(tmp_path.iterdir()) == [] or not (tmp_path / "out.zarr").exists()
-
-
-@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
-def test_fault_38_a_full_disk_keeps_what_is_there(
-    files, whole, tmp_path, monkeypatch, capsys, name
-):
-    written = []
-    put = Output.put
-
-    def full(self, block, probabilities):
-        if len(written) == 11:
-            raise OSError(errno.ENOSPC, "No space left on device", str(self.path))
-        written.append(block.number)
-        put(self, block, probabilities)
-
-    monkeypatch.setattr(Output, "put", full)
-    with pytest.raises(UserError, match=rf"{name}: the disk is full \([\d,]+ bytes free\)"):
-        drained(segment(files, tmp_path / name))
-    monkeypatch.undo()
-    assert len(tiles(drained(segment(files, tmp_path / name)))) == BLOCKS - 11
-    there = open_image(whole).read()
-    np.testing.assert_array_equal(open_image(tmp_path / name).read(), there)
 
 
 def test_fault_39_a_gpu_that_is_lost_ends_the_run_which_goes_on_later(

@@ -64,7 +64,7 @@ def stopped_at(run, kind, number=1):
 
 
 def learnt(folder):
-    """All that a run has come to but the time it took: curves, model, newest checkpoint."""
+    """All that a run has come to but the time it took: curves, model, checkpoint, previews."""
     run = Run(folder)
     curve = [
         event.model_dump(exclude=TIMES)
@@ -78,6 +78,7 @@ def learnt(folder):
         "model": utile.load_model(folder).network.state_dict(),
         "learner": state["learner"] | {"progress": state["learner"]["progress"] | {"cost": 0}},
         "best": state["best"],
+        "previews": {p.name: p.read_bytes() for p in sorted(run.previews.iterdir())},
     }
 
 

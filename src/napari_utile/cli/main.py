@@ -6,7 +6,8 @@ The engine is imported inside the commands, so that `utile --help` is there at o
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from typing import Any, Protocol, get_args
 
@@ -111,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_events = "--events" in arguments
     try:
-        return _parsed(arguments).run()
+        with _whole_output():
+            return _parsed(arguments).run()
     except (UserError, EngineError) as error:
         status = REFUSED if isinstance(error, UserError) else DEFECT
         return _fail(str(error), status, as_events)
@@ -124,6 +126,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         traceback.print_exc()
         return _fail(f"{type(error).__name__}: {error}", DEFECT, as_events)
+
+
+@contextmanager
+def _whole_output() -> Iterator[None]:
+    """Say if standard output cannot take all: Python itself would only notice at the exit.
+
+    Raises
+    ------
+    OSError
+        If its disk is full, or nobody reads it. What it has not taken is dropped.
+    """
+    try:
+        yield
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError as error:
+        if not error.filename:
+            _drop_output()
+        raise
+
+
+def _drop_output() -> None:
+    """Send what standard output has not taken nowhere; the exit would fail on it."""
+    with suppress(OSError, ValueError, AttributeError):  # it is no file, or closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_system(error: OSError) -> str:
@@ -214,7 +241,10 @@ def _fail(message: str, status: int, as_events: bool) -> int:
     message = " ".join(message.split())
     print(f"utile: {_with_flags(message)}", file=sys.stderr)
     if as_events:
-        print(RunFailed(message=message, user=status == REFUSED).line(), flush=True)
+        try:
+            print(RunFailed(message=message, user=status == REFUSED).line(), flush=True)
+        except OSError:  # its disk is full, or nobody reads it
+            _drop_output()
     return status
 
 

@@ -8,21 +8,32 @@ refused before it can.
 import pickle
 import zipfile
 from hashlib import blake2b, file_digest
+from io import BytesIO
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from napari_utile.errors import UserError
+from napari_utile.io.disk import room_for
 
 Parameters = dict[str, Tensor]
 """Parameters and buffers of a network, by name."""
 
 
 def write_parameters(network: nn.Module, path: Path) -> None:
-    """Write the state of `network`, moved to the CPU."""
+    """Write the state of `network`, moved to the CPU.
+
+    Raises
+    ------
+    UserError
+        If the disk is full.
+    """
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    torch.save(state, path)
+    archive = BytesIO()  # writing to disk itself, torch does not report a full disk
+    torch.save(state, archive)
+    with room_for(path.parent, archive.tell()):
+        path.write_bytes(archive.getbuffer())
 
 
 def read_parameters(path: Path) -> Parameters:

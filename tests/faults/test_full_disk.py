@@ -1,0 +1,158 @@
+"""Fault 38 on a disk that is small for real: what is said, what stays, and how it goes on."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from napari_utile.cli.main import main
+from napari_utile.engine.models.model import load_model
+from napari_utile.errors import UserError
+from napari_utile.io.disk import atomic_write, locked
+from napari_utile.io.images import as_stack, open_image, write_tiff
+from napari_utile.widgets.layers.snapshots import path_on_disk
+from tests.fixtures.tiny_training import TINY, cells
+
+torch.set_num_threads(1)
+
+PAGE = 4096
+FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+
+
+class SmallDisk:
+    """A disk in memory that becomes full."""
+
+    def __init__(self, path):
+        self.path = path
+        path.mkdir()
+        self._mount("-t", "tmpfs", "-o", f"size={PAGE}", "tmpfs")
+
+    def __truediv__(self, name):
+        return self.path / name
+
+    def resize(self, nbytes):
+        self._mount("-o", f"remount,size={nbytes}")
+
+    def close(self):
+        subprocess.run(["umount", "--lazy", self.path], check=True)
+
+    def _mount(self, *arguments):
+        subprocess.run(["mount", *arguments, self.path], check=True, capture_output=True)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    try:
+        disk = SmallDisk(tmp_path / "disk")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    disk.close()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """em.tif, ids.tif, a run, and what it finds, on a disk with room."""
+    folder = tmp_path_factory.mktemp("room")
+    for name, array in zip(("em", "ids"), cells(), strict=True):
+        write_tiff(folder / f"{name}.tif", array)
+    for arguments in COMMANDS.values():
+        assert main(written_out(arguments, folder, folder)) == 0
+    return folder
+
+
+COMMANDS = {
+    "run": ["train", "em.tif", "ids.tif", *FLAGS],
+    "p.zarr": ["predict", "run", "em.tif", "--tile=16", "--output=instances"],
+    "p.tif": ["predict", "run", "em.tif", "--tile=16", "--output=instances"],
+    "w.tif": ["weights", "ids.tif"],
+    "r.json": ["evaluate", "ids.tif", "ids.tif"],
+    "look": ["preview", "em.tif", "ids.tif", *FLAGS],
+}
+"""What is written -> the command that writes it."""
+
+
+def written_out(arguments, folder, out):
+    """Return a command line with paths: of input in `folder`, of output in `out`."""
+    (name,) = (name for name, given in COMMANDS.items() if given is arguments)
+    there = [str(folder / part) if part in PLACES else part for part in arguments]
+    return [*there, "--out", str(out / name)]
+
+
+PLACES = {"em.tif", "ids.tif", "run"}
+
+
+def contents(path):
+    """Return the pixels or parameters, or the bytes, of a result."""
+    if path.name == "run":
+        return load_model(path).network.state_dict()
+    if path.suffix in (".zarr", ".tif"):
+        return {"": open_image(path).read()}
+    files = [path] if path.is_file() else sorted(path.iterdir())
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_fault_38_on_a_disk_that_grows_the_same_command_ends_as_on_a_large_one(
+    name, trained, disk, capsys
+):
+    command = written_out(COMMANDS[name], trained, disk.path)
+    if not name.startswith(("run", "p.")):
+        command.append("--overwrite")
+    size, fulls = PAGE, 0
+    while (status := main(command)) != 0:
+        said = capsys.readouterr().err
+        assert status == 2
+        assert "Traceback" not in said
+        *_, line = said.splitlines()
+        assert line.startswith(f"utile: {disk.path}")
+        assert "are missing" in line or "the disk is full" in line
+        fulls, size = fulls + 1, size + max(PAGE, size // 3 // PAGE * PAGE)
+        disk.resize(size)
+        assert size < 2**21
+    assert fulls
+    expected, found = contents(trained / name), contents(disk / name)
+    assert list(found) == list(expected)
+    for part, value in expected.items():
+        same = value == found[part]
+        assert same if isinstance(value, bytes) else same.all()
+    assert not list(disk.path.rglob("*.draft"))
+
+
+def test_fault_38_a_file_says_how_many_bytes_are_missing_and_stays(disk):
+    atomic_write(disk / "a", b"old")
+    with pytest.raises(UserError, match=r"/a needs up to 8,192 bytes .* 8,192 are missing\.$"):
+        atomic_write(disk / "a", bytes(2 * PAGE))
+    assert (disk / "a").read_bytes() == b"old"
+
+
+def test_fault_38_layers_that_do_not_fit_are_named_before_they_are_copied(disk):
+    layer = as_stack(np.random.default_rng(0).random((3, 64, 64)), name="em")
+    with pytest.raises(UserError, match=r"em\.zarr needs up to 98,304 bytes .* are missing"):
+        next(path_on_disk(layer, disk / "inputs"))
+
+
+def test_fault_38_a_lock_holds_without_the_name_of_its_process(disk):
+    (disk / "full").write_bytes(bytes(PAGE))
+    with (
+        locked(disk / "run"),
+        pytest.raises(UserError, match="in use by"),
+        locked(disk / "run"),
+    ):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full")
+@pytest.mark.parametrize(
+    ("arguments", "status"), [(["doctor", "--json"], 2), (["predict", "run", "--events"], 2)]
+)
+def test_fault_38_standard_output_on_a_full_disk_is_said(
+    arguments, status, monkeypatch, capsys
+):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(arguments) == status
+        monkeypatch.undo()
+    assert "Traceback" not in capsys.readouterr().err
