@@ -1,4 +1,4 @@
-"""Segmentations that are interrupted, disturbed or short of room: faults 20 to 24, 39 and 40."""
+"""Segmentations that are interrupted, disturbed or short of room: faults 20 to 24, 39, 40."""
 
 import errno
 import multiprocessing
