@@ -57,9 +57,9 @@ DAMAGED = {
     "text.tif": (b"This is not an image.", "is no image"),
     "cut.png": (png_that_claims(20, 20)[:40], "cannot be read as PNG"),
     "cut.jpg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "cannot be read as JPEG"),
-    "cut.tif": (b"II*\0\x08\0\0\0\xff\xff", "cannot be read as TIFF"),
+    "cut.tif": (b"II*\0\x08\0\0\0\xff\xff", "is cut off or damaged: its page 1"),
     "cut.npy": (b"\x93NUMPY\x01\0v\0{'descr': '|u1', 'for", "cannot be read as .npy"),
-    "pickle.npy": (PICKLE, "cannot be read as .npy"),
+    "pickle.npy": (PICKLE, "holds Python objects"),
 }
 
 

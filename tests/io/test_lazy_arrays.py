@@ -1,5 +1,6 @@
 """Arrays that are read from files part by part, and chunks that are kept."""
 
+import os
 import pickle
 import resource
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from napari_utile.errors import UserError
 from napari_utile.io import disk, lazy_arrays
-from napari_utile.io.lazy_arrays import CachedChunks, ChunkCache, FileArray
+from napari_utile.io.lazy_arrays import CachedChunks, ChunkCache, FileArray, npy_array
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import create_tiff
 
@@ -89,6 +90,41 @@ def test_a_full_disk_is_said_and_ends_nothing(array, monkeypatch):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     np.testing.assert_array_equal(array[...], PIXELS)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_npy_files_are_described_without_reading_them(tmp_path, order, version):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array(file, np.asarray(PIXELS, order=order), version)
+    array = npy_array(tmp_path / "a.npy")
+    assert (array.shape, array.dtype, array.order) == (PIXELS.shape, PIXELS.dtype, order)
+    for window in [*WINDOWS, np.s_[::2, 3::-2, ::7], np.s_[[0, 2], 1], PIXELS > 500]:
+        np.testing.assert_array_equal(array[window], PIXELS[window])
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.array([{}, None]), "holds Python objects or records"),
+        (np.zeros(3, "u1,f4"), "holds Python objects or records"),
+        (np.zeros(10**6), "is cut off: it has 4096 of 8000128 bytes"),
+    ],
+    ids=["objects", "records", "cut"],
+)
+def test_npy_files_that_hold_no_numbers_or_are_cut_off_are_refused(tmp_path, array, said):
+    np.save(tmp_path / "a.npy", array)
+    os.truncate(tmp_path / "a.npy", min(4096, (tmp_path / "a.npy").stat().st_size))
+    with pytest.raises(UserError, match=rf"a\.npy {said}"):
+        npy_array(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("where", [np.s_[2], np.s_[2, 3, 5:9, 5:9], np.s_[2, :, -1, -1]])
+def test_a_file_that_is_cut_off_while_it_is_read_does_not_kill(array, where):
+    os.truncate(array.filename, 7 + PIXELS.nbytes - 8000)
+    np.testing.assert_array_equal(array[0], PIXELS[0])
+    with pytest.raises(UserError, match=r"a\.raw was cut off while it was read: it ends at"):
+        array[where]
 
 
 GROWTH = """

@@ -1,5 +1,6 @@
 """How much memory an image may take."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -23,3 +24,38 @@ def test_half_of_what_is_free_may_be_taken(monkeypatch):
     check_memory(500, "em.png")
     with pytest.raises(UserError, match=r"em\.png takes"):
         check_memory(501, "em.png")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "limit", "current", "inactive"),
+    [
+        ("0::/job", "", "memory.max", "memory.current", "inactive_file"),
+        (
+            "4:memory:/job", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ],
+)  # fmt: skip
+def test_the_limit_of_a_container_or_cluster_job_counts(
+    tmp_path, monkeypatch, line, kind, limit, current, inactive
+):
+    group = tmp_path / kind / "job"
+    group.mkdir(parents=True)
+    (tmp_path / "own").write_text(f"9:cpu:/\n{line}\n")
+    (group / limit).write_text("1000\n")
+    (group / current).write_text("700\n")
+    (group / "memory.stat").write_text(f"anon 5\n{inactive} 100\n")
+    monkeypatch.setattr(memory, "GROUPS", tmp_path)
+    monkeypatch.setattr(memory, "OWN_GROUPS", tmp_path / "own")
+    assert memory.memory_budget() == (1000 - 700 + 100) // 2
+    (group / limit).write_text("max\n")
+    assert memory.memory_budget() > 10_000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit is one of POSIX")
+def test_the_limit_of_the_process_counts(monkeypatch):
+    import resource
+
+    used = memory.psutil.Process().memory_info().vms
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (used + 4_000_000, -1))
+    assert memory.memory_budget() <= 2_000_000

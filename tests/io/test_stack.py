@@ -170,3 +170,38 @@ def test_axes_are_guessed_from_channels_and_labels(shape, channels, like, axes):
 def test_too_few_or_too_many_axes_cannot_be_named(shape):
     with pytest.raises(ValueError, match="shape"):
         guess_axes(shape)
+
+
+@pytest.mark.parametrize(
+    ("shape", "like", "axes"),
+    [
+        ((64, 48, 1), None, "yxc"),
+        ((5, 64, 48, 1), None, "zyxc"),
+        ((1, 64, 48), None, "zyx"),
+        ((1, 64, 48), (64, 48), "cyx"),
+        ((64, 48), (1, 64, 48), "yx"),
+        ((1, 64, 48), (1, 1, 64, 48), "zyx"),
+        ((64, 48, 1), (64, 48, 1), "zyx"),
+    ],
+)
+def test_axes_of_length_one_are_no_others(shape, like, axes):
+    assert guess_axes(shape, like=like) == axes
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (IndexError("list index"), r"cannot be read \(list index\)"),
+        (MemoryError(), "there is too little memory"),
+        (UserError("a.tif was cut off."), r"^a\.tif was cut off\.$"),
+    ],
+)
+def test_whatever_a_file_raises_is_one_sentence(error, said):
+    class Broken:
+        shape, dtype = (4, 5), np.uint8
+
+        def __getitem__(self, where):
+            raise error
+
+    with pytest.raises(UserError, match=said):
+        Stack(Broken(), "yx", source="a.tif").plane()

@@ -18,7 +18,7 @@ from natsort import natsorted, ns
 from PIL import Image
 
 from napari_utile.errors import UserError
-from napari_utile.io.lazy_arrays import FileArray
+from napari_utile.io.lazy_arrays import npy_array
 from napari_utile.io.memory import check_memory
 from napari_utile.io.names import (
     check_name,
@@ -257,7 +257,7 @@ def _open_picture(path: Path) -> Stack:
 
 
 def _open_npy(path: Path) -> Stack:
-    data = FileArray.of(np.lib.format.open_memmap(path, mode="r"))
+    data = npy_array(path)
     return Stack(data, guess_axes(data.shape), name=path.name, path=path)
 
 

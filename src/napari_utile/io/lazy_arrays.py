@@ -159,6 +159,37 @@ class FileArray:
         to_disk(Path(self.filename))
 
 
+def npy_array(path: Path) -> FileArray:
+    """Describe the array in a .npy file; nothing in it is run, and no pixel is read.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    FileArray
+
+    Raises
+    ------
+    UserError
+        If it is cut off, or holds Python objects.
+    """
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, is_fortran, dtype = np.lib.format.read_array_header_2_0(file)
+        offset, there = file.tell(), path.stat().st_size
+    if dtype.hasobject or dtype.names or dtype.subdtype:
+        raise UserError(f"{path} holds Python objects or records, not numbers.")
+    wanted = offset + prod(shape) * dtype.itemsize
+    if wanted > there:
+        raise UserError(f"{path} is cut off: it has {there} of {wanted} bytes.")
+    return FileArray(str(path), offset, shape, dtype, "F" if is_fortran else "C")
+
+
 PIECE, CLOSE = 4_000_000, 16_384
 """Bytes that are read at once, and between two runs of them: less costs less than a call."""
 

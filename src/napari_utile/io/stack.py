@@ -138,14 +138,21 @@ class Stack:
             zip(self.spatial_axes, (*index, *slices), strict=True), c=slice(self.channels)
         )
         read = tuple(where[axis] for axis in self.axes)
+        for part, axis in zip(read, self.axes, strict=True):
+            range(self._length(axis))[
+                part
+            ]  # an IndexError is the caller's, if it is raised here
         try:
             pixels = np.asarray(self.data[read])
-        except IndexError:
+        except UserError:
             raise
         except Exception as error:  # decoders have no common type for damaged data
             if not self.source:
                 raise
-            said = f"{self.source}, slice {index}: cannot be read ({error})."
+            reason = str(error).rstrip(".") or type(error).__name__
+            if isinstance(error, MemoryError):
+                reason = "there is too little memory for it"
+            said = f"{self.source}, slice {index}: cannot be read ({reason})."
             raise UserError(said) from error
         # An index takes its axis away; of those that are left, channels come first.
         wanted = "c" + self.spatial_axes[len(index) :]
@@ -261,7 +268,7 @@ def guess_axes(
     -------
     str
         E.g. "zyx". Channels are first or last. Without other evidence only a last axis of
-        length 3 or 4 is taken for channels: a color picture.
+        length 1, 3 or 4 is taken for channels: a gray or color picture.
 
     Raises
     ------
@@ -272,6 +279,8 @@ def guess_axes(
     --------
     >>> guess_axes((30, 512, 512)), guess_axes((512, 512, 3)), guess_axes((2, 64, 64), 2)
     ('zyx', 'yxc', 'cyx')
+    >>> guess_axes((512, 512, 1)), guess_axes((512, 512), like=(1, 512, 512))
+    ('yxc', 'yx')
     """
     shape, n = tuple(shape), len(shape)
     # Every reading of the shape: its axes, its shape without channels, its channels.
@@ -280,7 +289,10 @@ def guess_axes(
     if 3 <= n <= 5:
         options += [("c" + rest, shape[1:], shape[0]), (rest + "c", shape[:-1], shape[-1])]
     if like is not None:
-        options = [option for option in options if option[1] == tuple(like)]
+        same = [option for option in options if option[1] == tuple(like)]
+        # (1, Y, X) beside (Y, X) is the same plane.
+        plane = _planes_of(like)
+        options = same or [option for option in options if _planes_of(option[1]) == plane]
     if not options:
         raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
     if channels is not None and channels > 1:
@@ -289,4 +301,11 @@ def guess_axes(
     told = like is not None or options[0][2] == channels != 1
     if not told and n >= 3 and shape[-1] in (3, 4):
         options.sort(key=lambda option: option[0] != rest + "c" or min(option[1][-2:]) <= 4)
+    elif not told and n >= 3 and shape[-1] == 1:
+        options.sort(key=lambda option: option[0] != rest + "c")
     return options[0][0]
+
+
+def _planes_of(shape: Sequence[int]) -> tuple[int, ...]:
+    """Leave out axes of length 1 before y and x."""
+    return (*(n for n in shape[:-2] if n > 1), *shape[-2:])
