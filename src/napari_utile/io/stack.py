@@ -291,8 +291,8 @@ def guess_axes(
     if like is not None:
         same = [option for option in options if option[1] == tuple(like)]
         # (1, Y, X) beside (Y, X) is the same plane.
-        plane = _planes_of(like)
-        options = same or [option for option in options if _planes_of(option[1]) == plane]
+        plane = _shape_of_planes(like)
+        options = same or [option for option in options if _shape_of_planes(option[1]) == plane]
     if not options:
         raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
     if channels is not None and channels > 1:
@@ -306,6 +306,6 @@ def guess_axes(
     return options[0][0]
 
 
-def _planes_of(shape: Sequence[int]) -> tuple[int, ...]:
+def _shape_of_planes(shape: Sequence[int]) -> tuple[int, ...]:
     """Leave out axes of length 1 before y and x."""
     return (*(n for n in shape[:-2] if n > 1), *shape[-2:])

@@ -24,7 +24,7 @@ from napari_utile.io.tiff_checks import (
     largest_series,
     logged_by_tifffile,
 )
-from napari_utile.io.tiff_directories import read_directories
+from napari_utile.io.tiff_directories import Directory, read_directories
 from napari_utile.io.tiff_metadata import ome_root, scales_of, stack_axes
 from napari_utile.io.tiff_segments import Segments
 from napari_utile.io.tiff_values import axes_doubts, page_doubts, shown_values
@@ -56,16 +56,28 @@ def open_tiff(path: Path) -> Stack:
         cannot be read as intensities.
     """
     directories = read_directories(path)
+    try:
+        return _open_pages(path, directories)
+    except (UserError, OSError, MemoryError):
+        raise
+    except Exception as error:  # damaged tags raise whatever stumbles over them
+        is_said = isinstance(error, tifffile.TiffFileError | NotImplementedError)
+        reason = str(error).rstrip(".") if is_said else "its tags contradict each other"
+        raise UserError(f"{path} cannot be read as TIFF: {reason}.") from error
+
+
+def _open_pages(path: Path, directories: list[Directory]) -> Stack:
     with logged_by_tifffile() as said, tifffile.TiffFile(path) as tif:
         _refuse_logged(path, said)
         root = ome_root(path, tif)
         unlike = {(d.form, d.coding) for d in directories if not d.is_reduced}
+        is_sorted = len(unlike) > 1 or tif.pages.first.subifds
+        if is_sorted and len(directories) > MANY_PAGES and not (tif.is_ome or tif.is_lsm):
+            raise UserError(
+                f"{path} has {len(directories)} pages that are not alike: save those of one "
+                "size and type as a file of their own."
+            )
         if len(unlike) > 1:
-            if len(directories) > MANY_PAGES and not (tif.is_ome or tif.is_lsm):
-                raise UserError(
-                    f"{path} has {len(directories)} pages that are not alike: save those of "
-                    "one size and type as a file of their own."
-                )
             tif.is_uniform = False  # tifffile looks at three of the pages only
         series, doubts = largest_series(path, tif)
         _refuse_logged(path, said)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -104,10 +105,9 @@ def check_pages(
     levels = {page.offset for level in series.levels[1:] for page in level if page is not None}
     if series.kind not in UNNAMED:  # other images were named before
         levels |= {page.offset for other in tif.series for page in other if page is not None}
+    known = used | levels
     numbers = [i for i, directory in enumerate(directories) if directory.offset in used]
-    left = [
-        i for i, directory in enumerate(directories) if directory.offset not in used | levels
-    ]
+    left = [i for i, directory in enumerate(directories) if directory.offset not in known]
     if not left:
         return []
     # A small page before or behind the others is a thumbnail; one among them is a slice.
@@ -343,7 +343,10 @@ def logged_by_tifffile() -> Iterator[Logged]:
             if record.thread != thread:
                 return
             said = record.getMessage()
-            said = (said.partition("> ")[2] or said).strip().rstrip(".")
+            said = said.partition("> ")[2] or said
+            if error := re.match(r"raised \w+\(['\"]?(.*?)['\"]?\)?$", said):
+                said = error[1]
+            said = said.replace("<tifffile.TiffTag ", "tag ").replace(">", "").strip(" .")
             # A series that raised is read in another way.
             is_error = record.levelno >= logging.ERROR and "series raised" not in said
             (found.errors if is_error else found.warnings).append(said)
