@@ -7,32 +7,11 @@ import pytest
 from napari_utile.coco.checks import (
     Category,
     CocoImage,
-    image_file,
-    image_folder,
-    is_coco,
     read_annotation,
     read_category,
     read_image,
 )
 from tests.fixtures.coco_file import annotation, box
-
-
-def test_only_coco_is_taken_for_coco(coco, tmp_path):
-    path = coco(annotation(1, [[0, 0]]), strict=False).path
-    assert is_coco(path)
-    path.write_bytes(path.read_bytes()[:-30])
-    assert is_coco(path)  # and reading it says that it is cut off
-    assert not is_coco(tmp_path)
-    for text in (
-        '{"type": "FeatureCollection"}',
-        "[1]",
-        "",
-        "{",
-        '{"images": [], "annotations": 1}',
-    ):
-        (tmp_path / "other.json").write_text(text)
-        assert not is_coco(tmp_path / "other.json")
-
 
 IMAGES = {1: CocoImage(1, "a.png", 4, 8, None, {})}
 KINDS = {0: Category(0, "cell", "", {})}
@@ -55,7 +34,7 @@ def test_whole_numbers_may_be_written_as_floats():
         (annotation(1, []), "an empty segmentation"),
         (annotation(1, "box"), "neither polygons nor run lengths"),
         (annotation(1, [[0, 0, 1, 1]]), "a polygon of 4 numbers; 3 points are 6"),
-        (annotation(1, [[0, 0, 1, float("nan"), 2, 2]]), "no list of numbers"),
+        (annotation(1, [[0, 0, 1, float("nan"), 2, 2]]), "no list of numbers.*not finite"),
         (annotation(1, box(0, 0, 20, 2)), r"to \(20, 2\), outside .* 8 x 4 pixels"),
         (annotation(1, {"size": [8, 4], "counts": [32]}), r"size \[8, 4\].* \[4, 8\]"),
         (
@@ -71,15 +50,6 @@ def test_a_fault_of_an_annotation_is_named(entry, fault):
         read_annotation(entry, IMAGES, KINDS)
 
 
-def test_images_are_found_by_their_path_or_by_its_last_part(tmp_path):
-    for name in ("train/a.png", "b.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert image_file(tmp_path, "train\\a.png") == tmp_path / "train" / "a.png"
-    assert image_file(tmp_path, "elsewhere/b.png") == tmp_path / "b.png"
-    assert image_file(tmp_path, "a.png") is None
-
-
 def test_two_images_never_share_a_file(tmp_path):
     (tmp_path / "a.png").touch()
     entry = {"id": 1, "file_name": "a.png", "height": 4, "width": 8}
@@ -89,12 +59,3 @@ def test_two_images_never_share_a_file(tmp_path):
         read_image(entry | {"id": 2, "file_name": "x/a.png"}, tmp_path, taken)
     with pytest.raises(ValueError, match="cannot be 8 x 0 pixels"):
         read_image(entry | {"height": 0}, None, {})
-
-
-@pytest.mark.parametrize("place", ["sets", "sets/val", "sets/images", ".", "val", "images"])
-def test_the_folder_of_the_images_is_near_the_file(tmp_path, place):
-    (tmp_path / place).mkdir(parents=True, exist_ok=True)
-    (tmp_path / place / "a.png").touch()
-    found = image_folder(tmp_path / "sets" / "instances_val.json", ["x.png", "a.png"])
-    assert found.resolve() == (tmp_path / place).resolve()
-    assert image_folder(tmp_path / "sets" / "instances_val.json", ["x.png"]) is None

@@ -132,6 +132,21 @@ def test_many_images_are_drawn_as_one_looks_at_them(file, layers, monkeypatch):
         np.testing.assert_array_equal(data, layers[name][0])
 
 
+@pytest.mark.parametrize("size", [(46_340, 46_340), (2**31 - 1, 1), (1, 2**31 - 1)])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_an_image_said_to_be_huge_is_refused_in_a_sentence(file, monkeypatch, size, is_there):
+    monkeypatch.setattr("napari_utile.coco.napari_reader.memory_budget", lambda: 2**30)
+    content = json.loads(file.read_text())
+    content["images"][0] |= {"width": size[0], "height": size[1]}
+    content["annotations"] = content["annotations"][1:]
+    if not is_there:
+        content["images"][0]["file_name"] = content["images"][1]["file_name"] = "no.png"
+    file.write_text(json.dumps(content))
+    reason = "a.png is 6 x 4 pixels" if is_there else "may be used. Correct height and width"
+    with pytest.raises(UserError, match=reason):
+        read_coco_layers(str(file))
+
+
 def test_json_of_others_is_left_to_them(file, tmp_path):
     assert coco_reader(str(file)) is read_coco_layers
     (tmp_path / "other.json").write_text('{"type": "FeatureCollection"}')

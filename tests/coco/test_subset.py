@@ -82,6 +82,19 @@ def test_broken_entries_are_left_out_on_demand(sample, tmp_path):
     assert "1 annotations are of images that are broken" in said[0].message
 
 
+def test_an_image_of_another_size_is_named_before_it_is_copied(sample, tmp_path):
+    path, folder = write_coco_sample(tmp_path / "other")
+    (folder / "000012.png").rename(folder / "000011.png")
+    (folder / "000013.png").write_text("no image")
+    reasons = r"image 11 .*000011.png is 48 x 36 pixels, but annotations.json says 40 x 32"
+    with pytest.raises(UserError, match=reasons):
+        write_subset(path, folder, tmp_path / "x")
+    said = []
+    write_subset(path, folder, tmp_path / "x", skip_broken=True, on_event=said.append)
+    assert ids_in(tmp_path / "x") == {14, 15, 16}
+    assert "000013.png is no image" in said[0].message
+
+
 def test_crowds_are_written_as_objects_on_demand(sample, tmp_path):
     path = all_crowds(sample[0], tmp_path)
     with pytest.warns(UserWarning, match="10 of 10 annotations are crowds"):

@@ -7,23 +7,16 @@ format" (Lin et al., "Microsoft COCO: common objects in context", ECCV 2014).
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from napari_utile.coco.checks import (
-    PARTS,
-    Annotation,
-    Category,
-    CocoImage,
-    image_folder,
-    read_annotation,
-    read_category,
-    read_content,
-    read_image,
-)
+from napari_utile.coco.checks import Annotation, Category, CocoImage
+from napari_utile.coco.entries import Entries
+from napari_utile.coco.files import PARTS, read_content
+from napari_utile.coco.image_files import image_folder
 from napari_utile.errors import UserError
 from napari_utile.events import Warned, doubted
 from napari_utile.io.disk import atomic_write, check_file_output
@@ -33,9 +26,7 @@ from napari_utile.io.stack import Stack
 
 __all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "read_coco"]
 
-Read = TypeVar("Read", Category, CocoImage, Annotation)
-
-WAY_ON = "The option skip broken leaves out such entries."
+WAY_ON = "correct it, or add skip broken to leave it out"
 
 
 @dataclass(frozen=True)
@@ -203,8 +194,9 @@ class CocoAnnotations:
         image = self.image[image_id]
         if image.path is None:
             raise UserError(f"{self.path}: {image.file_name} is needed; name its folder.")
+        said = image.height, image.width
         stack = open_image(image.path)
-        if stack.shape != (image.height, image.width):
+        if stack.shape != said:
             size = " x ".join(map(str, reversed(stack.shape)))
             raise UserError(
                 f"{image.path} is {size} pixels, but {self.path} says "
@@ -240,6 +232,7 @@ def read_coco(
     strict: bool = True,
     look_around: bool = False,
     crowds_as_objects: bool = False,
+    check_headers: bool = False,
 ) -> CocoAnnotations:
     """Read a COCO instances file, and check all of it.
 
@@ -257,6 +250,9 @@ def read_coco(
         Look for the images in the folders near the file; see `checks.image_folder`.
     crowds_as_objects : bool, default False
         Take crowds for objects.
+    check_headers : bool, default False
+        Compare the sizes of images with those in the headers of their files. Otherwise they are
+        compared when an image is opened.
 
     Returns
     -------
@@ -283,30 +279,33 @@ def read_coco(
     if folder is not None and not folder.is_dir():
         raise UserError(f"{folder} is not a folder of images.")
 
-    entries = _Entries(crowds_as_objects)
-    for entry in content["categories"]:
-        entries.add_category(entry)
-    for entry in content["images"]:
-        entries.add_image(entry, folder)
+    entries = Entries(crowds_as_objects, path.name if check_headers else None)
+    entries.add_categories(content["categories"])
+    entries.add_images(content["images"], folder)
     faults = entries.faults
-    if content["images"] and not entries.images and not strict:
+    if content["images"] and not entries.images and (folder or not strict):
+        more = f" Is {folder} the right folder?" if folder and not look_around else ""
         raise UserError(
-            f"{path}: no image can be used. {faults[0][:1].upper()}{faults[0][1:]}."
+            f"{path}: no image can be used. {faults[0][:1].upper()}{faults[0][1:]}.{more}"
         )
-    for entry in content["annotations"]:
-        entries.add_annotation(entry)
+    entries.add_annotations(content["annotations"])
     if strict and faults:
         more = f" It is the first of {len(faults):,} faults." if len(faults) > 1 else ""
-        raise UserError(f"{path}: {faults[0]}.{more} {WAY_ON}")
+        raise UserError(f"{path}: {faults[0]}; {WAY_ON}.{more}")
+    if content["annotations"] and not entries.annotations and faults:
+        raise UserError(f"{path}: no annotation can be used: {faults[-1]}.")
     if lost := sum(entries.lost.values()):
         faults.append(f"{lost:,} annotations are of images that are broken")
     return CocoAnnotations(
         path,
         tuple(entries.categories.values()),
         tuple(entries.images.values()),
-        tuple(entries.annotations.values()),
+        tuple(entries.annotations),
         tuple(faults),
-        tuple(crowd_doubts(path, entries.annotations.values())),
+        (
+            *(f"{path}: {doubt}." for doubt in entries.doubts),
+            *crowd_doubts(path, entries.annotations),
+        ),
         folder,
         {name: value for name, value in content.items() if name not in PARTS},
     )
@@ -339,69 +338,3 @@ def _file_names_of(images: Sequence[Any]) -> list[str]:
     """List the file names of the first images, right or wrong."""
     names = [entry.get("file_name") for entry in images[:9] if isinstance(entry, dict)]
     return [name for name in names if isinstance(name, str)]
-
-
-@dataclass
-class _Entries:
-    """Entries that were read without a fault, by id, and the faults of the others.
-
-    `lost` counts the annotations of each broken image: the image is the fault, not they.
-    """
-
-    crowds_as_objects: bool = False
-    categories: dict[int, Category] = field(default_factory=dict)
-    images: dict[int, CocoImage] = field(default_factory=dict)
-    annotations: dict[int, Annotation] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-    lost: dict[Any, int] = field(default_factory=dict)
-    _files: dict[Path, int] = field(default_factory=dict)
-
-    def add_category(self, entry: Any) -> None:
-        self._add(self.categories, "category", entry, lambda: read_category(entry))
-
-    def add_image(self, entry: Any, folder: Path | None) -> None:
-        is_read = self._add(
-            self.images, "image", entry, lambda: read_image(entry, folder, self._files)
-        )
-        id = _id(entry)
-        # A second image with the id of a good one loses no annotations: they are of the first.
-        if not is_read and id is not None and id not in self.images:
-            self.lost[id] = 0
-
-    def add_annotation(self, entry: Any) -> None:
-        if (image_id := _id(entry, "image_id")) in self.lost:
-            self.lost[image_id] += 1
-        else:
-            self._add(
-                self.annotations,
-                "annotation",
-                entry,
-                lambda: self._annotation(entry),
-            )
-
-    def _annotation(self, entry: Any) -> Annotation:
-        read = read_annotation(entry, self.images, self.categories)
-        if read.is_crowd and self.crowds_as_objects:
-            return replace(read, is_crowd=False, entry={**entry, "iscrowd": 0})
-        return read
-
-    def _add(
-        self, known: dict[int, Read], kind: str, entry: Any, read: Callable[[], Read]
-    ) -> bool:
-        """Add one entry to those of its kind; if it is broken, note its fault instead."""
-        try:
-            thing = read()
-            if thing.id in known:
-                raise ValueError(f"has the id of another {kind}")
-        except ValueError as fault:
-            id = _id(entry)
-            self.faults.append(f"{kind} {'without id' if id is None else id} {fault}")
-            return False
-        known[thing.id] = thing
-        return True
-
-
-def _id(entry: Any, key: str = "id") -> Any:
-    """Return the id of an entry, right or wrong, for messages and look-ups; None without."""
-    value = entry.get(key) if isinstance(entry, dict) else None
-    return value if isinstance(value, int | str | float) else None

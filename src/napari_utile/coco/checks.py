@@ -1,26 +1,27 @@
-"""Entries of a COCO file, each checked as it is read, and the files of its images.
+"""Entries of a COCO file, each checked as it is read, and mended where its meaning is clear.
 
 Faults are ValueErrors whose messages continue "annotation 7 ...".
 """
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from napari_utile.coco.masks import expanded
+from napari_utile.coco.image_files import ImageFolder, check_header, parts_of, sizes_in_header
+from napari_utile.coco.segmentations import Note, is_number, read_segmentation
 from napari_utile.errors import UserError
-from napari_utile.io.names import check_name
 
 JsonObject = Mapping[str, Any]
 
-TOLERANCE = 1.0
-"""Pixels by which a polygon may leave its image, because annotation tools round."""
 MAX_IMAGE_PIXELS = 2**31
 """Larger images are taken for a fault of the file."""
+MAX_ID = 2**53
+"""Larger ids are taken for a fault: few programs read them exactly."""
+
+TEXT_IDS = "have ids as texts, such as '7', and are read as numbers"
+NO_SIZE = "have no height and width, which are taken from their files"
+NO_NAME = "have an address in place of a file name, whose end is taken as the name"
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,19 @@ class Annotation:
     entry: JsonObject
 
 
-def read_category(entry: Any) -> Category:
+def _unsaid(what: str) -> None:
+    """Note nothing."""
+
+
+def read_category(entry: Any, note: Note = _unsaid) -> Category:
     """Return a category of a file.
 
     Parameters
     ----------
     entry : object
         An entry of "categories", of any type.
+    note : callable, optional
+        Called with what was mended.
 
     Raises
     ------
@@ -76,45 +83,82 @@ def read_category(entry: Any) -> Category:
         If it has a fault.
     """
     name = _text(entry, "name")
+    id = _id_in(entry, "id", note)
     supercategory = entry.get("supercategory")
     supercategory = supercategory if isinstance(supercategory, str) else ""
-    return Category(_whole(entry, "id"), name, supercategory, entry)
+    return Category(id, name, supercategory, _mended(entry, id=id))
 
 
-def read_image(entry: Any, folder: Path | None, taken: dict[Path, int]) -> CocoImage:
+def read_image(
+    entry: Any,
+    folder: Path | ImageFolder | None,
+    taken: dict[Path, int],
+    note: Note = _unsaid,
+    said_by: str | None = None,
+) -> CocoImage:
     """Return an image of a file, with the path of its pixels.
 
     Parameters
     ----------
     entry : object
         An entry of "images", of any type.
-    folder : Path or None
+    folder : Path, ImageFolder or None
         Where to look for its file; None to not look for it.
     taken : dict
         Files found so far, with the ids of their images; this one is added.
+    note : callable, optional
+        Called with what was mended or is doubtful.
+    said_by : str, optional
+        Name of the COCO file, to compare the size of the image with that in its header.
 
     Raises
     ------
     ValueError
-        If it has a fault, its file is missing, or belongs to another image.
+        If it has a fault, its file is missing, of another size, or belongs to another image.
     """
-    id, name = _whole(entry, "id"), _text(entry, "file_name")
-    height, width = _whole(entry, "height"), _whole(entry, "width")
-    if height < 1 or width < 1 or height * width > MAX_IMAGE_PIXELS:
-        raise ValueError(f"({name}) cannot be {width} x {height} pixels")
-    path = None
-    if folder is not None:
-        path = image_file(folder, name)
-        if path is None:
-            raise ValueError(f"({name}) is not in {folder}")
-        if path in taken:
-            raise ValueError(f"({name}) has the same file as image {taken[path]}")
-        taken[path] = id
-    return CocoImage(id, name, height, width, path, entry)
+    id, name = _id_in(entry, "id", note), _file_name(entry, note)
+    has_size = entry.get("height") is not None or entry.get("width") is not None
+    if has_size or folder is None:
+        height, width = _whole(entry, "height"), _whole(entry, "width")
+        if height < 1 or width < 1 or height * width > MAX_IMAGE_PIXELS:
+            raise ValueError(f"({shown(name)}) cannot be {_px(width)} x {_px(height)} pixels")
+    if folder is None:
+        return CocoImage(
+            id, name, height, width, None, _mended(entry, id=id, height=height, width=width)
+        )
+
+    found = (folder if isinstance(folder, ImageFolder) else ImageFolder(folder)).find(name)
+    where = folder.path if isinstance(folder, ImageFolder) else folder
+    if found is None:
+        if ".." in parts_of(name):
+            raise ValueError(f"has the file name {shown(name)} that leads out of {where}")
+        raise ValueError(f"({shown(name)}) is not in {where}")
+    path = found.path
+    if path in taken:
+        raise ValueError(f"({shown(name)}) has the same file as image {taken[path]}")
+    if not has_size:
+        try:
+            height, width = sizes_in_header(path)[0]
+        except UserError as error:
+            raise ValueError(f"cannot be used: {str(error).rstrip('.')}") from None
+        note(NO_SIZE)
+    elif said_by:
+        check_header(path, (height, width), f"{said_by}", id)
+    if found.doubt:
+        note(found.doubt)
+    taken[path] = id
+    if name != "/".join(parts_of(name)) or ".." in parts_of(name):  # no path of this system
+        name = path.relative_to(where).as_posix()
+    mended = _mended(entry, id=id, file_name=name, height=height, width=width)
+    return CocoImage(id, name, height, width, path, mended)
 
 
 def read_annotation(
-    entry: Any, images: Mapping[int, CocoImage], categories: Mapping[int, Category]
+    entry: Any,
+    images: Mapping[int, CocoImage],
+    categories: Mapping[int, Category],
+    note: Note = _unsaid,
+    id: int | None = None,
 ) -> Annotation:
     """Return an annotation of a file.
 
@@ -124,72 +168,85 @@ def read_annotation(
         An entry of "annotations", of any type.
     images, categories : mapping
         The images and categories that it may refer to, by id.
+    note : callable, optional
+        Called with what was mended.
+    id : int, optional
+        A new id in place of its own.
 
     Raises
     ------
     ValueError
         If it has a fault.
     """
-    id, image_id = _whole(entry, "id"), _whole(entry, "image_id")
-    category_id = _whole(entry, "category_id")
+    id = _whole(entry, "id") if id is None else id
+    image_id = _id_in(entry, "image_id", note)
+    category_id = _id_in(entry, "category_id", note)
     if image_id not in images:
         raise ValueError(f"is of image {image_id}, which is not in the file")
     image = images[image_id]
+    of = f"(image {image.id}, {shown(image.file_name)})"
     if category_id not in categories:
-        raise ValueError(f"{_of(image)} is of category {category_id}, which is not in the file")
-    crowd = entry.get("iscrowd", 0)
-    if crowd not in (0, 1):
-        raise ValueError(f"{_of(image)} has iscrowd {crowd!r}, which should be 0 or 1")
+        raise ValueError(f"{of} is of category {category_id}, which is not in the file")
+    crowd = entry.get("iscrowd")
+    if crowd not in (0, 1, None):
+        raise ValueError(f"{of} has iscrowd {shown(crowd)}, which should be 0 or 1")
+    given = entry.get("segmentation")
     try:
-        segmentation = _segmentation(entry.get("segmentation"), image.height, image.width)
+        segmentation = read_segmentation(given, image.height, image.width, note)
     except ValueError as fault:
-        raise ValueError(f"{_of(image)} {fault}") from None
+        raise ValueError(f"{of} {fault}") from None
     area = entry.get("area")
-    area = float(area) if _is_number(area) and area >= 0 else None
-    return Annotation(id, image_id, category_id, bool(crowd), area, segmentation, entry)
+    area = float(area) if is_number(area) and 0 <= area <= MAX_IMAGE_PIXELS else None
+    mended = _mended(entry, id=id, image_id=image_id, category_id=category_id)
+    if segmentation is not given:
+        mended = {**mended, "segmentation": segmentation}
+    return Annotation(id, image_id, category_id, bool(crowd), area, segmentation, mended)
 
 
-def _segmentation(given: Any, height: int, width: int) -> Any:
-    if given is None or given in ([], {}):
-        raise ValueError("has an empty segmentation")
-    if isinstance(given, list):
-        for polygon in given:
-            _check_polygon(polygon, height, width)
-    elif isinstance(given, dict):
-        _check_run_lengths(given, height, width)
-    else:
-        raise ValueError("has a segmentation that is neither polygons nor run lengths")
-    return given
+def shown(value: Any, most: int = 80) -> str:
+    """Return a name or value of a file as short text without control characters.
+
+    Parameters
+    ----------
+    value : object
+    most : int, default 80
+        Number of characters.
+    """
+    text = value if isinstance(value, str) else _represented(value)
+    text = text if len(text) <= most else text[: most - 3] + "..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _check_polygon(polygon: Any, height: int, width: int) -> None:
-    if not isinstance(polygon, list) or not _are_numbers(polygon):
-        raise ValueError("has a polygon that is no list of numbers x, y, x, y, ...")
-    if len(polygon) % 2 or len(polygon) < 6:
-        raise ValueError(f"has a polygon of {len(polygon)} numbers; 3 points are 6")
-    x, y = polygon[::2], polygon[1::2]
-    for values, size in ((x, width), (y, height)):
-        if min(values) < -TOLERANCE or max(values) > size + TOLERANCE:
-            raise ValueError(
-                f"has a polygon from ({min(x):g}, {min(y):g}) to ({max(x):g}, {max(y):g}), "
-                f"outside of its image of {width} x {height} pixels"
-            )
+def loose_id(entry: Any, key: str = "id") -> Any:
+    """Return the id of an entry, right or wrong, for look-ups and messages; None without.
+
+    Parameters
+    ----------
+    entry : object
+    key : str, default "id"
+    """
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if isinstance(value, str) and _is_digits(value):
+        return int(value)
+    return value if isinstance(value, int | str | float) else None
 
 
-def _check_run_lengths(given: JsonObject, height: int, width: int) -> None:
-    size, counts = given.get("size"), given.get("counts")
-    if not isinstance(size, list) or size != [height, width]:
-        raise ValueError(f"has run lengths of size {size}, but the image has {[height, width]}")
-    if isinstance(counts, str):
-        total = int(expanded(counts).sum())
-    elif isinstance(counts, list) and all(type(n) is int and n >= 0 for n in counts):
-        total = sum(counts)
-    else:
-        raise ValueError("has run lengths whose counts are neither text nor numbers")
-    if total != height * width:
-        raise ValueError(
-            f"has run lengths of {total:,} pixels, but the image has {height * width:,}"
-        )
+def _file_name(entry: Any, note: Note) -> str:
+    if isinstance(entry, dict) and entry.get("file_name") is None:
+        address = entry.get("coco_url")  # as in LVIS
+        if isinstance(address, str) and parts_of(address):
+            note(NO_NAME)
+            return parts_of(address)[-1]
+    return _text(entry, "file_name")
+
+
+def _id_in(entry: Any, key: str, note: Note) -> int:
+    """Return an id, which some tools write as text."""
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if isinstance(value, str) and _is_digits(value):
+        note(TEXT_IDS)
+        return int(value)
+    return _whole(entry, key)
 
 
 def _whole(entry: Any, key: str) -> int:
@@ -197,7 +254,7 @@ def _whole(entry: Any, key: str) -> int:
     if not isinstance(entry, dict):
         raise ValueError("is no object with keys")
     value = entry.get(key)
-    if value is None or not _is_number(value) or value != int(value):
+    if value is None or not is_number(value) or value != int(value) or abs(value) > MAX_ID:
         raise ValueError(f"has no whole number as {key}" + _instead(value))
     return int(value)
 
@@ -206,129 +263,38 @@ def _text(entry: Any, key: str) -> str:
     value = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(value, str) or not value:
         raise ValueError(f"has no {key}" + _instead(value))
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"has a {key} that is no text: {shown(value)}") from None
     return value
 
 
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
+
+
 def _instead(value: Any) -> str:
-    return "" if value is None else f", but {str(value)[:40]!r}"
+    return "" if value is None else f", but {shown(value, 40)!r}"
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) is int or (type(value) is float and isfinite(value))
+def _represented(value: Any) -> str:
+    """Return a value as text; of lists and objects their kind alone, as they may be endless."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return str(value)
 
 
-def _are_numbers(values: list[Any]) -> bool:
-    """Whether all are finite numbers. Fast, as it sees every point of every polygon."""
-    try:
-        return set(map(type, values)) <= {int, float} and isfinite(sum(values))
-    except OverflowError:  # an int beyond any float
-        return False
+def _px(pixels: int) -> str:
+    return f"{pixels}" if abs(pixels) < 10**15 else "far too many"
 
 
-def _of(image: CocoImage) -> str:
-    return f"(image {image.id}, {image.file_name})"
-
-
-PARTS = ("images", "annotations", "categories")
-"""The lists that a file of instances has."""
-
-
-def read_content(path: Path) -> dict[str, Any]:
-    """Return the JSON object of a COCO file, which has the three lists `PARTS`.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, is no JSON, or lacks one of the lists.
-    """
-    check_name(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path} was not found.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        size = path.stat().st_size
-        reason = f"no JSON, or cut off ({error})" if size else "empty"
-        raise UserError(f"{path} is {reason}.") from error
-    if not isinstance(content, dict):
-        what = "a list, perhaps of results" if isinstance(content, list) else "no object"
-        raise UserError(
-            f"{path} is {what}: COCO instances are an object with {enumerated(PARTS)}."
-        )
-    lacking = [part for part in PARTS if not isinstance(content.get(part), list)]
-    if lacking:
-        raise UserError(
-            f"{path} is no COCO instances file: it has no list of {enumerated(lacking)}."
-        )
-    return content
-
-
-def is_coco(path: Path | str) -> bool:
-    """Whether a file looks like COCO annotations. It is not parsed.
-
-    A broken or cut-off file does, so that reading it can name the fault. COCO results do not.
-
-    Parameters
-    ----------
-    path : path
-    """
-    try:
-        text = Path(path).read_bytes()
-    except OSError:
-        return False
-    lists = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[')
-    return text.lstrip().startswith(b"{") and all(re.search(name, text) for name in lists)
-
-
-def image_folder(path: Path, names: Iterable[str]) -> Path | None:
-    """Return the folder that holds the images of a COCO file; None if none is found.
-
-    Looks in the folder of the file, in its subfolders that are named after the file ("val2017"
-    for instances_val2017.json) and "images", and in the same places one level higher.
-
-    Parameters
-    ----------
-    path : Path
-        The COCO file.
-    names : iterable of str
-        File names of images, one of which the folder must hold.
-    """
-    own, above = path.stem.removeprefix("instances_"), path.absolute().parent
-    places = [base / name for base in (above, above.parent) for name in ("", own, "images")]
-    wanted = list(names)
-    return next((place for place in places if any(image_file(place, n) for n in wanted)), None)
-
-
-def image_file(folder: Path, name: str) -> Path | None:
-    """Return the file of an image; None if the folder does not hold it.
-
-    Parameters
-    ----------
-    folder : Path
-    name : str
-        Path of the image in the folder; a file with only the last part of it is taken, too.
-    """
-    name = name.replace("\\", "/")
-    for path in (folder / name.lstrip("/"), folder / name.rpartition("/")[2]):
-        if path.is_file():
-            return path
-    return None
-
-
-def enumerated(names: Iterable[str], most: int = 8) -> str:
-    """Return names with commas between, and dots in place of those beyond the first few.
-
-    Parameters
-    ----------
-    names : iterable of str
-    most : int, default 8
-        Number of names that are shown.
-    """
-    names = list(names)
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+def _mended(entry: JsonObject, **values: Any) -> JsonObject:
+    """Return an entry with the values that were read; the same one if they are its own."""
+    is_same = all(
+        entry.get(key) == value and type(entry.get(key)) is type(value)
+        for key, value in values.items()
+    )
+    return entry if is_same else {**entry, **values}

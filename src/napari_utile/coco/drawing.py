@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.coco.annotations import Annotation, CocoAnnotations
+from napari_utile.coco.checks import shown
 from napari_utile.coco.masks import (
     Counts,
     Rle,
@@ -18,7 +19,8 @@ from napari_utile.coco.masks import (
     rle_of,
     stretches,
 )
-from napari_utile.io.memory import check_memory
+from napari_utile.errors import UserError
+from napari_utile.io.memory import check_memory, memory_budget
 
 CROWD = 65535
 """Label id of crowds alone: the `ignore` id of training and scores."""
@@ -96,6 +98,7 @@ def draw_annotations(
     image_id: int,
     categories: Iterable[int] | None = None,
     first: int = 0,
+    behind: bool = True,
 ) -> Drawing:
     """Draw the objects of an image as labels.
 
@@ -107,6 +110,8 @@ def draw_annotations(
         Ids of the categories to draw; all by default.
     first : int, default 0
         Number of objects in the images before this one, if label ids are to be unique in all.
+    behind : bool, default True
+        Whether to draw the objects that others cover, too.
 
     Returns
     -------
@@ -115,7 +120,7 @@ def draw_annotations(
     Raises
     ------
     UserError
-        If the labels do not fit into the memory.
+        If the labels, or the layers of objects behind them, do not fit into the memory.
 
     Notes
     -----
@@ -144,11 +149,11 @@ def draw_annotations(
 
     # Objects that lost pixels to later ones are kept whole in further layers.
     visible = np.bincount(columns, minlength=ids.max(initial=0) + 1)[ids]
-    covered = np.flatnonzero(visible < areas)
-    behind = _layers([objects[i][1] for i in covered], ids[covered], columns)
+    covered = np.flatnonzero(visible < areas) if behind else ids[:0]
+    layers = _layers([objects[i][1] for i in covered], ids[covered], columns, image.file_name)
     return Drawing(
         _as_image(columns, size),
-        tuple(_as_image(layer, size) for layer in behind),
+        tuple(_as_image(layer, size) for layer in layers),
         ids,
         tuple(annotation for annotation, _ in objects),
         areas,
@@ -212,13 +217,19 @@ def annotation_rle(coco: CocoAnnotations, annotation: Annotation) -> Rle:
 
 
 def _layers(
-    masks: list[Counts], ids: NDArray[np.int64], like: NDArray[Any]
+    masks: list[Counts], ids: NDArray[np.int64], like: NDArray[Any], name: str
 ) -> list[NDArray[Any]]:
     """Paint each mask whole into the first layer in which all of its pixels are free."""
     layers: list[NDArray[Any]] = []
+    most = max(memory_budget() // max(2 * like.nbytes, 1), 1)
     for mask, id in zip(masks, ids, strict=True):
         where = stretches(mask)
         layer = next((layer for layer in layers if is_free(layer, *where)), None)
+        if layer is None and len(layers) == most:
+            raise UserError(
+                f"The objects of {shown(name)} overlap more than {most:,} times at a pixel, "
+                "and each layer of them takes memory: are they copies of each other?"
+            )
         if layer is None:
             layer = np.zeros_like(like)
             layers.append(layer)

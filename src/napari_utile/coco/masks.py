@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask
 
 from napari_utile.arrays.compiled import compiled
+from napari_utile.coco.polygons import polygon_counts
 
 Counts = NDArray[np.int64]
 MAX_MASK_PIXELS = 2**48
@@ -44,11 +44,11 @@ def counts_of(segmentation: Any, height: int, width: int) -> Counts:
     Raises
     ------
     ValueError
-        If the text of compressed counts is damaged.
+        If the text of compressed counts is damaged, or an outline is endless.
     """
     if isinstance(segmentation, list):
-        drawn = mask.merge(mask.frPyObjects(segmentation, height, width))
-        return expanded(drawn["counts"])
+        parts = [polygon_counts(polygon, height, width) for polygon in segmentation]
+        return union(parts, height * width)
     counts = segmentation["counts"]
     return expanded(counts) if isinstance(counts, str | bytes) else np.array(counts, np.int64)
 
@@ -203,11 +203,16 @@ def union(masks: list[Counts], pixels: int) -> Counts:
     """
     if len(masks) == 1:
         return masks[0]
-    canvas = np.zeros(pixels, np.int8)
-    for counts in masks:
-        paint(canvas, *stretches(counts), 1)
-    edges = np.flatnonzero(np.diff(canvas, prepend=0, append=0))
-    return _counts(edges[::2], np.diff(edges)[::2], pixels)
+    starts, lengths = map(np.concatenate, zip(*map(stretches, masks), strict=True))
+    starts, lengths = starts[lengths > 0], lengths[lengths > 0]
+    # Count the masks that are on at each place where one begins or ends.
+    places = np.concatenate([starts, starts + lengths])
+    steps = np.repeat([1, -1], starts.size)
+    order = np.lexsort((-steps, places))
+    depth = np.cumsum(steps[order])
+    is_begun, is_over = (depth == 1) & (steps[order] == 1), depth == 0
+    begun, over = places[order][is_begun], places[order][is_over]
+    return _counts(begun, over - begun, pixels)
 
 
 def _counts(starts: Counts, lengths: Counts, pixels: int) -> Counts:

@@ -12,15 +12,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.coco.annotations import CocoAnnotations, read_coco
-from napari_utile.coco.checks import is_coco
+from napari_utile.coco.checks import shown
 from napari_utile.coco.drawing import CROWD, Drawing, draw_annotations, label_ids, overlap_note
+from napari_utile.coco.files import is_coco
+from napari_utile.coco.image_files import check_header
 from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_views import Pages
+from napari_utile.io.memory import memory_budget
 from napari_utile.io.napari_reader import LayerData
+from napari_utile.io.units import size_text
 
 EDITABLE = 2**28
 """Largest stack in pixels whose labels are drawn at once, so that they can be painted on."""
+BYTES_PER_PIXEL = 12
+"""Memory that a slice takes while its labels are drawn and shown."""
 INSTANCE_LAYER, BEHIND_LAYER, CLASS_LAYER = "instances", "behind", "classes"
 """Kind of a layer, in its metadata under "coco", for writing it again."""
 
@@ -71,8 +77,9 @@ def read_coco_layers(path: str | Sequence[str]) -> list[LayerData]:
         coco = read_coco(name, strict=False, look_around=True)
         if not coco.images:
             raise UserError(f"{name} lists no images.")
-        if coco.warning:
-            warnings.warn(coco.warning, stacklevel=2)
+        check_slice(coco)
+        for event in coco.reported(strict=False):
+            warnings.warn(event.message, stacklevel=2)
         if coco.folder is None:
             warnings.warn(
                 f"The images of {name}, such as {coco.images[0].file_name}, were not found "
@@ -83,6 +90,38 @@ def read_coco_layers(path: str | Sequence[str]) -> list[LayerData]:
             found.append(_image_layer(coco))
         found += _labels_layers(coco)
     return found
+
+
+def check_slice(coco: CocoAnnotations) -> None:
+    """Refuse large images whose labels do not fit into the memory, or that are not large.
+
+    Parameters
+    ----------
+    coco : CocoAnnotations
+
+    Raises
+    ------
+    UserError
+        Names the image.
+    """
+    _, height, width = _stack_shape(coco)
+    if height * width > EDITABLE:
+        for image in coco.images:
+            if image.path and image.height * image.width > EDITABLE:
+                try:
+                    said_by = coco.path.name
+                    check_header(image.path, (image.height, image.width), said_by, image.id)
+                except ValueError as fault:
+                    raise UserError(f"{coco.path}: image {image.id} {fault}.") from None
+    needed, budget = height * width * BYTES_PER_PIXEL, memory_budget()
+    if needed > budget:
+        largest = max(coco.images, key=lambda image: image.height * image.width)
+        raise UserError(
+            f"{coco.path} says that image {largest.id} ({shown(largest.file_name)}) is "
+            f"{largest.width:,} x {largest.height:,} pixels: a slice takes {size_text(needed)} "
+            f"of memory and {size_text(budget)} may be used. Correct height and width, or put "
+            "large images into a file of their own."
+        )
 
 
 def _image_layer(coco: CocoAnnotations) -> LayerData:

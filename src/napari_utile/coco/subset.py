@@ -72,7 +72,11 @@ def write_subset(
     check_file_output(out / "annotations.json", overwrite)
     _check_folder(out, annotations, folder)
     coco = read_coco(
-        annotations, folder, strict=not skip_broken, crowds_as_objects=crowds_as_objects
+        annotations,
+        folder,
+        strict=not skip_broken,
+        crowds_as_objects=crowds_as_objects,
+        check_headers=True,
     )
     for event in coco.reported(strict):
         on_event(event)

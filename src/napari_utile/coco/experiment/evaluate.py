@@ -42,6 +42,7 @@ from napari_utile.events import (
     RunStarted,
     TileDone,
     Warned,
+    doubted,
     transform,
 )
 from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
@@ -125,7 +126,8 @@ def evaluate_coco(
         exclude=set(INPUT_OPTIONS)
     )
     check_out(out, facts, overwrite)
-    truth = Truth(chosen, learnt)
+    truth = Truth(chosen, learnt, settings.skip_broken)
+    yield from doubted((d for stack in truth.images for d in stack.doubts), settings.strict)
     with locked(out):
         yield RunStarted(
             job="evaluate",
@@ -135,7 +137,7 @@ def evaluate_coco(
             facts={"images": len(truth.images), "objects": truth.coco.objects},
         )
         atomic_write(out / DATA, json.dumps(facts, indent=2).encode())
-        for message in unfinished:
+        for message in (*unfinished, *truth.left_out):
             yield Warned(message=message)
         if not chosen.objects:
             yield Warned(message=NOTHING_TO_FIND)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.coco.annotations import Annotation, CocoAnnotations, CocoImage
-from napari_utile.coco.checks import enumerated
 from napari_utile.coco.drawing import draw_annotations
+from napari_utile.coco.files import enumerated
 from napari_utile.errors import UserError
+from napari_utile.io.broken import open_sound
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
 
@@ -135,10 +136,47 @@ def small_images(
         If one is missing, cannot be read, is neither gray nor color, or differs in size from
         its annotations; or if they do not fit into the memory.
     """
+    return usable_images(coco, images, longest_side)[1]
+
+
+def usable_images(
+    coco: CocoAnnotations,
+    images: Iterable[CocoImage],
+    longest_side: int,
+    skip_broken: bool = False,
+) -> tuple[list[CocoImage], list[Stack], tuple[str, ...]]:
+    """Return images in color, reduced in size, without those that are broken.
+
+    Parameters
+    ----------
+    coco, images, longest_side
+        As in `small_images`.
+    skip_broken : bool, default False
+        Whether to leave out images that cannot be read.
+
+    Returns
+    -------
+    images : list of CocoImage
+        Those that can be used.
+    stacks : list of Stack
+        As `small_images` returns them.
+    warnings : tuple of str
+        Which images were left out, and why.
+
+    Raises
+    ------
+    UserError
+        As `small_images`; with `skip_broken`, if none can be used.
+    """
     images = list(images)
     needed = CHANNELS * sum(prod(size_within(image, longest_side)) for image in images)
     check_memory(needed, f"{len(images):,} images of {coco.path}")
-    return [_small_image(coco, image, longest_side) for image in images]
+
+    def open_small(image: CocoImage) -> tuple[CocoImage, Stack]:
+        return image, _small_image(coco, image, longest_side)
+
+    opened, warnings = open_sound(images, open_small, skip_broken, kind="image")
+    return [image for image, _ in opened], [stack for _, stack in opened], warnings
 
 
 def _small_image(coco: CocoAnnotations, image: CocoImage, longest_side: int) -> Stack:
@@ -151,8 +189,10 @@ def _small_image(coco: CocoAnnotations, image: CocoImage, longest_side: int) -> 
     channels = [resized(channel, size) for channel in pixels]
     colored = np.stack(channels * (CHANNELS // len(channels)))
     if stack.dtype == bool:
-        return Stack((255 * colored).astype(np.uint8), "cyx", name=image.file_name)
-    return Stack(colored.astype(stack.dtype), "cyx", name=image.file_name)
+        colored *= 255
+    dtype = np.uint8 if stack.dtype == bool else stack.dtype
+    name = image.file_name
+    return Stack(colored.astype(dtype), "cyx", name=name, doubts=stack.doubts)
 
 
 def small_labels(
@@ -177,7 +217,7 @@ def small_labels(
     """
     found = []
     for image in images:
-        drawing = draw_annotations(chosen.coco, image.id, chosen.ids)
+        drawing = draw_annotations(chosen.coco, image.id, chosen.ids, behind=False)
         labels = drawing.classes(chosen.ids) if kinds else drawing.labels
         small = nearest(labels, size_within(image, longest_side))
         found.append(Stack(small, "yx", name=image.file_name))

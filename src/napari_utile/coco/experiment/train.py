@@ -12,11 +12,11 @@ from typing import Self
 
 from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.drawing import CROWD
-from napari_utile.coco.experiment.images import Chosen, small_images, small_labels
+from napari_utile.coco.experiment.images import Chosen, small_labels, usable_images
 from napari_utile.engine.comparison.front import run_comparison
 from napari_utile.engine.comparison.table import Comparison
 from napari_utile.errors import UserError
-from napari_utile.events import Event, RunStarted, transform
+from napari_utile.events import Event, RunStarted, Warned, transform
 from napari_utile.folders.comparison import OTHER_FOLDER
 from napari_utile.io.disk import atomic_write
 from napari_utile.settings import CocoSettings, CompareSettings, Settings, option_differences
@@ -117,7 +117,12 @@ def train_coco(
     chosen = Chosen.of(file, coco.category)
     chosen.check_objects()
     yield from file.reported(settings.strict)
-    images = [i for i in chosen.coco.images if coco.negatives or chosen.shown_in(i)]
+    every = [i for i in chosen.coco.images if coco.negatives or chosen.shown_in(i)]
+    images, pixels, left_out = usable_images(
+        chosen.coco, every, coco.longest_side, settings.skip_broken
+    )
+    for message in left_out:
+        yield Warned(message=message)
     learnt = Learnt(
         names=chosen.names,
         kinds=settings.target == "classes",
@@ -130,7 +135,7 @@ def train_coco(
     if not any(map(chosen.shown_in, images)):
         raise UserError(f"{annotations} shows no {' or '.join(chosen.names[:3])}.")
     run = run_comparison(
-        small_images(chosen.coco, images, coco.longest_side),
+        pixels,
         small_labels(chosen, images, coco.longest_side, learnt.kinds),
         settings,
         out,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_utile.coco.drawing import CROWD, annotation_rle, draw_annotations
 from napari_utile.coco.experiment.figure import Example
-from napari_utile.coco.experiment.images import Chosen, small_images
+from napari_utile.coco.experiment.images import Chosen, usable_images
 from napari_utile.coco.experiment.train import Learnt
 from napari_utile.metrics.coco.ap import CocoScores, coco_annotation_scores
 from napari_utile.metrics.overlap import (
@@ -30,6 +30,8 @@ class Truth:
         Categories of the objects.
     learnt : Learnt
         What the networks learnt, and from images of which size.
+    skip_broken : bool, default False
+        Whether to leave out images that cannot be read.
 
     Attributes
     ----------
@@ -41,6 +43,8 @@ class Truth:
         Instances at full size; `CROWD` is ignored.
     coco : CocoTruth
         Their annotations.
+    left_out : tuple of str
+        Which images were left out, and why.
 
     Raises
     ------
@@ -48,12 +52,17 @@ class Truth:
         If an image is missing, cannot be read, or does not fit into the memory.
     """
 
-    def __init__(self, chosen: Chosen, learnt: Learnt):
+    def __init__(self, chosen: Chosen, learnt: Learnt, skip_broken: bool = False):
+        self.annotated, self.images, self.left_out = usable_images(
+            chosen.coco, chosen.coco.images, learnt.longest_side, skip_broken
+        )
+        if self.left_out:
+            part = chosen.coco.part(image.id for image in self.annotated)
+            chosen = Chosen(part, chosen.ids)
         self.chosen, self.learnt = chosen, learnt
-        self.annotated = chosen.coco.images
-        self.images = small_images(chosen.coco, self.annotated, learnt.longest_side)
         self.labels = [
-            draw_annotations(chosen.coco, i.id, chosen.ids).labels for i in self.annotated
+            draw_annotations(chosen.coco, i.id, chosen.ids, behind=False).labels
+            for i in self.annotated
         ]
         self.coco = CocoTruth(chosen, learnt.kinds)
 

@@ -1,0 +1,189 @@
+"""Segmentations of COCO annotations, checked, and mended where their meaning is clear.
+
+Faults are ValueErrors whose messages continue "annotation 7 ...".
+"""
+
+from ast import literal_eval
+from collections.abc import Callable, Mapping
+from math import isfinite
+from operator import is_
+from typing import Any
+
+from napari_utile.coco.masks import expanded
+from napari_utile.coco.polygons import check_crossings
+
+TOLERANCE = 1.0
+"""Pixels by which a polygon may leave its image, because annotation tools round."""
+CUT_SHARE = 0.05
+"""Part of the side of an image up to which a polygon that leaves it is cut off."""
+
+FLAT = "have one list of numbers in place of a list of polygons, and are read as one polygon"
+PAIRS = "have points as pairs [x, y], and are read as polygons"
+SHORT = "have parts of fewer than 3 points beside a polygon, which are left out"
+CUT = "have polygons that leave their image by more than a pixel, and are cut off at its border"
+QUOTED = "have run lengths as the text of Python bytes, and are read without b'...'"
+WRAPPED = "have run lengths in a list, and are read without it"
+
+Note = Callable[[str], object]
+"""Takes one of the constants above: what was mended."""
+
+
+def read_segmentation(given: Any, height: int, width: int, note: Note) -> Any:
+    """Return a segmentation as COCO has it: a list of polygons, or run lengths.
+
+    Parameters
+    ----------
+    given : object
+        The value of a file, of any type.
+    height, width : int
+        Size of the image.
+    note : callable
+        Called with what was mended.
+
+    Raises
+    ------
+    ValueError
+        If it has a fault.
+    """
+    if given is None or given in ([], {}, [[]]):
+        raise ValueError("has an empty segmentation")
+    if isinstance(given, list) and len(given) == 1 and isinstance(given[0], dict):
+        note(WRAPPED)
+        given = given[0]
+    if isinstance(given, list):
+        return _polygons(given, height, width, note)
+    if isinstance(given, dict):
+        return _run_lengths(given, height, width, note)
+    raise ValueError("has a segmentation that is neither polygons nor run lengths")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a JSON file is a finite number."""
+    return type(value) is int or (type(value) is float and isfinite(value))
+
+
+def _polygons(given: list[Any], height: int, width: int, note: Note) -> list[list[float]]:
+    """Return the polygons; the list itself if nothing was mended."""
+    if _are_numbers(given):
+        if len(given) == 4:
+            raise ValueError("has 4 numbers as segmentation, which are a box: draw its outline")
+        note(FLAT)
+        given = [given]
+    elif len(given) > 2 and all(map(_is_pair, given)):
+        note(PAIRS)
+        given = [[number for pair in given for number in pair]]
+    polygons = [_numbers(polygon, note) for polygon in given]
+    long = [polygon for polygon in polygons if len(polygon) >= 6]
+    if not long:
+        numbers = max(map(len, polygons))
+        if not numbers:
+            raise ValueError("has an empty segmentation")
+        box = "; 4 numbers are a box, no outline" if numbers == 4 else ""
+        raise ValueError(f"has a polygon of {numbers} numbers; 3 points are 6{box}")
+    if len(long) < len(polygons):
+        note(SHORT)
+    for polygon in long:
+        _check_polygon(polygon, height, width, note)
+    is_same = len(long) == len(given) and all(map(is_, long, given))
+    return given if is_same else long
+
+
+def _numbers(polygon: Any, note: Note) -> list[float]:
+    """Return a polygon as a list of numbers."""
+    if isinstance(polygon, list):
+        if _are_numbers(polygon):
+            return polygon
+        if all(map(_is_pair, polygon)):
+            note(PAIRS)
+            return [number for pair in polygon for number in pair]
+        if {*map(type, polygon)} <= {int, float}:
+            raise ValueError(
+                "has a polygon that is no list of numbers: one is not finite, such as NaN"
+            )
+    raise ValueError("has a polygon that is no list of numbers, x and y of each point")
+
+
+def _check_polygon(polygon: list[float], height: int, width: int, note: Note) -> None:
+    if len(polygon) % 2:
+        raise ValueError(
+            f"has a polygon of {len(polygon)} numbers, an odd one: a number of a point lacks"
+        )
+    x, y = polygon[::2], polygon[1::2]
+    beyond = 0.0
+    for values, size in ((x, width), (y, height)):
+        out = max(-min(values), max(values) - size)
+        if out > max(TOLERANCE, CUT_SHARE * size):
+            raise ValueError(
+                f"has a polygon from ({_short(min(x))}, {_short(min(y))}) to "
+                f"({_short(max(x))}, {_short(max(y))}), "
+                f"outside of its image of {width} x {height} pixels"
+            )
+        beyond = max(beyond, out)
+    if beyond > TOLERANCE:
+        note(CUT)
+    check_crossings(polygon)
+
+
+def _run_lengths(
+    given: Mapping[str, Any], height: int, width: int, note: Note
+) -> Mapping[str, Any]:
+    size, counts = given.get("size"), given.get("counts")
+    if not isinstance(size, list) or size != [height, width]:
+        swapped = " (width and height are swapped)" if size == [width, height] else ""
+        raise ValueError(
+            f"has run lengths of size {str(size)[:40]}, but the image has {[height, width]}"
+            + swapped
+        )
+    if isinstance(counts, str):
+        if counts.startswith(("b'", 'b"')):
+            note(QUOTED)
+            counts = _unquoted(counts)
+            given = {**given, "counts": counts}
+        runs = expanded(counts)
+        total, on = int(runs.sum()), int(runs[1::2].sum())
+    elif isinstance(counts, list) and all(_is_count(n) for n in counts):
+        if any(type(n) is float for n in counts):
+            counts = [*map(int, counts)]
+            given = {**given, "counts": counts}
+        total, on = sum(counts), sum(counts[1::2])
+    else:
+        raise ValueError("has run lengths whose counts are neither text nor numbers")
+    if total != height * width:
+        raise ValueError(
+            f"has run lengths of {_counted(total)} pixels, but the image has {height * width:,}"
+        )
+    if not on:
+        raise ValueError("has run lengths without a pixel, an empty segmentation")
+    return given
+
+
+def _unquoted(counts: str) -> str:
+    """Return the text in b'...', as Python's `str` makes it of bytes."""
+    try:
+        return str(literal_eval(counts).decode("ascii"))
+    except (ValueError, SyntaxError, AttributeError, MemoryError, RecursionError):
+        raise ValueError("has run lengths whose text is damaged") from None
+
+
+def _counted(pixels: int) -> str:
+    return f"{pixels:,}" if pixels < 10**15 else "far more"
+
+
+def _short(coordinate: float) -> str:
+    return f"{coordinate:g}" if abs(coordinate) < 1e15 else "far away"
+
+
+def _is_count(value: Any) -> bool:
+    return is_number(value) and value >= 0 and value == int(value)
+
+
+def _is_pair(point: Any) -> bool:
+    return isinstance(point, list) and len(point) == 2 and _are_numbers(point)
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """Whether all are finite numbers. Fast, as it sees every point of every polygon."""
+    try:
+        return set(map(type, values)) <= {int, float} and isfinite(sum(values))
+    except OverflowError:  # an int beyond any float
+        return False

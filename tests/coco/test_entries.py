@@ -1,0 +1,79 @@
+"""Entries of COCO files of many tools: taken with a note, or a fault each."""
+
+import pytest
+
+from napari_utile.coco.entries import COPIES, NEW_IDS, Entries
+from tests.fixtures.coco_file import annotation, box
+
+IMAGES = [{"id": i, "file_name": f"{i}.png", "height": 4, "width": 8} for i in (1, 2)]
+CATEGORIES = [{"id": 0, "name": "cell"}]
+
+
+def collect(annotations, images=IMAGES, categories=CATEGORIES):
+    entries = Entries()
+    entries.add_categories(categories)
+    entries.add_images(images, None)
+    entries.add_annotations(annotations)
+    return entries
+
+
+def square(left, **keys):
+    return annotation(left + 1, box(left, 0, left + 2, 2)) | keys
+
+
+def test_what_is_as_it_should_be_raises_no_doubt():
+    annotations = [square(0), square(2, image_id=2), square(0, id=9, image_id=2)]
+    entries = collect(annotations)
+    assert entries.doubts == entries.faults == []
+    assert [read.entry for read in entries.annotations] == annotations
+
+
+@pytest.mark.parametrize("id", [None, 1, "f-7", float("nan"), 10**30])
+def test_annotations_get_ids_of_their_own(id):
+    entries = collect([square(0, id=1), square(2, id=id), square(4, id=1)])
+    assert [read.id for read in entries.annotations] == [1, 2, 3]
+    assert [read.entry["id"] for read in entries.annotations] == [1, 2, 3]
+    assert f"2 of 3 annotations {NEW_IDS}" in entries.doubts[0]
+    assert entries.faults == []
+
+
+def test_ids_written_as_texts_are_numbers():
+    images = [image | {"id": str(image["id"])} for image in IMAGES]
+    entries = collect([square(0, image_id="2", category_id="0")], images)
+    assert [*entries.images] == [1, 2]
+    (read,) = entries.annotations
+    assert (read.image_id, read.category_id, read.entry["image_id"]) == (2, 0, 2)
+    assert [doubt[:16] for doubt in entries.doubts] == ["2 of 2 images ha", "1 of 1 annotatio"]
+
+
+@pytest.mark.parametrize("id", [2**60, "image-1", True, 1.5, [], "٧"])
+def test_an_image_without_a_usable_id_is_a_fault(id):
+    entries = collect([], [IMAGES[0], IMAGES[1] | {"id": id}])
+    assert "has no whole number as id" in entries.faults[0]
+
+
+def test_copies_are_counted():
+    runs = {"size": [4, 8], "counts": [3, 2, 27]}
+    twice = [square(0), square(0, id=2), square(2, id=3), square(0, id=4, image_id=2)]
+    twice += [
+        annotation(5, runs),
+        annotation(6, dict(runs)),
+        annotation(7, runs | {"counts": "32k0"}),
+    ]
+    entries = collect(twice)
+    assert len(entries.annotations) == 7
+    assert f"2 of 7 annotations {COPIES} (such as annotation 2)" in entries.doubts
+
+
+def test_names_in_faults_are_short_and_printable():
+    images = [
+        IMAGES[0],
+        {"id": 2, "file_name": "\x1b[31m\n" + "x" * 500, "height": 0, "width": 1},
+    ]
+    (fault,) = collect([], images).faults
+    assert fault.isprintable() and len(fault) < 150
+    assert "\\x1b[31m\\nxxx" in fault
+    (fault,) = collect([square(0, image_id=10**20)]).faults
+    assert "no whole number as image_id" in fault
+    (fault,) = collect([], IMAGES, [{"id": 1, "name": "\ud800"}]).faults
+    assert "a name that is no text" in fault
