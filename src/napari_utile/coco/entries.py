@@ -68,7 +68,7 @@ class Entries:
         for number, entry in enumerate(entries, 1):
             self._add(
                 self.categories,
-                _named("category", entry, number),
+                _entry_name("category", entry, number),
                 partial(read_category, entry),
             )
 
@@ -78,7 +78,7 @@ class Entries:
         for number, entry in enumerate(entries, 1):
             is_read = self._add(
                 self.images,
-                _named("image", entry, number),
+                _entry_name("image", entry, number),
                 partial(read_image, entry, place, self._files, said_by=self.said_by),
             )
             id = loose_id(entry)
@@ -101,14 +101,14 @@ class Entries:
             try:
                 read = read_annotation(entry, self.images, self.categories, noted.append, id)
             except ValueError as fault:
-                self.faults.append(f"{_named('annotation', entry, number)} {fault}")
+                self.faults.append(f"{_entry_name('annotation', entry, number)} {fault}")
                 continue
             same = alike.setdefault(_key_of(read), [])
             if any(read.segmentation == other.segmentation for other in same):
                 noted.append(COPIES)
             if loose_id(entry) != id:
                 noted.append(NEW_IDS)
-            self._keep("annotation", noted, _named("annotation", entry, number))
+            self._keep("annotation", noted, _entry_name("annotation", entry, number))
             same.append(read)
             if read.is_crowd and self.crowds_as_objects:
                 read = replace(read, is_crowd=False, entry={**read.entry, "iscrowd": 0})
@@ -163,7 +163,7 @@ def _key_of(read: Annotation) -> Any:
     return read.image_id, read.category_id, read.is_crowd, shape
 
 
-def _named(kind: str, entry: Any, number: int) -> str:
+def _entry_name(kind: str, entry: Any, number: int) -> str:
     """Return the name of an entry for messages; without an id, its number in its list."""
     id = loose_id(entry)
     return f"{kind} without id (number {number})" if id is None else f"{kind} {shown(id, 20)}"

@@ -72,7 +72,7 @@ def _polygons(given: list[Any], height: int, width: int, note: Note) -> list[lis
     elif len(given) > 2 and all(map(_is_pair, given)):
         note(PAIRS)
         given = [[number for pair in given for number in pair]]
-    polygons = [_numbers(polygon, note) for polygon in given]
+    polygons = [_flat_numbers(polygon, note) for polygon in given]
     long = [polygon for polygon in polygons if len(polygon) >= 6]
     if not long:
         numbers = max(map(len, polygons))
@@ -88,7 +88,7 @@ def _polygons(given: list[Any], height: int, width: int, note: Note) -> list[lis
     return given if is_same else long
 
 
-def _numbers(polygon: Any, note: Note) -> list[float]:
+def _flat_numbers(polygon: Any, note: Note) -> list[float]:
     """Return a polygon as a list of numbers."""
     if isinstance(polygon, list):
         if _are_numbers(polygon):
@@ -114,8 +114,8 @@ def _check_polygon(polygon: list[float], height: int, width: int, note: Note) ->
         out = max(-min(values), max(values) - size)
         if out > max(TOLERANCE, CUT_SHARE * size):
             raise ValueError(
-                f"has a polygon from ({_short(min(x))}, {_short(min(y))}) to "
-                f"({_short(max(x))}, {_short(max(y))}), "
+                f"has a polygon from ({_coordinate(min(x))}, {_coordinate(min(y))}) to "
+                f"({_coordinate(max(x))}, {_coordinate(max(y))}), "
                 f"outside of its image of {width} x {height} pixels"
             )
         beyond = max(beyond, out)
@@ -169,7 +169,7 @@ def _counted(pixels: int) -> str:
     return f"{pixels:,}" if pixels < 10**15 else "far more"
 
 
-def _short(coordinate: float) -> str:
+def _coordinate(coordinate: float) -> str:
     return f"{coordinate:g}" if abs(coordinate) < 1e15 else "far away"
 
 
