@@ -439,6 +439,10 @@ class PredictSettings(Settings):
     averaging: bool = option(
         False, "Average over the 8 rotations and flips (8 times the work)", main=True
     )
+    normalize: Literal["model", "image"] = option(
+        "model",
+        "Gray values by which an image is normalized: those of the training images, or its own",
+    )
     threshold: Threshold = Field(0.5, json_schema_extra=_MAIN)
     min_size: MinSize = 0
     fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)

@@ -21,6 +21,7 @@ OTHER = {
     "patience": 3, "split": "block", "sampling": "borders", "instance_method": "components",
     "fill_holes": 9, "linking": "touch", "link_iou": 0.5, "dtype": "float16", "format": "tif",
     "region": "0:1,0:9,3:7", "loss": "dice", "strict": True, "skip_broken": True,
+    "normalize": "image",
 }  # fmt: skip
 """For every option a value that is not the default."""
 

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from napari_utile import __version__
+from napari_utile.arrays.appearance import Appearance
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.io.disk import room_for, to_disk
@@ -25,9 +26,10 @@ MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
 DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
-CARD_FORMAT = 2
+CARD_FORMAT = 3
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
-training have names that version 1 refuses."""
+training have names that version 1 refuses. 3: options and `appearance`, which version 2
+refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
@@ -79,6 +81,8 @@ class ModelCard(BaseModel):
         Validation scores, metric name -> value.
     trained_on : dict
         Facts about the data, name -> value.
+    appearance : Appearance or None
+        What the training images looked like.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +97,7 @@ class ModelCard(BaseModel):
     ids: tuple[int, ...]
     scores: dict[str, float]
     trained_on: dict[str, Fact]
+    appearance: Appearance | None = None
 
     @model_validator(mode="after")
     def _has_plausible_ids(self) -> Self:

@@ -65,7 +65,7 @@ def test_a_model_of_format_1_is_loaded(tmp_path):
     path = tmp_path / "model" / "bioimageio.yaml"
     text = path.read_text().replace("validations_per_run:", "validations:")
     text = text.replace("validation_share:", "validation:").replace(
-        "  format: 2", "  format: 1"
+        "  format: 3", "  format: 1"
     )
     path.write_text(text)
     assert "format: 1" in text and "validation: 0.3" in text

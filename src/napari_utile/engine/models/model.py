@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from napari_utile import __version__
+from napari_utile.arrays.appearance import Appearance
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.package import PARAMETERS_FILE, write_package
 from napari_utile.engine.models.parameters import (
@@ -60,6 +61,8 @@ class Model:
         Validation scores, metric name -> value.
     trained_on : dict
         Facts about the data, name -> value.
+    appearance : Appearance or None
+        What the training images looked like; images that are far from it are warned of.
     version : str
         Of U-Tile, which made it.
 
@@ -77,6 +80,7 @@ class Model:
     ids: tuple[int, ...] = ()
     scores: dict[str, float] = field(default_factory=dict)
     trained_on: dict[str, Fact] = field(default_factory=dict)
+    appearance: Appearance | None = None
     version: str = __version__
 
     def __post_init__(self) -> None:
@@ -163,6 +167,7 @@ def card_of(model: Model) -> ModelCard:
         ids=model.ids,
         scores=model.scores,
         trained_on=model.trained_on,
+        appearance=model.appearance,
     )
 
 

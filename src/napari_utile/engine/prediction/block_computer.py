@@ -25,7 +25,7 @@ class BlockComputer:
     blocks : Blocks
         Of the part.
     normalization : Normalization
-        Of the model.
+        Of the model, or of the image.
     network : TiledNetwork
     averaging : bool, default False
         Average over mirrored and transposed views of the plane.

@@ -6,7 +6,6 @@ result.
 
 from collections.abc import Callable, Generator
 from functools import partial
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.devices import autocast_dtype, choose_device
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.compute import Failures, compute_blocks
+from napari_utile.engine.prediction.mismatch import mismatches, normalization_for
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
@@ -72,7 +71,8 @@ def predict_stack(
     check_channels(model, stack)
     network = TiledNetwork(model.network, *device_and_dtype(settings))
     blocks = Blocks.whole(stack.shape, tile_size(model, stack, settings, tile))
-    computer = BlockComputer(stack, blocks, model.normalization, network, settings.averaging)
+    normalization = normalization_for(model, stack, settings)
+    computer = BlockComputer(stack, blocks, normalization, network, settings.averaging)
     progress = StageProgress(len(blocks))
 
     def write(number: int, values: NDArray[np.float32]) -> None:
@@ -82,8 +82,7 @@ def predict_stack(
     def report(number: int) -> list[TileDone | Warned]:
         return [*computer.take_warnings(), tile_done(stack.name, blocks[number], progress)]
 
-    far = gray_value_warning(model, stack)
-    yield from doubted([*stack.doubts, *([far] if far else [])], settings.strict)
+    yield from doubted([*stack.doubts, *mismatches(model, stack, settings)], settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
 
@@ -189,33 +188,3 @@ def device_and_dtype(settings: PredictSettings) -> tuple[torch.device, torch.dty
     """Return the device that computes, and the number format of the convolutions."""
     device = choose_device(settings.device)
     return device, autocast_dtype(device, settings.precision, training=False)
-
-
-def gray_value_warning(model: Model, stack: Stack) -> str | None:
-    """Return a warning if a stack is far brighter, darker or flatter than the training images.
-
-    Looks at nine patches of the middle plane. A model that leaves gray values as they are
-    has nothing to compare with.
-
-    Parameters
-    ----------
-    model : Model
-    stack : Stack
-
-    Returns
-    -------
-    str or None
-    """
-    if model.normalization == Normalization.none(model.in_channels):
-        return None
-    plane = _plane_shape(model, stack)
-    indices = stack.indices_of(len(plane))
-    index = indices[len(indices) // 2]
-    places = [
-        [slice(start, start + 64) for start in {0, max(size // 2 - 32, 0), max(size - 64, 0)}]
-        for size in plane
-    ]
-    patches = [stack.window(index, window) for window in product(*places)]
-    pixels = np.concatenate([patch.reshape(len(patch), -1) for patch in patches], axis=1)
-    far = model.normalization.far_from(pixels)
-    return f"{stack.name}: {far}; the result may be of no use." if far else None

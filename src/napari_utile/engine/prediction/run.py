@@ -20,10 +20,10 @@ from napari_utile.engine.prediction.estimate import Facts, estimate
 from napari_utile.engine.prediction.in_memory import (
     check_channels,
     device_and_dtype,
-    gray_value_warning,
 )
 from napari_utile.engine.prediction.instance_worker import InstanceWorker
 from napari_utile.engine.prediction.instances import InstanceBuilder
+from napari_utile.engine.prediction.mismatch import mismatches, object_mismatch
 from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.resume import (
@@ -41,6 +41,9 @@ from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted
 from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.settings import PredictSettings
+
+MANY_BLOCKS = 16
+"""From which a look at the objects in the middle costs little."""
 
 
 class PredictionRun:
@@ -69,6 +72,7 @@ class PredictionRun:
         self._held = ExitStack()
         self._workers: Workers | None = None
         self._tasks: dict[Path, PredictionTask] = {}
+        self._is_probed = False
 
     def __enter__(self) -> Self:
         """Connect to the workers, if there are to be any, before anything is written."""
@@ -184,18 +188,22 @@ class PredictionRun:
     ) -> Generator[Event, None, PredictionTask]:
         """Check everything that may be wrong, before existing output is overwritten."""
         task = self._tasks.pop(result, None) or self.planned(image, result)
-        yield from doubted(self._doubts(task), self.settings.strict)
         if not self._workers:
             _ = self.network  # raises if the device cannot be used
+        yield from doubted(self._doubts(task), self.settings.strict)
         return task
 
     def _doubts(self, task: PredictionTask) -> list[str]:
-        """Return what may be wrong with an image."""
-        found = [*task.stack.doubts]
+        """List what is doubtful about an image, before hours are spent on it."""
+        doubts = [*task.stack.doubts]
         with suppress(UserError):  # a slice that cannot be read is reported with its block
-            if warning := gray_value_warning(self.model, task.stack):
-                found.append(warning)
-        return found
+            doubts += mismatches(self.model, task.stack, self.settings)
+            # This costs a tile: little of a large image, or of all images.
+            if not self._workers and (not self._is_probed or len(task.blocks) >= MANY_BLOCKS):
+                self._is_probed = True
+                far = object_mismatch(self.model, self.network, task.stack, self.settings)
+                doubts += [far] if far else []
+        return doubts
 
     def _opened(self, task: PredictionTask) -> tuple[PredictionTask, Decision]:
         """Create or reopen the output, as `decide` says; one that is complete stays closed."""

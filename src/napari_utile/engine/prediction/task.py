@@ -6,6 +6,7 @@ blocks, and when, is decided in `run`.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
+from napari_utile.engine.prediction.mismatch import normalization_for
 from napari_utile.engine.prediction.output_spec import output_spec
 from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.engine.prediction.plan import PredictionPlan
@@ -77,9 +80,11 @@ class PredictionTask:
     def computer(self, network: TiledNetwork) -> BlockComputer:
         """Return what computes the blocks with a network on its device."""
         averaging = self.settings.averaging
-        return BlockComputer(
-            self.stack, self.blocks, self.model.normalization, network, averaging
-        )
+        return BlockComputer(self.stack, self.blocks, self._normalization, network, averaging)
+
+    @cached_property
+    def _normalization(self) -> Normalization:
+        return normalization_for(self.model, self.stack, self.settings)
 
     def create(self) -> None:
         """Create the output, in place of anything that exists there."""

@@ -73,6 +73,7 @@ class BestModel:
             ids=setup.data.ids,
             scores=scores,
             trained_on=setup.facts,
+            appearance=setup.data.appearance,
         )
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import prod
+from math import prod, sqrt
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_utile.arrays.appearance import Appearance, whole_areas
 from napari_utile.arrays.augmentation.density import density
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE, check_labels
@@ -19,6 +20,7 @@ from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap
 from napari_utile.engine.training.data.pair_check import check_shapes
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.errors import UserError
+from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
 from napari_utile.io.images import Stack
 from napari_utile.io.memory import memory_budget
@@ -85,6 +87,8 @@ class TrainingData:
     channels: int
     ids: tuple[int, ...]
     """Label id of each class."""
+    appearance: Appearance
+    """What the training planes look like."""
     warnings: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Of the images."""
@@ -193,7 +197,8 @@ def training_data(
     pairs, ids = annotations.pairs, annotations.ids
     doubts = [event.message for event in doubted(annotations.doubts, settings.strict)]
     parts = parts or divide(pairs, settings, receptive_field)
-    normalization = Normalization.of([_pixels(pairs, region) for region in parts.training])
+    planes = [_pixels(pairs, region) for region in parts.training]
+    normalization = Normalization.of(planes)
     counts = _class_counts(pairs, parts.training)[: len(ids)]
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
@@ -215,6 +220,7 @@ def training_data(
         normalization=normalization,
         channels=annotations.channels,
         ids=ids,
+        appearance=_appearance(planes, pairs, parts.training, settings),
         warnings=(*doubts, *_warnings(pairs, parts, settings, receptive_field)),
         names=tuple(pair.image.name for pair in pairs),
     )
@@ -398,6 +404,22 @@ def _annotated_plane(
         classes=torch.from_numpy(np.ascontiguousarray(classes)),
         weights=torch.from_numpy(weights.astype(np.float32)),
     )
+
+
+def _appearance(
+    planes: Sequence[NDArray],
+    pairs: Sequence[Annotated],
+    regions: Sequence[Region],
+    settings: TrainSettings,
+) -> Appearance:
+    """Return what the regions to train on, whose pixels are `planes`, look like."""
+    used = [pairs[i].image for i in dict.fromkeys(region.image for region in regions)]
+    sides = [sqrt(area) for image in used if (area := pixel_um2(image))]
+    areas: list[int] = []
+    if settings.target == "instances":
+        for region in regions:
+            areas += whole_areas(region.of(pairs[region.image].target.objects))
+    return Appearance.of(planes, sides, areas)
 
 
 def _truth(

@@ -1,0 +1,47 @@
+"""A small sample of an image, the same at every call."""
+
+import numpy as np
+import pytest
+
+from napari_utile.arrays.intensity import Normalization
+from napari_utile.engine.prediction.image_sample import image_sample, normalization_of
+from napari_utile.errors import UserError
+from napari_utile.io.stack import Stack
+
+
+def test_a_small_image_is_read_whole():
+    pixels = np.arange(2 * 4 * 5.0).reshape(2, 4, 5)
+    sample = image_sample(Stack(pixels, "zyx"), 2, planes=9, side=3)
+    assert sample.tolist() == [pixels.ravel().tolist()]
+
+
+def test_planes_are_evenly_spaced():
+    pixels = np.repeat(np.arange(9.0), 4).reshape(9, 2, 2)
+    pixels[:, 0, 0] += 0.5  # no plane is of a single value
+    sample = image_sample(Stack(pixels, "zyx"), 2, planes=3, side=9)
+    assert np.unique(np.floor(sample)).tolist() == [1, 4, 7]
+
+
+def test_of_a_large_plane_corners_edges_and_the_middle_are_read():
+    y, x = np.mgrid[:100, :100]
+    sample = image_sample(Stack(100 * y + x, "yx"), 2, planes=1, side=2)
+    assert sample.size == 9 * 4
+    assert {0, 49 * 100 + 49, 9999, 99, 9900} <= {*sample.ravel().tolist()}
+
+
+def test_padding_is_left_out():
+    pixels = np.zeros((100, 100))
+    pixels[40:60, 40:60] = np.arange(400).reshape(20, 20)
+    assert 0 not in image_sample(Stack(pixels, "yx"), 2, planes=1, side=10)
+    assert (image_sample(Stack(np.zeros((9, 9)), "yx"), 2, planes=1, side=2) == 0).all()
+
+
+def test_an_image_is_normalized_by_its_own_numbers():
+    pixels = np.random.default_rng(0).normal(7, 3, (3, 20, 30))
+    found = normalization_of(Stack(pixels, "zyx"), 2)
+    assert found == Normalization.of([pixels.reshape(1, -1)])
+
+
+def test_without_finite_pixels_there_is_no_normalization():
+    with pytest.raises(UserError, match="no finite pixel"):
+        normalization_of(Stack(np.full((4, 4), np.nan), "yx", name="a.tif"), 2)
