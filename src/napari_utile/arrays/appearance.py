@@ -16,8 +16,8 @@ PERCENTILES = np.linspace(0, 100, 33)
 MOST_PIXELS = 100_000
 """Of one plane, for its gray values."""
 FAR = 1.0
-"""Standard deviations by which gray values may be further away than those of any training plane
-times two."""
+"""Standard deviations by which gray values may be further away than those of most training
+planes times two."""
 FAR_CONTRAST = 3.0
 FAR_PIXEL_SIZE = 1.5
 FAR_OBJECT_SIZE = 2.0
@@ -41,7 +41,7 @@ class GrayValues(BaseModel):
     mean, std : float
         Of all planes together.
     distance : float
-        Largest distance of a plane from all together, in `std`; see `distance_to`.
+        Of single planes from all together, in `std`, the 90th percentile; see `distance_to`.
     contrast : (float, float)
         Smallest and largest standard deviation of a plane.
     """
@@ -64,14 +64,12 @@ class GrayValues(BaseModel):
         spread = [float(std) for sample in samples if (std := sample.std()) > 0]
         std = float(joined.std()) or 1.0
         together = np.percentile(joined, PERCENTILES)
+        apart = [_distance(np.percentile(sample, PERCENTILES), together) for sample in samples]
         return cls(
             percentiles=tuple(together.tolist()),
             mean=float(joined.mean()),
             std=std,
-            distance=max(
-                _distance(np.percentile(sample, PERCENTILES), together) / std
-                for sample in samples
-            ),
+            distance=float(np.percentile(apart, 90)) / std,
             contrast=(min(spread, default=std), max(spread, default=std)),
         )
 

@@ -92,11 +92,18 @@ def test_objects_of_another_scale_are_told_with_the_factor(radius, factor):
         Normalization(mean=(100,), std=(80,)),
         appearance=Appearance.of([discs(8)[None]], object_px=DISCS),
     )
+    learnt.scores["f1_50"] = 0.9
     network = TiledNetwork(learnt.network, torch.device("cpu"), None)
     found = object_mismatch(learnt, network, stack(discs(radius)), DEFAULTS)
     assert (factor is None) == (found is None)
     if factor:
         assert f"resize it by {factor}" in found
+
+
+def test_objects_of_a_model_that_finds_none_in_validation_tell_nothing():
+    learnt = model(object_px=DISCS)
+    network = TiledNetwork(learnt.network, torch.device("cpu"), None)
+    assert object_mismatch(learnt, network, stack(PIXELS[0]), DEFAULTS) is None
 
 
 def test_predict_warns_or_refuses():

@@ -18,6 +18,8 @@ from napari_utile.settings import PredictSettings
 
 PROBE = 256
 """Side of the part whose objects are measured, in pixels."""
+LEAST_F1 = 0.5
+"""Validation score below which the objects that a model finds tell nothing of the image."""
 
 
 def normalization_for(model: Model, stack: Stack, settings: PredictSettings) -> Normalization:
@@ -95,9 +97,11 @@ def object_mismatch(
     Returns
     -------
     str or None
-        A sentence; None if they are alike, too few, or the model finds classes.
+        A sentence; None if they are alike or too few, or the model does not find objects well
+        in its own validation part.
     """
-    if model.appearance is None or model.appearance.object_px is None:
+    finds_objects = model.scores.get("f1_50", 0) >= LEAST_F1
+    if not finds_objects or model.appearance is None or model.appearance.object_px is None:
         return None
     ndim = model.network.ndim
     leading = (1,) * (len(stack.shape) - ndim)
