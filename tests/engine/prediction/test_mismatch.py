@@ -9,7 +9,7 @@ from napari_utile.arrays.appearance import Appearance
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.mismatch import (
-    mismatches,
+    image_mismatches,
     normalization_for,
     object_mismatch,
 )
@@ -60,19 +60,19 @@ def discs(radius):
 
 
 def test_an_image_like_those_of_training_is_not_doubted():
-    assert [*mismatches(model(), stack(PIXELS[0]), DEFAULTS)] == []
+    assert [*image_mismatches(model(), stack(PIXELS[0]), DEFAULTS)] == []
 
 
 def test_gray_values_and_pixel_size_are_told_with_the_name_of_the_image():
     far = stack(PIXELS[0] * 257, scale=(8.0, 8.0), units=("nanometer",) * 2)
-    gray, size = mismatches(model(pixel_um=[0.004]), far, DEFAULTS)
+    gray, size = image_mismatches(model(pixel_um=[0.004]), far, DEFAULTS)
     assert gray.startswith("a.tif: gray values are 2.57e+04")
     assert size.startswith("a.tif: a pixel is 0.008 µm wide")
 
 
 def test_gray_values_do_not_matter_if_the_image_is_normalized_by_itself():
     learnt, far = model(), stack(PIXELS[0] * 257)
-    assert [*mismatches(learnt, far, OWN)] == []
+    assert [*image_mismatches(learnt, far, OWN)] == []
     near = normalization_for(learnt, stack(PIXELS[0]), OWN)
     assert near.mean == pytest.approx(learnt.normalization.mean)
     assert normalization_for(learnt, far, OWN).mean == pytest.approx([near.mean[0] * 257])
@@ -81,8 +81,8 @@ def test_gray_values_do_not_matter_if_the_image_is_normalized_by_itself():
 
 def test_a_model_of_an_older_version_compares_mean_and_contrast():
     older = Model(UNet(1, depth=1, width=2), Normalization.of([PIXELS]))
-    assert "trained on" in next(mismatches(older, stack(PIXELS[0] * 257), DEFAULTS))
-    assert [*mismatches(older, stack(PIXELS[0] * 1.5), DEFAULTS)] == []
+    assert "trained on" in next(image_mismatches(older, stack(PIXELS[0] * 257), DEFAULTS))
+    assert [*image_mismatches(older, stack(PIXELS[0] * 1.5), DEFAULTS)] == []
 
 
 @pytest.mark.parametrize(("radius", "factor"), [(8, None), (16, "0.5"), (3, "2.6")])

@@ -39,13 +39,13 @@ def image_sample(stack: Stack, ndim: int, planes: int, side: int) -> NDArray[Any
     indices = stack.indices_of(ndim)
     count = min(planes, len(indices))
     chosen = [indices[(2 * i + 1) * len(indices) // (2 * count)] for i in range(count)]
-    windows = [*product(*(_parts(size, side) for size in stack.shape[-ndim:]))]
+    windows = [*product(*(_patch_slices(size, side) for size in stack.shape[-ndim:]))]
     patches = [stack.window(index, window) for index in chosen for window in windows]
     flat = [patch.reshape(len(patch), -1) for patch in patches]
     return np.concatenate([p for p in flat if p.min() != p.max()] or flat, axis=1)
 
 
-def _parts(size: int, side: int) -> list[slice]:
+def _patch_slices(size: int, side: int) -> list[slice]:
     """Return the parts of an axis that are read."""
     if size <= 3 * side:
         return [slice(0, size)]

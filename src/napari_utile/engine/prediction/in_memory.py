@@ -17,7 +17,7 @@ from napari_utile.engine.devices import autocast_dtype, choose_device
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.compute import Failures, compute_blocks
-from napari_utile.engine.prediction.mismatch import mismatches, normalization_for
+from napari_utile.engine.prediction.mismatch import image_mismatches, normalization_for
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
@@ -82,7 +82,9 @@ def predict_stack(
     def report(number: int) -> list[TileDone | Warned]:
         return [*computer.take_warnings(), tile_done(stack.name, blocks[number], progress)]
 
-    yield from doubted([*stack.doubts, *mismatches(model, stack, settings)], settings.strict)
+    yield from doubted(
+        [*stack.doubts, *image_mismatches(model, stack, settings)], settings.strict
+    )
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
 

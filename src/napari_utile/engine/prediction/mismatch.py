@@ -42,7 +42,7 @@ def normalization_for(model: Model, stack: Stack, settings: PredictSettings) -> 
     return model.normalization
 
 
-def mismatches(model: Model, stack: Stack, settings: PredictSettings) -> Iterator[str]:
+def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> Iterator[str]:
     """Describe in what a stack is far from the training images: gray values, size of a pixel.
 
     A model that leaves gray values as they are, or was made elsewhere, has nothing to compare

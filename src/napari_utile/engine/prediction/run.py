@@ -23,7 +23,7 @@ from napari_utile.engine.prediction.in_memory import (
 )
 from napari_utile.engine.prediction.instance_worker import InstanceWorker
 from napari_utile.engine.prediction.instances import InstanceBuilder
-from napari_utile.engine.prediction.mismatch import mismatches, object_mismatch
+from napari_utile.engine.prediction.mismatch import image_mismatches, object_mismatch
 from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.resume import (
@@ -197,7 +197,7 @@ class PredictionRun:
         """List what is doubtful about an image, before hours are spent on it."""
         doubts = [*task.stack.doubts]
         with suppress(UserError):  # a slice that cannot be read is reported with its block
-            doubts += mismatches(self.model, task.stack, self.settings)
+            doubts += image_mismatches(self.model, task.stack, self.settings)
             # This costs a tile: little of a large image, or of all images.
             if not self._workers and (not self._is_probed or len(task.blocks) >= MANY_BLOCKS):
                 self._is_probed = True
