@@ -7,7 +7,7 @@ runner that knows nothing of margins still gets the same numbers.
 import ast
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -158,20 +158,30 @@ def _file(folder: Path, name: str) -> dict[str, str]:
 
 def source_of(network: type[Any]) -> str:
     """Return one file of Python in which `network`, mirroring its context, stands alone."""
-    modules = dict.fromkeys(_modules_of(sys.modules[network.__module__]))
+    modules = _modules_of(sys.modules[network.__module__])
     parts = [_without_our_imports(inspect.getsource(module)) for module in modules]
     parts.append(NEEDED_BY_MIRRORING + inspect.getsource(Mirroring))
     parts.append(f'class {CALLABLE}(Mirroring, {network.__name__}):\n    """As trained."""\n')
     return "\n\n".join(parts)
 
 
-def _modules_of(module: ModuleType) -> Iterator[ModuleType]:
-    """List a module of ours behind those that it imports from."""
-    for thing in list(vars(module).values()):
-        home = getattr(thing, "__module__", None) or ""
-        if home.startswith("napari_utile.") and home != module.__name__:
-            yield from _modules_of(sys.modules[home])
-    yield module
+def _modules_of(module: ModuleType) -> list[ModuleType]:
+    """List a module of ours behind those that it imports from, each once."""
+    found: dict[ModuleType, None] = {}
+    seen: set[ModuleType] = set()
+
+    def visit(module: ModuleType) -> None:
+        if module in seen:  # it is listed, or will be behind those that it imports from
+            return
+        seen.add(module)
+        for thing in list(vars(module).values()):
+            home = getattr(thing, "__module__", None) or ""
+            if str(home).startswith("napari_utile."):
+                visit(sys.modules[home])
+        found[module] = None
+
+    visit(module)
+    return [*found]
 
 
 def _without_our_imports(source: str) -> str:
