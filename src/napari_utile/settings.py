@@ -515,6 +515,11 @@ class EvaluateSettings(Settings):
         "Slices that only choose the best threshold, first to one past the last: 20:24; of "
         "several images, counted through all of them",
     )
+    prediction_holds: Literal["auto", "labels", "probabilities"] = option(
+        "auto",
+        "What the prediction is; auto: what its file says, else whole numbers are labels and "
+        "fractions are probabilities",
+    )
     strict: Strict = False
     skip_broken: SkipBroken = False
 

@@ -66,9 +66,9 @@ def test_probabilities_have_a_boundary_and_a_foreground():
 @pytest.mark.parametrize("target", ["instances", "classes"])
 def test_what_is_neither_labels_nor_probabilities_is_refused(prediction, reason, target):
     truth, settings = np.array([[1, 1, 0], [0, 2, 2]]), EvaluateSettings(target=target)
-    make = class_pair if target == "classes" else lambda *given: drain(instance_pair(*given))
+    make = class_pair if target == "classes" else instance_pair
     with pytest.raises(UserError, match=reason):
-        make(prediction, truth, settings)
+        drain(make(prediction, truth, settings))
 
 
 @pytest.mark.parametrize(

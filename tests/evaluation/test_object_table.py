@@ -115,7 +115,8 @@ def test_scores_are_the_mean_foreground_probability(truth):
         assert rows[0]["score"] == pytest.approx((7 * 0.75 + 0.95) / 8)
         assert rows[1]["score"] is None
     as_bytes = np.round(255 * foreground).astype(np.uint8)[None]
-    assert evaluate(as_bytes, truth).objects.row(2)["score"] == pytest.approx(191 / 255)
+    report = evaluate(as_bytes, truth, prediction_holds="probabilities")
+    assert report.objects.row(2)["score"] == pytest.approx(191 / 255)
 
 
 def test_counterparts_of_merged_and_split_objects():

@@ -117,7 +117,7 @@ def test_pixels_and_objects_are_pooled_as_in_the_report(cells):
     truth[2, :, 20:] = 0  # slices of very different weight
     in_bytes = np.round(255 * probabilities).astype(np.uint8)
     rows = pooled_rows(drain(threshold_scores(in_bytes, truth, None, [0.3], "watershed")))
-    expected = evaluate(in_bytes[np.newaxis], truth, threshold=0.3)
+    expected = evaluate(in_bytes, truth, threshold=0.3, prediction_holds="probabilities")
     for name in threshold_names():
         assert rows[0][name] == pytest.approx(expected[name]), name
 

@@ -57,8 +57,10 @@ def test_instances_are_shown_over_the_foreground_they_were_decided_from(result):
     assert foreground[1] == PLACE | {
         "name": "cells probabilities", "contrast_limits": (0, 255), "colormap": "magenta",
         "blending": "additive", "opacity": 0.6, "visible": False,
+        "metadata": {"utile_holds": "probabilities"},
     }  # fmt: skip
-    assert instances[1] == PLACE | {"name": "cells instances"}
+    said = {"utile_holds": "instances"}
+    assert instances[1] == PLACE | {"name": "cells instances", "metadata": said}
     for (large, small), pixels in ((foreground[0], EM.data), (instances[0], EM.data // 64)):
         assert small.shape == (3, 40, 50)
         np.testing.assert_array_equal(large[:], pixels)

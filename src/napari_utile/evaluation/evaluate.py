@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -38,11 +38,14 @@ from napari_utile.events import (
     Warned,
     doubted,
     drain,
+    tap,
+    transform,
     warn,
 )
 from napari_utile.settings import EvaluateSettings, renamed_keywords
 
 OnEvent = Callable[[Event], object] | None
+Made = TypeVar("Made")
 
 
 @renamed_keywords(EvaluateSettings)
@@ -59,6 +62,7 @@ def evaluate(
     threshold_slices: str | None = None,
     pixel_um2: float | None = None,
     probabilities: Any = None,
+    prediction_holds: Literal["auto", "labels", "probabilities"] = "auto",
     strict: bool = False,
     on_event: OnEvent = warn,
 ) -> Report:
@@ -100,6 +104,9 @@ def evaluate(
         If the prediction holds instances: the probabilities they were made from. They rank the
         objects for COCO's scores, and show where borders are. Unsigned integers are fractions
         of their largest value.
+    prediction_holds : {"auto", "labels", "probabilities"}, default "auto"
+        What the prediction is. By default integers of the shape of `truth` are labels, and
+        fractions are probabilities; where it may be either, a warning says what was taken.
     strict : bool, default False
         Whether arrays that are doubtful are refused, instead of a warning.
     on_event : callable, optional
@@ -152,6 +159,7 @@ def evaluate(
         target=target,
         score_thresholds=score_thresholds,
         threshold_slices=threshold_slices,
+        prediction_holds=prediction_holds,
         strict=strict,
     )
     image = EvaluatedImage(
@@ -170,7 +178,7 @@ class EvaluatedImage:
     Parameters
     ----------
     read : callable
-        Returns prediction and truth; called when their turn comes.
+        Returns prediction and truth, arrays or `Side`; called when their turn comes.
     slices : int
         Number of slices (Y, X).
     name : str
@@ -275,10 +283,16 @@ def score_images(
     facts: dict[str, str | int | float] = {"images": len(images), "slices": slices}
     yield RunStarted(job="evaluate", total=counter.total, facts=facts)
     yield from (Warned(message=message) for message in found)
+
+    def note(event: Any) -> None:
+        if isinstance(event, Warned):
+            found.append(event.message)
+
     if is_instances:
-        report = yield from _score_instances(images, settings, chosen, counter)
+        run = _score_instances(images, settings, chosen, counter)
     else:
-        report = yield from _score_classes(images, settings, counter)
+        run = _score_classes(images, settings, counter)
+    report = yield from tap(run, note)
     return replace(report, notes=(*found, *report.notes))
 
 
@@ -287,7 +301,7 @@ def _score_instances(
     settings: EvaluateSettings,
     chosen: range | None,
     counter: SliceCounter,
-) -> Generator[SliceDone, None, Report]:
+) -> Generator[SliceDone | Warned, None, Report]:
     pairs: list[LabelPair] = []
     scored: list[ScoredSlice] = []
     volumes: list[ScoredSlice] = []
@@ -296,8 +310,9 @@ def _score_instances(
         counter.image, start = image.name, counter.done
         with _naming(image):
             probabilities = image.read_probabilities()
-            pair = yield from instance_pair(
-                *image.read(), settings, image.name, probabilities, counter
+            pair = yield from _named(
+                instance_pair(*image.read(), settings, image.name, probabilities, counter),
+                image,
             )
         counter.done = start + image.slices  # in labels, no objects had to be found
         for index in pair.indices:
@@ -319,13 +334,13 @@ def _score_instances(
 
 def _score_classes(
     images: Sequence[EvaluatedImage], settings: EvaluateSettings, counter: SliceCounter
-) -> Generator[SliceDone, None, Report]:
+) -> Generator[SliceDone | Warned, None, Report]:
     pairs: list[LabelPair] = []
     scored: list[ScoredClasses] = []
     for image in images:
         counter.image = image.name
         with _naming(image):
-            pair = class_pair(*image.read(), settings, image.name)
+            pair = yield from _named(class_pair(*image.read(), settings, image.name), image)
         for index in pair.indices:
             scored.append(score_class_slice(pair, index))
             yield counter.step()
@@ -339,6 +354,18 @@ def _common_pixel_um2(images: Sequence[EvaluatedImage]) -> tuple[float | None, t
     if len(sizes) == 1:
         return sizes.pop(), ()
     return None, ("Sizes of objects are in px: the pixels of the images differ in size.",)
+
+
+def _named(
+    run: Generator[Any, None, Made], image: EvaluatedImage
+) -> Generator[Any, None, Made]:
+    """Put the name of an image in front of warnings, if there are several images."""
+
+    def naming(event: Any) -> Any:
+        is_doubt = isinstance(event, Warned) and image.name
+        return Warned(message=f"{image.name}: {event.message}") if is_doubt else event
+
+    return transform(run, naming)
 
 
 @contextmanager

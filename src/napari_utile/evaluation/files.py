@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
+from napari_utile.evaluation.inputs import Side
+from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.evaluation.report import Report
 from napari_utile.events import Event
 from napari_utile.io.broken import open_sound
@@ -39,7 +41,7 @@ class OpenedPair:
     def image(self) -> EvaluatedImage:
         """Return how the pair is read and evaluated."""
         return EvaluatedImage(
-            read=lambda: (read_prediction(self.prediction), read_labels(self.truth)),
+            read=self._read,
             slices=prod(shape_of(self.truth)[:-2]),
             name=self.name,
             read_probabilities=self._read_probabilities,
@@ -47,10 +49,19 @@ class OpenedPair:
             doubts=(*self.prediction.doubts, *self.truth.doubts),
         )
 
+    def _read(self) -> tuple[Side, Side]:
+        predicted, true = self.prediction, self.truth
+        return (
+            Side(read_prediction(predicted), predicted.holds, predicted.ids),
+            Side(read_labels(true), true.holds),
+        )
+
     def check_shapes(self) -> None:
         """Raise `UserError` if prediction and truth differ in shape."""
         predicted, true = shape_of(self.prediction), shape_of(self.truth)
-        if true not in (predicted, predicted[1:]):  # channels first look like an axis
+        # channels first look like an axis
+        possible = map(without_leading_ones, (predicted, predicted[1:]))
+        if without_leading_ones(true) not in possible:
             raise UserError(
                 f"Prediction {self.prediction.source} {predicted} and truth "
                 f"{self.truth.source} {true} differ in shape."

@@ -7,21 +7,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.instances.decoding import (
-    classes,
-    foreground_probability,
-    instances,
-    value_of_one,
-)
+from napari_utile.arrays.instances.decoding import classes, foreground_probability, instances
 from napari_utile.arrays.labels import check_labels, components, ignored_pixels
 from napari_utile.errors import UserError
+from napari_utile.evaluation.meaning import as_probabilities, check_target, meaning_of
 from napari_utile.evaluation.progress import SliceCounter
-from napari_utile.events import SliceDone
+from napari_utile.events import SliceDone, Warned, doubted
+from napari_utile.io.stack import Holds
 from napari_utile.metrics.overlap import LabelsOrMask
 from napari_utile.settings import EvaluateSettings
 
-HALF_PRECISION = 1e-3
-"""By how much probabilities in half precision may lie outside 0 to 1."""
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The prediction or the truth, with what its file or layer says of it.
+
+    Parameters
+    ----------
+    pixels : array
+    holds : Holds, optional
+        What the pixels are.
+    ids : tuple of int, optional
+        Of probabilities: the label id of each channel.
+    """
+
+    pixels: Any
+    holds: Holds = ""
+    ids: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, given: Any) -> "Side":
+        """Return an array as a side of which nothing is said; a side as it is."""
+        return given if isinstance(given, Side) else cls(given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +97,14 @@ def instance_pair(
     name: str = "",
     probabilities: Any = None,
     counter: SliceCounter | None = None,
-) -> Generator[SliceDone, None, LabelPair]:
+) -> Generator[SliceDone | Warned, None, LabelPair]:
     """Make instances of a prediction and its truth.
 
     Parameters
     ----------
-    prediction : array of int or bool, shape of `truth`, or of probabilities
+    prediction : array of int or bool, shape of `truth`, or of probabilities; or Side
         See `evaluate`.
-    truth : array of int or bool, shape (..., Y, X)
+    truth : array of int or bool, shape (..., Y, X); or Side
     settings : EvaluateSettings
     name : str
         Of the image.
@@ -98,6 +115,8 @@ def instance_pair(
 
     Yields
     ------
+    Warned
+        Where nothing says whether a prediction holds labels or probabilities.
     SliceDone
         After each slice of probabilities.
 
@@ -110,11 +129,15 @@ def instance_pair(
     UserError
         If the shapes differ, or an array holds neither labels nor probabilities.
     """
-    prediction, truth = np.asarray(prediction), _not_empty(truth)
-    given = _probabilities_in(prediction, truth.shape)
+    side, true_side = Side.of(prediction), Side.of(truth)
+    truth = _not_empty(true_side.pixels)
+    meaning = meaning_of(side.pixels, truth.shape, settings, side.holds)
+    yield from doubted(meaning.doubts, settings.strict)
+    check_target(truth, settings, true_side.holds, "truth")
+    given = meaning.pixels if meaning.is_probabilities else None
     ignored = None if settings.ignore is None else ignored_pixels(truth, settings.ignore)
     if given is None:
-        labels = check_labels(prediction, "predicted labels")
+        labels = check_labels(meaning.pixels, "predicted labels")
     else:
         counter = counter or SliceCounter(given[0, ..., 0, 0].size)
         labels = yield from _likely_objects(given, settings, counter)
@@ -124,12 +147,12 @@ def instance_pair(
             labels = components(labels, settings.volumetric)
     truth = check_labels(truth, "true labels")
     masks = tuple(
-        side
-        for side, ids in (("prediction", labels), ("truth", truth))
-        if is_mask(ids) and (side == "truth" or given is None)
+        name
+        for name, ids in (("prediction", labels), ("truth", truth))
+        if is_mask(ids) and (name == "truth" or given is None)
     )
     if given is None and probabilities is not None:
-        given = _probabilities_beside(np.asarray(probabilities), truth.shape)
+        given = as_probabilities(np.asarray(probabilities), truth.shape)
     if "prediction" in masks:
         labels = components(labels > 0, settings.volumetric)
     if "truth" in masks:
@@ -139,31 +162,54 @@ def instance_pair(
 
 def class_pair(
     prediction: Any, truth: Any, settings: EvaluateSettings, name: str = ""
-) -> LabelPair:
+) -> Generator[Warned, None, LabelPair]:
     """Make classes of a prediction and its truth; of probabilities, the most likely class.
 
     Parameters
     ----------
-    prediction, truth : array
+    prediction, truth : array, or Side
         See `evaluate`.
     settings : EvaluateSettings
     name : str
         Of the image.
+
+    Yields
+    ------
+    Warned
+        Where nothing says whether a prediction holds labels or probabilities, or where the
+        truth has classes that its probabilities do not have.
+
+    Returns
+    -------
+    LabelPair
 
     Raises
     ------
     UserError
         If the shapes differ, or an array holds neither labels nor probabilities.
     """
-    prediction, truth = np.asarray(prediction), _not_empty(truth)
-    given = _probabilities_in(prediction, truth.shape)
-    if given is None:
-        labels = check_labels(prediction, "predicted labels")
-    else:
-        labels = classes(given, settings.threshold)
+    side, true_side = Side.of(prediction), Side.of(truth)
+    truth = _not_empty(true_side.pixels)
+    meaning = meaning_of(side.pixels, truth.shape, settings, side.holds)
+    yield from doubted(meaning.doubts, settings.strict)
+    check_target(truth, settings, true_side.holds, "truth")
     ignored = None if settings.ignore is None else ignored_pixels(truth, settings.ignore)
     truth = check_labels(truth, "true labels", settings.ignore)
-    return LabelPair(labels, truth, ignored, given, name)
+    if not meaning.is_probabilities:
+        labels = check_labels(meaning.pixels, "predicted labels")
+        return LabelPair(labels, truth, ignored, None, name)
+    given, count = meaning.pixels, max(2, len(meaning.pixels))
+    numbers = classes(given, settings.threshold)
+    ids = np.array(side.ids if len(side.ids) == count else range(count))
+    if not side.ids:
+        true_ids = np.unique(truth if ignored is None else truth[~ignored]).tolist()
+        if missing := sorted(set(true_ids) - set(ids.tolist())):
+            doubt = (
+                f"The probabilities have the classes 0 to {count - 1}, in the order of their "
+                f"channels; the truth also has the ids {', '.join(map(str, missing[:9]))}."
+            )
+            yield from doubted([doubt], settings.strict)
+    return LabelPair(ids[numbers], truth, ignored, given, name)
 
 
 def labels_and_boundary(
@@ -189,8 +235,7 @@ def labels_and_boundary(
     UserError
         If the probabilities leave 0 to 1, or do not add up to 1.
     """
-    given = _probabilities_in(probabilities, probabilities.shape[1:])
-    assert given is not None, "there is an axis of channels"
+    given = as_probabilities(probabilities, probabilities.shape[1:])
     found = instances(
         given, settings.threshold, method=settings.instance_method, linking="none"
     )
@@ -213,62 +258,8 @@ def _not_empty(truth: Any) -> NDArray[Any]:
     truth = np.asarray(truth)
     if truth.size == 0:
         raise UserError(f"The truth has shape {truth.shape}, so there is nothing to compare.")
-    return truth
-
-
-def _probabilities_in(prediction: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """Return the probabilities (C, *shape) in the prediction; None if it holds labels.
-
-    Raises
-    ------
-    UserError
-        If the prediction can have neither this shape nor these channels, or if what should be
-        probabilities leaves 0 to 1 or does not add up to 1.
-    """
-    is_float = prediction.dtype.kind == "f"
-    if not prediction.size or prediction.dtype.kind not in "biuf":
-        check_labels(prediction, "predicted labels")
-        raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
-    low, high = prediction.min(), prediction.max()
-    if prediction.shape == shape:
-        # Whole numbers are labels, unless all of them are the probabilities 0.0 and 1.0.
-        is_whole = not is_float or bool((prediction == np.rint(prediction)).all())
-        if is_whole and not (is_float and 0 <= low <= high <= 1):
-            return None
-        prediction = prediction[np.newaxis]
-    elif prediction.shape[1:] != shape or prediction.dtype.kind not in "fu":
-        raise UserError(f"Prediction {prediction.shape} and truth {shape} differ in shape.")
-    if is_float and not -HALF_PRECISION <= low <= high <= 1 + HALF_PRECISION:  # also if NaN
-        raise UserError(f"Predicted probabilities must be 0 to 1, not {low} to {high}.")
-    if not _adds_up(prediction):
-        raise UserError(
-            f"Prediction {prediction.shape} and truth {shape} differ in shape; nor are these "
-            "the probabilities of classes, which add up to 1."
-        )
-    return prediction
-
-
-def _probabilities_beside(
-    probabilities: NDArray[Any], shape: tuple[int, ...]
-) -> NDArray[Any] | None:
-    """Return the probabilities (C, *shape) that belong to labels of this shape."""
-    is_foreground = probabilities.shape == shape
-    return _probabilities_in(
-        probabilities[np.newaxis] if is_foreground else probabilities, shape
-    )
-
-
-def _adds_up(probabilities: NDArray[Any]) -> bool:
-    """Whether the channels of the first slice add up to 1, as those of classes do."""
-    if len(probabilities) == 1:
-        return True
-    plane = probabilities
-    while plane.ndim > 3:
-        plane = plane[:, 0]
-    one = value_of_one(plane)
-    missing = plane.sum(axis=0, dtype=np.float64) / one - 1
-    rounding = 10 * HALF_PRECISION + (len(plane) / one if one > 1 else 0)
-    return bool(np.abs(missing).max(initial=0) <= rounding)
+    has_channel = truth.ndim > 2 and truth.shape[-1] == 1
+    return truth[..., 0] if has_channel else truth
 
 
 def _likely_objects(

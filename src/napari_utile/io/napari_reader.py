@@ -12,7 +12,7 @@ from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.names import is_url, location
 from napari_utile.io.ngff import LABELS, PROBABILITIES, levels_in, ngff_image, plain_image
 from napari_utile.io.remote import open_node
-from napari_utile.io.stack import Stack
+from napari_utile.io.stack import HOLDS, Stack
 from napari_utile.io.zarr_folders import is_zarr
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -82,7 +82,8 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
     stack, levels = ngff_image(source, node), levels_in(node)
     labels = _ngff(node[LABELS]).get(LABELS, []) if LABELS in node else []
     if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
-        yield _layer_data(levels), _place(stack) | {"name": name}, "labels"
+        given = _place(stack) | {"name": name, "metadata": {HOLDS: stack.holds}}
+        yield _layer_data(levels), given, "labels"
     elif kind in (PROBABILITIES, *labels):
         yield from _probability_layers(stack, levels, name, visible=not labels)
     else:
@@ -120,6 +121,7 @@ def _probability_layers(
             "blending": "additive",
             "opacity": 0.6,
             "visible": visible,
+            "metadata": {HOLDS: stack.holds},
         }
         yield _layer_data(arrays), given, "image"
 

@@ -4,16 +4,17 @@ No pixels here. ome-zarr-py, which does as much, would bring dask, scikit-image 
 every installation.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
 import numpy as np
 import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io.names import last_part
-from napari_utile.io.stack import Stack, guess_axes
+from napari_utile.io.stack import Holds, Stack, guess_axes
 from napari_utile.io.units import unit_name
 
 VERSION = "0.5"
@@ -21,7 +22,8 @@ VERSION = "0.5"
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """A Zarr folder holds one of these files."""
 TYPES = {"c": "channel", "t": "time"}
-PROBABILITIES, LABELS = "probabilities", "labels"
+PROBABILITIES: Final = "probabilities"
+LABELS: Final = "labels"
 
 
 def image_in(
@@ -168,6 +170,7 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
             elif transformation["type"] == "translation":
                 translate = translate + np.asarray(transformation["translation"])
     order = [axes.index(axis) for axis in "tzyx" if axis in axes]
+    holds, ids = held_by(group)
     return Stack(
         data,
         axes,
@@ -175,7 +178,40 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
         scale=tuple(float(scale[i]) for i in order),
         translate=tuple(float(translate[i]) for i in order),
         units=tuple(unit_name(named[i].get("unit")) for i in order),
+        holds=holds,
+        ids=ids,
     )
+
+
+def held_by(group: zarr.Group) -> tuple[Holds, tuple[int, ...]]:
+    """Return what an image in Zarr says that its pixels are.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Of an image, or of labels.
+
+    Returns
+    -------
+    holds : Holds
+        Empty if it does not say.
+    ids : tuple of int
+        Of probabilities in a result of U-Tile: the label id of each channel.
+    """
+    attributes: dict[str, Any] = dict(group.attrs)
+    ngff = attributes.get("ome", attributes)
+    kind = attributes.get("utile", {}).get("kind")
+    if kind in (PROBABILITIES, "instances", "classes"):
+        is_decided = kind != PROBABILITIES and f"{LABELS}/{kind}" not in group
+        if is_decided:  # the first results had no probabilities
+            return cast(Holds, kind), ()
+        channels = ngff.get("omero", {}).get("channels", [])
+        named = [re.fullmatch(r"class (\d+)", str(each.get("label"))) for each in channels]
+        return PROBABILITIES, tuple(int(found[1]) for found in named if found)
+    if "image-label" in ngff:
+        name = group.path.rpartition("/")[2] or Path(str(group.store_path)).name
+        return cast(Holds, name) if name in ("instances", "classes") else LABELS, ()
+    return "", ()
 
 
 def _called(source: Path | str) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def create_labels(
     labels = zarr.open_group(root, mode="r+").require_group(LABELS)
     ngff = image_metadata(like.spatial_axes, like, name)
     ngff["image-label"] = {"source": {"image": "../../"}}
-    group = labels.create_group(name, overwrite=True, attributes={"ome": ngff})
+    attributes = {"ome": ngff, "utile": {"kind": name}}
+    group = labels.create_group(name, overwrite=True, attributes=attributes)
     level = create_level(group, 0, shape, dtype, chunks, like.spatial_axes)
     listed: Any = labels.attrs.get("ome", {})
     names = sorted({*listed.get("labels", ()), name})

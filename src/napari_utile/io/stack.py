@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from napari_utile.io.memory import check_memory
 
 SPATIAL = "tzyx"
 """Every axis but the channels, in the order of shapes and scales."""
+Holds = Literal["", "probabilities", "labels", "instances", "classes"]
+"""What pixels are: nothing is said, probabilities, or labels, maybe of which kind."""
+HOLDS = "utile_holds"
+"""Key of the metadata in which a layer of napari says it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,12 @@ class Stack:
     doubts : tuple of str, optional
         What the file did not say and was taken for granted, or what it holds and is not read:
         a sentence each. Whoever uses the pixels reports them (see `events.doubted`).
+    holds : Holds, optional
+        What the file or layer says that the pixels are. Empty if it does not say.
+    ids : tuple of int, optional
+        Of probabilities: the label id of each channel, where the file says it.
+    labels_beside : tuple of str, optional
+        Where in the file the labels of this image are.
     """
 
     data: Any
@@ -54,6 +64,9 @@ class Stack:
     alpha: bool = False
     source: str = ""
     doubts: tuple[str, ...] = ()
+    holds: Holds = ""
+    ids: tuple[int, ...] = ()
+    labels_beside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):
@@ -200,8 +213,19 @@ def read_labels(stack: Stack) -> NDArray[Any]:
     Raises
     ------
     UserError
-        If there are several channels, or they do not fit into the memory.
+        If the file says that it holds no labels, if there are several channels, or if they do
+        not fit into the memory.
     """
+    if stack.holds == "probabilities":
+        raise UserError(
+            f"Labels '{stack.name}' are probabilities, as their file says: give labels, one id "
+            "per pixel."
+        )
+    if stack.labels_beside:
+        raise UserError(
+            f"{stack.source} is an image; its labels are {' and '.join(stack.labels_beside)}: "
+            "give such a path."
+        )
     if stack.channels > 1:
         raise UserError(
             f"Labels '{stack.name}' have {stack.channels} channels, but labels have one id per "
@@ -224,13 +248,17 @@ def read_prediction(stack: Stack) -> NDArray[Any]:
     -------
     ndarray
         Labels of the shape of `stack`, or probabilities (C, *shape of `stack`); both without
-        a single time point.
+        a single time point. Where the file says that it holds the probabilities of the
+        foreground, C is 1.
 
     Raises
     ------
     UserError
         If it is a color picture, or does not fit into the memory.
     """
+    if stack.holds == "probabilities":
+        pixels = stack.read()
+        return _at_one_time(stack, pixels if "c" in stack.axes else pixels[np.newaxis])
     is_whole = stack.dtype.kind in "biu"
     if "c" not in stack.axes or (is_whole and stack.channels == 1):
         return read_labels(stack)

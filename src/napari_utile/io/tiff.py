@@ -1,6 +1,7 @@
 """Reading and writing TIFF, BigTIFF, OME-TIFF and ImageJ stacks, pixels only on demand."""
 
 import os
+from collections.abc import Sequence
 from hashlib import blake2b
 from math import prod
 from pathlib import Path
@@ -15,7 +16,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, room_for, to_disk
 from napari_utile.io.lazy_arrays import CachedChunks, FileArray
 from napari_utile.io.lazy_views import Turned
-from napari_utile.io.stack import SPATIAL, Stack
+from napari_utile.io.stack import SPATIAL, Holds, Stack
 from napari_utile.io.tiff_checks import (
     Logged,
     check_decodable,
@@ -27,6 +28,7 @@ from napari_utile.io.tiff_checks import (
 from napari_utile.io.tiff_directories import Directory, read_directories
 from napari_utile.io.tiff_metadata import ome_root, scales_of, stack_axes
 from napari_utile.io.tiff_segments import Segments
+from napari_utile.io.tiff_statement import read_statement, statement
 from napari_utile.io.tiff_values import axes_doubts, page_doubts, shown_values
 from napari_utile.io.units import unit_symbol
 
@@ -128,6 +130,7 @@ def _stack_of(
             known |= {a: known[b] for a, b in (("x", "y"), ("y", "x")) if b in known}
     spatial = [axis for axis in SPATIAL if axis in axes]
     taken = [known.get(axis, (1.0, "pixel")) for axis in spatial]
+    holds, ids = read_statement(tif.ome_metadata or "")
     samples = len(page.extrasamples or ()) and page.samplesperpixel
     has_alpha = samples and page.extrasamples[-1] in (1, 2) and "c" in axes
     return Stack(
@@ -139,10 +142,14 @@ def _stack_of(
         units=tuple(name for _, name in taken),
         alpha=bool(has_alpha and data.shape[axes.index("c")] == samples),
         doubts=tuple(doubts),
+        holds=holds,
+        ids=ids,
     )
 
 
-def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None) -> None:
+def write_tiff(
+    path: Path | str, array: NDArray[Any], like: Stack | None = None, holds: Holds = ""
+) -> None:
     """Write an OME-TIFF, completely or not at all, with scale and units of `like`.
 
     Parameters
@@ -153,6 +160,8 @@ def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None)
         64-bit integers are written as 32-bit ones if none is too large.
     like : Stack, optional
         The image that it was made from. The position (`translate`) has no place in a TIFF.
+    holds : Holds, optional
+        What the pixels are, to be written into the file.
 
     Raises
     ------
@@ -161,7 +170,7 @@ def write_tiff(path: Path | str, array: NDArray[Any], like: Stack | None = None)
     """
     like = like or Stack(array, "tzyx"[-array.ndim :])
     pixels = _as_ome_type(array)
-    options = _ome_options(pixels.shape, pixels.nbytes, like)
+    options = _ome_options(pixels.shape, pixels.nbytes, like, holds)
     options["metadata"]["UUID"] = _uuid(pixels)
     atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options), pixels.nbytes)
 
@@ -183,7 +192,12 @@ def write_colors(path: Path | str, array: NDArray[Any]) -> None:
 
 
 def create_tiff(
-    path: Path | str, shape: tuple[int, ...], dtype: DTypeLike, like: Stack
+    path: Path | str,
+    shape: tuple[int, ...],
+    dtype: DTypeLike,
+    like: Stack,
+    holds: Holds = "",
+    ids: Sequence[int] = (),
 ) -> FileArray:
     """Create an OME-TIFF of zeros on disk, to be filled window by window.
 
@@ -197,6 +211,10 @@ def create_tiff(
         One that OME-TIFF knows.
     like : Stack
         The image that it is made from; scale and units are kept.
+    holds : Holds, optional
+        What the pixels are, to be written into the file.
+    ids : sequence of int, optional
+        Of probabilities: the label id of each channel.
 
     Returns
     -------
@@ -209,7 +227,7 @@ def create_tiff(
         If there is no room for the first bytes; the rest is allocated as it is written.
     """
     path, kind = Path(path), np.dtype(dtype)
-    options = _ome_options(shape, prod(shape) * kind.itemsize, like)
+    options = _ome_options(shape, prod(shape) * kind.itemsize, like, holds, ids)
     options["metadata"]["UUID"] = _uuid(f"{shape} {kind} {options}".encode())
     with room_for(path):
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
@@ -296,10 +314,12 @@ def finish_tiff(path: Path | str) -> None:
     to_disk(path.parent)
 
 
-def _ome_options(shape: tuple[int, ...], nbytes: int, like: Stack) -> dict[str, Any]:
+def _ome_options(
+    shape: tuple[int, ...], nbytes: int, like: Stack, holds: Holds = "", ids: Sequence[int] = ()
+) -> dict[str, Any]:
     """Return options of tifffile for an OME-TIFF with axes, scale and units of `like`."""
     axes = like.spatial_axes if len(shape) == len(like.shape) else "c" + like.spatial_axes
-    metadata: dict[str, Any] = {"axes": axes.upper()}
+    metadata: dict[str, Any] = {"axes": axes.upper(), **statement(holds, ids)}
     for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):
         if axis != "t" and name != "pixel":
             metadata[f"PhysicalSize{axis.upper()}"] = scale

@@ -118,3 +118,14 @@ def test_a_file_that_is_no_image_is_named_in_one_sentence(panel, run, tmp_path, 
     run(panel)
     assert len(errors) == 1 and "a.tif is no image" in errors[0]
     assert panel.button.isEnabled()
+
+
+def test_whole_numbers_of_an_image_layer_that_says_nothing_are_doubted(
+    panel, run, viewer, cells
+):
+    foreground = (229 * (cells[1] > 0)).astype(np.uint8)
+    said = {"utile_holds": "probabilities"}
+    for metadata, count in (({}, 1), (said, 0)):
+        panel.prediction.choose(viewer.add_image(foreground, name="p", metadata=metadata))
+        notes = run(panel).notes
+        assert sum("Layer 'p' says not what it holds" in note for note in notes) == count

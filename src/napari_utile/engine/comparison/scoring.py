@@ -30,6 +30,7 @@ from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, write_tiff
 from napari_utile.io.ngff import PROBABILITIES
+from napari_utile.io.stack import Holds
 from napari_utile.settings import PredictSettings, TrainSettings
 
 
@@ -211,10 +212,11 @@ def write_results(
         Their split.
     found : Results
     """
-    kind = "instances" if data.validation[0].has_objects else "classes"
+    kind: Holds = "instances" if data.validation[0].has_objects else "classes"
     for layer in _region_stacks(images, data.split.validation):
-        layer.write(folder, PROBABILITIES, [found.probabilities[i] for i in layer.places])
-        layer.write(folder, kind, [found.results[i] for i in layer.places])
+        maps = [found.probabilities[i] for i in layer.places]
+        layer.write(folder, PROBABILITIES, maps, PROBABILITIES)
+        layer.write(folder, kind, [found.results[i] for i in layer.places], kind)
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,11 @@ class _RegionStack:
         return {"suffix": self.suffix, "slices": slices, "corner": corner}
 
     def write(
-        self, folder: ValidationFolder, kind: str, planes: Sequence[NDArray[Any]]
+        self,
+        folder: ValidationFolder,
+        kind: str,
+        planes: Sequence[NDArray[Any]],
+        holds: Holds = "",
     ) -> None:
         """Write planes (Y, X) or (C, Y, X), one per region, as one TIFF."""
         axes = "zyx"[-2 - (len(planes) > 1) :]
@@ -253,7 +259,7 @@ class _RegionStack:
         if known:
             n = len(axes)
             like = Stack(template, axes, scale=image.scale[-n:], units=image.units[-n:])
-        write_tiff(folder.file(kind, self.suffix), array, like=like)
+        write_tiff(folder.file(kind, self.suffix), array, like, holds)
 
 
 def _region_stacks(images: Sequence[Stack], regions: Sequence[Region]) -> list[_RegionStack]:

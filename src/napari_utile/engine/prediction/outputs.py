@@ -232,7 +232,9 @@ class TiffOutput(Output):
 
     def create(self) -> None:
         spec = self.spec
-        array = tiff.create_tiff(self.partial, *self._kind, spec.like)
+        ids = spec.ids[-spec.maps :] if spec.settings.output == "probabilities" else ()
+        holds = spec.settings.output
+        array = tiff.create_tiff(self.partial, *self._kind, spec.like, holds, ids)
         if spec.settings.output == "instances":
             create_plain(self.work / "foreground", spec.shape, np.uint8, spec.chunks)
         self._take(array)

@@ -44,7 +44,7 @@ class BestModel:
         """Write the foreground that the network finds on the first validation plane."""
         region = self.setup.data.split.validation[0]
         path = run.previews / f"step_{step:06}.tif"
-        write_tiff(path, found.foreground)
+        write_tiff(path, found.foreground, holds="probabilities")
         y, x = region.window
         return PreviewReady(
             path=str(path), step=step, index=region.index, origin=(y.start or 0, x.start or 0)

@@ -20,6 +20,7 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.evaluate import EvaluatedImage, score_images
 from napari_utile.evaluation.files import open_evaluation, pixel_um2, shape_of
+from napari_utile.evaluation.inputs import Side
 from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
@@ -30,7 +31,7 @@ from napari_utile.widgets.kit.paths import PathChoice
 from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.results import place_of
-from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
+from napari_utile.widgets.layers.stacks import held_in, level_0, placement, stack_of
 
 Evaluation = Generator[Event | Step, None, Report]
 
@@ -174,16 +175,28 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
     """Return two layers as inputs. Later changes of the layers do not matter."""
     stack = stack_of(truth)
     sides = [(layer.name, level_0(layer)) for layer in (prediction, truth)]
-    is_foreground = isinstance(prediction, Image) and sides[0][1].ndim == sides[1][1].ndim
+    holds = held_in(prediction)
+    doubts = []
+    if isinstance(prediction, Image) and sides[0][1].ndim == sides[1][1].ndim and not holds:
+        holds = "probabilities"
+        if np.dtype(sides[0][1].dtype).kind in "iu":
+            doubts.append(
+                f"Layer '{prediction.name}' says not what it holds: its whole numbers were "
+                "taken for probabilities, of which the largest of the type is 1. Labels belong "
+                "into a labels layer."
+            )
 
     def evaluation(settings: EvaluateSettings) -> Evaluation:
         for name, data in sides:
             check_memory(np.dtype(data.dtype).itemsize * prod(data.shape), f"Layer '{name}'")
         predicted = yield from steps("reading slice", _copied(sides[0][1]))
         true = yield from steps("reading slice", _copied(sides[1][1]))
-        predicted = predicted[np.newaxis] if is_foreground else predicted
+        pair = Side(predicted, holds), Side(true, held_in(truth))
         image = EvaluatedImage(
-            lambda: (predicted, true), len(stack.indices), pixel_um2=pixel_um2(stack)
+            lambda: pair,
+            len(stack.indices),
+            pixel_um2=pixel_um2(stack),
+            doubts=tuple(doubts),
         )
         return (yield from score_images([image], settings))
 

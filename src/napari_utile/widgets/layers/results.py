@@ -17,7 +17,7 @@ from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.ome_zarr import open_zarr
-from napari_utile.io.stack import Stack
+from napari_utile.io.stack import HOLDS, Stack
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.widgets.layers.stacks import shifted
 
@@ -119,13 +119,14 @@ class Result(QObject):
         given = {"multiscale": False, "cache": False, **place}
         name = f"{self._name} {part}"
         if part != "probabilities":
-            return [self._put(f"{self.out} {part}", "labels", stack.data, name=name, **given)]
+            key = f"{self.out} {part}"
+            return [self._put(key, part, stack.data, name=name, **given)]
         classes = range(1, stack.channels) if stack.channels > 1 else [0]
         has_channels = "c" in stack.axes
         return [
             self._put(
                 f"{self.out} {part} {channel}",
-                "image",
+                part,
                 LazyChannel(stack.data, 0, channel) if has_channels else stack.data,
                 name=name if len(classes) == 1 else f"{name} {channel}",
                 contrast_limits=(0, 1 if stack.dtype.kind == "f" else 255),
@@ -137,12 +138,13 @@ class Result(QObject):
             for channel in classes
         ]
 
-    def _put(self, key: str, kind: str, data: Any, **given: Any) -> Layer:
+    def _put(self, key: str, part: str, data: Any, **given: Any) -> Layer:
         """Add a layer, in place of one that shows what was on disk there before."""
+        is_image = part == "probabilities"
         for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
             self._viewer.layers.remove(old)
-        add = self._viewer.add_labels if kind == "labels" else self._viewer.add_image
-        return add(data, metadata={ON_DISK: key}, **given)
+        add = self._viewer.add_image if is_image else self._viewer.add_labels
+        return add(data, metadata={ON_DISK: key, HOLDS: part}, **given)
 
 
 class Preview:

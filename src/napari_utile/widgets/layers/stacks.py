@@ -3,15 +3,15 @@
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.transforms.transform_utils import shear_to_matrix
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
-from napari_utile.io.stack import SPATIAL, Stack, guess_axes
+from napari_utile.io.stack import HOLDS, SPATIAL, Holds, Stack, guess_axes
 from napari_utile.io.units import unit_name
 
 
@@ -68,7 +68,26 @@ def stack_of(
         translate=tuple(float(layer.translate[i]) for i in spatial),
         units=tuple(unit_name(layer.units[i]) for i in spatial),
         alpha=bool(is_color and shape[-1] == 4),
+        holds=held_in(layer),
     )
+
+
+def held_in(layer: Layer) -> Holds:
+    """Return what a layer says that its pixels are; our reader and results say it.
+
+    Parameters
+    ----------
+    layer : Image or Labels
+
+    Returns
+    -------
+    Holds
+        Of a labels layer at least that these are labels.
+    """
+    said = layer.metadata.get(HOLDS, "")
+    if isinstance(layer, Labels):
+        return said if said in ("instances", "classes") else "labels"
+    return said if said in get_args(Holds) else ""
 
 
 def with_copied_pixels(stack: Stack) -> Stack:

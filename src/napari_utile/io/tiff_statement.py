@@ -1,0 +1,67 @@
+"""What our TIFF files say about their own pixels, as an annotation of their OME-XML."""
+
+from collections.abc import Sequence
+from typing import Any, cast, get_args
+
+import tifffile
+
+from napari_utile.io.stack import Holds
+
+NAMESPACE = "napari-utile"
+"""Of the annotation. Other programs keep annotations that they do not know."""
+IN_WORDS = {
+    "probabilities": "Probabilities; in whole numbers the largest of the type is 1.",
+    "labels": "Labels; 0 is background.",
+    "instances": "Labels: one id per object; 0 is background.",
+    "classes": "Labels: one id per class.",
+}
+"""The description that a human reads in other programs."""
+
+
+def statement(holds: Holds, ids: Sequence[int] = ()) -> dict[str, Any]:
+    """Return metadata for tifffile that say what the pixels are.
+
+    Parameters
+    ----------
+    holds : Holds
+        What they are; with "" nothing is said.
+    ids : sequence of int, optional
+        Of probabilities: the label id of each channel.
+
+    Returns
+    -------
+    dict
+    """
+    if not holds:
+        return {}
+    said = {"Namespace": NAMESPACE, "holds": holds, "ids": " ".join(map(str, ids))}
+    return {"Description": IN_WORDS[holds], "MapAnnotation": said}
+
+
+def read_statement(xml: str) -> tuple[Holds, tuple[int, ...]]:
+    """Read what a file says that its pixels are.
+
+    Parameters
+    ----------
+    xml : str
+        OME-XML of the file; of other files it says nothing.
+
+    Returns
+    -------
+    holds : Holds
+    ids : tuple of int
+        Of probabilities: the label id of each channel, if they are known.
+    """
+    if NAMESPACE not in xml:
+        return "", ()
+    try:
+        notes = tifffile.xml2dict(xml)["OME"]["StructuredAnnotations"]["MapAnnotation"]
+        for note in notes if isinstance(notes, list) else [notes]:
+            if note.get("Namespace") == NAMESPACE:
+                said = {pair["K"]: str(pair.get("value", "")) for pair in note["Value"]["M"]}
+                ids = tuple(int(word) for word in said.get("ids", "").split())
+                if said.get("holds") in get_args(Holds):
+                    return cast(Holds, said["holds"]), ids
+    except (SyntaxError, KeyError, TypeError, ValueError, AttributeError):  # edited by hand
+        pass
+    return "", ()
