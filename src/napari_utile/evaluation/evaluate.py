@@ -310,7 +310,7 @@ def _score_instances(
         counter.image, start = image.name, counter.done
         with _naming(image):
             probabilities = image.read_probabilities()
-            pair = yield from _named(
+            pair = yield from _with_name(
                 instance_pair(*image.read(), settings, image.name, probabilities, counter),
                 image,
             )
@@ -340,7 +340,7 @@ def _score_classes(
     for image in images:
         counter.image = image.name
         with _naming(image):
-            pair = yield from _named(class_pair(*image.read(), settings, image.name), image)
+            pair = yield from _with_name(class_pair(*image.read(), settings, image.name), image)
         for index in pair.indices:
             scored.append(score_class_slice(pair, index))
             yield counter.step()
@@ -356,7 +356,7 @@ def _common_pixel_um2(images: Sequence[EvaluatedImage]) -> tuple[float | None, t
     return None, ("Sizes of objects are in px: the pixels of the images differ in size.",)
 
 
-def _named(
+def _with_name(
     run: Generator[Any, None, Made], image: EvaluatedImage
 ) -> Generator[Any, None, Made]:
     """Put the name of an image in front of warnings, if there are several images."""
