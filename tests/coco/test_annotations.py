@@ -41,6 +41,13 @@ def test_a_part_is_written_as_it_was(coco, tmp_path):
         file.write(tmp_path / "part.json")
 
 
+def test_what_json_does_not_know_is_written_as_null(coco, tmp_path):
+    entry = annotation(1, box(0, 0, 2, 2), area=float("nan"), bbox=[0, float("inf"), 2, 2])
+    coco(entry).write(tmp_path / "part.json")
+    (written,) = json.loads((tmp_path / "part.json").read_text())["annotations"]
+    assert written == entry | {"area": None, "bbox": [0, None, 2, 2]}
+
+
 def test_crowds_may_be_taken_as_objects(coco):
     crowd = annotation(1, box(0, 0, 2, 2), iscrowd=1)
     file = coco(crowd, crowds_as_objects=True)

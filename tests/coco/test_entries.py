@@ -52,6 +52,11 @@ def test_an_image_without_a_usable_id_is_a_fault(id):
     assert "has no whole number as id" in entries.faults[0]
 
 
+def test_a_name_of_several_categories_is_doubtful():
+    entries = collect([], categories=[CATEGORIES[0], {"id": 3, "name": "cell"}])
+    assert entries.doubts == ["several categories have the name cell"]
+
+
 def test_copies_are_counted():
     runs = {"size": [4, 8], "counts": [3, 2, 27]}
     twice = [square(0), square(0, id=2), square(2, id=3), square(0, id=4, image_id=2)]

@@ -32,12 +32,18 @@ def seeds() -> list[bytes]:
             {"id": 2, "image_id": 1, "category_id": 2, "segmentation": runs, "iscrowd": 1},
             {"id": 3, "image_id": 2, "category_id": 1, "segmentation": text, "iscrowd": 0},
             {"id": 4, "image_id": 2, "category_id": 1, "segmentation": [outline, outline[:6]]},
+            {"id": 5, "image_id": 2, "category_id": 1, "segmentation": [[2, 2, 9, 2, 9, 8]]},
+            {"id": 6, "image_id": 2, "category_id": 2, "segmentation": [[4, 4, 8, 4, 8, 7]]},
         ],
         "categories": [
             {"id": 1, "name": "cell", "supercategory": "living"},
             {"id": 2, "name": "dust", "supercategory": ""},
         ],
     }
+    for number, crowd in ((7, 0), (8, 1)):  # of one run
+        one = {"size": [16, 20], "counts": [number, 3, 317 - number]}
+        entry = {"id": number, "image_id": number - 6, "category_id": 1, "segmentation": one}
+        content["annotations"].append(entry | {"iscrowd": crowd})
     texts = json.loads(json.dumps(content))
     for part, keys in (("images", ["id"]), ("annotations", ["id", "image_id", "category_id"])):
         for entry in texts[part]:

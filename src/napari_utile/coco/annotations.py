@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -218,12 +219,25 @@ class CocoAnnotations:
         ------
         UserError
             If the path exists and `overwrite` is off, or cannot be written.
+
+        Notes
+        -----
+        Numbers that are not finite, which JSON does not know, become null.
         """
         check_file_output(path, overwrite)
         content = dict(self.extra)
         for part in PARTS:
             content[part] = [thing.entry for thing in getattr(self, part)]
-        atomic_write(path, json.dumps(content).encode())
+        try:
+            try:
+                text = json.dumps(content, allow_nan=False)
+            except ValueError:
+                text = json.dumps(_finite(content))
+        except RecursionError:
+            raise UserError(
+                f"{self.path} has lists or objects that are nested too deep to be written."
+            ) from None
+        atomic_write(path, text.encode())
 
 
 def read_coco(
@@ -309,6 +323,15 @@ def read_coco(
         folder,
         {name: value for name, value in content.items() if name not in PARTS},
     )
+
+
+def _finite(value: Any) -> Any:
+    """Return a value of JSON with None in place of numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def crowd_doubts(path: Path, annotations: Iterable[Annotation]) -> list[str]:

@@ -57,7 +57,10 @@ class Entries:
     @property
     def doubts(self) -> list[str]:
         """What was mended or is doubtful, with counts: parts of sentences."""
-        return [
+        names = Counter(category.name for category in self.categories.values())
+        twice = [name for name, times in names.items() if times > 1]
+        same = [f"several categories have the name {shown(name)}" for name in twice[:1]]
+        return same + [
             f"{count:,} of {self._totals[kind]:,} {PLURALS[kind]} {what} "
             f"(such as {self._examples[kind, what]})"
             for (kind, what), count in self._notes.items()

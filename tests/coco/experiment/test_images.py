@@ -34,6 +34,21 @@ def test_the_longest_side_gets_that_length_and_the_other_follows(sample):
     assert shapes == [(16, 20), (15, 20), (20, 16)]
 
 
+def test_facts_count_what_is_used_of_what_there_is(sample):
+    cats = chosen(sample, "cat")
+    images = [image for image in cats.coco.images if cats.shown_in(image)]
+    one_pixel = small_labels(cats, images, 1, kinds=False)
+    assert cats.counts(images, small_labels(cats, images, 0, kinds=False)) == {
+        "images": "4 of 6",
+        "objects": 4,
+        "crowds": "1 of 5 annotations, ignored",
+        "categories": "1 of 3",
+    }
+    seen = sum(int(0 < stack.data.max() < CROWD) for stack in one_pixel)
+    assert seen < 4
+    assert cats.counts(images, one_pixel)["objects"] == f"{seen} of 4 with a pixel at this size"
+
+
 @pytest.mark.parametrize("side", [0, 48, 1000])
 def test_no_image_is_made_larger(sample, side):
     coco = read_coco(*sample)

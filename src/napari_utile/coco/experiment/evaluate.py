@@ -26,6 +26,7 @@ from napari_utile.coco.experiment.figure import Example, draw_examples
 from napari_utile.coco.experiment.images import Chosen, resized
 from napari_utile.coco.experiment.train import Learnt
 from napari_utile.coco.experiment.truth import Detections, Truth, mean_in_objects
+from napari_utile.coco.files import enumerated
 from napari_utile.coco.writing import detections, write_coco_results
 from napari_utile.engine.comparison.front import training_facts, write_tables
 from napari_utile.engine.comparison.scoring import timed
@@ -49,6 +50,7 @@ from napari_utile.folders.comparison import ComparisonFolder, ValidationFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.images import open_image
+from napari_utile.io.names import composed
 from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.settings import (
     INPUT_OPTIONS,
@@ -121,6 +123,11 @@ def evaluate_coco(
     if not file.images:
         raise UserError(f"{annotations} lists no image to score.")
     chosen.check_objects()
+    if learnt.kinds and len(chosen.ids) != len(learnt.names):
+        raise UserError(
+            f"{annotations}: several categories have one of the names "
+            f"{enumerated(learnt.names)}, which were learnt as a class each; rename them."
+        )
     yield from file.reported(settings.strict)
     facts = {"annotations": str(annotations), "images": str(folder)} | settings.model_dump(
         exclude=set(INPUT_OPTIONS)
@@ -436,7 +443,8 @@ def evaluation_notes(truth: Truth, runs: Sequence[Run], annotations: Path) -> tu
 
 def _note_on_trained_images(truth: Truth) -> list[str]:
     """Return a warning if images that were trained on are among those that are scored."""
-    known = {image.file_name for image in truth.annotated} & {*truth.learnt.files}
+    names = {composed(image.file_name) for image in truth.annotated}
+    known = names & {*map(composed, truth.learnt.files)}
     if not known:
         return []
     return [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.coco.annotations import Annotation, CocoAnnotations, CocoImage
-from napari_utile.coco.drawing import draw_annotations
+from napari_utile.coco.drawing import CROWD, draw_annotations
 from napari_utile.coco.files import enumerated
 from napari_utile.errors import UserError
 from napari_utile.io.broken import open_sound
@@ -91,26 +91,41 @@ class Chosen:
                 "nor scored; if they are objects, set crowds as objects."
             )
 
-    def counts(self, images: Sequence[CocoImage]) -> dict[str, str | int | float]:
+    def counts(
+        self, images: Sequence[CocoImage], labels: Sequence[Stack] = ()
+    ) -> dict[str, str | int | float]:
         """Return the numbers of images, objects and crowds, as facts of a run.
 
         Parameters
         ----------
         images : sequence of CocoImage
             Those that are used.
+        labels : sequence of Stack
+            Their instances, in which small or covered objects may have no pixel.
         """
-        crowds, every = self.crowds, len(self.coco.images)
-        used = len(images)
-        counts: dict[str, str | int | float] = {"images": used, "objects": self.objects}
-        if used < every:
-            counts["images"] = f"{used:,} of {every:,}"
+        there, every = len(self.coco.images), len(self.coco.categories)
+        objects, crowds = self.objects, self.crowds
+        ids = [np.unique(stack.data) for stack in labels]
+        seen = sum(int(((i > 0) & (i != CROWD)).sum()) for i in ids) if labels else objects
+        counts: dict[str, str | int | float] = {
+            "images": _part(len(images), there),
+            "objects": objects,
+        }
+        if seen < objects:
+            counts["objects"] = f"{_part(seen, objects)} with a pixel at this size"
         if crowds:
-            counts["crowds"] = f"{crowds:,} of {crowds + self.objects:,} annotations, ignored"
+            counts["crowds"] = f"{_part(crowds, crowds + objects)} annotations, ignored"
+        if len(self.ids) < every:
+            counts["categories"] = _part(len(self.ids), every)
         return counts
 
     def shown_in(self, image: CocoImage) -> bool:
         """Whether an image shows an object or a crowd of the categories."""
         return bool(self.coco.annotations_of(image.id, self.ids))
+
+
+def _part(some: int, every: int) -> int | str:
+    return some if some == every else f"{some:,} of {every:,}"
 
 
 def small_images(

@@ -134,9 +134,11 @@ def train_coco(
         _check_same(out, learnt)
     if not any(map(chosen.shown_in, images)):
         raise UserError(f"{annotations} shows no {' or '.join(chosen.names[:3])}.")
+    labels = small_labels(chosen, images, coco.longest_side, learnt.kinds)
+    facts = chosen.counts(images, () if learnt.kinds else labels)
     run = run_comparison(
         pixels,
-        small_labels(chosen, images, coco.longest_side, learnt.kinds),
+        labels,
         settings,
         out,
         overwrite,
@@ -146,7 +148,7 @@ def train_coco(
         # Once the folder is known to be ours, and before anything is trained.
         if isinstance(event, RunStarted) and event.job == "compare":
             atomic_write(out / COCO, learnt.text().encode())
-            return event.model_copy(update={"facts": event.facts | chosen.counts(images)})
+            return event.model_copy(update={"facts": event.facts | facts})
         return event
 
     return (yield from transform(run, record))
