@@ -141,16 +141,18 @@ def _whole_output() -> Iterator[None]:
         yield
         if sys.stdout:
             sys.stdout.flush()
-    except OSError as error:
-        if not error.filename:
-            _drop_output()
+    except OSError:
+        _drop_output()
         raise
 
 
 def _drop_output() -> None:
-    """Send what standard output has not taken nowhere; the exit would fail on it."""
-    with suppress(OSError, ValueError, AttributeError):  # it is no file, or closed
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Send what standard output does not take nowhere: the exit would fail on it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):  # it is no file
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_system(error: OSError) -> str:

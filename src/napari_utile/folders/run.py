@@ -9,7 +9,14 @@ from typing import Self
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, parse_event
 from napari_utile.folders.model import MODEL, remove_drafts
-from napari_utile.io.disk import atomic_write, check_writable, locked, room_for, to_disk
+from napari_utile.io.disk import (
+    atomic_write,
+    check_there,
+    check_writable,
+    locked,
+    room_for,
+    to_disk,
+)
 from napari_utile.settings import Settings
 
 
@@ -107,11 +114,22 @@ class Run:
         Raises
         ------
         UserError
-            If the disk is full.
+            If the disk is full, or the folder has vanished.
         """
+        self.check_there()
         line = f"{event.line()}\n".encode()
         with room_for(self.events, len(line)), self.events.open("ab") as file:
             file.write(line)
+
+    def check_there(self) -> None:
+        """Refuse to write on if the folder has vanished.
+
+        Raises
+        ------
+        UserError
+            If its settings are gone.
+        """
+        check_there(self.folder, self.settings.exists())
 
     def recorded(self) -> list[Event]:
         """Read all events of the run, without a last line that was cut off."""

@@ -261,6 +261,28 @@ def full_disk(path: Path | str, nbytes: int = 0) -> str:
     return f"{path}: the disk is full ({free:,} bytes free); make room{quota}."
 
 
+def check_there(path: Path, is_there: bool) -> None:
+    """Refuse to write on if what is written has vanished: it must not be made anew in silence.
+
+    Parameters
+    ----------
+    path : Path
+        The output, for the message.
+    is_there : bool
+        Whether what it began with still is.
+
+    Raises
+    ------
+    UserError
+        If not.
+    """
+    if not is_there:
+        raise UserError(
+            f"{path} is no longer there: it was removed, or its disk disconnected, while it "
+            "was written. Bring it back, and run the same command again."
+        )
+
+
 def to_disk(path: Path) -> None:
     """Wait until the content of a file, or the names in a folder, have reached the disk.
 

@@ -25,7 +25,7 @@ from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.disk import full_disk, is_disk_full
+from napari_utile.io.disk import check_there, full_disk, is_disk_full
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 
@@ -142,8 +142,13 @@ class PredictionTask:
 
     def write(self, number: int, probabilities: NDArray[np.float32]) -> None:
         """Write the probabilities (K, Y, X) of a block; they are on disk when this returns."""
-        with self.room():
-            self.output.put(self.blocks[number], probabilities)
+        check_there(self.result, self.output.exists)
+        try:
+            with self.room():
+                self.output.put(self.blocks[number], probabilities)
+        except OSError:
+            check_there(self.result, self.output.exists)
+            raise
 
     @contextmanager
     def room(self) -> Iterator[None]:

@@ -61,6 +61,7 @@ class BestModel:
     def _put(self, parameters: Parameters, scores: dict[str, float]) -> None:
         self.model = self._model(parameters, scores)
         if self.run:
+            self.run.check_there()
             self.model.save(self.run.model)
 
     def _model(self, parameters: Parameters, scores: dict[str, float]) -> Model:

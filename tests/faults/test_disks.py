@@ -1,15 +1,22 @@
-"""Fault 38 on a disk that is small for real: what is said, what stays, and how it goes on."""
+"""Disks that are full, vanish or are closed for real: faults 13 and 38."""
 
+import io
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from napari_utile.cli import display
 from napari_utile.cli.main import main
 from napari_utile.engine.models.model import load_model
 from napari_utile.errors import UserError
+from napari_utile.events import RunFailed, StepDone, TileDone, parse_event
 from napari_utile.io.disk import atomic_write, locked
 from napari_utile.io.images import as_stack, open_image, write_tiff
 from napari_utile.widgets.layers.snapshots import path_on_disk
@@ -36,7 +43,8 @@ class SmallDisk:
         self._mount("-o", f"remount,size={nbytes}")
 
     def close(self):
-        subprocess.run(["umount", "--lazy", self.path], check=True)
+        """Disconnect it; what is open stays open."""
+        subprocess.run(["umount", "--lazy", self.path], check=False, capture_output=True)
 
     def _mount(self, *arguments):
         subprocess.run(["mount", *arguments, self.path], check=True, capture_output=True)
@@ -156,3 +164,73 @@ def test_fault_38_standard_output_on_a_full_disk_is_said(
         assert main(arguments) == status
         monkeypatch.undo()
     assert "Traceback" not in capsys.readouterr().err
+
+
+# a place that vanishes
+
+
+@pytest.mark.parametrize("how", ["disconnected", "moved"])
+@pytest.mark.parametrize("name", ["run", "p.zarr", "p.tif"])
+def test_fault_13_a_place_that_vanishes_ends_the_run_in_a_sentence(
+    name, how, trained, disk, capsys, monkeypatch
+):
+    disk.resize(2**22)
+    made = {"p.tif": "p.partial.tif"}.get(name, name)
+    show, steps = display.print_line, iter(range(100))
+
+    def vanish(event):
+        show(event)
+        if isinstance(event, TileDone | StepDone) and next(steps) == 2:
+            disk.close() if how == "disconnected" else (disk / made).rename(disk / "moved")
+
+    monkeypatch.setattr(display, "print_line", vanish)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main([*written_out(COMMANDS[name], trained, disk.path), "--events"]) == 2
+    out, said = capsys.readouterr()
+    assert f"utile: {disk / name} is no longer there" in said
+    assert isinstance(parse_event(out.splitlines()[-1]), RunFailed)
+    # nor is it made anew in silence: what was just being written looks like no result
+    assert not [p for p in disk.path.glob(f"{name}/*") if p.is_file()]
+
+
+# a place that another user may not write to
+
+
+@pytest.fixture
+def closed(trained, monkeypatch):
+    """A folder that anybody may read and nobody may write to; for a while root is nobody."""
+    if os.name == "nt":
+        pytest.skip("Windows has other permissions")
+    place = Path(tempfile.mkdtemp())
+    for name in PLACES:
+        copy = shutil.copytree if (trained / name).is_dir() else shutil.copyfile
+        copy(trained / name, place / name)
+    (place / "secret.tif").write_bytes((place / "em.tif").read_bytes())
+    for path in (place, *place.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (place / "secret.tif").chmod(0)
+    (place / "closed").mkdir(mode=0o555)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield place / "closed"
+    os.seteuid(user)
+    shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_fault_13_a_folder_of_another_user_is_refused_before_any_work(name, closed, capsys):
+    assert main(written_out(COMMANDS[name], closed.parent, closed)) == 2
+    *before, said = capsys.readouterr().err.splitlines()
+    assert not before
+    assert said.startswith(f"utile: {closed}")
+    assert said.endswith("cannot be written: Permission denied.")
+    assert not any(closed.iterdir())
+
+
+def test_fault_13_a_file_of_another_user_is_named(closed, capsys):
+    secret, out = closed.parent / "secret.tif", closed.parent / "p.zarr"
+    assert main(["predict", str(closed.parent / "run"), str(secret), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"utile: {secret}")
+    assert "ermission denied" in said or "may not be read" in said
