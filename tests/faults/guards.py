@@ -39,7 +39,9 @@ def guard(*given: object) -> Guard:
 GUARDS = [
     guard(1, "widgets/layers/pair.py", 'return "Choose an image layer: there is none yet."',
           'return ""', "window::a_missing_layer_is_named_and_nothing_starts"),
-    guard(2, "engine/training/data/pair_check.py", '"differ in shape."', '"differ."',
+    guard(2, "engine/training/data/pair_check.py",
+          "if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):",
+          "if False:",
           "shell::shapes_that_differ_are_named_with_both_files"),
     guard(3, "engine/training/data/preparation.py", "if not np.isfinite(pixels).all():",
           "if False:", "training::a_pixel_that_is_no_number_is_named_by_image_and_slice"),
