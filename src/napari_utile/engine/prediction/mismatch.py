@@ -16,7 +16,7 @@ from napari_utile.events import drain
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 
-PROBE = 256
+PROBE = 512
 """Side of the part whose objects are measured, in pixels."""
 LEAST_F1 = 0.5
 """Validation score below which the objects that a model finds tell nothing of the image."""

@@ -72,7 +72,7 @@ class PredictionRun:
         self._held = ExitStack()
         self._workers: Workers | None = None
         self._tasks: dict[Path, PredictionTask] = {}
-        self._is_probed = False
+        self._is_first = True
 
     def __enter__(self) -> Self:
         """Connect to the workers, if there are to be any, before anything is written."""
@@ -195,15 +195,18 @@ class PredictionRun:
 
     def _doubts(self, task: PredictionTask) -> list[str]:
         """List what is doubtful about an image, before hours are spent on it."""
-        doubts = [*task.stack.doubts]
+        far: list[str] = []
         with suppress(UserError):  # a slice that cannot be read is reported with its block
-            doubts += image_mismatches(self.model, task.stack, self.settings)
-            # This costs a tile: little of a large image, or of all images.
-            if not self._workers and (not self._is_probed or len(task.blocks) >= MANY_BLOCKS):
-                self._is_probed = True
-                far = object_mismatch(self.model, self.network, task.stack, self.settings)
-                doubts += [far] if far else []
-        return doubts
+            far += image_mismatches(self.model, task.stack, self.settings)
+            if not far and self._probes(task):
+                found = object_mismatch(self.model, self.network, task.stack, self.settings)
+                far += [found] if found else []
+        return [*task.stack.doubts, *far]
+
+    def _probes(self, task: PredictionTask) -> bool:
+        """Whether to look at objects first: one tile, little of a large image or of many."""
+        is_first, self._is_first = self._is_first, False
+        return not self._workers and (is_first or len(task.blocks) >= MANY_BLOCKS)
 
     def _opened(self, task: PredictionTask) -> tuple[PredictionTask, Decision]:
         """Create or reopen the output, as `decide` says; one that is complete stays closed."""
