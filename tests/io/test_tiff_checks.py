@@ -174,6 +174,14 @@ def test_what_is_claimed_must_be_there_or_fit_into_memory(tmp_path, monkeypatch)
         open_image(path)
 
 
+def test_a_strip_that_is_too_large_to_decode_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PLANES[0], compression="zlib")
+    monkeypatch.setattr(tiff_checks, "MAX_PIECE", 1000)
+    with pytest.raises(UserError, match=r"is stored in strips or tiles of 1\.0 kB, and more"):
+        open_image(path)
+
+
 def test_tiles_that_are_not_stored_are_counted(tmp_path):
     def tiles():
         yield PLANES[0, :16, :16]

@@ -54,7 +54,9 @@ def test_a_copy_that_stopped_has_zeros_for_pages(stack):
     path = stack()
     content = path.read_bytes()
     path.write_bytes(content[:8] + bytes(len(content) - 8))
-    with pytest.raises(UserError, match=r"a\.tif is cut off or damaged: its page 1 should"):
+    with pytest.raises(
+        UserError, match=r"a\.tif is cut off or damaged: its page 1 consists of z"
+    ):
         open_image(path)
 
 

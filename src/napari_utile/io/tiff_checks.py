@@ -19,6 +19,8 @@ from napari_utile.io.tiff_directories import Directory, read_directories
 from napari_utile.io.tiff_segments import MAX_EXPANSION, MAX_EXPANSION_OF_OTHERS
 from napari_utile.io.units import size_text
 
+MAX_PIECE = 800_000_000
+"""Bytes of one strip or tile: to decode it takes twice as much."""
 UNNAMED = ("", "uniform", "generic", "shaped", "imagej", "nih")
 """Kinds of series whose metadata name no thumbnails and labels beside the image."""
 _COLORS = {
@@ -311,7 +313,13 @@ def check_extent(path: Path, series: Any) -> list[str]:
             f"its {min(there, room)} bytes cannot hold."
         )
     shape = page.chunks if series.dataoffset is None else ()
-    check_memory(math.prod(shape) * np.dtype(series.dtype).itemsize, f"A strip of {path}")
+    piece = math.prod(shape) * np.dtype(series.dtype).itemsize
+    if piece > MAX_PIECE:
+        raise UserError(
+            f"{path} is stored in strips or tiles of {size_text(piece)}, and more than "
+            f"{size_text(MAX_PIECE)} are not decoded at once: save it with smaller ones."
+        )
+    check_memory(piece, f"A strip of {path}")
     if not empty:
         return []
     return [
