@@ -190,7 +190,7 @@ def npy_array(path: Path) -> FileArray:
     return FileArray(str(path), offset, shape, dtype, "F" if is_fortran else "C")
 
 
-PIECE, CLOSE = 4_000_000, 16_384
+PIECE, CLOSE = 1_000_000, 16_384
 """Bytes that are read at once, and between two runs of them: less costs less than a call."""
 
 

@@ -113,8 +113,8 @@ def _directories(file: BinaryIO, path: Path, there: int) -> Iterator[Directory]:
         count = int.from_bytes(file.read(size), "little" if order == "<" else "big")
         if not count and offset + size <= there:
             raise UserError(
-                f"{path} is cut off or damaged: its page {page} consists of zeros, as in a copy "
-                "that was stopped."
+                f"{path} is cut off or damaged: its page {page} consists of zeros, as in a "
+                "copy that was stopped."
             )
         length = struct.calcsize(order + entry) + struct.calcsize(where)
         if not 0 < count <= MAX_TAGS or offset + size + count * length > there:
