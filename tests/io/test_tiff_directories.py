@@ -54,9 +54,7 @@ def test_a_copy_that_stopped_has_zeros_for_pages(stack):
     path = stack()
     content = path.read_bytes()
     path.write_bytes(content[:8] + bytes(len(content) - 8))
-    with pytest.raises(
-        UserError, match=r"a\.tif is cut off or damaged: its page 1 consists"
-    ):
+    with pytest.raises(UserError, match=r"a\.tif is cut off or damaged: its page 1 consists"):
         open_image(path)
 
 

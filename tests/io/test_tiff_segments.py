@@ -1,5 +1,6 @@
 """Strips and tiles: bits, bombs, cuts and what is damaged, by its page."""
 
+import io
 import lzma
 import os
 import struct
@@ -8,8 +9,10 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_utile.errors import UserError
+from napari_utile.io import tiff_segments
 from napari_utile.io.images import open_image
 
 PLANES = np.random.default_rng(0).integers(0, 255, (3, 40, 37), np.uint8)
@@ -121,6 +124,22 @@ def test_a_file_that_is_cut_off_while_it_is_read_gives_a_sentence(tmp_path, how)
     os.truncate(path, path.stat().st_size // 2)
     with pytest.raises(UserError, match=r"a\.tif was cut off while it was read"):
         stack.plane((2,))
+
+
+def pictures():
+    """The first bytes of pictures of 300 rows and 200 columns."""
+    found = {}
+    for kind in ("JPEG", "PNG", "JPEG2000"):
+        file = io.BytesIO()
+        Image.new("L", (200, 300)).save(file, kind)
+        found[kind] = file.getvalue()
+    return found
+
+
+@pytest.mark.parametrize(("kind", "data"), pictures().items())
+def test_a_picture_in_a_strip_may_not_claim_more_than_the_strip(kind, data):
+    assert tiff_segments._picture_size(data) == (300, 200)
+    assert tiff_segments._picture_size(data[:8]) == (0, 0)
 
 
 def test_packed_runs_are_decoded_and_bounded(raw):

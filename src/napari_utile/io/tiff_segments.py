@@ -6,6 +6,7 @@ off since it was opened gives a sentence.
 
 import copy
 import lzma
+import struct
 import zlib
 from dataclasses import dataclass
 from math import ceil, prod
@@ -173,8 +174,13 @@ def _decoder(frame: Any) -> Any:
     ours = compression in (1, *_DEFLATE, _LZMA, _PACKBITS)
     if not ours:
         decode = frame.decode
+        high = frame.tilelength if frame.is_tiled else frame.rowsperstrip
+        wide = frame.tilewidth if frame.is_tiled else frame.imagewidth
 
         def library(data: bytes, number: int, tables: bytes | None) -> NDArray[Any]:
+            rows, columns = _picture_size(data)
+            if rows > high or columns > wide:
+                raise ValueError(f"it claims {rows} x {columns} pixels, of {high} x {wide}")
             pixels: NDArray[Any] = decode(
                 data, number, jpegtables=tables, jpegheader=frame.jpegheader
             )[0]
@@ -218,6 +224,28 @@ def _decoder(frame: Any) -> Any:
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 """Every byte with its bits in reverse order."""
+
+
+def _picture_size(data: bytes) -> tuple[int, int]:
+    """Return the height and width that a JPEG, PNG or JPEG 2000 claims; 0 if it does not."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
+        columns, rows = struct.unpack_from(">II", data, 16)
+        return rows, columns
+    at = data.find(b"\xff\x4f\xff\x51")  # the start of a JPEG 2000 codestream, and its size
+    if 0 <= at < 4096 and len(data) >= at + 16:
+        columns, rows = struct.unpack_from(">II", data, at + 8)
+        return rows, columns
+    at = 2
+    while data[:2] == b"\xff\xd8" and at + 9 <= len(data):
+        if data[at] != 0xFF:
+            break
+        # The frame headers of a JPEG are SOF0 to SOF15, but for three other markers.
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            rows, columns = struct.unpack_from(">HH", data, at + 5)
+            return rows, columns
+        at += 1 if marker == 0xFF else 2 + length
+    return 0, 0
 
 
 def _decompress(data: bytes, compression: int, most: int) -> bytes:
