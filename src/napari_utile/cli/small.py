@@ -23,9 +23,11 @@ class Weights(WeightSettings):
     overwrite: bool = Field(False, description="Overwrite existing output")
 
     def run(self) -> int:
+        from napari_utile.arrays.doubts.labels import label_doubts, looked_at
         from napari_utile.arrays.labels import check_labels
         from napari_utile.arrays.targets import training_target
         from napari_utile.arrays.weight_maps.weight_map import target_weights
+        from napari_utile.io.agreement import jpeg_doubts
         from napari_utile.io.disk import check_file_output
         from napari_utile.io.images import open_image, write_tiff
         from napari_utile.io.stack import read_labels
@@ -35,7 +37,9 @@ class Weights(WeightSettings):
         if self.out.exists() and self.out.samefile(self.labels):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
         labels = check_labels(read_labels(stack), self.labels, self.ignore)
-        for event in doubted(stack.doubts, self.strict):
+        found = label_doubts(looked_at(labels, self.ignore), stack.name, ignore=self.ignore)
+        doubts = [*stack.doubts, *(doubt.text for doubt in found or jpeg_doubts(stack))]
+        for event in doubted(doubts, self.strict):
             print_warning(event)
         target = training_target(labels, ignore=self.ignore, alone=False)
         weights = target_weights(target, self.w0, self.sigma, self.class_balance)

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from napari_utile.errors import UserError
+from napari_utile.evaluation.doubts import Looks
 from napari_utile.evaluation.inputs import LabelPair, class_pair, instance_pair
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.evaluation.report import Report
@@ -288,11 +289,14 @@ def score_images(
         if isinstance(event, Warned):
             found.append(event.message)
 
+    looks = Looks(settings, len(images))
     if is_instances:
-        run = _score_instances(images, settings, chosen, counter)
+        run = _score_instances(images, settings, chosen, counter, looks)
     else:
-        run = _score_classes(images, settings, counter)
+        run = _score_classes(images, settings, counter, looks)
     report = yield from tap(run, note)
+    yield from (Warned(message=message) for message in looks.messages())
+    found += looks.messages()
     return replace(report, notes=(*found, *report.notes))
 
 
@@ -301,6 +305,7 @@ def _score_instances(
     settings: EvaluateSettings,
     chosen: range | None,
     counter: SliceCounter,
+    looks: Looks,
 ) -> Generator[SliceDone | Warned, None, Report]:
     pairs: list[LabelPair] = []
     scored: list[ScoredSlice] = []
@@ -310,8 +315,10 @@ def _score_instances(
         counter.image, start = image.name, counter.done
         with _naming(image):
             probabilities = image.read_probabilities()
+            sides = image.read()
+            looks.look_at(image.name, *sides)
             pair = yield from _with_name(
-                instance_pair(*image.read(), settings, image.name, probabilities, counter),
+                instance_pair(*sides, settings, image.name, probabilities, counter),
                 image,
             )
         counter.done = start + image.slices  # in labels, no objects had to be found
@@ -333,14 +340,19 @@ def _score_instances(
 
 
 def _score_classes(
-    images: Sequence[EvaluatedImage], settings: EvaluateSettings, counter: SliceCounter
+    images: Sequence[EvaluatedImage],
+    settings: EvaluateSettings,
+    counter: SliceCounter,
+    looks: Looks,
 ) -> Generator[SliceDone | Warned, None, Report]:
     pairs: list[LabelPair] = []
     scored: list[ScoredClasses] = []
     for image in images:
         counter.image = image.name
         with _naming(image):
-            pair = yield from _with_name(class_pair(*image.read(), settings, image.name), image)
+            sides = image.read()
+            looks.look_at(image.name, *sides)
+            pair = yield from _with_name(class_pair(*sides, settings, image.name), image)
         for index in pair.indices:
             scored.append(score_class_slice(pair, index))
             yield counter.step()

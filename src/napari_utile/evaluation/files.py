@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.inputs import Side
@@ -64,7 +65,7 @@ class OpenedPair:
         if without_leading_ones(true) not in possible:
             raise UserError(
                 f"Prediction {self.prediction.source} {predicted} and truth "
-                f"{self.truth.source} {true} differ in shape."
+                f"{self.truth.source} {true} differ in shape.{shape_hint(predicted, true)}"
             )
 
     def check_pixels(self) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
 from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.arrays.weight_maps.two_nearest import two_nearest
+from napari_utile.events import doubted, warn
 from napari_utile.settings import WEIGHT_DEFAULTS
 
 
@@ -27,6 +29,7 @@ def weight_map(
     ignore: int | None = None,
     spacing: Sequence[float] | None = None,
     volumetric: bool = False,
+    strict: bool = False,
 ) -> NDArray[np.float32]:
     """Return the loss weights of labels: class balance, and more where a gap is narrow.
 
@@ -50,6 +53,8 @@ def weight_map(
         Size of a pixel along (Y, X), or a voxel along (Z, Y, X).
     volumetric : bool, default False
         Measure gaps in volumes (Z, Y, X); otherwise each slice is on its own.
+    strict : bool, default False
+        Whether labels that look like something else are refused, instead of a warning.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def weight_map(
     Raises
     ------
     UserError
-        If `labels` are not label ids; see `check_labels`.
+        If `labels` are not label ids; see `check_labels`. With `strict`, if they are doubtful.
     ValueError
         If `w0` is negative, `sigma` is not positive, or `spacing` does not fit.
 
@@ -79,6 +84,9 @@ def weight_map(
     array([[ 1. , 10.2,  1. ]], dtype=float32)
     """
     labels = check_labels(labels, ignore=ignore)
+    doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore)
+    for event in doubted((doubt.text for doubt in doubts), strict):
+        warn(event)
     classes = (labels != 0).astype(np.uint8)
     classes[ignored_pixels(labels, ignore)] = IGNORE
     gaps = gap_widths(labels, ignore=ignore, spacing=spacing, volumetric=volumetric)

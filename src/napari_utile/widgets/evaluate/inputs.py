@@ -16,6 +16,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
+from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.evaluate import EvaluatedImage, score_images
@@ -255,7 +256,7 @@ def _layer_problem(prediction: Layer | None, truth: Layer | None) -> str:
     if shapes[0] not in (shapes[1], shapes[0][:1] + shapes[1]):
         return (
             f"Prediction '{prediction.name}' {shapes[0]} and truth '{truth.name}' "
-            f"{shapes[1]} differ in shape."
+            f"{shapes[1]} differ in shape.{shape_hint(*shapes)}"
         )
     return ""
 

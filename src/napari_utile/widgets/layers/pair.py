@@ -12,6 +12,7 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QFormLayout
 
+from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 from napari_utile.widgets.kit.form import form_rows, mark
@@ -104,7 +105,7 @@ def pair_problem(image: Layer | None, labels: Layer | None) -> str:
     if found != shape:
         return (
             f"Image '{image.name}' {tuple(level_0(image).shape)} and labels '{labels.name}' "
-            f"{shape} differ in shape."
+            f"{shape} differ in shape.{shape_hint(found, shape)}"
         )
     return ""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack, read_labels
@@ -51,7 +52,7 @@ def check_shapes(image: Stack, labels: Stack) -> None:
     if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):
         raise UserError(
             f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
-            "differ in shape."
+            f"differ in shape.{shape_hint(image.shape, labels.shape)}"
         )
 
 

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.appearance import Appearance, whole_areas
 from napari_utile.arrays.augmentation.density import density
+from napari_utile.arrays.doubts.images import image_doubts
+from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE, check_labels
 from napari_utile.arrays.splits import Region, Split, split
 from napari_utile.arrays.targets import TrainingTarget, training_target
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
+from napari_utile.engine.training.data.doubts import annotation_doubts, copies, gray_values
 from napari_utile.engine.training.data.pair_check import check_shapes
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.errors import UserError
@@ -38,6 +41,8 @@ class Annotated:
 
     image: Stack
     target: TrainingTarget
+    doubts: tuple[Doubt, ...] = ()
+    """What may be wrong with them."""
 
     @classmethod
     def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
@@ -66,7 +71,7 @@ class Annotated:
             )
         except UserError as error:
             raise UserError(f"Labels '{labels.name}': {error}") from None
-        return cls(image, target)
+        return cls(image, target, tuple(annotation_doubts(image, labels, ids, settings)))
 
     def among(self, ids: tuple[int, ...]) -> Self:
         """Return the target with the class numbers of `ids`, which may hold more classes."""
@@ -145,8 +150,8 @@ class Annotations:
             raise UserError(
                 f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
             )
-        doubts = [doubt for stack in (*images, *labels) for doubt in stack.doubts]
-        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, tuple(doubts))
+        doubts = (*_doubts_of_files(images, labels), *_doubts_of_pixels(pairs))
+        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, doubts)
 
 
 def prepare(
@@ -195,8 +200,19 @@ def training_data(
         `strict`, if anything about the input is doubtful.
     """
     pairs, ids = annotations.pairs, annotations.ids
-    doubts = [event.message for event in doubted(annotations.doubts, settings.strict)]
     parts = parts or divide(pairs, settings, receptive_field)
+    empty = [*_empty_slices(pairs, settings)]
+    # Those of COCO have no file of their own: without object they are known to be background.
+    has_files = any(pair.image.source for pair in pairs)
+    doubts = doubted(
+        [
+            *annotations.doubts,
+            *copies([pair.image for pair in pairs], parts),
+            *(empty if has_files else []),
+        ],
+        settings.strict,
+    )
+    warnings = [*(event.message for event in doubts), *([] if has_files else empty)]
     planes = [_pixels(pairs, region) for region in parts.training]
     normalization = Normalization.of(planes)
     counts = _class_counts(pairs, parts.training)[: len(ids)]
@@ -221,7 +237,7 @@ def training_data(
         channels=annotations.channels,
         ids=ids,
         appearance=_appearance(planes, pairs, parts.training, settings),
-        warnings=(*doubts, *_warnings(pairs, parts, settings, receptive_field)),
+        warnings=(*warnings, *_warnings(pairs, parts, receptive_field)),
         names=tuple(pair.image.name for pair in pairs),
     )
 
@@ -322,6 +338,21 @@ def with_density(
         replace(plane, density=part.view(plane.classes.shape))
         for plane, part in zip(planes, parts, strict=True)
     )
+
+
+def _doubts_of_files(images: Sequence[Stack], labels: Sequence[Stack]) -> list[str]:
+    """Return what files left open, or hold and is not used."""
+    return [doubt for stack in (*images, *labels) for doubt in stack.doubts]
+
+
+def _doubts_of_pixels(pairs: Sequence[Annotated]) -> list[str]:
+    """Return what looks wrong in labels and images, in the whole set."""
+    found = ((pair.image.name, doubt) for pair in pairs for doubt in pair.doubts)
+    measured = (
+        [gray_values(pair.image, pair.target) for pair in pairs] if len(pairs) > 1 else []
+    )
+    known = [values for values in measured if values]
+    return [*told_together(found, len(pairs), "images"), *image_doubts(known)]
 
 
 def _same_channels(images: Sequence[Stack]) -> int:
@@ -431,9 +462,7 @@ def _truth(
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
 
 
-def _warnings(
-    pairs: Sequence[Annotated], parts: Split, settings: TrainSettings, receptive_field: int
-) -> Iterator[str]:
+def _warnings(pairs: Sequence[Annotated], parts: Split, receptive_field: int) -> Iterator[str]:
     """Warn of what makes the scores less trustworthy."""
     if parts.guard is not None and parts.guard < receptive_field:
         yield (
@@ -456,7 +485,6 @@ def _warnings(
             f"No pixel for training has the {_listed(lacking)}: {they} cannot be learnt. "
             f"Annotate {them} in more places."
         )
-    yield from _empty_slices(pairs, settings)
 
 
 def _listed(ids: Sequence[int], most: int = 10) -> str:

@@ -1,0 +1,58 @@
+"""Whether truth and prediction look like labels, as far as that can be seen."""
+
+from typing import Any
+
+import numpy as np
+
+from napari_utile.arrays.doubts.labels import label_doubts, looked_at
+from napari_utile.arrays.doubts.wording import Doubt, told_together
+from napari_utile.events import doubted
+from napari_utile.settings import EvaluateSettings
+
+
+class Looks:
+    """Looks at the sides of each image, and remembers what is doubtful.
+
+    Parameters
+    ----------
+    settings : EvaluateSettings
+        What the labels mean; with `strict` a doubt is raised.
+    total : int
+        Number of images.
+    """
+
+    def __init__(self, settings: EvaluateSettings, total: int):
+        self._settings, self._total = settings, total
+        self._found: list[tuple[str, Doubt]] = []
+
+    def look_at(self, name: str, prediction: Any, truth: Any) -> None:
+        """Look at one image. What is no labels is not looked at.
+
+        Parameters
+        ----------
+        name : str
+            Of the image; empty if it is the only one.
+        prediction, truth : array
+            As of `evaluate`.
+
+        Raises
+        ------
+        UserError
+            With `strict`, if one of them is doubtful.
+        """
+        target, ignore = self._settings.target, self._settings.ignore
+        true, predicted = np.asarray(truth), np.asarray(prediction)
+        for ids, kind in ((true, "True labels"), (predicted, "Predicted labels")):
+            if ids.dtype.kind not in "iu" or ids.ndim < 2 or ids.shape != true.shape:
+                continue
+            planes = looked_at(ids, ignore)
+            doubts = label_doubts(
+                planes, name, target, ignore, kind=kind, is_predicted=ids is not true
+            )
+            self._found += [(name, Doubt(f"{kind} {d.kind}", d.text)) for d in doubts]
+        if self._settings.strict:
+            list(doubted(self.messages(), strict=True))
+
+    def messages(self) -> list[str]:
+        """Return a message for each kind of doubt, whichever images have it."""
+        return told_together(self._found, self._total, "images")

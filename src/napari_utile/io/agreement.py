@@ -1,0 +1,110 @@
+"""Whether an image and its labels belong together: one place, one pixel size, two files."""
+
+from collections.abc import Iterator
+
+from napari_utile.arrays.doubts.labels import is_mask
+from napari_utile.arrays.doubts.wording import Doubt
+from napari_utile.io.stack import Stack
+from napari_utile.io.units import micrometers, unit_symbol
+
+JPEG = b"\xff\xd8\xff"
+"""First bytes of a JPEG."""
+SAME = 0.01
+"""Relative difference up to which two sizes of a pixel are the same."""
+
+
+def pair_doubts(image: Stack, labels: Stack) -> list[Doubt]:
+    """Return what suggests that an image and its labels do not lie on each other.
+
+    Parameters
+    ----------
+    image, labels : Stack
+        Of the same spatial shape.
+
+    Returns
+    -------
+    list of Doubt
+        Nothing is doubted that one of the files does not say.
+    """
+    return [*_same_file(image, labels), *_other_place(image, labels)]
+
+
+def jpeg_doubts(labels: Stack) -> list[Doubt]:
+    """Doubt labels of more than two ids in a JPEG, which stores about the same gray values.
+
+    Parameters
+    ----------
+    labels : Stack
+
+    Returns
+    -------
+    list of Doubt
+    """
+    path = labels.path
+    if path is None or not path.is_file() or is_mask(labels.plane(labels.indices[0])):
+        return []
+    with path.open("rb") as file:
+        if file.read(len(JPEG)) != JPEG:
+            return []
+    return [
+        Doubt(
+            "jpeg",
+            f"Labels '{labels.name}' are a JPEG, which changes ids near edges: save them as "
+            "PNG or TIFF.",
+        )
+    ]
+
+
+def _same_file(image: Stack, labels: Stack) -> Iterator[Doubt]:
+    if image.source and image.source == labels.source:
+        yield Doubt(
+            "same file",
+            f"'{image.name}' is given both as image and as labels: give the labels of the "
+            "image.",
+        )
+
+
+def _other_place(image: Stack, labels: Stack) -> Iterator[Doubt]:
+    """Doubt labels with pixels of another size, or at another place, where both are known."""
+    n = min(len(image.shape), len(labels.shape))
+    known = [
+        axis
+        for axis in range(-n, 0)
+        if _is_measured(image.units[axis]) and _is_measured(labels.units[axis])
+    ]
+    sizes = [(_um(image, axis), _um(labels, axis)) for axis in known]
+    if any(abs(a / b - 1) > SAME for a, b in sizes):
+        yield Doubt(
+            "pixel size",
+            f"Image '{image.name}' has pixels of {_size_text(image)}, labels '{labels.name}' "
+            f"of {_size_text(labels)}, so that they show the same place at other pixels. "
+            "Check that they belong together, and correct the size in one file.",
+        )
+        return
+    starts = [
+        (image.translate[i] / image.scale[i], labels.translate[i] / labels.scale[i])
+        for i in known
+    ]
+    # Many programs write no position: 0 is no evidence.
+    if any(a and b and abs(a - b) > 0.5 for a, b in starts):
+        shift = ", ".join(f"{b - a:.4g}" for a, b in starts)
+        yield Doubt(
+            "place",
+            f"Labels '{labels.name}' begin {shift} px away from image '{image.name}', as their "
+            "files say, but are used pixel by pixel: crop both to the same place.",
+        )
+
+
+def _is_measured(unit: str) -> bool:
+    """Whether a unit is one of microscopes: others are of prints, or unknown."""
+    return micrometers(unit) is not None and unit not in ("inch", "centimeter")
+
+
+def _um(stack: Stack, axis: int) -> float:
+    return stack.scale[axis] * (micrometers(stack.units[axis]) or 1.0)
+
+
+def _size_text(stack: Stack) -> str:
+    """Return the size of a pixel in words."""
+    sides = " x ".join(f"{scale:.4g}" for scale in stack.scale)
+    return f"{sides} {unit_symbol(stack.units[-1])}"

@@ -1,0 +1,42 @@
+"""An evaluation says when truth or prediction do not look like labels."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from napari_utile.errors import UserError
+from napari_utile.evaluation import evaluate
+from napari_utile.evaluation.doubts import Looks
+from napari_utile.events import Warned
+from napari_utile.settings import EvaluateSettings
+
+MASK = np.zeros((60, 60))
+MASK[10:25, 10:25] = MASK[30:50, 20:55] = 255
+SOFT = ndimage.gaussian_filter(MASK, 1.5).round().astype(np.uint8)
+SHARP = (MASK > 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("sides", "said"), [((SHARP, SOFT), "The true labels"), ((SOFT, SHARP), "The predicted")]
+)
+def test_gray_edges_are_told_in_events_and_report(sides, said):
+    events = []
+    report = evaluate(*sides, on_event=events.append)
+    (warned,) = (event.message for event in events if isinstance(event, Warned))
+    assert warned.startswith(said) and "gray edges" in warned
+    assert warned in report.notes
+    with pytest.raises(UserError, match=r"gray edges.* leave out strict"):
+        evaluate(*sides, strict=True)
+
+
+def test_labels_and_probabilities_raise_no_doubt():
+    for prediction in (SHARP, SHARP.astype(bool), SOFT / 255, np.stack([SOFT / 255])):
+        evaluate(prediction, SHARP, strict=True)
+
+
+def test_images_with_the_same_trouble_are_told_together():
+    looks = Looks(EvaluateSettings(), 3)
+    for name in "abc":
+        looks.look_at(name, SHARP, SOFT)
+    (said,) = looks.messages()
+    assert said.startswith("True labels 'a'") and said.endswith("2 more of 3 images: b, c.")
