@@ -191,3 +191,11 @@ def test_a_run_that_was_finished_before_is_no_error(panel, script, press, qtbot,
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
     assert f"{reason} Best on validation: iou 0.900" in text(panel)
+
+
+def test_doubts_about_the_layers_are_shown_before_the_start(panel, viewer):
+    assert panel.pair.note.text() == ""
+    viewer.layers["cells"].translate = (0, 900, 200)
+    panel.form.set_value("sigma", "3")
+    assert "200 px apart (in translate)" in panel.pair.note.text()
+    assert panel.controls.button.isEnabled()

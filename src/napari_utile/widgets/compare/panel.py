@@ -99,7 +99,8 @@ class ComparePanel(Panel):
         self._check()
 
     def _check(self) -> None:
-        problem = self.pair.check() or self.form.problem()
+        wrong = self.form.problem()
+        problem = self.pair.check(None if wrong else self.form.settings()) or wrong
         folder = folder_problem(self.folder.path, CompareSettings)
         mark(self.folder.line, folder, "Folder for runs, table and figures")
         self.controls.set_verb("Resume" if _has_comparison(self.folder.path) else "Compare")

@@ -31,6 +31,7 @@ from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.paths import PathChoice
 from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.layers.choice import LayerChoice
+from napari_utile.widgets.layers.doubts import place_doubt
 from napari_utile.widgets.layers.results import place_of
 from napari_utile.widgets.layers.stacks import held_in, level_0, placement, stack_of
 
@@ -177,7 +178,8 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
     stack = stack_of(truth)
     sides = [(layer.name, level_0(layer)) for layer in (prediction, truth)]
     holds = held_in(prediction)
-    doubts = []
+    place = place_doubt(prediction, truth, ("prediction", "truth"))
+    doubts = [place] if place else []
     if isinstance(prediction, Image) and sides[0][1].ndim == sides[1][1].ndim and not holds:
         holds = "probabilities"
         if np.dtype(sides[0][1].dtype).kind in "iu":
@@ -203,8 +205,8 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
 
     others = (layer for layer in viewer.layers if layer is not prediction)
     images = tuple(image for layer in others if (image := _image_of(layer, stack.shape)))[:1]
-    place = placement(truth, stack.axes)
-    return EvaluationInputs((prediction.name, truth.name), evaluation, [place], images)
+    places = [placement(truth, stack.axes)]
+    return EvaluationInputs((prediction.name, truth.name), evaluation, places, images)
 
 
 def _image_of(layer: Layer, shape: tuple[int, ...]) -> Stack | None:

@@ -15,8 +15,10 @@ from qtpy.QtWidgets import QFormLayout
 from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
+from napari_utile.settings import TrainingOptions
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.layers.choice import LayerChoice
+from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.snapshots import path_on_disk
 from napari_utile.widgets.layers.stacks import level_0, stack_of, with_copied_pixels
 
@@ -27,14 +29,25 @@ class PairChoice:
     def __init__(self, viewer: Viewer):
         self.image = LayerChoice(viewer, Image)
         self.labels = LayerChoice(viewer, Labels)
+        self.note = DoubtsNote()
 
     def rows(self) -> QFormLayout:
-        """Return the two lists with their names beside them."""
-        return form_rows({"image": self.image.native, "labels": self.labels.native})
+        """Return the two lists with their names beside them, and what is doubtful below."""
+        rows = form_rows({"image": self.image.native, "labels": self.labels.native})
+        rows.addRow(self.note)
+        return rows
 
-    def check(self) -> str:
-        """Return why these layers cannot be trained on, or ''; mark the wrong one red."""
+    def check(self, settings: TrainingOptions | None = None) -> str:
+        """Return why these layers cannot be trained on, or ''; mark the wrong one red.
+
+        What is doubtful about them is shown below; without settings nothing is.
+        """
         problem = pair_problem(self.image.layer, self.labels.layer)
+        if problem or settings is None:
+            self.note.show_doubts(None, ("instances", None, False))
+        else:
+            meaning = settings.target, settings.ignore, settings.sparse
+            self.note.show_doubts(self.labels.layer, meaning, self.image.layer)
         lacks_image = self.image.layer is None
         mark(self.image.native, problem if lacks_image else "", "Input of the network")
         mark(self.labels.native, "" if lacks_image else problem, "Annotation of that image")

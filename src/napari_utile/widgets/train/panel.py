@@ -85,7 +85,8 @@ class TrainPanel(Panel):
         self._check()
 
     def _check(self) -> None:
-        problem = self.pair.check() or self.form.problem()
+        wrong = self.form.problem()
+        problem = self.pair.check(None if wrong else self.form.settings()) or wrong
         start = model_problem(self.start_from.path) if self.start_from.path else ""
         folder = folder_problem(self.folder.path)
         mark(self.start_from.line, start, "Model or run whose parameters a new run starts from")

@@ -15,6 +15,7 @@ from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_colum
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.layers.choice import LayerChoice, following
+from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
 
@@ -32,6 +33,7 @@ class WeightMapPanel(Panel):
         self.labels_layer = LayerChoice(napari_viewer, Labels)
         self.form: Form[WeightSettings] = Form(WeightSettings, SLIDERS)
         self.controls = ThreadControls("Show weight map", self._collect, lambda _: None)
+        self.note = DoubtsNote()
         self.overlay: Any = None
         self._source: Any = None  # the labels layer that is shown
         self._map: LiveWeights | None = None
@@ -42,6 +44,7 @@ class WeightMapPanel(Panel):
 
         column = scrolling_column(self)
         column.addLayout(form_rows({"labels": self.labels_layer.native}))
+        column.addWidget(self.note)
         column.addWidget(self.form)
         column.addWidget(self.controls)
         column.addStretch()
@@ -55,7 +58,11 @@ class WeightMapPanel(Panel):
     def _check(self) -> None:
         missing = "" if self.labels_layer.layer else "Choose a labels layer: there is none yet."
         mark(self.labels_layer.native, missing, "Instances, or a mask of them")
-        self.controls.set_problem(missing or self.form.problem())
+        problem = missing or self.form.problem()
+        ignore = None if problem else self.form.settings().ignore
+        labels = None if problem else self.labels_layer.layer
+        self.note.show_doubts(labels, ("instances", ignore, False))
+        self.controls.set_problem(problem)
 
     def _collect(self) -> Work:
         """Take the chosen labels, and follow every edit of them from now on."""
