@@ -63,7 +63,8 @@ def test_channels_first_are_probabilities_whatever_the_axes_are_called(tmp_path,
 def test_fault_27_files_without_counterpart_are_named(folders, tmp_path, cells, side):
     tifffile.imwrite(tmp_path / side / "lonely_7.tif", cells)
     other = {"found": "truth", "true": "prediction"}[side]
-    with pytest.raises(UserError, match=rf"do not pair up: no {other} for lonely_7\.tif"):
+    said = rf"is broken: no {other} for lonely_7\.tif\. .*add skip broken"
+    with pytest.raises(UserError, match=said):
         open_evaluation(*folders)
 
 

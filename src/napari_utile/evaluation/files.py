@@ -105,13 +105,12 @@ def open_evaluation(
         If an image cannot be read, has no counterpart, or another shape than its counterpart:
         by name.
     """
-    matched = match_files(prediction, truth, ("prediction", "truth"), skip_broken)
-    is_alone = len(matched.pairs) == 1 and not matched.lacking
+    matched = match_files(prediction, truth, ("prediction", "truth"))
 
     def open_pair(pair: FilePair) -> OpenedPair:
         opened = OpenedPair(stem_of(pair[1]), open_image(pair[0]), open_image(pair[1]))
         opened.check_shapes()
-        if not is_alone:
+        if matched.are_worth_reading(skip_broken):
             opened.check_pixels()
         return opened
 

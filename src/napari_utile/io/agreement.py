@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from napari_utile.arrays.doubts.labels import is_mask
+from napari_utile.arrays.doubts.labels import has_two_values
 from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import micrometers, unit_symbol
@@ -41,7 +41,7 @@ def jpeg_doubts(labels: Stack) -> list[Doubt]:
     list of Doubt
     """
     path = labels.path
-    if path is None or not path.is_file() or is_mask(labels.plane(labels.indices[0])):
+    if path is None or not path.is_file() or has_two_values(labels.plane(labels.indices[0])):
         return []
     with path.open("rb") as file:
         if file.read(len(JPEG)) != JPEG:

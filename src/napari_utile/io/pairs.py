@@ -33,6 +33,10 @@ class MatchedFiles(NamedTuple):
         """What each lonely file lacks, in words."""
         return [f"{what} {name}" for what, names in self.lonely.items() for name in names]
 
+    def are_worth_reading(self, skip_broken: bool) -> bool:
+        """Whether to read all pixels to find what is broken: not what is refused anyway."""
+        return skip_broken if self.lacking else len(self.pairs) > 1
+
 
 def pair_files(
     images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
@@ -55,28 +59,31 @@ def pair_files(
     UserError
         Lists the images without labels, the labels without image, and names that occur twice.
     """
-    return match_files(images, labels, kinds).pairs
+    matched = match_files(images, labels, kinds)
+    if matched.lacking:
+        raise UserError(_do_not_pair_up(kinds, matched.lonely))
+    return matched.pairs
 
 
 def match_files(
-    images: Names,
-    labels: Names,
-    kinds: tuple[str, str] = ("image", "labels"),
-    skip_broken: bool = False,
+    images: Names, labels: Names, kinds: tuple[str, str] = ("image", "labels")
 ) -> MatchedFiles:
-    """Pair images with their labels by name; those that are alone are lonely, or refused.
+    """Pair images with their labels by name, and list those that are alone.
 
     Parameters
     ----------
     images, labels, kinds
         As of `pair_files`.
-    skip_broken : bool, default False
-        Whether files without counterpart are left to the caller, unless there is no pair.
+
+    Returns
+    -------
+    MatchedFiles
+        With one pair at least.
 
     Raises
     ------
     UserError
-        As `pair_files`.
+        Lists names that occur twice; and all, if there is no pair.
     """
     image_files, label_files = expand(images), expand(labels)
     is_named = any(is_file_name(names) for names in (images, labels))
@@ -96,13 +103,8 @@ def match_files(
         )
     }
     pairs = [(p, labels_of[stem_of(p)]) for p in image_files if stem_of(p) in labels_of]
-    is_ambiguous, is_lonely = any(twice.values()), any(lonely.values())
-    if is_ambiguous or not pairs or (is_lonely and not skip_broken):
-        problems = twice | lonely
-        listed = [f"{what} {_first_few(names)}" for what, names in problems.items() if names]
-        both = f"{kinds[0].capitalize()}s and {kinds[1]}"
-        way_on = "" if is_ambiguous or not pairs else "; add skip broken to leave them out"
-        raise UserError(f"{both} do not pair up: {'; '.join(listed)}{way_on}.")
+    if any(twice.values()) or not pairs:
+        raise UserError(_do_not_pair_up(kinds, twice | lonely))
     return MatchedFiles(pairs, lonely)
 
 
@@ -152,12 +154,11 @@ def open_pairs(
     UserError
         If they do not pair up, or one cannot be opened: names all that are broken.
     """
-    matched = match_files(images, labels, skip_broken=skip_broken)
-    is_alone = len(matched.pairs) == 1 and not matched.lacking
+    matched = match_files(images, labels)
 
     def open_pair(pair: FilePair) -> tuple[Stack, Stack]:
         image, truth = open_image(pair[0]), open_image(pair[1])
-        if not is_alone:
+        if matched.are_worth_reading(skip_broken):
             check(image, truth)
         return image, truth
 
@@ -204,6 +205,12 @@ def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[
     """Name each array for messages; several are counted from 1."""
     for number, array in enumerate(arrays, 1):
         yield array, f"{name} {number}" if len(arrays) > 1 else name
+
+
+def _do_not_pair_up(kinds: tuple[str, str], problems: dict[str, list[str]]) -> str:
+    listed = [f"{what} {_first_few(names)}" for what, names in problems.items() if names]
+    both = f"{kinds[0].capitalize()}s and {kinds[1]}"
+    return f"{both} do not pair up: {'; '.join(listed)}."
 
 
 def _repeated(stems: Iterable[str]) -> list[str]:

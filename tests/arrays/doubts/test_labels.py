@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from napari_utile.arrays.doubts.labels import is_mask, label_doubts, looked_at
+from napari_utile.arrays.doubts.labels import has_two_values, label_doubts, looked_at
 from napari_utile.samples.synthesis import synthetic_stack
 
 RANDOM = np.random.default_rng(0)
@@ -188,5 +188,5 @@ def test_large_stacks_are_looked_at_here_and_there():
 
 
 def test_a_mask_has_two_values():
-    assert is_mask(MASK) and is_mask(np.zeros((2, 2)))
-    assert not is_mask(OBJECTS)
+    assert has_two_values(MASK) and has_two_values(np.zeros((2, 2)))
+    assert not has_two_values(OBJECTS)

@@ -109,7 +109,7 @@ def _kinds_text(low: Sequence[GrayValues], high: Sequence[GrayValues], channel: 
     def described(group: Sequence[GrayValues]) -> str:
         gray = group[len(group) // 2].text(channel)
         has = "has" if len(group) == 1 else "have"
-        names = _listed([image.name for image in group])
+        names = _quoted([image.name for image in group])
         return f"{len(group)} of {total} {has} about {gray}: {names}"
 
     return (
@@ -131,12 +131,12 @@ def _negatives(images: Sequence[GrayValues]) -> list[str]:
     words = ("darker", "brighter") if is_dark else ("brighter", "darker")
     return [
         f"In {len(few)} of {count_of(len(images), 'image')} the objects are {words[0]} than "
-        f"the background ({_listed([image.name for image in few])}), in most others "
+        f"the background ({_quoted([image.name for image in few])}), in most others "
         f"{words[1]}: if those are negatives, invert them."
     ]
 
 
-def _listed(names: Sequence[str]) -> str:
+def _quoted(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > MOST_NAMED else ""
     return ", ".join(f"'{name}'" for name in names[:MOST_NAMED]) + more
 

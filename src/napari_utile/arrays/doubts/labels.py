@@ -211,7 +211,7 @@ def label_doubts(
     return [doubt for doubt in found if doubt]
 
 
-def is_mask(plane: NDArray[Any]) -> bool:
+def has_two_values(plane: NDArray[Any]) -> bool:
     """Whether a plane has two values at most.
 
     Parameters

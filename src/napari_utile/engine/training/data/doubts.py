@@ -138,14 +138,14 @@ def copies(images: Sequence[Stack], parts: Split) -> Iterator[str]:
     ]
     if not all(whole):
         return
-    learnt = {_digest(images, region): region for region in whole[0]}
+    learnt = {_digest_of(images, region): region for region in whole[0]}
     pairs = [
         (region, learnt[digest])
         for region in whole[1]
-        if (digest := _digest(images, region)) in learnt
+        if (digest := _digest_of(images, region)) in learnt
     ]
     if pairs:
-        first, other = (_place(images, region) for region in pairs[0])
+        first, other = (_place_of(images, region) for region in pairs[0])
         yield (
             f"{len(pairs)} of {len(whole[1])} planes for validation have the same pixels as "
             f"planes for training ({first} those of {other}): the validation scores flatter. "
@@ -160,13 +160,13 @@ def _is_whole(image: Stack, region: Region) -> bool:
     )
 
 
-def _digest(images: Sequence[Stack], region: Region) -> bytes:
+def _digest_of(images: Sequence[Stack], region: Region) -> bytes:
     plane = np.ascontiguousarray(images[region.image].plane(region.index))
     return blake2b(
         plane.data.cast("B"), digest_size=16, key=repr(plane.shape).encode()
     ).digest()
 
 
-def _place(images: Sequence[Stack], region: Region) -> str:
+def _place_of(images: Sequence[Stack], region: Region) -> str:
     place = "".join(f" slice {i}" for i in region.index)
     return f"'{images[region.image].name}'{place}"
