@@ -6,6 +6,7 @@ import numpy as np
 
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
+from napari_utile.evaluation.inputs import Side
 from napari_utile.events import doubted
 from napari_utile.settings import EvaluateSettings
 
@@ -32,7 +33,7 @@ class Looks:
         ----------
         name : str
             Of the image; empty if it is the only one.
-        prediction, truth : array
+        prediction, truth : Side or array
             As of `evaluate`.
 
         Raises
@@ -41,13 +42,15 @@ class Looks:
             With `strict`, if one of them is doubtful.
         """
         target, ignore = self._settings.target, self._settings.ignore
-        true, predicted = np.asarray(truth), np.asarray(prediction)
-        for ids, kind in ((true, "True labels"), (predicted, "Predicted labels")):
-            if ids.dtype.kind not in "iu" or ids.ndim < 2 or ids.shape != true.shape:
+        shape = np.shape(Side.of(truth).pixels)
+        for side, kind in ((truth, "True labels"), (prediction, "Predicted labels")):
+            ids = np.asarray(Side.of(side).pixels)
+            is_labels = ids.dtype.kind in "iu" and Side.of(side).holds != "probabilities"
+            if not is_labels or ids.ndim < 2 or ids.shape != shape:
                 continue
             planes = looked_at(ids, ignore)
             doubts = label_doubts(
-                planes, name, target, ignore, kind=kind, is_predicted=ids is not true
+                planes, name, target, ignore, kind=kind, is_predicted=side is not truth
             )
             self._found += [(name, Doubt(f"{kind} {d.kind}", d.text)) for d in doubts]
         if self._settings.strict:
