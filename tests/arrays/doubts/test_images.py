@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_utile.arrays.doubts.images import GrayValues, image_doubts, looks_like_labels
+from napari_utile.arrays.doubts.images import Exposure, image_doubts, looks_like_labels
 
 RANDOM = np.random.default_rng(0)
 OBJECT = np.zeros((20, 20), bool)
@@ -10,12 +10,12 @@ OBJECT[5:12, 4:15] = True
 
 def image(name, gain=1.0, offset=0.0, dtype=np.uint8, sign=1):
     pixels = 100 + RANDOM.normal(0, 10, OBJECT.shape) + sign * 50 * OBJECT
-    return GrayValues.of(name, (gain * pixels + offset).astype(dtype)[None], OBJECT)
+    return Exposure.of(name, (gain * pixels + offset).astype(dtype)[None], OBJECT)
 
 
 def test_gray_values_are_measured_in_each_channel():
     pixels = np.stack([np.full(OBJECT.shape, 7.0), 10 + 4.0 * OBJECT])
-    found = GrayValues.of("a", pixels, OBJECT)
+    found = Exposure.of("a", pixels, OBJECT)
     assert found.mean == (7.0, pytest.approx(10 + 4 * OBJECT.mean()))
     assert found.std[0] == 0
     assert found.objects == pytest.approx(4 / pixels[1].std())

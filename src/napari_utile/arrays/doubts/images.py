@@ -20,7 +20,7 @@ FEWEST = 4
 
 
 @dataclass(frozen=True)
-class GrayValues:
+class Exposure:
     """Gray values of one image.
 
     Attributes
@@ -44,7 +44,7 @@ class GrayValues:
     @classmethod
     def of(
         cls, name: str, pixels: NDArray, is_object: NDArray[np.bool_] | None = None
-    ) -> "GrayValues":
+    ) -> "Exposure":
         """Measure pixels (C, ...), which are finite; `is_object` has the shape of a channel."""
         flat = pixels.reshape(len(pixels), -1)
         mean, std = flat.mean(1, dtype=np.float64), flat.std(1, dtype=np.float64)
@@ -61,12 +61,12 @@ class GrayValues:
         return f"{self.mean[channel]:.4g} ± {self.std[channel]:.2g} ({self.dtype})"
 
 
-def image_doubts(images: Sequence[GrayValues]) -> list[str]:
+def image_doubts(images: Sequence[Exposure]) -> list[str]:
     """Return what may be wrong with the images of one set.
 
     Parameters
     ----------
-    images : sequence of GrayValues
+    images : sequence of Exposure
         All of the same number of channels.
 
     Returns
@@ -76,26 +76,26 @@ def image_doubts(images: Sequence[GrayValues]) -> list[str]:
 
     Examples
     --------
-    >>> dark, light = (GrayValues(n, "uint8", (m,), (m / 2,)) for n, m in [("a", 3), ("b", 90)])
+    >>> dark, light = (Exposure(n, "uint8", (m,), (m / 2,)) for n, m in [("a", 3), ("b", 90)])
     >>> print(image_doubts([dark, light])[0].partition(". ")[0])
     The images are of two kinds: 1 of 2 has about 3 ± 1.5 (uint8): 'a'; 1 of 2 has about 90 ± 45 (uint8): 'b'
     """  # noqa: E501
     return [*_two_kinds(images), *_negatives(images)]
 
 
-def _two_kinds(images: Sequence[GrayValues]) -> list[str]:
+def _two_kinds(images: Sequence[Exposure]) -> list[str]:
     """Doubt images that fall into two groups with nothing between."""
     for channel in range(len(images[0].mean) if images else 0):
         for key in ("std", "mean"):
             ordered = sorted(images, key=lambda image: getattr(image, key)[channel])
             for i in range(1, len(ordered)):
-                if _distance(ordered[i - 1], ordered[i], channel, key) >= FAR:
+                if _contrasts_apart(ordered[i - 1], ordered[i], channel, key) >= FAR:
                     low, high = ordered[:i], ordered[i:]
                     return [_kinds_text(low, high, channel)]
     return []
 
 
-def _distance(a: GrayValues, b: GrayValues, channel: int, key: str) -> float:
+def _contrasts_apart(a: Exposure, b: Exposure, channel: int, key: str) -> float:
     """Return the ratio of two contrasts, or the distance of two means in contrasts."""
     stds = a.std[channel], b.std[channel]
     if key == "std":
@@ -103,10 +103,10 @@ def _distance(a: GrayValues, b: GrayValues, channel: int, key: str) -> float:
     return abs(a.mean[channel] - b.mean[channel]) / max(*stds, 1e-12)
 
 
-def _kinds_text(low: Sequence[GrayValues], high: Sequence[GrayValues], channel: int) -> str:
+def _kinds_text(low: Sequence[Exposure], high: Sequence[Exposure], channel: int) -> str:
     total = len(low) + len(high)
 
-    def described(group: Sequence[GrayValues]) -> str:
+    def described(group: Sequence[Exposure]) -> str:
         gray = group[len(group) // 2].text(channel)
         has = "has" if len(group) == 1 else "have"
         names = _quoted([image.name for image in group])
@@ -119,7 +119,7 @@ def _kinds_text(low: Sequence[GrayValues], high: Sequence[GrayValues], channel: 
     )
 
 
-def _negatives(images: Sequence[GrayValues]) -> list[str]:
+def _negatives(images: Sequence[Exposure]) -> list[str]:
     """Doubt few images in which objects are dark where they are bright in most, or opposite."""
     clear = [image for image in images if abs(image.objects) > CLEAR]
     dark = [image for image in clear if image.objects < 0]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from napari_utile.arrays.doubts.images import GrayValues, looks_like_labels
+from napari_utile.arrays.doubts.images import Exposure, looks_like_labels
 from napari_utile.arrays.doubts.labels import GRAY, LabelPlane, label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.arrays.labels import IGNORE, Labels
@@ -89,7 +89,7 @@ def _wide_objects(planes: Sequence[LabelPlane], name: str, tile: int) -> Iterato
         )
 
 
-def gray_values(image: Stack, target: TrainingTarget) -> GrayValues | None:
+def gray_values(image: Stack, target: TrainingTarget) -> Exposure | None:
     """Measure the gray values of an image where it is annotated.
 
     Parameters
@@ -100,7 +100,7 @@ def gray_values(image: Stack, target: TrainingTarget) -> GrayValues | None:
 
     Returns
     -------
-    GrayValues or None
+    Exposure or None
         None if there is nothing finite to measure.
     """
     window = _window(image)
@@ -117,7 +117,7 @@ def gray_values(image: Stack, target: TrainingTarget) -> GrayValues | None:
         objects.append(classes[known] > 0)
     if not sum(map(len, objects)):
         return None
-    return GrayValues.of(image.name, np.concatenate(pixels, 1), np.concatenate(objects))
+    return Exposure.of(image.name, np.concatenate(pixels, 1), np.concatenate(objects))
 
 
 def copies(images: Sequence[Stack], parts: Split) -> Iterator[str]:
