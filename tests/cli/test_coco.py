@@ -73,7 +73,8 @@ def test_subset_train_and_evaluate_follow_each_other(sample, tmp_path, capsys):
     part, out = tmp_path / "part", tmp_path / "out"
     assert main(["coco", "subset", *sample, "--category", "animal", "--images", "4",
                  "--out", str(part)]) == 0  # fmt: skip
-    assert "4 images, " in capsys.readouterr().out
+    out_line = capsys.readouterr().out
+    assert "4 images, " in out_line and "(of 6 images in annotations.json)" in out_line
     assert len(COCO(part / "annotations.json").imgs) == 4
     of_part = [str(part / "annotations.json"), str(part / "images")]
     assert main(["coco", "train", *of_part, *FLAGS, "--out", str(out)]) == 0

@@ -67,6 +67,8 @@ class Subset(_Images):
         crowds = sum(annotation.is_crowd for annotation in written.annotations)
         objects = len(written.annotations) - crowds
         more = f", {crowds} crowds" if crowds else ""
+        if len(written.images) < written.listed:
+            more += f" (of {written.listed} images in {self.annotations.name})"
         print(f"{self.out}: {len(written.images)} images, {objects} objects{more}")
         return DONE
 

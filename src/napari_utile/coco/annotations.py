@@ -51,6 +51,8 @@ class CocoAnnotations:
         Folder of the images, if they were looked for.
     extra : mapping
         All else that the file holds, such as its licenses.
+    listed : int
+        Number of images that the file lists, with those that are broken or left out.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class CocoAnnotations:
     doubts: tuple[str, ...] = ()
     folder: Path | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    listed: int = 0
 
     @property
     def warning(self) -> str | None:
@@ -322,6 +325,7 @@ def read_coco(
         ),
         folder,
         {name: value for name, value in content.items() if name not in PARTS},
+        len(content["images"]),
     )
 
 

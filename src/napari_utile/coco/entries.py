@@ -25,6 +25,8 @@ Read = TypeVar("Read", Category, CocoImage)
 
 NEW_IDS = "have no id, no number or that of another, and get new ids"
 COPIES = "are copies of others"
+MOST_ALIKE = 8
+"""Annotations that others are compared with, so that many alike ones take no longer."""
 PLURALS = {"category": "categories", "image": "images", "annotation": "annotations"}
 
 
@@ -112,7 +114,8 @@ class Entries:
             if loose_id(entry) != id:
                 noted.append(NEW_IDS)
             self._keep("annotation", noted, _entry_name("annotation", entry, number))
-            same.append(read)
+            if len(same) < MOST_ALIKE:
+                same.append(read)
             if read.is_crowd and self.crowds_as_objects:
                 read = replace(read, is_crowd=False, entry={**read.entry, "iscrowd": 0})
             self.annotations.append(read)

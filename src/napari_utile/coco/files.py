@@ -14,7 +14,7 @@ from napari_utile.io.units import size_text
 
 PARTS = ("images", "annotations", "categories")
 """The lists that a file of instances has."""
-MEMORY_PER_BYTE = 10
+MEMORY_PER_BYTE = 16
 """Bytes of memory that a byte of JSON takes, at most about."""
 OTHER_TOOLS = {
     "_via_img_metadata": "a project of VIA",
