@@ -49,6 +49,7 @@ def test_only_the_events_of_this_start_are_told(detached, qtbot, folder):
     first = detached(Warned(message="first"), {"do": "wait"}, DONE)
     first.stop()
     qtbot.waitUntil(ended(first))
+    qtbot.waitUntil(lambda: first._process.stdin.closed)  # no pipe is left open
     second = detached(Warned(message="second"), DONE)
     qtbot.waitUntil(ended(second))
     assert [event.message for event in second.heard if isinstance(event, Warned)] == ["second"]

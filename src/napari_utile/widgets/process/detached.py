@@ -104,4 +104,7 @@ class DetachedEngine(Engine):
             while lines := self._errors.new():
                 self._remember(b"\n".join(lines))
             self._remember(self._errors.rest)
+            if self._process.stdin:
+                with suppress(OSError):  # what it was still told
+                    self._process.stdin.close()
             self._finish(self._process.returncode)
