@@ -83,6 +83,8 @@ def _open_pages(path: Path, directories: list[Directory]) -> Stack:
             tif.is_uniform = False  # tifffile looks at three of the pages only
         series, doubts = largest_series(path, tif)
         _refuse_logged(path, said)
+        if series.transform is not None:
+            raise UserError(f"{path} holds roots of its intensities: save it as plain numbers.")
         check_decodable(path, series.keyframe)
         doubts += check_pages(path, tif, series, directories)
         doubts += check_extent(path, series)
