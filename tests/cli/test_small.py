@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_utile import __version__
 from napari_utile.cli.main import main
@@ -37,6 +38,18 @@ def test_weights_of_a_mask_are_those_of_its_parts(tmp_path):
     assert main(["weights", str(tmp_path / "mask.tif"), "--out", str(out)]) == 0
     parts = mask // 255 + (np.arange(30) > 13) * (mask > 0)
     np.testing.assert_allclose(open_image(out).read(), weight_map(parts), rtol=1e-6)
+
+
+def test_weights_of_what_is_no_mask_are_warned_of_or_refused(tmp_path, capsys):
+    mask = np.zeros((40, 60))
+    mask[5:25, 3:22], mask[5:25, 34:55] = 255, 255
+    write_tiff(tmp_path / "soft.tif", gaussian_filter(mask, 1.5).astype(np.uint8))
+    command = ["weights", str(tmp_path / "soft.tif"), "--out", str(tmp_path / "w.tif")]
+    line = complaint(capsys, [*command, "--strict"])
+    assert "mask with gray edges" in line and "leave out --strict" in line
+    assert not (tmp_path / "w.tif").exists()
+    assert main(command) == 0
+    assert "warning: Labels 'soft.tif' look like" in capsys.readouterr().err
 
 
 def test_labels_are_never_overwritten_by_their_weights(folder, tmp_path, capsys):

@@ -3,6 +3,7 @@ import pytest
 import zarr
 
 from napari_utile.errors import UserError
+from napari_utile.io import napari_reader
 from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.napari_reader import read_layers, reader
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
@@ -189,3 +190,11 @@ def test_the_window_opens_a_result_with_scale_and_units(result, make_napari_view
         1 if classes.data_level else 0,
         EM.data[1, 7, 9] // 64,
     )
+
+
+def test_what_is_doubtful_about_a_store_is_warned_of(tmp_path, monkeypatch):
+    zarr.create_array(tmp_path / "a.zarr", shape=(4, 5), dtype="u1")
+    doubtful = Stack(np.zeros((4, 5)), "yx", doubts=("Axes: y, x.",))
+    monkeypatch.setattr(napari_reader, "plain_image", lambda *_: doubtful)
+    with pytest.warns(UserWarning, match=r"Axes: y, x\."):
+        assert len(read_layers(str(tmp_path / "a.zarr"))) == 1

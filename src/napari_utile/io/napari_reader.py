@@ -7,6 +7,7 @@ from typing import Any
 import zarr
 
 from napari_utile.errors import UserError
+from napari_utile.events import Warned, warn
 from napari_utile.io.images import stem_of
 from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.names import is_url, location
@@ -68,7 +69,7 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
 def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
     """Describe an array, an image with its labels, or several images (bioformats2raw)."""
     if isinstance(node, zarr.Array):
-        yield from _image_layers(plain_image(source, node), [node], name, {})
+        yield from _image_layers(_told(plain_image(source, node)), [node], name, {})
         return
     ngff = _ngff(node)
     if "multiscales" not in ngff:
@@ -79,7 +80,7 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
         return
     attributes: dict[str, Any] = dict(node.attrs)
     kind = attributes.get("utile", {}).get("kind")
-    stack, levels = ngff_image(source, node), levels_in(node)
+    stack, levels = _told(ngff_image(source, node)), levels_in(node)
     labels = _ngff(node[LABELS]).get(LABELS, []) if LABELS in node else []
     if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
         given = _place(stack) | {"name": name, "metadata": {HOLDS: stack.holds}}
@@ -90,6 +91,13 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
         yield from _image_layers(stack, levels, name, ngff.get("omero", {}))
     for inner in labels:
         yield from _node_layers(node[f"{LABELS}/{inner}"], source, f"{name} {inner}")
+
+
+def _told(stack: Stack) -> Stack:
+    """Warn of what is doubtful about a stack; napari shows warnings as notifications."""
+    for doubt in stack.doubts:
+        warn(Warned(message=doubt))
+    return stack
 
 
 def _image_layers(
