@@ -126,7 +126,7 @@ def stretches(counts: Counts) -> tuple[Counts, Counts]:
         Pixels are numbered down the columns.
     """
     ends = np.cumsum(counts)
-    return ends[0:-1:2], counts[1::2]
+    return ends[0:-1:2].copy(), counts[1::2].copy()  # of one layout: compiled only once
 
 
 def area_of(counts: Counts) -> int:
