@@ -8,7 +8,13 @@ import pytest
 import torch
 import yaml
 
-from napari_utile.engine.models.model import DESCRIPTION, PARAMETERS_FILE, Model, load_model
+from napari_utile.engine.models.model import (
+    DESCRIPTION,
+    PARAMETERS_FILE,
+    Model,
+    build_network,
+    load_model,
+)
 from napari_utile.engine.models.parameters import digest
 from napari_utile.engine.prediction.in_memory import logits, predict_stack
 from napari_utile.errors import UserError
@@ -178,8 +184,13 @@ def test_fault_31_another_architecture_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    "change", [{"depth": 10**9}, {"width": -1}, {"widht": 4}, {"norm": "x"}]
-)
+    "change",
+    [
+        {"depth": 10**9}, {"width": -1}, {"widht": 4}, {"norm": "x"}, {"width": 0},
+        {"in_channels": 0}, {"classes": 0}, {"depth": 4096}, {"depth": 2.5}, {"depth": None},
+        {"width": "8"}, {"dropout": float("nan")}, {"padding": "../x"},
+    ],
+)  # fmt: skip
 def test_fault_31_impossible_arguments_are_refused_at_once(folder, change):
     arguments = yaml.safe_load((folder / DESCRIPTION).read_text())["config"]["utile"][
         "arguments"
@@ -194,6 +205,115 @@ def test_fault_31_nan_weights_are_refused(folder):
     torch.save(state, folder / PARAMETERS_FILE)
     describe_again(folder)
     assert "NaN or infinite, in 'classify.bias'" in refusal(folder)
+
+
+FORMATS = ["float64", "float16", "bfloat16", "int64", "bool", "complex64"]
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_fault_31_another_number_format_is_named(folder, dtype):
+    state = torch.load(folder / PARAMETERS_FILE)
+    state["classify.bias"] = torch.zeros(2, dtype=getattr(torch, dtype))
+    torch.save(state, folder / PARAMETERS_FILE)
+    describe_again(folder)
+    assert f"'classify.bias' is {dtype}, not float32" in refusal(folder)
+
+
+def test_fault_31_a_tensor_as_large_as_the_network_claims_is_not_looked_at(folder):
+    """The network of the card would have 10^11 parameters; the file holds one number."""
+    arguments = {"in_channels": 1, "classes": 2, "depth": 6, "width": 4096}
+    network = build_network("unet", arguments)
+    one = torch.zeros(1)
+    state = {name: one.expand(value.shape) for name, value in network.state_dict().items()}
+    torch.save(state, folder / PARAMETERS_FILE)
+    describe_again(folder, arguments=arguments)
+    assert "claims more numbers than it holds" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ids": [0, 1, 2]}, "2 kinds of pixels apart, but 3 ids"),
+        ({"ids": [1, 1]}, "ids must differ"),
+        ({"ids": [0, 2**40]}, "ids must differ"),
+        ({"normalization": {"mean": [float("nan")], "std": [1.0]}}, "must be finite"),
+        ({"normalization": {"mean": [1.0, 2.0], "std": [1.0, 1.0]}}, "takes 1 channel"),
+        ({"normalization": None}, "normalization"),
+        ({"arguments": [1]}, "arguments"),
+        ({"format": "2"}, "names no format"),
+        ({"format": True}, "names no format"),
+        ({"format": 99, "version": "\x1b[31m7"}, "by U-Tile unknown"),
+        ({"\x1b[31m": 1}, "x1b[31m: Extra inputs"),
+    ],
+)
+def test_fault_31_a_card_that_cannot_be_is_refused(folder, change, reason):
+    describe_again(folder, **change)
+    message = refusal(folder)
+    assert reason in message and message.isprintable()
+
+
+@pytest.mark.parametrize("weights", [None, [], {}, {"pytorch_state_dict": [1]}, "weights.pt"])
+def test_fault_32_a_description_without_parameters_is_damaged(folder, weights):
+    description = yaml.safe_load((folder / DESCRIPTION).read_text())
+    (folder / DESCRIPTION).write_text(yaml.safe_dump(description | {"weights": weights}))
+    assert "its weights name no pytorch_state_dict" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "source", ["../weights.pt", "/etc/passwd", "https://example.org/weights.pt", "network.py"]
+)
+def test_fault_32_parameters_from_elsewhere_are_not_fetched(folder, source):
+    description = yaml.safe_load((folder / DESCRIPTION).read_text())
+    description["weights"]["pytorch_state_dict"]["source"] = source
+    (folder / DESCRIPTION).write_text(yaml.safe_dump(description))
+    assert f"takes its parameters from elsewhere, {source!r}" in refusal(folder)
+
+
+def test_fault_32_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
+    weights = folder / PARAMETERS_FILE
+    weights.rename(tmp_path / "elsewhere.pt")
+    weights.symlink_to("../elsewhere.pt")
+    assert "takes its parameters from elsewhere" in refusal(folder)
+
+
+def test_fault_32_the_python_of_a_package_is_not_run(folder, tmp_path):
+    canary = tmp_path / "canary"
+    for name in ("network.py", "torch.py", "yaml.py", "sitecustomize.py"):
+        (folder / name).write_text(f"open({str(canary)!r}, 'w')")
+    load_model(folder)
+    assert not canary.exists()
+
+
+MERGED = "a: &a {x: 1}\n" + "".join(
+    f"{name}: &{name} {{<<: [{', '.join(9 * [f'*{chr(ord(name) - 1)}'])}]}}\n"
+    for name in "bcdefghij"
+)
+"""A billion mappings, merged."""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (MERGED, "not YAML"),
+        ("a: " + 10_000 * "[", "not YAML"),
+        ("a: " + 5_000 * "9", "not YAML"),
+        ("a: 2026-99-99", "not YAML"),
+        ("a: !!python/name:os.system", "not YAML"),
+        ("\x00", "not YAML"),
+        ("a: &a [*a]\nconfig: {utile: *a}", "not made by U-Tile"),
+        (" " * 1_000_001, "too large to describe a model"),
+        ("", "does not describe a model"),
+    ],
+)
+def test_fault_30_a_description_that_would_take_for_ever_is_refused(folder, text, reason):
+    (folder / DESCRIPTION).write_text(text)
+    assert reason in refusal(folder)
+
+
+def test_fault_30_a_packed_model_is_to_be_unpacked(folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("../bioimageio.yaml", "type: model")
+    assert "is a file, and a model is a folder: unpack it" in refusal(tmp_path / "model.zip")
 
 
 def test_fault_33_a_newer_model_is_told_by_both_versions(folder):

@@ -5,15 +5,15 @@ A model is a BioImage.IO package. What only U-Tile needs is in its description u
 from the card; the window reads it to know what a model expects.
 """
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
@@ -31,7 +31,33 @@ CARD_FORMAT = 3
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
 refuses."""
 
+LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
+"""Bytes of a description, and levels in it, that are read."""
+
 Fact = str | int | float
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads YAML that builds nothing but plain values, each as large as it is written.
+
+    Keys that merge mappings (`<<`) would multiply what is written.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Read one value, and those inside it."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.YAMLError("nested too deeply")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Refuse a mapping into which others are to be merged."""
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.YAMLError("it merges mappings")
 
 
 class ModelCard(BaseModel):
@@ -73,6 +99,12 @@ class ModelCard(BaseModel):
     trained_on: dict[str, Fact]
     appearance: Appearance | None = None
 
+    @model_validator(mode="after")
+    def _has_plausible_ids(self) -> Self:
+        if len({*self.ids}) != len(self.ids) or not all(0 <= n < 2**32 for n in self.ids):
+            raise ValueError("ids must differ, and lie between 0 and 4,294,967,295")
+        return self
+
     @property
     def in_channels(self) -> int:
         """Channels of an image: each has its normalization."""
@@ -108,6 +140,11 @@ def find_model(path: Path | str) -> Path:
                 return place
     if not path.exists():
         raise UserError(f"{path} does not exist.")
+    if not path.is_dir():
+        raise UserError(
+            f"{path} is a file, and a model is a folder: unpack it if it is packed, and name "
+            f"the folder that holds {DESCRIPTION}."
+        )
     raise UserError(
         f"{path} is no model: it holds no {DESCRIPTION}. Name a run folder, or its model."
     )
@@ -153,9 +190,14 @@ def read_description(folder: Path) -> dict[str, Any]:
         If it is damaged.
     """
     path = folder / DESCRIPTION
+    if path.stat().st_size > LARGEST_DESCRIPTION:
+        raise UserError(
+            f"{path} is too large to describe a model ({path.stat().st_size:,} bytes)."
+        )
     try:
-        description = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        description = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
+        # also dates that there are not, and numbers of thousands of digits
         raise UserError(f"{path} is damaged: it is not YAML.") from None
     if not isinstance(description, dict):
         raise UserError(f"{path} does not describe a model.")
@@ -185,8 +227,12 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
     card = config.get("utile") if isinstance(config, dict) else None
     if not isinstance(card, dict):
         raise UserError(f"{folder} is a model, but was not made by U-Tile.")
-    version, written = card.get("version", "unknown"), card.get("format")
-    if not isinstance(written, int) or written > CARD_FORMAT:
+    version, written = card.get("version"), card.get("format")
+    if not isinstance(version, str) or not version.isprintable() or len(version) > 40:
+        version = "unknown"
+    if type(written) is not int or written < 1:
+        raise UserError(f"{folder / DESCRIPTION} is damaged: it names no format of its card.")
+    if written > CARD_FORMAT:
         raise UserError(
             f"{folder} was written by U-Tile {version} (format {written}) and this is U-Tile "
             f"{__version__}, which reads up to format {CARD_FORMAT}: "
@@ -195,8 +241,8 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
     try:
         return ModelCard.model_validate(card)
     except ValidationError as wrong:
-        first = wrong.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        first = wrong.errors(include_input=False)[0]
+        place = ascii(".".join(map(str, first["loc"])))[1:-1][:80]
         raise UserError(
             f"{folder / DESCRIPTION}, written by U-Tile {version}, cannot be read by U-Tile "
             f"{__version__}: {place}: {first['msg']}."
@@ -276,10 +322,10 @@ def replaced_model(folder: Path) -> Iterator[Path]:
         raise UserError(f"{folder} exists and is not a model; choose another name.")
     with room_for(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+        draft.mkdir()
         try:
             yield draft
-            draft.chmod(0o755)  # that of mkdtemp is private
             _put_in_place(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -37,6 +37,8 @@ from napari_utile.networks.tileable import missing_members
 from napari_utile.settings import TrainSettings
 
 LARGEST_ARGUMENT = 4096
+AT_LEAST_ONE = ("in_channels", "classes", "width")
+"""Arguments that cannot be 0."""
 
 
 @dataclass
@@ -67,7 +69,8 @@ class Model:
     Raises
     ------
     UserError
-        If the network is not `Tileable`, or takes other channels than are normalized.
+        If the network is not `Tileable`, takes other channels than are normalized, or has
+        other classes than there are ids.
     """
 
     network: Network
@@ -94,6 +97,11 @@ class Model:
                 f"but {len(self.normalization.mean)} are normalized."
             )
         self.ids = tuple(self.ids) or tuple(range(max(2, self.classes)))
+        if len(self.ids) != max(2, self.classes):
+            raise UserError(
+                f"The network tells {max(2, self.classes)} kinds of pixels apart, but "
+                f"{len(self.ids)} ids are named."
+            )
 
     @property
     def in_channels(self) -> int:
@@ -114,7 +122,8 @@ class Model:
         Raises
         ------
         UserError
-            If the network is not one of U-Tile's, or something else is at that place.
+            If the network is not one of U-Tile's, something else is at that place, or the
+            disk is full.
         """
         card = card_of(self)
         with replaced_model(Path(folder)) as draft:
@@ -184,25 +193,48 @@ def load_model(path: str | Path) -> Model:
     folder = find_model(path)
     description = read_description(folder)
     card = card_in(description, folder)
+    network = build_network(card.network, card.arguments)
     parameters = folder / PARAMETERS_FILE
-    named = description.get("weights", {}).get("pytorch_state_dict", {}).get("sha256")
+    named = _named_digest(description, folder)
     if (
-        parameters.is_file()
+        named
+        and parameters.is_file()
         and parameters.stat().st_size
-        and named not in (None, digest(parameters))
+        and named != digest(parameters)
     ):
         raise UserError(f"{parameters} is damaged or was changed: its SHA-256 is not {named}.")
-    return _built(card, parameters)
-
-
-def _built(card: ModelCard, parameters: Path) -> Model:
-    """Build the model of a card with the parameters in a file."""
-    network = build_network(card.network, card.arguments)
-    assign_parameters(network, read_parameters(parameters), parameters)
+    found = read_parameters(parameters, check_sums=not named)
+    assign_parameters(network, found, parameters)
     facts = {name: getattr(card, name) for name in type(card).model_fields}
     for name in ("format", "network", "arguments"):
         del facts[name]
     return Model(network.eval(), **facts)
+
+
+def _named_digest(description: dict[str, Any], folder: Path) -> str:
+    """Return the SHA-256 of the parameters; '' if none is named.
+
+    Raises
+    ------
+    UserError
+        If the description names no parameters, or others than those in the folder.
+    """
+    weights = description.get("weights")
+    entry = weights.get("pytorch_state_dict") if isinstance(weights, dict) else None
+    source = entry.get("source") if isinstance(entry, dict) else None
+    if not isinstance(source, str):
+        raise UserError(
+            f"{folder / DESCRIPTION} is damaged: its weights name no pytorch_state_dict."
+        )
+    place = (folder / PARAMETERS_FILE).resolve()
+    if source != PARAMETERS_FILE or not place.is_relative_to(folder.resolve()):
+        elsewhere = place if source == PARAMETERS_FILE else source[:200]
+        raise UserError(
+            f"{folder} takes its parameters from elsewhere, {str(elsewhere)!r}: only its own "
+            f"{PARAMETERS_FILE} is read. Put a copy of them there."
+        )
+    named = entry.get("sha256") if isinstance(entry, dict) else None
+    return str(named or "").lower()
 
 
 def build_network(name: str, arguments: dict[str, Any]) -> Network:
@@ -227,10 +259,12 @@ def build_network(name: str, arguments: dict[str, Any]) -> Network:
     if name not in NETWORKS:
         raise UserError(f"There is no network {name!r}, only {', '.join(NETWORKS)}.")
     for key, value in arguments.items():
-        if isinstance(value, int | float) and not 0 <= value <= LARGEST_ARGUMENT:
+        least = 1 if key in AT_LEAST_ONE else 0
+        if isinstance(value, int | float) and not least <= value <= LARGEST_ARGUMENT:
             raise UserError(f"The network {name!r} cannot have {key} = {value}.")
     try:
         with torch.device("meta"):
             return NETWORKS[name](**arguments)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as wrong:
-        raise UserError(f"The network {name!r} cannot be built: {wrong}") from None
+    except Exception as wrong:  # a constructor expects the arguments of a user, not of anybody
+        reason = str(wrong).partition("\n")[0]
+        raise UserError(f"The network {name!r} cannot be built: {reason}") from None

@@ -1,21 +1,13 @@
-"""The parameters of a network as a file: tensors by name, and never code.
+"""The parameters of a network as a file: tensors by name, and never code."""
 
-What is read may come from anybody. It is unpacked only if it is a plain archive no larger
-than it says, and only tensors are made of it; a pickle that wants to call something is
-refused before it can.
-"""
-
-import pickle
-import zipfile
 from hashlib import blake2b, file_digest
-from io import BytesIO
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from napari_utile.engine.models.archives import read_archive, write_archive
 from napari_utile.errors import UserError
-from napari_utile.io.disk import room_for
 
 Parameters = dict[str, Tensor]
 """Parameters and buffers of a network, by name."""
@@ -30,19 +22,18 @@ def write_parameters(network: nn.Module, path: Path) -> None:
         If the disk is full.
     """
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    archive = BytesIO()  # writing to disk itself, torch does not report a full disk
-    torch.save(state, archive)
-    with room_for(path.parent, archive.tell()):
-        path.write_bytes(archive.getbuffer())
+    write_archive(state, path)
 
 
-def read_parameters(path: Path) -> Parameters:
+def read_parameters(path: Path, check_sums: bool = True) -> Parameters:
     """Read the parameters of a network. Nothing in the file is executed.
 
     Parameters
     ----------
     path : Path
         File that `write_parameters` wrote.
+    check_sums : bool, default True
+        Whether the sums in the file are compared with its content.
 
     Returns
     -------
@@ -55,16 +46,7 @@ def read_parameters(path: Path) -> Parameters:
         If the file is missing, empty, cut off, not a file of parameters, or holds more than
         tensors.
     """
-    _check_archive(path)
-    try:
-        parameters = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        # torch's own message tells how to switch the protection off
-        raise UserError(
-            f"{path} holds code, not only parameters; it was not loaded and nothing was run."
-        ) from None
-    except Exception as broken:  # a damaged archive can fail in any way
-        raise UserError(f"{path} is damaged ({type(broken).__name__}).") from None
+    parameters = read_archive(path, check_sums)
     if not isinstance(parameters, dict) or not parameters:
         raise UserError(f"{path} holds no parameters.")
     for name, value in parameters.items():
@@ -88,16 +70,40 @@ def assign_parameters(network: nn.Module, parameters: Parameters, path: Path) ->
     Raises
     ------
     UserError
-        If names or shapes differ from those of the network, or parameters are not finite.
+        If names, shapes or number formats differ from those of the network, or parameters
+        are not finite.
     """
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if problem := parameter_problem(network, parameters):
+        raise UserError(f"{path} {problem}.")
+    network.load_state_dict(parameters, assign=True)
+
+
+def parameter_problem(network: nn.Module, parameters: Parameters) -> str:
+    """Return why parameters are not those of a network, to follow their name; '' if they are.
+
+    Parameters
+    ----------
+    network : nn.Module
+        May be on the device "meta".
+    parameters : dict of str to Tensor
+
+    Returns
+    -------
+    str
+        Names the first few that differ in shape or number format, or one that is not finite.
+    """
+    own = network.state_dict()
+    expected = {name: tuple(value.shape) for name, value in own.items()}
     found = {name: tuple(value.shape) for name, value in parameters.items()}
     if difference := shape_differences(expected, found):
-        raise UserError(f"{path} fits another network than the model's: {difference}.")
+        return f"fits another network than the model's: {difference}"
     for name, value in parameters.items():
+        if value.dtype != own[name].dtype:
+            here, there = (str(t.dtype).removeprefix("torch.") for t in (own[name], value))
+            return f"has parameters of another number format: {name!r} is {there}, not {here}"
         if not torch.isfinite(value).all():
-            raise UserError(f"{path} has parameters that are NaN or infinite, in {name!r}.")
-    network.load_state_dict(parameters, assign=True)
+            return f"has parameters that are NaN or infinite, in {name!r}"
+    return ""
 
 
 def shape_differences(
@@ -119,23 +125,6 @@ def digest(path: Path) -> str:
     """Compute the SHA-256 of a file."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def _check_archive(path: Path) -> None:
-    """Refuse what is not an uncompressed archive, before anything is unpacked."""
-    if not path.is_file():
-        raise UserError(f"{path} does not exist.")
-    size = path.stat().st_size
-    if not size:
-        raise UserError(f"{path} is empty.")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        raise UserError(f"{path} is cut off, or is no file of parameters.") from None
-    compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-    if compressed or sum(entry.file_size for entry in entries) > size:
-        raise UserError(f"{path} would unpack to more than its size; it was not loaded.")
 
 
 def digest_of_parameters(parameters: Parameters) -> str:
