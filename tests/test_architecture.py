@@ -158,6 +158,53 @@ def test_one_name_is_one_thing():
     assert {name: sorted(found) for name, found in modules.items() if len(found) > 1} == {}
 
 
+RUNS_CODE = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
+RUNS_CODE |= {f"torch.{name}.load" for name in ("jit", "hub", "package", "export")}
+RUNS_CODE |= {"np.lib.format.read_array", "yaml.unsafe_load", "yaml.full_load"}
+PICKLES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "runpy"}
+ALLOWED = {
+    "engine/models/archives.py": {"pickle"},  # to catch its error
+    "folders/model.py": {"yaml.load"},  # with a loader that builds less than `safe_load`
+    "__init__.py": {"importlib.import_module"},  # of its own modules
+}
+
+
+def what_runs_code(tree: ast.AST) -> Iterator[str]:
+    """Every import and call by which data could become code."""
+    for name in imports(tree):
+        if name.split(".")[0] in PICKLES or name == "importlib.import_module":
+            yield name
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        options = {k.arg: ast.unparse(k.value) for k in node.keywords}
+        if called in RUNS_CODE or (called == "yaml.load"):
+            yield called
+        if called == "torch.load" and options.get("weights_only") != "True":
+            yield "torch.load without weights_only"
+        if options.get("allow_pickle", "False") != "False" or options.get("shell"):
+            yield f"{called} with {options}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_makes_code_of_data(module: Path):
+    allowed = ALLOWED.get(module.relative_to(PACKAGE).as_posix(), set())
+    assert set(what_runs_code(ast.parse(module.read_text()))) <= allowed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval(text)", "torch.load(path)", "torch.load(path, weights_only=False)", "import dill",
+        "np.load(path, allow_pickle=True)", "subprocess.run(line, shell=True)",
+        "yaml.load(text, yaml.Loader)", "from pickle import loads", "os.system(line)",
+    ],
+)  # fmt: skip
+def test_what_makes_code_of_data_is_noticed(line: str):
+    assert list(what_runs_code(ast.parse(line)))
+
+
 @pytest.mark.parametrize("module", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda p: p.name)
 def test_the_command_line_loads_the_engine_only_inside_a_command(module: Path):
     loaded = rooms_among(at_start(ast.parse(module.read_text())))

@@ -254,6 +254,78 @@ def test_fault_15_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, wh
     assert_same(learnt(out), learnt(whole))
 
 
+def changed(state, place, value):
+    """Put a value at a place of a nested state, or take away what is there."""
+    *outer, last = place
+    for name in outer:
+        state = state[name]
+    if value is GONE:
+        del state[last]
+    else:
+        state[last] = value
+
+
+GONE = object()
+OTHERS = [
+    (("seconds",), GONE),
+    (("seconds",), float("nan")),
+    (("events",), "7"),
+    (("said",), [1]),
+    (("best",), None),
+    (("best", "scores"), {"iou": "high"}),
+    (("best", "weights", "classify.bias"), torch.zeros(3)),
+    (("watch", "step"), [1.0]),
+    (("watch", "first"), 1.0),
+    (("learner",), 3),
+    (("learner", "network", "classify.weight"), GONE),
+    (("learner", "network", "classify.bias"), torch.zeros(2, dtype=torch.float64)),
+    (("learner", "optimizer", "state"), {0: {"momentum": torch.zeros(1)}}),
+    (("learner", "optimizer", "state"), {99: {}}),
+    (("learner", "sampler", "generator"), torch.zeros(3, dtype=torch.uint8)),
+    (("learner", "random", "cpu"), torch.zeros(5056)),
+    (("learner", "tile"), 10**9),
+    (("learner", "parts"), 0),
+    (("learner", "progress", "step"), -1),
+    (("learner", "progress", "best"), [1]),
+    (("plan",), [1]),
+    (("format",), torch.ones(2)),
+]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    out = tmp_path_factory.mktemp("stopped") / "run"
+    stopped_at(start(out), EpochDone, 3)
+    return out
+
+
+@pytest.mark.parametrize(("place", "value"), OTHERS)
+def test_fault_15_a_checkpoint_of_something_else_falls_back_to_the_one_before(
+    tmp_path, stopped, place, value
+):
+    """It is whole as an archive, but not what a run writes."""
+    out = tmp_path / "run"
+    shutil.copytree(stopped, out)
+    older, newer = sorted((out / "checkpoint").iterdir())
+    state = torch.load(newer, weights_only=True)
+    changed(state, place, value)
+    torch.save(state, newer)
+    run = start(out)
+    assert next(run).resumed_from == int(older.stem.split("_")[1])
+    assert next(run).message == f"{newer} is damaged: the run resumes from the one before it."
+    run.close()
+
+
+def test_fault_15_settings_of_another_version_are_not_called_damaged(tmp_path, stopped):
+    out = tmp_path / "run"
+    shutil.copytree(stopped, out)
+    newest = max((out / "checkpoint").iterdir())
+    state = torch.load(newest, weights_only=True)
+    torch.save(state | {"plan": state["plan"] | {"settings": {"of": "tomorrow"}}}, newest)
+    with pytest.raises(UserError, match=r"by another version of U-Tile\. Overwrite"):
+        next(start(out))
+
+
 def test_fault_15_without_a_whole_checkpoint_nothing_is_given_up(tmp_path):
     out = tmp_path / "run"
     stopped_at(start(out), EpochDone, 3)

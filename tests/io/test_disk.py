@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 
@@ -9,7 +10,13 @@ import pytest
 
 from napari_utile.errors import UserError
 from napari_utile.io import disk
-from napari_utile.io.disk import atomic_write, check_file_output, check_free, locked
+from napari_utile.io.disk import (
+    atomic_write,
+    check_file_output,
+    check_free,
+    locked,
+    private_folder,
+)
 
 
 def test_two_outputs_do_not_hold_each_other(tmp_path):
@@ -84,3 +91,30 @@ def test_an_output_file_is_refused_if_it_is_there(tmp_path):
     check_file_output(tmp_path / "a.tif", overwrite=True)
     with pytest.raises(UserError, match=r"a\.tif exists; overwrite replaces it"):
         check_file_output(tmp_path / "a.tif")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+def test_a_private_folder_is_its_users_alone_whatever_the_mask(tmp_path):
+    (tmp_path / "there").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        private_folder(tmp_path / "there" / "new" / "job")
+        private_folder(tmp_path / "there" / "new" / "job")
+    finally:
+        os.umask(before)
+    modes = [
+        stat.S_IMODE((tmp_path / p).stat().st_mode) for p in ("there/new/job", "there/new")
+    ]
+    assert modes == [0o700, 0o700]
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o755
+
+
+def test_links_that_others_put_there_are_not_written_through(tmp_path):
+    """As in a folder where everybody may write."""
+    (tmp_path / "precious").write_text("years of work")
+    for name in (".out.holder", f".out.{os.getpid()}.draft"):
+        (tmp_path / name).symlink_to("precious")
+    with locked(tmp_path / "out"):
+        atomic_write(tmp_path / "out", b"result")
+    assert (tmp_path / "precious").read_text() == "years of work"
+    assert (tmp_path / "out").read_bytes() == b"result"

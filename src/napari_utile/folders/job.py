@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_utile.errors import UserError
-from napari_utile.io.disk import atomic_write
+from napari_utile.io.disk import atomic_write, private_folder
 
 RECORD = "job.json"
 READ_BYTES, TAIL_BYTES = 4_000_000, 100_000_000
@@ -88,12 +88,13 @@ class JobFolder:
             return None
 
     def write(self, record: JobRecord) -> None:
-        """Create the folder, or reuse it for another job."""
+        """Create the folder, for the user alone, or reuse it for another job."""
+        private_folder(self.path)
         atomic_write(self._record, record.model_dump_json(indent=2).encode())
 
     def begin(self) -> int:
         """Prepare the start of an engine; return the length of its file of events in bytes."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path)
         self._stop.unlink(missing_ok=True)
         with self.events.open("ab") as file:
             line = EngineStart(began=datetime.now()).model_dump_json()
@@ -120,7 +121,7 @@ class JobFolder:
         UserError
             If another engine holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        private_folder(self.path)
         lock = FileLock(self._running, thread_local=False)
         try:  # a window that asks `is_running` holds the lock for a moment
             lock.acquire(timeout=LOCK_TIMEOUT)

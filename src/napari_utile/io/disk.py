@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -90,7 +91,8 @@ def atomic_write(
     path = Path(path)
     with room_for(path, len(content) if isinstance(content, bytes) else nbytes):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        # a name that nobody can foresee: where others may write, they could put a link there
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
         try:
             if isinstance(content, bytes):
                 draft.write_bytes(content)
@@ -101,6 +103,21 @@ def atomic_write(
             to_disk(path.parent)  # then the name
         finally:
             draft.unlink(missing_ok=True)
+
+
+def private_folder(path: Path) -> None:
+    """Create a folder for its user alone, with those above it that are missing.
+
+    Parameters
+    ----------
+    path : Path
+        One that exists becomes private; those above it stay as they are.
+    """
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(OSError):  # not every file system knows modes
+        path.chmod(0o700)
 
 
 def check_file_output(path: Path | str, overwrite: bool = False) -> None:

@@ -24,6 +24,10 @@ MOST_OBJECTS, DEEPEST = 5_000_000, 50
 PLAIN = (bool, int, float, str, type(None))
 
 
+class ArchiveError(UserError):
+    """An archive that is damaged, or was never one."""
+
+
 def write_archive(content: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values.
 
@@ -38,10 +42,21 @@ def write_archive(content: dict[str, Any], path: Path) -> None:
     UserError
         If the disk is full.
     """
-    archive = BytesIO()  # writing to disk itself, torch does not report a full disk
+    archive = packed(content)  # writing to disk itself, torch does not report a full disk
+    with room_for(path.parent, len(archive)):
+        path.write_bytes(archive)
+
+
+def packed(content: Any) -> bytes:
+    """Return tensors and plain values as an archive in memory."""
+    archive = BytesIO()
     torch.save(content, archive)
-    with room_for(path.parent, archive.tell()):
-        path.write_bytes(archive.getbuffer())
+    return archive.getvalue()
+
+
+def unpacked(archive: bytes) -> Any:
+    """Return what `packed` was given. Nothing in the archive is executed."""
+    return torch.load(BytesIO(archive), map_location="cpu", weights_only=True)
 
 
 def read_archive(path: Path, check_sums: bool = True) -> Any:
@@ -61,7 +76,7 @@ def read_archive(path: Path, check_sums: bool = True) -> Any:
 
     Raises
     ------
-    UserError
+    ArchiveError
         If the file is missing, empty, cut off, damaged, no archive of torch, holds more than
         tensors and plain values, or claims more than it holds.
     """
@@ -71,42 +86,44 @@ def read_archive(path: Path, check_sums: bool = True) -> Any:
         content = torch.load(str(path), map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError:
         # torch's own message tells how to switch the protection off
-        raise UserError(
+        raise ArchiveError(
             f"{path} holds code, not only parameters; it was not loaded and nothing was run."
         ) from None
+    except (MemoryError, PermissionError):
+        raise
     except Exception as broken:  # a damaged archive can fail in any way
-        raise UserError(f"{path} is damaged ({type(broken).__name__}).") from None
+        raise ArchiveError(f"{path} is damaged ({type(broken).__name__}).") from None
     return _Copies(path).of(content)
 
 
 def _check_archive(path: Path, check_sums: bool) -> None:
     """Refuse what is not an uncompressed archive, before anything is unpacked."""
     if not path.is_file():
-        raise UserError(f"{path} does not exist.")
+        raise ArchiveError(f"{path} does not exist.")
     size = path.stat().st_size
     if not size:
-        raise UserError(f"{path} is empty.")
+        raise ArchiveError(f"{path} is empty.")
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             names = {entry.filename for entry in entries}
             packed = any(entry.compress_type or entry.flag_bits & 1 for entry in entries)
             if packed or sum(entry.file_size for entry in entries) > size:
-                raise UserError(
+                raise ArchiveError(
                     f"{path} would unpack to more than its size; it was not loaded."
                 )
             (program,) = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
             if len(names) != len(entries) or (check_sums and archive.testzip()):
-                raise UserError(f"{path} is damaged.")
+                raise ArchiveError(f"{path} is damaged.")
             if archive.getinfo(program).file_size > LARGEST_PICKLE:
-                raise UserError(f"{path} holds more than parameters; it was not loaded.")
+                raise ArchiveError(f"{path} holds more than parameters; it was not loaded.")
             is_endless = written_out(archive.read(program)) > MOST_OBJECTS
-    except UserError:
+    except (ArchiveError, MemoryError, PermissionError):
         raise
     except Exception:  # no archive can fail in any way, too
-        raise UserError(f"{path} is cut off, or is no file of parameters.") from None
+        raise ArchiveError(f"{path} is cut off, or is no file of parameters.") from None
     if is_endless:
-        raise UserError(f"{path} would unpack to endlessly many objects; it was not loaded.")
+        raise ArchiveError(f"{path} would unpack to endlessly many objects; it was not loaded.")
 
 
 def written_out(program: bytes) -> int:
@@ -157,7 +174,7 @@ class _Copies:
         """Return a copy of a value, in the types of Python."""
         self.objects += 1
         if depth > DEEPEST or self.objects > MOST_OBJECTS:
-            raise UserError(f"{self.path} would unpack to endlessly many objects.")
+            raise ArchiveError(f"{self.path} would unpack to endlessly many objects.")
         if isinstance(value, Tensor):
             return self._tensor(value)
         if isinstance(value, dict):
@@ -187,10 +204,12 @@ class _Copies:
         # an expanded tensor claims one number over and over
         self.room -= value.numel() * value.element_size()
         if self.room < 0:
-            raise UserError(
+            raise ArchiveError(
                 f"{self.path} claims more numbers than it holds; it was not loaded."
             )
         return value.detach().clone()
 
-    def _foreign(self, what: str) -> UserError:
-        return UserError(f"{self.path} holds {what}, not only parameters; it was not loaded.")
+    def _foreign(self, what: str) -> ArchiveError:
+        return ArchiveError(
+            f"{self.path} holds {what}, not only parameters; it was not loaded."
+        )

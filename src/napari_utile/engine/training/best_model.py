@@ -3,9 +3,10 @@
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
 from napari_utile.engine.models.model import Model
-from napari_utile.engine.models.parameters import Parameters
+from napari_utile.engine.models.parameters import Parameters, parameter_problem
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import PreviewReady
@@ -55,8 +56,20 @@ class BestModel:
         return {"weights": self.model.network.state_dict(), "scores": self.model.scores}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore what `state` returned, also in place of a later model in the run folder."""
-        self._put(state["weights"], state["scores"])
+        """Restore what `state` returned, also in place of a later model in the run folder.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is something else.
+        UserError
+            If the disk is full.
+        """
+        parameters, scores = state["weights"], state["scores"]
+        if problem := parameter_problem(self.network, parameters):
+            raise ValueError(problem)
+        TypeAdapter(dict[str, float]).validate_python(scores)
+        self._put(parameters, scores)
 
     def _put(self, parameters: Parameters, scores: dict[str, float]) -> None:
         self.model = self._model(parameters, scores)

@@ -1,7 +1,6 @@
 """The state of a run on disk, from which it resumes; and whether it is still the same run."""
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_utile.engine.models.archives import ArchiveError, read_archive
 from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.training.options import effective_settings
 from napari_utile.engine.training.setup import TrainingSetup
@@ -123,6 +123,7 @@ class Checkpoints:
         self.folder, self.plan = folder, plan
         self.state: CheckpointState | None = None
         self.damaged: tuple[str, ...] = ()
+        self._passed: set[Path] = set()
 
     def find(self) -> CheckpointState | None:
         """Read the newest checkpoint that is whole; None if there is no checkpoint.
@@ -152,12 +153,32 @@ class Checkpoints:
         UserError
             If another version wrote it.
         """
-        for path in self._paths():
-            self.state = read_checkpoint(path)
+        while left := self._left():
+            self.state = read_checkpoint(left[0])
             if self.state:
                 return TrainingPlan.from_state(self.state["plan"])
-            self.damaged += (f"{path} is damaged: the run resumes from the one before it.",)
+            self._pass_over(left[0])
         return None
+
+    def give_up(self) -> None:
+        """Pass over the checkpoint of `state`, which cannot be restored; find the one before.
+
+        Raises
+        ------
+        UserError
+            If there is none, or it is of another plan.
+        """
+        self._pass_over(self._left()[0])
+        self.find()
+
+    def _left(self) -> list[Path]:
+        """List the checkpoints that were not passed over, the newest first."""
+        return [path for path in self._paths() if path not in self._passed]
+
+    def _pass_over(self, path: Path) -> None:
+        self._passed.add(path)
+        self.state = None
+        self.damaged += (f"{path} is damaged: the run resumes from the one before it.",)
 
     def save(self, step: int, state: CheckpointState) -> None:
         """Write what the run is after so many steps, and remove what is older than needed.
@@ -214,16 +235,29 @@ def read_checkpoint(path: Path) -> CheckpointState | None:
         If another version wrote it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip():  # torch checks no sums
-                return None
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        written = state["format"]
-    except (MemoryError, PermissionError):
-        raise
-    except Exception:  # a damaged archive can fail in any way
+        state = read_archive(path)
+    except ArchiveError:
         return None
-    names = {RENAMED.get(name, name) for name in state["plan"]}
-    if written != CHECKPOINT_FORMAT or names != {field.name for field in fields(TrainingPlan)}:
+    written, plan = (
+        (state.get(n) for n in ("format", "plan")) if isinstance(state, dict) else (0, 0)
+    )
+    if type(written) is not int or not isinstance(plan, dict):
+        return None
+    names = {RENAMED.get(name, name) for name in plan}
+    if (
+        written != CHECKPOINT_FORMAT
+        or names != {field.name for field in fields(TrainingPlan)}
+        or not _is_plan(plan)
+    ):
         raise UserError(f"{path} was written by another version of U-Tile. {WAYS_OUT}")
     return dict(state)
+
+
+def _is_plan(plan: CheckpointState) -> bool:
+    """Whether the settings in a plan are settings of this version, and all else is words."""
+    digests = [value for name, value in plan.items() if name != "settings"]
+    try:
+        TrainSettings(**plan["settings"])
+    except (TypeError, ValueError):
+        return False
+    return all(isinstance(digest, str) for digest in digests)

@@ -10,6 +10,7 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.validation import Validation
@@ -45,6 +46,21 @@ OVERFITTING = 1.1
 """Times the best validation loss: runs that end well come back below within two validations."""
 VALIDATIONS_TO_OVERFIT = 4
 """Validations in a row that are worse, while the training loss still falls."""
+
+
+class WatchState(BaseModel):
+    """What `Watch` remembers, as plain types."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first: list[float]
+    recent: list[float]
+    training: list[float]
+    validation: list[float]
+    said: list[str]
+    steps: int
+    progress: float
+    lowest: float
 
 
 class Watch:
@@ -123,9 +139,15 @@ class Watch:
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore a `state`."""
-        for name, value in state.items():
-            setattr(self, name, list(value) if isinstance(value, list) else value)
+        """Restore a `state`.
+
+        Raises
+        ------
+        ValueError
+            If it is something else.
+        """
+        for name, value in WatchState.model_validate(state):
+            setattr(self, name, value)
 
     def _overfitting(self) -> Iterator[str]:
         """Warn if the validation loss has risen since its best, and the training loss falls."""

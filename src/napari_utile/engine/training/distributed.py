@@ -14,11 +14,13 @@ from datetime import timedelta
 from math import isnan, nan
 from typing import Any, TypeVar
 
+import psutil
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from napari_utile.engine.devices import choose_device
+from napari_utile.engine.models.archives import packed, unpacked
 from napari_utile.errors import UserError
 from napari_utile.networks.tileable import Network
 
@@ -70,19 +72,32 @@ class Group:
         return DistributedDataParallel(network)
 
     def collect(self, mine: T) -> list[T]:
-        """Return what each process gives, in the order of the processes."""
+        """Return what each process gives, in the order of the processes.
+
+        It is tensors and plain values, not pickled objects: whoever got into the connection
+        of the processes could otherwise run code in them.
+        """
         if self.size == 1:
             return [mine]
-        theirs: list[Any] = [None] * self.size
-        distributed.all_gather_object(theirs, mine)
-        return theirs
+        archive = _as_tensor(packed(mine))
+        sizes = [torch.zeros((), dtype=torch.int64) for _ in range(self.size)]
+        distributed.all_gather(sizes, torch.tensor(len(archive)))
+        room = int(max(sizes))
+        theirs = [torch.zeros(room, dtype=torch.uint8) for _ in range(self.size)]
+        distributed.all_gather(theirs, nn.functional.pad(archive, (0, room - len(archive))))
+        return [unpacked(_as_bytes(t[:n])) for t, n in zip(theirs, sizes, strict=True)]
 
     def broadcast_object(self, given: Any = None) -> Any:
-        """Return, in every process, what the first one gives."""
-        box = [given]
-        if self.size > 1:
-            distributed.broadcast_object_list(box, device=torch.device("cpu"))
-        return box[0]
+        """Return, in every process, what the first one gives: tensors and plain values."""
+        if self.size == 1:
+            return given
+        archive = _as_tensor(packed(given) if self.leads else b"")
+        size = torch.tensor(len(archive))
+        distributed.broadcast(size, src=0)
+        if not self.leads:
+            archive = torch.zeros(int(size), dtype=torch.uint8)
+        distributed.broadcast(archive, src=0)
+        return unpacked(_as_bytes(archive))
 
     def lead(self, rate: float) -> None:
         """Start a step at this learning rate in the other processes."""
@@ -104,6 +119,14 @@ class Group:
             yield rate.item()
 
 
+def _as_tensor(archive: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(archive or b"\0"), dtype=torch.uint8)[: len(archive)]
+
+
+def _as_bytes(archive: Tensor) -> bytes:
+    return bytes(archive.numpy().tobytes())
+
+
 @contextmanager
 def process_group(device: str) -> Iterator[Group]:
     """Join the processes that torchrun has started, if it has; leave them at the end.
@@ -123,6 +146,9 @@ def process_group(device: str) -> Iterator[Group]:
     if here.type == "cuda":
         torch.cuda.set_device(here)
         backend = "cpu:gloo,cuda:nccl"
+    if os.environ.get("LOCAL_WORLD_SIZE") == os.environ["WORLD_SIZE"]:
+        # all on this machine: nobody else's needs to reach them
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback())
     try:
         distributed.init_process_group(backend, timeout=PROCESS_TIMEOUT)
     except (RuntimeError, ValueError) as error:
@@ -133,6 +159,12 @@ def process_group(device: str) -> Iterator[Group]:
     finally:
         gc.collect()  # what still holds the group would keep its threads beyond the end
         distributed.destroy_process_group()
+
+
+def loopback() -> str:
+    """Return the name of the network interface of this machine with itself; '' if unknown."""
+    interfaces = psutil.net_if_addrs().items()
+    return next((n for n, a in interfaces if "127.0.0.1" in {each.address for each in a}), "")
 
 
 @contextmanager

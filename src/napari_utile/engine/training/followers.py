@@ -63,11 +63,11 @@ def disagreement(mine: TrainingPlan | str) -> str:
         The plan of this process, or why it has none.
     """
     group = Group.here()
-    first, *others = group.collect(mine)
-    assert isinstance(first, TrainingPlan)
+    first, *others = group.collect(mine if isinstance(mine, str) else mine.state())
+    plan = TrainingPlan.from_state(first)
     for rank, theirs in enumerate(others, start=1):
         if isinstance(theirs, str):
             return f"Process {rank} of {group.size}: {theirs}"
-        if differences := first.differences(theirs):
+        if differences := plan.differences(TrainingPlan.from_state(theirs)):
             return f"Process {rank} of {group.size} differs: {'; '.join(differences)}."
     return ""

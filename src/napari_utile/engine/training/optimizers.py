@@ -1,9 +1,11 @@
 """The update rules by which a network learns."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from napari_utile.engine.training.muon import Muon
+from napari_utile.engine.training.muon import Muon, is_kernel
 from napari_utile.settings import TrainSettings
 
 
@@ -29,3 +31,40 @@ def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.O
     if settings.optimizer == "muon":
         return Muon(groups, lr=settings.learning_rate, betas=betas)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Restore what an optimizer of the same settings remembered of each parameter.
+
+    Parameters
+    ----------
+    optimizer : torch.optim.Optimizer
+        As `make_optimizer` returns it. Its groups and options stay as they are.
+    state : dict
+        Of `state_dict`.
+
+    Raises
+    ------
+    AttributeError, LookupError, TypeError, ValueError
+        If it is that of another network or optimizer; nothing is restored then.
+    """
+    own = optimizer.state_dict()
+    parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
+    for number, values in state["state"].items():
+        parameter = parameters[number]
+        if set(values) != _remembered(optimizer, parameter):
+            raise ValueError("another optimizer")
+        for name, value in values.items():
+            shape = () if name == "step" else parameter.shape
+            if value.shape != shape or value.dtype != torch.float32:
+                raise ValueError(f"{name} of another parameter")
+    optimizer.load_state_dict(own | {"state": state["state"]})
+
+
+def _remembered(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> set[str]:
+    """Return what an optimizer remembers of a parameter."""
+    if isinstance(optimizer, torch.optim.SGD):
+        return {"momentum_buffer"}
+    if isinstance(optimizer, Muon):
+        return {"momentum"} if is_kernel(parameter) else {"mean", "square", "step"}
+    return {"step", "exp_avg", "exp_avg_sq"}

@@ -39,6 +39,23 @@ def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
+def check_generator_state(state: Tensor) -> None:
+    """Refuse what is not the state of a generator of the CPU.
+
+    Parameters
+    ----------
+    state : Tensor
+
+    Raises
+    ------
+    ValueError
+    """
+    try:
+        torch.Generator().set_state(state)
+    except RuntimeError as wrong:  # another size
+        raise ValueError(str(wrong)) from None
+
+
 def seed_dropout(seed: int, step: int, rank: int) -> None:
     """Seed dropout: reproducible, and different in each process and step.
 

@@ -5,7 +5,7 @@ It yields events; it never prints, plots or touches a GUI.
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 
 from napari_utile.arrays.splits import Split
@@ -13,7 +13,12 @@ from napari_utile.engine.devices import describe, unused_gpu
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.training.best_model import BestModel
 from napari_utile.engine.training.budget import Budget
-from napari_utile.engine.training.checkpoints import Checkpoints, TrainingPlan
+from napari_utile.engine.training.checkpoints import (
+    Checkpoints,
+    CheckpointState,
+    TrainingPlan,
+    plain_numbers,
+)
 from napari_utile.engine.training.diagnostics import Watch
 from napari_utile.engine.training.failures import as_user_errors
 from napari_utile.engine.training.followers import disagreement
@@ -96,8 +101,6 @@ def run_training(
             return load_model(run.model)
         if overwrite or not checkpoints.find():
             begin_run(run, setup, overwrite)
-        elif checkpoints.state:
-            run.cut_back(checkpoints.state["events"])
         return (yield from TrainingRun(setup, run, checkpoints).events())
 
 
@@ -191,19 +194,39 @@ class TrainingRun:
     def _restore(self) -> int | None:
         """Restore the checkpoint and return its step; without one, save the first."""
         state = self.checkpoints.state if self.checkpoints else None
-        if state:
-            self.step.restore(state["learner"])
-            if state["best"]:
-                self.best.restore(state["best"])
-            self.watch.restore(state["watch"])
-            self.said = state["said"]
-            self.budget.add(state["seconds"])
+        while state and self.checkpoints:
+            try:
+                self._take_over(state)
+                break
+            except UserError:  # of the disk
+                raise
+            except (AttributeError, LookupError, TypeError, ValueError):  # it is damaged
+                self.checkpoints.give_up()
+                state = self.checkpoints.state
         else:
             self.save()
         group = self.step.group
         if group.size > 1:
-            group.broadcast_object(self.step.state())
+            group.broadcast_object(plain_numbers(self.step.state()))
         return self.step.progress.step if state else None
+
+    def _take_over(self, state: CheckpointState) -> None:
+        """Restore what `save` wrote; raise some `ValueError` or so if it is something else."""
+        seconds, events, said = state["seconds"], state["events"], state["said"]
+        if not 0 <= seconds < inf or type(events) is not int or events < 0:
+            raise ValueError("no such time")
+        if not isinstance(said, list) or not all(isinstance(each, str) for each in said):
+            raise TypeError("no messages")
+        self.step.restore(state["learner"])
+        self.watch.restore(state["watch"])
+        if state["best"] is not None:
+            self.best.restore(state["best"])
+        elif self.step.progress.epoch:
+            raise ValueError("no best network")
+        self.said = said
+        self.budget.add(seconds)
+        if self.run:
+            self.run.cut_back(events)
 
     def _started(self, resumed_from: int | None) -> RunStarted:
         warm = self.setup.warm_start

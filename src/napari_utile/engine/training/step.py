@@ -6,15 +6,18 @@ from math import ceil
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from napari_utile.arrays.augmentation.draws import Draw
 from napari_utile.engine.devices import autocast_dtype, is_out_of_memory
+from napari_utile.engine.models.parameters import parameter_problem
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.distributed import Group, share_statistics
 from napari_utile.engine.training.losses import LOSSES, total_weight
-from napari_utile.engine.training.optimizers import make_optimizer
+from napari_utile.engine.training.optimizers import make_optimizer, restore_optimizer
 from napari_utile.engine.training.random_state import (
+    check_generator_state,
     random_state,
     restore_random_state,
     seed_dropout,
@@ -277,14 +280,32 @@ class TrainingStep:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore the state returned by `state`."""
+        """Restore the state returned by `state`.
+
+        Raises
+        ------
+        AttributeError, LookupError, TypeError, ValueError
+            If it is something else.
+        """
+        tile, parts = state["tile"], state["parts"]
+        if type(tile) is not int or not 0 < tile <= self.sampler.output:
+            raise ValueError(f"no tile of {tile}")
+        if type(parts) is not int or not 0 < parts <= self.batch:
+            raise ValueError(f"no batch in {parts}")
+        if problem := parameter_problem(self.network, state["network"]):
+            raise ValueError(problem)
+        check_generator_state(state["sampler"]["generator"])
+        check_generator_state(state["random"]["cpu"])
+        progress = TypeAdapter(TrainingProgress).validate_python(state["progress"])
+        if min(progress.step, progress.epoch, progress.since_best, progress.taken) < 0:
+            raise ValueError("no such progress")
+        restore_optimizer(self.optimizer, state["optimizer"])
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if state["tile"] != self.sampler.output:
-            self._resize(state["tile"])
+        if tile != self.sampler.output:
+            self._resize(tile)
         self.sampler.restore(state["sampler"])
-        self._run_in_parts(state["parts"] if self.group.size == 1 else 1)
-        self.progress = TrainingProgress(**state["progress"])
+        self._run_in_parts(parts if self.group.size == 1 else 1)
+        self.progress = progress
         restore_random_state(state["random"], self.device)
 
 

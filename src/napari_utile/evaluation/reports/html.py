@@ -112,7 +112,7 @@ def _svg(draw: Callable[[Any], None]) -> Markup:
 
     file = io.StringIO()
     plain = rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
-    with plain, rc_context({"text.parse_math": False}):
+    with plain, rc_context({"text.parse_math": False, "text.usetex": False}):
         figure = Figure(figsize=(4.6, 3.3), layout="constrained")
         draw(figure.subplots())
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})

@@ -49,7 +49,9 @@ def draw_sheet(
     rows = ceil(len(drawn) / ACROSS)
     heights = [1.1, *([0.55] if shown else []), *([4.4] if shown else []), *[3.1] * rows]
     heights += [0.2 + 0.17 * len(_note_lines(report))] if report.notes else []
-    with rc_context({"font.size": 9, "text.color": INK, "text.parse_math": False}):
+    with rc_context(
+        {"font.size": 9, "text.color": INK, "text.parse_math": False, "text.usetex": False}
+    ):
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
         figure = Figure(figsize=(WIDTH, sum(heights)), dpi=130, layout=layout)
         parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))

@@ -14,7 +14,7 @@ from napari_utile.errors import UserError
 from napari_utile.folders.job import JobFolder, job_folders
 from napari_utile.folders.model import models_of_runs
 from napari_utile.folders.run import Run
-from napari_utile.io.disk import atomic_write, check_writable
+from napari_utile.io.disk import atomic_write, check_writable, private_folder
 from napari_utile.settings import Settings, TrainSettings
 
 JOBS = "segmentations"
@@ -166,6 +166,8 @@ def new_run_folder(folder: Path, settings: Settings) -> None:
     check_writable(run.settings)
     if problem := folder_problem(folder, type(settings)):
         raise UserError(problem)
+    if folder.is_relative_to(data_folder()):
+        private_folder(data_folder())  # copies of layers will be in it
     with run.locked():
         atomic_write(run.settings, settings.text().encode())
 
