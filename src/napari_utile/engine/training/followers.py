@@ -64,6 +64,7 @@ def disagreement(mine: TrainingPlan | str) -> str:
     """
     group = Group.here()
     first, *others = group.collect(mine if isinstance(mine, str) else mine.state())
+    assert isinstance(first, dict)
     plan = TrainingPlan.from_state(first)
     for rank, theirs in enumerate(others, start=1):
         if isinstance(theirs, str):
