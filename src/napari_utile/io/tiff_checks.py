@@ -14,11 +14,14 @@ import numpy as np
 import tifffile
 
 from napari_utile.errors import UserError
-from napari_utile.io.memory import check_memory, memory_budget
+from napari_utile.io.memory import check_memory
 from napari_utile.io.tiff_directories import Directory, read_directories
 from napari_utile.io.tiff_segments import MAX_EXPANSION, MAX_EXPANSION_OF_OTHERS
 from napari_utile.io.units import size_text
 
+MAX_SPARSE = 20_000_000_000
+"""Bytes that a file may claim of which hardly any are stored. Not what is free in memory: it is
+read window by window, and must open whatever else runs."""
 MAX_PIECE = 800_000_000
 """Bytes of one strip or tile: to decode it takes twice as much."""
 UNNAMED = ("", "uniform", "generic", "shaped", "imagej", "nih")
@@ -302,18 +305,18 @@ def check_extent(path: Path, series: Any) -> list[str]:
     )
     claimed = math.prod(series.shape) * page.bitspersample // 8
     if empty:
-        limit = max(memory_budget(), there * MAX_EXPANSION_OF_OTHERS)
+        limit = max(MAX_SPARSE, there * MAX_EXPANSION_OF_OTHERS)
     else:
         limit = there * MAX_EXPANSION.get(int(page.compression), MAX_EXPANSION_OF_OTHERS)
-    limit = min(limit, max(memory_budget(), room * MAX_EXPANSION_OF_OTHERS))
+    limit = min(limit, max(MAX_SPARSE, room * MAX_EXPANSION_OF_OTHERS))
     if claimed > limit:
         size = size_text(claimed)
         raise UserError(
             f"{path} claims {claimed} bytes of pixels ({size}, shape {series.shape}), which "
             f"its {min(there, room)} bytes cannot hold."
         )
-    shape = page.chunks if series.dataoffset is None else ()
-    piece = math.prod(shape) * np.dtype(series.dtype).itemsize
+    is_decoded = series.dataoffset is None  # others are read window by window
+    piece = is_decoded * math.prod(page.chunks) * np.dtype(series.dtype).itemsize
     if piece > MAX_PIECE:
         raise UserError(
             f"{path} is stored in strips or tiles of {size_text(piece)}, and more than "
