@@ -10,7 +10,7 @@ import tifffile
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io import fingerprints
+from napari_utile.io import fingerprints, zarr_nodes
 from napari_utile.io.fingerprints import PATCHES, SIDE, fingerprint, image_change
 from napari_utile.io.images import as_stack, open_image
 from napari_utile.io.stack import Stack
@@ -178,7 +178,7 @@ def test_byte_order_on_disk_is_no_difference():
 
 
 def test_only_some_of_very_many_chunks_are_looked_at(tmp_path, large, monkeypatch):
-    monkeypatch.setattr(fingerprints, "MOST_FILES", 10)
+    monkeypatch.setattr(zarr_nodes, "MOST_FILES", 10)
     path = save(tmp_path / "v3.zarr")  # 5 x 6 x 4 chunks
     there = fingerprint(open_image(path))
     assert there["files"]["count"] == 10
@@ -196,7 +196,7 @@ def test_a_copied_tree_that_kept_its_dates_is_the_same(tmp_path, large):
 
 
 def test_of_a_sharded_array_the_shards_are_looked_at(tmp_path, large, monkeypatch):
-    monkeypatch.setattr(fingerprints, "MOST_FILES", 15)
+    monkeypatch.setattr(zarr_nodes, "MOST_FILES", 15)
     path = save(tmp_path / "sharded.zarr")  # 5 x 3 x 1 shards of 2 x 4 chunks
     assert fingerprint(open_image(path))["files"]["count"] == 15
 

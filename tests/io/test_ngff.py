@@ -6,6 +6,8 @@ import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
+from napari_utile.io.ome_zarr import create_image
+from napari_utile.io.stack import Stack, read_labels
 from tests.fixtures.ngff import SPACE, ngff
 
 
@@ -66,3 +68,67 @@ def test_dimension_names_name_the_axes(tmp_path):
     names = ["channel", "y", "x"]
     zarr.create_array(tmp_path / "a", shape=(4, 6, 7), dtype="u2", dimension_names=names)
     assert open_image(tmp_path / "a").axes == "cyx"
+
+
+def test_a_version_that_is_not_known_is_said(tmp_path):
+    for version, count in (("0.5", 0), ("0.6", 1), ("0.9-dev", 1)):
+        path = ngff(tmp_path / version, SPACE, [], version=version)
+        assert sum("not known" in doubt for doubt in open_image(path).doubts) == count
+
+
+def attributes(path, change):
+    group = zarr.open_group(path, mode="r+")
+    ome = dict(group.attrs["ome"])
+    change(ome)
+    group.attrs["ome"] = ome
+
+
+def test_several_images_in_one_group_are_counted(tmp_path):
+    path = ngff(tmp_path / "a.zarr", SPACE, [], version="0.5")
+    attributes(path, lambda ome: ome["multiscales"].append(ome["multiscales"][0]))
+    assert "holds 2 images; the first was read" in open_image(path).doubts[0]
+
+
+def test_the_largest_level_is_read_whatever_the_order(tmp_path):
+    path = ngff(tmp_path / "a.zarr", SPACE, [], version="0.5")
+    zarr.create_array(path / "s1", shape=(3, 3, 4), dtype="u1")[:] = 1
+    levels = [
+        {"path": "s1", "coordinateTransformations": [{"type": "scale", "scale": [1, 2, 2]}]},
+        {"path": "s0"},
+        {"path": "lost"},
+    ]
+    attributes(path, lambda ome: ome["multiscales"][0].update(datasets=levels))
+    stack = open_image(path)
+    assert (stack.shape, stack.scale) == ((3, 6, 7), (1, 1, 1))
+    assert "levels are out of order; the largest, s0, was read" in stack.doubts[0]
+    level = open_image(path / "s1")
+    assert (level.shape, level.scale, level.name) == ((3, 3, 4), (1, 2, 2), "s1")
+
+
+def test_a_plate_names_its_wells(tmp_path):
+    group = zarr.create_group(tmp_path / "a.zarr")
+    wells = [{"path": f"A/{n}"} for n in range(1, 13)]
+    group.attrs["ome"] = {"version": "0.5", "plate": {"wells": wells}}
+    said = r"plate of 12 wells \(A/1, .* and 3 more\).* such as .*a\.zarr/A/1/0"
+    with pytest.raises(UserError, match=said):
+        open_image(tmp_path / "a.zarr")
+
+
+def test_an_image_with_labels_is_not_taken_for_labels(tmp_path):
+    path = ngff(tmp_path / "a.zarr", SPACE, [], version="0.5")
+    ngff(path / "labels" / "cells", SPACE, [], version="0.5")
+    zarr.open_group(path / "labels", mode="a").attrs["ome"] = {"labels": ["cells"]}
+    with pytest.raises(UserError, match=r"its labels are .*a\.zarr/labels/cells: give such"):
+        read_labels(open_image(path))
+    assert read_labels(open_image(path / "labels" / "cells")).shape == (3, 6, 7)
+
+
+def test_a_level_of_a_result_is_what_the_result_says(tmp_path):
+    image = Stack(np.zeros((6, 7)), "yx", scale=(3, 3))
+    create_image(
+        tmp_path / "p.zarr", (1, 6, 7), "u1", (1, 6, 7), image, channel_names=["class 7"],
+        attributes={"kind": "probabilities"},
+    )  # fmt: skip
+    for path in (tmp_path / "p.zarr", tmp_path / "p.zarr/0"):
+        stack = open_image(path)
+        assert (stack.holds, stack.ids, stack.scale) == ("probabilities", (7,), (3, 3))

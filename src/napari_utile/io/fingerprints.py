@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
+from napari_utile.io.zarr_nodes import chunk_files
 
 SMALL = 64_000_000
 """Bytes up to which all pixels count, and no dates: a copy is the same image."""
 PATCHES, SIDE = 24, 32
 """Number of squares that are read of every image, and their side in pixels."""
-MOST_FILES = 10_000
-"""Chunks of a Zarr array whose sizes and dates count, spread over all of it."""
 R2_STEPS = (0.7548776662466927, 0.5698402909980532)
 """The fractional parts of their multiples fill a square evenly: the sequence R2 of M. Roberts,
 "The unreasonable effectiveness of quasirandom sequences" (2018)."""
@@ -170,13 +168,7 @@ def _files(stack: Stack) -> list[Path]:
     data = stack.data
     if not isinstance(data, zarr.Array) or not hasattr(data.store, "root"):
         return [stack.path] if stack.path and stack.path.is_file() else []
-    # A file holds a shard if there are shards, else a chunk.
-    root, unit = Path(data.store.root, data.path), data.shards or data.chunks
-    grid = [ceil(n / u) for n, u in zip(data.shape, unit, strict=True)]
-    count = prod(grid)
-    chosen = np.linspace(0, count - 1, min(count, MOST_FILES)).round().astype(int)
-    at = zip(*(axis.tolist() for axis in np.unravel_index(chosen, grid)), strict=True)
-    return [root / data.metadata.encode_chunk_key(tuple(chunk)) for chunk in at]
+    return chunk_files(data)
 
 
 def _described(*files: Path) -> dict[str, Any]:

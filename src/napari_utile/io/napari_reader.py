@@ -11,10 +11,19 @@ from napari_utile.events import Warned, warn
 from napari_utile.io.images import stem_of
 from napari_utile.io.lazy_views import LazyChannel
 from napari_utile.io.names import is_url, location
-from napari_utile.io.ngff import LABELS, PROBABILITIES, levels_in, ngff_image, plain_image
+from napari_utile.io.ngff import (
+    LABELS,
+    PROBABILITIES,
+    levels_in,
+    ngff_image,
+    ngff_of,
+    plain_image,
+    utile_of,
+)
 from napari_utile.io.remote import open_node
 from napari_utile.io.stack import HOLDS, Stack
 from napari_utile.io.zarr_folders import is_zarr
+from napari_utile.io.zarr_nodes import member, open_folder, zarr_errors
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -58,8 +67,9 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     found: list[LayerData] = []
     for name in [path] if isinstance(path, str) else path:
         source = location(name)
-        node = open_node(source) if isinstance(source, str) else zarr.open(source, mode="r")
-        here = list(_node_layers(node, source, stem_of(source)))
+        node = open_node(source) if isinstance(source, str) else open_folder(source)
+        with zarr_errors(source):
+            here = list(_node_layers(node, source, stem_of(source)))
         if not here:
             raise UserError(f"{source} holds no image that can be shown.")
         found += here
@@ -71,17 +81,16 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
     if isinstance(node, zarr.Array):
         yield from _image_layers(_told(plain_image(source, node)), [node], name, {})
         return
-    ngff = _ngff(node)
+    ngff = ngff_of(node)
     if "multiscales" not in ngff:
-        names = ngff.get(LABELS) or sorted(node.group_keys())
-        for inner in names:
-            if "multiscales" in _ngff(node[inner]):
-                yield from _node_layers(node[inner], source, f"{name} {inner}")
+        for inner in ngff.get(LABELS) or sorted(node.group_keys()):
+            group = member(node, inner, source)
+            if isinstance(group, zarr.Group) and "multiscales" in ngff_of(group):
+                yield from _node_layers(group, source, f"{name} {inner}")
         return
-    attributes: dict[str, Any] = dict(node.attrs)
-    kind = attributes.get("utile", {}).get("kind")
-    stack, levels = _told(ngff_image(source, node)), levels_in(node)
-    labels = _ngff(node[LABELS]).get(LABELS, []) if LABELS in node else []
+    kind = utile_of(node).get("kind")
+    stack, levels = _told(ngff_image(source, node)), levels_in(node, source)
+    labels = ngff_of(member(node, LABELS, source)).get(LABELS, []) if LABELS in node else []
     if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
         given = _place(stack) | {"name": name, "metadata": {HOLDS: stack.holds}}
         yield _layer_data(levels), given, "labels"
@@ -90,7 +99,8 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
     else:
         yield from _image_layers(stack, levels, name, ngff.get("omero", {}))
     for inner in labels:
-        yield from _node_layers(node[f"{LABELS}/{inner}"], source, f"{name} {inner}")
+        group = member(node, f"{LABELS}/{inner}", source)
+        yield from _node_layers(group, source, f"{name} {inner}")
 
 
 def _told(stack: Stack) -> Stack:
@@ -170,8 +180,3 @@ def _channel_levels(stack: Stack, levels: list[zarr.Array]) -> Iterator[list[Any
 
 def _layer_data(levels: list[Any]) -> Any:
     return levels if len(levels) > 1 else levels[0]
-
-
-def _ngff(group: zarr.Group) -> dict[str, Any]:
-    attributes: dict[str, Any] = dict(group.attrs)
-    return attributes.get("ome", attributes)

@@ -6,6 +6,8 @@ every installation.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,14 +16,12 @@ import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io.names import last_part
-from napari_utile.io.stack import Holds, Stack, guess_axes
-from napari_utile.io.units import unit_name
+from napari_utile.io.ngff_axes import TYPES, VERSIONS, axes_by_names, placed
+from napari_utile.io.stack import Holds, Stack
+from napari_utile.io.zarr_nodes import checked, member, missing_chunks, zarr_errors
 
 VERSION = "0.5"
 """Of NGFF, as it is written."""
-MARKS = ("zarr.json", ".zgroup", ".zarray")
-"""A Zarr folder holds one of these files."""
-TYPES = {"c": "channel", "t": "time"}
 PROBABILITIES: Final = "probabilities"
 LABELS: Final = "labels"
 
@@ -46,47 +46,141 @@ def image_in(
     Raises
     ------
     UserError
-        If there is no image, or there are several.
+        If there is no image, or there are several, or the metadata are broken.
     """
-    if isinstance(node, zarr.Array):
-        return plain_image(source, node)
-    attributes: dict[str, Any] = dict(node.attrs)
-    ngff = attributes.get("ome", attributes)
-    if which is None:
-        kind = attributes.get("utile", {}).get("kind")
-        which = kind if kind and f"{LABELS}/{kind}" in node else PROBABILITIES
-    if which != PROBABILITIES:
-        return ngff_image(source, labels_in(node, source, which))
-    if "multiscales" in ngff:
-        return ngff_image(source, node)
+    with zarr_errors(source):
+        if isinstance(node, zarr.Array):
+            return plain_image(source, node)
+        ngff, utile = ngff_of(node), utile_of(node)
+        if which is None:
+            kind = utile.get("kind")
+            known = isinstance(kind, str) and kind in ("classes", "instances")
+            which = kind if known and f"{LABELS}/{kind}" in node else PROBABILITIES
+        if which != PROBABILITIES:
+            stack = ngff_image(source, labels_in(node, source, str(which)))
+            return _with_doubts(stack, *_partial_doubt(node, source))
+        if "multiscales" in ngff:
+            return _with_doubts(ngff_image(source, node), *_partial_doubt(node, source))
+        name = _only_image(node, ngff, source)
+        within = source / name if isinstance(source, Path) else f"{source}/{name}"
+        return image_in(member(node, name, source), within)
+
+
+def ngff_of(group: zarr.Group) -> dict[str, Any]:
+    """Return the NGFF metadata of a group; empty if it has none.
+
+    Parameters
+    ----------
+    group : zarr.Group
+    """
+    attributes: dict[str, Any] = dict(group.attrs)
+    found = attributes.get("ome", attributes)
+    return found if isinstance(found, dict) else {}
+
+
+def utile_of(group: zarr.Group | zarr.Array) -> dict[str, Any]:
+    """Return what U-Tile wrote of a result; empty if it is none.
+
+    Parameters
+    ----------
+    group : zarr.Group or zarr.Array
+    """
+    found: Any = dict(group.attrs).get("utile", {})
+    return found if isinstance(found, dict) else {}
+
+
+def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> str:
+    """Return the name of the only image in a group that is none itself.
+
+    Raises
+    ------
+    UserError
+        If it holds several, or is a plate: with their names.
+    """
+    if "plate" in ngff:
+        wells = [str(well.get("path")) for well in ngff["plate"].get("wells", [])]
+        raise UserError(
+            f"{source} is a plate of {len(wells)} wells ({_listed(wells)}): give the path of "
+            f"one field, such as {source}/{(wells or ['A/1'])[0]}/0."
+        )
     if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
         only_one = "0" in node and "1" not in node
-        inside = ["0"] if only_one else sorted(filter(str.isdigit, node.keys()))
+        inside = ["0"] if only_one else sorted(filter(str.isdigit, node.keys()), key=int)
     else:
         inside = sorted(node.keys())
     if len(inside) != 1:
-        names = ", ".join(inside[:9]) or "nothing"
-        raise UserError(f"{source} is not one image: it holds {names}; name one of them.")
-    (name,) = inside
-    within = source / name if isinstance(source, Path) else f"{source}/{name}"
-    return image_in(node[name], within)
+        names = _listed(inside) or "nothing"
+        example = f", such as {source}/{inside[0]}" if inside else ""
+        raise UserError(
+            f"{source} is not one image: it holds {names}; name one of them{example}."
+        )
+    return inside[0]
 
 
-def levels_in(group: zarr.Group) -> list[zarr.Array]:
-    """List the arrays of an NGFF image, the largest first.
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 9} more" if len(names) > 9 else ""
+    return ", ".join(name[:80] for name in names[:9]) + more
+
+
+def _partial_doubt(node: zarr.Group, source: Path | str) -> tuple[str, ...]:
+    """Return a doubt about a result that was not completed."""
+    if utile_of(node).get("complete", True):
+        return ()
+    return (f"{source} is a partial result: what was not segmented yet is 0.",)
+
+
+def _with_doubts(stack: Stack, *doubts: str) -> Stack:
+    return replace(stack, doubts=(*stack.doubts, *doubts)) if doubts else stack
+
+
+def first_multiscale(ngff: Mapping[str, Any], source: object) -> dict[str, Any]:
+    """Return the description of the first image in the metadata of NGFF, checked.
+
+    Parameters
+    ----------
+    ngff : mapping
+    source : object
+        Path or address, for messages.
+
+    Raises
+    ------
+    UserError
+        If it is none.
+    """
+    found = ngff.get("multiscales")
+    first = found[0] if isinstance(found, list) and found else None
+    datasets = first.get("datasets") if isinstance(first, dict) else None
+    if not (isinstance(datasets, list) and datasets):
+        raise UserError(f"{source} is broken: its multiscales list no datasets.")
+    if not all(isinstance(dataset, dict) for dataset in datasets):
+        raise UserError(f"{source} is broken: its datasets are no objects with a path.")
+    return cast(dict[str, Any], first)
+
+
+def levels_in(group: zarr.Group, source: object = "the image") -> list[zarr.Array]:
+    """List the arrays of an NGFF image, the largest first; those that are missing are left out.
 
     Parameters
     ----------
     group : zarr.Group
         Of the image.
+    source : object
+        Its path or address, for messages.
 
     Returns
     -------
     list of zarr.Array
+
+    Raises
+    ------
+    UserError
+        If there is none, or one cannot be read.
     """
-    attributes: dict[str, Any] = dict(group.attrs)
-    datasets = attributes.get("ome", attributes)["multiscales"][0]["datasets"]
-    return [group[dataset["path"]] for dataset in datasets]
+    datasets = first_multiscale(ngff_of(group), source)["datasets"]
+    paths = [dataset.get("path") for dataset in datasets]
+    there = [path for path in paths if not isinstance(path, str) or path in group]
+    levels = [checked(member(group, path, source), source) for path in there or paths[:1]]
+    return sorted(levels, key=lambda level: -prod(level.shape))
 
 
 def labels_in(group: zarr.Group, source: Path | str, name: str) -> zarr.Group:
@@ -125,18 +219,24 @@ def plain_image(source: Path | str, data: zarr.Array) -> Stack:
     -------
     Stack
         Axes from the dimension names (of zarr or xarray), or guessed from the shape.
+
+    Raises
+    ------
+    UserError
+        If it is no image, or cannot be read within memory and time.
     """
-    names = getattr(data.metadata, "dimension_names", None) or data.attrs.get(
-        "_ARRAY_DIMENSIONS"
-    )
-    axes = "".join(str(name).lower()[:1] for name in names or ())
-    if len(set(axes)) < data.ndim or not {"y", "x"} <= set(axes) <= set("tzcyx"):
-        axes = guess_axes(data.shape)
-    return Stack(data, axes, **_called(source))
+    checked(data, source)
+    names: Any = getattr(data.metadata, "dimension_names", None)
+    names = names or data.attrs.get("_ARRAY_DIMENSIONS")
+    names = names if isinstance(names, list | tuple) else ()
+    axes, doubts = axes_by_names(names, data.shape, source)
+    missing = missing_chunks(data, source)
+    doubts = (*doubts, missing) if missing else doubts
+    return Stack(data, axes, **_called(source), doubts=doubts)
 
 
 def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
-    """Open level 0 of an NGFF image with its axes, scale, translation and units.
+    """Open the largest level of an NGFF image with its axes, scale, translation and units.
 
     Parameters
     ----------
@@ -148,39 +248,96 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
     Returns
     -------
     Stack
+
+    Raises
+    ------
+    UserError
+        If the metadata are broken, or the array cannot be read within memory and time.
     """
-    attributes: dict[str, Any] = dict(group.attrs)
-    multiscale = attributes.get("ome", attributes)["multiscales"][0]
-    dataset = multiscale["datasets"][0]
-    data = group[dataset["path"]]
-    assert isinstance(data, zarr.Array)
-    # Before 0.3 there were no axes: always t, c, z, y, x. In 0.3 they were plain letters.
-    named: list[Mapping[str, str]] = [
-        axis if isinstance(axis, Mapping) else {"name": axis}
-        for axis in multiscale.get("axes", "tczyx")
-    ]
-    letter = {kind: axis for axis, kind in TYPES.items()}
-    axes = "".join(letter.get(axis.get("type", ""), axis["name"].lower()) for axis in named)
-    scale, translate = np.ones(data.ndim), np.zeros(data.ndim)
-    for place in (dataset, multiscale):  # first the level's own
-        for transformation in place.get("coordinateTransformations", []):
-            if transformation["type"] == "scale":
-                factor = np.asarray(transformation["scale"])
-                scale, translate = scale * factor, translate * factor
-            elif transformation["type"] == "translation":
-                translate = translate + np.asarray(transformation["translation"])
-    order = [axes.index(axis) for axis in "tzyx" if axis in axes]
+    return _image_of(source, group, ngff_of(group))
+
+
+def _image_of(source: Path | str, group: zarr.Group, ngff: dict[str, Any]) -> Stack:
+    multiscale = first_multiscale(ngff, source)
+    datasets = multiscale["datasets"]
+    dataset = datasets[0]
+    data = checked(member(group, dataset.get("path"), source), source)
+    doubts = _version_doubts(ngff, multiscale, source)
+    if len(ngff["multiscales"]) > 1:
+        doubts.append(f"{source} holds {len(ngff['multiscales'])} images; the first was read.")
+    for other in datasets[1:]:
+        if isinstance(other.get("path"), str) and other["path"] in group:
+            level = member(group, other["path"], source)
+            if isinstance(level, zarr.Array) and prod(level.shape) > prod(data.shape):
+                dataset, data = other, checked(level, source)
+    if dataset is not datasets[0]:
+        doubts.append(
+            f"{source}: its levels are out of order; the largest, {dataset['path']}, was read."
+        )
+    place = placed(multiscale, dataset, data.shape, source)
     holds, ids = held_by(group)
+    inside = member(group, LABELS, source) if LABELS in group else None
+    named = ngff_of(inside).get(LABELS) if isinstance(inside, zarr.Group) else None
+    utile = utile_of(group)
+    is_ours = bool(utile) or "image-label" in ngff
+    listed = [f"{source}/{LABELS}/{name}" for name in named or () if isinstance(name, str)]
+    if "chunks" in utile or not utile:  # that results are partial is said elsewhere
+        missing = missing_chunks(data, source, utile.get("chunks"))
+        doubts += [missing] if missing else []
     return Stack(
         data,
-        axes,
+        place.axes,
         **_called(source),
-        scale=tuple(float(scale[i]) for i in order),
-        translate=tuple(float(translate[i]) for i in order),
-        units=tuple(unit_name(named[i].get("unit")) for i in order),
+        scale=place.scale,
+        translate=place.translate,
+        units=place.units,
+        doubts=(*doubts, *place.doubts),
         holds=holds,
         ids=ids,
+        labels_beside=() if is_ours else tuple(listed),
     )
+
+
+def level_image(source: Path | str, group: zarr.Group, name: str) -> Stack | None:
+    """Open one level of an NGFF image; None if the metadata do not list it.
+
+    Parameters
+    ----------
+    source : Path or str
+        Path or address of the level.
+    group : zarr.Group
+        Of the image.
+    name : str
+        Of the level in it.
+
+    Raises
+    ------
+    UserError
+        As `ngff_image`.
+    """
+    with zarr_errors(source):
+        ngff = ngff_of(group)
+        if "multiscales" not in ngff:
+            return None
+        multiscale = first_multiscale(ngff, source)
+        chosen = [each for each in multiscale["datasets"] if each.get("path") == name]
+        if not chosen:
+            return None
+        alone = {**ngff, "multiscales": [{**multiscale, "datasets": chosen}]}
+        return _image_of(source, group, alone)
+
+
+def _version_doubts(
+    ngff: Mapping[str, Any], multiscale: Mapping[str, Any], source: object
+) -> list[str]:
+    """Return a doubt about a version of NGFF that is not known."""
+    said = ngff.get("version", multiscale.get("version"))
+    if said is None or said in VERSIONS:
+        return []
+    return [
+        f"{source} is of OME-NGFF {str(said)[:40]}, which is not known: it was read as "
+        f"{VERSION}."
+    ]
 
 
 def held_by(group: zarr.Group) -> tuple[Holds, tuple[int, ...]]:
@@ -198,15 +355,15 @@ def held_by(group: zarr.Group) -> tuple[Holds, tuple[int, ...]]:
     ids : tuple of int
         Of probabilities in a result of U-Tile: the label id of each channel.
     """
-    attributes: dict[str, Any] = dict(group.attrs)
-    ngff = attributes.get("ome", attributes)
-    kind = attributes.get("utile", {}).get("kind")
+    ngff, kind = ngff_of(group), utile_of(group).get("kind")
     if kind in (PROBABILITIES, "instances", "classes"):
         is_decided = kind != PROBABILITIES and f"{LABELS}/{kind}" not in group
-        if is_decided:  # the first results had no probabilities
+        if is_decided:  # a label image, or a first result, which had no probabilities
             return cast(Holds, kind), ()
-        channels = ngff.get("omero", {}).get("channels", [])
-        named = [re.fullmatch(r"class (\d+)", str(each.get("label"))) for each in channels]
+        omero = ngff.get("omero")
+        channels = omero.get("channels", []) if isinstance(omero, dict) else []
+        labels = [each.get("label") for each in channels if isinstance(each, dict)]
+        named = [re.fullmatch(r"class (\d{1,18})", str(label)) for label in labels]
         return PROBABILITIES, tuple(int(found[1]) for found in named if found)
     if "image-label" in ngff:
         name = group.path.rpartition("/")[2] or Path(str(group.store_path)).name

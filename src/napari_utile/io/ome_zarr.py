@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from napari_utile.io.ngff import (
     image_in,
     image_metadata,
     labels_in,
+    level_image,
+    utile_of,
 )
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import check_zarr_output, is_zarr, remove_zarr
+from napari_utile.io.zarr_nodes import MARKS, chunks_there, open_folder
 
 COMPRESSION = ZstdCodec(level=1, checksum=True)
 """Of those measured the smallest files at nearly the highest speed: blosc with lz4 is a third
@@ -51,7 +55,24 @@ def open_zarr(path: Path, which: str | None = None) -> Stack:
     UserError
         If there is no image, or there are several.
     """
-    return image_in(zarr.open(path, mode="r"), path, which)
+    node = open_folder(path)
+    if isinstance(node, zarr.Array) and (parent := _image_of_level(path)) is not None:
+        return parent
+    stack = image_in(node, path, which)
+    both = (path / "zarr.json").is_file() and any((path / old).is_file() for old in MARKS[1:])
+    doubt = f"{path} has metadata of Zarr 2 and of Zarr 3; those of Zarr 3 were read."
+    return replace(stack, doubts=(*stack.doubts, doubt)) if both else stack
+
+
+def _image_of_level(path: Path) -> Stack | None:
+    """Open a level of an image as what the metadata of the image say; None if they do not."""
+    if not is_zarr(path.parent):
+        return None
+    with suppress(UserError):
+        group = open_folder(path.parent)
+        if isinstance(group, zarr.Group):
+            return level_image(path, group, path.name)
+    return None
 
 
 def probabilities_beside(path: Path) -> Stack | None:
@@ -67,9 +88,8 @@ def probabilities_beside(path: Path) -> Stack | None:
     Stack or None
         None if it is no such result.
     """
-    node = zarr.open(path, mode="r")
-    kind = dict(node.attrs).get("utile", {}).get("kind")
-    if isinstance(node, zarr.Array) or kind != "instances":
+    node = open_folder(path)
+    if isinstance(node, zarr.Array) or utile_of(node).get("kind") != "instances":
         return None
     return image_in(node, path, PROBABILITIES)
 
@@ -298,7 +318,18 @@ def mark_complete(path: Path | str, **attributes: Any) -> None:
     for draft in Path(path).rglob("*.partial"):
         draft.unlink(missing_ok=True)
     group = zarr.open_group(path, mode="r+")
-    group.attrs["utile"] = provenance(path) | {"complete": True} | attributes
+    facts = provenance(path) | {"complete": True} | attributes
+    for name in ("classes", "instances"):
+        found = group.get(f"{LABELS}/{name}")
+        if isinstance(found, zarr.Group):
+            found.attrs["utile"] = utile_of(found) | _chunks(found)
+    group.attrs["utile"] = facts | _chunks(group)
+
+
+def _chunks(group: zarr.Group) -> dict[str, int]:
+    """Return how many chunks have a file, so that an incomplete copy is noticed."""
+    level = group.get("0")
+    return {"chunks": chunks_there(level)} if isinstance(level, zarr.Array) else {}
 
 
 def provenance(path: Path | str) -> dict[str, Any]:
@@ -313,5 +344,4 @@ def provenance(path: Path | str) -> dict[str, Any]:
     -------
     dict
     """
-    attributes: dict[str, Any] = dict(zarr.open(path, mode="r").attrs)
-    return attributes.get("utile", {})
+    return utile_of(open_folder(Path(path)))

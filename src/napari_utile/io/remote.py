@@ -10,8 +10,9 @@ from typing import Any
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io.ngff import MARKS, image_in
+from napari_utile.io.ngff import image_in
 from napari_utile.io.stack import Stack
+from napari_utile.io.zarr_nodes import MARKS
 
 HOST_TIMEOUT = 20
 """Seconds that a host has to answer."""

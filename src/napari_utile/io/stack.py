@@ -16,6 +16,7 @@ SPATIAL = "tzyx"
 """Every axis but the channels, in the order of shapes and scales."""
 Holds = Literal["", "probabilities", "labels", "instances", "classes"]
 """What pixels are: nothing is said, probabilities, or labels, maybe of which kind."""
+MAX_SLICES = 10_000_000
 HOLDS = "utile_holds"
 """Key of the metadata in which a layer of napari says it."""
 
@@ -75,6 +76,8 @@ class Stack:
             raise UserError(f"{self.name} holds {self.data.dtype}, not numbers.")
         if 0 in self.data.shape:
             raise UserError(f"{self.name} is empty: its shape is {tuple(self.data.shape)}.")
+        if math.prod(self.shape[:-2]) > MAX_SLICES:
+            raise UserError(f"{self.name} claims the shape {self.shape}: too many slices.")
         object.__setattr__(self, "source", self.source or str(self.path or ""))
         n = len(self.spatial_axes)
         for field, default in (("scale", 1.0), ("translate", 0.0), ("units", "pixel")):

@@ -9,8 +9,8 @@ import psutil
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import check_writable
-from napari_utile.io.ngff import MARKS
 from napari_utile.io.stack import Stack
+from napari_utile.io.zarr_nodes import MARKS
 
 _DRAFT = re.compile(r"zarr\.[0-9a-f]{32}\.partial")
 """The files that zarr writes metadata to, before it renames them."""
