@@ -100,7 +100,7 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     if "plate" in ngff:
         wells = [str(well.get("path")) for well in ngff["plate"].get("wells", [])]
         raise UserError(
-            f"{source} is a plate of {len(wells)} wells ({_listed(wells)}): give the path of "
+            f"{source} is a plate of {len(wells)} wells ({_first_names(wells)}): give the path of "
             f"one field, such as {source}/{(wells or ['A/1'])[0]}/0."
         )
     if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
@@ -109,7 +109,7 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     else:
         inside = sorted(node.keys())
     if len(inside) != 1:
-        names = _listed(inside) or "nothing"
+        names = _first_names(inside) or "nothing"
         example = f", such as {source}/{inside[0]}" if inside else ""
         raise UserError(
             f"{source} is not one image: it holds {names}; name one of them{example}."
@@ -117,7 +117,7 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     return inside[0]
 
 
-def _listed(names: list[str]) -> str:
+def _first_names(names: list[str]) -> str:
     more = f" and {len(names) - 9} more" if len(names) > 9 else ""
     return ", ".join(name[:80] for name in names[:9]) + more
 
@@ -254,10 +254,10 @@ def ngff_image(source: Path | str, group: zarr.Group) -> Stack:
     UserError
         If the metadata are broken, or the array cannot be read within memory and time.
     """
-    return _image_of(source, group, ngff_of(group))
+    return _described_image(source, group, ngff_of(group))
 
 
-def _image_of(source: Path | str, group: zarr.Group, ngff: dict[str, Any]) -> Stack:
+def _described_image(source: Path | str, group: zarr.Group, ngff: dict[str, Any]) -> Stack:
     multiscale = first_multiscale(ngff, source)
     datasets = multiscale["datasets"]
     dataset = datasets[0]
@@ -324,7 +324,7 @@ def level_image(source: Path | str, group: zarr.Group, name: str) -> Stack | Non
         if not chosen:
             return None
         alone = {**ngff, "multiscales": [{**multiscale, "datasets": chosen}]}
-        return _image_of(source, group, alone)
+        return _described_image(source, group, alone)
 
 
 def _version_doubts(

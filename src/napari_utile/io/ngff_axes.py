@@ -204,14 +204,14 @@ def _transformed(
             kind = transformation.get("type") if isinstance(transformation, Mapping) else None
             if kind == "identity":
                 continue
-            values = _numbers(transformation.get(kind), ndim) if kind else None
+            values = _one_per_axis(transformation.get(kind), ndim) if kind else None
             if kind == "scale" and values is not None and (values > 0).all():
                 scale, translate = scale * values, translate * values
             elif kind == "translation" and values is not None:
                 translate = translate + values
             else:
                 doubts.append(
-                    f"{source}: its {str(kind)[:40]} {_short(transformation, kind)} was left "
+                    f"{source}: its {str(kind)[:40]} {_as_given(transformation, kind)} was left "
                     f"out: {ndim} numbers are needed{' above 0' * (kind == 'scale')}."
                     if kind in ("scale", "translation")
                     else f"{source}: its transformation {str(kind)[:40]!r} was left out; only "
@@ -220,7 +220,7 @@ def _transformed(
     return scale, translate, doubts
 
 
-def _numbers(given: Any, count: int) -> Any:
+def _one_per_axis(given: Any, count: int) -> Any:
     """Return finite numbers, one per axis; None if it is anything else."""
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != count:
         return None
@@ -233,5 +233,5 @@ def _numbers(given: Any, count: int) -> Any:
     return values if np.isfinite(values).all() else None
 
 
-def _short(transformation: Mapping[str, Any], kind: Any) -> str:
+def _as_given(transformation: Mapping[str, Any], kind: Any) -> str:
     return repr(transformation.get(kind))[:60]

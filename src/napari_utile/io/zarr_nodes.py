@@ -47,14 +47,14 @@ def open_folder(path: Path) -> zarr.Group | zarr.Array:
         If there is none, or its metadata are broken.
     """
     with zarr_errors(path):
-        kind, version = _kind(path)
+        kind, version = _node_type(path)
         with warnings.catch_warnings(action="ignore"):
             if kind == "array":
                 return zarr.open_array(path, mode="r", zarr_format=version)
             return zarr.open_group(path, mode="r", zarr_format=version, use_consolidated=False)
 
 
-def _kind(path: Path) -> tuple[str, Any]:
+def _node_type(path: Path) -> tuple[str, Any]:
     """Return "array" or "group", and the version of Zarr; check the metadata as JSON."""
     if (path / "zarr.json").is_file():
         return str(read_json(path / "zarr.json").get("node_type")), 3
@@ -234,10 +234,10 @@ def chunk_files(array: zarr.Array) -> list[Path]:
     count = min(total, MOST_FILES)
     chosen = [i * (total - 1) // max(1, count - 1) for i in range(count)]
     encode: Callable[[tuple[int, ...]], str] = array.metadata.encode_chunk_key
-    return [root / encode(_place(number, grid)) for number in chosen]
+    return [root / encode(_chunk_position(number, grid)) for number in chosen]
 
 
-def _place(number: int, grid: list[int]) -> tuple[int, ...]:
+def _chunk_position(number: int, grid: list[int]) -> tuple[int, ...]:
     """Return the position of a chunk, of numbers of any size."""
     place = []
     for n in reversed(grid):
