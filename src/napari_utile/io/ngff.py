@@ -100,8 +100,8 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     if "plate" in ngff:
         wells = [str(well.get("path")) for well in ngff["plate"].get("wells", [])]
         raise UserError(
-            f"{source} is a plate of {len(wells)} wells ({_first_names(wells)}): give the path of "
-            f"one field, such as {source}/{(wells or ['A/1'])[0]}/0."
+            f"{source} is a plate of {len(wells)} wells ({_first_names(wells)}): give the path "
+            f"of one field, such as {source}/{(wells or ['A/1'])[0]}/0."
         )
     if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
         only_one = "0" in node and "1" not in node

@@ -211,8 +211,8 @@ def _transformed(
                 translate = translate + values
             else:
                 doubts.append(
-                    f"{source}: its {str(kind)[:40]} {_as_given(transformation, kind)} was left "
-                    f"out: {ndim} numbers are needed{' above 0' * (kind == 'scale')}."
+                    f"{source}: its {str(kind)[:40]} {_as_given(transformation, kind)} was "
+                    f"left out: {ndim} numbers are needed{' above 0' * (kind == 'scale')}."
                     if kind in ("scale", "translation")
                     else f"{source}: its transformation {str(kind)[:40]!r} was left out; only "
                     "scale and translation are read."
