@@ -100,7 +100,7 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     if "plate" in ngff:
         wells = [str(well.get("path")) for well in ngff["plate"].get("wells", [])]
         raise UserError(
-            f"{source} is a plate of {len(wells)} wells ({_first_names(wells)}): give the path "
+            f"{source} is a plate of {len(wells)} wells ({_some_names(wells)}): give the path "
             f"of one field, such as {source}/{(wells or ['A/1'])[0]}/0."
         )
     if "bioformats2raw.layout" in ngff:  # its images are counted; there may be no list of them
@@ -109,7 +109,7 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     else:
         inside = sorted(node.keys())
     if len(inside) != 1:
-        names = _first_names(inside) or "nothing"
+        names = _some_names(inside) or "nothing"
         example = f", such as {source}/{inside[0]}" if inside else ""
         raise UserError(
             f"{source} is not one image: it holds {names}; name one of them{example}."
@@ -117,7 +117,7 @@ def _only_image(node: zarr.Group, ngff: dict[str, Any], source: Path | str) -> s
     return inside[0]
 
 
-def _first_names(names: list[str]) -> str:
+def _some_names(names: list[str]) -> str:
     more = f" and {len(names) - 9} more" if len(names) > 9 else ""
     return ", ".join(name[:80] for name in names[:9]) + more
 
