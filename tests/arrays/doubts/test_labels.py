@@ -144,6 +144,8 @@ def test_an_ignore_id_that_is_not_set_is_found_out():
     assert label_doubts(looked_at(VOC, 255), "voc.png", "classes", ignore=255) == []
 
 
+TABLE = np.where(OBJECTS > 0, 3, 1)  # things on a table that fills the picture, but for a strip
+TABLE[:8] = 0
 BESIDE = np.kron(OBJECTS[:60, :60], np.ones((2, 2), int))
 
 
@@ -159,6 +161,7 @@ BESIDE = np.kron(OBJECTS[:60, :60], np.ones((2, 2), int))
         (1 + np.arange(64 * 64).reshape(64, 64) // 512, {}),
         (np.zeros((40, 40), int), {}),
         (BESIDE, {}),
+        (TABLE, {"target": "instances"}),
         (np.eye(50, dtype=int), {"sparse": True}),
         (RANDOM.integers(0, 5, (64, 64)), {"is_predicted": True}),
     ],
