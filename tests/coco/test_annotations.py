@@ -79,3 +79,19 @@ def test_images_are_found_in_their_folder_or_below(coco, tmp_path):
         UserError, match=r"1\.png is 4 x 8 pixels, but .* says 8 x 4 of image 1"
     ):
         coco(images=folder).open(1)
+
+
+def test_photos_are_upright_unless_they_were_annotated_lying(coco, tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    file = coco()
+    image = file.images[0]
+    lying = np.arange(image.height * image.width, dtype=np.uint8)
+    lying = lying.reshape(image.height, image.width)
+    path = tmp_path / "photo.png"
+    Image.fromarray(lying).save(path, exif=exif)
+    annotated = replace(file, images=(replace(image, path=path),))
+    np.testing.assert_array_equal(annotated.open(image.id).read(), lying)
+    upright = replace(image, path=path, height=image.width, width=image.height)
+    annotated = replace(file, images=(upright,))
+    np.testing.assert_array_equal(annotated.open(image.id).read(), np.rot90(lying, -1))

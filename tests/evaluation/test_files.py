@@ -1,8 +1,11 @@
 """Files and folders in, one report out; what does not fit together is named."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
@@ -133,3 +136,20 @@ def test_nothing_is_read_before_it_is_evaluated(folders, monkeypatch):
     images, _ = open_evaluation(*folders)
     assert [image.name for image in images] == ["a", "b", "c_10"]
     assert open_image(f"{folders[1]}/b.tif").shape == images[1].truth.shape
+
+
+def test_doubts_of_the_files_are_notes(folders):
+    (found, true) = map(Path, folders)
+    for side, color in ((found, 9), (true, 9), (found, 7)):
+        name = {9: "d", 7: "e"}[color]
+        for folder in {side, true}:
+            picture = Image.fromarray(np.eye(30, dtype=np.uint8), mode="P")
+            picture.putpalette([0, 0, 0, color if folder == found else 9, 0, 0])
+            picture.save(folder / f"{name}.png")
+    (found / "a.czi").touch()
+    notes = report_of(*folders).notes
+    assert "5 of the 6 images in" in notes[0]
+    assert not any("palettes" in note for note in notes)
+    classes = [f"{folder}/[de].png" for folder in folders]
+    (note, *_) = report_of(*classes, target="classes").notes
+    assert "Id 1 has the color (9, 0, 0)" in note

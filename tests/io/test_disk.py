@@ -14,6 +14,7 @@ from napari_utile.io.disk import (
     atomic_write,
     check_file_output,
     check_free,
+    check_writable,
     locked,
     private_folder,
 )
@@ -118,3 +119,10 @@ def test_links_that_others_put_there_are_not_written_through(tmp_path):
         atomic_write(tmp_path / "out", b"result")
     assert (tmp_path / "precious").read_text() == "years of work"
     assert (tmp_path / "out").read_bytes() == b"result"
+
+
+def test_a_name_that_leaves_no_room_for_the_files_beside_it(tmp_path):
+    longest = 255 - len(disk.BESIDE)
+    check_writable(tmp_path / ("x" * longest))
+    with pytest.raises(UserError, match="its name is too long, with the 25 letters of files"):
+        check_writable(tmp_path / ("x" * (longest + 1)))

@@ -1,6 +1,7 @@
 """Images of every format, opened by their content."""
 
 import os
+import socket
 import unicodedata
 from pathlib import Path
 
@@ -11,8 +12,7 @@ import zarr
 from PIL import Image
 
 from napari_utile.errors import UserError
-from napari_utile.io import images, memory
-from napari_utile.io.images import as_stack, expand, open_image, stem_of
+from napari_utile.io.images import as_stack, expand, open_image, stem_of, unread_images
 from napari_utile.io.lazy_arrays import FileArray
 from napari_utile.io.pairs import pair_files
 from napari_utile.io.stack import Stack
@@ -20,40 +20,6 @@ from tests.fixtures.touch import touch
 
 PLANE = np.random.default_rng(0).integers(0, 255, (20, 30), np.uint8)
 COLOR = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_png(tmp_path, dtype):
-    Image.fromarray(PLANE.astype(dtype)).save(tmp_path / "a.png")
-    stack = open_image(tmp_path / "a.png")
-    assert (stack.axes, stack.dtype) == ("yx", dtype)
-    np.testing.assert_array_equal(stack.plane()[0], PLANE)
-
-
-def test_color_png_and_jpeg(tmp_path):
-    Image.fromarray(COLOR).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(
-        open_image(tmp_path / "a.png").plane(), COLOR.transpose(2, 0, 1)
-    )
-    Image.fromarray(COLOR).save(tmp_path / "a.jpg")
-    assert open_image(tmp_path / "a.jpg").channels == 3
-
-
-def test_alpha_of_a_png_is_left_out(tmp_path):
-    alpha = np.full((20, 30, 1), 7, np.uint8)
-    Image.fromarray(np.concatenate([COLOR, alpha], axis=-1)).save(tmp_path / "a.png")
-    np.testing.assert_array_equal(
-        open_image(tmp_path / "a.png").plane(), COLOR.transpose(2, 0, 1)
-    )
-    Image.fromarray(np.stack([PLANE, PLANE // 2], axis=-1), mode="LA").save(tmp_path / "b.png")
-    np.testing.assert_array_equal(open_image(tmp_path / "b.png").plane(), PLANE[None])
-
-
-def test_a_palette_keeps_its_ids(tmp_path):
-    labels = Image.fromarray(PLANE % 5, mode="P")
-    labels.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9, 7, 7, 7])
-    labels.save(tmp_path / "labels.png")
-    np.testing.assert_array_equal(open_image(tmp_path / "labels.png").read(), PLANE % 5)
 
 
 @pytest.mark.parametrize("array", [PLANE, np.asfortranarray(PLANE), PLANE.astype(">i4")])
@@ -127,14 +93,6 @@ def test_a_name_that_leads_nowhere_is_named(tmp_path, name):
         expand(tmp_path / name)
 
 
-def test_a_picture_larger_than_the_memory_is_refused_unread(tmp_path, monkeypatch):
-    Image.fromarray(PLANE).save(tmp_path / "a.png")
-    monkeypatch.setattr(memory, "memory_budget", lambda: 100)
-    monkeypatch.setattr(images.np, "asarray", None)
-    with pytest.raises(UserError, match=r"a\.png takes 600 bytes of memory"):
-        open_image(tmp_path / "a.png")
-
-
 def test_real_stacks_open(shared_data):
     stack = open_image(shared_data / "isbi2012" / "volume.tif")
     assert (stack.shape, stack.dtype, stack.axes) == ((24, 512, 512), np.uint8, "zyx")
@@ -160,3 +118,79 @@ def test_composed_and_decomposed_letters_are_the_same(tmp_path):
     assert stem_of(asked) == stem_of(stored)
     with pytest.raises(UserError, match="was not found"):
         expand(asked.with_name("gro\u0308sse.tif"))
+
+
+def test_a_pattern_follows_no_ring_of_links(tmp_path):
+    touch(tmp_path, "a/x.tif", "a/.hidden/y.tif")
+    for name in ("one", "two"):
+        (tmp_path / "a" / name).symlink_to(tmp_path / "a")
+    assert expand(tmp_path / "**" / "*.tif") == [tmp_path / "a/x.tif"]
+    (tmp_path / "ring.tif").symlink_to(tmp_path / "ring.tif")
+    with pytest.raises(UserError, match=r"ring\.tif is a link to .*, which was not found"):
+        expand(tmp_path / "ring.tif")
+
+
+def test_what_is_no_file_is_refused_unopened(tmp_path):
+    os.mkfifo(tmp_path / "a.tif")
+    for name, said in ((tmp_path / "a.tif", "a pipe"), ("/dev/zero", "a device")):
+        with pytest.raises(UserError, match=f"is {said}, not a file"):
+            open_image(name)
+    with socket.socket(socket.AF_UNIX) as here:
+        here.bind(str(tmp_path / "s.tif"))
+        with pytest.raises(UserError, match="is a socket, not a file"):
+            open_image(tmp_path / "s.tif")
+
+
+def test_images_that_a_folder_holds_and_that_are_not_read_are_counted(tmp_path):
+    quiet = ("Thumbs.db", ".DS_Store", "._1.tif", ".hidden.czi", "notes.txt", "sub/3.tif")
+    touch(tmp_path, "1.tif", "2.PNG", *quiet)
+    assert unread_images([tmp_path, tmp_path / "1.tif"]) == []
+    touch(tmp_path, "3.czi")
+    np.save(tmp_path / "plain", PLANE)
+    (tmp_path / "plain.npy").rename(tmp_path / "plain")
+    (said,) = unread_images(tmp_path)
+    assert said.startswith(
+        f"2 of the 4 images in {tmp_path} are read: 3.czi and others are not"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["sub/1.tif"], "name its folder sub, or all of them as"),
+        (["a.czi"], r"a\.czi is empty"),
+        (["notes.txt"], r"its files would end in \.jpeg"),
+    ],
+)
+def test_a_folder_without_images_says_what_it_holds(tmp_path, files, said):
+    touch(tmp_path, *files)
+    with pytest.raises(UserError, match=f"holds no image: .*{said}"):
+        expand(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.array([[None]]), "holds Python objects"),
+        (np.array([["a"]]), "holds <U1, not numbers"),
+        (np.zeros((2, 2), complex), "holds complex128, not numbers"),
+        (np.zeros(5), r"has the shape \(5,\): an image has 2 to 4 axes"),
+        (np.float32(1), r"has the shape \(\)"),
+        (np.zeros((0, 5)), "is empty"),
+    ],
+)
+def test_arrays_that_are_no_image(tmp_path, array, said):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(UserError, match=said):
+        open_image(tmp_path / "a.npy")
+
+
+def test_an_array_file_that_is_cut_off(tmp_path):
+    np.save(tmp_path / "a.npy", PLANE)
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=r"a\.npy is cut off: it has 727 of 728 bytes"):
+        open_image(tmp_path / "a.npy")
+    (tmp_path / "a.npy").write_bytes(whole[:9])
+    with pytest.raises(UserError, match=r"a\.npy "):
+        open_image(tmp_path / "a.npy")

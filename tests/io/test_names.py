@@ -9,7 +9,7 @@ from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.io.images import expand, open_image
-from napari_utile.io.names import is_url, last_part, location
+from napari_utile.io.names import composed, found_path, is_url, last_part, location
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
@@ -53,3 +53,13 @@ def test_an_address_that_was_a_path_has_both_slashes_again():
 )
 def test_the_last_part_of_a_place(place, last):
     assert last_part(place) == last
+
+
+def test_a_decomposed_name_is_found_whichever_part_is_meant(tmp_path):
+    stored = tmp_path / "Ma\u0308use" / "u\u0308.json"
+    stored.parent.mkdir()
+    stored.touch()
+    asked = tmp_path / composed("Ma\u0308use") / composed("u\u0308.json")
+    assert found_path(asked) == stored
+    missing = asked.with_name("\u00e4.json")
+    assert found_path(missing) == missing

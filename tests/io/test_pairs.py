@@ -90,3 +90,16 @@ def test_pairs_that_are_broken_or_incomplete_are_left_out_on_request(tmp_path):
     assert [stack.name for stack in (*images, *labels)] == ["good.tif", "good.tif"]
     assert said.startswith("3 of 4 pairs are left out: no labels for lonely.tif; no image for")
     assert said.endswith("empty.tif is empty.")
+
+
+def test_what_folders_hold_beside_the_pairs_is_a_doubt(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+        write_tiff(tmp_path / folder / "1.tif", np.ones((8, 9), np.uint8))
+    opened = open_pairs(tmp_path / "images", tmp_path / "labels")
+    assert opened.images[0].doubts == ()
+    touch(tmp_path, "labels/2.czi")
+    (said,) = open_pairs(tmp_path / "images", tmp_path / "labels").images[0].doubts
+    assert said.startswith("1 of the 2 images in ")
+    (said,) = open_pairs(*[tmp_path / "images"] * 2).images[0].doubts
+    assert said.endswith("1.tif is both image and labels: give the labels of it.")

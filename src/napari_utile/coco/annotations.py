@@ -200,6 +200,8 @@ class CocoAnnotations:
             raise UserError(f"{self.path}: {image.file_name} is needed; name its folder.")
         said = image.height, image.width
         stack = open_image(image.path)
+        if stack.shape == said[::-1] != said:  # annotated before it was turned
+            stack = open_image(image.path, upright=False)
         if stack.shape != said:
             size = " x ".join(map(str, reversed(stack.shape)))
             raise UserError(

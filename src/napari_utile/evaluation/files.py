@@ -1,7 +1,7 @@
 """Evaluation of files: predictions and truths on disk, paired by name, as one report."""
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -15,9 +15,10 @@ from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.evaluation.report import Report
 from napari_utile.events import Event
 from napari_utile.io.broken import open_sound
-from napari_utile.io.images import open_image, stem_of
+from napari_utile.io.images import open_image, stem_of, unread_images
 from napari_utile.io.ome_zarr import probabilities_beside
 from napari_utile.io.pairs import FilePair, match_files
+from napari_utile.io.pictures import palette_doubts
 from napari_utile.io.stack import Stack, read_labels, read_prediction
 from napari_utile.io.units import micrometers
 from napari_utile.io.zarr_folders import is_zarr
@@ -114,7 +115,10 @@ def open_evaluation(
             opened.check_pixels()
         return opened
 
-    return open_sound(matched.pairs, open_pair, skip_broken, matched.lacking)
+    opened, warnings = open_sound(matched.pairs, open_pair, skip_broken, matched.lacking)
+    doubts = (*opened[0].prediction.doubts, *unread_images(prediction), *unread_images(truth))
+    first = replace(opened[0], prediction=replace(opened[0].prediction, doubts=doubts))
+    return [first, *opened[1:]], warnings
 
 
 def shape_of(stack: Stack) -> tuple[int, ...]:
@@ -130,7 +134,12 @@ def evaluate_files(
     left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Report]:
     """Evaluate images on disk, one after the other; see `evaluate_images`."""
-    return evaluate_images([each.image() for each in opened], settings, write, left_out)
+    images = [each.image() for each in opened]
+    if settings.target == "classes":
+        sides = ([each.prediction for each in opened], [each.truth for each in opened])
+        doubts = [doubt for side in sides for doubt in palette_doubts(side)]
+        images[0] = replace(images[0], doubts=(*images[0].doubts, *doubts))
+    return evaluate_images(images, settings, write, left_out)
 
 
 def pixel_um2(stack: Stack) -> float | None:

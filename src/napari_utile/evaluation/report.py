@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from napari_utile.errors import printable
 from napari_utile.evaluation.error_types import ErrorLayer, ObjectKinds
 from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
@@ -77,9 +78,8 @@ class Report(Mapping[str, float]):
         names = [name for name in self if "report" in score_named(name).places]
         lines = _aligned_lines(["slice", *names], self.rows)
         more = [name for name in self if name not in names]
-        return "\n".join(
-            [*lines, *_whole_lines(self, more), *_best_threshold_line(self.best), *self.notes]
-        )
+        lines += [*_whole_lines(self, more), *_best_threshold_line(self.best), *self.notes]
+        return "\n".join(map(printable, lines))
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
         """Return the error layer of an image; None for classes, which have no objects."""

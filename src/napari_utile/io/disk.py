@@ -16,6 +16,8 @@ from filelock import FileLock, Timeout
 from napari_utile.errors import UserError
 from napari_utile.io.names import check_name
 
+BESIDE = "..links.csv.1234567.draft"
+"""What the longest name of a file beside a result adds to its name."""
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 ALMOST_NOTHING = 2**20
 """Free bytes from which on a disk that takes no more must have another reason."""
@@ -65,7 +67,7 @@ def _holder_name(holder: Path) -> str:
     try:
         by = json.loads(holder.read_text())
         return f"process {by['pid']} on {by['host']}"
-    except (OSError, ValueError, KeyError):  # it is being written, or removed
+    except (OSError, ValueError, KeyError, TypeError):  # it is being written, or removed
         return "another process"
 
 
@@ -163,13 +165,16 @@ def check_writable(path: Path | str) -> None:
         folder = _existing_folder(path)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        for part in path.relative_to(folder).parts:  # names too long, or not allowed
+        parts = path.relative_to(folder).parts
+        for part in (*parts, parts[-1] + BESIDE):  # names too long, or not allowed
             with suppress(FileNotFoundError):
                 (folder / part).lstat()
     except UserError:
         raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            reason = f"its name is too long, with the {len(BESIDE)} letters of files beside it"
         raise UserError(f"{path} cannot be written: {reason}.") from None
 
 

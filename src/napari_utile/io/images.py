@@ -7,7 +7,7 @@ opens a path as a `Stack`, and add an entry to `FORMATS`.
 import glob
 import os
 import re
-import warnings
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 from natsort import natsorted, ns
-from PIL import Image
 
 from napari_utile.errors import UserError
+from napari_utile.io.foreign import FIRST_BYTES, described, is_foreign_image
 from napari_utile.io.lazy_arrays import npy_array
-from napari_utile.io.memory import check_memory
 from napari_utile.io.names import (
     check_name,
     composed,
@@ -29,15 +28,13 @@ from napari_utile.io.names import (
     location,
 )
 from napari_utile.io.ome_zarr import open_zarr
+from napari_utile.io.pictures import open_picture
 from napari_utile.io.remote import open_url
 from napari_utile.io.stack import Stack, guess_axes
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.io.zarr_folders import is_zarr
 
 __all__ = ["Stack", "as_stack", "expand", "open_image", "write_tiff"]
-
-MAX_PICTURE_EXPANSION = 1100
-"""Bytes of pixels that one byte of PNG or JPEG can decode to, at best."""
 
 Names = str | Path | Iterable[str | Path]
 
@@ -70,13 +67,15 @@ class ImageFormat:
     open: Callable[[Path], Stack]
 
 
-def open_image(path: str | Path) -> Stack:
+def open_image(path: str | Path, upright: bool = True) -> Stack:
     """Open a TIFF (also BigTIFF, OME-TIFF), OME-Zarr, Zarr, PNG, JPEG or .npy file.
 
     Parameters
     ----------
     path : str or Path
         A file or Zarr folder; for OME-Zarr and Zarr also an address (https://..., s3://...).
+    upright : bool, default True
+        Whether PNG and JPEG are turned as their EXIF orientation says.
 
     Returns
     -------
@@ -96,9 +95,15 @@ def open_image(path: str | Path) -> Stack:
     path = found_path(path)
     form = _format_of(path)
     try:
-        return form.open(path)
+        is_as_stored = form.open is open_picture and not upright
+        return open_picture(path, upright=False) if is_as_stored else form.open(path)
     except UserError:
         raise
+    except MemoryError as error:
+        raise UserError(
+            f"{path} does not fit into the memory: save it as OME-Zarr, which is read tile by "
+            "tile."
+        ) from error
     except Exception as error:  # decoders have no common type for damaged files
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise UserError(f"{path} cannot be read as {form.name}: {reason}.") from error
@@ -168,28 +173,104 @@ def expand(names: Names) -> list[Path | str]:
     UserError
         If a name stands for no image, or is not UTF-8.
     """
-    if isinstance(names, str | Path):
-        names = [names]
     found: list[Path | str] = []
-    for name in names:
+    for name in [names] if isinstance(names, str | Path) else names:
+        if not str(name):
+            raise UserError("The name of an image is empty: give a file, a folder or a glob.")
         check_name(name)
         if is_url(name):
             found.append(location(name))
             continue
-        path = found_path(name)
-        if path.is_dir() and not is_zarr(path):
-            inside = [p for p in path.glob("[!.]*") if p.suffix.lower() in IMAGE_SUFFIXES]
-        elif path.exists():
-            inside = [path]
-        else:
-            inside = _matches(str(name))
-        if not inside:
-            what = "holds no image" if path.is_dir() else "was not found"
-            raise UserError(f"{name} {what}.")
+        try:
+            inside = _images_of_name(found_path(name))
+        except UserError:
+            raise
+        except (OSError, ValueError) as error:  # too long, or a folder that may not be read
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"{name} cannot be opened: {reason}.") from None
         for file in inside:
             check_name(file)
         found += natsorted(inside, key=str, alg=ns.IGNORECASE)
     return found
+
+
+def unread_images(names: Names) -> list[str]:
+    """Describe what looks like an image in folders, and is not among those of `expand`.
+
+    Parameters
+    ----------
+    names : path, or iterable of paths
+        As for `expand`.
+
+    Returns
+    -------
+    list of str
+        A sentence for each folder of that kind: how many of its images are read, and a name.
+    """
+    said = []
+    for name in [names] if isinstance(names, str | Path) else names:
+        if is_url(name) or not (folder := found_path(name)).is_dir() or is_zarr(folder):
+            continue
+        others = [path for path in _files_beside(folder) if _looks_like_image(path)]
+        if others:
+            n, first = len(_images_in(folder)), natsorted(others, key=str)[0]
+            said.append(
+                f"{n} of the {n + len(others)} images in {name} are read: {first.name} "
+                f"{'and others are' if len(others) > 1 else 'is'} not called like one of "
+                f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+            )
+    return said
+
+
+def _images_of_name(path: Path) -> list[Path]:
+    """List the images of one name: a file, those in a folder, or those that a glob matches."""
+    if path.is_dir() and not is_zarr(path):
+        if found := _images_in(path):
+            return found
+        raise UserError(f"{path} holds no image: {_what_it_holds(path)}.")
+    if path.exists():
+        return [path]
+    if path.is_symlink():
+        raise UserError(f"{path} is a link to {os.readlink(path)}, which was not found.")
+    if found := _matches(str(path)):
+        return found
+    raise UserError(f"{path} was not found.")
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """List what is called like an image; hidden files are none, such as those of macOS."""
+    return [path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def _files_beside(folder: Path) -> list[Path]:
+    """List the other files of a folder of images."""
+    others = (p for p in folder.glob("[!.]*") if p.suffix.lower() not in IMAGE_SUFFIXES)
+    return [path for path in others if path.is_file()]
+
+
+def _looks_like_image(path: Path) -> bool:
+    """Whether a file is called like a foreign image, or is one without a suffix."""
+    if path.suffix:
+        return is_foreign_image(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(FIRST_BYTES)
+    except OSError:
+        return False
+    return any(form.recognizes(path, start) for form in FORMATS)
+
+
+def _what_it_holds(folder: Path) -> str:
+    """Describe a folder without images, and the way on."""
+    inside = [path for path in folder.glob("[!.]*") if path.is_dir() and _images_in(path)]
+    if inside:
+        return f"name its folder {inside[0].name}, or all of them as {folder}/*/*"
+    if others := natsorted(filter(_looks_like_image, _files_beside(folder)), key=str):
+        with others[0].open("rb") as file:
+            return described(
+                Path(others[0].name), file.read(FIRST_BYTES), _format_names()
+            ).rstrip(".")
+    return f"its files would end in {', '.join(sorted(IMAGE_SUFFIXES))}"
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -197,8 +278,12 @@ def _matches(pattern: str) -> list[Path]:
     folder, rest = Path(pattern).parent, [Path(pattern).name]
     while not folder.is_dir():
         folder, rest = folder.parent, [folder.name, *rest]
-    found = glob.glob(os.path.join(*rest), root_dir=folder, recursive=True)
-    return [folder / name for name in found]
+    wanted = os.path.join(*rest)
+    if "**" not in rest:
+        return [folder / name for name in glob.glob(wanted, root_dir=folder)]
+    # `Path.glob` follows no links: those in a ring would be followed for ever
+    found = [path.relative_to(folder) for path in folder.glob(wanted)]
+    return [folder / p for p in found if not any(part.startswith(".") for part in p.parts)]
 
 
 def _format_of(path: Path) -> ImageFormat:
@@ -210,11 +295,16 @@ def _format_of(path: Path) -> ImageFormat:
         If it cannot be read, is empty, or of no format that is known.
     """
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             start = b""
+        elif not stat.S_ISREG(mode):  # to open a pipe would wait for ever
+            raise UserError(f"{path} is {_kind_of_node(mode)}, not a file: name an image.")
         else:
             with path.open("rb") as file:
                 start = file.read(FIRST_BYTES)
+    except UserError:
+        raise
     except FileNotFoundError:
         raise UserError(f"{path} was not found.") from None
     except OSError as error:
@@ -228,37 +318,31 @@ def _format_of(path: Path) -> ImageFormat:
             return form
     if path.is_dir():
         raise UserError(f"{path} is a folder without Zarr metadata, not an image.")
+    raise UserError(described(path, start, _format_names()))
+
+
+def _kind_of_node(mode: int) -> str:
+    """Return what an entry of a file system is that is neither file nor folder."""
+    kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _format_names() -> str:
     *names, last = (form.name for form in FORMATS)
-    raise UserError(f"{path} is no image: its content is not {', '.join(names)} or {last}.")
-
-
-def _open_picture(path: Path) -> Stack:
-    """Read a PNG or JPEG. Indices of a palette are kept: labels are stored so."""
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-        picture = Image.open(path)  # whether it is a bomb is checked below
-    with picture:
-        bands = len(picture.getbands())
-        claimed = picture.width * picture.height * bands * (2 if "16" in picture.mode else 1)
-        there = path.stat().st_size
-        if claimed > there * MAX_PICTURE_EXPANSION:
-            raise UserError(
-                f"{path} claims {picture.width} x {picture.height} pixels, "
-                f"which its {there} bytes cannot hold."
-            )
-        check_memory(claimed, str(path))
-        if bands > 1 and any("16" in str(tile[-1]) for tile in picture.tile):
-            raise UserError(
-                f"{path} has 16 bits per color, of which 8 would be lost: use TIFF."
-            )
-        has_alpha = picture.mode in {"LA", "RGBA"}
-        pixels = np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)
-    axes = "yxc" if pixels.ndim == 3 else "yx"
-    return Stack(pixels, axes, name=path.name, path=path, alpha=has_alpha)
+    return f"{', '.join(names)} or {last}"
 
 
 def _open_npy(path: Path) -> Stack:
     data = npy_array(path)
-    return Stack(data, guess_axes(data.shape), name=path.name, path=path)
+    if data.dtype.kind not in "biuf":
+        raise UserError(f"{path} holds {data.dtype}, not numbers: save its pixels alone.")
+    try:
+        axes = guess_axes(data.shape)
+    except ValueError:
+        raise UserError(
+            f"{path} has the shape {data.shape}: an image has 2 to 4 axes, and channels."
+        ) from None
+    return Stack(data, axes, name=path.name, path=path)
 
 
 FORMATS = (
@@ -269,14 +353,12 @@ FORMATS = (
         open_tiff,
     ),
     ImageFormat("Zarr", (".zarr",), lambda path, start: not start and is_zarr(path), open_zarr),
-    ImageFormat("PNG", (".png",), _begins(b"\x89PNG\r\n\x1a\n"), _open_picture),
-    ImageFormat("JPEG", (".jpg", ".jpeg"), _begins(b"\xff\xd8\xff"), _open_picture),
+    ImageFormat("PNG", (".png",), _begins(b"\x89PNG\r\n\x1a\n"), open_picture),
+    ImageFormat("JPEG", (".jpg", ".jpeg"), _begins(b"\xff\xd8\xff"), open_picture),
     ImageFormat(".npy", (".npy",), _begins(b"\x93NUMPY"), _open_npy),
 )
 """Every image format that is read. A new one is one more entry."""
 IMAGE_SUFFIXES = {suffix for form in FORMATS for suffix in form.suffixes}
-FIRST_BYTES = 512
-"""Of a file, for `ImageFormat.recognizes`."""
 
 
 def stem_of(path: Path | str) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.broken import open_sound
-from napari_utile.io.images import Names, as_stack, expand, open_image, stem_of
+from napari_utile.io.images import Names, as_stack, expand, open_image, stem_of, unread_images
 from napari_utile.io.names import found_path, is_url, last_part
 from napari_utile.io.stack import Stack
 
@@ -163,7 +164,18 @@ def open_pairs(
         return image, truth
 
     opened, warnings = open_sound(matched.pairs, open_pair, skip_broken, matched.lacking)
-    return OpenedPairs([image for image, _ in opened], [truth for _, truth in opened], warnings)
+    stacks, truths = [image for image, _ in opened], [truth for _, truth in opened]
+    doubts = [*unread_images(images), *unread_images(labels), *_twins(stacks, truths)]
+    stacks[0] = replace(stacks[0], doubts=(*stacks[0].doubts, *doubts))
+    return OpenedPairs(stacks, truths, warnings)
+
+
+def _twins(images: Sequence[Stack], labels: Sequence[Stack]) -> list[str]:
+    """Describe images that are their own labels."""
+    same = [
+        i.source for i, truth in zip(images, labels, strict=True) if i.source == truth.source
+    ]
+    return [f"{same[0]} is both image and labels: give the labels of it."] if same else []
 
 
 def stack_pairs(images: Images, labels: Images) -> tuple[list[Stack], list[Stack]]:

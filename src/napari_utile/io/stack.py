@@ -1,7 +1,7 @@
 """An opened image: pixels that are read when asked for, and what they mean. No formats here."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,8 @@ class Stack:
         Of probabilities: the label id of each channel, where the file says it.
     labels_beside : tuple of str, optional
         Where in the file the labels of this image are.
+    colors : mapping of int to (int, int, int), optional
+        RGB of the ids that occur, if the pixels are indices of a palette of colors.
     """
 
     data: Any
@@ -68,6 +70,7 @@ class Stack:
     holds: Holds = ""
     ids: tuple[int, ...] = ()
     labels_beside: tuple[str, ...] = ()
+    colors: Mapping[int, tuple[int, int, int]] | None = None
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):

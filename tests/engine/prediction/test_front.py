@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from PIL import Image
 
 import napari_utile as utile
 from napari_utile.arrays.instances.decoding import instances
@@ -159,3 +160,17 @@ def test_the_model_of_a_run_folder_is_found(files, tmp_path):
     drained(train_files(*files, tmp_path / "run", SETTINGS))
     _, results = predicted(tmp_path / "run", [files[0]], tmp_path / "p.zarr")
     assert open_image(results[0]).shape == (4, 32, 40)
+
+
+def test_doubts_of_the_files_are_said_or_refused(saved, tmp_path):
+    (tmp_path / "in").mkdir()
+    picture = Image.fromarray(cells((32, 40))[0], mode="P")
+    picture.putpalette([1, 2, 3] * 256)
+    picture.save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.czi").touch()
+    events, _ = predicted(saved, [tmp_path / "in"], tmp_path / "out")
+    said = [event.message for event in events if isinstance(event, Warned)]
+    assert said[0].startswith("1 of the 2 images in")
+    assert any("taken for brightness" in message for message in said)
+    with pytest.raises(UserError, match=r"1 of the 2 images in .*leave out strict"):
+        predicted(saved, [tmp_path / "in"], tmp_path / "out", strict=True)

@@ -27,10 +27,12 @@ from napari_utile.events import (
     RunDone,
     RunStarted,
     Warned,
+    doubted,
     drain,
     warn,
 )
-from napari_utile.io.images import as_stack, expand
+from napari_utile.io.images import as_stack, expand, unread_images
+from napari_utile.io.pairs import is_file_name
 from napari_utile.settings import PredictSettings
 
 
@@ -112,8 +114,9 @@ def predict_files(
     settings, execution = settings or PredictSettings(), execution or Execution()
     paths = without_results(expand(images), out)
     is_alone = len(paths) == 1 and (
-        out.suffix.lower() in RESULT_SUFFIXES or str(images[0]) == str(paths[0])
+        out.suffix.lower() in RESULT_SUFFIXES or is_file_name(images)
     )
+    unread = list(doubted(unread_images(images), settings.strict))
     results = result_of_each(paths, out, settings.format, is_alone)
     start = _run_started(model, out, settings, len(paths))
     ends: list[ImageDone] = []
@@ -125,6 +128,7 @@ def predict_files(
             facts, bad_images = run.estimated(paths, results)
             warnings = [*bad_images, *warnings]
         yield start.model_copy(update={"facts": start.facts | facts})
+        yield from unread
         yield from (Warned(message=warning) for warning in warnings if warning)
         for path, result in zip(paths, [] if execution.dry_run else results, strict=False):
             ends.append((yield from run.predict_image(path, result)))

@@ -23,6 +23,7 @@ from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned, doubted, drain, warn
+from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
@@ -82,9 +83,8 @@ def predict_stack(
     def report(number: int) -> list[TileDone | Warned]:
         return [*computer.take_warnings(), tile_done(stack.name, blocks[number], progress)]
 
-    yield from doubted(
-        [*stack.doubts, *image_mismatches(model, stack, settings)], settings.strict
-    )
+    doubts = [*stack.doubts, *colored_image_doubts([stack])]
+    yield from doubted([*doubts, *image_mismatches(model, stack, settings)], settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
 

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from napari_utile import __version__
 from napari_utile.engine.models.model import Model
@@ -101,8 +101,9 @@ class PredictionPlan:
             return None
         try:
             PredictSettings(**plan["settings"])
-            return cls(**plan | {"tile": tuple(plan["tile"])})  # type: ignore[operator]
-        except (TypeError, KeyError, ValidationError):
+            found = cls(**plan | {"tile": tuple(plan["tile"])})  # type: ignore[operator]
+            return TypeAdapter(cls).validate_python(found.as_dict())
+        except (TypeError, KeyError, ValueError):  # pydantic's error is a ValueError
             return None
 
     def as_dict(self) -> dict[str, Any]:

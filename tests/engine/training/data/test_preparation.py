@@ -292,3 +292,15 @@ def test_what_a_file_leaves_open_is_warned_of_or_refused():
     assert "em: 4 of 5 pages." in prepare(*pair, TrainSettings(), FIELD).warnings
     with pytest.raises(UserError, match=r"4 of 5 pages\. .*leave out strict"):
         prepare(*pair, TrainSettings(strict=True), FIELD)
+
+
+def test_palettes_are_doubted_where_they_matter():
+    image, objects = cells((4, 32, 32))
+    palettes = [{0: (0, 0, 0), 1: (9, 0, 0)}, {0: (0, 0, 0), 1: (0, 9, 0)}]
+    labels = [replace(stack(objects), colors=colors) for colors in palettes]
+    for target, said in (("instances", 0), ("classes", 1)):
+        found = prepare([stack(image)] * 2, labels, TrainSettings(target=target), FIELD)
+        assert sum("palettes of these labels differ" in text for text in found.warnings) == said
+    image_of_indices = replace(stack(image), colors=palettes[0])
+    found = prepare([image_of_indices], [stack(objects)], TrainSettings(), FIELD)
+    assert any("taken for brightness" in text for text in found.warnings)

@@ -27,6 +27,7 @@ from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
 from napari_utile.io.images import Stack
 from napari_utile.io.memory import memory_budget
+from napari_utile.io.pictures import colored_image_doubts, palette_doubts
 from napari_utile.io.stack import read_labels
 from napari_utile.io.units import size_text
 from napari_utile.settings import SplitUnit, TrainSettings
@@ -151,6 +152,9 @@ class Annotations:
                 f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
             )
         doubts = (*_doubts_of_files(images, labels), *_doubts_of_pixels(pairs))
+        doubts = (*doubts, *colored_image_doubts(images))
+        if settings.target == "classes" or settings.sparse:
+            doubts = (*doubts, *palette_doubts(labels))
         return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, doubts)
 
 
