@@ -44,6 +44,8 @@ DISK = DATA | {
 }
 LIBRARIES = {
     "errors": set(),
+    "json_files": set(),
+    "refusals": set(),
     "settings": {"pydantic"},
     "events": {"pydantic"},
     "arrays": DATA,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_utile.errors import EngineError, UserError
+from napari_utile.errors import EngineError, UserError, printable
 from napari_utile.io.disk import check_writable
 from napari_utile.io.images import open_image
 from napari_utile.settings import EvaluateSettings, PredictSettings, TrainSettings
@@ -35,3 +35,14 @@ def test_a_wrong_option_is_no_error_of_the_user_before_a_command_or_panel_says_s
     with pytest.raises(ValueError, match="Extra inputs") as caught:
         kind(widht=3)
     assert not isinstance(caught.value, UserError)
+
+
+def test_no_sign_of_a_name_steers_a_terminal():
+    name = "a\x1b]0;x\x07\x9b2J\r\n\u202egnp.\x7f\u2028 µ \u732b"
+    shown = printable(name)
+    assert shown.isprintable()
+    assert shown.startswith(r"a\x1b]0;x\x07\x9b2J\r\n\u202egnp.\x7f\u2028 µ")
+
+
+def test_a_message_is_one_line_whatever_is_put_into_it():
+    assert str(UserError("a\x1bb.tif is\n  cut\toff.")) == r"a\x1bb.tif is cut\toff."

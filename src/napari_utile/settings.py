@@ -4,13 +4,25 @@ The panels' forms, the command line's flags, `settings.json` in the run folder a
 in the model are all made from these classes. Nobody else types a default again.
 """
 
+import json
 import re
 from collections.abc import Callable, Container, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from napari_utile.errors import UserError
+from napari_utile.json_files import read_json
+from napari_utile.refusals import clause
 
 PAPER = {
     "width": 64,
@@ -137,6 +149,8 @@ NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
 LOSS_NAMES: tuple[str, ...] = get_args(LossName)
 """The names of `engine.training.losses.LOSSES`, for the same reason."""
 
+LARGEST = 2**53
+"""Of whole numbers, in any option: floating-point numbers hold larger ones only roughly."""
 HARDWARE_OPTIONS = frozenset({"device", "precision"})
 """Options that decide how a network is computed, not what: they may change when resuming."""
 INPUT_OPTIONS = frozenset({"strict", "skip_broken"})
@@ -153,8 +167,18 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read settings that were written with `text`."""
-        return cls.model_validate_json(path.read_text())
+        """Read settings that were written with `text`.
+
+        Raises
+        ------
+        UserError
+            If there is no such file, or it holds no such settings: names file and option.
+        """
+        given = read_json(path)
+        try:
+            return cls.model_validate_json(json.dumps(given))  # JSON has lists, not tuples
+        except ValidationError as error:
+            raise UserError(f"{path}: {refused_option(error, cls)}.") from None
 
     def text(self) -> str:
         """Return every option, the defaults too, as indented JSON."""
@@ -182,6 +206,13 @@ class Settings(BaseModel):
             old = both[0]
             raise ValueError(f"{old} is the old name of {cls.renamed[old]}: give one of them")
         return {cls.renamed.get(name, name): value for name, value in given.items()}
+
+    @field_validator("*")
+    @classmethod
+    def _refuse_huge_numbers(cls, value: Any) -> Any:
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ValueError(f"this number has more than {len(str(LARGEST))} digits")
+        return value
 
     @model_validator(mode="before")
     @classmethod
@@ -558,6 +589,30 @@ def renamed_keywords(kind: type[Settings]) -> Callable[[Callable[_P, _R]], Calla
         return call
 
     return decorate
+
+
+def refused_option(error: ValidationError, kind: type[Settings]) -> str:
+    """Return which option of settings is refused first, and why.
+
+    Parameters
+    ----------
+    error : ValidationError
+    kind : subclass of Settings
+
+    Examples
+    --------
+    >>> try:
+    ...     WeightSettings(sigm=3)
+    ... except ValidationError as error:
+    ...     refused_option(error, WeightSettings)
+    'sigm is no option; did you mean sigma?'
+    """
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:
+        return clause([first]).removeprefix(": ")
+    name = first["loc"][0]
+    same = [each for each in error.errors(include_url=False) if each["loc"][:1] == (name,)]
+    return f"{name}{clause(same, kind.model_fields)}"
 
 
 def option_differences(

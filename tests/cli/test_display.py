@@ -21,6 +21,7 @@ from napari_utile.cli.display import (
     Display,
     epoch_line,
     follow_run,
+    print_facts,
     print_line,
     print_table,
     print_warning,
@@ -423,3 +424,18 @@ def test_names_are_shown_as_they_are(capsys, name):
 def test_a_validation_in_one_line():
     worse = EPOCH.model_copy(update={"is_best": False, "scores": {}})
     assert epoch_line(worse).rstrip() == "1 min 15 s  step 7  loss 0.300  validation 0.200"
+
+
+def test_names_steer_no_terminal_and_are_no_markup(capsys):
+    name = "[red]a\x1b[2J\nb[/red].tif"
+    with Display() as display:
+        display(Warned(message=f"{name} is dark"))
+        display(TILE.model_copy(update={"image": name}))
+        display(RunDone(out=name, seconds=1.0))
+    print_warning(Warned(message=name))
+    print_table(name, [["a"], ["1"]], [name])
+    print_facts({"file": name}, as_json=False)
+    out, err = capsys.readouterr()
+    assert "\x1b[2J" not in out + err
+    assert err.count(r"[red]a\x1b[2J\nb[/red].tif") == 3
+    assert out.count(r"[red]a\x1b[2J\nb[/red].tif") == 2  # the title is wrapped

@@ -146,4 +146,4 @@ def test_a_wrong_file_of_settings_is_named(capsys, tmp_path, content, reason):
 def test_settings_that_are_no_text_are_named(capsys, tmp_path):
     file = tmp_path / "mine.json"
     file.write_bytes(b"\xff\xfe\x00")
-    assert "mine.json is not JSON" in complaint(capsys, [*PATHS, "--settings", file])
+    assert "mine.json is not UTF-8" in complaint(capsys, [*PATHS, "--settings", file])

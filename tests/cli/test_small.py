@@ -60,6 +60,16 @@ def test_labels_are_never_overwritten_by_their_weights(folder, tmp_path, capsys)
     assert labels.read_bytes() == (folder / "labels.tif").read_bytes()
 
 
+def test_weights_that_the_memory_cannot_hold_are_refused_unread(tmp_path, capsys, monkeypatch):
+    write_tiff(tmp_path / "l.tif", np.eye(30, dtype=np.uint8))
+    monkeypatch.setattr("napari_utile.io.memory.memory_budget", lambda: 30_000)
+    line = complaint(capsys, ["weights", tmp_path / "l.tif", "--out", tmp_path / "w.tif"])
+    assert line.startswith(
+        "The weight map of 900 pixels takes 36.0 kB of memory and 30.0 kB may"
+    )
+    assert not (tmp_path / "w.tif").exists()
+
+
 def test_a_sample_can_be_trained_on(tmp_path, capsys):
     assert main(["sample", "synthetic", "--out", str(tmp_path / "s")]) == 0
     paths = capsys.readouterr().out.splitlines()

@@ -11,7 +11,7 @@ from pydantic_settings import CliPositionalArg, CliSubCommand, get_subcommand
 
 from napari_utile.cli.display import DONE, print_warning
 from napari_utile.cli.options import JobCommand, report_comparison
-from napari_utile.errors import UserError
+from napari_utile.errors import UserError, printable
 from napari_utile.settings import (
     CocoEvaluateSettings,
     CocoSettings,
@@ -69,7 +69,8 @@ class Subset(_Images):
         more = f", {crowds} crowds" if crowds else ""
         if len(written.images) < written.listed:
             more += f" (of {written.listed} images in {self.annotations.name})"
-        print(f"{self.out}: {len(written.images)} images, {objects} objects{more}")
+        count = f"{len(written.images)} images, {objects} objects{more}"
+        print(printable(f"{self.out}: {count}"))
         return DONE
 
 

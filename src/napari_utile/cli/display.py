@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_utile.cli.stopping import StopRequest
+from napari_utile.errors import printable
 from napari_utile.events import (
     BlockDone,
     CandidateDone,
@@ -148,7 +149,7 @@ def _print_the_end(event: Event) -> None:
 def print_warning(event: Event) -> None:
     """Print a `Warned` event on standard error; ignore other events."""
     if isinstance(event, Warned):
-        print(f"warning: {event.message}", file=sys.stderr)
+        print(printable(f"warning: {event.message}"), file=sys.stderr)
 
 
 class Display:
@@ -243,13 +244,14 @@ class Display:
         self._say("stopping after what is being computed; Ctrl-C again ends at once")
 
     def _say(self, line: str, style: str | None = None) -> None:
-        self.console.print(line, style=style, markup=False, emoji=False, soft_wrap=True)
+        shown = printable(line)
+        self.console.print(shown, style=style, markup=False, emoji=False, soft_wrap=True)
 
     def _advance(self, words: str, share: float | None, rate: str, left: float | None) -> None:
         """Show the progress of a run; without a fraction the bar stays as it is."""
         left_words = "" if left is None else f"{duration_text(left)} left"
         self.progress.update(
-            self.task, completed=share, description=words, rate=rate, left=left_words
+            self.task, completed=share, description=printable(words), rate=rate, left=left_words
         )
         now = monotonic()
         if not self.console.is_terminal and now - self.last_line > SECONDS_BETWEEN_LINES:
@@ -334,7 +336,7 @@ def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]
     """
     names, *rows = lines
     table = Table(
-        title=Text(title, style="table.title"),
+        title=Text(printable(title), style="table.title"),
         title_justify="left",
         box=SIMPLE_HEAD,
         show_edge=False,
@@ -347,7 +349,7 @@ def print_table(title: str, lines: Sequence[Sequence[str]], notes: Sequence[str]
     console = Console(highlight=False)
     console.print(table)
     for note in notes:
-        console.print(note, markup=False, emoji=False)
+        console.print(printable(note), markup=False, emoji=False)
 
 
 def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
@@ -363,4 +365,4 @@ def print_facts(facts: Mapping[str, object], as_json: bool) -> None:
         print(json.dumps(facts, indent=2))
     else:
         for name, fact in facts.items():
-            print(f"{name:<12} {fact}")
+            print(printable(f"{name:<12} {fact}"))

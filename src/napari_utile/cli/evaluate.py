@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import CliPositionalArg
 
 from napari_utile.cli.display import follow_run, print_warning, report
-from napari_utile.errors import UserError
+from napari_utile.errors import UserError, printable
 from napari_utile.settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Evaluate(EvaluateSettings):
         if self.error_layer:
             _write_error_layers(self.error_layer, report, opened)
         for path in filter(None, (*self.out, self.objects_csv, self.error_layer)):
-            print(path, file=sys.stderr)
+            print(printable(str(path)), file=sys.stderr)
 
     def _facts(self) -> dict[str, Any]:
         """Return what was compared, and with which options."""

@@ -4,6 +4,7 @@ The engine is imported inside the commands, so that `utile --help` is there at o
 """
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
 from napari_utile.cli.train import Train, TrainPreview
 from napari_utile.cli.words import WordsAsGiven
-from napari_utile.errors import EngineError, UserError
+from napari_utile.errors import EngineError, UserError, printable
 from napari_utile.events import RunFailed
 from napari_utile.io.disk import full_disk, is_disk_full
 from napari_utile.io.names import check_name
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_events = "--events" in arguments
     try:
         with _whole_output():
-            return _parsed(arguments).run()
+            return parsed_command(arguments).run()
     except (UserError, EngineError) as error:
         status = REFUSED if isinstance(error, UserError) else DEFECT
         return _fail(str(error), status, as_events)
@@ -162,8 +163,18 @@ def _of_system(error: OSError) -> str:
     return f"{error.filename or 'File'}: {error.strerror or error}."
 
 
-def _parsed(arguments: list[str]) -> Command:
-    """Return the command of a command line, with its options."""
+def parsed_command(arguments: list[str]) -> Command:
+    """Return the command of a command line, with its options.
+
+    Parameters
+    ----------
+    arguments : list of str
+
+    Raises
+    ------
+    UserError
+        If there is no such command or option, or a value is out of range.
+    """
     for argument in arguments:
         check_name(argument)
     try:
@@ -240,8 +251,8 @@ def _hint(wrong: str, arguments: Sequence[str]) -> str:
 
 
 def _fail(message: str, status: int, as_events: bool) -> int:
-    message = " ".join(message.split())
-    print(f"utile: {_with_flags(message)}", file=sys.stderr)
+    message = re.sub(r"\s*\n\s*", " ", message)
+    print(f"utile: {printable(_with_flags(message))}", file=sys.stderr)
     if as_events:
         try:
             print(RunFailed(message=message, user=status == REFUSED).line(), flush=True)

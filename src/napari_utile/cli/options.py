@@ -1,7 +1,7 @@
 """What commands that take time share: settings from file and flags, and what is printed."""
 
 import json
-from collections.abc import Container, Generator
+from collections.abc import Container, Generator, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,10 +17,9 @@ from napari_utile.cli.display import (
 )
 from napari_utile.errors import UserError
 from napari_utile.events import Event
+from napari_utile.json_files import read_json
+from napari_utile.refusals import clause
 from napari_utile.settings import RECIPES, Settings
-
-PYDANTIC_PREFIX = "Input should be "
-"""Most of pydantic's messages begin so."""
 
 BUDGET = {"steps", "minutes"}
 """Options that limit a run; one as a flag replaces both of a file."""
@@ -59,7 +58,8 @@ class JobCommand(BaseModel):
         try:
             return self.kind(**given)
         except ValidationError as error:
-            raise UserError(f"{self.settings}: {first_sentence(error)}") from None
+            told = first_sentence(error, options=self.kind.model_fields)
+            raise UserError(f"{self.settings}: {told}") from None
 
     def flags(self) -> list[str]:
         """Return the names of the options that were given as flags."""
@@ -67,14 +67,11 @@ class JobCommand(BaseModel):
 
     def _read(self, path: Path) -> dict[str, Any]:
         """Read a file of settings, as plain types."""
-        try:
-            settings = json.loads(path.read_text())
-        except OSError as error:
-            raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-        except ValueError as error:
-            raise UserError(f"{path} is not JSON: {error}.") from None
+        settings = read_json(path)
         if not isinstance(settings, dict):
-            raise UserError(f"{path} holds no settings.")
+            raise UserError(
+                f"{path} holds no settings: an object of names and values is expected."
+            )
         try:
             return self.kind.present_names(settings)
         except ValueError as error:
@@ -122,10 +119,7 @@ def report_comparison(
     from napari_utile.folders.comparison import ComparisonFolder
 
     table = ComparisonFolder(folder).table
-    if comparison is not None:
-        found = json.loads(to_json(comparison))
-    else:
-        found = json.loads(table.read_text()) if table.exists() else {"rows": [], "notes": []}
+    found = json.loads(to_json(comparison)) if comparison else _table_so_far(table)
     if only_json:
         print(json.dumps(found | {"stopped": status == STOPPED}, indent=2))
     elif found["rows"]:
@@ -133,7 +127,19 @@ def report_comparison(
     return status
 
 
-def first_sentence(error: ValidationError, commands: Container[Any] = ()) -> str:
+def _table_so_far(table: Path) -> dict[str, Any]:
+    """Read the table of a comparison that was stopped; without rows if there is none."""
+    if not table.exists():
+        return {"rows": [], "notes": []}
+    found = read_json(table, finite=False)
+    if not isinstance(found, dict) or not {"rows", "notes"} <= found.keys():
+        raise UserError(f"{table} is damaged; the same command writes it again.")
+    return found
+
+
+def first_sentence(
+    error: ValidationError, commands: Container[Any] = (), options: Iterable[str] = ()
+) -> str:
     """Return which flag is wrong and why.
 
     Parameters
@@ -142,6 +148,8 @@ def first_sentence(error: ValidationError, commands: Container[Any] = ()) -> str
         Its first error is told, without the name of the command and pydantic's link.
     commands : container of str
         Names that stand before that of an option in the place of an error.
+    options : iterable of str
+        Options that there are, for one that is not known.
 
     Returns
     -------
@@ -154,12 +162,5 @@ def first_sentence(error: ValidationError, commands: Container[Any] = ()) -> str
     if all(part in commands for part in first["loc"]):  # of no option alone
         return f"{first['msg'].removeprefix('Value error, ')}."
     name = kebab(str(place[-1]))
-    if first["type"] == "missing":
-        return f"--{name} is missing."
-    same = [e["msg"] for e in error.errors() if e["loc"][: depth + 1] == place]
-    if not same[0].startswith(PYDANTIC_PREFIX):
-        return f"--{name}: {same[0].removeprefix('Value error, ')}."
-    wanted = " or ".join(
-        dict.fromkeys(message.removeprefix(PYDANTIC_PREFIX) for message in same)
-    )
-    return f"--{name} {first['input']}: should be {wanted}."
+    same = [each for each in error.errors() if each["loc"][: depth + 1] == place]
+    return f"--{name}{clause(same, map(kebab, options))}."

@@ -1,8 +1,9 @@
 """The short commands: `utile weights`, `utile sample`, `utile doctor`."""
 
 import sys
+from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, Field
 from pydantic_settings import (
@@ -10,9 +11,16 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, print_facts, print_warning
-from napari_utile.errors import UserError
+from napari_utile.errors import UserError, printable
 from napari_utile.events import doubted
+from napari_utile.io.units import size_text
 from napari_utile.settings import WeightSettings
+
+if TYPE_CHECKING:
+    from napari_utile.io.stack import Stack
+
+BYTES_OF_WEIGHTS = 40
+"""Of memory that a pixel of labels takes at most until its weight is written."""
 
 
 class Weights(WeightSettings):
@@ -34,8 +42,9 @@ class Weights(WeightSettings):
 
         check_file_output(self.out, self.overwrite)
         stack = open_image(self.labels)
-        if self.out.exists() and self.out.samefile(self.labels):
+        if self.out.exists() and stack.path and self.out.samefile(stack.path):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
+        _check_room(stack)
         labels = check_labels(read_labels(stack), self.labels, self.ignore)
         found = label_doubts(looked_at(labels, self.ignore), stack.name, ignore=self.ignore)
         doubts = [*stack.doubts, *(doubt.text for doubt in found or jpeg_doubts(stack))]
@@ -44,8 +53,22 @@ class Weights(WeightSettings):
         target = training_target(labels, ignore=self.ignore, alone=False)
         weights = target_weights(target, self.w0, self.sigma, self.class_balance)
         write_tiff(self.out, weights.reshape(stack.shape), like=stack)
-        print(f"{self.out}: {weights.min():.3g} to {weights.max():.3g}", file=sys.stderr)
+        span = f"{weights.min():.3g} to {weights.max():.3g}"
+        print(printable(f"{self.out}: {span}"), file=sys.stderr)
         return DONE
+
+
+def _check_room(labels: "Stack") -> None:
+    """Check that the weight map of labels can be computed in memory, before any is read."""
+    from napari_utile.io.memory import memory_budget
+
+    pixels = prod(labels.shape)
+    needed, budget = pixels * BYTES_OF_WEIGHTS, memory_budget()
+    if needed > budget:
+        raise UserError(
+            f"The weight map of {pixels:,} pixels takes {size_text(needed)} of memory and "
+            f"{size_text(budget)} may be used: give fewer slices, or crop them."
+        )
 
 
 class Sample(BaseModel):
@@ -61,7 +84,7 @@ class Sample(BaseModel):
         from napari_utile.samples.samples import write_sample
 
         for path in write_sample(self.name, self.out, overwrite=self.overwrite):
-            print(path)
+            print(printable(str(path)))
         return DONE
 
 

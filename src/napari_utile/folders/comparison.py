@@ -16,12 +16,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from napari_utile.arrays.splits import Region, Split
 from napari_utile.errors import UserError
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
+from napari_utile.json_files import read_json
 from napari_utile.settings import (
     HARDWARE_OPTIONS,
     INPUT_OPTIONS,
@@ -33,6 +36,26 @@ from napari_utile.settings import (
 MAY_CHANGE = {"networks", "seeds", *HARDWARE_OPTIONS, *INPUT_OPTIONS}
 """Options that may change when a comparison is resumed."""
 OTHER_FOLDER = "choose another folder, or overwrite it."
+
+
+class _RegionFacts(BaseModel):
+    """A part of the data, as it is written down."""
+
+    image: int = Field(ge=0)
+    index: tuple[int, ...]
+    y: tuple[int, int]
+    x: tuple[int, int]
+
+
+class _DataFacts(BaseModel):
+    """The data of a comparison, as it is written down."""
+
+    images: str
+    labels: str
+    split: str
+    guard: int
+    training: tuple[_RegionFacts, ...]
+    validation: tuple[_RegionFacts, ...]
 
 
 class ComparisonFolder:
@@ -107,18 +130,17 @@ class ComparisonFolder:
                 )
             return None
         try:
-            facts = json.loads(self.data.read_text())
-            split = split_from_facts(facts)
-            images_digest, labels_digest = facts["images"], facts["labels"]
-        except (KeyError, TypeError, ValueError):
+            facts = _DataFacts.model_validate(read_json(self.data))
+            split = split_from_facts(facts.model_dump())
+        except ValueError:
             raise UserError(
                 f"{self.path} holds a comparison of another version of U-Tile; {OTHER_FOLDER}"
             ) from None
         there = CompareSettings.read(self.settings)
         words = option_differences(there.model_dump(), settings.model_dump(), MAY_CHANGE)
-        if labels_digest != _digest_of_labels(labels):
+        if facts.labels != _digest_of_labels(labels):
             words.append("the labels have changed")
-        elif images_digest != _digest_of_images(images, split):
+        elif facts.images != _digest_of_images(images, split):
             words.append("the annotated images have changed")
         if words:
             raise UserError(

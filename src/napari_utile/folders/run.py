@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -132,11 +132,13 @@ class Run:
         check_there(self.folder, self.settings.exists())
 
     def recorded(self) -> list[Event]:
-        """Read all events of the run, without a last line that was cut off."""
-        if not self.events.exists():
-            return []
-        lines = self.events.read_text(encoding="utf-8").split("\n")
-        return [parse_event(line) for line in lines[:-1]]
+        """Read all events of the run, without lines that were cut off or damaged."""
+        found: list[Event] = []
+        if self.events.exists():
+            for line in self.events.read_bytes().split(b"\n")[:-1]:
+                with suppress(ValueError):
+                    found.append(parse_event(line))
+        return found
 
     def length(self) -> int:
         """Wait until all events are on the disk; return the length of their file in bytes."""

@@ -52,6 +52,7 @@ from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.images import open_image
 from napari_utile.io.names import composed
 from napari_utile.io.ngff import PROBABILITIES
+from napari_utile.json_files import read_json
 from napari_utile.settings import (
     INPUT_OPTIONS,
     NETWORK_NAMES,
@@ -391,7 +392,7 @@ def check_out(out: Path, facts: dict[str, Any], overwrite: bool) -> None:
     if not out.is_dir() or not any(out.glob("[!.]*")):
         return
     try:
-        there = CocoEvaluateSettings.present_names(json.loads((out / DATA).read_text()))
+        there = CocoEvaluateSettings.present_names(read_json(out / DATA))
         there = CocoEvaluateSettings().model_dump() | there  # options that are newer
         same = all(there[name] == value for name, value in facts.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -56,10 +56,10 @@ class Learnt(Settings):
         UserError
             If it is damaged, or of another version.
         """
+        if not (folder / COCO).exists():
+            return None
         try:
             return cls.read(folder / COCO)
-        except OSError:
-            return None
         except ValueError:
             raise UserError(f"{folder / COCO} is damaged, or of another version.") from None
 

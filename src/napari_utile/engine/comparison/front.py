@@ -49,6 +49,7 @@ from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
+from napari_utile.json_files import read_json
 from napari_utile.settings import (
     NETWORK_NAMES,
     CompareSettings,
@@ -411,8 +412,11 @@ def _train_and_score(
         write_results(candidate.validation, images, data, results)
         row = json.dumps(results.scores | facts | results.seconds, indent=2)
         atomic_write(scores, row.encode())
-    found: TableRow = json.loads(scores.read_text())
-    return found
+    found = read_json(scores, finite=False)
+    if not isinstance(found, dict) or "seconds_to_train" not in found:
+        raise UserError(f"{scores} is damaged: remove it, then the network is scored again.")
+    row_of_table: TableRow = found
+    return row_of_table
 
 
 def training_facts(run: Run) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_utile.errors import UserError
+from napari_utile.refusals import why
 from napari_utile.settings import Settings
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value_text
@@ -143,10 +144,10 @@ class Form(QWidget, Generic[S]):
         try:
             self._shown = self._kind(**{n: f.read() for n, f in self._fields.items()})
         except ValidationError as error:
+            wrong: dict[str, list[Any]] = {}
             for detail in error.errors():
-                name, why = str(detail["loc"][0]), detail["msg"]
-                known = self.problems.get(name)
-                self.problems[name] = f"{known}, or {why}" if known else why
+                wrong.setdefault(str(detail["loc"][0]), []).append(detail)
+            self.problems = {name: why(details) for name, details in wrong.items()}
         else:
             self._show_what_the_class_filled_in()
         for name, field in self._fields.items():

@@ -1,5 +1,6 @@
 """Where runs, models and segmentations are kept, and the field that chooses a path."""
 
+import os
 import re
 from datetime import datetime
 from itertools import chain, count
@@ -64,8 +65,10 @@ class PathChoice(QWidget):
     @property
     def path(self) -> Path | None:
         """The chosen path, or None."""
-        text = self.line.text().strip()
-        return Path(text).expanduser() if text else None
+        text = self.line.text()
+        if os.path.lexists(text):  # as it is written, with blanks around it and "~"
+            return Path(text)
+        return Path(text.strip()).expanduser() if text.strip() else None
 
     def set_path(self, path: Path | None) -> None:
         """Show another path."""

@@ -1,6 +1,5 @@
 """Results of every network on the validation part, side by side or on the image."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
+from napari_utile.json_files import read_json
 from napari_utile.widgets.layers.stacks import placement, shifted, stack_of
 
 RESULT_GAP = 0.03
@@ -50,7 +50,7 @@ class ComparisonLayers:
     def show(self, out: Path, runs: Mapping[str, Path], is_row: bool) -> None:
         """Add the layers of a comparison in `out`, with the run folder of each network."""
         folders = {"truth": out} | dict(runs)
-        found = json.loads(ValidationFolder(out).places.read_text())
+        found = read_json(ValidationFolder(out).places)
         parts = [ValidationPart.read(out, **lies) for lies in found]
         left = min(part.corner[1] for part in parts)
         width = max(part.corner[1] + part.image.shape[-2] for part in parts) - left
