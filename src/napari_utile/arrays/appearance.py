@@ -24,6 +24,7 @@ FAR_OBJECT_SIZE = 2.0
 """Ratios to the range of the training images, from which something is far from them."""
 INVERTED = 0.25
 """Distance of the shapes of two histograms, from which one may be an inverted one."""
+SET_NORMALIZE = "If only brightness and contrast differ, set normalize to image."
 FEWEST_OBJECTS = 5
 """That tell a typical size."""
 
@@ -109,11 +110,7 @@ class GrayValues(BaseModel):
             and not is_inverted
         ):
             return None
-        cure = (
-            "It looks inverted: invert it."
-            if is_inverted
-            else "If only brightness and contrast differ, set normalize to image."
-        )
+        cure = "It looks inverted: invert it." if is_inverted else SET_NORMALIZE
         return (
             f"gray values are {mean:.4g} ± {std:.2g}, but the model was trained on "
             f"{self.mean:.4g} ± {self.std:.2g}; the result may be of no use. {cure}"

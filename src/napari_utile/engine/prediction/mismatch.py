@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from math import sqrt
 
-from napari_utile.arrays.appearance import whole_areas
+from napari_utile.arrays.appearance import SET_NORMALIZE, whole_areas
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.arrays.intensity import Normalization
@@ -71,8 +71,10 @@ def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> I
         far = None
         if learnt is not None:
             far = learnt.gray_value_doubt(pixels)
-        elif model.normalization != Normalization.none(model.in_channels):
-            far = model.normalization.far_from(pixels)
+        elif model.normalization != Normalization.none(model.in_channels) and (
+            distance := model.normalization.far_from(pixels)
+        ):
+            far = f"{distance}; the result may be of no use. {SET_NORMALIZE}"
         if far:
             yield f"{stack.name}: {far}"
     area = pixel_um2(stack)
