@@ -93,11 +93,11 @@ class TrainingData:
     channels: int
     ids: tuple[int, ...]
     """Label id of each class."""
-    appearance: Appearance
-    """What the training planes look like."""
     warnings: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Of the images."""
+    appearance: Appearance | None = None
+    """What the training planes look like."""
 
     @property
     def places(self) -> list[str]:
