@@ -30,6 +30,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 HAS_SCREEN = sys.platform != "linux" or bool(
     os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
 )
+HAS_SCREEN &= os.environ.get("UTILE_SCREEN") != "no"  # a machine without OpenGL
 if not HAS_SCREEN:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 

@@ -214,6 +214,88 @@ def test_the_command_line_loads_the_engine_only_inside_a_command(module: Path):
     assert not loaded & {"networks", "engine", "coco"}
 
 
+# other systems
+
+ONLY_POSIX = {
+    "os": """chown chroot fchmod fchown fdatasync fork forkpty getegid geteuid getgid getgroups
+        getloadavg getpgid getpriority getresuid getsid getuid initgroups killpg lchown lockf
+        mkfifo mknod nice openpty posix_fadvise posix_spawn pread preadv pwrite pwritev
+        sched_getaffinity setegid seteuid setgid setpgid setpriority setsid setuid statvfs sync
+        sysconf uname wait wait4 waitid waitpid O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK
+        WNOHANG""",
+    "signal": """SIGALRM SIGBUS SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP
+        SIGUSR1 SIGUSR2 alarm pthread_kill pthread_sigmask setitimer sigpending sigwait""",
+    "socket": "AF_UNIX SO_PEERCRED",
+}
+"""What Windows lacks, by module."""
+POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+POSIX_WORDS = {"preexec_fn", "process_group", "add_signal_handler"}
+POSIX_PATHS = re.compile(r"^/(tmp|proc|dev|sys|etc|run|var|usr|home)(/|$)")
+GUARDS = re.compile(r"sys\.platform|os\.name|hasattr\(|ImportError|AttributeError|OSError")
+
+
+def posix_only(node: ast.AST) -> str | None:
+    """What of a node exists on POSIX systems alone."""
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=name):
+            return f"{module}.{name}" if name in ONLY_POSIX.get(module, "").split() else None
+        case ast.Import() | ast.ImportFrom():
+            return ", ".join(POSIX_MODULES & {name.split(".")[0] for name in imports(node)})
+        case ast.keyword(arg=str(name)) if name in POSIX_WORDS:
+            return name
+        case ast.Constant(value=str(text)) if POSIX_PATHS.match(text):
+            return text
+    return None
+
+
+def test_what_only_posix_has_is_used_under_a_guard():
+    """A function that uses it asks for the system, or for the thing, or catches its absence."""
+    bare = []
+    for path in MODULES:
+        tree = ast.parse(path.read_text("utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, DEFINITIONS[:2])]
+        constants = [node for node in tree.body if isinstance(node, ast.Assign)]
+        guarded_functions = [each for each in functions if GUARDS.search(ast.unparse(each))]
+        places = guarded_functions + constants * bool(guarded_functions)
+        guarded = {id(node) for place in places for node in ast.walk(place)}
+        for node in ast.walk(tree):
+            if id(node) not in guarded and (name := posix_only(node)):
+                bare.append(f"{path.relative_to(PACKAGE)}: {name}")
+    assert bare == []
+
+
+def names_no_encoding(call: ast.Call) -> bool:
+    """Whether a call reads or writes text in the encoding of whatever system it is on."""
+    name = (
+        call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    )
+    given = {keyword.arg for keyword in call.keywords}
+    if "encoding" in given or None in given:
+        return False
+    mode = call.args[1:2] if isinstance(call.func, ast.Name) else call.args[:1]
+    match name, mode:
+        case ("read_text", _) | ("write_text", _):
+            return len(call.args) < 1 + (name == "write_text")
+        case "open", [ast.Constant(value=str(mode_text))]:
+            return mode_text in {"r", "w", "a", "x", "r+", "w+", "rt", "wt"}
+        case "open", []:
+            return isinstance(call.func, ast.Name) and "mode" not in given
+        case (("run" | "Popen" | "check_output"), _):
+            return "text" in given
+    return False
+
+
+def test_text_is_read_and_written_in_utf_8():
+    """Not in the code page of a Windows machine."""
+    bare = [
+        f"{path.relative_to(PACKAGE)}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and names_no_encoding(node)
+    ]
+    assert bare == []
+
+
 def test_every_module_has_its_tests(project: Path):
     """The folders of tests mirror those of the package, file by file."""
     missing = []

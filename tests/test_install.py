@@ -1,6 +1,7 @@
 """The plugin is found in every kind of install, and set-up says what it lacks."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,21 @@ def test_a_wheel_built_after_an_editable_install_has_the_manifest_once(source, t
     names = zipfile.ZipFile(wheel).namelist()
     assert names.count("napari_utile/napari.yaml") == 1
     assert b"stale" not in zipfile.ZipFile(wheel).read("napari_utile/napari.yaml")
+
+
+def test_wheel_and_sdist_are_built_with_the_same_bytes_by_anybody(source, tmp_path):
+    again = tmp_path / "elsewhere" / "again"
+    shutil.copytree(source, again)
+    for path in again.rglob("*"):  # at another time, with other habits of who may write
+        path.chmod(path.stat().st_mode | 0o022)
+        os.utime(path, (1, 2_000_000_000))
+    built = []
+    for folder in (source, again):
+        dist = tmp_path / "dist" / folder.name
+        run(sys.executable, "-m", "hatchling", "build", "-d", dist, cwd=folder)
+        files = sorted(dist.iterdir())
+        built.append({path.name: path.read_bytes() for path in files})
+    assert built[0] == built[1] and len(built[0]) == 2
 
 
 def test_a_folder_installs_with_the_manifest(source, install, tmp_path):

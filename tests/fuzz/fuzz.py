@@ -13,8 +13,8 @@ A target is a module `target_NAME.py` beside this file with
 
 Success and `UserError` are as it should be. A find is another exception, a death of the
 process, more than 20 seconds or 2 GB for one input, a file written outside `folder`, a command
-that was started, a connection, an object unpickled, or a sentence with control characters or
-without end. `check` runs in a process of its own, which is replaced when it dies. Finds are
+that was started, a connection, an object unpickled, or a sentence without end or with words of
+Python. `check` runs in a process of its own, which is replaced when it dies. Finds are
 sorted by exception and place; the shortest input of each is kept, with its traceback. What was
 mended goes, minimized, into `corpus/NAME/`, where `test_corpus.py` replays it; the files there
 are seeds, too.
@@ -82,7 +82,7 @@ class Statistics:
         self.refused += answer["outcome"] == "refused"
         if answer["outcome"] == "refused":
             # Names and numbers apart, it is the same sentence.
-            kind = re.sub(r"'[^']*'|\"[^\"]*\"|\S*/\S*|[\d.,]+", "_", answer["text"])[:160]
+            kind = re.sub(r"'[^']*'|\"[^\"]*\"|\S*/\S*|\d[\d.,]*", "_", answer["text"])[:160]
             self.sentences[kind] = self.sentences.get(kind, 0) + 1
         if answer["seconds"] > self.slowest_s:
             self.slowest_s, self.slowest_input = round(answer["seconds"], 2), number

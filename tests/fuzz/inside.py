@@ -174,8 +174,6 @@ def fault_of(sentence: str) -> str:
     """Return what is wrong with a sentence for the user, or an empty text."""
     if not sentence.strip():
         return "empty sentence"
-    if any(ord(character) < 32 and character != "\n" for character in sentence):
-        return "sentence with control characters"
     if len(sentence) > 1500:
         return "endless sentence"
     words = ("Traceback", "NoneType", "has no attribute", "not subscriptable", "<class '")

@@ -17,7 +17,7 @@ FINDS = {
     "good": None,
     "refused": None,
     "broken": "builtins.KeyError at toy_target.py check",
-    "escape": "sentence with control characters at toy_target.py check",
+    "jargon": "sentence with 'NoneType' at toy_target.py check",
     "crash": "died of signal 6 at toy_target.py check",
     "slow": "more than 3 s at toy_target.py check",
     "large": "more than 200 MB",
@@ -54,7 +54,7 @@ def test_statistics_and_the_shortest_input_of_each_find_are_kept(project, tmp_pa
     ((signature, find),) = statistics["finds"].items()
     assert signature == FINDS["broken"]
     assert statistics["fine"] + statistics["refused"] + find["count"] == 40
-    assert Path(find["file"]).read_bytes() == b"mutated broken"
+    assert Path(find["file"]).read_bytes().endswith(b"broken")
     assert "KeyError: 'broken'" in Path(find["file"]).with_suffix(".txt").read_text()
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -56,6 +57,34 @@ def test_killed_while_writing_leaves_the_old_file(tmp_path):
     )
     assert subprocess.run([sys.executable, "-c", code, path], check=False).returncode == -9
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_what_windows_would_hide_is_no_output_there(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "IS_WINDOWS", refused)
+    sentence = "cells:2.tif cannot be written: names have no ':'."
+    with pytest.raises(UserError, match=sentence) if refused else nullcontext():
+        check_file_output(tmp_path / "cells:2.tif")
+
+
+def test_windows_replaces_a_file_once_nobody_reads_it(tmp_path, monkeypatch):
+    free, pauses = disk.os.replace, []
+
+    def replace(draft, path):
+        if len(pauses) < 2:
+            raise PermissionError(13, "The process cannot access the file", path)
+        free(draft, path)
+
+    monkeypatch.setattr(disk.os, "replace", replace)
+    monkeypatch.setattr(disk, "sleep", pauses.append)
+    monkeypatch.setattr(disk, "IS_WINDOWS", True)
+    atomic_write(tmp_path / "settings.json", b"new")
+    assert (tmp_path / "settings.json").read_bytes() == b"new" and len(pauses) == 2
+    monkeypatch.setattr(disk, "IS_WINDOWS", False)
+    pauses.clear()
+    with pytest.raises(PermissionError):
+        atomic_write(tmp_path / "settings.json", b"newer")
+    assert pauses == []
 
 
 def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path):

@@ -9,7 +9,14 @@ from PIL import Image
 
 from napari_utile.errors import UserError
 from napari_utile.io.images import expand, open_image
-from napari_utile.io.names import composed, found_path, is_url, last_part, location
+from napari_utile.io.names import (
+    composed,
+    found_path,
+    is_url,
+    last_part,
+    location,
+    windows_problem,
+)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
@@ -41,6 +48,26 @@ def test_addresses_are_told_from_paths(name, is_address):
 def test_an_address_that_was_a_path_has_both_slashes_again():
     assert location(Path("https://host/a.zarr")) == "https://host/a.zarr"
     assert location("s3://bucket//a") == "s3://bucket//a"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("NUL", "'NUL' is the name of a device"),
+        ("com1.ome.tif", "'com1' is the name of a device"),
+        ("aux .tif", "'aux' is the name of a device"),
+        ("a:b.tif", "names have no ':'"),
+        ("what?.tif", "names have no '?'"),
+        ("cells.", "names end in no dot or blank"),
+        ("cells ", "names end in no dot or blank"),
+        ("console.tif", ""),
+        ("com10.tif", ""),
+        (".hidden", ""),
+        ("Mäuse, 2. Versuch (neu).zarr", ""),
+    ],
+)
+def test_names_that_windows_does_not_have(name, problem):
+    assert windows_problem(name) == problem
 
 
 @pytest.mark.parametrize(

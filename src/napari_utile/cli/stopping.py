@@ -11,6 +11,7 @@ from time import sleep
 from typing import Any
 
 from napari_utile.folders.job import JobFolder
+from napari_utile.io.processes import has_lost
 
 PARENT = os.getppid()
 """Process that started this one."""
@@ -76,7 +77,7 @@ class StopRequest:
         if _is_pipe(sys.stdin):
             sleep(0.5)
             goes_on = self.job is not None and self.job.outlives_window
-            self.asked |= os.getppid() != PARENT and not goes_on
+            self.asked |= has_lost(PARENT) and not goes_on
 
     def _watch(self, job: JobFolder) -> None:
         while not job.is_stop_requested:

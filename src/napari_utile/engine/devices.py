@@ -155,8 +155,8 @@ def _left_in_control_group() -> int:
     """Return the bytes left to a container or batch job; psutil sees the whole machine."""
     group = Path("/sys/fs/cgroup")
     try:
-        limit = (group / "memory.max").read_text().strip()
-        used = int((group / "memory.current").read_text())
+        limit = (group / "memory.max").read_text("ascii").strip()
+        used = int((group / "memory.current").read_text("ascii"))
     except (OSError, ValueError):
         return 2**63
     return 2**63 if limit == "max" else max(int(limit) - used, 0)

@@ -10,12 +10,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 
 from filelock import FileLock, Timeout
 
 from napari_utile.errors import UserError
-from napari_utile.io.names import check_name
+from napari_utile.io.names import check_name, windows_problem
 
+IS_WINDOWS = os.name == "nt"
 BESIDE = "..links.csv.1234567.draft"
 """What the longest name of a file beside a result adds to its name."""
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -50,9 +52,8 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
         with FileLock(lock, timeout=timeout, thread_local=False):
             # The lock file itself is not written: on Windows a locked file cannot be read.
             with suppress(OSError):  # a full disk: the lock holds without its name
-                holder.write_text(
-                    json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-                )
+                by = {"pid": os.getpid(), "host": socket.gethostname()}
+                holder.write_text(json.dumps(by), "utf-8")
             try:
                 yield
             finally:
@@ -65,7 +66,7 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
 
 def _holder_name(holder: Path) -> str:
     try:
-        by = json.loads(holder.read_text())
+        by = json.loads(holder.read_text("utf-8"))
         return f"process {by['pid']} on {by['host']}"
     except (OSError, ValueError, KeyError, TypeError):  # it is being written, or removed
         return "another process"
@@ -101,7 +102,7 @@ def atomic_write(
             else:
                 content(draft)
             to_disk(draft)  # first the content: a power cut must leave no name without it
-            os.replace(draft, path)
+            _replace(draft, path)
             to_disk(path.parent)  # then the name
         finally:
             draft.unlink(missing_ok=True)
@@ -120,6 +121,17 @@ def private_folder(path: Path) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
     with suppress(OSError):  # not every file system knows modes
         path.chmod(0o700)
+
+
+def _replace(draft: Path, path: Path) -> None:
+    """Rename `draft` to `path`. Windows refuses while somebody reads what `path` was."""
+    for pause in (0.01, 0.03, 0.1, 0.3, 1.0) if IS_WINDOWS else ():
+        try:
+            os.replace(draft, path)
+            return
+        except PermissionError:
+            sleep(pause)
+    os.replace(draft, path)
 
 
 def check_file_output(path: Path | str, overwrite: bool = False) -> None:
@@ -161,6 +173,8 @@ def check_writable(path: Path | str) -> None:
     """
     check_name(path)
     path = Path(path).absolute()
+    if IS_WINDOWS and (problem := windows_problem(path.name)):
+        raise UserError(f"{path} cannot be written: {problem}.")
     try:
         folder = _existing_folder(path)
         with tempfile.TemporaryFile(dir=folder):
@@ -313,9 +327,9 @@ def to_disk(path: Path) -> None:
     path : Path
         The file or folder.
     """
-    if path.is_dir() and os.name == "nt":  # Windows syncs no folders
+    if path.is_dir() and IS_WINDOWS:  # Windows syncs no folders
         return
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    handle = os.open(path, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -67,7 +67,7 @@ def _left_by_group() -> list[int]:
     """What the group of the process leaves (cgroup, Linux), if it has a limit."""
     found = []
     try:
-        lines = OWN_GROUPS.read_text().splitlines()
+        lines = OWN_GROUPS.read_text("ascii", errors="replace").splitlines()
     except OSError:
         return []
     for line in lines:
@@ -77,9 +77,11 @@ def _left_by_group() -> list[int]:
         maximum, current, inactive = _GROUP_FILES[kind]
         group = GROUPS / kind / own.lstrip("/")
         try:
-            limit, used = ((group / name).read_text().strip() for name in (maximum, current))
+            limit, used = (
+                (group / name).read_text("ascii").strip() for name in (maximum, current)
+            )
             facts = dict(
-                fact.split() for fact in (group / "memory.stat").read_text().splitlines()
+                fact.split() for fact in (group / "memory.stat").read_text("ascii").splitlines()
             )
             if limit != "max":
                 found.append(int(limit) - int(used) + int(facts[inactive]))

@@ -31,6 +31,29 @@ def check_name(path: str | Path) -> None:
         raise UserError(f"{shown}: the name is not UTF-8; choose another name.") from None
 
 
+def windows_problem(name: str) -> str:
+    """Return why Windows has no file of this name, or an empty text.
+
+    It drops dots and blanks at the end, and writes what follows a colon out of sight.
+
+    Parameters
+    ----------
+    name : str
+        Of a file or folder, without its path.
+
+    Examples
+    --------
+    >>> windows_problem("aux.tif"), windows_problem("auxiliary.tif")
+    ("'aux' is the name of a device", '')
+    """
+    stem = name.partition(".")[0].rstrip()
+    if re.fullmatch(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", stem, re.IGNORECASE):
+        return f"'{stem}' is the name of a device"
+    if found := re.search(r'[<>:"|?*\x00-\x1f]', name):
+        return f"names have no {found[0]!r}"
+    return "names end in no dot or blank" if name != name.rstrip(". ") else ""
+
+
 def composed(name: str) -> str:
     """Return a name with composed letters (NFC), so that names that look the same are the same.
 

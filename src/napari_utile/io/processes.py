@@ -1,6 +1,9 @@
-"""The environment of processes that are started here."""
+"""Processes that are started here: their environment; and who started this one."""
 
 import os
+import sys
+
+import psutil
 
 
 def safe_environment() -> dict[str, str]:
@@ -17,3 +20,16 @@ def safe_environment() -> dict[str, str]:
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     absolute = [entry for entry in entries if os.path.isabs(entry)]  # "" is the working folder
     return os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(absolute)}
+
+
+def has_lost(parent: int) -> bool:
+    """Whether the process that started this one has ended.
+
+    Parameters
+    ----------
+    parent : int
+        Its id, `os.getppid()` when this process began.
+    """
+    if sys.platform == "win32":  # a process keeps the id of a parent that has ended
+        return not psutil.pid_exists(parent)
+    return os.getppid() != parent

@@ -26,7 +26,13 @@ def test_a_folder_in_which_a_run_goes_on_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "plain"),
-    [("em [1]: a/b.tif", "em-1-a-b.tif"), ("...", "layer"), ("", "layer"), ("ä_1", "ä_1")],
+    [
+        ("em [1]: a/b.tif", "em-1-a-b.tif"),
+        ("...", "layer"),
+        ("", "layer"),
+        ("ä_1", "ä_1"),
+        ("Aux", "layer-Aux"),
+    ],
 )
 def test_a_layer_names_a_file_on_any_system(name, plain):
     assert plain_name(name) == plain

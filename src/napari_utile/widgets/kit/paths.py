@@ -16,6 +16,7 @@ from napari_utile.folders.job import JobFolder, job_folders
 from napari_utile.folders.model import models_of_runs
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, private_folder
+from napari_utile.io.names import windows_problem
 from napari_utile.settings import Settings, TrainSettings
 
 JOBS = "segmentations"
@@ -177,7 +178,8 @@ def new_run_folder(folder: Path, settings: Settings) -> None:
 
 def plain_name(name: str) -> str:
     """Replace what not every file system allows in a name."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "layer"
+    name = re.sub(r"[^\w.-]+", "-", name)[:60].strip("-.") or "layer"
+    return f"layer-{name}"[:60] if windows_problem(name) else name
 
 
 def last_model() -> Path | None:
