@@ -10,7 +10,7 @@ from napari_utile.evaluation.files import evaluate_files, open_evaluation
 from napari_utile.evaluation.meaning import as_plane, looks_gray, meaning_of
 from napari_utile.events import Warned, drain
 from napari_utile.io.images import write_tiff
-from napari_utile.io.ome_zarr import create_image, create_labels
+from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
 
@@ -53,6 +53,7 @@ def result(path, foreground, kind="probabilities"):
         channel_names=["class 1"], attributes={"kind": kind},
     )  # fmt: skip
     data[0] = foreground
+    mark_complete(path)
     return path
 
 
@@ -139,6 +140,7 @@ def test_channels_are_the_classes_that_their_file_names(tmp_path, truth):
         attributes={"kind": "probabilities"},
     )  # fmt: skip
     data[:] = one_hot
+    mark_complete(tmp_path / "p.zarr")
     write_tiff(tmp_path / "t.tif", classes)
     opened, _ = open_evaluation(str(tmp_path / "p.zarr"), str(tmp_path / "t.tif"))
     report = drain(evaluate_files(opened, EvaluateSettings(target="classes", strict=True)))
@@ -173,3 +175,32 @@ def test_what_are_no_numbers_is_refused(truth, dtype):
 def test_probabilities_of_signed_integers_are_refused(truth, foreground):
     with pytest.raises(UserError, match="are int16: save them as float32"):
         meaning_of(foreground.astype(np.int16), truth.shape, AUTO, "probabilities")
+
+
+def test_files_that_may_be_swapped_or_copies_are_doubted(tmp_path, truth):
+    write_tiff(tmp_path / "result.tif", truth, holds="instances")
+    tifffile.imwrite(tmp_path / "drawn.tif", truth)
+    assert score(tmp_path / "result.tif", tmp_path / "drawn.tif", strict=True) == (1, [])
+    _, (doubt,) = score(tmp_path / "drawn.tif", tmp_path / "result.tif")
+    assert "are they swapped?" in doubt
+    (tmp_path / "copy.tif").write_bytes((tmp_path / "drawn.tif").read_bytes())
+    _, (doubt,) = score(tmp_path / "copy.tif", tmp_path / "drawn.tif")
+    assert "are copies of one file" in doubt
+    _, (doubt,) = score(tmp_path / "drawn.tif", tmp_path / "drawn.tif")
+    assert "is given both as prediction and as true labels" in doubt
+
+
+def test_a_prediction_of_another_pixel_size_is_doubted(tmp_path, truth):
+    for name, size in (("a", 1.0), ("b", 2.0)):
+        like = Stack(truth, "yx", scale=(size, size), units=("micrometer",) * 2)
+        write_tiff(
+            tmp_path / f"{name}.tif", np.roll(truth, 1, 0) if name == "a" else truth, like
+        )
+    _, (doubt,) = score(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert "Prediction 'a.tif' has pixels of 1 x 1 µm, true labels 'b.tif' of 2 x 2 µm" in doubt
+
+
+def test_an_id_to_ignore_that_does_not_occur_is_doubted(truth):
+    with pytest.warns(UserWarning, match="No pixel of the truth has the id 255 to ignore"):
+        evaluate(truth, truth, ignore=255)
+    assert evaluate(truth, truth, ignore=3, strict=True)["iou"] == 1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_utile.io.agreement import jpeg_doubts, pair_doubts
+from napari_utile.io.agreement import doubts_as_image, jpeg_doubts, pair_doubts
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
 
@@ -65,3 +65,10 @@ def test_labels_in_a_jpeg_are_told_unless_they_are_a_mask(tmp_path: Path):
     assert jpeg_doubts(open_image(tmp_path / "mask.jpg")) == []
     assert jpeg_doubts(open_image(tmp_path / "a.png")) == []
     assert jpeg_doubts(PLANE) == []
+
+
+def test_what_says_that_it_is_no_image_is_doubted_as_one():
+    stack = Stack(np.zeros((4, 5)), "yx", name="a", holds="instances", doubts=("Else.",))
+    assert doubts_as_image(stack)[0] == "Else."
+    assert "Image 'a' holds instances, as it says of itself" in doubts_as_image(stack)[1]
+    assert doubts_as_image(Stack(np.zeros((4, 5)), "yx")) == ()

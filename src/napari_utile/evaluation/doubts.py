@@ -1,5 +1,6 @@
 """Whether truth and prediction look like labels, as far as that can be seen."""
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import numpy as np
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.evaluation.inputs import Side
-from napari_utile.events import doubted
+from napari_utile.evaluation.meaning import looks_gray
+from napari_utile.events import Warned, doubted
 from napari_utile.settings import EvaluateSettings
 
 
@@ -25,6 +27,7 @@ class Looks:
     def __init__(self, settings: EvaluateSettings, total: int):
         self._settings, self._total = settings, total
         self._found: list[tuple[str, Doubt]] = []
+        self._has_ignored = settings.ignore is None
 
     def look_at(self, name: str, prediction: Any, truth: Any) -> None:
         """Look at one image. What is no labels is not looked at.
@@ -48,6 +51,10 @@ class Looks:
             is_labels = ids.dtype.kind in "iu" and Side.of(side).holds != "probabilities"
             if not is_labels or ids.ndim < 2 or ids.shape != shape:
                 continue
+            if side is truth:
+                self._has_ignored |= ignore is None or bool((ids == ignore).any())
+            elif self._settings.prediction_holds == "probabilities" or looks_gray(ids):
+                continue  # `meaning_of` says so
             planes = looked_at(ids, ignore)
             doubts = label_doubts(
                 planes, name, target, ignore, kind=kind, is_predicted=side is not truth
@@ -59,3 +66,19 @@ class Looks:
     def messages(self) -> list[str]:
         """Return a message for each kind of doubt, whichever images have it."""
         return told_together(self._found, self._total, "images")
+
+    def unused_options(self) -> Generator[Warned, None, None]:
+        """Doubt an id to ignore that no pixel of the truth has; called when all are seen.
+
+        Yields
+        ------
+        Warned
+
+        Raises
+        ------
+        UserError
+            With `strict`.
+        """
+        if not self._has_ignored:
+            ignored = f"No pixel of the truth has the id {self._settings.ignore} to ignore."
+            yield from doubted([ignored], self._settings.strict)

@@ -297,6 +297,7 @@ def score_images(
     report = yield from tap(run, note)
     yield from (Warned(message=message) for message in looks.messages())
     found += looks.messages()
+    yield from tap(looks.unused_options(), note)
     return replace(report, notes=(*found, *report.notes))
 
 

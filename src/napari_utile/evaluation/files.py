@@ -1,8 +1,10 @@
 """Evaluation of files: predictions and truths on disk, paired by name, as one report."""
 
-from collections.abc import Callable, Generator, Sequence
+import filecmp
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from napari_utile.evaluation.inputs import Side
 from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.evaluation.report import Report
 from napari_utile.events import Event
+from napari_utile.io.agreement import pair_doubts
 from napari_utile.io.broken import open_sound
 from napari_utile.io.images import open_image, stem_of, unread_images
 from napari_utile.io.ome_zarr import probabilities_beside
@@ -48,8 +51,22 @@ class OpenedPair:
             name=self.name,
             read_probabilities=self._read_probabilities,
             pixel_um2=pixel_um2(self.truth),
-            doubts=(*self.prediction.doubts, *self.truth.doubts),
+            doubts=tuple(self._doubts()),
         )
+
+    def _doubts(self) -> Iterator[str]:
+        """Yield what the files leave open, and what suggests that they are the wrong ones."""
+        yield from (*self.prediction.doubts, *self.truth.doubts)
+        names = "prediction", "true labels"
+        yield from (doubt.text for doubt in pair_doubts(self.prediction, self.truth, names))
+        if self.truth.holds in ("instances", "classes") and not self.prediction.holds:
+            yield (
+                f"The truth {self.truth.source} is a result of U-Tile, as it says of itself; "
+                f"the prediction {self.prediction.source} says nothing: are they swapped?"
+            )
+        paths = self.prediction.path, self.truth.path
+        if paths[0] != paths[1] and _are_copies(*paths):
+            yield f"Prediction {paths[0]} and truth {paths[1]} are copies of one file."
 
     def _read(self) -> tuple[Side, Side]:
         predicted, true = self.prediction, self.truth
@@ -119,6 +136,13 @@ def open_evaluation(
     doubts = (*opened[0].prediction.doubts, *unread_images(prediction), *unread_images(truth))
     first = replace(opened[0], prediction=replace(opened[0].prediction, doubts=doubts))
     return [first, *opened[1:]], warnings
+
+
+def _are_copies(a: Path | None, b: Path | None) -> bool:
+    """Whether two files, if they are files, have the same bytes."""
+    if a is None or b is None or not (a.is_file() and b.is_file()):
+        return False
+    return filecmp.cmp(a, b, shallow=False)
 
 
 def shape_of(stack: Stack) -> tuple[int, ...]:

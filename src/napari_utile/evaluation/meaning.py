@@ -262,6 +262,8 @@ def looks_gray(pixels: NDArray[Any]) -> bool:
         True if there are many numbers, and many of the pixels between the smallest and the
         largest of them have no equal neighbour. The first, middle and last plane count.
     """
+    if not pixels.size:
+        return False
     planes = pixels.reshape(-1, *pixels.shape[-2:])
     planes = planes[sorted({0, len(planes) // 2, len(planes) - 1})]
     lonely = np.ones(planes.shape, bool)

@@ -13,20 +13,40 @@ SAME = 0.01
 """Relative difference up to which two sizes of a pixel are the same."""
 
 
-def pair_doubts(image: Stack, labels: Stack) -> list[Doubt]:
+def doubts_as_image(stack: Stack) -> tuple[str, ...]:
+    """Return the doubts about a file that is used as an image, which it may say it is not.
+
+    Parameters
+    ----------
+    stack : Stack
+    """
+    if not stack.holds:
+        return stack.doubts
+    said = (
+        f"Image '{stack.name}' holds {stack.holds}, as it says of itself, not intensities: is "
+        "it the wrong file?"
+    )
+    return (*stack.doubts, said)
+
+
+def pair_doubts(
+    image: Stack, labels: Stack, names: tuple[str, str] = ("image", "labels")
+) -> list[Doubt]:
     """Return what suggests that an image and its labels do not lie on each other.
 
     Parameters
     ----------
     image, labels : Stack
         Of the same spatial shape.
+    names : tuple of str
+        What messages call the two.
 
     Returns
     -------
     list of Doubt
         Nothing is doubted that one of the files does not say.
     """
-    return [*_same_file(image, labels), *_other_place(image, labels)]
+    return [*_same_file(image, labels, names), *_other_place(image, labels, names)]
 
 
 def jpeg_doubts(labels: Stack) -> list[Doubt]:
@@ -55,16 +75,16 @@ def jpeg_doubts(labels: Stack) -> list[Doubt]:
     ]
 
 
-def _same_file(image: Stack, labels: Stack) -> Iterator[Doubt]:
+def _same_file(image: Stack, labels: Stack, names: tuple[str, str]) -> Iterator[Doubt]:
     if image.source and image.source == labels.source:
         yield Doubt(
             "same file",
-            f"'{image.name}' is given both as image and as labels: give the labels of the "
-            "image.",
+            f"'{image.name}' is given both as {names[0]} and as {names[1]}: give the "
+            f"{names[1]} of the {names[0]}.",
         )
 
 
-def _other_place(image: Stack, labels: Stack) -> Iterator[Doubt]:
+def _other_place(image: Stack, labels: Stack, names: tuple[str, str]) -> Iterator[Doubt]:
     """Doubt labels with pixels of another size, or at another place, where both are known."""
     n = min(len(image.shape), len(labels.shape))
     known = [
@@ -76,9 +96,10 @@ def _other_place(image: Stack, labels: Stack) -> Iterator[Doubt]:
     if any(abs(a / b - 1) > SAME for a, b in sizes):
         yield Doubt(
             "pixel size",
-            f"Image '{image.name}' has pixels of {_size_text(image)}, labels '{labels.name}' "
-            f"of {_size_text(labels)}, so that they show the same place at other pixels. "
-            "Check that they belong together, and correct the size in one file.",
+            f"{names[0].capitalize()} '{image.name}' has pixels of {_size_text(image)}, "
+            f"{names[1]} '{labels.name}' of {_size_text(labels)}, so that they show the same "
+            "place at other pixels. Check that they belong together, and correct the size in "
+            "one file.",
         )
         return
     starts = [
@@ -90,8 +111,9 @@ def _other_place(image: Stack, labels: Stack) -> Iterator[Doubt]:
         shift = ", ".join(f"{b - a:.4g}" for a, b in starts)
         yield Doubt(
             "place",
-            f"Labels '{labels.name}' begin {shift} px away from image '{image.name}', as their "
-            "files say, but are used pixel by pixel: crop both to the same place.",
+            f"The {names[1]} '{labels.name}' begin {shift} px away from the {names[0]} "
+            f"'{image.name}', as their files say, but are used pixel by pixel: crop both to "
+            "the same place.",
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import zarr
 from zarr.abc.codec import BytesBytesCodec, Codec
 from zarr.codecs import ShardingCodec
-from zarr.registry import get_pipeline_class
+from zarr.core.codec_pipeline import BatchedCodecPipeline
 
 from napari_utile.errors import UserError
 from napari_utile.io.units import size_text
@@ -66,9 +66,51 @@ def bounded(array: zarr.Array, source: object) -> zarr.Array:
     else:
         check_trusted(_names(metadata.codecs), source)
         made = [_bounded_codec(codec) for codec in metadata.codecs]
-    pipeline = get_pipeline_class().from_codecs(made)
+    pipeline = CheckedPipeline.from_codecs(made)
+    object.__setattr__(pipeline, "source", str(source))
     object.__setattr__(array._async_array, "codec_pipeline", pipeline)
     return array
+
+
+@dataclass(frozen=True)
+class CheckedPipeline(BatchedCodecPipeline):
+    """Decodes chunks; every error names the array and the chunk, in one sentence."""
+
+    source = "the array"
+
+    async def read_batch(self, batch_info: Any, out: Any, drop_axes: Any = ()) -> None:
+        """Read and decode chunks.
+
+        Raises
+        ------
+        UserError
+            If one cannot be read or decoded.
+        """
+        batch = list(batch_info)
+        try:
+            await super().read_batch(batch, out, drop_axes)
+        except Exception as error:  # codecs have no common type for damaged data
+            path = str(getattr(batch[0][0], "path", "")) if batch else ""
+            raise UserError(
+                f"{self.source}, chunk {path}: cannot be read ({plain_reason(error)})."
+            ) from error
+
+
+def plain_reason(error: Exception) -> str:
+    """Return the first line of a message, shortened; of errors about code, other words.
+
+    Parameters
+    ----------
+    error : Exception
+    """
+    lines = str(error).strip().splitlines() or [""]
+    text = "".join(letter if letter.isprintable() else "?" for letter in lines[0]).rstrip(".")
+    if isinstance(error, MemoryError):
+        return "there is too little memory for it"
+    is_of_code = isinstance(error, TypeError | AttributeError | IndexError | RecursionError)
+    if is_of_code or not text or "<" in text or "object" in text or "reshape" in text:
+        return "it is damaged"
+    return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
 def type_of_v2() -> Any:

@@ -14,7 +14,7 @@ import zarr
 from napari_utile.errors import UserError
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.units import size_text
-from napari_utile.io.zarr_codecs import bounded
+from napari_utile.io.zarr_codecs import bounded, plain_reason
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """A Zarr folder holds one of these files."""
@@ -109,25 +109,9 @@ def zarr_errors(source: object) -> Iterator[None]:
     except KeyError as error:
         raise UserError(f"{source} is broken: its metadata lack {error}.") from error
     except Exception as error:  # zarr has no common type for broken metadata
-        said = one_line(error)
-        is_of_code = isinstance(error, TypeError | AttributeError | IndexError | RecursionError)
-        if is_of_code or "<" in said or "object" in said:
-            said = "its metadata are broken"
         raise UserError(
-            f"{source} cannot be read as Zarr: {said}. Save or copy it again."
+            f"{source} cannot be read as Zarr: {plain_reason(error)}. Save or copy it again."
         ) from error
-
-
-def one_line(error: Exception) -> str:
-    """Return the first line of a message, shortened, without its full stop.
-
-    Parameters
-    ----------
-    error : Exception
-    """
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = "".join(letter if letter.isprintable() else "?" for letter in lines[0])
-    return (text if len(text) <= 200 else f"{text[:200]} ...").rstrip(".")
 
 
 def member(group: zarr.Group, name: object, source: object) -> Any:

@@ -23,6 +23,7 @@ from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned, doubted, drain, warn
+from napari_utile.io.agreement import doubts_as_image
 from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
@@ -83,7 +84,7 @@ def predict_stack(
     def report(number: int) -> list[TileDone | Warned]:
         return [*computer.take_warnings(), tile_done(stack.name, blocks[number], progress)]
 
-    doubts = [*stack.doubts, *colored_image_doubts([stack])]
+    doubts = [*doubts_as_image(stack), *colored_image_doubts([stack])]
     yield from doubted([*doubts, *image_mismatches(model, stack, settings)], settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)

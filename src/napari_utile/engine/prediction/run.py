@@ -39,6 +39,7 @@ from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted
 from napari_utile.folders.journal import Journal, WorkFolder
+from napari_utile.io.agreement import doubts_as_image
 from napari_utile.io.images import open_image
 from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.settings import PredictSettings
@@ -202,7 +203,8 @@ class PredictionRun:
             if not far and self._probes(task):
                 found = object_mismatch(self.model, self.network, task.stack, self.settings)
                 far += [found] if found else []
-        return [*task.stack.doubts, *colored_image_doubts([task.stack]), *far]
+        colored = colored_image_doubts([task.stack])
+        return [*doubts_as_image(task.stack), *colored, *far]
 
     def _probes(self, task: PredictionTask) -> bool:
         """Whether to look at objects first: one tile, little of a large image or of many."""

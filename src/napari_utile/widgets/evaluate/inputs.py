@@ -22,6 +22,7 @@ from napari_utile.evaluation import Report
 from napari_utile.evaluation.evaluate import EvaluatedImage, score_images
 from napari_utile.evaluation.files import open_evaluation, pixel_um2, shape_of
 from napari_utile.evaluation.inputs import Side
+from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
@@ -180,7 +181,8 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
     holds = held_in(prediction)
     place = place_doubt(prediction, truth, ("prediction", "truth"))
     doubts = [place] if place else []
-    if isinstance(prediction, Image) and sides[0][1].ndim == sides[1][1].ndim and not holds:
+    planes = [without_leading_ones(tuple(data.shape)) for _, data in sides]
+    if isinstance(prediction, Image) and planes[0] == planes[1] and not holds:
         holds = "probabilities"
         if np.dtype(sides[0][1].dtype).kind in "iu":
             doubts.append(
@@ -255,7 +257,8 @@ def _layer_problem(prediction: Layer | None, truth: Layer | None) -> str:
     except UserError as error:
         return str(error)
     shapes = [tuple(level_0(layer).shape) for layer in (prediction, truth)]
-    if shapes[0] not in (shapes[1], shapes[0][:1] + shapes[1]):
+    wanted = without_leading_ones(shapes[1])
+    if wanted not in map(without_leading_ones, (shapes[0], shapes[0][1:])):
         return (
             f"Prediction '{prediction.name}' {shapes[0]} and truth '{truth.name}' "
             f"{shapes[1]} differ in shape.{shape_hint(*shapes)}"

@@ -25,6 +25,7 @@ from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, Val
 from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
+from napari_utile.io.agreement import doubts_as_image
 from napari_utile.io.images import Stack
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.pictures import colored_image_doubts, palette_doubts
@@ -346,7 +347,8 @@ def with_density(
 
 def _doubts_of_files(images: Sequence[Stack], labels: Sequence[Stack]) -> list[str]:
     """Return what files left open, or hold and is not used."""
-    return [doubt for stack in (*images, *labels) for doubt in stack.doubts]
+    of_images = (doubt for stack in images for doubt in doubts_as_image(stack))
+    return [*of_images, *(doubt for stack in labels for doubt in stack.doubts)]
 
 
 def _doubts_of_pixels(pairs: Sequence[Annotated]) -> list[str]:
