@@ -48,7 +48,8 @@ class RunStarted(_Event):
     def _read_older_lines(cls, data: Any) -> Any:
         """Take the number of images from the facts, where version 1 wrote it."""
         if isinstance(data, dict) and "images" not in data:
-            images = (data.get("facts") or {}).get("images")
+            facts = data.get("facts")
+            images = facts.get("images") if isinstance(facts, dict) else None
             return data | {"images": images} if isinstance(images, int) else data
         return data
 

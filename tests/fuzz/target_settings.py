@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
-from napari_utile.cli.main import parsed_command
+from napari_utile.cli.compare import Compare
+from napari_utile.cli.predict import Predict
+from napari_utile.cli.train import Train
 from napari_utile.errors import UserError
 from napari_utile.settings import (
     CocoSettings,
@@ -16,13 +18,17 @@ from napari_utile.settings import (
 from napari_utile.widgets.process.command_line import flags
 
 KIND = "json"
-COMMANDS = {"train": TrainSettings, "compare": CompareSettings, "predict": PredictSettings}
+COMMANDS = {
+    TrainSettings: (Train, {"image": "i", "labels": "l"}),
+    CompareSettings: (Compare, {"image": "i", "labels": "l"}),
+    PredictSettings: (Predict, {"image": ["i"], "model": "m"}),
+}
 OTHERS = (CocoSettings, EvaluateSettings, WeightSettings)
 
 
 def seeds() -> list[bytes]:
     """Make files as runs hold them, older ones, and one in another notation."""
-    kinds = [*COMMANDS.values(), *OTHERS]
+    kinds = [*COMMANDS, *OTHERS]
     texts = [kind().text() for kind in kinds]
     old = {"validation": 0.3, "validations": 5, "recipe": "paper", "minutes": 1.5}
     region = {"region": "0:1,2:3", "tile": 64, "objects": "components"}
@@ -34,13 +40,12 @@ def check(data: bytes, folder: Path) -> None:
     path = folder / "settings.json"
     path.write_bytes(data)
     refusals = []
-    for name, kind in COMMANDS.items():
+    for kind, (command_class, files) in COMMANDS.items():
         try:
             kind.read(path)
-            words = [name, "a", "b", "--out", "o", "--settings", str(path)]
-            options = parsed_command(words).options()
-            again = parsed_command([name, "a", "b", "--out", "o", *flags(options)])
-            assert again.options() == options
+            command = command_class(out="o", settings=path, **files)
+            assert kind(**command.options().model_dump()) == command.options()
+            flags(command.options())
         except UserError as error:
             refusals.append(error)
     for kind in OTHERS:

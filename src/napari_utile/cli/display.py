@@ -195,7 +195,7 @@ class Display:
                 self.computing = event.done < event.total
                 self._advance(
                     f"{self.candidate}{event.image}  tile {event.done} of {event.total}",
-                    None if self.candidate else event.done / event.total,
+                    None if self.candidate else _share(event),
                     f"{event.rate:.1f} tiles/s",
                     event.seconds_left,
                 )
@@ -203,14 +203,14 @@ class Display:
                 image = f"{event.image}  " if event.image else ""
                 self._advance(
                     f"{image}step {event.done} of {event.total}",
-                    event.done / event.total,
+                    _share(event),
                     f"{event.rate:.1f} steps/s",
                     event.seconds_left,
                 )
             case BlockDone() if not self.computing:
                 self._advance(
                     f"{event.image}  {COUNTED[event.stage]} {event.done} of {event.total}",
-                    event.done / event.total,
+                    _share(event),
                     f"{event.rate:.1f}/s",
                     event.seconds_left,
                 )
@@ -270,6 +270,11 @@ COUNTED = {
 """What is counted in each stage."""
 
 
+def _share(event: TileDone | SliceDone | BlockDone) -> float | None:
+    """Return the fraction that is done, if there is anything to do."""
+    return event.done / event.total if event.total > 0 else None
+
+
 def _started_line(event: RunStarted) -> str:
     """Return in one line what begins, and from where."""
     facts = [f"{name} {value}" for name, value in event.facts.items()]
@@ -309,10 +314,9 @@ def epoch_line(event: EpochDone) -> str:
 def _candidate_line(event: CandidateDone) -> str:
     """Return in one line the scores of a network."""
     scores = scores_line(event.row, "candidate")
-    return (
-        f"{event.network}, seed {event.seed} is done: {scores}  "
-        f"trained in {duration_text(event.row['seconds_to_train'])}"
-    )
+    took = event.row.get("seconds_to_train")
+    trained = f"  trained in {duration_text(took)}" if isinstance(took, int | float) else ""
+    return f"{event.network}, seed {event.seed} is done: {scores}{trained}"
 
 
 def scores_line(scores: Mapping[str, float], place: "Place") -> str:

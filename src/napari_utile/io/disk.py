@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from napari_utile.errors import UserError
 from napari_utile.io.names import check_name, windows_problem
+from napari_utile.json_files import read_json
 
 IS_WINDOWS = os.name == "nt"
 BESIDE = "..links.csv.1234567.draft"
@@ -53,7 +54,9 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
             # The lock file itself is not written: on Windows a locked file cannot be read.
             with suppress(OSError):  # a full disk: the lock holds without its name
                 by = {"pid": os.getpid(), "host": socket.gethostname()}
-                holder.write_text(json.dumps(by), "utf-8")
+                holder.unlink(missing_ok=True)  # it may be a link that somebody put there
+                with holder.open("x", encoding="utf-8") as file:
+                    file.write(json.dumps(by))
             try:
                 yield
             finally:
@@ -66,9 +69,9 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
 
 def _holder_name(holder: Path) -> str:
     try:
-        by = json.loads(holder.read_text("utf-8"))
+        by = read_json(holder)
         return f"process {by['pid']} on {by['host']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it is being written, or removed
+    except (ValueError, KeyError, TypeError):  # it is being written, or removed
         return "another process"
 
 

@@ -3,6 +3,7 @@
 OME-Zarr and napari spell units in full, OME-TIFF as symbols, other files as people do.
 """
 
+import math
 import re
 import unicodedata
 
@@ -156,6 +157,8 @@ def duration_text(seconds: float) -> str:
     >>> duration_text(42), duration_text(80), duration_text(7260), duration_text(200_000)
     ('42 s', '1 min 20 s', '2 h 1 min', '2 days 7 h')
     """
+    if not math.isfinite(seconds):
+        return "unknown time"
     seconds = round(seconds)
     minutes, hours = seconds // 60, seconds // 3600
     if minutes < 1:

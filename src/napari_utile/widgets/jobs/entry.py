@@ -133,7 +133,7 @@ class JobEntry:
                 return "done"
         if is_running:
             return "stopping" if self.folder.is_stop_requested else "running"
-        is_young = datetime.now() - self._began < START_TIMEOUT
+        is_young = datetime.now() - self._began.replace(tzinfo=None) < START_TIMEOUT
         return "starting" if is_young and self.progress.share is None else "interrupted"
 
 

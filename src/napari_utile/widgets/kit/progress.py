@@ -130,13 +130,13 @@ class RunProgress:
                 return True
             case SliceDone():
                 what = f"step {event.done:,} of {event.total:,} · {event.rate:.3g}/s"
-                self._note(event.done / event.total, what, event.seconds_left)
+                self._note(event.done / max(event.total, 1), what, event.seconds_left)
                 return True
             case Step():
                 per_second = event.done / max(event.seconds, 1e-9)
                 what = f"{event.what} {event.done:,} of {event.total:,} · {per_second:.3g}/s"
                 left = (event.total - event.done) / per_second
-                self._note(event.done / event.total, what, left or None)
+                self._note(event.done / max(event.total, 1), what, left or None)
                 return True
             case ImageDone():
                 self.images.append(event)
@@ -164,12 +164,12 @@ class RunProgress:
     def _note_part(self, event: TileDone | BlockDone, what: str) -> None:
         """Follow a tile or block of one image of several."""
         self.image = event.image
-        share: float | None = event.done / event.total
+        share: float | None = event.done / max(event.total, 1)
         if self._candidate:
             share = None
         elif self.total > 1:
             number = len(self.images) + 1
-            share = (len(self.images) + event.done / event.total) / self.total
+            share = (len(self.images) + event.done / max(event.total, 1)) / self.total
             what = f"image {number} of {self.total}, {event.image} · {what}"
         self._note(share, what, event.seconds_left)
 
