@@ -7,6 +7,7 @@ from napari_utile.arrays.labels import (
     IGNORE,
 )
 from napari_utile.arrays.targets import training_target
+from napari_utile.errors import UserError
 
 
 def test_instances_become_two_classes_with_gaps():
@@ -60,3 +61,12 @@ def test_the_target_has_the_shape_and_types_it_says():
     target = training_target(np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5) % 3)
     assert target.classes.shape == target.objects.shape == (2, 3, 4, 5)
     assert (target.classes.dtype, target.objects.dtype) == (np.uint8, np.int32)
+
+
+@pytest.mark.parametrize(
+    ("ignore", "sparse", "said"), [(0, False, "sparse"), (1, True, "out ig")]
+)
+def test_background_cannot_be_ignored(ignore, sparse, said):
+    with pytest.raises(UserError, match=f"ignore cannot be {ignore}: .*{said}"):
+        training_target(np.array([[0, 1, 2]]), ignore=ignore, sparse=sparse)
+    training_target(np.array([[0, 1, 2]]), "classes", ignore=0)

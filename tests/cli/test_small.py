@@ -47,6 +47,8 @@ def test_weights_of_what_is_no_mask_are_warned_of_or_refused(tmp_path, capsys):
     command = ["weights", str(tmp_path / "soft.tif"), "--out", str(tmp_path / "w.tif")]
     line = complaint(capsys, [*command, "--strict"])
     assert "mask with gray edges" in line and "leave out --strict" in line
+    line = complaint(capsys, [*command, "--strict", "--ignore", "300"])
+    assert "has the id 300, which ignore names" in line and "And 1 more doubt." in line
     assert not (tmp_path / "w.tif").exists()
     assert main(command) == 0
     assert "warning: Labels 'soft.tif' look like" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def training_target(
     ------
     UserError
         If the labels cannot be learnt from: nothing annotated, one class only, more than 254
-        classes, or ids that `check_labels` refuses.
+        classes, or ids that `check_labels` refuses; or if all background is ignored.
 
     Notes
     -----
@@ -86,6 +86,12 @@ def training_target(
     """  # noqa: E501
     labels = check_labels(labels, ignore=ignore)
     background = 1 if sparse else 0
+    if target == "instances" and ignore == background:
+        way_on = "" if sparse else ", or set sparse where background is painted as 1"
+        raise UserError(
+            f"The id {background} is background, so that ignore cannot be {background}: leave "
+            f"out ignore{way_on}."
+        )
     ignored = ignored_pixels(labels, ignore)
     if sparse:
         ignored |= labels == 0

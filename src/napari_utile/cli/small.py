@@ -31,6 +31,7 @@ class Weights(WeightSettings):
     overwrite: bool = Field(False, description="Overwrite existing output")
 
     def run(self) -> int:
+        from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
         from napari_utile.arrays.doubts.labels import label_doubts, looked_at
         from napari_utile.arrays.labels import check_labels
         from napari_utile.arrays.targets import training_target
@@ -47,7 +48,11 @@ class Weights(WeightSettings):
         _check_room(stack)
         labels = check_labels(read_labels(stack), self.labels, self.ignore)
         found = label_doubts(looked_at(labels, self.ignore), stack.name, ignore=self.ignore)
-        doubts = [*stack.doubts, *(doubt.text for doubt in found or jpeg_doubts(stack))]
+        doubts = [
+            *stack.doubts,
+            *ids_doubts([(stack.name, ids_in(labels))], self.ignore),
+            *(doubt.text for doubt in found or jpeg_doubts(stack)),
+        ]
         for event in doubted(doubts, self.strict):
             print_warning(event)
         target = training_target(labels, ignore=self.ignore, alone=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from napari_utile.arrays.doubts.labels import has_two_values
+from napari_utile.arrays.doubts.ids import has_two_values
 from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import micrometers, unit_symbol

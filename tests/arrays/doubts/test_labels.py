@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from napari_utile.arrays.doubts.labels import has_two_values, label_doubts, looked_at
+from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.samples.synthesis import synthetic_stack
 
 RANDOM = np.random.default_rng(0)
@@ -144,6 +144,22 @@ def test_an_ignore_id_that_is_not_set_is_found_out():
     assert label_doubts(looked_at(VOC, 255), "voc.png", "classes", ignore=255) == []
 
 
+def test_an_ignore_id_that_is_not_the_one_that_was_set_is_found_out():
+    assert kinds_of(VOC, target="classes", ignore=254) == ["ignore"]
+
+
+def test_objects_that_sparse_takes_for_background_are_found_out():
+    (doubt,) = label_doubts(looked_at(OBJECTS), "ids.tif", sparse=True)
+    assert doubt.kind == "sparse"
+    assert f"id 1 on {(OBJECTS == 1).sum()} px only" in doubt.text
+    assert f"{OBJECTS.max() - 1} other ids" in doubt.text
+    assert kinds_of(np.stack([OBJECTS, 36 * (OBJECTS > 0) + OBJECTS]), sparse=True) == [
+        "sparse"
+    ]
+
+
+SCRIBBLES = np.where(OBJECTS < 9, OBJECTS + (OBJECTS > 0), 0)  # background as one long stroke
+SCRIBBLES[::20, 2:100] = SCRIBBLES[:100, 60] = 1
 TABLE = np.where(OBJECTS > 0, 3, 1)  # things on a table that fills the picture, but for a strip
 TABLE[:8] = 0
 BESIDE = np.kron(OBJECTS[:60, :60], np.ones((2, 2), int))
@@ -163,6 +179,10 @@ BESIDE = np.kron(OBJECTS[:60, :60], np.ones((2, 2), int))
         (BESIDE, {}),
         (TABLE, {"target": "instances"}),
         (np.eye(50, dtype=int), {"sparse": True}),
+        (SCRIBBLES, {"sparse": True}),
+        (np.minimum(SCRIBBLES, 2), {"sparse": True}),
+        (np.where(SCRIBBLES > 1, 2 + SCRIBBLES % 2, SCRIBBLES), {"sparse": True}),
+        (OBJECTS + 1, {"sparse": True}),
         (RANDOM.integers(0, 5, (64, 64)), {"is_predicted": True}),
     ],
 )
@@ -188,8 +208,3 @@ def test_large_stacks_are_looked_at_here_and_there():
     assert recorder.seen[0] == (0,) and recorder.seen[-1] == (99,)
     (plane,) = looked_at(np.zeros((5000, 3000), np.uint8))
     assert plane.ids.shape == (2048, 2048)
-
-
-def test_a_mask_has_two_values():
-    assert has_two_values(MASK) and has_two_values(np.zeros((2, 2)))
-    assert not has_two_values(OBJECTS)

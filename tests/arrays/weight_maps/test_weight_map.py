@@ -152,6 +152,11 @@ def test_a_training_target_is_weighed_like_its_labels():
     assert (target_weights(target, 10, 5, True) == weight_map(target.objects, 10, 5)).all()
 
 
+def test_an_ignore_id_that_does_not_occur_is_told():
+    with pytest.warns(match="No pixel of the labels has the id 254"):
+        weight_map([[1, 0, 255, 0, 2, 0]], ignore=254)
+
+
 def test_every_class_of_a_target_weighs_the_same_and_ignore_nothing():
     target = training_target([[1, 1, 1, 0, 2, 255]], "classes", ignore=255)
     weights = target_weights(target, w0=0, sigma=5, class_balance=True)[0]

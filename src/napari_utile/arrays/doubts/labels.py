@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.doubts.ids import LOWEST_WHITE
 from napari_utile.arrays.doubts.wording import Doubt, count_of
 from napari_utile.arrays.instances.regions import regions
 from napari_utile.arrays.labels import Labels, ignored_pixels
@@ -36,8 +37,6 @@ FRAME = 0.7
 """Share of the border of a plane that is background, if it is not full of objects."""
 FEW_CLASSES = 5
 """Ids that may be drawn as outlines, one pixel wide."""
-LOWEST_WHITE = 100
-"""Of masks, whose object is white: 255, or 65535."""
 GRAY = "gray values"
 """Kind of the doubt about labels that look like an image."""
 EXCHANGED = 0.01
@@ -199,31 +198,17 @@ def label_doubts(
             return [doubt]  # anything else would follow from it
     if is_predicted:
         return []
-    tests = [_unset_ignore] if ignore is None else []
-    if target == "instances":
-        tests += [_classes_as_instances] if not sparse else []
-        tests += [_background_as_object] if not sparse else []
-    else:
+    tests = [_unset_ignore]
+    if target == "instances" and not sparse:
+        tests += [_classes_as_instances, _background_as_object]
+    elif target == "classes":
         tests += [_instances_as_classes]
     found = [_most(looked, test, who) for test in tests]
-    if target == "classes" and not sparse:
+    if sparse:
+        found.append(_object_as_background(looked, who))
+    elif target == "classes":
         found.append(_no_background(looked, who))
     return [doubt for doubt in found if doubt]
-
-
-def has_two_values(plane: NDArray[Any]) -> bool:
-    """Whether a plane has two values at most.
-
-    Parameters
-    ----------
-    plane : ndarray, any shape
-
-    Returns
-    -------
-    bool
-    """
-    low, high = plane.min(), plane.max()
-    return bool(((plane == low) | (plane == high)).all())
 
 
 def _most(planes: Sequence[LabelPlane], test: Any, who: str) -> Doubt | None:
@@ -352,6 +337,25 @@ def _background_as_object(plane: LabelPlane, who: str) -> Doubt | None:
         "background",
         f"{who} have one object, id {id_}, on {share:.1%} of the pixels{around}, so that "
         f"objects and background seem to be exchanged: if so, {way_on}.",
+    )
+
+
+def _object_as_background(planes: Sequence[LabelPlane], who: str) -> Doubt | None:
+    """Doubt sparse labels in which id 1 is one region like those of many other ids."""
+    sizes = np.concatenate([plane.regions[1] for plane in planes] or [np.zeros(0, int)])
+    of = np.concatenate([plane.regions[2] for plane in planes] or [np.zeros(0, int)])
+    ones, others = sizes[of == 1], sizes[of > 1]
+    ids = np.unique(of[of > 1])
+    is_like = len(ones) <= len(planes) and ones.max(initial=0) <= 2 * others.max(initial=0)
+    if len(ids) < FEW_CLASSES or len(others) > 2 * len(ids) * len(planes) or not is_like:
+        return None
+    if ones.sum() > 2 * others.sum() / len(ids):
+        return None
+    return Doubt(
+        "sparse",
+        f"{who} have the id 1 on {ones.sum():,} px only, as large as an object of the "
+        f"{len(ids)} other ids, but with sparse it is background, and 0 unannotated: if 0 is "
+        "background, leave out sparse; if not, paint more background as 1.",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
 from napari_utile.arrays.targets import TrainingTarget
@@ -85,7 +86,8 @@ def weight_map(
     """
     labels = check_labels(labels, ignore=ignore)
     doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore)
-    for event in doubted((doubt.text for doubt in doubts), strict):
+    told = [*ids_doubts([("", ids_in(labels))], ignore), *(doubt.text for doubt in doubts)]
+    for event in doubted(told, strict):
         warn(event)
     classes = (labels != 0).astype(np.uint8)
     classes[ignored_pixels(labels, ignore)] = IGNORE

@@ -1,13 +1,16 @@
 """What training says about its images and labels before it starts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_utile.arrays.splits import Region, Split
 from napari_utile.arrays.targets import training_target
 from napari_utile.engine.training.data.doubts import annotation_doubts, copies, gray_values
+from napari_utile.engine.training.data.preparation import prepare
 from napari_utile.settings import TrainSettings
-from tests.fixtures.annotated import cells, prepared, refusal, stack
+from tests.fixtures.annotated import FIELD, cells, prepared, refusal, stack
 
 IMAGE, OBJECTS = cells((4, 64, 64))
 PICTURE = IMAGE.round().astype(np.uint8)
@@ -62,6 +65,32 @@ def test_images_of_two_depths_are_told_before_the_start():
     assert "2 of 4 have about" in said and "'image 1', 'image 3'" in said
 
 
+def warnings_of_files(labels, **options):
+    """What is said of images that are files."""
+    images = [replace(stack(i, f"{n}.tif"), source=f"{n}.tif") for n, i in enumerate(IMAGE)]
+    ids = [stack(part, "ids") for part in labels]
+    return prepare(images, ids, TrainSettings(**options), FIELD).warnings
+
+
+def test_an_ignore_id_that_no_label_has_is_told():
+    (said,) = warnings_of_files(OBJECTS, ignore=254)
+    assert said.startswith("No pixel of the labels has the id 254")
+    unannotated = np.where(np.arange(64) < 9, 254, OBJECTS)
+    assert warnings_of_files([*OBJECTS[:3], unannotated[3]], ignore=254) == ()
+
+
+def test_masks_of_two_kinds_of_white_are_told():
+    masks = [(i > 0) * (255 if n % 2 else 1) for n, i in enumerate(OBJECTS)]
+    said = " ".join(warnings_of_files(masks, target="classes"))
+    assert "1 in 2 ('0.tif', ...); 255 in 2 ('1.tif', ...)" in said
+    assert warnings_of_files(masks) == ()
+
+
+def test_what_is_doubtful_about_labels_is_told_where_they_cannot_be_divided():
+    one = np.where(OBJECTS == 1, 1, 0)[:1] + np.where(OBJECTS > 1, OBJECTS, 0)
+    assert "leave out sparse" in refusal([*IMAGE], [*one], sparse=True)
+
+
 def test_copies_in_both_parts_are_told():
     regions = [Region(0, (i,), (slice(0, 64), slice(0, 64))) for i in range(4)]
     parts = Split(tuple(regions[:3]), tuple(regions[3:]), "by slice")
@@ -69,5 +98,22 @@ def test_copies_in_both_parts_are_told():
     twice = IMAGE.copy()
     twice[3] = twice[1]
     (said,) = copies([stack(twice)], parts)
-    assert said.startswith("1 of 1 planes for validation have the same pixels")
+    assert said.startswith("1 of 1 planes for validation have the same picture")
     assert "('em' slice 3 those of 'em' slice 1)" in said
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        np.asarray,
+        lambda plane: plane.astype(np.uint16) * 257,
+        lambda plane: (plane / 255).astype(np.float32),
+        lambda plane: plane.astype(np.float32) / 2 + 7,
+    ],
+)
+def test_copies_in_another_number_format_are_told(saved):
+    images = [stack(PICTURE[0]), stack(saved(PICTURE[0]))]
+    regions = [Region(i, (), (slice(0, 64), slice(0, 64))) for i in range(2)]
+    parts = Split((regions[0],), (regions[1],), "by image")
+    assert len([*copies(images, parts)]) == 1
+    assert not [*copies([images[0], stack(PICTURE[1])], parts)]

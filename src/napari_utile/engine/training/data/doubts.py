@@ -22,6 +22,8 @@ SIDE = 512
 """Of the windows in which gray values are measured, px."""
 MOST_WINDOWS = 4
 """Windows in which gray values of an image are measured."""
+LEVELS = 4001.37
+"""Gray levels that are compared; not whole, so that few steps of 8 bits end on a half."""
 TILES_ACROSS = 2
 """Tiles that an object is wide, from which a tile within it shows nothing else."""
 
@@ -147,7 +149,7 @@ def copies(images: Sequence[Stack], parts: Split) -> Iterator[str]:
     if pairs:
         first, other = (_place_of(images, region) for region in pairs[0])
         yield (
-            f"{len(pairs)} of {len(whole[1])} planes for validation have the same pixels as "
+            f"{len(pairs)} of {len(whole[1])} planes for validation have the same picture as "
             f"planes for training ({first} those of {other}): the validation scores flatter. "
             "Leave out copies."
         )
@@ -161,10 +163,13 @@ def _is_whole(image: Stack, region: Region) -> bool:
 
 
 def _digest_of(images: Sequence[Stack], region: Region) -> bytes:
-    plane = np.ascontiguousarray(images[region.image].plane(region.index))
-    return blake2b(
-        plane.data.cast("B"), digest_size=16, key=repr(plane.shape).encode()
-    ).digest()
+    """Return the same bytes for planes that differ in number format and contrast only."""
+    plane = images[region.image].plane(region.index).astype(np.float64)
+    low, high = plane.min(), plane.max()
+    if np.isfinite(high - low) and high > low:  # others are refused later
+        plane = ((plane - low) * (LEVELS / (high - low))).round()
+    pixels = np.ascontiguousarray(plane).data.cast("B")
+    return blake2b(pixels, digest_size=16, key=repr(plane.shape).encode()).digest()
 
 
 def _place_of(images: Sequence[Stack], region: Region) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod, sqrt
 from typing import Self
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.appearance import Appearance, whole_areas
 from napari_utile.arrays.augmentation.density import density
+from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
 from napari_utile.arrays.doubts.images import image_doubts
 from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.arrays.intensity import Normalization
@@ -45,6 +46,8 @@ class Annotated:
     target: TrainingTarget
     doubts: tuple[Doubt, ...] = ()
     """What may be wrong with them."""
+    label_ids: NDArray[np.integer] = field(default_factory=lambda: np.zeros(0, int))
+    """That occur in the labels."""
 
     @classmethod
     def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
@@ -73,7 +76,8 @@ class Annotated:
             )
         except UserError as error:
             raise UserError(f"Labels '{labels.name}': {error}") from None
-        return cls(image, target, tuple(annotation_doubts(image, labels, ids, settings)))
+        doubts = tuple(annotation_doubts(image, labels, ids, settings))
+        return cls(image, target, doubts, ids_in(ids))
 
     def among(self, ids: tuple[int, ...]) -> Self:
         """Return the target with the class numbers of `ids`, which may hold more classes."""
@@ -152,7 +156,7 @@ class Annotations:
             raise UserError(
                 f"The labels have {len(ids)} classes together, at most {IGNORE - 1} can be."
             )
-        doubts = (*_doubts_of_files(images, labels), *_doubts_of_pixels(pairs))
+        doubts = (*_doubts_of_files(images, labels), *_doubts_of_pixels(pairs, settings))
         doubts = (*doubts, *colored_image_doubts(images))
         if settings.target == "classes" or settings.sparse:
             doubts = (*doubts, *palette_doubts(labels))
@@ -205,7 +209,12 @@ def training_data(
         `strict`, if anything about the input is doubtful.
     """
     pairs, ids = annotations.pairs, annotations.ids
-    parts = parts or divide(pairs, settings, receptive_field)
+    if parts is None:
+        try:
+            parts = divide(pairs, settings, receptive_field)
+        except UserError as error:  # what is doubtful about labels is often the reason
+            reasons = [doubt.text for pair in pairs for doubt in pair.doubts]
+            raise UserError(" ".join([str(error), *reasons[:1]])) from None
     empty = [*_empty_slices(pairs, settings)]
     # Those of COCO have no file of their own: without object they are known to be background.
     has_files = any(pair.image.source for pair in pairs)
@@ -351,14 +360,21 @@ def _doubts_of_files(images: Sequence[Stack], labels: Sequence[Stack]) -> list[s
     return [*of_images, *(doubt for stack in labels for doubt in stack.doubts)]
 
 
-def _doubts_of_pixels(pairs: Sequence[Annotated]) -> list[str]:
+def _doubts_of_pixels(pairs: Sequence[Annotated], settings: TrainSettings) -> list[str]:
     """Return what looks wrong in labels and images, in the whole set."""
     found = ((pair.image.name, doubt) for pair in pairs for doubt in pair.doubts)
     measured = (
         [gray_values(pair.image, pair.target) for pair in pairs] if len(pairs) > 1 else []
     )
     known = [values for values in measured if values]
-    return [*told_together(found, len(pairs), "images"), *image_doubts(known)]
+    # Labels of COCO have no file, and no ignored pixels where there are no crowds.
+    ignore = settings.ignore if any(pair.image.source for pair in pairs) else None
+    of = [(pair.image.name, pair.label_ids) for pair in pairs]
+    return [
+        *told_together(found, len(pairs), "images"),
+        *ids_doubts(of, ignore, settings.target == "classes"),
+        *image_doubts(known),
+    ]
 
 
 def _same_channels(images: Sequence[Stack]) -> int:
