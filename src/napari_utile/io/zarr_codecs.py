@@ -234,7 +234,10 @@ def check_claim(name: str, encoded: bytes, limit: int) -> None:
     Raises
     ------
     ValueError
+        If it does, or is too short for a header.
     """
+    if len(encoded) < 4:
+        raise ValueError("a chunk is cut off")
     if name == "blosc":
         claimed = int.from_bytes(encoded[4:8], "little")
     elif name == "lz4":
@@ -242,7 +245,7 @@ def check_claim(name: str, encoded: bytes, limit: int) -> None:
     else:
         claimed = zstd_size(encoded)
         limit = max(limit, 64_000_000)  # blocks count in full, though they may be smaller
-    if len(encoded) < 4 or claimed > limit:
+    if claimed > limit:
         raise too_large(claimed)
 
 
