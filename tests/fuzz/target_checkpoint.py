@@ -10,6 +10,7 @@ import torch
 
 from napari_utile.engine.training.front import train_files
 from napari_utile.events import EpochDone
+from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.settings import TrainSettings
 from tests.fixtures.trained import TINY, cells
@@ -36,7 +37,7 @@ def stopped_run() -> Path:
 
 def seeds() -> list[bytes]:
     """Take the checkpoint of a training that was stopped."""
-    return [path.read_bytes() for path in sorted((stopped_run() / "run/checkpoint").glob("*"))]
+    return [path.read_bytes() for path in Run(stopped_run() / "run").checkpoints]
 
 
 def mutate(data: bytes, chance: random.Random, others: list[bytes]) -> bytes:
@@ -45,10 +46,10 @@ def mutate(data: bytes, chance: random.Random, others: list[bytes]) -> bytes:
 
 
 def check(data: bytes, folder: Path) -> None:
-    """Resume a run whose only checkpoint is this."""
+    """Resume a run all of whose checkpoints are this."""
     shutil.copytree(stopped_run() / "run", folder / "run")
-    (path,) = (folder / "run/checkpoint").glob("*")
-    path.write_bytes(data)
+    for path in Run(folder / "run").checkpoints:
+        path.write_bytes(data)
     images = (stopped_run() / name for name in ("image.tif", "labels.tif"))
     for _ in train_files(*images, folder / "run", SETTINGS):
         pass

@@ -266,5 +266,8 @@ def build_network(name: str, arguments: dict[str, Any]) -> Network:
         with torch.device("meta"):
             return NETWORKS[name](**arguments)
     except Exception as wrong:  # a constructor expects the arguments of a user, not of anybody
-        reason = str(wrong).partition("\n")[0]
-        raise UserError(f"The network {name!r} cannot be built: {reason}") from None
+        reason = "they are not what U-Tile writes."
+        if isinstance(wrong, ValueError):
+            reason = str(wrong).partition("\n")[0]
+        given = ", ".join(f"{key} = {value!r:.40}" for key, value in arguments.items())
+        raise UserError(f"{name!r} cannot be built with {given:.300}: {reason}") from None
