@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_utile.arrays.compiled import compiled
+from napari_utile.arrays.given import given_array
 from napari_utile.arrays.instances.regions import regions
 from napari_utile.errors import UserError
 
@@ -47,7 +48,7 @@ def check_labels(labels: ArrayLike, name: str = "labels", ignore: int | None = N
     >>> check_labels([[0.0, 2.0]])
     array([[0, 2]])
     """
-    given = np.asarray(labels)
+    given = np.asarray(given_array(labels, name))
     if given.ndim < 2:
         raise UserError(f"The {name} have shape {given.shape}, but need the axes (Y, X).")
     if given.dtype.kind == "b":

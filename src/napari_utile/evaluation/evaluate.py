@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from napari_utile.arrays.given import given_array
 from napari_utile.errors import UserError
 from napari_utile.evaluation.doubts import Looks
-from napari_utile.evaluation.inputs import LabelPair, class_pair, instance_pair
+from napari_utile.evaluation.inputs import LabelPair, Side, class_pair, instance_pair
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row
@@ -163,6 +164,14 @@ def evaluate(
         prediction_holds=prediction_holds,
         strict=strict,
     )
+    if pixel_um2 is not None and not 0 < pixel_um2 < float("inf"):
+        raise UserError(f"pixel_um2 is {pixel_um2}, but the area of a pixel is positive.")
+    prediction, truth = (
+        side if isinstance(side, Side) else given_array(side, name)
+        for side, name in ((prediction, "prediction"), (truth, "truth"))
+    )
+    if probabilities is not None:
+        probabilities = given_array(probabilities, "probabilities")
     image = EvaluatedImage(
         read=lambda: (prediction, truth),
         slices=int(np.prod(np.shape(truth)[:-2])),

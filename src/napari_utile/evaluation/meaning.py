@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.instances.decoding import value_of_one
+from napari_utile.arrays.instances.decoding import HALF_PRECISION, value_of_one
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Holds
 from napari_utile.settings import EvaluateSettings
 
-HALF_PRECISION = 1e-3
-"""By how much probabilities in half precision may lie outside 0 to 1."""
 MANY_IDS = 16
 """Fewer different numbers than these are not suspected to be gray values."""
 LONELY = 0.2

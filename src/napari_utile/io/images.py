@@ -5,6 +5,8 @@ opens a path as a `Stack`, and add an entry to `FORMATS`.
 """
 
 import glob
+import itertools
+import math
 import os
 import re
 import stat
@@ -13,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from natsort import natsorted, ns
 
+from napari_utile.arrays.given import given_array
 from napari_utile.errors import UserError
 from napari_utile.io.foreign import FIRST_BYTES, described, is_foreign_image
 from napari_utile.io.lazy_arrays import npy_array
@@ -144,15 +146,26 @@ def as_stack(
     if isinstance(image, str | Path):
         return open_image(image)
     if isinstance(image, Sequence) and len(image) and hasattr(image[0], "shape"):
-        image = image[0]  # level 0 of a multiscale layer
-    if not hasattr(image, "shape"):
-        image = np.asarray(image)
+        image = _first_level(image, name)
+    image = given_array(image, name)
     try:
         axes = guess_axes(image.shape, channels, shape)
     except ValueError:
         wanted = f" that fits the labels {tuple(shape)}" if shape is not None else ""
         raise UserError(f"{name} {tuple(image.shape)} is no image{wanted}.") from None
     return Stack(image, axes, name=name)
+
+
+def _first_level(levels: Sequence[Any], name: str) -> Any:
+    """Return the first of the levels of a multiscale image; refuse several images."""
+    sizes = [math.prod(level.shape) for level in levels]
+    is_falling = all(small < large for large, small in itertools.pairwise(sizes))
+    if not is_falling or len({len(level.shape) for level in levels}) > 1:
+        raise UserError(
+            f"The {name}: {len(levels)} arrays, which are not levels of one image. Give one "
+            "image at a time, or a stack."
+        )
+    return levels[0]
 
 
 def expand(names: Names) -> list[Path | str]:

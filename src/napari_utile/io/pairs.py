@@ -209,8 +209,9 @@ def stack_pairs(images: Images, labels: Images) -> tuple[list[Stack], list[Stack
     return stacks, truths
 
 
-def _several(images: Images) -> Sequence[NDArray[Any]]:
-    return images if isinstance(images, Sequence) else [images]
+def _several(images: Any) -> Sequence[Any]:
+    is_one = isinstance(images, str) or not isinstance(images, Sequence)
+    return [images] if is_one else images
 
 
 def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[Any], str]]:

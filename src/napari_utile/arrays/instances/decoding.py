@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.given import given_array
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
     PlaneObjects,
@@ -12,7 +13,11 @@ from napari_utile.arrays.instances.fragments import (
     fragments,
 )
 from napari_utile.arrays.instances.linking import Numbering, overlaps
+from napari_utile.errors import UserError
 from napari_utile.settings import InstanceMethod, Linking
+
+HALF_PRECISION = 1e-3
+"""By how much probabilities in half precision may lie outside 0 to 1."""
 
 
 def instances(
@@ -60,7 +65,9 @@ def instances(
     Raises
     ------
     ValueError
-        If `probabilities` has fewer than three axes.
+        If `probabilities` has fewer than three axes, or an option is out of range.
+    UserError
+        If they are NaN, negative or above 1, or signed integers.
 
     Notes
     -----
@@ -72,7 +79,9 @@ def instances(
     >>> instances(np.array([[[0.9, 0.9, 0.2, 0.8]]]))
     array([[1, 1, 0, 2]], dtype=int32)
     """
+    probabilities = np.asarray(given_array(probabilities, "probabilities"))
     _refuse_no_classes(probabilities)
+    _refuse_no_probabilities(probabilities)
     if volumetric:
         method, linking = "components", "touch"
     rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou)
@@ -187,6 +196,22 @@ def classes(
 def _refuse_no_classes(probabilities: NDArray[Any]) -> None:
     if probabilities.ndim < 3:
         raise ValueError(f"probabilities must be (C, ..., Y, X), got {probabilities.shape}")
+
+
+def _refuse_no_probabilities(probabilities: NDArray[Any]) -> None:
+    """Refuse what is not between 0 and 1, or whose largest value does not say what 1 is."""
+    kind = probabilities.dtype.kind
+    if kind not in "buf":
+        raise UserError(
+            f"The probabilities are {probabilities.dtype}: give fractions in floating point, "
+            "or unsigned integers, of which the largest that there can be stands for 1."
+        )
+    low, high = probabilities.min(initial=0), probabilities.max(initial=0)
+    if kind == "f" and not (low >= -HALF_PRECISION and high <= 1 + HALF_PRECISION):
+        raise UserError(
+            f"The probabilities are {low:.4g} to {high:.4g}, but should be 0 to 1: divide by "
+            "the largest possible value, or apply the soft-max to logits."
+        )
 
 
 def value_of_one(probabilities: NDArray[Any]) -> float:

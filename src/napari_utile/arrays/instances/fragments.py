@@ -10,7 +10,7 @@ one object. So memory holds the pixels of one block and the tables of all.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ from napari_utile.settings import PREDICT_DEFAULTS, InstanceMethod, Linking
 __all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
 _Table = Mapping[str, NDArray[Any]]
+
+
+CHOICES = {"method": get_args(get_args(InstanceMethod)[0]), "linking": get_args(Linking)}
+"""What the options of `ObjectRule` can be."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class ObjectRule:
         How objects of neighbouring planes become one, see `arrays.instances.linking`.
     link_iou : float
         Least IoU of two objects that become one by "overlap".
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range.
     """
 
     threshold: float = PREDICT_DEFAULTS.threshold
@@ -61,6 +70,19 @@ class ObjectRule:
     method: InstanceMethod = PREDICT_DEFAULTS.instance_method
     linking: Linking = PREDICT_DEFAULTS.linking
     link_iou: float = PREDICT_DEFAULTS.link_iou
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} can be {', '.join(choices)}, not {getattr(self, name)!r}"
+                )
+        for name in ("threshold", "link_iou"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} should be 0 to 1, not {getattr(self, name)}")
+        for name in ("min_size", "fill_holes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} should be 0 or more, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,10 @@ def gap_widths(
     if objects.max(initial=0) > np.iinfo(np.int32).max:
         objects = consecutive(objects)
     objects = blocks(objects.astype(np.int32, copy=False), volumetric)
-    if spacing is not None and (len(spacing) != objects.ndim - 1 or min(spacing) <= 0):
+    sides = None if spacing is None else np.atleast_1d(spacing)
+    if sides is not None and (
+        sides.shape != (objects.ndim - 1,) or not ((sides > 0) & np.isfinite(sides)).all()
+    ):
         raise ValueError(f"spacing must be {objects.ndim - 1} positive lengths, got {spacing}")
 
     gaps = np.empty(objects.shape, np.float32)
@@ -264,7 +267,7 @@ def border_term(gaps: NDArray[Any], w0: float, sigma: float) -> NDArray[np.float
     >>> border_term(np.array([2.0, np.inf]), w0=10, sigma=5).round(1)
     array([9.2, 0. ], dtype=float32)
     """
-    if w0 < 0 or sigma <= 0:
+    if not (0 <= w0 < np.inf and 0 < sigma < np.inf):
         raise ValueError(f"w0 must be >= 0 and sigma > 0, got {w0} and {sigma}")
     exponents = np.square(gaps, dtype=np.float32)
     exponents *= np.float32(-1 / (2 * sigma**2))

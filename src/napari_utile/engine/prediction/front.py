@@ -21,6 +21,7 @@ from napari_utile.engine.prediction.results import (
 )
 from napari_utile.engine.prediction.resume import Execution
 from napari_utile.engine.prediction.run import PredictionRun
+from napari_utile.errors import UserError
 from napari_utile.events import (
     Event,
     ImageDone,
@@ -70,10 +71,24 @@ def predict(
         If the image cannot be read or has other channels than the model, there is no such
         device, or not even the smallest tile fits into the memory.
     """
+    _check_arguments(model, tile, settings)
     stack = as_stack(image, channels=model.in_channels)
     result = np.empty((model.classes, *stack.shape), np.float32)
     drain(predict_stack(model, stack, result, settings, tile), on_event)
     return result
+
+
+def _check_arguments(model: Any, tile: Any, settings: Any) -> None:
+    """Refuse arguments of another type, or in another order."""
+    if not isinstance(model, Model):
+        kind = type(model).__name__
+        raise UserError(f"model: {kind}, where a Model is needed: load_model reads one.")
+    if not isinstance(settings, PredictSettings | None):
+        kind = type(settings).__name__
+        raise UserError(f"settings: {kind}, where PredictSettings are needed.")
+    is_shape = isinstance(tile, Sequence) and all(isinstance(n, int) and n > 0 for n in tile)
+    if tile is not None and not is_shape:
+        raise UserError(f"tile: {tile!r}, where a height and a width are needed: (256, 256).")
 
 
 def predict_files(

@@ -42,7 +42,8 @@ def image_sample(stack: Stack, ndim: int, planes: int, side: int) -> NDArray[Any
     windows = [*product(*(_patch_slices(size, side) for size in stack.shape[-ndim:]))]
     patches = [stack.window(index, window) for index in chosen for window in windows]
     flat = [patch.reshape(len(patch), -1) for patch in patches]
-    return np.concatenate([p for p in flat if p.min() != p.max()] or flat, axis=1)
+    sample = np.concatenate([p for p in flat if p.min() != p.max()] or flat, axis=1)
+    return sample.view(np.uint8) if sample.dtype == bool else sample
 
 
 def _patch_slices(size: int, side: int) -> list[slice]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.run import run_training
+from napari_utile.errors import UserError
 from napari_utile.events import Event, drain, warn
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
 from napari_utile.settings import TrainSettings
@@ -51,8 +52,10 @@ def train(
         If the input cannot be trained on, or the folder holds another run; the message names
         what to change.
     """
+    settings = TrainSettings() if settings is None else settings
+    if not isinstance(settings, TrainSettings):
+        raise UserError(f"settings: {type(settings).__name__}, where TrainSettings are needed.")
     stacks, truths = stack_pairs(images, labels)
-    settings = settings or TrainSettings()
     run = run_training(stacks, truths, settings, out, overwrite, warm_start)
     return drain(run, on_event)
 
