@@ -35,12 +35,12 @@ def test_arrays_tensors_and_lists_of_numbers_are_taken():
         (None, "nothing, where an array is needed"),
         ("a.tif", "'a.tif', where an array is needed"),
         ([np.zeros((2, 2)), np.zeros((3, 3))], "different shapes"),
-        ({"a": 1}, "dict, where an array is needed"),
+        ({"a": 1}, "are dict, where numbers are needed"),
         (torch.zeros(2, 2, dtype=torch.bfloat16), "bfloat16"),
     ],
 )
 def test_what_is_no_array_is_refused_by_its_name(given, said):
-    with pytest.raises(UserError, match=f"The labels: .*{said}"):
+    with pytest.raises(UserError, match=f"The labels.*{said}"):
         given_array(given, "labels")
 
 

@@ -58,5 +58,6 @@ def given_array(given: Any, name: str) -> Any:
             "give them one by one."
         ) from error
     if array.dtype.kind not in "biufc":
-        raise UserError(f"The {name}: {type(given).__name__}, where an array is needed.")
+        kind = array.dtype if array.ndim else type(given).__name__
+        raise UserError(f"The {name} are {kind}, where numbers are needed.")
     return array
