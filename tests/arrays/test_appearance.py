@@ -56,6 +56,17 @@ def test_what_looks_inverted_is_told():
     assert "It looks inverted" in GrayValues.of([skewed()]).doubt(140 - skewed(seed=1))
 
 
+def test_what_looks_inverted_is_told_though_it_is_normalized_by_itself():
+    learnt = GrayValues.of([skewed()])
+    assert "It looks inverted" in learnt.doubt(140 - skewed(seed=1), is_normalized=True)
+    assert learnt.doubt(257 * skewed(seed=1), is_normalized=True) is None
+
+
+def test_background_alone_may_show_no_object():
+    cells = np.concatenate([normal(60, 5), normal(160, 5)])
+    assert "Perhaps it shows no object" in GrayValues.of([cells]).doubt(normal(60, 5))
+
+
 def test_a_varied_training_set_makes_less_far():
     assert GrayValues.of([normal(60, 20), normal(180, 20)]).doubt(normal(40, 20)) is None
 
@@ -79,6 +90,7 @@ def test_a_pixel_of_another_size_is_told_with_the_factor():
 def test_objects_of_another_size_are_told_with_the_factor():
     learnt = Appearance.of([normal(0, 1)[None]], object_px=[100] * 20)
     assert "resize it by 0.5" in learnt.object_size_doubt([400] * 9)
+    assert "look like noise" in learnt.object_size_doubt([1] * 9)
     assert learnt.object_size_doubt([400] * 4) is None  # too few to tell
     assert learnt.object_size_doubt([150] * 9) is None
 

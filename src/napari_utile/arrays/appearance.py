@@ -25,6 +25,8 @@ FAR_OBJECT_SIZE = 2.0
 INVERTED = 0.25
 """Distance of the shapes of two histograms, from which one may be an inverted one."""
 SET_NORMALIZE = "If only brightness and contrast differ, set normalize to image."
+SPECK = 0.05
+"""Of a small object of training: what is smaller is noise."""
 FEWEST_OBJECTS = 5
 """That tell a typical size."""
 
@@ -91,26 +93,31 @@ class GrayValues(BaseModel):
             _distance(np.percentile(pixels, PERCENTILES), np.array(self.percentiles)) / self.std
         )
 
-    def doubt(self, pixels: NDArray[Any]) -> str | None:
+    def doubt(self, pixels: NDArray[Any], is_normalized: bool = False) -> str | None:
         """Return a sentence if gray values are far from those of training, or None.
 
         Parameters
         ----------
         pixels : ndarray, shape (N,)
             Finite.
+        is_normalized : bool, default False
+            Whether the image is normalized by its own gray values: then only the shape of its
+            histogram can be another.
         """
         mean, std = float(pixels.mean(dtype=np.float64)), float(pixels.std(dtype=np.float64))
         low, high = self.contrast[0] / FAR_CONTRAST, self.contrast[1] * FAR_CONTRAST
         # An image without contrast is an empty corner, not a wrong one.
         same_contrast = std == 0 or low <= std <= high
+        is_near = self.distance_to(pixels) <= 2 * self.distance + FAR
         is_inverted = self._looks_inverted(pixels)
-        if (
-            self.distance_to(pixels) <= 2 * self.distance + FAR
-            and same_contrast
-            and not is_inverted
-        ):
+        if not is_inverted and (is_normalized or (is_near and same_contrast)):
             return None
-        cure = "It looks inverted: invert it." if is_inverted else SET_NORMALIZE
+        if is_inverted:
+            cure = "It looks inverted: invert it."
+        elif is_near and std < low:
+            cure = f"Perhaps it shows no object. {SET_NORMALIZE}"
+        else:
+            cure = SET_NORMALIZE
         return (
             f"gray values are {mean:.4g} ± {std:.2g}, but the model was trained on "
             f"{self.mean:.4g} ± {self.std:.2g}; the result may be of no use. {cure}"
@@ -171,13 +178,15 @@ class Appearance(BaseModel):
             object_px=tuple(areas) if len(object_px) >= FEWEST_OBJECTS else None,
         )
 
-    def gray_value_doubt(self, pixels: NDArray[Any]) -> str | None:
+    def gray_value_doubt(self, pixels: NDArray[Any], is_normalized: bool = False) -> str | None:
         """Return a sentence if gray values are far from those of training, or None.
 
         Parameters
         ----------
         pixels : ndarray, shape (C, ...)
             A sample of an image. NaN and infinite ones are left out.
+        is_normalized : bool, default False
+            Whether the image is normalized by its own gray values.
 
         Returns
         -------
@@ -186,7 +195,7 @@ class Appearance(BaseModel):
         """
         for learnt, channel in zip(self.channels, pixels, strict=True):
             known = channel[np.isfinite(channel)]
-            if known.size and (doubt := learnt.doubt(known)):
+            if known.size and (doubt := learnt.doubt(known, is_normalized)):
                 return doubt
         return None
 
@@ -224,9 +233,14 @@ class Appearance(BaseModel):
         here = float(np.median(areas))
         if small / FAR_OBJECT_SIZE <= here <= large * FAR_OBJECT_SIZE:
             return None
-        return (
+        found = (
             f"the objects that are found have about {here:.3g} px, but those of training had "
-            f"{small:.3g} to {large:.3g}. The image may have another scale: resize it by "
+            f"{small:.3g} to {large:.3g}"
+        )
+        if here < small * SPECK:
+            return f"{found}: they look like noise. Does the image show such objects?"
+        return (
+            f"{found}. The image may have another scale: resize it by "
             f"{sqrt(typical / here):.2g}."
         )
 

@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from napari_utile.cli.flag_words import with_flags
 from napari_utile.cli.stopping import StopRequest
 from napari_utile.errors import printable
 from napari_utile.events import (
@@ -149,7 +150,7 @@ def _print_the_end(event: Event) -> None:
 def print_warning(event: Event) -> None:
     """Print a `Warned` event on standard error; ignore other events."""
     if isinstance(event, Warned):
-        print(printable(f"warning: {event.message}"), file=sys.stderr)
+        print(printable(f"warning: {with_flags(event.message)}"), file=sys.stderr)
 
 
 class Display:
@@ -225,7 +226,7 @@ class Display:
             case CandidateDone():
                 self._say(_candidate_line(event))
             case Warned():
-                self._say(f"warning: {event.message}", style="yellow")
+                self._say(f"warning: {with_flags(event.message)}", style="yellow")
             case RunDone():
                 self._say_the_end(event)
 

@@ -33,6 +33,7 @@ from napari_utile.cli.display import (
     STOPPED,
 )
 from napari_utile.cli.evaluate import Evaluate
+from napari_utile.cli.flag_words import with_flags
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
@@ -252,19 +253,10 @@ def _hint(wrong: str, arguments: Sequence[str]) -> str:
 
 def _fail(message: str, status: int, as_events: bool) -> int:
     message = re.sub(r"\s*\n\s*", " ", message)
-    print(f"utile: {printable(_with_flags(message))}", file=sys.stderr)
+    print(f"utile: {printable(with_flags(message))}", file=sys.stderr)
     if as_events:
         try:
             print(RunFailed(message=message, user=status == REFUSED).line(), flush=True)
         except OSError:  # its disk is full, or nobody reads it
             _drop_output()
     return status
-
-
-def _with_flags(message: str) -> str:
-    """Return a message, in which options are words, with the flag that helps."""
-    message = message.replace("overwrite replaces", "--overwrite replaces")
-    for option in ("skip broken", "crowds as objects"):
-        message = message.replace(option, "--" + option.replace(" ", "-"))
-    message = message.replace("leave out strict", "leave out --strict")
-    return message.replace("overwrite it", "overwrite it with --overwrite")

@@ -66,11 +66,11 @@ def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> I
         If the file is damaged where it is read.
     """
     learnt = model.appearance
-    if settings.normalize == "model":
+    if learnt is not None or settings.normalize == "model":
         pixels = image_sample(stack, model.network.ndim, planes=3, side=64)
         far = None
         if learnt is not None:
-            far = learnt.gray_value_doubt(pixels)
+            far = learnt.gray_value_doubt(pixels, settings.normalize == "image")
         elif model.normalization != Normalization.none(model.in_channels) and (
             distance := model.normalization.far_from(pixels)
         ):
