@@ -4,8 +4,8 @@ import re
 
 _SWITCHES = r"skip broken|crowds as objects"
 _FLAGS = (
-    (rf"(?<!-)\b({_SWITCHES})\b", lambda found: _flag(found[1])),
-    (r"\boption (prediction holds)\b", lambda found: f"option {_flag(found[1])}"),
+    (rf"(?<!-)\b({_SWITCHES})\b", lambda found: _dashed(found[1])),
+    (r"\boption (prediction holds)\b", lambda found: f"option {_dashed(found[1])}"),
     (r"(?<!-)\boverwrite(?= replaces)", lambda _: "--overwrite"),
     (r"(?<!-)\boverwrite it\b(?! with --)", lambda _: "overwrite it with --overwrite"),
     (r"\bleave out strict\b", lambda _: "leave out --strict"),
@@ -37,5 +37,5 @@ def with_flags(message: str) -> str:
     return message
 
 
-def _flag(words: str) -> str:
+def _dashed(words: str) -> str:
     return "--" + words.replace(" ", "-")
