@@ -42,3 +42,20 @@ def test_images_with_the_same_trouble_are_told_together():
         looks.look_at(name, SHARP, SOFT)
     (said,) = looks.messages()
     assert said.startswith("True labels 'a'") and said.endswith("2 more of 3 images: b, c.")
+
+
+@pytest.mark.parametrize("target", ["instances", "classes"])
+def test_another_background_of_a_prediction_is_told(target):
+    with pytest.warns(match="give background the id 0, not 1"):
+        report = evaluate(SHARP + 1, SHARP, target=target)
+    assert any("The prediction seems" in note for note in report.notes)
+    with pytest.raises(UserError, match="invert the mask"):
+        evaluate(1 - SHARP, SHARP, strict=True)
+
+
+@pytest.mark.parametrize("changed", [{"threshold": 0.7}, {"instance_method": "components"}])
+def test_options_of_probabilities_are_told_that_have_no_effect_on_labels(changed):
+    (name,) = changed
+    with pytest.warns(match=f"option {name.replace('_', ' ')} had no effect"):
+        evaluate(SHARP, SHARP, **changed)
+    evaluate(SHARP * 0.9, SHARP, **changed, strict=True)

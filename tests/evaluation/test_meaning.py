@@ -204,3 +204,10 @@ def test_an_id_to_ignore_that_does_not_occur_is_doubted(truth):
     with pytest.warns(UserWarning, match="No pixel of the truth has the id 255 to ignore"):
         evaluate(truth, truth, ignore=255)
     assert evaluate(truth, truth, ignore=3, strict=True)["iou"] == 1
+
+
+def test_probabilities_that_are_no_numbers_are_counted(truth):
+    given = np.where(truth > 0, 0.7, 0.2)
+    given[0, :3] = np.nan
+    with pytest.raises(UserError, match="Of the predicted probabilities 3 are NaN or infinite"):
+        evaluate(given, truth)

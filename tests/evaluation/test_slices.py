@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from napari_utile.evaluation import evaluate
+from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
+from napari_utile.events import drain
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import coco_scores
 from napari_utile.metrics.matching import iou_rows
 from napari_utile.metrics.overlap import combine_tables, contingency
 from napari_utile.metrics.warping import warping_error
+from napari_utile.settings import EvaluateSettings
 
 
 def test_coco_scores_of_a_slice_and_of_all_ranked_together(foreground, truth):
@@ -48,6 +51,16 @@ def test_sizes_are_in_pixels_or_in_square_micrometers(foreground, truth):
 def test_without_probabilities_it_is_said_how_objects_are_ranked(prediction, truth):
     assert any("ranked by their ids" in note for note in evaluate(prediction, truth).notes)
     assert evaluate(truth, truth).notes == ()  # no rank matters
+
+
+def test_images_with_and_without_probabilities_are_said_to_be_ranked_by_ids(prediction, truth):
+    images = [
+        EvaluatedImage(lambda: (prediction, truth), len(truth), "a"),
+        EvaluatedImage(lambda: ((prediction > 0) * 0.9, truth), len(truth), "b"),
+    ]
+    report = drain(evaluate_images(images, EvaluateSettings()))
+    (note,) = (note for note in report.notes if "ranked by their ids" in note)
+    assert note.startswith(f"Only {len(truth)} of {2 * len(truth)} slices have probabilities")
 
 
 def test_the_warping_error_of_the_whole_is_the_mean_of_the_slices(prediction, truth):

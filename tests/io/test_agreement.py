@@ -23,6 +23,7 @@ def placed(scale, units=UM, translate=(), name="ids.tif"):
         (placed((0.5, 0.5)), placed((1, 1)), ["0.5 x 0.5 µm", "1 x 1 µm"]),
         (placed((0.5, 0.5)), placed((500, 5), 2 * ("nanometer",)), ["500 x 5 nm"]),
         (placed((2, 2), UM, (10, 10)), placed((2, 2), UM, (10, 40)), ["begin 0, 15 px away"]),
+        (placed((2, 2), UM, (0, 40)), placed((2, 2), UM, (10, 0)), ["begin 5, -20 px away"]),
     ],
 )
 def test_labels_at_another_place_are_told(image, labels, said):

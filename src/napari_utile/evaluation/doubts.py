@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from napari_utile.arrays.doubts.comparison import background_doubt
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
-from napari_utile.evaluation.inputs import Side
+from napari_utile.evaluation.inputs import LabelPair, Side
 from napari_utile.evaluation.meaning import looks_gray
 from napari_utile.events import Warned, doubted
 from napari_utile.settings import EvaluateSettings
@@ -28,6 +29,7 @@ class Looks:
         self._settings, self._total = settings, total
         self._found: list[tuple[str, Doubt]] = []
         self._has_ignored = settings.ignore is None
+        self._decodes = False
 
     def look_at(self, name: str, prediction: Any, truth: Any) -> None:
         """Look at one image. What is no labels is not looked at.
@@ -63,12 +65,32 @@ class Looks:
         if self._settings.strict:
             list(doubted(self.messages(), strict=True))
 
+    def compare(self, pair: LabelPair) -> None:
+        """Look at a prediction beside its truth.
+
+        Parameters
+        ----------
+        pair : LabelPair
+
+        Raises
+        ------
+        UserError
+            With `strict`, if it is doubtful.
+        """
+        self._decodes |= pair.is_decoded
+        who = f"Prediction '{pair.name}'" if pair.name else "The prediction"
+        is_mask = "prediction" in pair.masks
+        doubt = background_doubt(pair.prediction, pair.truth, who, pair.ignored, is_mask)
+        if doubt:
+            self._found.append((pair.name, doubt))
+            list(doubted([doubt.text] * self._settings.strict, strict=True))
+
     def messages(self) -> list[str]:
         """Return a message for each kind of doubt, whichever images have it."""
         return told_together(self._found, self._total, "images")
 
     def unused_options(self) -> Generator[Warned, None, None]:
-        """Doubt an id to ignore that no pixel of the truth has; called when all are seen.
+        """Doubt options that changed nothing; called when all images are seen.
 
         Yields
         ------
@@ -82,3 +104,11 @@ class Looks:
         if not self._has_ignored:
             ignored = f"No pixel of the truth has the id {self._settings.ignore} to ignore."
             yield from doubted([ignored], self._settings.strict)
+        decoding = [] if self._decodes else ["threshold", "instance_method"]
+        for name in decoding:
+            if getattr(self._settings, name) != EvaluateSettings.model_fields[name].default:
+                unused = (
+                    f"The option {name.replace('_', ' ')} had no effect: it is of "
+                    "probabilities, and the prediction holds labels."
+                )
+                yield from doubted([unused], self._settings.strict)

@@ -331,6 +331,7 @@ def _score_instances(
                 instance_pair(*sides, settings, image.name, probabilities, counter),
                 image,
             )
+            looks.compare(pair)
         counter.done = start + image.slices  # in labels, no objects had to be found
         for index in pair.indices:
             scored.append(score_slice(pair, index, number))
@@ -363,6 +364,7 @@ def _score_classes(
             sides = image.read()
             looks.look_at(image.name, *sides)
             pair = yield from _with_name(class_pair(*sides, settings, image.name), image)
+            looks.compare(pair)
         for index in pair.indices:
             scored.append(score_class_slice(pair, index))
             yield counter.step()

@@ -57,6 +57,8 @@ class LabelPair:
         Name of the image; empty if there is one image only.
     masks : tuple of {"prediction", "truth"}
         Which of them were masks: their objects are connected components.
+    is_decoded : bool
+        Whether the prediction was made here, of probabilities.
     """
 
     prediction: LabelsOrMask
@@ -65,6 +67,7 @@ class LabelPair:
     probabilities: NDArray[Any] | None = None
     name: str = ""
     masks: tuple[str, ...] = ()
+    is_decoded: bool = False
 
     @property
     def indices(self) -> list[tuple[int, ...]]:
@@ -151,13 +154,14 @@ def instance_pair(
         for name, ids in (("prediction", labels), ("truth", truth))
         if is_mask(ids) and (name == "truth" or given is None)
     )
+    is_decoded = given is not None
     if given is None and probabilities is not None:
         given = as_probabilities(np.asarray(probabilities), truth.shape)
     if "prediction" in masks:
         labels = components(labels > 0, settings.volumetric)
     if "truth" in masks:
         truth = components(truth > 0, settings.volumetric)
-    return LabelPair(labels, truth, ignored, given, name, masks)
+    return LabelPair(labels, truth, ignored, given, name, masks, is_decoded)
 
 
 def class_pair(
@@ -209,7 +213,7 @@ def class_pair(
                 f"channels; the truth also has the ids {', '.join(map(str, missing[:9]))}."
             )
             yield from doubted([doubt], settings.strict)
-    return LabelPair(ids[numbers], truth, ignored, given, name)
+    return LabelPair(ids[numbers], truth, ignored, given, name, is_decoded=True)
 
 
 def labels_and_boundary(

@@ -175,7 +175,7 @@ def as_probabilities(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any
     Raises
     ------
     UserError
-        If they have another shape, leave 0 to 1, or do not add up to 1.
+        If they have another shape, are not finite, leave 0 to 1, or do not add up to 1.
     """
     plane = as_plane(array, shape)
     if plane is not None:
@@ -185,8 +185,13 @@ def as_probabilities(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any
     else:
         raise _differ(array, shape)
     if array.dtype.kind == "f":
+        if count := np.count_nonzero(~np.isfinite(array)):
+            raise UserError(
+                f"Of the predicted probabilities {count:,} are NaN or infinite: predict again, "
+                "or replace them."
+            )
         low, high = array.min(), array.max()
-        if not -HALF_PRECISION <= low <= high <= 1 + HALF_PRECISION:  # also if NaN
+        if not -HALF_PRECISION <= low <= high <= 1 + HALF_PRECISION:
             raise UserError(
                 f"Predicted probabilities must be 0 to 1, not {low} to {high}: divide by the "
                 "largest possible value, or apply the soft-max."

@@ -35,6 +35,10 @@ UNRANKED = (
     "Without probabilities all predicted objects have the score 1 in coco_ap: they are ranked "
     "by their ids."
 )
+PARTLY_RANKED = (
+    "Only {} of {} slices have probabilities: in coco_ap of all, every predicted object has "
+    "the score 1, and objects are ranked by their ids."
+)
 ROUNDING = 1e-9
 """Rounding error of a precision in pycocotools. At 0 and at 1 ranks do not matter."""
 
@@ -135,6 +139,7 @@ def instance_report(
     pooled = combine_tables([unit.tables[0] for unit in units])
     ranks = [unit.ranks for unit in units if unit.ranks is not None]
     is_ranked = len(ranks) == len(units)
+    unranked = PARTLY_RANKED.format(len(ranks), len(units)) if ranks else UNRANKED
     coco = coco_scores(
         [unit.tables[0] for unit in units], ranks if is_ranked else None, pixel_um2 or 1.0
     )
@@ -147,7 +152,7 @@ def instance_report(
         notes=(
             *_mask_notes(pairs),
             *empty_slice_notes([(each.name, each.tables[0]) for each in slices]),
-            *([UNRANKED] if not is_ranked and ROUNDING < coco.ap < 1 - ROUNDING else []),
+            *([unranked] if not is_ranked and ROUNDING < coco.ap < 1 - ROUNDING else []),
         ),
         ious=iou_rows(pooled),
         precision_recall=coco.precision_recall,

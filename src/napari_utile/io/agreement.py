@@ -106,8 +106,9 @@ def _other_place(image: Stack, labels: Stack, names: tuple[str, str]) -> Iterato
         (image.translate[i] / image.scale[i], labels.translate[i] / labels.scale[i])
         for i in known
     ]
-    # Many programs write no position: 0 is no evidence.
-    if any(a and b and abs(a - b) > 0.5 for a, b in starts):
+    # Many programs write no position: 0 along all axes is no evidence.
+    are_known = all(any(side) for side in zip(*starts, strict=True))
+    if starts and are_known and any(abs(a - b) > 0.5 for a, b in starts):
         shift = ", ".join(f"{b - a:.4g}" for a, b in starts)
         yield Doubt(
             "place",

@@ -1,0 +1,70 @@
+"""What may be wrong with a prediction, as seen beside its truth."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.doubts.wording import Doubt
+from napari_utile.arrays.labels import Labels
+
+LOW = 0.1
+"""IoU of objects that hardly agree at all."""
+SAME = 0.5
+"""IoU from which two areas are the same."""
+MOST_FREQUENT = 3
+"""Ids that may be background."""
+
+
+def background_doubt(
+    prediction: Labels,
+    truth: Labels,
+    who: str,
+    ignored: NDArray[np.bool_] | None = None,
+    is_mask: bool = False,
+) -> Doubt | None:
+    """Doubt a prediction of which an id other than 0 lies where the truth has background.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray of int, same shape
+        0 is background.
+    who : str
+        What messages call the prediction.
+    ignored : ndarray of bool, same shape, optional
+        Pixels that do not count.
+    is_mask : bool, default False
+        Whether the prediction was a mask, whose ids were made here.
+
+    Returns
+    -------
+    Doubt or None
+        If all pixels of other ids are where the truth has objects, far more so than pixels
+        that are not 0. Whatever a network mistakes, it does not leave such an id.
+    """
+    known = np.ones(truth.shape, bool) if ignored is None else ~ignored
+    predicted, is_object = prediction[known], truth[known] > 0
+    as_given = _iou(predicted > 0, is_object)
+    zeros = np.count_nonzero(predicted == 0), np.count_nonzero(~is_object)
+    if as_given > LOW and 2 * zeros[0] > zeros[1]:
+        return None
+    ids, counts = np.unique(predicted[predicted > 0], return_counts=True)
+    for id_ in ids[np.argsort(-counts, kind="stable")[:MOST_FREQUENT]]:
+        others = predicted != id_
+        without = _iou(others, is_object)
+        if without > max(SAME, as_given + LOW) and _iou(~others, ~is_object) > SAME:
+            which = "its largest part" if is_mask else f"id {id_}"
+            way_on = "invert the mask" if is_mask else f"give background the id 0, not {id_}"
+            return Doubt(
+                "exchanged",
+                f"{who} seems to have another id than 0 as background: all pixels but those "
+                f"of {which} agree with the true "
+                f"objects at an IoU of {without:.2f}, all but those of 0 at {as_given:.2f}. If "
+                f"so, {way_on}.",
+            )
+    return None
+
+
+def _iou(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Return the intersection over union of two areas, 0 if both are empty."""
+    return int(np.count_nonzero(a & b)) / max(int(np.count_nonzero(a | b)), 1)
