@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 from PIL import Image
 
 from napari_utile.errors import UserError
@@ -12,6 +13,7 @@ from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.files import evaluate_files, open_evaluation, pixel_um2
 from napari_utile.events import drain
 from napari_utile.io.images import open_image
+from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
 from napari_utile.io.stack import Stack
 from napari_utile.settings import EvaluateSettings
 
@@ -153,3 +155,19 @@ def test_doubts_of_the_files_are_notes(folders):
     classes = [f"{folder}/[de].png" for folder in folders]
     notes = report_of(*classes, target="classes").notes
     assert any("Id 1 has the color (9, 0, 0)" in note for note in notes)
+
+
+def test_asked_for_probabilities_those_beside_the_instances_are_read(tmp_path, cells):
+    path = tmp_path / "both.zarr"
+    like = Stack(cells, "zyx")
+    given = np.where(cells > 0, 255, 0).astype(np.uint8)
+    image = create_image(path, (1, *cells.shape), "u1", (1, *cells.shape), like)
+    image[:] = given[None]
+    group = zarr.open_group(path, mode="r+")
+    group.attrs["utile"] = {"kind": "instances"}
+    create_labels(path, "instances", cells.shape, "u4", cells.shape, like)[:] = 0 * cells
+    mark_complete(path)
+    tifffile.imwrite(tmp_path / "true.tif", cells)
+    names = str(path), str(tmp_path / "true.tif")
+    assert report_of(*names)["iou"] == 0
+    assert report_of(*names, prediction_holds="probabilities")["iou"] == 1

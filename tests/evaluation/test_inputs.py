@@ -76,3 +76,14 @@ def test_what_is_neither_labels_nor_probabilities_is_refused(prediction, reason,
 )
 def test_a_mask_has_one_id(labels, expected):
     assert is_mask(np.array(labels)) is expected
+
+
+@pytest.mark.parametrize(("count", "doubts"), [(5, 0), (30, 1)])
+def test_objects_as_truth_of_classes_are_told(count, doubts):
+    true = np.arange(900).reshape(30, 30) % count
+    told = []
+    evaluate(true % 2, true, target="classes", on_event=told.append)
+    found = [
+        e for e in told if "evaluate with the target instances" in getattr(e, "message", "")
+    ]
+    assert len(found) == doubts

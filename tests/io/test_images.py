@@ -194,3 +194,14 @@ def test_an_array_file_that_is_cut_off(tmp_path):
     (tmp_path / "a.npy").write_bytes(whole[:9])
     with pytest.raises(UserError, match=r"a\.npy "):
         open_image(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(("shape", "count"), [((40, 50, 2), 1), ((2, 40, 50), 0), ((9, 2), 0)])
+def test_columns_of_an_array_that_may_be_channels_are_said(tmp_path, shape, count):
+    pixels = np.zeros(shape, np.uint8)
+    np.save(tmp_path / "a.npy", pixels)
+    zarr.save_array(tmp_path / "a.zarr", pixels + 1)
+    for name in ("a.npy", "a.zarr"):
+        doubts = open_image(tmp_path / name).doubts
+        assert len(doubts) == count
+        assert all("its 40 x 50 x 2 are read as z, y, x" in doubt for doubt in doubts)

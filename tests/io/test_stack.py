@@ -205,3 +205,9 @@ def test_whatever_a_file_raises_is_one_sentence(error, said):
 
     with pytest.raises(UserError, match=said):
         Stack(Broken(), "yx", source="a.tif").plane()
+
+
+def test_slices_that_were_saved_as_colors_are_told_how_to_be_saved():
+    labels = Stack(np.zeros((3, 8, 9), np.uint16), "cyx")
+    with pytest.raises(UserError, match="photometric='minisblack'"):
+        read_labels(labels)

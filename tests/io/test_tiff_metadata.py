@@ -220,3 +220,8 @@ def test_a_description_that_is_cut_off_is_said(ome, tmp_path):
 )
 def test_axes_are_translated(axes, shape, expected):
     assert stack_axes(axes, shape) == expected
+
+
+def test_colors_and_channels_at_once_are_told_how_to_be_saved():
+    with pytest.raises(UserError, match="without colors, or its channels as slices"):
+        stack_axes("CYXS", (3, 8, 9, 3))

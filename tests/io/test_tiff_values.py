@@ -5,7 +5,10 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
+from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
+from napari_utile.io.stack import Stack
+from napari_utile.io.tiff import create_tiff
 from napari_utile.io.tiff_values import axes_doubts
 
 GRAY = np.random.default_rng(0).integers(0, 255, (24, 31), np.uint8)
@@ -111,3 +114,51 @@ def test_marks_of_missing_data_are_said(tiff):
 def test_axes_that_could_be_others_are_said(axes, taken, shape, said):
     found = axes_doubts("a.tif", axes, taken, shape)
     assert said in found[0] if said else found == []
+
+
+def test_a_fourth_channel_that_a_library_marks_as_opacity_is_said(tmp_path):
+    path = tmp_path / "four.tif"
+    tifffile.imwrite(path, np.stack([GRAY] * 4), photometric="rgb", planarconfig="separate")
+    stack = open_image(path)
+    assert stack.channels == 3
+    assert stack.doubts == (
+        f"3 of 4 channels of {path} are read; the last is marked as opacity. If it was "
+        "measured, save the image as gray channels.",
+    )
+
+
+def test_opacity_that_is_the_same_all_over_is_nothing_to_say(tmp_path):
+    opaque = np.dstack([GRAY, GRAY, GRAY, np.full_like(GRAY, 255)])
+    tifffile.imwrite(tmp_path / "opaque.tif", opaque, photometric="rgb")
+    assert open_image(tmp_path / "opaque.tif").doubts == ()
+
+
+def test_pages_with_palettes_of_their_own_are_refused(tmp_path):
+    first, second = (
+        Image.frombytes("P", GRAY.shape[::-1], (GRAY % 3).tobytes()) for _ in range(2)
+    )
+    first.putpalette([0, 0, 0, 5, 5, 5, 9, 9, 9])
+    second.putpalette([0, 0, 0, 7, 7, 7, 9, 9, 9])
+    path = tmp_path / "palettes.tif"
+    first.save(path, save_all=True, append_images=[second])
+    with pytest.raises(UserError, match="page 2 of 2 is stored otherwise"):
+        open_image(path)
+    first.save(path, save_all=True, append_images=[first])
+    np.testing.assert_array_equal(open_image(path).read()[1], np.array([0, 5, 9])[GRAY % 3])
+
+
+def test_a_palette_is_of_mixed_colors_unless_it_becomes_brighter(tiff):
+    mixed = np.random.default_rng(0).integers(0, 65535, (3, 256), np.uint16)
+    green = np.stack([np.arange(256) * (i == 1) * 257 for i in range(3)]).astype(np.uint16)
+    for table, colors in ((mixed, {}), (green, None)):
+        assert open_image(tiff(GRAY, photometric="palette", colormap=table)).colors == colors
+
+
+def test_an_unfinished_result_is_said(tmp_path):
+    image = Stack(np.zeros((8, 9), np.uint8), "yx")
+    path = tmp_path / "cells.partial.tif"
+    create_tiff(path, (8, 9), np.uint32, image, "instances")
+    (said,) = open_image(path).doubts
+    assert "is a partial result" in said
+    path.rename(tmp_path / "cells.tif")
+    assert open_image(tmp_path / "cells.tif").doubts == ()

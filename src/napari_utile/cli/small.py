@@ -46,7 +46,7 @@ class Weights(WeightSettings):
         if self.out.exists() and stack.path and self.out.samefile(stack.path):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
         _check_room(stack)
-        labels = check_labels(read_labels(stack), self.labels, self.ignore)
+        labels = check_labels(read_labels(stack), f"labels '{stack.name}'", self.ignore)
         found = label_doubts(looked_at(labels, self.ignore), stack.name, ignore=self.ignore)
         doubts = [
             *stack.doubts,

@@ -43,10 +43,15 @@ class OpenedPair:
     prediction: Stack
     truth: Stack
 
-    def image(self) -> EvaluatedImage:
-        """Return how the pair is read and evaluated."""
+    def image(self, asked: str = "auto") -> EvaluatedImage:
+        """Return how the pair is read and evaluated.
+
+        `asked` is what the prediction holds, as `EvaluateSettings.prediction_holds` says.
+        """
+        beside = self._beside() if asked == "probabilities" else None
+        pair = replace(self, prediction=beside) if beside else self
         return EvaluatedImage(
-            read=self._read,
+            read=pair._read,
             slices=prod(shape_of(self.truth)[:-2]),
             name=self.name,
             read_probabilities=self._read_probabilities,
@@ -94,9 +99,13 @@ class OpenedPair:
 
     def _read_probabilities(self) -> NDArray[Any] | None:
         """Read the probabilities beside the instances in a result of `utile predict`."""
-        path = self.prediction.path
-        beside = probabilities_beside(path) if path is not None and is_zarr(path) else None
+        beside = self._beside()
         return None if beside is None else read_prediction(beside)
+
+    def _beside(self) -> Stack | None:
+        """Open the probabilities beside the instances in a result of `utile predict`."""
+        path = self.prediction.path
+        return probabilities_beside(path) if path is not None and is_zarr(path) else None
 
 
 def open_evaluation(
@@ -158,7 +167,7 @@ def evaluate_files(
     left_out: Sequence[str] = (),
 ) -> Generator[Event, None, Report]:
     """Evaluate images on disk, one after the other; see `evaluate_images`."""
-    images = [each.image() for each in opened]
+    images = [each.image(settings.prediction_holds) for each in opened]
     if settings.target == "classes":
         sides = ([each.prediction for each in opened], [each.truth for each in opened])
         doubts = [doubt for side in sides for doubt in palette_doubts(side)]

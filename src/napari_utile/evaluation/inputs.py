@@ -17,6 +17,9 @@ from napari_utile.io.stack import Holds
 from napari_utile.metrics.overlap import LabelsOrMask
 from napari_utile.settings import EvaluateSettings
 
+MANY_CLASSES = 9
+"""Ids without counterpart that are likelier objects than classes."""
+
 
 @dataclass(frozen=True, eq=False)
 class Side:
@@ -201,6 +204,8 @@ def class_pair(
     truth = check_labels(truth, "true labels", settings.ignore)
     if not meaning.is_probabilities:
         labels = check_labels(meaning.pixels, "predicted labels")
+        doubts = _strange_ids(truth, ignored, np.unique(labels))
+        yield from doubted(doubts, settings.strict)
         return LabelPair(labels, truth, ignored, None, name)
     given, count = meaning.pixels, max(2, len(meaning.pixels))
     numbers = classes(given, settings.threshold)
@@ -213,7 +218,24 @@ def class_pair(
                 f"channels; the truth also has the ids {', '.join(map(str, missing[:9]))}."
             )
             yield from doubted([doubt], settings.strict)
+    else:
+        yield from doubted(_strange_ids(truth, ignored, ids), settings.strict)
     return LabelPair(ids[numbers], truth, ignored, given, name, is_decoded=True)
+
+
+def _strange_ids(
+    truth: NDArray[Any], ignored: NDArray[np.bool_] | None, known: NDArray[Any]
+) -> list[str]:
+    """Doubt a truth of classes, most of whose many ids a prediction does not have."""
+    ids = np.unique(truth if ignored is None else truth[~ignored])
+    missing = np.setdiff1d(ids, known)
+    if len(missing) < MANY_CLASSES or 2 * len(missing) < len(ids):
+        return []
+    return [
+        f"The prediction has none of the ids {', '.join(map(str, missing[:3]))}, ... of the "
+        f"truth ({len(missing)} of {len(ids)}): if an id is an object and no class, evaluate "
+        "with the target instances."
+    ]
 
 
 def labels_and_boundary(

@@ -32,7 +32,7 @@ from napari_utile.io.names import (
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.pictures import open_picture
 from napari_utile.io.remote import open_url
-from napari_utile.io.stack import Stack, guess_axes
+from napari_utile.io.stack import Stack, guess_axes, narrow_doubts
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.io.zarr_folders import is_zarr
 
@@ -355,7 +355,8 @@ def _open_npy(path: Path) -> Stack:
         raise UserError(
             f"{path} has the shape {data.shape}: an image has 2 to 4 axes, and channels."
         ) from None
-    return Stack(data, axes, name=path.name, path=path)
+    doubts = narrow_doubts(path, axes, data.shape)
+    return Stack(data, axes, name=path.name, path=path, doubts=doubts)
 
 
 FORMATS = (

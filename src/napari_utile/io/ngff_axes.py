@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_utile.errors import UserError
-from napari_utile.io.stack import SPATIAL, guess_axes
+from napari_utile.io.stack import SPATIAL, guess_axes, narrow_doubts
 from napari_utile.io.units import unit_name
 
 VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
@@ -188,7 +188,7 @@ def axes_by_names(
         raise UserError(f"{source} is no image: {error}.") from None
     told = [str(name)[:40] for name in names if name]
     if not told:
-        return axes, ()
+        return axes, narrow_doubts(source, axes, shape)
     said, taken = ", ".join(told), ", ".join(axes)
     return axes, (f"{source}: the dimensions {said} were read as {taken}.",)
 

@@ -125,7 +125,7 @@ def colored_image_doubts(images: Sequence[Stack]) -> list[str]:
     ----------
     images : sequence of Stack
     """
-    found = [stack.source for stack in images if stack.colors]
+    found = [stack.source for stack in images if stack.colors is not None]
     if not found:
         return []
     which = found[0] if len(found) == 1 else f"{found[0]} and {len(found) - 1} other images"

@@ -16,6 +16,11 @@ SPATIAL = "tzyx"
 """Every axis but the channels, in the order of shapes and scales."""
 Holds = Literal["", "probabilities", "labels", "instances", "classes"]
 """What pixels are: nothing is said, probabilities, or labels, maybe of which kind."""
+COLORED_SLICES = (
+    " If they are slices, save them as such; tifffile does with photometric='minisblack'."
+)
+NARROW = 4
+"""Columns of a plane that are likelier channels."""
 MAX_SLICES = 10_000_000
 HOLDS = "utile_holds"
 """Key of the metadata in which a layer of napari says it."""
@@ -54,7 +59,8 @@ class Stack:
     labels_beside : tuple of str, optional
         Where in the file the labels of this image are.
     colors : mapping of int to (int, int, int), optional
-        RGB of the ids that occur, if the pixels are indices of a palette of colors.
+        RGB of the ids that occur, if the pixels are indices of a palette of colors; empty if
+        they are, and the colors were not looked up.
     """
 
     data: Any
@@ -236,7 +242,7 @@ def read_labels(stack: Stack) -> NDArray[Any]:
         raise UserError(
             f"Labels '{stack.name}' have {stack.channels} channels, but labels have one id per "
             "pixel: give one channel, such as a gray or indexed picture in place of a colored "
-            "one."
+            "one." + (COLORED_SLICES if stack.axes == "cyx" and stack.channels == 3 else "")
         )
     pixels = stack.read()
     return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
@@ -338,6 +344,31 @@ def guess_axes(
     elif not told and n >= 3 and shape[-1] == 1:
         options.sort(key=lambda option: option[0] != rest + "c")
     return options[0][0]
+
+
+def narrow_doubts(source: object, axes: str, shape: Sequence[int]) -> tuple[str, ...]:
+    """Return a doubt about guessed axes whose columns are so few that they may be channels.
+
+    Parameters
+    ----------
+    source : object
+        Path or address, for messages.
+    axes : str
+        As they were guessed.
+    shape : sequence of int
+        Length of each.
+
+    Examples
+    --------
+    >>> narrow_doubts("a.npy", "zyx", (40, 50, 2))
+    ('a.npy does not name its axes: its 40 x 50 x 2 are read as z, y, x.',)
+    >>> narrow_doubts("a.npy", "zyx", (2, 40, 50))
+    ()
+    """
+    if not (len(axes) > 2 and axes.endswith("yx") and 1 < shape[-1] <= NARROW < shape[-2]):
+        return ()
+    sizes = " x ".join(map(str, shape))
+    return (f"{source} does not name its axes: its {sizes} are read as {', '.join(axes)}.",)
 
 
 def _shape_of_planes(shape: Sequence[int]) -> tuple[int, ...]:

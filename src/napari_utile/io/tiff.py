@@ -29,7 +29,13 @@ from napari_utile.io.tiff_directories import Directory, read_directories
 from napari_utile.io.tiff_metadata import ome_root, scales_of, stack_axes
 from napari_utile.io.tiff_segments import Segments
 from napari_utile.io.tiff_statement import read_statement, statement
-from napari_utile.io.tiff_values import axes_doubts, page_doubts, shown_values
+from napari_utile.io.tiff_values import (
+    axes_doubts,
+    has_mixed_palette,
+    opacity_doubts,
+    page_doubts,
+    shown_values,
+)
 from napari_utile.io.units import unit_symbol
 
 _OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
@@ -135,6 +141,10 @@ def _stack_of(
     holds, ids = read_statement(tif.ome_metadata or "")
     samples = len(page.extrasamples or ()) and page.samplesperpixel
     has_alpha = samples and page.extrasamples[-1] in (1, 2) and "c" in axes
+    if has_alpha := bool(has_alpha and data.shape[axes.index("c")] == samples):
+        doubts += opacity_doubts(path, data, axes)
+    if holds and path.stem.endswith(".partial"):  # see `partial_name`
+        doubts.append(f"{path} is a partial result: what was not segmented yet is 0.")
     return Stack(
         data,
         axes,
@@ -142,7 +152,8 @@ def _stack_of(
         path=path,
         scale=tuple(scale for scale, _ in taken),
         units=tuple(name for _, name in taken),
-        alpha=bool(has_alpha and data.shape[axes.index("c")] == samples),
+        alpha=has_alpha,
+        colors={} if not tif.is_imagej and has_mixed_palette(page) else None,
         doubts=tuple(doubts),
         holds=holds,
         ids=ids,

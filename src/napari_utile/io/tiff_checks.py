@@ -209,7 +209,10 @@ def _odd_pages(
     if odd.form != usual.form:
         how = f"{odd.text}, and the others are {usual.text}"
     else:
-        how = "stored otherwise than the others (compression, colors, strips or tiles)"
+        how = (
+            "stored otherwise than the others (compression, colors, orientation, strips or "
+            "tiles)"
+        )
     which = _page_numbers(left)
     return (
         f"{path} is no stack of equal pages: {which} of {len(directories)} "

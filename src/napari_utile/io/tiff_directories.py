@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+from zlib import crc32
 
 from napari_utile.errors import UserError
 
@@ -23,8 +24,10 @@ _INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _FORM = {257: 1, 256: 1, 258: 1, 339: 1, 277: 1}
 """Tags that say what a page holds, with defaults: height, width, bits, format, samples."""
 _CODING = {259: 1, 262: 1, 284: 1, 317: 1, 266: 1, 274: 1, 278: 0, 322: 0, 323: 0, 32997: 1}
+_CODING |= {320: 0}
 """Tags that say how: compression, photometric, planes, predictor, fill order, orientation,
-rows per strip, width and length of a tile, depth."""
+rows per strip, width and length of a tile, depth; and the palette."""
+_PALETTE = 320
 _SUBFILE = 254
 _FORMATS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex"}
 
@@ -157,7 +160,10 @@ def _values(
                 return None
             if tag in wanted:
                 file.seek(place)
-                value = file.read(8)
+                value = file.read(size if tag == _PALETTE else 8)
+        if tag == _PALETTE:
+            found[tag] = crc32(value)  # a number that tells two palettes apart
+            continue
         if tag in wanted and count and kind in _INTEGERS:
             (found[tag],) = struct.unpack_from(order + _INTEGERS[kind], value)
     return found

@@ -337,7 +337,10 @@ def stack_axes(axes: str, shape: tuple[int, ...] = ()) -> tuple[str, tuple[int, 
     free = [axis for axis in "TZ" if axis not in named]
     unknown = named.count("?")
     if unknown > len(free) or any(named.count(axis) > 1 for axis in "TZCYX"):
-        raise UserError(f"has the axes {axes}, more than t, z, c, y and x")
+        way = ""
+        if "S" in axes and "C" in axes:
+            way = ": save it without colors, or its channels as slices"
+        raise UserError(f"has the axes {axes}, more than t, z, c, y and x{way}")
     # One unknown axis is z; two are t and z, in this order.
     letters = iter(free if unknown == len(free) else ["Z"] if "Z" in free else free)
     found = "".join(next(letters) if axis == "?" else axis for axis in named)

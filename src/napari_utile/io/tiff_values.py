@@ -8,14 +8,15 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_utile.io.lazy_views import Converted
+from napari_utile.io.stack import narrow_doubts
 from napari_utile.io.tiff_metadata import companion_of
 
 _AXIS_NAMES = {
     "A": "angle", "E": "wavelength", "F": "phase", "H": "lifetime", "L": "exposure",
     "M": "mosaic", "P": "position", "R": "region", "V": "event",
 }  # fmt: skip
-NARROW = 4
-"""Columns of a page that are likelier channels."""
+LOOKED_AT = 512
+"""Side of the part of a channel that is looked at, px."""
 
 
 def shown_values(path: Path, page: Any, data: Any, is_imagej: bool) -> tuple[Any, list[str]]:
@@ -79,6 +80,36 @@ def _of_palette(path: Path, page: Any, data: Any) -> tuple[Any, list[str]]:
     ]
 
 
+def opacity_doubts(path: Path, data: Any, axes: str) -> list[str]:
+    """Return a doubt about a last channel that is marked as opacity and varies.
+
+    A library marks a fourth channel so by itself. It is looked at in the middle of the first
+    plane.
+
+    Parameters
+    ----------
+    path : Path
+    data : array-like
+    axes : str
+        Of the data, in the letters of a `Stack`.
+    """
+    count = data.shape[axes.index("c")]
+    where: list[Any] = []
+    for axis, n in zip(axes, data.shape, strict=True):
+        middle = slice(max(0, n - LOOKED_AT) // 2, (n + LOOKED_AT) // 2)
+        where.append(middle if axis in "yx" else count - 1 if axis == "c" else 0)
+    try:
+        opacity = np.asarray(data[tuple(where)])
+    except Exception:  # damaged pixels are named when they are read
+        return []
+    if opacity.min() == opacity.max():
+        return []
+    return [
+        f"{count - 1} of {count} channels of {path} are read; the last is marked as opacity. "
+        "If it was measured, save the image as gray channels."
+    ]
+
+
 def page_doubts(path: Path, tif: tifffile.TiffFile, series: Any, root: Any) -> list[str]:
     """Return what a file says of its pixels that is not acted upon.
 
@@ -110,6 +141,24 @@ def page_doubts(path: Path, tif: tifffile.TiffFile, series: Any, root: Any) -> l
     return found
 
 
+def has_mixed_palette(page: Any) -> bool:
+    """Whether the numbers of a page stand for colors that do not become brighter with them.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage
+
+    Notes
+    -----
+    Microscopes write gray values with a palette from black to a color: these are intensities.
+    """
+    palette = page.tags.valueof(320) if 262 in page.tags and page.photometric == 3 else None
+    if palette is None or np.size(palette) != 3 * 2**page.bitspersample:
+        return False
+    light = np.array([0.299, 0.587, 0.114]) @ np.reshape(palette, (3, -1)).astype(float)
+    return bool((np.diff(light) < -0.01 * light.max()).any())
+
+
 def axes_doubts(path: Path, axes: str, taken: str, shape: tuple[int, ...]) -> list[str]:
     """Return how axes are read that a file does not name, where they could be others.
 
@@ -139,7 +188,6 @@ def axes_doubts(path: Path, axes: str, taken: str, shape: tuple[int, ...]) -> li
         what = " and ".join(_AXIS_NAMES[axis] for axis in named)
         return [f"{path} has an axis of {what}: its {sizes} are read as {', '.join(taken)}."]
     several = len(unknown) > 1 and sum(n > 1 for n in shape[: -2 - taken.endswith("c")]) > 1
-    is_narrow = unknown and taken.endswith("yx") and 1 < shape[-1] <= NARROW < shape[-2]
-    if several or is_narrow:
+    if several:
         return [f"{path} does not name its axes: its {sizes} are read as {', '.join(taken)}."]
-    return []
+    return [*narrow_doubts(path, taken, shape)] if unknown else []

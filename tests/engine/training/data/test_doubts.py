@@ -117,3 +117,10 @@ def test_copies_in_another_number_format_are_told(saved):
     parts = Split((regions[0],), (regions[1],), "by image")
     assert len([*copies(images, parts)]) == 1
     assert not [*copies([images[0], stack(PICTURE[1])], parts)]
+
+
+def test_labels_that_say_they_are_instances_are_no_classes():
+    said = replace(stack(OBJECTS, "ids"), holds="instances")
+    for target, kinds_told in (("classes", ["holds"]), ("instances", [])):
+        found = annotation_doubts(stack(IMAGE), said, OBJECTS, TrainSettings(target=target))
+        assert [doubt.kind for doubt in found if doubt.kind == "holds"] == kinds_told

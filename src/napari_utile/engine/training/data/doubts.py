@@ -58,6 +58,14 @@ def annotation_doubts(
         ]
     elif not found and settings.target == "instances":
         found = [*_wide_objects(planes, labels.name, settings.tile)]
+    if settings.target == "classes" and labels.holds == "instances":
+        found.append(
+            Doubt(
+                "holds",
+                f"Labels '{labels.name}' hold instances, as they say of themselves, and each "
+                "would be a class: choose the target instances.",
+            )
+        )
     return [*found, *pair_doubts(image, labels), *([] if found else jpeg_doubts(labels))]
 
 
