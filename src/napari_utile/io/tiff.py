@@ -139,9 +139,10 @@ def _stack_of(
     spatial = [axis for axis in SPATIAL if axis in axes]
     taken = [known.get(axis, (1.0, "pixel")) for axis in spatial]
     holds, ids = read_statement(tif.ome_metadata or "")
-    samples = len(page.extrasamples or ()) and page.samplesperpixel
-    has_alpha = samples and page.extrasamples[-1] in (1, 2) and "c" in axes
-    if has_alpha := bool(has_alpha and data.shape[axes.index("c")] == samples):
+    extra = tuple(page.extrasamples or ())
+    # 1 and 2 mark opacity
+    has_alpha = bool(extra) and extra[-1] in (1, 2) and "c" in axes
+    if has_alpha := has_alpha and data.shape[axes.index("c")] == page.samplesperpixel:
         doubts += opacity_doubts(path, data, axes)
     if holds and path.stem.endswith(".partial"):  # see `partial_name`
         doubts.append(f"{path} is a partial result: what was not segmented yet is 0.")
