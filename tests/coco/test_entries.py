@@ -2,6 +2,7 @@
 
 import pytest
 
+from napari_utile.coco.checks import BOX_ALONE, FRACTIONS, OTHER_PLACE, UNANNOTATED
 from napari_utile.coco.entries import COPIES, NEW_IDS, Entries
 from tests.fixtures.coco_file import annotation, box
 
@@ -82,3 +83,40 @@ def test_names_in_faults_are_short_and_printable():
     assert "no whole number as image_id" in fault
     (fault,) = collect([], IMAGES, [{"id": 1, "name": "\ud800"}]).faults
     assert "a name that is no text" in fault
+
+
+OUTLINE = [[0, 0, 3, 0, 3, 2, 1, 3]]
+OTHER = {"size": [4, 8], "counts": [24, 4, 4]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"segmentation": OUTLINE, "bbox": [0, 0, 3, 3]}, None),
+        ({"segmentation": OUTLINE, "bbox": [5, 0, 3, 3]}, OTHER_PLACE),
+        ({"segmentation": OTHER, "bbox": [6, 0, 1, 4]}, None),
+        ({"segmentation": OTHER, "bbox": [0, 0, 1, 4]}, OTHER_PLACE),
+        ({"segmentation": [[0, 0, 0.9, 0, 0.9, 0.7]], "bbox": [0, 0, 0.9, 0.7]}, FRACTIONS),
+        ({"segmentation": box(0, 0, 6, 3), "bbox": [0, 0, 6, 3]}, None),
+        ({"segmentation": OUTLINE, "bbox": ["left"]}, None),
+    ],
+)
+def test_outlines_that_contradict_their_boxes_are_told(keys, said):
+    doubts = collect([square(0) | keys]).doubts
+    assert [said in doubt for doubt in doubts] == [True] if said else doubts == []
+
+
+def test_images_with_objects_that_are_not_annotated_are_told():
+    images = [IMAGES[0] | {"not_exhaustive_category_ids": [0]}, IMAGES[1]]
+    (doubt,) = collect([square(0)], images).doubts
+    assert UNANNOTATED in doubt
+
+
+def test_many_boxes_as_outlines_are_told():
+    boxes = [
+        annotation(i, box(0, 0, 1 + i / 5, 3), bbox=[0, 0, 1 + i / 5, 3]) for i in range(30)
+    ]
+    (doubt,) = collect(boxes).doubts
+    assert f"30 of 30 annotations {BOX_ALONE}" in doubt
+    outlines = [annotation(99 + i, [[0, 0, 3, 0, 3, 2, i / 10, 3]]) for i in range(30)]
+    assert collect(boxes + outlines).doubts == []

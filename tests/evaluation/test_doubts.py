@@ -59,3 +59,12 @@ def test_options_of_probabilities_are_told_that_have_no_effect_on_labels(changed
     with pytest.warns(match=f"option {name.replace('_', ' ')} had no effect"):
         evaluate(SHARP, SHARP, **changed)
     evaluate(SHARP * 0.9, SHARP, **changed, strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_gray_values_are_found_out_in_every_number_format(dtype):
+    gray = np.random.default_rng(0).normal(90, 20, SHARP.shape).round().astype(dtype)
+    for sides in ((SHARP, gray), (SHARP[None], gray[None]), (gray, SHARP)):
+        with pytest.raises(UserError, match=r"look like an image|may be probabilities"):
+            evaluate(*sides, strict=True)
+    evaluate(SHARP.astype(dtype) * 3, SHARP.astype(dtype), strict=True)

@@ -211,3 +211,14 @@ def test_probabilities_that_are_no_numbers_are_counted(truth):
     given[0, :3] = np.nan
     with pytest.raises(UserError, match="Of the predicted probabilities 3 are NaN or infinite"):
         evaluate(given, truth)
+
+
+def test_the_probabilities_of_every_slice_add_up():
+    first = np.random.default_rng(0).random((5, 6))
+    sound = np.stack([1 - first, first])
+    truth = np.zeros((2, 5, 6), int)
+    assert meaning_of(
+        np.stack([sound, sound], 1), truth.shape, EvaluateSettings()
+    ).is_probabilities
+    with pytest.raises(UserError, match="add up to 1"):
+        meaning_of(np.stack([sound, sound / 2], 1), truth.shape, EvaluateSettings())

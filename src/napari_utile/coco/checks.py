@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_utile.coco.image_files import ImageFolder, check_header, parts_of, sizes_in_header
-from napari_utile.coco.segmentations import Note, is_number, read_segmentation
+from napari_utile.coco.segmentations import (
+    Note,
+    fits_box,
+    is_box,
+    is_fraction,
+    is_number,
+    read_segmentation,
+)
 from napari_utile.errors import UserError
 
 JsonObject = Mapping[str, Any]
@@ -21,6 +28,10 @@ MAX_ID = 2**53
 
 TEXT_IDS = "have ids as texts, such as '7', and are read as numbers"
 NO_SIZE = "have no height and width, which are taken from their files"
+OTHER_PLACE = "have an outline at another place than their box (bbox): only one can be right"
+FRACTIONS = "lie within the first pixel, as outlines in fractions of the image do: give pixels"
+BOX_ALONE = "have their box (bbox) as outline, which is learnt and scored as their true outline"
+UNANNOTATED = "have objects of some categories that are not annotated, as their entries say"
 NO_NAME = "have an address in place of a file name, whose end is taken as the name"
 
 
@@ -117,6 +128,8 @@ def read_image(
         If it has a fault, its file is missing, of another size, or belongs to another image.
     """
     id, name = _id_in(entry, "id", note), _file_name(entry, note)
+    if entry.get("not_exhaustive_category_ids"):  # as in LVIS
+        note(UNANNOTATED)
     has_size = entry.get("height") is not None or entry.get("width") is not None
     if has_size or folder is None:
         height, width = _whole(entry, "height"), _whole(entry, "width")
@@ -189,12 +202,19 @@ def read_annotation(
         raise ValueError(f"{of} is of category {category_id}, which is not in the file")
     crowd = entry.get("iscrowd")
     if crowd not in (0, 1, None):
-        raise ValueError(f"{of} has iscrowd {shown(crowd)}, which should be 0 or 1")
+        quoted = f"'{shown(crowd)}' in quotes" if isinstance(crowd, str) else shown(crowd)
+        raise ValueError(f"{of} has iscrowd {quoted}, which should be 0 or 1")
     given = entry.get("segmentation")
     try:
         segmentation = read_segmentation(given, image.height, image.width, note)
     except ValueError as fault:
         raise ValueError(f"{of} {fault}") from None
+    if not fits_box(segmentation, entry.get("bbox")):
+        note(OTHER_PLACE)
+    elif is_fraction(segmentation):
+        note(FRACTIONS)
+    elif is_box(segmentation, entry.get("bbox")):
+        note(BOX_ALONE)
     area = entry.get("area")
     area = float(area) if is_number(area) and 0 <= area <= MAX_IMAGE_PIXELS else None
     mended = _mended(entry, id=id, image_id=image_id, category_id=category_id)

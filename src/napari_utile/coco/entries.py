@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from napari_utile.coco.checks import (
+    BOX_ALONE,
     MAX_ID,
     Annotation,
     Category,
@@ -25,6 +26,8 @@ Read = TypeVar("Read", Category, CocoImage)
 
 NEW_IDS = "have no id, no number or that of another, and get new ids"
 COPIES = "are copies of others"
+FEW_BOXES = 20
+"""Outlines that are boxes; some things are."""
 MOST_ALIKE = 8
 """Annotations that others are compared with, so that many alike ones take no longer."""
 PLURALS = {"category": "categories", "image": "images", "annotation": "annotations"}
@@ -66,6 +69,7 @@ class Entries:
             f"{count:,} of {self._totals[kind]:,} {PLURALS[kind]} {what} "
             f"(such as {self._examples[kind, what]})"
             for (kind, what), count in self._notes.items()
+            if what != BOX_ALONE or count > max(FEW_BOXES, self._totals[kind] / 2)
         ]
 
     def add_categories(self, entries: Iterable[Any]) -> None:

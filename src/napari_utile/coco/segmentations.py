@@ -9,11 +9,15 @@ from math import isfinite
 from operator import is_
 from typing import Any
 
-from napari_utile.coco.masks import expanded
+import numpy as np
+
+from napari_utile.coco.masks import box_of, expanded
 from napari_utile.coco.polygons import check_crossings
 
 TOLERANCE = 1.0
 """Pixels by which a polygon may leave its image, because annotation tools round."""
+LEAST_OVERLAP = 0.3
+"""Overlap over union of an outline's own box and the one that a file says."""
 CUT_SHARE = 0.05
 """Part of the side of an image up to which a polygon that leaves it is cut off."""
 
@@ -60,6 +64,68 @@ def read_segmentation(given: Any, height: int, width: int, note: Note) -> Any:
 def is_number(value: Any) -> bool:
     """Whether a value of a JSON file is a finite number."""
     return type(value) is int or (type(value) is float and isfinite(value))
+
+
+def fits_box(segmentation: Any, box: Any) -> bool:
+    """Whether an outline lies where its box is, by and large; also if there is no box.
+
+    Parameters
+    ----------
+    segmentation : list of list of float, or mapping
+        Polygons, or run lengths.
+    box : object
+        The "bbox" of a file: x, y, width, height; some tools write the last corner.
+    """
+    if not isinstance(box, list) or len(box) != 4 or not _are_numbers(box):
+        return True
+    x, y, width, height = box
+    own = _bounds(segmentation)
+    possible = [(x, y, x + width, y + height), (x, y, width, height)]
+    return width <= 0 or height <= 0 or any(_overlap(own, b) >= LEAST_OVERLAP for b in possible)
+
+
+def is_box(segmentation: Any, box: Any) -> bool:
+    """Whether the outline is a single polygon of the four corners of its box.
+
+    Parameters
+    ----------
+    segmentation, box
+        As in `fits_box`.
+    """
+    is_single = isinstance(segmentation, list) and len(segmentation) == 1
+    if not is_single or len(segmentation[0]) not in (8, 10) or not isinstance(box, list):
+        return False
+    left, top, right, bottom = _bounds(segmentation)
+    points = {*zip(segmentation[0][::2], segmentation[0][1::2], strict=True)}
+    return points == {(left, top), (right, top), (right, bottom), (left, bottom)}
+
+
+def is_fraction(segmentation: Any) -> bool:
+    """Whether all coordinates of polygons are 0 to 1."""
+    return (
+        isinstance(segmentation, list)
+        and 0 <= min(_bounds(segmentation)[:2]) <= max(_bounds(segmentation)[2:]) <= 1
+    )
+
+
+def _bounds(segmentation: Any) -> tuple[float, float, float, float]:
+    """Return the left, upper, right and lower border of an outline."""
+    if isinstance(segmentation, list):
+        x = [number for polygon in segmentation for number in polygon[::2]]
+        y = [number for polygon in segmentation for number in polygon[1::2]]
+        return min(x), min(y), max(x), max(y)
+    counts, rows = segmentation["counts"], segmentation["size"][0]
+    runs = expanded(counts) if isinstance(counts, str) else np.array(counts, np.int64)
+    left, top, width, height = box_of(runs, rows)
+    return left, top, left + width, top + height
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Return the overlap of two boxes over their union; a pixel of difference is none."""
+    sides = [min(a[i + 2], b[i + 2]) - max(a[i], b[i]) + 2 * TOLERANCE for i in (0, 1)]
+    areas = [(c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)]
+    common = max(sides[0], 0) * max(sides[1], 0)
+    return float(common / max(sum(areas) - common, common, 1e-9))
 
 
 def _polygons(given: list[Any], height: int, width: int, note: Note) -> list[list[float]]:

@@ -4,12 +4,13 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_utile.arrays.doubts.comparison import background_doubt
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.evaluation.inputs import LabelPair, Side
-from napari_utile.evaluation.meaning import looks_gray
+from napari_utile.evaluation.meaning import as_plane, looks_gray
 from napari_utile.events import Warned, doubted
 from napari_utile.settings import EvaluateSettings
 
@@ -48,14 +49,16 @@ class Looks:
         """
         target, ignore = self._settings.target, self._settings.ignore
         shape = np.shape(Side.of(truth).pixels)
+        shape = shape[:-1] if len(shape) > 2 and shape[-1] == 1 else shape
+        self._has_ignored |= bool((np.asarray(Side.of(truth).pixels) == ignore).any())
         for side, kind in ((truth, "True labels"), (prediction, "Predicted labels")):
-            ids = np.asarray(Side.of(side).pixels)
-            is_labels = ids.dtype.kind in "iu" and Side.of(side).holds != "probabilities"
-            if not is_labels or ids.ndim < 2 or ids.shape != shape:
+            ids = _whole_ids(Side.of(side).pixels, shape)
+            if ids is None or Side.of(side).holds == "probabilities":
                 continue
-            if side is truth:
-                self._has_ignored |= ignore is None or bool((ids == ignore).any())
-            elif self._settings.prediction_holds == "probabilities" or looks_gray(ids):
+            is_float = np.asarray(Side.of(side).pixels).dtype.kind == "f"
+            says_meaning = self._settings.prediction_holds == "probabilities"
+            says_meaning |= not is_float and looks_gray(ids)
+            if side is not truth and says_meaning:
                 continue  # `meaning_of` says so
             planes = looked_at(ids, ignore)
             doubts = label_doubts(
@@ -112,3 +115,16 @@ class Looks:
                     "probabilities, and the prediction holds labels."
                 )
                 yield from doubted([unused], self._settings.strict)
+
+
+def _whole_ids(pixels: Any, shape: tuple[int, ...]) -> NDArray[np.integer[Any]] | None:
+    """Return label ids in the shape of the truth; None if they are no whole numbers."""
+    given = np.asarray(pixels)
+    plane = as_plane(given, shape) if given.ndim > 1 and len(shape) > 1 else None
+    if plane is None or plane.dtype.kind not in "iuf":
+        return None
+    if plane.dtype.kind == "f":
+        if not np.isfinite(plane).all() or (plane != np.rint(plane)).any() or plane.max() <= 1:
+            return None
+        return plane.astype(np.int64)
+    return plane

@@ -211,16 +211,16 @@ def _differ(prediction: NDArray[Any], shape: tuple[int, ...]) -> UserError:
 
 
 def _adds_up(probabilities: NDArray[Any]) -> bool:
-    """Whether the channels of the first slice add up to 1, as those of classes do."""
+    """Whether the channels of every slice add up to 1, as those of classes do."""
     if len(probabilities) == 1:
         return True
-    plane = probabilities
-    while plane.ndim > 3:
-        plane = plane[:, 0]
-    one = value_of_one(plane)
-    missing = plane.sum(axis=0, dtype=np.float64) / one - 1
-    rounding = 10 * HALF_PRECISION + (len(plane) / one if one > 1 else 0)
-    return bool(np.abs(missing).max(initial=0) <= rounding)
+    one = value_of_one(probabilities)
+    rounding = 10 * HALF_PRECISION + (len(probabilities) / one if one > 1 else 0)
+    for index in np.ndindex(probabilities.shape[1:-2]):
+        missing = probabilities[:, *index].sum(axis=0, dtype=np.float64) / one - 1
+        if np.abs(missing).max(initial=0) > rounding:
+            return False
+    return True
 
 
 def _guessed(plane: NDArray[Any], has_channel: bool) -> tuple[bool, str]:

@@ -208,3 +208,12 @@ def test_large_stacks_are_looked_at_here_and_there():
     assert recorder.seen[0] == (0,) and recorder.seen[-1] == (99,)
     (plane,) = looked_at(np.zeros((5000, 3000), np.uint8))
     assert plane.ids.shape == (2048, 2048)
+
+
+def test_predicted_classes_are_found_out():
+    predicted = {"is_predicted": True, "kind": "Predicted labels"}
+    (doubt,) = label_doubts(looked_at(1 + MASK // 255), "", kind="True labels")
+    assert doubt.kind == "background" and "sparse" not in doubt.text
+    assert kinds_of(CLASSES, **predicted) == ["classes"]
+    for ordinary in (OBJECTS, OBJECTS > 0, np.ones_like(OBJECTS), 0 * OBJECTS):
+        assert kinds_of(ordinary.astype(int), **predicted) == []

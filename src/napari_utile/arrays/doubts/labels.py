@@ -5,6 +5,7 @@ fluorescence data sets, for instance, at most 1.4 % of the pixels at an edge lie
 neighbours; of a mask that was smoothed, resized or saved as JPEG it is 13 % and more.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -197,7 +198,8 @@ def label_doubts(
         if doubt := _gray_values(plane, who, is_predicted):
             return [doubt]  # anything else would follow from it
     if is_predicted:
-        return []
+        doubt = _most(looked, _classes_as_instances, who) if target == "instances" else None
+        return [doubt] if doubt else []
     tests = [_unset_ignore]
     if target == "instances" and not sparse:
         tests += [_classes_as_instances, _background_as_object]
@@ -331,7 +333,8 @@ def _background_as_object(plane: LabelPlane, who: str) -> Doubt | None:
     way_on = "invert the mask"
     if len(ids) > 1:
         way_on = f"give background the id 0 in place of {id_}"
-        way_on += ", or train with sparse, where 1 is background" if id_ == 1 else ""
+        is_learnt = id_ == 1 and not re.match("(The )?(true|predicted)", who, re.IGNORECASE)
+        way_on += ", or train with sparse, where 1 is background" * is_learnt
     around = f" around {count_of(len(others), 'other region')}" if len(others) else ""
     return Doubt(
         "background",
