@@ -28,7 +28,12 @@ from napari_utile.io.ngff import (
 )
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_folders import check_zarr_output, is_zarr, remove_zarr
-from napari_utile.io.zarr_nodes import MARKS, chunks_there, open_folder
+from napari_utile.io.zarr_nodes import (
+    MARKS,
+    chunks_there,
+    missing_chunks,
+    open_folder,
+)
 
 COMPRESSION = ZstdCodec(level=1, checksum=True)
 """Of those measured the smallest files at nearly the highest speed: blosc with lz4 is a third
@@ -330,6 +335,25 @@ def _chunks(group: zarr.Group) -> dict[str, int]:
     """Return how many chunks have a file, so that an incomplete copy is noticed."""
     level = group.get("0")
     return {"chunks": chunks_there(level)} if isinstance(level, zarr.Array) else {}
+
+
+def lost_chunks(path: Path | str) -> str:
+    """Return how many chunks of a completed image have no file, as a sentence, or ''.
+
+    Parameters
+    ----------
+    path : path
+        Of the image; its classes and instances are looked at, too.
+    """
+    whole = open_folder(Path(path))
+    for name in ("", f"{LABELS}/classes", f"{LABELS}/instances"):
+        group = whole.get(name) if name else whole
+        level = group.get("0") if isinstance(group, zarr.Group) else None
+        if isinstance(group, zarr.Group) and isinstance(level, zarr.Array):
+            source = Path(path) / name
+            if said := missing_chunks(level, source, utile_of(group).get("chunks", 0)):
+                return said
+    return ""
 
 
 def provenance(path: Path | str) -> dict[str, Any]:

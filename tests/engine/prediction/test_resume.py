@@ -34,6 +34,15 @@ def test_a_finished_result_of_the_same_plan_is_kept(blob_files, tmp_path, name):
     )
 
 
+def test_a_finished_result_that_lost_a_chunk_is_not_kept(blob_files, tmp_path):
+    result = tmp_path / "out.zarr"
+    segment(blob_files, result, output="instances")
+    level = result / "labels" / "instances" / "0"
+    next(file for file in sorted((level / "c").rglob("*")) if file.is_file()).unlink()
+    with pytest.raises(UserError, match=r"has \d+ of \d+ chunks.*overwrite it to make it"):
+        segment(blob_files, result, output="instances")
+
+
 def test_a_partial_result_of_an_older_version_is_resumed(blob_files, tmp_path):
     stopped(blob_files, tmp_path / "out.zarr", output="instances")
     plan = tmp_path / ".out.zarr.utile" / "plan.json"

@@ -112,6 +112,10 @@ class Output(ABC):
         wide, inner = self.spec.blocks.around(block, halo)
         return np.asarray(self.probabilities[(*block.index, *wide)]), inner
 
+    def lost(self) -> str:
+        """Return which parts of a complete output are gone, as a sentence, or ''."""
+        return ""
+
     @abstractmethod
     def pyramids(self) -> Iterator[tuple[int, int]]:
         """Make the smaller copies for viewers; yield the blocks done, and of how many."""
@@ -143,6 +147,9 @@ class ZarrOutput(Output):
     def finished(cls, path: Path) -> dict[str, Any]:
         facts = ome_zarr.provenance(path) if zarr_folders.is_zarr(path) else {}
         return facts if facts.get("complete") else {}
+
+    def lost(self) -> str:
+        return ome_zarr.lost_chunks(self.path)
 
     def check(self, image: Stack, overwrite: bool) -> None:
         zarr_folders.check_zarr_output(self.path, image, overwrite)

@@ -76,12 +76,16 @@ def decide(task: PredictionTask, execution: Execution) -> tuple[PredictionTask, 
     ------
     UserError
         If the output must not be touched, was made or started with other settings (names every
-        difference), or cannot be written.
+        difference), has lost a part, or cannot be written.
     """
     result = task.result
     finished = finished_plan(result)
     if finished and not execution.overwrite:
         if not (differences := finished.differences(task.plan)):
+            if lost := task.output.lost():
+                raise UserError(
+                    f"{lost} It was finished before: overwrite it to make it again."
+                )
             return task, Decision.KEEP
         raise UserError(
             f"{result} was made with other settings ({'; '.join(differences)}). "
