@@ -54,6 +54,9 @@ def test_an_array_is_never_read_whole():
 def test_the_first_level_of_a_multiscale_layer_is_taken():
     levels = [np.zeros((64, 64)), np.zeros((32, 32))]
     assert as_stack(levels).shape == (64, 64)
+    for other in (levels[0], np.zeros((60, 60)), np.zeros((40, 128)), np.zeros((3, 32, 32))):
+        with pytest.raises(UserError, match="2 arrays, which are not levels of one image"):
+            as_stack([levels[0], other])
 
 
 def test_channels_are_found_by_the_labels_or_the_model():

@@ -17,7 +17,12 @@ EM = Stack(
     translate=(0.0, 100.0, 200.0),
     units=("nanometer",) * 3,
 )
-PLACE = {"scale": EM.scale, "translate": EM.translate, "units": EM.units}
+PLACE = {
+    "scale": EM.scale,
+    "translate": EM.translate,
+    "units": EM.units,
+    "axis_labels": ("z", "y", "x"),
+}
 CHUNK = (1, 40, 50)
 KINDS = ["channel", "space", "space"]
 
@@ -181,6 +186,7 @@ def test_the_window_opens_a_result_with_scale_and_units(result, make_napari_view
         assert tuple(layer.scale) == EM.scale
         assert tuple(layer.translate) == EM.translate
         assert [str(unit) for unit in layer.units] == list(EM.units)
+        assert layer.axis_labels == ("z", "y", "x")
         assert layer.source.path == str(path)
         assert layer.source.reader_plugin == "napari-utile"
     assert tuple(viewer.dims.range[1]) == (100, 100 + 79 * 4, 4)
@@ -197,4 +203,5 @@ def test_what_is_doubtful_about_a_store_is_warned_of(tmp_path, monkeypatch):
     doubtful = Stack(np.zeros((4, 5)), "yx", doubts=("Axes: y, x.",))
     monkeypatch.setattr(napari_reader, "plain_image", lambda *_: doubtful)
     with pytest.warns(UserWarning, match=r"Axes: y, x\."):
-        assert len(read_layers(str(tmp_path / "a.zarr"))) == 1
+        ((_, given, _),) = read_layers(str(tmp_path / "a.zarr"))
+    assert "axis_labels" not in given

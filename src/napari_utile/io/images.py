@@ -6,7 +6,6 @@ opens a path as a `Stack`, and add an entry to `FORMATS`.
 
 import glob
 import itertools
-import math
 import os
 import re
 import stat
@@ -158,13 +157,14 @@ def as_stack(
 
 def _first_level(levels: Sequence[Any], name: str) -> Any:
     """Return the first of the levels of a multiscale image; refuse several images."""
-    sizes = [math.prod(level.shape) for level in levels]
-    is_falling = all(small < large for large, small in itertools.pairwise(sizes))
-    if not is_falling or len({len(level.shape) for level in levels}) > 1:
-        raise UserError(
-            f"The {name}: {len(levels)} arrays, which are not levels of one image. Give one "
-            "image at a time, or a stack."
-        )
+    for large, small in itertools.pairwise(level.shape for level in levels):
+        steps = [a / max(1, b) for a, b in zip(large, small, strict=False)]
+        # a level is about half as large as the one before, along one axis at least
+        if len(large) != len(small) or min(steps) < 1 or max(steps) < 1.8:
+            raise UserError(
+                f"The {name}: {len(levels)} arrays, which are not levels of one image. Give "
+                "one image at a time, or a stack."
+            )
     return levels[0]
 
 

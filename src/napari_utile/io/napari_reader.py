@@ -160,12 +160,15 @@ def _look(described: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _place(stack: Stack) -> dict[str, Any]:
-    """Return scale, translation and units per axis of the data, in their order."""
-    order = [stack.spatial_axes.index(axis) for axis in stack.axes if axis != "c"]
+    """Return scale, translation, units and name per axis of the data, in their order."""
+    named = tuple(axis for axis in stack.axes if axis != "c")
+    order = [stack.spatial_axes.index(axis) for axis in named]
+    are_guessed = bool(stack.doubts) and "t" not in named  # maybe; then they say nothing
     return {
         "scale": tuple(stack.scale[i] for i in order),
         "translate": tuple(stack.translate[i] for i in order),
         "units": tuple(stack.units[i] for i in order),
+        **({} if are_guessed else {"axis_labels": named}),
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from napari_utile.arrays.instances.decoding import classes, instances
 from napari_utile.arrays.labels import components
+from napari_utile.errors import UserError
 from napari_utile.settings import EvaluateSettings, PredictSettings
 
 
@@ -75,3 +76,15 @@ def test_more_classes_than_8_bits_can_name():
 def test_the_class_axis_is_needed():
     with pytest.raises(ValueError, match=r"\(C, ..., Y, X\), got \(4, 4\)"):
         instances(np.ones((4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((4, 4, 2), "4 channels of the probabilities do not add up to 1: classes come first"),
+        ((0, 4, 4), "hold nothing"),
+    ],
+)
+def test_channels_that_are_no_classes_are_refused(shape, said):
+    with pytest.raises(UserError, match=said):
+        instances(np.full(shape, 0.5))

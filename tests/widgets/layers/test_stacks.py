@@ -35,6 +35,33 @@ def test_the_labels_tell_channels_from_slices(model):
     assert (stack.axes, stack.channels, stack.scale) == ("cyx", 2, (4, 5))
 
 
+@pytest.mark.parametrize(
+    ("given", "axes"),
+    [
+        ({"axis_labels": ("t", "y", "x")}, "tyx"),
+        ({"axis_labels": ("Time", "Y", "X")}, "tyx"),
+        ({"axis_labels": ("c", "y", "x")}, "cyx"),
+        ({"axis_labels": ("z", "y", "x")}, "zyx"),
+        ({"axis_labels": ("a", "b", "c")}, "zyx"),
+        ({"units": ("s", "um", "um")}, "tyx"),
+        ({"axis_labels": ("z", "y", "x"), "units": ("s", "um", "um")}, "zyx"),
+    ],
+)
+def test_a_layer_says_what_its_axes_are(model, given, axes):
+    assert stack_of(model.add_image(STACK, **given)).axes == axes
+
+
+def test_named_slices_are_no_channels(model):
+    layer = model.add_image(STACK, axis_labels=("z", "y", "x"))
+    assert stack_of(layer, 2).channels == 1
+
+
+def test_axes_in_another_order_are_refused_with_the_layer(model):
+    layer = model.add_image(STACK, name="em", axis_labels=("x", "y", "z"))
+    with pytest.raises(UserError, match=r"Layer 'em' has the axes x, y, z.*transpose"):
+        stack_of(layer)
+
+
 def test_multiscale_means_its_full_resolution(model):
     layer = model.add_image([STACK, STACK[:, ::2, ::2]], multiscale=True)
     assert stack_of(layer).shape == (2, 8, 10)

@@ -67,7 +67,7 @@ def instances(
     ValueError
         If `probabilities` has fewer than three axes, or an option is out of range.
     UserError
-        If they are NaN, negative or above 1, or signed integers.
+        If they are NaN, negative or above 1, signed integers, or do not add up to 1.
 
     Notes
     -----
@@ -211,6 +211,17 @@ def _refuse_no_probabilities(probabilities: NDArray[Any]) -> None:
         raise UserError(
             f"The probabilities are {low:.4g} to {high:.4g}, but should be 0 to 1: divide by "
             "the largest possible value, or apply the soft-max to logits."
+        )
+    if not probabilities.size:
+        raise UserError(f"The probabilities {probabilities.shape} hold nothing.")
+    first = probabilities
+    while first.ndim > 3:
+        first = first[:, 0]  # one slice tells
+    missing = first.sum(axis=0, dtype=np.float64) / value_of_one(first) - 1
+    if len(first) > 1 and np.abs(missing).max() > 10 * HALF_PRECISION + len(first) / 100:
+        raise UserError(
+            f"The {len(first)} channels of the probabilities do not add up to 1: classes come "
+            "first, (C, ..., Y, X); of the foreground alone, C is 1."
         )
 
 

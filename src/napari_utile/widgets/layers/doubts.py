@@ -1,5 +1,6 @@
 """What may be wrong with layers that are used together, found before any engine starts."""
 
+from contextlib import suppress
 from hashlib import blake2b
 
 import numpy as np
@@ -47,7 +48,9 @@ class DoubtsNote(QLabel):
         found: list[str] = []
         if labels is not None:
             place = place_doubt(image, labels) if image is not None else ""
-            found = [*([place] if place else []), *self._looks(stack_of(labels), meaning)]
+            found = [place] if place else []
+            with suppress(UserError):  # said where the layers are checked
+                found += self._looks(stack_of(labels), meaning)
         self.setText("<br>".join(colored(f"⚠ {text}", Tone.WARNING) for text in found))
         self.setVisible(bool(found))
 

@@ -112,13 +112,16 @@ def pair_problem(image: Layer | None, labels: Layer | None) -> str:
         return f"Choose a labels layer for '{image.name}': there is none yet."
     shape = tuple(level_0(labels).shape)
     try:
+        stack_of(labels)
         found = stack_of(image, like=shape).shape
     except UserError as error:
         return str(error)
     if found != shape:
+        given = tuple(level_0(image).shape)
+        hint = shape_hint(given if len(given) == len(shape) else found, shape)
         return (
-            f"Image '{image.name}' {tuple(level_0(image).shape)} and labels '{labels.name}' "
-            f"{shape} differ in shape.{shape_hint(found, shape)}"
+            f"Image '{image.name}' {given} and labels '{labels.name}' {shape} differ in shape."
+            f"{hint}"
         )
     return ""
 

@@ -11,8 +11,9 @@ from napari.utils.transforms.transform_utils import shear_to_matrix
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
+from napari_utile.io.ngff_axes import NAMES
 from napari_utile.io.stack import HOLDS, SPATIAL, Holds, Stack, guess_axes
-from napari_utile.io.units import unit_name
+from napari_utile.io.units import TIMES, unit_name
 
 
 def level_0(layer: Layer) -> Any:
@@ -38,7 +39,8 @@ def stack_of(
     Parameters
     ----------
     layer : Image or Labels
-        Channels of an RGB layer are last.
+        Channels of an RGB layer are last. Its axis labels say which axis is time, or a unit
+        of time does.
     channels : int, optional
         Number of channels that the model expects.
     like : tuple of int, optional
@@ -47,7 +49,7 @@ def stack_of(
     Raises
     ------
     UserError
-        If the layer has too many axes.
+        If the layer has too many axes, or names them in another order.
     """
     data = level_0(layer)
     shape = tuple(data.shape)
@@ -56,6 +58,8 @@ def stack_of(
     if not is_color and (like is not None or (channels or 1) > 1):
         with suppress(ValueError):  # reported where the shapes are compared
             axes = guess_axes(shape, channels, like)
+    if said := _said_axes(layer):
+        axes = said + "c" * is_color
     if len(axes) != len(shape):
         raise UserError(f"Layer '{layer.name}' {shape} has more axes than t, z, y and x.")
     spatial = [i for i, axis in enumerate(axes) if axis != "c"]
@@ -70,6 +74,23 @@ def stack_of(
         alpha=bool(is_color and shape[-1] == 4),
         holds=held_in(layer),
     )
+
+
+def _said_axes(layer: Layer) -> str:
+    """Return the axes that a layer names, in the order of shapes, or ''; time by its unit."""
+    letters = "".join(NAMES.get(name.strip().lower(), "?") for name in layer.axis_labels)
+    is_color = isinstance(layer, Image) and layer.rgb
+    spatial = letters.replace("c", "", not is_color)
+    if spatial in ("yx", "zyx", "tyx", "tzyx"):
+        return letters
+    if sorted(spatial) in (["x", "y"], ["x", "y", "z"], ["t", "x", "y"], ["t", "x", "y", "z"]):
+        raise UserError(
+            f"Layer '{layer.name}' has the axes {', '.join(letters)}, but is read in the "
+            "order t, z, y, x: transpose it, or choose its file instead."
+        )
+    is_named = any(not name.lstrip("-").isdigit() for name in layer.axis_labels)
+    is_in_time = layer.ndim == 3 and unit_name(layer.units[0]) in TIMES
+    return "tyx" if is_in_time and not is_named else ""
 
 
 def held_in(layer: Layer) -> Holds:
