@@ -222,3 +222,8 @@ def test_the_probabilities_of_every_slice_add_up():
     ).is_probabilities
     with pytest.raises(UserError, match="add up to 1"):
         meaning_of(np.stack([sound, sound / 2], 1), truth.shape, EvaluateSettings())
+
+
+def test_lines_are_no_images():
+    with pytest.raises(UserError, match=r"needs the axes \(Y, X\)"):
+        evaluate(np.arange(20), np.arange(20))

@@ -51,7 +51,7 @@ def test_a_run_is_held_until_it_is_closed(tmp_path):
 def test_a_folder_with_the_settings_of_another_program_is_not_touched(tmp_path):
     (tmp_path / "settings.json").write_text('{"editor.fontSize": 12}')
     (tmp_path / "previews").mkdir()
-    with pytest.raises(UserError, match="not a run folder"):
+    with pytest.raises(UserError, match=r"not a run folder: its settings\.json is damaged"):
         new_run(tmp_path, TrainSettings())
     assert (tmp_path / "previews").exists()
     assert "fontSize" in (tmp_path / "settings.json").read_text()

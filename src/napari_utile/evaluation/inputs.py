@@ -284,6 +284,8 @@ def _not_empty(truth: Any) -> NDArray[Any]:
     truth = np.asarray(truth)
     if truth.size == 0:
         raise UserError(f"The truth has shape {truth.shape}, so there is nothing to compare.")
+    if truth.ndim < 2:
+        raise UserError(f"The truth has shape {truth.shape}, but needs the axes (Y, X).")
     has_channel = truth.ndim > 2 and truth.shape[-1] == 1
     return truth[..., 0] if has_channel else truth
 

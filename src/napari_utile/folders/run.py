@@ -58,7 +58,12 @@ class Run:
         run = cls(folder)
         check_writable(run.settings)
         if any(run.folder.glob("[!.]*")) and not run._is_of(kind):
-            raise UserError(f"{folder} exists and is not a run folder; choose another name.")
+            why = ""
+            if run.settings.exists():
+                why = f": its {run.settings.name} is damaged, or of another program or version"
+            raise UserError(
+                f"{folder} exists and is not a run folder{why}; choose another name."
+            )
         run.folder.mkdir(parents=True, exist_ok=True)
         run._held.enter_context(run.locked())
         run._sweep()

@@ -1,5 +1,7 @@
 """What becomes of the run that a folder holds."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,12 @@ def test_a_finished_run_is_kept_unless_asked(files, tmp_path):
     (done,), _ = drained(train_files(*files, out, SETTINGS))
     assert done.kept
     assert (out / "events.jsonl").read_text() == before
+    kept = utile.load_model(out).network.state_dict()
+    shutil.rmtree(out / "model")  # the checkpoints still have it
+    *_, done = drained(train_files(*files, out, SETTINGS))[0]
+    assert not done.kept
+    again = utile.load_model(out).network.state_dict()
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
     drained(train_files(*files, out, SETTINGS, overwrite=True))
     assert (out / "events.jsonl").read_text() != before
 

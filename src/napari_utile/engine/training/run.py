@@ -96,7 +96,8 @@ def run_training(
         if reason := disagreement(plan):
             raise UserError(reason)
         checkpoints = Checkpoints(run.checkpoint, plan)
-        if run.is_finished and not overwrite:
+        # Without its model a finished run is resumed from its last checkpoint, or made anew.
+        if run.is_finished and run.model.exists() and not overwrite:
             yield end_of_finished(run, checkpoints, setup)
             return load_model(run.model)
         if overwrite or not checkpoints.find():
