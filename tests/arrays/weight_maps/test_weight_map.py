@@ -216,3 +216,15 @@ def test_classes_are_balanced_by_hand():
     # 5, 1 and none: 6 / (2 * 5) and 6 / (2 * 1)
     assert balance(np.array([5, 1, 0])).tolist() == [0.6, 3, 1]
     assert balance(np.zeros(3, int)).tolist() == [1, 1, 1]
+
+
+def test_a_last_axis_of_one_is_no_column():
+    expected = weight_map(TWO_OBJECTS_ONE_PIXEL_APART)
+    found = weight_map(TWO_OBJECTS_ONE_PIXEL_APART[..., np.newaxis])
+    np.testing.assert_array_equal(found[..., 0], expected)
+
+
+def test_columns_that_may_be_colors_are_told():
+    colored = np.repeat(np.repeat(TWO_OBJECTS_ONE_PIXEL_APART, 9, 0)[..., np.newaxis], 3, -1)
+    with pytest.warns(UserWarning, match="if the last axis is of colors"):
+        weight_map(np.repeat(colored, 3, 1))

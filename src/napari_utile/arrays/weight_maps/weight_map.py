@@ -20,6 +20,9 @@ from napari_utile.arrays.weight_maps.two_nearest import two_nearest
 from napari_utile.events import doubted, warn
 from napari_utile.settings import WEIGHT_DEFAULTS
 
+FEW_COLUMNS = 4
+"""Columns of slices that are likelier colors."""
+
 
 def weight_map(
     labels: ArrayLike,
@@ -41,7 +44,7 @@ def weight_map(
     ----------
     labels : array_like of int, shape (..., Y, X)
         Instances: 0 is background, each object has its own id. Split a binary mask with
-        `as_instances` first.
+        `as_instances` first. An axis of length 1 behind Y and X does not matter.
     w0 : float, default 10
         Height of the border term.
     sigma : float, default 5
@@ -84,15 +87,23 @@ def weight_map(
     >>> weight_map(gap_of_one, class_balance=False).round(1)
     array([[ 1. , 10.2,  1. ]], dtype=float32)
     """
-    labels = check_labels(labels, ignore=ignore)
+    given = check_labels(labels, ignore=ignore)
+    has_channel = given.ndim > 2 + volumetric and given.shape[-1] == 1
+    labels = given[..., 0] if has_channel else given
     doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore)
     told = [*ids_doubts([("", ids_in(labels))], ignore), *(doubt.text for doubt in doubts)]
+    if labels.ndim > 2 and 1 < labels.shape[-1] <= FEW_COLUMNS < labels.shape[-2]:
+        told.append(
+            f"The labels {labels.shape} are read as slices of {labels.shape[-2]} x "
+            f"{labels.shape[-1]} px: if the last axis is of colors, give one of them."
+        )
     for event in doubted(told, strict):
         warn(event)
     classes = (labels != 0).astype(np.uint8)
     classes[ignored_pixels(labels, ignore)] = IGNORE
     gaps = gap_widths(labels, ignore=ignore, spacing=spacing, volumetric=volumetric)
-    return class_weights(classes, class_balance) + border_term(gaps, w0, sigma)
+    weights = class_weights(classes, class_balance) + border_term(gaps, w0, sigma)
+    return weights.reshape(given.shape)
 
 
 def target_weights(
