@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import zarr
+from napari.layers import Labels
 
 from napari_utile.errors import UserError
 from napari_utile.io import napari_reader
@@ -205,3 +206,25 @@ def test_what_is_doubtful_about_a_store_is_warned_of(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"Axes: y, x\."):
         ((_, given, _),) = read_layers(str(tmp_path / "a.zarr"))
     assert "axis_labels" not in given
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shown"), [("bool", "uint8"), ("f4", "int64"), ("u2", "uint16")]
+)
+def test_labels_of_any_type_are_shown_as_whole_numbers(tmp_path, dtype, shown):
+    ids = (EM.data[0] > 128).astype(dtype)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", data=ids)
+    scale = {"type": "scale", "scale": [1, 1]}
+    group.attrs["multiscales"] = [
+        {
+            "version": "0.4",
+            "axes": [{"name": axis, "type": "space"} for axis in "yx"],
+            "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
+        }
+    ]
+    group.attrs["image-label"] = {"version": "0.4"}
+    ((data, given, kind),) = read_layers(str(tmp_path / "a.zarr"))
+    layer = Labels(data, **given)
+    assert (kind, layer.data.dtype) == ("labels", shown)
+    np.testing.assert_array_equal(np.asarray(layer.data), ids)

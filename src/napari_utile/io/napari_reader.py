@@ -1,15 +1,18 @@
 """OME-Zarr as layers of napari, read on demand. No napari here."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
 
+from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.events import Warned, warn
 from napari_utile.io.images import stem_of
-from napari_utile.io.lazy_views import LazyChannel
+from napari_utile.io.lazy_views import Converted, LazyChannel
 from napari_utile.io.names import is_url, location
 from napari_utile.io.ngff import (
     LABELS,
@@ -93,7 +96,7 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
     labels = ngff_of(member(node, LABELS, source)).get(LABELS, []) if LABELS in node else []
     if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
         given = _place(stack) | {"name": name, "metadata": {HOLDS: stack.holds}}
-        yield _layer_data(levels), given, "labels"
+        yield _layer_data(_integer_levels(stack, levels)), given, "labels"
     elif kind in (PROBABILITIES, *labels):
         yield from _probability_layers(stack, levels, name, visible=not labels)
     else:
@@ -101,6 +104,15 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
     for inner in labels:
         group = member(node, f"{LABELS}/{inner}", source)
         yield from _node_layers(group, source, f"{name} {inner}")
+
+
+def _integer_levels(stack: Stack, levels: list[Any]) -> list[Any]:
+    """Return levels of labels as napari takes them: masks and floating point as integers."""
+    if stack.dtype.kind in "iu":
+        return levels
+    dtype = np.uint8 if stack.dtype.kind == "b" else np.int64
+    as_ids = partial(check_labels, name=f"labels of '{stack.name}'")
+    return [Converted(levels[0], as_ids, dtype)]  # smaller levels may be interpolated
 
 
 def _told(stack: Stack) -> Stack:
