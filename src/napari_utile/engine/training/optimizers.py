@@ -39,7 +39,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
-        As `make_optimizer` returns it. Its groups and options stay as they are.
+        As `make_optimizer` returns it. Its groups and options stay as they are, but for the
+        learning rate of the last step.
     state : dict
         Of `state_dict`.
 
@@ -58,7 +59,17 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
             shape = () if name == "step" else parameter.shape
             if value.shape != shape or value.dtype != torch.float32:
                 raise ValueError(f"{name} of another parameter")
-    optimizer.load_state_dict(own | {"state": state["state"]})
+    rates = [group["lr"] for group in state["param_groups"]]
+    if len(rates) != len(own["param_groups"]) or not all(map(_is_rate, rates)):
+        raise ValueError("no such learning rates")
+    groups = [
+        group | {"lr": rate} for group, rate in zip(own["param_groups"], rates, strict=True)
+    ]
+    optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+
+
+def _is_rate(value: object) -> bool:
+    return isinstance(value, float) and 0 <= value < float("inf")
 
 
 def _remembered(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> set[str]:
