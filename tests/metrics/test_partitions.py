@@ -223,8 +223,8 @@ def test_probabilities_say_where_borders_meet():
     for given in (np.stack([boundary, 1 - boundary]), 1 - boundary):
         assert evaluate(given, truth)["v_rand"] == 1
     as_bytes = np.round(255 * np.stack([boundary, 1 - boundary])).astype(np.uint8)
-    for given in (as_bytes, as_bytes[1:]):
-        assert evaluate(given, truth)["v_rand"] == 1
+    assert evaluate(as_bytes, truth)["v_rand"] == 1
+    assert evaluate(as_bytes[1:], truth, prediction_holds="probabilities")["v_rand"] == 1
 
 
 def test_the_whole_is_the_mean_over_slices():

@@ -43,8 +43,9 @@ class _RegionFacts(BaseModel):
 
     image: int = Field(ge=0)
     index: tuple[int, ...]
-    y: tuple[int, int]
-    x: tuple[int, int]
+    y: tuple[int | None, int | None]
+    x: tuple[int | None, int | None]
+    """(start, stop); None is the border of the image."""
 
 
 class _DataFacts(BaseModel):
@@ -53,7 +54,7 @@ class _DataFacts(BaseModel):
     images: str
     labels: str
     split: str
-    guard: int
+    guard: int | None
     training: tuple[_RegionFacts, ...]
     validation: tuple[_RegionFacts, ...]
 

@@ -192,7 +192,7 @@ def test_a_cut_off_image_is_named(tmp_path):
     whole = (folder / "000013.png").read_bytes()
     (folder / "000013.png").write_bytes(whole[: len(whole) // 2])
     line = refusal((path, folder), tmp_path / "run", settings(), ANIMALS)
-    assert "000013.png cannot be read" in line
+    assert "000013.png is cut off" in line
 
 
 def test_a_mask_made_small_stays_gray(tmp_path):
