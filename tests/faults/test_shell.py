@@ -376,7 +376,7 @@ def test_fault_29_a_bare_checkpoint_is_no_model(refused, trained, tmp_path):
     torch.save({"x": Malicious(canary)}, tmp_path / "model.pt")
     out = tmp_path / "p.zarr"
     line = refused("predict", tmp_path / "model.pt", trained / "em.tif", "--out", out)
-    assert "model.pt is no model" in line
+    assert "model.pt is a file, and a model is a folder" in line
     assert not canary.exists()
 
 
@@ -385,10 +385,9 @@ def test_fault_29_a_bare_checkpoint_is_no_model(refused, trained, tmp_path):
 
 def test_fault_26_nothing_on_either_side_has_a_value_and_a_note(trained, tmp_path, capsys):
     write_tiff(tmp_path / "none.tif", 0 * cells()[1])
-    for pair in (("none", "ids"), ("ids", "none"), ("none", "none")):
-        paths = [
-            str((tmp_path if name == "none" else trained) / f"{name}.tif") for name in pair
-        ]
+    write_tiff(tmp_path / "nothing.tif", 0 * cells()[1].astype(np.uint16))
+    for pair in (("none", "ids"), ("ids", "none"), ("none", "nothing")):
+        paths = [str((trained if name == "ids" else tmp_path) / f"{name}.tif") for name in pair]
         assert main(["evaluate", *paths]) == 0
         out, error = capsys.readouterr()
         assert error == ""
