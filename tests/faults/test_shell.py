@@ -385,7 +385,7 @@ def test_fault_29_a_bare_checkpoint_is_no_model(refused, trained, tmp_path):
 
 def test_fault_26_nothing_on_either_side_has_a_value_and_a_note(trained, tmp_path, capsys):
     write_tiff(tmp_path / "none.tif", 0 * cells()[1])
-    write_tiff(tmp_path / "nothing.tif", 0 * cells()[1].astype(np.uint16))
+    write_tiff(tmp_path / "nothing.tif", 0 * cells()[1].astype(np.uint8))
     for pair in (("none", "ids"), ("ids", "none"), ("none", "nothing")):
         paths = [str((trained if name == "ids" else tmp_path) / f"{name}.tif") for name in pair]
         assert main(["evaluate", *paths]) == 0
