@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_utile.engine.training.optimizers import make_optimizer
+from napari_utile.engine.training.optimizers import make_optimizer, restore_optimizer
 from napari_utile.networks import UNet
 from napari_utile.settings import TrainSettings
 
@@ -27,3 +27,20 @@ def test_kernels_decay_and_nothing_else(name):
 def test_momentum_is_beta_one_of_adam(momentum, name):
     optimizer = make_optimizer(tiny(), TrainSettings(optimizer=name, momentum=momentum))
     assert {group["betas"] for group in optimizer.param_groups} == {(momentum, 0.999)}
+
+
+@pytest.mark.parametrize("name", ["muon", "adamw"])
+@pytest.mark.parametrize("count", [-5.0, 1e30, float("nan")])
+def test_a_count_of_steps_that_no_training_has_is_not_restored(name, count):
+    """Of a damaged checkpoint. Minus 5 steps divide by less than nothing."""
+    settings = TrainSettings(optimizer=name)
+    network = tiny(norm="batch")
+    optimizer = make_optimizer(network, settings)
+    sum(p.square().sum() for p in network.parameters()).backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    restore_optimizer(make_optimizer(network, settings), state)
+    counts = [values["step"] for values in state["state"].values() if "step" in values]
+    counts[0].fill_(count)
+    with pytest.raises(ValueError, match="step that no training has"):
+        restore_optimizer(make_optimizer(network, settings), state)

@@ -33,6 +33,10 @@ def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.O
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)
 
 
+FAR_TOO_MANY = 1e12
+"""Steps that no training takes."""
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Restore what an optimizer of the same settings remembered of each parameter.
 
@@ -59,6 +63,8 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -
             shape = () if name == "step" else parameter.shape
             if value.shape != shape or value.dtype != torch.float32:
                 raise ValueError(f"{name} of another parameter")
+            if name == "step" and not 0 <= value < FAR_TOO_MANY:
+                raise ValueError(f"{name} that no training has")
     rates = [group["lr"] for group in state["param_groups"]]
     if len(rates) != len(own["param_groups"]) or not all(map(_is_rate, rates)):
         raise ValueError("no such learning rates")
