@@ -51,18 +51,19 @@ def chunks(out):
 def test_workers_give_the_bits_of_one_process_and_one_may_be_killed(files, tmp_path):
     """They are seen while they work: no port is open, and all of them end with the run."""
     here, tiles, blocks = psutil.Process(), 0, 0
+    others = {*here.children(recursive=True)}  # of tests before
     for event in segment(files, tmp_path / "out.zarr", workers=2):
         tiles += isinstance(event, TileDone)
         blocks += isinstance(event, BlockDone) and event.stage == "objects"
         if isinstance(event, TileDone) and tiles == 5:
-            workers = here.children(recursive=True)
+            workers = [p for p in here.children(recursive=True) if p not in others]
             assert len(workers) == 2
             assert not [c for process in (here, *workers) for c in process.net_connections()]
             workers[0].kill()
         if isinstance(event, ImageDone):
             assert event.status == "done"
     assert (tiles, blocks) == (BLOCKS, BLOCKS)
-    assert here.children(recursive=True) == []
+    assert {*here.children(recursive=True)} <= others
     assert open_image(files / "alone.zarr").read().max() > 10, "nothing proves nothing"
     assert chunks(files / "alone.zarr") == chunks(tmp_path / "out.zarr")
 

@@ -9,7 +9,7 @@ from napari_utile.engine.training.checkpoints import TrainingPlan
 from napari_utile.engine.training.followers import disagreement
 
 
-class First(TrainingPlan):
+class First(dict):
     """A plan from which others differ in what they say."""
 
     def differences(self, theirs):
@@ -28,7 +28,8 @@ class First(TrainingPlan):
     ],
 )
 def test_the_first_process_that_disagrees_is_named(monkeypatch, others, said):
-    plans = [object.__new__(First), *others]
+    monkeypatch.setattr(TrainingPlan, "from_state", staticmethod(lambda state: state))
+    plans = [First(), *others]
     group = SimpleNamespace(size=3, collect=lambda mine: plans)
     monkeypatch.setattr(followers.Group, "here", lambda: group)
     assert disagreement("mine") == said

@@ -38,6 +38,7 @@ def test_what_another_session_did_of_a_network_is_drawn_too(
     folder = tmp_path / "mine"
     done = Run(folder / "unet-seed0")
     done.folder.mkdir(parents=True)
+    done.settings.write_text("{}")
     for event in (epoch(1, 0.2), epoch(2, 0.3), epoch(3, 0.4)):
         done.record(event)
     settings = CompareSettings().text()
