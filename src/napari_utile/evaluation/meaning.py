@@ -239,7 +239,9 @@ def _guessed(plane: NDArray[Any], has_channel: bool) -> tuple[bool, str]:
             "The prediction says not what it holds: its numbers 0.0 and 1.0 were taken for "
             "probabilities, not for a mask. The option prediction holds says which."
         )
-    if plane.dtype.kind != "u":
+    # A map of probabilities reaches into the upper half of its type; ids above 255 hardly do.
+    half = np.iinfo(plane.dtype).max // 2 if plane.dtype.kind == "u" else 0
+    if not half or (plane.dtype != np.uint8 and plane.max(initial=0) <= half):
         return False, ""
     ids = np.unique(plane[plane > 0])
     has_gaps = len(ids) > 1 and int(ids[-1]) > len(ids) and ids[-1] > 100
