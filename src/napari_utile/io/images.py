@@ -33,6 +33,8 @@ from napari_utile.io.pictures import open_picture
 from napari_utile.io.remote import open_url
 from napari_utile.io.stack import Stack, guess_axes, narrow_doubts
 from napari_utile.io.tiff import open_tiff, write_tiff
+from napari_utile.io.tiff_directories import MAGIC
+from napari_utile.io.tiff_parts import parts_among, parts_text
 from napari_utile.io.zarr_folders import is_zarr
 
 __all__ = ["Stack", "as_stack", "expand", "open_image", "write_tiff"]
@@ -179,12 +181,26 @@ def expand(names: Names) -> list[Path | str]:
     Returns
     -------
     list of Path or str
-        In natural order within each folder or glob. Addresses stay strings.
+        In natural order within each folder or glob. Addresses stay strings. Of the files of
+        one image, as an OME-TIFF may have, it is the first.
 
     Raises
     ------
     UserError
         If a name stands for no image, or is not UTF-8.
+    """
+    files = listed(names)
+    parts = parts_among(files)
+    return [file for file in files if file not in parts]
+
+
+def listed(names: Names) -> list[Path | str]:
+    """List the files behind names, as `expand` does, with all parts of an image.
+
+    Parameters
+    ----------
+    names : path, or iterable of paths
+        As for `expand`.
     """
     found: list[Path | str] = []
     for name in [names] if isinstance(names, str | Path) else names:
@@ -218,9 +234,11 @@ def unread_images(names: Names) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each folder of that kind: how many of its images are read, and a name.
+        A sentence for each folder of that kind: how many of its images are read, and a name;
+        and one about files that are parts of an image.
     """
-    said = []
+    told = parts_text(parts_among(listed(names)))
+    said = [told] if told else []
     for name in [names] if isinstance(names, str | Path) else names:
         if is_url(name) or not (folder := found_path(name)).is_dir() or is_zarr(folder):
             continue
@@ -363,7 +381,7 @@ FORMATS = (
     ImageFormat(
         "TIFF",
         (".tif", ".tiff"),
-        _begins(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),  # the latter two are BigTIFF
+        _begins(*MAGIC),
         open_tiff,
     ),
     ImageFormat("Zarr", (".zarr",), lambda path, start: not start and is_zarr(path), open_zarr),

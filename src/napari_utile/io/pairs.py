@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.broken import open_sound
-from napari_utile.io.images import Names, as_stack, expand, open_image, stem_of, unread_images
+from napari_utile.io.images import (
+    Names,
+    as_stack,
+    expand,
+    listed,
+    open_image,
+    stem_of,
+    unread_images,
+)
 from napari_utile.io.names import found_path, is_url, last_part
 from napari_utile.io.stack import Stack
+from napari_utile.io.tiff_parts import parts_among
 
 Images = NDArray[Any] | Sequence[NDArray[Any]]
 """One array or several."""
@@ -96,13 +105,16 @@ def match_files(
     }
     image_of = {stem_of(path): path for path in image_files}
     labels_of = {stem_of(path): path for path in label_files}
-    lonely = {
-        f"no {kind} for": [last_part(p) for p in files if stem_of(p) not in counterparts]
-        for kind, files, counterparts in (
-            (kinds[1], image_files, labels_of),
-            (kinds[0], label_files, image_of),
-        )
-    }
+    lonely: dict[str, list[str]] = {}
+    for kind, files, counterparts, names in (
+        (kinds[1], image_files, labels_of, labels),
+        (kinds[0], label_files, image_of, images),
+    ):
+        parts = {stem_of(part) for part in parts_among(listed(names))}
+        for path in (path for path in files if stem_of(path) not in counterparts):
+            is_part = stem_of(path) in parts
+            what = f"only a part of the {kind} for" if is_part else f"no {kind} for"
+            lonely.setdefault(what, []).append(last_part(path))
     pairs = [(p, labels_of[stem_of(p)]) for p in image_files if stem_of(p) in labels_of]
     if any(twice.values()) or not pairs:
         raise UserError(_do_not_pair_up(kinds, twice | lonely))

@@ -16,6 +16,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, room_for, to_disk
 from napari_utile.io.lazy_arrays import CachedChunks, FileArray
 from napari_utile.io.lazy_views import Turned
+from napari_utile.io.ome_xml import ome_root
 from napari_utile.io.stack import SPATIAL, Holds, Stack
 from napari_utile.io.tiff_checks import (
     Logged,
@@ -26,7 +27,7 @@ from napari_utile.io.tiff_checks import (
     logged_by_tifffile,
 )
 from napari_utile.io.tiff_directories import Directory, read_directories
-from napari_utile.io.tiff_metadata import ome_root, scales_of, stack_axes
+from napari_utile.io.tiff_metadata import scales_of, stack_axes
 from napari_utile.io.tiff_segments import Segments
 from napari_utile.io.tiff_statement import read_statement, statement
 from napari_utile.io.tiff_values import (

@@ -106,6 +106,8 @@ def check_pages(
     """
     pages = _present(path, tif, series)
     _check_alike(path, tif, pages, directories)
+    if not all(page.offset for page in pages):  # an index beside the file lists them
+        return []
     used = {page.offset for page in pages}
     levels = {page.offset for level in series.levels[1:] for page in level if page is not None}
     if series.kind not in UNNAMED:  # other images were named before

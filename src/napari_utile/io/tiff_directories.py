@@ -6,6 +6,7 @@ understand, and needs a time that grows with the square of the number of pages.
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,8 @@ from zlib import crc32
 
 from napari_utile.errors import UserError
 
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins; the latter two are BigTIFF."""
 MAX_PAGES = 65_536
 """Pages of one file; a file of more is read by no one in a time worth waiting for."""
 MAX_TAGS = 4096
@@ -27,7 +30,9 @@ _CODING = {259: 1, 262: 1, 284: 1, 317: 1, 266: 1, 274: 1, 278: 0, 322: 0, 323: 
 _CODING |= {320: 0}
 """Tags that say how: compression, photometric, planes, predictor, fill order, orientation,
 rows per strip, width and length of a tile, depth; and the palette."""
-_PALETTE = 320
+_PALETTE, _DESCRIPTION = 320, 270
+MAX_DESCRIPTION = 64_000_000
+"""Bytes of a description that are read."""
 _SUBFILE = 254
 _FORMATS = {1: "uint", 2: "int", 3: "float", 5: "complex int", 6: "complex"}
 
@@ -89,15 +94,52 @@ def read_directories(path: Path) -> list[Directory]:
     return found
 
 
-def _directories(file: BinaryIO, path: Path, there: int) -> Iterator[Directory]:
-    start = file.read(16)
+def description_of(path: Path) -> bytes:
+    """Return the description of the first page of a TIFF, empty if there is none.
+
+    Parameters
+    ----------
+    path : Path
+        A file that is damaged, or no TIFF, has none.
+    """
+    with suppress(OSError, OverflowError, struct.error), path.open("rb") as file:
+        if (start := file.read(16))[:4] not in MAGIC:
+            return b""
+        order, number, entry, where, offset = _layout(start)
+        head, size = struct.Struct(order + entry), struct.calcsize(where)
+        file.seek(offset)
+        (count,) = struct.unpack(order + number, file.read(struct.calcsize(order + number)))
+        for _ in range(min(count, MAX_TAGS)):
+            tag, _, length = head.unpack(file.read(head.size))
+            value = file.read(size)
+            if tag == _DESCRIPTION:
+                if length > size:
+                    file.seek(*struct.unpack(order + where, value))
+                    value = file.read(min(length, MAX_DESCRIPTION))
+                return value[:length]
+    return b""
+
+
+def _layout(start: bytes) -> tuple[str, str, str, str, int]:
+    """Return byte order, formats of a count, an entry and a position, and the first position.
+
+    Raises
+    ------
+    struct.error
+        If the file ends before.
+    """
     order = "<" if start[:2] in (b"II", b"EP") else ">"
     is_big = start[2:4] in (b"+\0", b"\0+")
     number, entry, where = ("Q", "HHQ", "Q") if is_big else ("H", "HHI", "I")
-    at = 8 if is_big else 4
-    if len(start) < at + struct.calcsize(order + where):
-        raise UserError(f"{path} is cut off: it has {there} bytes.")
-    (offset,) = struct.unpack_from(order + where, start, at)
+    (offset,) = struct.unpack_from(order + where, start, 8 if is_big else 4)
+    return order, number, entry, where, offset
+
+
+def _directories(file: BinaryIO, path: Path, there: int) -> Iterator[Directory]:
+    try:
+        order, number, entry, where, offset = _layout(file.read(16))
+    except struct.error:
+        raise UserError(f"{path} is cut off: it has {there} bytes.") from None
     seen: dict[int, int] = {}
     while offset:
         page = len(seen) + 1

@@ -8,8 +8,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_utile.io.lazy_views import Converted
+from napari_utile.io.ome_xml import companion_of
 from napari_utile.io.stack import narrow_doubts
-from napari_utile.io.tiff_metadata import companion_of
 
 _AXIS_NAMES = {
     "A": "angle", "E": "wavelength", "F": "phase", "H": "lifetime", "L": "exposure",
