@@ -11,12 +11,9 @@ from napari_utile.arrays.splits import Split
 from napari_utile.engine.devices import choose_device
 from napari_utile.engine.models.factory import network_from_settings, receptive_field_of
 from napari_utile.engine.models.warm_start import WarmStart
+from napari_utile.engine.training.data.annotations import Annotations
 from napari_utile.engine.training.data.layout import TileLayout
-from napari_utile.engine.training.data.preparation import (
-    Annotations,
-    TrainingData,
-    training_data,
-)
+from napari_utile.engine.training.data.preparation import TrainingData, training_data
 from napari_utile.engine.training.distributed import Group
 from napari_utile.engine.training.options import effective_settings, unused_options
 from napari_utile.errors import UserError

@@ -15,7 +15,7 @@ from napari_utile.engine.training.data.planes import HIDDEN
 from napari_utile.engine.training.data.preparation import prepare
 from napari_utile.errors import UserError
 from napari_utile.settings import TrainSettings
-from tests.fixtures.annotated import FIELD, cells, prepared, stack
+from tests.fixtures.annotated import FIELD, cells, prepared, refusal, stack
 
 
 def test_the_last_slices_are_to_judge_by():
@@ -247,43 +247,49 @@ def test_the_density_is_that_of_all_training_planes_together(sampling):
 # what is refused
 
 
-def test_one_of_several_images_may_show_no_object():
-    image, objects = cells((16, 24))
-    labels = [objects, objects, objects, objects, np.zeros_like(objects)]
-    data = prepared([image] * 5, labels)
-    assert len(data.training) + len(data.validation) == 5
-    assert any("have no object" in warning for warning in data.warnings)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("z", [1, 4])
+def test_a_pixel_that_is_no_number_is_found_in_its_slice(bad, z):
+    image, objects = cells((5, 16, 24))
+    image[z, 3, 4] = bad
+    message = refusal(image, objects)
+    assert f"Image 'image 0', slice {z}: 1 pixel" in message
 
 
-def test_images_without_an_object_are_one_doubt():
-    image, objects = cells((16, 24))
-    nothing = np.zeros_like(objects)
-    data = prepared([image] * 9, [objects] * 5 + [nothing] * 4)
-    (doubt,) = (warning for warning in data.warnings if "no object" in warning)
-    assert doubt.startswith("4 of 9 images have no object (image 5, image 6, image 7, ...);")
+@pytest.mark.parametrize("z", [0, 4])
+def test_a_constant_slice_is_named(z):
+    image, objects = cells((5, 16, 24))
+    image[z] = 17
+    assert f"'image 0', slice {z} is constant (17.0)" in refusal(image, objects)
+
+
+def test_a_single_constant_image_is_named():
+    _, objects = cells((40, 80))
+    message = refusal(np.full((40, 80), 5), objects)
+    assert "Image 'image 0' is constant (5)" in message
+    assert message.endswith("; leave this image out.")
+
+
+@pytest.mark.parametrize("shape", [(40, 80), (3, 40, 80)])
+def test_a_constant_block_is_named_with_a_way_out_that_helps(shape):
+    image, objects = cells(shape)
+    image[..., 60:] = 17
+    message = refusal(image, objects, split="block")
+    where = "" if len(shape) == 2 else ", slice 0"
+    assert f"'image 0'{where}, block of y 0 to 39 and x 66 to 79, is constant (17" in message
+    assert message.endswith("; crop it away, or give its labels the ignore id.")
+    objects[..., 60:] = 999
+    assert prepared(image, objects, split="block", ignore=999).training
+    assert prepared(image[..., :60], objects[..., :60], split="block").training
+
+
+def test_a_slice_that_nobody_annotated_may_be_anything():
+    image, objects = cells((4, 16, 24))
+    image[1], objects[1] = np.nan, 200
+    assert len(prepared(image, objects, ignore=200).training) == 2
 
 
 # what is said
-
-
-def test_sparse_slices_with_background_alone_are_no_doubt():
-    image, objects = cells((5, 16, 24))
-    labels = 1 + (objects > 0)
-    labels[2] = 1
-    assert prepared(image, labels, sparse=True).warnings == ()
-
-
-def test_slices_without_an_object_are_a_doubt():
-    image, objects = cells((5, 16, 24))
-    objects[[1, 2]] = 0
-    (doubt,) = prepared(image, objects).warnings
-    assert doubt.startswith("2 of 5 slices of 'image 0' have no object")
-
-
-def test_slices_that_are_ignored_are_none():
-    image, objects = cells((5, 16, 24))
-    objects[[1, 2]] = 200
-    assert prepared(image, objects, ignore=200).warnings == ()
 
 
 def test_what_a_file_leaves_open_is_warned_of_or_refused():

@@ -1,0 +1,120 @@
+"""Which annotated pixels a network learns from, and which it is judged by."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from napari_utile.arrays.labels import IGNORE
+from napari_utile.arrays.splits import Split, split
+from napari_utile.engine.training.data.annotations import Annotated, class_counts
+from napari_utile.engine.training.data.empty_planes import without_object
+from napari_utile.errors import UserError
+from napari_utile.settings import SplitUnit, TrainSettings
+
+
+def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
+    """Divide the annotated planes into training and validation.
+
+    Slices with sparse labels are divided by blocks if a part would otherwise lack objects or
+    background, unless slices were asked for.
+
+    Parameters
+    ----------
+    pairs : sequence of Annotated
+    settings : TrainSettings
+        How to divide, and the share for validation.
+    receptive_field : int
+        Width of the guard band where one plane is divided, in pixels.
+
+    Raises
+    ------
+    UserError
+        If they cannot be divided as asked for, or a part would lack objects or background.
+    """
+    planes = [
+        (i, index, (pair.image.shape[-2], pair.image.shape[-1]))
+        for i, pair in enumerate(pairs)
+        for index in pair.image.indices
+        if (pair.target.classes[index] != IGNORE).any()
+    ]
+    classes = [pairs[i].target.classes[index] for i, index, _ in planes]
+
+    def divided(by: SplitUnit) -> Split:
+        share, seed = settings.validation_share, settings.seed
+        return split(planes, share, receptive_field, seed, by, classes)
+
+    try:
+        parts = divided(settings.split)
+        if settings.sparse and settings.split == "auto" and _fewest_classes(pairs, parts) < 2:
+            with suppress(ValueError):  # the slices may be too small
+                blocks = divided("block")
+                parts = blocks if _fewest_classes(pairs, blocks) > 1 else parts
+    except ValueError as error:
+        raise UserError(
+            f"The labels cannot be divided into training and validation: {error}."
+        ) from None
+    for name, regions in (("training", parts.training), ("validation", parts.validation)):
+        counts = class_counts(pairs, regions)
+        shown = np.count_nonzero(counts)
+        if shown < 2:
+            raise UserError(
+                f"The {name} part ({parts.how}) holds {shown} of the classes in its "
+                f"{counts.sum():,} annotated pixels; label objects and background in "
+                "both parts."
+                + "".join(f" {doubt}" for doubt in without_object(pairs, settings))
+            )
+    return parts
+
+
+def division_warnings(
+    pairs: Sequence[Annotated], parts: Split, receptive_field: int
+) -> Iterator[str]:
+    """Warn of what makes the scores of a division less trustworthy.
+
+    Parameters
+    ----------
+    pairs : sequence of Annotated
+    parts : Split
+    receptive_field : int
+        Of the network, in pixels.
+
+    Yields
+    ------
+    str
+    """
+    if parts.guard is not None and parts.guard < receptive_field:
+        yield (
+            f"The image is small: {parts.guard} px lie between training and validation, the "
+            f"network sees {receptive_field}. The validation scores may flatter."
+        )
+    ids = pairs[0].target.ids
+    taught, judged = (
+        class_counts(pairs, part) > 0 for part in (parts.training, parts.validation)
+    )
+    if lacking := [ids[k] for k in np.flatnonzero(taught & ~judged)]:
+        are, them = ("it is", "it") if len(lacking) == 1 else ("they are", "them")
+        yield (
+            f"No pixel for validation has the {_listed(lacking)}: no score tells how well "
+            f"{are} learnt. Annotate {them} in more places."
+        )
+    if lacking := [ids[k] for k in np.flatnonzero(judged & ~taught)]:
+        they, them = ("it", "it") if len(lacking) == 1 else ("they", "them")
+        yield (
+            f"No pixel for training has the {_listed(lacking)}: {they} cannot be learnt. "
+            f"Annotate {them} in more places."
+        )
+
+
+def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
+    """Return the number of classes in the part that shows fewer."""
+    return min(
+        int(np.count_nonzero(class_counts(pairs, part)))
+        for part in (parts.training, parts.validation)
+    )
+
+
+def _listed(ids: Sequence[int], most: int = 10) -> str:
+    """Return a list of ids in words, the first few by name: 'ids 3, 4 and 7 more'."""
+    more = f" and {len(ids) - most} more" if len(ids) > most else ""
+    return f"id{'s' * (len(ids) > 1)} {', '.join(map(str, ids[:most]))}{more}"
