@@ -61,6 +61,9 @@ class Stack:
     colors : mapping of int to (int, int, int), optional
         RGB of the ids that occur, if the pixels are indices of a palette of colors; empty if
         they are, and the colors were not looked up.
+    is_complete : bool, default False
+        Of labels: whether all pixels without an id are known to be background. Else they may
+        not have been annotated.
     """
 
     data: Any
@@ -77,6 +80,7 @@ class Stack:
     ids: tuple[int, ...] = ()
     labels_beside: tuple[str, ...] = ()
     colors: Mapping[int, tuple[int, int, int]] | None = None
+    is_complete: bool = False
 
     def __post_init__(self) -> None:
         if len(self.axes) != len(self.data.shape) or not {"y", "x"} <= set(self.axes):

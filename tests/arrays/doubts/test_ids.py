@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from napari_utile.arrays.doubts.ids import has_two_values, ids_doubts, ids_in
+from napari_utile.arrays.doubts.ids import (
+    IdRegions,
+    has_two_values,
+    ids_doubts,
+    ids_in,
+    one_id_per_object,
+)
 
 
 def test_a_mask_has_two_values():
@@ -47,3 +53,35 @@ def test_masks_of_different_ids_are_told_with_their_images():
 )
 def test_ordinary_sets_raise_no_doubt(sets, options):
     assert doubts(*sets, **options) == []
+
+
+def regions_of(*planes):
+    """Regions of 90 to 110 px with these ids."""
+    return [
+        IdRegions(np.linspace(90, 110, max(len(ids), 1)).astype(int)[: len(ids)], np.array(ids))
+        for ids in planes
+    ]
+
+
+def test_many_ids_of_one_region_each_are_objects():
+    few_in_each = regions_of(range(1, 9), [], range(1, 21), [*range(1, 12), 3])
+    doubt = one_id_per_object(few_in_each, "The labels")
+    assert doubt.text.startswith(
+        f"The labels have 20 ids in {8 + 20 + 12} regions of 3 planes, so that they look"
+    )
+    assert doubt.text.endswith("choose the target instances.")
+
+
+@pytest.mark.parametrize(
+    "planes",
+    [
+        regions_of(),
+        regions_of([]),
+        regions_of(range(1, 20)),  # as many classes as some data sets have
+        regions_of(2 * [*range(1, 31)]),  # each in two places, as those of a scene
+        regions_of(range(1, 31), range(1, 31), range(1, 30)),  # an atlas: the same in most
+        [IdRegions(2 ** np.arange(25), np.arange(25) + 1)],  # of all sizes
+    ],
+)
+def test_ids_of_classes_are_no_objects(planes):
+    assert one_id_per_object(planes, "The labels") is None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.doubts.ids import LOWEST_WHITE
+from napari_utile.arrays.doubts.ids import LOWEST_WHITE, IdRegions, one_id_per_object
 from napari_utile.arrays.doubts.wording import Doubt, count_of
 from napari_utile.arrays.instances.regions import regions
 from napari_utile.arrays.labels import Labels, ignored_pixels
@@ -122,6 +122,11 @@ class LabelPlane:
         sizes = np.bincount(numbers.ravel())[1:].astype(np.int64)
         return numbers, sizes, self.ids.ravel()[firsts]
 
+    @property
+    def id_regions(self) -> IdRegions:
+        """Connected regions of one id: pixels and id of each."""
+        return IdRegions(*self.regions[1:])
+
 
 def looked_at(
     labels: Any, ignore: int | None = None, most: int = MOST_LOOKED_AT
@@ -203,13 +208,16 @@ def label_doubts(
     tests = [_unset_ignore]
     if target == "instances" and not sparse:
         tests += [_classes_as_instances, _background_as_object]
-    elif target == "classes":
-        tests += [_instances_as_classes]
     found = [_most(looked, test, who) for test in tests]
     if sparse:
         found.append(_object_as_background(looked, who))
     elif target == "classes":
         found.append(_no_background(looked, who))
+    if target == "classes":
+        found.append(
+            _most(looked, _instances_as_classes, who)
+            or one_id_per_object([plane.id_regions for plane in looked], who)
+        )
     return [doubt for doubt in found if doubt]
 
 

@@ -235,7 +235,7 @@ def small_labels(
         drawing = draw_annotations(chosen.coco, image.id, chosen.ids, behind=False)
         labels = drawing.classes(chosen.ids) if kinds else drawing.labels
         small = nearest(labels, size_within(image, longest_side))
-        found.append(Stack(small, "yx", name=image.file_name))
+        found.append(Stack(small, "yx", name=image.file_name, is_complete=True))
     return found
 
 

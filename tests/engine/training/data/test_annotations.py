@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_utile.engine.training.data import annotations
+from napari_utile.engine.training.data.annotations import Annotations
 from napari_utile.engine.training.data.preparation import prepare
 from napari_utile.errors import UserError
 from napari_utile.settings import TrainSettings
@@ -76,3 +77,20 @@ def test_ids_that_are_none_are_refused(ids):
     message = refusal(image, objects)
     assert "labels 'labels 0'" in message
     assert str(ids) in message
+
+
+def test_few_objects_in_each_of_many_images_are_no_classes():
+    image, objects = cells((64, 64))
+    settings = TrainSettings(target="classes")
+
+    def doubts(*ranges):
+        labels = [np.where((objects >= i) & (objects <= j), objects, 0) for i, j in ranges]
+        read = Annotations.read([stack(image)] * len(labels), [*map(stack, labels)], settings)
+        return [text for text in read.doubts if "one id per object" in text]
+
+    few_in_each = (1, 9), (1, 12), (4, 18), (8, 24)
+    (said,) = doubts(*few_in_each)
+    assert said.startswith(f"The labels have 24 ids in {9 + 12 + 15 + 17} regions of 4 planes,")
+    (said,) = doubts(*few_in_each, (1, 30))
+    assert said.startswith("Labels 'em' have 30 ids in 30 regions,")
+    assert doubts((1, 9), (1, 12), (4, 18), (8, 19)) == []

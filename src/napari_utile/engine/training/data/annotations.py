@@ -1,6 +1,6 @@
 """Images and the targets of their labels: read, checked, and doubted; not yet divided."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Self
@@ -8,8 +8,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
+from napari_utile.arrays.doubts.ids import (
+    MANY_IDS,
+    IdRegions,
+    ids_doubts,
+    ids_in,
+    one_id_per_object,
+)
 from napari_utile.arrays.doubts.images import image_doubts
+from napari_utile.arrays.doubts.labels import looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.arrays.labels import IGNORE, check_labels
 from napari_utile.arrays.splits import Region
@@ -38,6 +45,8 @@ class Annotated:
     """What may be wrong with them."""
     label_ids: NDArray[np.integer] = field(default_factory=lambda: np.zeros(0, int))
     """That occur in the labels."""
+    is_complete: bool = False
+    """Whether all that has no id is known to be background."""
 
     @classmethod
     def read(cls, image: Stack, labels: Stack, settings: TrainSettings, alone: bool) -> Self:
@@ -67,7 +76,7 @@ class Annotated:
         except UserError as error:
             raise UserError(f"Labels '{labels.name}': {error}") from None
         doubts = tuple(annotation_doubts(image, labels, ids, settings))
-        return cls(image, target, doubts, ids_in(ids))
+        return cls(image, target, doubts, ids_in(ids), labels.is_complete)
 
     def among(self, ids: tuple[int, ...]) -> Self:
         """Return the target with the class numbers of `ids`, which may hold more classes."""
@@ -178,14 +187,38 @@ def _doubts_of_pixels(pairs: Sequence[Annotated], settings: TrainSettings) -> li
         [gray_values(pair.image, pair.target) for pair in pairs] if len(pairs) > 1 else []
     )
     known = [values for values in measured if values]
-    # Labels of COCO have no file, and no ignored pixels where there are no crowds.
-    ignore = settings.ignore if any(pair.image.source for pair in pairs) else None
+    # Where all is annotated, the ignore id need not occur: there may be no crowds.
+    ignore = None if all(pair.is_complete for pair in pairs) else settings.ignore
     of = [(pair.image.name, pair.label_ids) for pair in pairs]
     return [
         *told_together(found, len(pairs), "images"),
+        *_instances_as_classes_of_all(pairs, settings),
         *ids_doubts(of, ignore, settings.target == "classes"),
         *image_doubts(known),
     ]
+
+
+def _instances_as_classes_of_all(
+    pairs: Sequence[Annotated], settings: TrainSettings
+) -> Iterator[str]:
+    """Doubt ids that are too few in each image to tell, but many in all of them."""
+    kinds = {doubt.kind for pair in pairs for doubt in pair.doubts}
+    count = len({id_ for pair in pairs for id_ in pair.target.ids})
+    if (
+        settings.target != "classes"
+        or len(pairs) < 2
+        or kinds & {"instances", "holds"}
+        or count < MANY_IDS
+    ):
+        return
+    planes = [
+        IdRegions(sizes, np.array(pair.target.ids)[classes])
+        for pair in pairs
+        for plane in looked_at(pair.target.classes, IGNORE)
+        for sizes, classes in [plane.id_regions]
+    ]
+    if doubt := one_id_per_object(planes, "The labels"):
+        yield doubt.text
 
 
 def _same_channels(images: Sequence[Stack]) -> int:

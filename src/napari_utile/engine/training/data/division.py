@@ -8,7 +8,7 @@ import numpy as np
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import Split, split
 from napari_utile.engine.training.data.annotations import Annotated, class_counts
-from napari_utile.engine.training.data.empty_planes import without_object
+from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.errors import UserError
 from napari_utile.settings import SplitUnit, TrainSettings
 
@@ -58,11 +58,11 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
         counts = class_counts(pairs, regions)
         shown = np.count_nonzero(counts)
         if shown < 2:
+            empty = empty_planes(pairs, settings)
             raise UserError(
                 f"The {name} part ({parts.how}) holds {shown} of the classes in its "
                 f"{counts.sum():,} annotated pixels; label objects and background in "
-                "both parts."
-                + "".join(f" {doubt}" for doubt in without_object(pairs, settings))
+                "both parts." + (f" {empty.text}" if empty else "")
             )
     return parts
 

@@ -22,7 +22,7 @@ from napari_utile.engine.training.data.annotations import (
 )
 from napari_utile.engine.training.data.division import divide, division_warnings
 from napari_utile.engine.training.data.doubts import copies
-from napari_utile.engine.training.data.empty_planes import without_object
+from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
@@ -109,18 +109,12 @@ def training_data(
         except UserError as error:  # what is doubtful about labels is often the reason
             reasons = [doubt.text for pair in pairs for doubt in pair.doubts]
             raise UserError(" ".join([str(error), *reasons[:1]])) from None
-    empty = [*without_object(pairs, settings)]
-    # Those of COCO have no file of their own: without object they are known to be background.
-    has_files = any(pair.image.source for pair in pairs)
-    doubts = doubted(
-        [
-            *annotations.doubts,
-            *copies([pair.image for pair in pairs], parts),
-            *(empty if has_files else []),
-        ],
-        settings.strict,
-    )
-    warnings = [*(event.message for event in doubts), *([] if has_files else empty)]
+    empty = empty_planes(pairs, settings)
+    told = [empty.text] if empty else []
+    doubts = [*annotations.doubts, *copies([pair.image for pair in pairs], parts)]
+    doubts += told if empty and empty.is_doubtful else []
+    warnings = [event.message for event in doubted(doubts, settings.strict)]
+    warnings += [text for text in told if text not in warnings]
     planes = [_pixels(pairs, region) for region in parts.training]
     normalization = Normalization.of(planes)
     counts = class_counts(pairs, parts.training)[: len(ids)]
