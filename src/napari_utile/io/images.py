@@ -189,12 +189,12 @@ def expand(names: Names) -> list[Path | str]:
     UserError
         If a name stands for no image, or is not UTF-8.
     """
-    files = listed(names)
+    files = files_behind(names)
     parts = parts_among(files)
     return [file for file in files if file not in parts]
 
 
-def listed(names: Names) -> list[Path | str]:
+def files_behind(names: Names) -> list[Path | str]:
     """List the files behind names, as `expand` does, with all parts of an image.
 
     Parameters
@@ -237,7 +237,7 @@ def unread_images(names: Names) -> list[str]:
         A sentence for each folder of that kind: how many of its images are read, and a name;
         and one about files that are parts of an image.
     """
-    told = parts_text(parts_among(listed(names)))
+    told = parts_text(parts_among(files_behind(names)))
     said = [told] if told else []
     for name in [names] if isinstance(names, str | Path) else names:
         if is_url(name) or not (folder := found_path(name)).is_dir() or is_zarr(folder):

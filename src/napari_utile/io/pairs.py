@@ -14,7 +14,7 @@ from napari_utile.io.images import (
     Names,
     as_stack,
     expand,
-    listed,
+    files_behind,
     open_image,
     stem_of,
     unread_images,
@@ -110,7 +110,7 @@ def match_files(
         (kinds[1], image_files, labels_of, labels),
         (kinds[0], label_files, image_of, images),
     ):
-        parts = {stem_of(part) for part in parts_among(listed(names))}
+        parts = {stem_of(part) for part in parts_among(files_behind(names))}
         for path in (path for path in files if stem_of(path) not in counterparts):
             is_part = stem_of(path) in parts
             what = f"only a part of the {kind} for" if is_part else f"no {kind} for"
