@@ -35,7 +35,7 @@ def read_json(path: Path | str, most: int = MOST_BYTES, finite: bool = True) -> 
     UserError
         Names the file and its fault, with the line where there is one.
     """
-    text = _utf8_text(Path(path), most)
+    text = _text_of(Path(path), most)
     if not text.strip():
         raise UserError(f"{path} is empty; JSON is expected.")
     try:
@@ -52,21 +52,33 @@ def read_json(path: Path | str, most: int = MOST_BYTES, finite: bool = True) -> 
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         said = error.msg[:1].lower() + error.msg[1:]
-        raise UserError(f"{path} is not JSON: {said} ({place}).") from None
+        is_cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        cut = ", or cut off" if is_cut else ""
+        raise UserError(f"{path} is not JSON{cut}: {said} ({place}).") from None
     except RecursionError:
         raise UserError(f"{path} is nested too deeply to be read.") from None
     except ValueError:  # Python's limit of 4300 digits
         raise UserError(f"{path} holds a number with too many digits.") from None
 
 
-def _utf8_text(path: Path, most: int) -> str:
-    """Read a file as UTF-8, with or without a byte order mark."""
+def read_json_object(
+    path: Path | str, most: int = MOST_BYTES, finite: bool = True
+) -> dict[str, Any]:
+    """Read a JSON file that holds an object of names and values; otherwise as `read_json`."""
+    found = read_json(path, most, finite)
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no object of names and values, in braces.")
+    return found
+
+
+def _text_of(path: Path, most: int) -> str:
+    """Read a text file in any encoding of JSON, with or without a byte order mark."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise UserError(f"{path} is a folder, not a JSON file.")
         if not stat.S_ISREG(status.st_mode):  # to read a pipe would wait for ever
-            raise UserError(f"{path} is not a file.")
+            raise UserError(f"{path} is no file that can be read as a whole, such as a pipe.")
         if status.st_size > most:
             raise UserError(
                 f"{path} has {status.st_size:,} bytes, and at most {most:,} are read: is it "
@@ -81,20 +93,26 @@ def _utf8_text(path: Path, most: int) -> str:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path} cannot be read: {error}.") from None
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content[:4]:
-        raise UserError(f"{path} is not UTF-8 but UTF-16 or binary: save it as UTF-8.")
+    for magic, kind in ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip")):
+        if content.startswith(magic):
+            raise UserError(f"{path} is compressed ({kind}): unpack it and give its JSON file.")
+    encoding = json.detect_encoding(content)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{path} is not UTF-8 (line {line}): save it as UTF-8.") from None
+        found = "UTF-8" if encoding.startswith("utf-8") else "UTF-8 or UTF-16"
+        raise UserError(f"{path} is not {found} (line {line}): save it as UTF-8.") from None
 
 
 def _named_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         ((name, n), *_) = Counter(name for name, _ in pairs).most_common(1)
-        raise UserError(f"names {name[:60]!r} {n} times: leave one.")
+        raise UserError(
+            f"names {name[:60]!r} {n} times in one object, perhaps of two files in one: "
+            "leave one."
+        )
     return found
 
 

@@ -1,6 +1,5 @@
 """COCO files as JSON, told from other files."""
 
-import gzip
 import json
 import os
 
@@ -45,11 +44,10 @@ def without_outlines(**keys):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\x1f\x8b" + gzip.compress(b"{}", mtime=0)[2:], r"compressed \(gzip\): unpack it"),
-        (b"PK\x03\x04...", r"compressed \(zip\)"),
-        (b'{"images": [], "images": []}', "has the key 'images' twice"),
-        (b"[" * 100_000, "nested too deep"),
-        (b"9" * 5000, "a number has thousands of digits"),
+        (
+            b'{"images": [], "images": []}',
+            "'images' 2 times in one object, perhaps of two files",
+        ),
         ({"shapes": [], "imagePath": "a.png"}, "looks like a file of labelme: export it"),
         ({"_via_img_metadata": {}}, "a project of VIA"),
         (EMPTY | {"categories": None}, r'no list of categories. Add one, such as "categories"'),

@@ -174,9 +174,9 @@ def test_fault_11_a_polygon_may_leave_its_image_by_rounding(read):
     ("text", "message"),
     [
         ("", "is empty"),
-        (json.dumps(WHOLE)[:-20], r"is no JSON, or cut off \(.*line 1 column"),
-        ("{" * 200_000, "is no JSON, or cut off"),
-        ('{"é": 1}'.encode("latin1"), "is no JSON"),
+        (json.dumps(WHOLE)[:-20], r"is not JSON, or cut off: .*\(line 1, column"),
+        ("[" * 200_000, "is nested too deeply"),
+        ('{"é": 1}'.encode("latin1"), "is not UTF-8"),
         ("[]", "is a list, perhaps of results: .* images, annotations, categories"),
         ("3", "is no object"),
         ('{"images": [], "annotations": []}', "it has no list of categories"),
@@ -193,5 +193,5 @@ def test_fault_11_what_is_no_coco_file_is_refused(text, message, strict, tmp_pat
 def test_fault_11_a_file_that_is_not_there_or_a_folder_is_named(tmp_path):
     with pytest.raises(UserError, match=r"b\.json was not found"):
         read_coco(tmp_path / "b.json")
-    with pytest.raises(UserError, match="cannot be opened: Is a directory"):
+    with pytest.raises(UserError, match="is a folder, not a JSON file"):
         read_coco(tmp_path)

@@ -54,13 +54,18 @@ def test_what_no_image_can_be_is_refused_in_one_sentence(tmp_path, keys, said):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000, '{"a":' * 100_000, "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "{", "[" * 100_000, '{"a":' * 100_000, "\xff", '{"a": 1, "a": 2}']
+)
 @pytest.mark.parametrize("name", ["zarr.json", ".zarray", ".zgroup", ".zattrs"])
 def test_metadata_that_are_no_json_are_refused(tmp_path, name, text):
     if name == ".zattrs":
         zarr.create_group(tmp_path, zarr_format=2)
     (tmp_path / name).write_bytes(text.encode("latin1"))
-    with pytest.raises(UserError, match=r"is broken|is no JSON"):
+    with pytest.raises(
+        UserError,
+        match=r"is empty|is not JSON|no object|nested too deeply|is not UTF-8|2 times",
+    ):
         open_image(tmp_path)
 
 

@@ -1,8 +1,7 @@
 """COCO files as JSON: read whole, and told from the files of other kinds and tools."""
 
-import json
 import re
-import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.names import check_name
 from napari_utile.io.units import size_text
+from napari_utile.json_files import read_json
 
 PARTS = ("images", "annotations", "categories")
 """The lists that a file of instances has."""
@@ -36,13 +36,11 @@ def read_content(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If it cannot be read, is no JSON, has a key twice, or lacks one of the lists.
+        If it cannot be read, takes too much memory, or lacks one of the lists.
     """
-    text = _text_of(path)
-    try:
-        content = json.loads(text, object_pairs_hook=_object)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is {_damage(text, error)}.") from error
+    check_name(path)
+    _check_memory(path)
+    content = read_json(path, most=sys.maxsize, finite=False)
     if not isinstance(content, dict):
         what = "a list, perhaps of results" if isinstance(content, list) else "no object"
         raise UserError(
@@ -96,59 +94,18 @@ def enumerated(names: Iterable[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def _text_of(path: Path) -> bytes:
-    """Return the bytes of a file of JSON."""
-    check_name(path)
+def _check_memory(path: Path) -> None:
+    """Refuse a file that would take more memory than there is, before it is read."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise UserError(f"{path} is no file that can be read as a whole, such as a pipe.")
-        needed, budget = status.st_size * MEMORY_PER_BYTE, memory_budget()
-        if needed > budget:
-            raise UserError(
-                f"{path} may take {size_text(needed)} of memory and {size_text(budget)} may be "
-                "used: split it into files of fewer images."
-            )
-        text = path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(f"{path} was not found.") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be opened: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UserError(f"{path} cannot be opened: {error}.") from error
-    for magic, kind in ((b"\x1f\x8b", "gzip"), (b"PK\x03\x04", "zip")):
-        if text.startswith(magic):
-            raise UserError(f"{path} is compressed ({kind}): unpack it and give its JSON file.")
-    return text
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, in which every key is once: of two, one would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise _TwiceError(f"{name[:40]!r}")
-            seen.add(name)
-    return found
-
-
-class _TwiceError(ValueError):
-    """A key is in an object twice."""
-
-
-def _damage(text: bytes, error: Exception) -> str:
-    """Return in words why a text is no JSON."""
-    if not text.strip():
-        return "empty"
-    if isinstance(error, _TwiceError):
-        return f"damaged: an object has the key {error} twice, perhaps of two files in one"
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
-        return f"no JSON, or cut off ({error})"
-    if isinstance(error, RecursionError):
-        return "no JSON, or cut off (its brackets are nested too deep)"
-    return "damaged: a number has thousands of digits"
+        size = path.stat().st_size
+    except (OSError, ValueError):  # reading it says why
+        return
+    needed, budget = size * MEMORY_PER_BYTE, memory_budget()
+    if needed > budget:
+        raise UserError(
+            f"{path} may take {size_text(needed)} of memory and {size_text(budget)} may be "
+            "used: split it into files of fewer images."
+        )
 
 
 def _advice(content: dict[str, Any], lacking: list[str]) -> str:

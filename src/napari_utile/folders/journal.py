@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write, locked, room_for
-from napari_utile.json_files import read_json
+from napari_utile.json_files import read_json_object
 
 PLAN, FINISHED = "plan.json", "finished.json"
 PART_TIMEOUT = 20.0
@@ -268,7 +268,6 @@ def _state(file: Path) -> dict[str, int]:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty if it is missing or damaged."""
     try:
-        content = read_json(path, finite=False)
+        return read_json_object(path, finite=False)
     except UserError:
         return {}
-    return content if isinstance(content, dict) else {}

@@ -1,6 +1,5 @@
 """Opening groups and arrays of Zarr that a stranger may have made: checked, never executed."""
 
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.units import size_text
 from napari_utile.io.zarr_codecs import bounded, plain_reason
+from napari_utile.json_files import read_json_object
 
 MARKS = ("zarr.json", ".zgroup", ".zarray")
 """A Zarr folder holds one of these files."""
@@ -57,40 +57,19 @@ def open_folder(path: Path) -> zarr.Group | zarr.Array:
 def _node_type(path: Path) -> tuple[str, Any]:
     """Return "array" or "group", and the version of Zarr; check the metadata as JSON."""
     if (path / "zarr.json").is_file():
-        return str(read_node_json(path / "zarr.json").get("node_type")), 3
+        return str(_metadata(path / "zarr.json").get("node_type")), 3
     if (path / ".zattrs").is_file():
-        read_node_json(path / ".zattrs")
+        _metadata(path / ".zattrs")
     for name, kind in ((".zarray", "array"), (".zgroup", "group")):
         if (path / name).is_file():
-            read_node_json(path / name)
+            _metadata(path / name)
             return kind, 2
     raise UserError(f"{path} is no Zarr folder: it has none of the files {', '.join(MARKS)}.")
 
 
-def read_node_json(path: Path) -> dict[str, Any]:
-    """Read a file of metadata.
-
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    UserError
-        If it is too large, or no object of JSON.
-    """
-    size = path.stat().st_size
-    if size > MAX_METADATA:
-        raise UserError(f"{path} has {size_text(size)}; metadata of Zarr are small.")
-    try:
-        found = json.loads(path.read_bytes().decode())
-    except RecursionError:
-        raise UserError(f"{path} is broken: it has lists in lists without end.") from None
-    except ValueError as error:
-        raise UserError(f"{path} cannot be read as Zarr, it is no JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is broken: it holds no object of JSON.")
-    return found
+def _metadata(path: Path) -> dict[str, Any]:
+    """Read a file of metadata. A value that fills gaps may be NaN."""
+    return read_json_object(path, MAX_METADATA, finite=False)
 
 
 @contextmanager
@@ -146,7 +125,7 @@ def member(group: zarr.Group, name: object, source: object) -> Any:
             raise UserError(f"{source} names the level {name!r}, a link that leads out of it.")
         for mark in METADATA:
             if (inside / mark).is_file():
-                read_node_json(inside / mark)
+                _metadata(inside / mark)
     with zarr_errors(f"{source}, {name}"), warnings.catch_warnings(action="ignore"):
         if name not in group:
             raise UserError(f"{source} names the level {name!r}, which is not there.")

@@ -39,7 +39,7 @@ def empty_planes(pairs: Sequence[Annotated], settings: TrainSettings) -> EmptyPl
     """
     if settings.sparse:
         return None
-    counts = [_counts(pair) for pair in pairs]
+    counts = [_empty_and_all(pair) for pair in pairs]
     empty, total = (sum(column) for column in zip(*counts, strict=True))
     if not empty:
         return None
@@ -56,7 +56,7 @@ def empty_planes(pairs: Sequence[Annotated], settings: TrainSettings) -> EmptyPl
     )
 
 
-def _counts(pair: Annotated) -> tuple[int, int]:
+def _empty_and_all(pair: Annotated) -> tuple[int, int]:
     """Count the annotated planes without object, and all that are annotated."""
     target = pair.target
     indices = [i for i in pair.image.indices if (target.classes[i] != IGNORE).any()]
