@@ -18,6 +18,7 @@ from napari_utile.io.disk import (
     check_writable,
     locked,
     private_folder,
+    room_for,
 )
 
 
@@ -155,3 +156,14 @@ def test_a_name_that_leaves_no_room_for_the_files_beside_it(tmp_path):
     check_writable(tmp_path / ("x" * longest))
     with pytest.raises(UserError, match="its name is too long, with the 25 letters of files"):
         check_writable(tmp_path / ("x" * (longest + 1)))
+
+
+def test_what_is_missing_is_asked_for_when_a_disk_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_utile.io.disk.free_disk", lambda path: 40)
+    with room_for(tmp_path / "a", lambda: 1 // 0):
+        pass
+    with (
+        pytest.raises(UserError, match=r"/a needs up to 100 bytes .* 60 are missing"),
+        room_for(tmp_path / "a", lambda: 100),
+    ):
+        raise OSError(errno.ENOSPC, "full")

@@ -244,15 +244,16 @@ def _existing_folder(path: Path) -> Path:
 
 
 @contextmanager
-def room_for(path: Path, nbytes: int = 0) -> Iterator[None]:
+def room_for(path: Path, nbytes: int | Callable[[], int] = 0) -> Iterator[None]:
     """Report a full disk with the file that was being written.
 
     Parameters
     ----------
     path : Path
         The file, named in the message.
-    nbytes : int, optional
-        What it takes at most, where it is known.
+    nbytes : int or callable, optional
+        What it takes at most, where it is known, or a function that is called if it does not
+        fit and returns what is missing.
 
     Raises
     ------
@@ -264,7 +265,8 @@ def room_for(path: Path, nbytes: int = 0) -> Iterator[None]:
     except OSError as error:
         if not is_disk_full(error):
             raise
-        raise UserError(full_disk(path, nbytes)) from error
+        missing = nbytes if isinstance(nbytes, int) else nbytes()
+        raise UserError(full_disk(path, missing)) from error
 
 
 def is_disk_full(error: OSError) -> bool:

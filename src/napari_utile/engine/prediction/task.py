@@ -5,7 +5,7 @@ blocks, and when, is decided in `run`.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.engine.prediction.plan import PredictionPlan
 from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
-from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.disk import check_there, full_disk, is_disk_full
+from napari_utile.io.disk import check_there, room_for
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 
@@ -150,19 +149,8 @@ class PredictionTask:
             check_there(self.result, self.output.exists)
             raise
 
-    @contextmanager
-    def room(self) -> Iterator[None]:
-        """Report a full disk with the bytes that the rest of the result takes at most.
-
-        Raises
-        ------
-        UserError
-            If the disk, or the quota of the user, is full.
-        """
-        try:
-            yield
-        except OSError as error:
-            if not is_disk_full(error):
-                raise
-            missing = int(self.output.nbytes * (1 - self.computed.mean()))
-            raise UserError(full_disk(self.result, missing)) from error
+    def room(self) -> AbstractContextManager[None]:
+        """Report a full disk with the bytes that the rest of the result takes at most."""
+        return room_for(
+            self.result, lambda: int(self.output.nbytes * (1 - self.computed.mean()))
+        )
