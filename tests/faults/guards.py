@@ -114,7 +114,7 @@ GUARDS = [
           "models::a_newer_model_is_told_by_both_versions"),
     guard(34, "widgets/kit/panel.py", "            self.controls.leave()", "            pass",
           "window::closing_the_panel_ends_the_engine_with_what_it_has"),
-    guard(35, "widgets/kit/controls.py",
+    guard(35, "widgets/kit/background.py",
           "    except Exception as error:  # whatever it is, the panel",
           "    except ArithmeticError as error:  # whatever it is, the panel",
           "window::an_exception_while_preparing_is_one_notification"),

@@ -1,9 +1,11 @@
 """Faults that the window survives: with a message that names what to mend, and nothing lost."""
 
+import gc
 import json
 import subprocess
 import sys
 import time
+from weakref import ref
 
 import dask.array as da
 import numpy as np
@@ -14,6 +16,9 @@ from qtpy.QtWidgets import QDockWidget
 from napari_utile.events import RunDone, RunStarted, TileDone, parse_event
 from napari_utile.folders.job import JobFolder
 from napari_utile.io.images import open_image
+from napari_utile.widgets.compare.panel import ComparePanel
+from napari_utile.widgets.evaluate.panel import EvaluatePanel
+from napari_utile.widgets.jobs.panel import JobsPanel
 from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.layers import pair
 from napari_utile.widgets.process import process
@@ -232,6 +237,54 @@ def test_fault_34_closing_the_panel_ends_the_engine_with_what_it_has(
     qtbot.waitUntil(idle(panel))
     assert not panel.controls._engine.is_running
     assert "Stopped after" in text(panel)
+
+
+def test_fault_34_a_closed_panel_is_kept_until_its_engine_has_ended(
+    open_panel, viewer, script, press, qtbot
+):
+    panel, dock = open_panel(TrainPanel, viewer), QDockWidget()
+    qtbot.addWidget(dock)
+    dock.setWidget(panel)
+    script(STARTED, {"do": "wait"}, STOPPED)
+    press(panel.controls.button)
+    status, closed, ended = panel.controls.status, ref(panel), []
+    qtbot.waitUntil(lambda: status.text() == "Started")
+    panel.controls.happened.connect(ended.append)
+    panel.setParent(None)
+    del panel
+    gc.collect()
+    assert closed() is not None
+    qtbot.waitUntil(lambda: bool(ended) and ended[-1].stopped)
+    gc.collect()
+    assert closed() is None
+
+
+def test_fault_34_closed_panels_leave_nothing_in_memory(
+    window, open_panel, script, press, model, qtbot
+):
+    """They worked: to the end where an engine did it, else they are closed meanwhile."""
+
+    def opened_and_closed(kind):
+        panel = open_panel(kind, window)
+        if kind is SegmentPanel:
+            panel.model.set_path(model)
+        if kind is not JobsPanel:
+            press(panel.controls.button)
+        if kind in (TrainPanel, SegmentPanel, ComparePanel):
+            qtbot.waitUntil(idle(panel))
+        window.window.remove_dock_widget(panel)
+        return ref(panel)
+
+    script(STARTED, DONE)
+    window.add_labels(np.ones((3, 64, 64), int), name="result")
+    kinds = TrainPanel, SegmentPanel, ComparePanel, EvaluatePanel, WeightMapPanel, JobsPanel
+    panels = [opened_and_closed(kind) for kind in kinds]
+
+    def all_are_gone():
+        gc.collect()
+        assert not [type(panel()).__name__ for panel in panels if panel()]
+
+    qtbot.waitUntil(all_are_gone)
 
 
 def test_fault_34_closing_the_window_ends_the_engine(window, open_panel, script, press, qtbot):

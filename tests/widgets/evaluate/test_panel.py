@@ -81,7 +81,7 @@ def test_stop_ends_it_at_once_and_it_can_begin_again(panel, press, qtbot, slow, 
     press(panel.button)
     assert panel.button.text() == "Stop"
     qtbot.waitUntil(slow.begun.is_set)
-    worker = panel.controls._worker
+    worker = panel.controls._work.worker
     with qtbot.waitSignal(worker.aborted, timeout=SLOW):
         press(panel.button)
         assert panel.button.text() == "Evaluate"
@@ -143,7 +143,7 @@ def test_a_closed_panel_ends_its_work(viewer, press, home, cells, slow, qtbot):
     viewer.add_labels(cells[1].copy(), name="result")
     panel = EvaluatePanel(viewer)
     press(panel.button)
-    worker = panel.controls._worker
+    worker = panel.controls._work.worker
     qtbot.waitUntil(slow.begun.is_set)
     with qtbot.waitSignal(worker.aborted, timeout=SLOW):
         sip.delete(panel)
@@ -154,7 +154,7 @@ def test_a_panel_that_is_taken_out_of_its_dock_ends_its_work(
 ):
     press(docked.button)
     qtbot.waitUntil(slow.begun.is_set)
-    with qtbot.waitSignal(docked.controls._worker.aborted, timeout=SLOW):
+    with qtbot.waitSignal(docked.controls._work.worker.aborted, timeout=SLOW):
         window.window.remove_dock_widget(docked)
 
 

@@ -11,7 +11,7 @@ def test_work_is_left_when_the_panel_is_taken_out_of_its_dock_and_not_before(qtb
     left = []
     panel, dock = Panel(), QDockWidget()
     qtbot.addWidget(dock)
-    panel.controls = SimpleNamespace(leave=lambda: left.append("left"))
+    panel.controls = SimpleNamespace(leave=lambda: left.append("left"), is_running=False)
     dock.setWidget(panel)
     dock.setFloating(True)
     assert left == []

@@ -45,7 +45,7 @@ def test_what_is_stopped_has_no_result(controls, results, press, qtbot):
     panel = controls(work)
     press(panel.button)
     qtbot.waitUntil(lambda: panel.state is State.RUNNING)
-    worker = panel._worker
+    worker = panel._work.worker
     with qtbot.waitSignal(worker.finished):
         press(panel.button)
         assert panel.state is State.IDLE

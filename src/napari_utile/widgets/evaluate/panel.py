@@ -25,8 +25,9 @@ from napari_utile.io.memory import check_memory
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate.inputs import EvaluationInputs, InputsChoice
 from napari_utile.widgets.evaluate.report import Outcome, ReportView
+from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import State, Work
+from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.kit.form import Form, option_label, scrolling_column
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.progress import Step, steps

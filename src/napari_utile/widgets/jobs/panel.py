@@ -24,8 +24,8 @@ from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunFailed
 from napari_utile.folders.job import ShownResult
 from napari_utile.widgets.jobs.entry import JobEntry
+from napari_utile.widgets.kit.background import Background
 from napari_utile.widgets.kit.colors import Tone, color_of
-from napari_utile.widgets.kit.controls import background
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.paths import known_jobs
 from napari_utile.widgets.kit.progress import ENDED_WELL, outcome_text
@@ -51,7 +51,7 @@ class JobsPanel(QWidget):
         self._viewer = napari_viewer
         self.entries: dict[str, JobEntry] = {}
         self.results: dict[Path, Result] = {}
-        self._removing: list[Any] = []
+        self._removing: list[Background] = []
         self.list = QTreeWidget()
         self.list.setHeaderLabels(["job", "state"])
         self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
@@ -250,7 +250,7 @@ class JobsPanel(QWidget):
             yield
             entry.folder.remove()
 
-        self._removing.append(background(work, lambda _: self.update_list(), self._on_error))
+        self._removing.append(Background(work, lambda _: self.update_list(), self._on_error))
 
     def _on_error(self, error: Exception) -> None:
         self.messages.add(str(error), Tone.ERROR)

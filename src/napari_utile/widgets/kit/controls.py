@@ -1,11 +1,10 @@
 """What every panel that starts work has: buttons, progress and messages, and their state."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -18,20 +17,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_utile.errors import EngineError, UserError
+from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunFailed, RunStarted, StepDone, Warned
+from napari_utile.widgets.kit.background import Background, Then, Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.progress import RunProgress, Step
 from napari_utile.widgets.process.command_line import shell_line
 from napari_utile.widgets.process.process import AttachedEngine, Engine
 
-Work = Callable[[], Generator[Any, None, Any]]
-"""Work for a thread: yields events, or None, so that it can be stopped; returns its result."""
 Collect = Callable[[], Work]
 """Takes what the work needs from the window, at once; may raise `UserError`."""
-Then = Callable[[Any], None]
-"""Takes the result of the work."""
 Show = Callable[[Any], None]
 Launch = Callable[[Sequence[str]], Engine]
 
@@ -80,13 +76,15 @@ class Controls(QWidget):
 
     happened = Signal(object)
     """An event of the work."""
+    ended = Signal()
+    """The work is over."""
 
     def __init__(self, verb: str, collect: Collect, then: Then):
         super().__init__()
         self.state, self.progress = State.IDLE, RunProgress()
         self._verb, self._problem, self._is_long = verb, "", False
         self._show: Show = self.happened.emit
-        self._worker: Any = None
+        self._work: Background | None = None
         self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
         self.destroyed.connect(partial(_end, self._ends))
 
@@ -153,8 +151,8 @@ class Controls(QWidget):
             self._fail(error)
         else:
             self._set_state(State.PREPARING, status)
-            self._worker = background(work, then, self._fail, self._on_event)
-            self._ends[:] = [self._worker.quit]
+            self._work = Background(work, then, self._fail, self._on_event)
+            self._ends[:] = [self._work.end]
 
     # Qt's metaclass allows no abstract class: these are for the children
 
@@ -210,6 +208,7 @@ class Controls(QWidget):
 
     def _set_state(self, state: State, status: str | None = None) -> None:
         """Enter a state, and show what belongs to it."""
+        is_end = self.is_running and state is State.IDLE
         self.state = state
         if status is not None:
             self.status.setText(status)
@@ -227,6 +226,8 @@ class Controls(QWidget):
         for button, states in self._shown_in.items():
             button.setVisible(state in states)
         self.set_problem(self._problem)
+        if is_end:
+            self.ended.emit()
 
 
 class EngineControls(Controls):
@@ -308,43 +309,6 @@ class EngineControls(Controls):
         else:
             self._engine.stop()
             self._set_state(State.STOPPING, SAVING)
-
-
-def background(
-    work: Work,
-    then: Then,
-    fail: Callable[[Exception], None],
-    each: Callable[[Any], None] = lambda _: None,
-) -> Any:
-    """Do `work` in a thread, and call `then` with its result or `fail` with its exception.
-
-    `each` is called with all that is yielded, all in the window's thread. Returns napari's
-    worker; its `quit()` ends the work, and nothing more is called.
-    """
-    worker = create_worker(_guarded, work, _start_thread=False)
-
-    def unless_ended(slot: Callable[[Any], None], value: Any) -> None:
-        if not worker.abort_requested:  # it was on its way when `quit()` was called
-            slot(value)
-
-    def on_outcome(outcome: tuple[Any, Exception | None]) -> None:
-        result, error = outcome
-        fail(error) if error else then(result)
-
-    worker.returned.connect(partial(unless_ended, on_outcome))
-    worker.yielded.connect(partial(unless_ended, each))
-    worker.start()
-    return worker
-
-
-def _guarded(work: Work) -> Generator[Any, None, tuple[Any, Exception | None]]:
-    """Return result and error: superqt drops every RuntimeError, and raises the others."""
-    try:
-        return (yield from work()), None
-    except UserError as error:
-        return None, error
-    except Exception as error:  # whatever it is, the panel must hear of it
-        return None, EngineError(f"{type(error).__name__}: {error}")
 
 
 def _end(ends: list[Callable[[], None]], *_: Any) -> None:

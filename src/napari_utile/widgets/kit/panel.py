@@ -5,6 +5,9 @@ from qtpy.QtWidgets import QScrollArea
 
 from napari_utile.widgets.kit.controls import Controls
 
+_CLOSED: set["Panel"] = set()
+"""Panels that are closed while their work ends: nobody else keeps them, or their engine."""
+
 
 class Panel(QScrollArea):
     """A panel of a dock.
@@ -21,4 +24,7 @@ class Panel(QScrollArea):
         """Leave the work when napari takes the panel out of its dock: it is closed."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.controls.leave()
+            if self.controls.is_running:
+                _CLOSED.add(self)
+                self.controls.ended.connect(lambda: _CLOSED.discard(self))
         return bool(super().event(event))

@@ -4,7 +4,8 @@ from functools import partial
 from typing import Any
 
 from napari_utile.events import Event
-from napari_utile.widgets.kit.controls import READING, Collect, Controls, Show, State, Then
+from napari_utile.widgets.kit.background import Then
+from napari_utile.widgets.kit.controls import READING, Collect, Controls, Show, State
 from napari_utile.widgets.kit.progress import Step
 
 

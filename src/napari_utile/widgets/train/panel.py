@@ -20,8 +20,9 @@ from napari_utile.folders.model import model_problem
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings import TrainSettings
+from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import EngineControls, Work
+from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
