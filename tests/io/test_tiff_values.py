@@ -162,3 +162,42 @@ def test_an_unfinished_result_is_said(tmp_path):
     assert "is a partial result" in said
     path.rename(tmp_path / "cells.tif")
     assert open_image(tmp_path / "cells.tif").doubts == ()
+
+
+SIGNED = "cf=0\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n"
+DENSITY = "cf=0\nc0=-1.5\nc1=0.25\nvunit=OD\n"
+
+
+@pytest.mark.parametrize(
+    ("stated", "stored", "values", "said"),
+    [
+        (
+            SIGNED,
+            np.uint16,
+            np.int16,
+            "-32768 + 1 x stored value (Gray Value): these are taken",
+        ),
+        ("cf=0\nc0=-1024\nc1=1\n", np.uint8, np.int16, "-1024 + 1 x stored value: these are"),
+        ("cf=0\nc0=5\nc1=1\n", np.uint16, np.int32, "5 + 1 x stored value: these are taken"),
+        (DENSITY, np.uint16, None, "-1.5 + 0.25 x stored value (OD), which is not applied"),
+        (SIGNED, np.float32, None, "-32768 + 1 x stored value (Gray Value), which is not app"),
+        ("cf=0\nc0=1e99\nc1=1\n", np.uint8, None, "which is not applied"),
+        ("cf=0\nc0=nan\nc1=1\n", np.uint8, None, "which is not applied"),
+        ("cf=7\nc0=1\nc1=2\n", np.uint8, None, "a curve, which is not applied"),
+        ("cf=0\nc0=0\nc1=1\nvunit=OD\n", np.uint8, None, ""),
+        ("cf=20\nvunit=Gray Value\n", np.uint16, None, ""),
+    ],
+)
+def test_a_calibration_of_imagej_is_applied_if_it_shifts_and_said(
+    tmp_path, stated, stored, values, said
+):
+    top = np.iinfo(stored).max if stored is not np.float32 else 9
+    pixels = np.array([[0, 1, 2], [top // 2, top - 1, top]], stored)
+    path = tmp_path / "a.tif"
+    how = {"metadata": None, "description": f"ImageJ=1.54f\n{stated}"}
+    tifffile.imwrite(path, pixels, byteorder=">", **how)
+    stack = open_image(path)
+    shift = 0 if values is None else int(float(stated.split("c0=")[1].split()[0]))
+    assert stack.dtype == (values or stored)
+    np.testing.assert_array_equal(stack.read(), pixels.astype(np.float64) + shift)
+    assert [said in doubt for doubt in stack.doubts] == ([True] if said else [])

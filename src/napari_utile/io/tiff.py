@@ -32,6 +32,7 @@ from napari_utile.io.tiff_segments import Segments
 from napari_utile.io.tiff_statement import read_statement, statement
 from napari_utile.io.tiff_values import (
     axes_doubts,
+    calibrated_values,
     has_mixed_palette,
     opacity_doubts,
     page_doubts,
@@ -129,6 +130,8 @@ def _stack_of(
     doubts += scales.doubts + axes_doubts(path, series.axes, axes, shape)
     doubts += page_doubts(path, tif, series, root)
     data, more = shown_values(path, page, data, tif.is_imagej)
+    doubts += more
+    data, more = calibrated_values(path, data, tif.imagej_metadata)
     doubts += more
     known = scales.known
     orientation = int(page.tags.valueof(274, 1) or 1)

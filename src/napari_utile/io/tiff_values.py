@@ -1,5 +1,6 @@
 """What the numbers of a TIFF mean: polarity, palette and axes, and what a file leaves open."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,17 @@ import tifffile
 from numpy.typing import NDArray
 
 from napari_utile.io.lazy_views import Converted
-from napari_utile.io.ome_xml import companion_of
+from napari_utile.io.ome_xml import companion_of, short_text
 from napari_utile.io.stack import narrow_doubts
 
 _AXIS_NAMES = {
     "A": "angle", "E": "wavelength", "F": "phase", "H": "lifetime", "L": "exposure",
     "M": "mosaic", "P": "position", "R": "region", "V": "event",
 }  # fmt: skip
+_NO_FUNCTION = 20
+"""Of a calibration, as ImageJ writes that there is none."""
+_MAX_SHIFT = 2**30
+"""Of a calibration that is applied, so that the values stay in 32 bits."""
 LOOKED_AT = 512
 """Side of the part of a channel that is looked at, px."""
 
@@ -78,6 +83,60 @@ def _of_palette(path: Path, page: Any, data: Any) -> tuple[Any, list[str]]:
     return Converted(data, looked_up, np.uint8), [
         f"{path} has a gray palette: the grays that it shows are taken, not the stored indices."
     ]
+
+
+def calibrated_values(
+    path: Path, data: Any, notes: Mapping[str, Any] | None
+) -> tuple[Any, list[str]]:
+    """Return the values that a calibration of ImageJ states, where it only shifts them.
+
+    So ImageJ stores signed integers: as unsigned ones, and a shift. Other calibrations would
+    make fractions, also of ids: they are said, and the stored numbers are taken.
+
+    Parameters
+    ----------
+    path : Path
+    data : array-like
+    notes : mapping, optional
+        The metadata of ImageJ.
+
+    Returns
+    -------
+    data : array-like
+    doubts : list of str
+        What was done.
+    """
+    function = (notes or {}).get("cf", _NO_FUNCTION)
+    if not notes or function == _NO_FUNCTION:
+        return data, []
+    shift, slope = notes.get("c0", 0), notes.get("c1", 1)
+    is_linear = function == 0 and all(isinstance(c, int | float) for c in (shift, slope))
+    if is_linear and (shift, slope) == (0, 1):
+        return data, []
+    stated = f"{shift:g} + {slope:g} x stored value" if is_linear else "a curve"
+    if unit := str(notes.get("vunit", "")).strip(" '\""):
+        stated += f" ({short_text(unit)})"
+    is_shift = is_linear and slope == 1 and float(shift).is_integer()
+    if not is_shift or data.dtype.str[1:] not in ("u1", "u2") or abs(shift) > _MAX_SHIFT:
+        return data, [
+            f"{path} has a calibration of its values, {stated}, which is not applied: the "
+            "stored values are taken."
+        ]
+    ends = shift, shift + np.iinfo(data.dtype).max
+    smaller = (np.dtype(kind) for kind in (np.uint8, np.int16, np.uint16, np.int32))
+    dtype = next(kind for kind in smaller if _holds(kind, *ends))
+
+    def shifted(pixels: NDArray[Any]) -> NDArray[Any]:
+        return (pixels.astype(np.int32) + int(shift)).astype(dtype)
+
+    return Converted(data, shifted, dtype), [
+        f"{path} says that its values are {stated}: these are taken."
+    ]
+
+
+def _holds(dtype: np.dtype[Any], least: float, most: float) -> bool:
+    limits = np.iinfo(dtype)
+    return limits.min <= least and most <= limits.max
 
 
 def opacity_doubts(path: Path, data: Any, axes: str) -> list[str]:
