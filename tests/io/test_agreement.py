@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_utile.io.agreement import doubts_as_image, jpeg_doubts, pair_doubts
+from napari_utile.io.agreement import doubts_as_image, jpeg_doubts, pair_doubts, time_texts
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
 
@@ -49,6 +49,24 @@ def test_labels_at_another_place_are_told(image, labels, said):
 )
 def test_what_a_file_does_not_say_raises_no_doubt(image, labels):
     assert pair_doubts(image, labels) == []
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        (
+            ["tyx"],
+            "Image 'a.tif' has 4 time points and no z: they are taken as slices, each by",
+        ),
+        (["tyx", "tcyx", "yx"], "2 of 3 images (such as 'a.tif') have time points and no z:"),
+        (["tzyx", "zyx", "zcyx"], ""),
+    ],
+)
+def test_time_points_without_z_are_said_to_be_slices(axes, said):
+    images = [Stack(np.zeros((4,) * len(names)), names, "a.tif") for names in axes]
+    found = time_texts(images)
+    assert [text.startswith(said) for text in found] == ([True] if said else [])
+    assert time_texts([Stack(np.zeros((1, 4, 4)), "tyx")]) == []
 
 
 def test_one_file_given_twice_is_told():

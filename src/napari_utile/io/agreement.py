@@ -1,6 +1,6 @@
 """Whether an image and its labels belong together: one place, one pixel size, two files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from napari_utile.arrays.doubts.ids import has_two_values
 from napari_utile.arrays.doubts.wording import Doubt
@@ -27,6 +27,35 @@ def doubts_as_image(stack: Stack) -> tuple[str, ...]:
         "it the wrong file?"
     )
     return (*stack.doubts, said)
+
+
+def time_texts(images: Sequence[Stack]) -> list[str]:
+    """Describe how the time points of images without z are taken: at most one sentence.
+
+    Parameters
+    ----------
+    images : sequence of Stack
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> time_texts([Stack(np.zeros((9, 64, 64)), "tyx", "a.tif")])[0].partition(": ")[0]
+    "Image 'a.tif' has 9 time points and no z"
+    """
+    found = [image for image in images if "z" not in image.axes and _time_points(image) > 1]
+    if not found:
+        return []
+    has = f"Image '{found[0].name}' has {_time_points(found[0])}"
+    if len(found) > 1:
+        has = f"{len(found)} of {len(images)} images (such as '{found[0].name}') have"
+    return [
+        f"{has} time points and no z: they are taken as slices, each by itself, and no object "
+        "is linked from one to the next. If they are the slices of a stack, name this axis z."
+    ]
+
+
+def _time_points(image: Stack) -> int:
+    return image.shape[0] if "t" in image.axes else 1
 
 
 def pair_doubts(

@@ -2,18 +2,27 @@
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.resume import Execution, decide
 from napari_utile.errors import UserError
-from napari_utile.events import TileDone
+from napari_utile.events import TileDone, Warned
 from napari_utile.io import ome_zarr
 from napari_utile.io.images import open_image, write_tiff
 from tests.fixtures.blob_model import blobs
 from tests.fixtures.segmented import SHAPE, ends, segment
 
 torch.set_num_threads(1)
+
+
+def test_time_points_are_said_to_be_slices_and_are_no_reason_to_refuse(blob_files, tmp_path):
+    options = {"metadata": {"axes": "TYX"}, "ome": True}
+    tifffile.imwrite(blob_files / "times.tif", blobs((2, 20, 30)), **options)
+    events = segment(blob_files, tmp_path / "r.zarr", ["times.tif"], strict=True)
+    (said,) = [event.message for event in events if isinstance(event, Warned)]
+    assert said.startswith("Image 'times.tif' has 2 time points and no z: they are taken as")
 
 
 def test_parts_are_put_together_by_the_last_one(blob_files, tmp_path):

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import tifffile
+from imageio.v3 import imread
 from napari.components import ViewerModel
+from napari.layers._source import layer_source
 
 from napari_utile.errors import UserError
 from napari_utile.widgets.layers.stacks import placement, stack_of, with_copied_pixels
@@ -49,6 +52,19 @@ def test_the_labels_tell_channels_from_slices(model):
 )
 def test_a_layer_says_what_its_axes_are(model, given, axes):
     assert stack_of(model.add_image(STACK, **given)).axes == axes
+
+
+@pytest.mark.parametrize(
+    ("axes", "kind", "shape"), [("TZYX", "ome", (2, 1, 8, 10)), ("TYX", "imagej", (2, 8, 10))]
+)
+def test_the_file_of_a_layer_says_that_an_axis_is_time(model, tmp_path, axes, kind, shape):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, STACK.reshape(shape), metadata={"axes": axes}, **{kind: True})
+    with layer_source(path=str(path)):  # as a reader of napari that knows no axes
+        layer = model.add_image(imread(path))
+    assert stack_of(layer).axes == "tyx"
+    layer.axis_labels = ("z", "y", "x")  # the user knows better
+    assert stack_of(layer).axes == "zyx"
 
 
 def test_named_slices_are_no_channels(model):

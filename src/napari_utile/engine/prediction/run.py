@@ -39,7 +39,7 @@ from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.agreement import doubts_as_image
+from napari_utile.io.agreement import doubts_as_image, time_texts
 from napari_utile.io.images import open_image
 from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.settings import PredictSettings
@@ -130,6 +130,7 @@ class PredictionRun:
                 if self.execution.dry_run:  # else they are reported when it is predicted
                     found = doubted(self._doubts(task), self.settings.strict)
                     warnings += [event.message for event in found]
+                    warnings += time_texts([task.stack])
             except UserError as error:
                 if self.is_alone:
                     raise
@@ -193,6 +194,7 @@ class PredictionRun:
         if not self._workers:
             _ = self.network  # raises if the device cannot be used
         yield from doubted(self._doubts(task), self.settings.strict)
+        yield from (Warned(message=text) for text in time_texts([task.stack]))
         return task
 
     def _doubts(self, task: PredictionTask) -> list[str]:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,6 +12,8 @@ from napari.utils.transforms.transform_utils import shear_to_matrix
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
+from napari_utile.io.images import open_image
+from napari_utile.io.names import is_url
 from napari_utile.io.ngff_axes import NAMES
 from napari_utile.io.stack import HOLDS, SPATIAL, Holds, Stack, guess_axes
 from napari_utile.io.units import TIMES, unit_name
@@ -88,9 +91,29 @@ def _said_axes(layer: Layer) -> str:
             f"Layer '{layer.name}' has the axes {', '.join(letters)}, but is read in the "
             "order t, z, y, x: transpose it, or choose its file instead."
         )
-    is_named = any(not name.lstrip("-").isdigit() for name in layer.axis_labels)
+    if any(not name.lstrip("-").isdigit() for name in layer.axis_labels):
+        return ""
     is_in_time = layer.ndim == 3 and unit_name(layer.units[0]) in TIMES
-    return "tyx" if is_in_time and not is_named else ""
+    if is_in_time or layer.ndim < 3:
+        return "tyx" if is_in_time else ""
+    return _axes_with_time(layer).removesuffix("c" * is_color)
+
+
+def _axes_with_time(layer: Layer) -> str:
+    """Return the axes in the file of a layer if one is time: readers of napari drop names."""
+    path, shape = layer.source.path, tuple(level_0(layer).shape)
+    if path and not is_url(path):
+        with suppress(UserError, OSError):
+            stack = _file_of_layer(Path(path), Path(path).stat().st_mtime_ns)
+            if "t" in stack.axes and tuple(stack.data.shape) == shape:
+                return stack.axes
+    return ""
+
+
+@lru_cache(maxsize=64)
+def _file_of_layer(path: Path, changed: int) -> Stack:
+    """Open a file once, as long as it is not changed: panels ask at every click."""
+    return open_image(path)
 
 
 def held_in(layer: Layer) -> Holds:
