@@ -46,7 +46,7 @@ class Background:
     ):
         self._then, self._fail, self._each = then, fail, each
         self._is_ended = False
-        outcome = _outcome_of(work)
+        outcome = _guarded(work)
         self.worker: Any = create_worker(_working, outcome, _start_thread=False)
         self.worker.yielded.connect(self._on_yielded)
         self.worker.returned.connect(self._on_returned)
@@ -69,14 +69,14 @@ class Background:
         self._fail(error) if error else self._then(result)
 
 
-Outcome = Generator[Any, None, tuple[Any, Exception | None]]
+Guarded = Generator[Any, None, tuple[Any, Exception | None]]
 
 
-def _working(outcome: Outcome) -> Outcome:
+def _working(outcome: Guarded) -> Guarded:
     return (yield from outcome)
 
 
-def _outcome_of(work: Work) -> Outcome:
+def _guarded(work: Work) -> Guarded:
     """Return result and error: superqt drops every RuntimeError, and raises the others."""
     try:
         return (yield from work()), None
