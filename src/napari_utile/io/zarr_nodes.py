@@ -57,17 +57,17 @@ def open_folder(path: Path) -> zarr.Group | zarr.Array:
 def _node_type(path: Path) -> tuple[str, Any]:
     """Return "array" or "group", and the version of Zarr; check the metadata as JSON."""
     if (path / "zarr.json").is_file():
-        return str(_metadata(path / "zarr.json").get("node_type")), 3
+        return str(_metadata_in(path / "zarr.json").get("node_type")), 3
     if (path / ".zattrs").is_file():
-        _metadata(path / ".zattrs")
+        _metadata_in(path / ".zattrs")
     for name, kind in ((".zarray", "array"), (".zgroup", "group")):
         if (path / name).is_file():
-            _metadata(path / name)
+            _metadata_in(path / name)
             return kind, 2
     raise UserError(f"{path} is no Zarr folder: it has none of the files {', '.join(MARKS)}.")
 
 
-def _metadata(path: Path) -> dict[str, Any]:
+def _metadata_in(path: Path) -> dict[str, Any]:
     """Read a file of metadata. A value that fills gaps may be NaN."""
     return read_json_object(path, MAX_METADATA, finite=False)
 
@@ -125,7 +125,7 @@ def member(group: zarr.Group, name: object, source: object) -> Any:
             raise UserError(f"{source} names the level {name!r}, a link that leads out of it.")
         for mark in METADATA:
             if (inside / mark).is_file():
-                _metadata(inside / mark)
+                _metadata_in(inside / mark)
     with zarr_errors(f"{source}, {name}"), warnings.catch_warnings(action="ignore"):
         if name not in group:
             raise UserError(f"{source} names the level {name!r}, which is not there.")
