@@ -21,6 +21,7 @@ from napari_utile.io.ome_zarr import (
     sync_chunk,
 )
 from napari_utile.io.pyramids import write_smaller_levels
+from napari_utile.io.stack import Stack
 from tests.fixtures.ngff import EM, SPACE, content, ngff
 
 
@@ -44,6 +45,20 @@ def test_probabilities_come_back_with_their_place(tmp_path):
     assert (stack.scale, stack.translate, stack.units) == (EM.scale, EM.translate, EM.units)
     assert stack.plane((3,))[1, 20, 40] == 0.5
     assert stack.plane((3,))[0].max() == 0
+
+
+def test_time_is_stored_before_channels_and_written_and_read_behind_them(tmp_path):
+    path, movie = tmp_path / "p.zarr", Stack(np.zeros((4, 16, 16)), "tyx")
+    pixels = np.random.default_rng(0).integers(1, 9, (2, *movie.shape)).astype("u1")
+    data = create_image(path, pixels.shape, "u1", (2, 1, 8, 16), movie)
+    for t in range(4):
+        data[:, t] = pixels[:, t]
+    group = zarr.open_group(path, mode="r")
+    axes = group.attrs["ome"]["multiscales"][0]["axes"]
+    assert [axis["name"] for axis in axes] == ["t", "c", "y", "x"]  # NGFF 0.5, section axes
+    assert (group["0"].shape, group["0"].chunks) == ((4, 2, 16, 16), (1, 2, 8, 16))
+    assert (reopen(path)[...] == pixels).all()
+    assert (open_image(path).read() == pixels).all()
 
 
 def test_one_tile_is_one_file(tmp_path):
@@ -203,6 +218,17 @@ def test_a_chunk_is_brought_to_the_disk_with_its_folders(result, monkeypatch):
     sync_chunk(reopen(result, "instances"), (3, 1, 2))
     level = result / "labels" / "instances" / "0"
     assert synced == [level / "c/3/1/2", level / "c/3/1", level / "c/3", level / "c", level]
+
+
+def test_a_chunk_of_a_movie_is_found_by_its_place_in_memory(tmp_path, monkeypatch):
+    movie = Stack(np.zeros((4, 16, 16)), "tyx")
+    data = create_image(tmp_path / "p.zarr", (2, *movie.shape), "u1", (1, 1, 8, 16), movie)
+    data[1, 3, 8:] = 5
+    synced = []
+    monkeypatch.setattr(ome_zarr, "to_disk", synced.append)
+    sync_chunk(data, (1, 3, 1, 0))
+    assert synced[0] == tmp_path / "p.zarr/0/c/3/1/1/0"
+    assert synced[0].is_file()
 
 
 def test_every_block_of_a_smaller_level_is_on_the_disk_before_it_counts(result, monkeypatch):

@@ -1,4 +1,4 @@
-"""Arrays seen otherwise than they are stored: one channel, pages, turned, other values."""
+"""Arrays seen otherwise than they are stored: other axes, one channel, pages, other values."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -111,6 +111,43 @@ class LazyChannel:
         self, dtype: DTypeLike | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
         return np.asarray(self[...], dtype=dtype)
+
+
+class ChannelsFirst:
+    """An array (T, C, ...) on disk, read and written as (C, T, ...).
+
+    Parameters
+    ----------
+    stored : array-like
+        Indexed by integers and slices.
+    """
+
+    def __init__(self, stored: Any):
+        self.stored = stored
+        self.shape, self.dtype = self._exchanged(stored.shape), np.dtype(stored.dtype)
+        self.ndim, self.size = len(self.shape), prod(self.shape)
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        where = self._exchanged(every_axis(where, self.ndim))
+        pixels = np.asarray(self.stored[where])
+        return pixels.swapaxes(0, 1) if self._keeps_both(where) else pixels
+
+    def __setitem__(self, where: Any, pixels: NDArray[Any]) -> None:
+        where = self._exchanged(every_axis(where, self.ndim))
+        self.stored[where] = pixels.swapaxes(0, 1) if self._keeps_both(where) else pixels
+
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    @staticmethod
+    def _keeps_both(where: tuple[Any, ...]) -> bool:
+        return isinstance(where[0], slice) and isinstance(where[1], slice)
+
+    @staticmethod
+    def _exchanged(parts: Sequence[Any]) -> tuple[Any, ...]:
+        return (parts[1], parts[0], *parts[2:])
 
 
 CACHED_PAGES = 4

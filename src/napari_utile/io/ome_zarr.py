@@ -16,6 +16,7 @@ from zarr.codecs import ZstdCodec
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import to_disk
+from napari_utile.io.lazy_views import ChannelsFirst
 from napari_utile.io.ngff import (
     LABELS,
     PROBABILITIES,
@@ -134,8 +135,8 @@ def create_image(
 
     Returns
     -------
-    zarr.Array
-        Level 0.
+    zarr.Array or ChannelsFirst
+        Level 0, to be indexed in the order of `shape`.
 
     Raises
     ------
@@ -144,12 +145,16 @@ def create_image(
 
     Notes
     -----
-    With a time axis, channels still come first, before time, as in memory.
+    NGFF 0.5 wants the axes of time, channels and space in this order, so that an array with
+    channels and time is stored as (T, C, ...).
     """
     path = Path(path)
     check_zarr_output(path, like, overwrite)
     remove_zarr(path)
     axes = "c" * (len(shape) - len(like.shape)) + like.spatial_axes
+    if axes.startswith("ct"):
+        axes = f"tc{axes[2:]}"
+        shape, chunks = ((n[1], n[0], *n[2:]) for n in (shape, chunks))
     ngff = image_metadata(axes, like, path.stem)
     if channel_names:
         top = 1.0 if np.dtype(dtype).kind == "f" else float(np.iinfo(dtype).max)
@@ -162,7 +167,13 @@ def create_image(
         }
     utile = {"complete": False} | dict(attributes or {})
     group = zarr.create_group(path, zarr_format=3, attributes={"ome": ngff, "utile": utile})
-    return create_level(group, 0, shape, dtype, chunks, axes)
+    return _in_memory_order(create_level(group, 0, shape, dtype, chunks, axes))
+
+
+def _in_memory_order(level: zarr.Array) -> zarr.Array | ChannelsFirst:
+    """Return a level with channels before time, as arrays in memory have them."""
+    names = tuple(level.metadata.dimension_names or ())
+    return ChannelsFirst(level) if names[:2] == ("t", "c") else level
 
 
 def create_labels(
@@ -246,7 +257,7 @@ def create_level(
     )
 
 
-def reopen(path: Path | str, labels: str | None = None) -> zarr.Array:
+def reopen(path: Path | str, labels: str | None = None) -> zarr.Array | ChannelsFirst:
     """Open level 0 of a partial image of `create_image` for writing.
 
     Parameters
@@ -258,7 +269,8 @@ def reopen(path: Path | str, labels: str | None = None) -> zarr.Array:
 
     Returns
     -------
-    zarr.Array
+    zarr.Array or ChannelsFirst
+        As `create_image` returns it.
 
     Raises
     ------
@@ -268,7 +280,7 @@ def reopen(path: Path | str, labels: str | None = None) -> zarr.Array:
     level = open_multiscale(path, labels).get("0") if is_zarr(Path(path)) else None
     if not isinstance(level, zarr.Array):
         raise UserError(f"{path} cannot be resumed: it is no partial image.")
-    return level
+    return _in_memory_order(level)
 
 
 def open_multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
@@ -290,16 +302,18 @@ def open_multiscale(path: Path | str, labels: str | None = None) -> zarr.Group:
     return labels_in(group, Path(path), labels) if labels else group
 
 
-def sync_chunk(array: zarr.Array, chunk: Sequence[int]) -> None:
+def sync_chunk(array: zarr.Array | ChannelsFirst, chunk: Sequence[int]) -> None:
     """Wait until a chunk of a local array is on the disk. A chunk of zeros has no file.
 
     Parameters
     ----------
-    array : zarr.Array
+    array : zarr.Array or ChannelsFirst
         In a folder of this machine.
     chunk : sequence of int
         Its number along each axis: ``position // array.chunks``.
     """
+    if isinstance(array, ChannelsFirst):
+        array, chunk = array.stored, (chunk[1], chunk[0], *chunk[2:])
     root = Path(array.store.root, array.path)
     file = root / array.metadata.encode_chunk_key(tuple(chunk))
     with suppress(FileNotFoundError):

@@ -11,6 +11,7 @@ IS_OBJECT = OBJECTS > 0
 SEGMENTED = 1 + IS_OBJECT  # as ilastik: 1 is background, 2 is object
 DENSE = np.where(np.arange(128) % 16 > 2, 1 + np.arange(128) // 16, 0) + np.zeros((128, 1), int)
 OFF = np.roll(OBJECTS, 5, 1)
+FIVE = np.stack([TRUTH] * 5)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,8 @@ OFF = np.roll(OBJECTS, 5, 1)
         (1 + (DENSE > 0), DENSE, {}, "id 0, not 1."),
         ((~IS_OBJECT).astype(int), TRUTH, {"is_mask": True}, "invert the mask."),
         ((DENSE == 0).astype(int), DENSE, {"is_mask": True}, "invert the mask."),
+        # the background of each slice is a part of its own
+        ((FIVE == 0) * np.arange(1, 6)[:, None, None], FIVE, {"is_mask": True}, "the mask."),
     ],
 )
 def test_another_background_is_told(prediction, truth, options, way_on):

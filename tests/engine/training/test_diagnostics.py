@@ -20,6 +20,8 @@ torch.set_num_threads(1)
 GUESS = 0.67
 GOOD = [[60_000, 4_000], [3_000, 140_000]]
 """True background and objects, by what they are taken for."""
+BLIND = [[30_000, 34_000], [67_000, 76_000]]
+"""The same share of both is taken for objects."""
 RECORDED = {
     "five minutes": [
         (64, 0.402, 0.340), (138, 0.258, 0.318), (211, 0.239, 0.208), (284, 0.225, 0.259),
@@ -151,13 +153,18 @@ def test_a_loss_that_does_not_move_is_said():
 
 
 def test_a_network_that_guesses_is_said():
-    (said,) = after(curve(0.9, 0.67, 100), [(60, 0.67, 0.67), (100, 0.67, 0.67)])
+    epochs = [(60, 0.67, 0.67), (100, 0.67, 0.67)]
+    (said,) = after(curve(0.9, 0.67, 100), epochs, BLIND)
     assert "no better than a guess that does not look at the image (loss 0.67)" in said
     assert "do not lie on each other" in said
 
 
+def test_a_network_that_finds_objects_does_not_guess_however_high_its_loss():
+    assert after(curve(0.9, 0.67, 100), [(60, 0.67, 0.67), (100, 0.67, 0.67)]) == []
+
+
 def test_parts_that_differ_are_said():
-    (said,) = after(curve(0.9, 0.2, 100), [(60, 0.2, 0.8), (100, 0.2, 0.7)])
+    (said,) = after(curve(0.9, 0.2, 100), [(60, 0.2, 0.8), (100, 0.2, 0.7)], BLIND)
     assert "the two parts differ" in said
 
 
@@ -243,7 +250,7 @@ def test_a_validation_loss_that_wanders_is_no_trouble(losses, ends):
 def test_after_a_restart_the_same_is_said_and_nothing_twice(cut):
     losses = [*curve(0.8, 0.1, 60), *np.full(40, 0.95)]
     epochs = [(50, 0.2, 0.9), (60, 0.2, 0.9), (70, 0.2, 0.9)]
-    whole = after(losses, epochs)
+    whole = after(losses, epochs, BLIND)
 
     watching, said = watch(), []
     for number, loss in enumerate(losses, 1):
@@ -254,7 +261,7 @@ def test_after_a_restart_the_same_is_said_and_nothing_twice(cut):
         said += watching.step(step(number, loss, len(losses)))
         for given in epochs:
             if given[0] == number:
-                said += watching.epoch(epoch(*given), validation(given[2]))
+                said += watching.epoch(epoch(*given), validation(given[2], BLIND))
     assert said == whole
     assert len(said) == 2
 

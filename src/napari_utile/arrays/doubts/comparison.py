@@ -49,11 +49,13 @@ def background_doubt(
     if as_given > LOW and 2 * zeros[0] > zeros[1]:
         return None
     ids, counts = np.unique(predicted[predicted > 0], return_counts=True)
-    for id_ in ids[np.argsort(-counts, kind="stable")[:MOST_FREQUENT]]:
-        others = predicted != id_
+    frequent = ids[np.argsort(-counts, kind="stable")[:MOST_FREQUENT]].tolist()
+    # The background of a stack is a part of the mask in each slice.
+    for id_ in [*[None] * is_mask, *frequent]:
+        others = predicted == 0 if id_ is None else predicted != id_
         without = _iou(others, is_object)
         if without > max(SAME, as_given + LOW) and _iou(~others, ~is_object) > SAME:
-            which = "its largest part" if is_mask else f"id {id_}"
+            which = f"id {id_}" if not is_mask else "its largest part" if id_ else "the mask"
             way_on = "invert the mask" if is_mask else f"give background the id 0, not {id_}"
             return Doubt(
                 "exchanged",

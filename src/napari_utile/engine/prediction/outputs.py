@@ -22,6 +22,7 @@ from napari_utile.errors import UserError
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io import ome_zarr, pyramids, tiff, zarr_folders
 from napari_utile.io.disk import check_file_output, check_free
+from napari_utile.io.lazy_views import ChannelsFirst
 from napari_utile.io.stack import Stack
 
 
@@ -326,14 +327,14 @@ def sync_block(array: Any, block: Block, blocks: Blocks, channels: int = 0) -> N
 
     Parameters
     ----------
-    array : zarr.Array or memmap
+    array : zarr.Array, ChannelsFirst or FileArray
     block : Block
     blocks : Blocks
         Of the result; a block is a chunk.
     channels : int, default 0
         Number of leading axes in front of those of the result.
     """
-    if isinstance(array, zarr.Array):
+    if isinstance(array, zarr.Array | ChannelsFirst):
         place = np.unravel_index(block.number - block.plane * blocks.per_plane, blocks.grid)
         ome_zarr.sync_chunk(array, (*[0] * channels, *block.index, *map(int, place)))
     else:

@@ -44,6 +44,9 @@ RARE = 0.1
 """A class with a smaller share of the pixels is rare, and may be lost among the others."""
 OVERFITTING = 1.1
 """Times the best validation loss: runs that end well come back below within two validations."""
+SEES = 0.25
+"""What the mean recall of the classes is above that of any blind guess, if a network sees them:
+its probabilities may be so far off, early in a run, that its loss is no better."""
 VALIDATIONS_TO_OVERFIT = 4
 """Validations in a row that are worse, while the training loss still falls."""
 
@@ -180,6 +183,8 @@ class Watch:
                 f"the learning rate {self.settings.learning_rate:.2g} is probably "
                 f"{self._too_low()}, or the image does not show what the labels say."
             )
+        elif _sees(found):
+            return
         elif now > LIKE_A_GUESS * guess and self._is_news("nothing"):
             yield (
                 f"After {self.progress:.0%} of the run the network is no better than a guess "
@@ -249,3 +254,11 @@ class Watch:
             return False
         self.said.append(kind)
         return True
+
+
+def _sees(found: Validation) -> bool:
+    """Whether the classes are told apart, however far off their probabilities are."""
+    pixels = found.confusion.sum(axis=1)
+    shown = np.flatnonzero(pixels)
+    recall = found.confusion.diagonal()[shown] / pixels[shown]
+    return len(shown) > 1 and bool(recall.mean() > 1 / len(shown) + SEES)
