@@ -138,6 +138,14 @@ def test_ids_that_mean_the_other_target_are_found_out():
     assert kinds_of(CLASSES + 1, target="classes") == ["no background"]
 
 
+def test_classes_in_a_few_places_of_each_slice_are_counted_over_the_slices():
+    six = np.where(OBJECTS <= 6, 1 + OBJECTS % 2, 0) * (OBJECTS > 0)
+    assert kinds_of(six) == []
+    (doubt,) = label_doubts(looked_at(np.stack([six] * 4)), "l")
+    assert "have 2 ids in 24 separate regions" in doubt.text
+    assert kinds_of(np.stack([OBJECTS] * 4)) == []
+
+
 def test_an_ignore_id_that_is_not_set_is_found_out():
     (doubt,) = label_doubts(looked_at(VOC), "voc.png", "classes")
     assert doubt.text.endswith("set ignore to 255.")

@@ -6,6 +6,7 @@ neighbours; of a mask that was smoothed, resized or saved as JPEG it is 13 % and
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -203,12 +204,14 @@ def label_doubts(
         if doubt := _gray_values(plane, who, is_predicted):
             return [doubt]  # anything else would follow from it
     if is_predicted:
-        doubt = _most(looked, _classes_as_instances, who) if target == "instances" else None
+        doubt = _classes_as_instances(looked, who) if target == "instances" else None
         return [doubt] if doubt else []
     tests = [_unset_ignore]
-    if target == "instances" and not sparse:
-        tests += [_classes_as_instances, _background_as_object]
-    found = [_most(looked, test, who) for test in tests]
+    is_of_objects = target == "instances" and not sparse
+    if is_of_objects:
+        tests.append(_background_as_object)
+    found = [_classes_as_instances(looked, who)] if is_of_objects else []
+    found += [_most(looked, test, who) for test in tests]
     if sparse:
         found.append(_object_as_background(looked, who))
     elif target == "classes":
@@ -307,17 +310,22 @@ def _unset_ignore(plane: LabelPlane, who: str) -> Doubt | None:
     )
 
 
-def _classes_as_instances(plane: LabelPlane, who: str) -> Doubt | None:
-    """Doubt few ids that are all over the image."""
-    ids, _ = plane.values
-    _, sizes, of = plane.regions
-    large = of[sizes > 2 * SPECK]
-    per_id = [int((large == i).sum()) for i in ids] if len(ids) <= FEW else []
-    if len(ids) < 2 or not per_id or min(per_id) < 3 or sum(per_id) < 5 * len(ids):
+def _classes_as_instances(planes: Sequence[LabelPlane], who: str) -> Doubt | None:
+    """Doubt few ids each of which is in several places, slice by slice."""
+    pieces: Counter[int] = Counter()
+    shown: Counter[int] = Counter()
+    for plane in planes:
+        _, sizes, of = plane.regions
+        pieces.update(of[sizes > 2 * SPECK].tolist())
+        shown.update(plane.values[0].tolist())
+    count, every = len(shown), pieces.total()
+    if not 2 <= count <= FEW or every < max(5 * count, 3 * shown.total()):
+        return None
+    if any(pieces[i] < 2 * shown[i] for i in shown):
         return None
     return Doubt(
         "classes",
-        f"{who} have {count_of(len(ids), 'id')} in {sum(per_id)} separate regions, so that "
+        f"{who} have {count_of(count, 'id')} in {every:,} separate regions, so that "
         "they look like classes, but each id counts as one object: choose the target "
         "classes, or give each object an id of its own.",
     )
