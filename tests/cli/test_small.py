@@ -54,6 +54,13 @@ def test_weights_of_what_is_no_mask_are_warned_of_or_refused(tmp_path, capsys):
     assert "warning: Labels 'soft.tif' look like" in capsys.readouterr().err
 
 
+def test_weights_of_nothing_are_warned_of_and_other_files_refused(tmp_path, capsys):
+    write_tiff(tmp_path / "empty.tif", np.zeros((40, 60), np.uint8))
+    command = ["weights", str(tmp_path / "empty.tif"), "--out"]
+    assert "empty.tif holds no object" in complaint(capsys, [*command, "w.tif", "--strict"])
+    assert "w.png: weights are written as .tif." in complaint(capsys, [*command, "w.png"])
+
+
 def test_labels_are_never_overwritten_by_their_weights(folder, tmp_path, capsys):
     labels = tmp_path / "labels.tif"
     labels.write_bytes((folder / "labels.tif").read_bytes())

@@ -1,5 +1,6 @@
 """Files and folders in, one report out; what does not fit together is named."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -170,4 +171,7 @@ def test_asked_for_probabilities_those_beside_the_instances_are_read(tmp_path, c
     tifffile.imwrite(tmp_path / "true.tif", cells)
     names = str(path), str(tmp_path / "true.tif")
     assert report_of(*names)["iou"] == 0
+    assert not any("copied completely" in note for note in report_of(*names).notes)
     assert report_of(*names, prediction_holds="probabilities")["iou"] == 1
+    shutil.rmtree(path / "0" / "c")  # the labels are whole
+    assert any("has 0 of 1 chunks" in note for note in report_of(*names).notes)

@@ -92,6 +92,13 @@ def test_masks_with_different_ids_are_noted_for_as_classes_they_differ():
     assert evaluate(mask, mask, target="classes").notes == ()
 
 
+def test_classes_that_were_numbered_anew_are_noted():
+    two = np.array([[0, 1, 1, 2, 2, 0]])
+    said = evaluate(np.array([0, 5, 900])[two], two, target="classes").notes
+    assert "share no class but background (5, 900 predicted, 1, 2 true)" in said[0]
+    assert evaluate(np.array([0, 5, 2])[two], two, target="classes").notes == ()
+
+
 def test_classes_are_scored_by_kind(kinds):
     found = np.roll(kinds, 2, axis=2)
     report = evaluate(found, kinds, target="classes")

@@ -1,13 +1,25 @@
 """Arrays that are seen otherwise than they are stored."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from napari_utile.io.lazy_views import Converted, Pages, Turned
+from napari_utile.errors import UserError
+from napari_utile.io.lazy_views import Converted, Pages, ReadOnly, Turned
 
 PIXELS = np.arange(2 * 5 * 7).reshape(2, 5, 7).astype(np.uint8)
 WINDOWS = [np.s_[...], np.s_[1, 1:4, 2:5], np.s_[:, 2], np.s_[0, ..., 3], np.s_[1, 4:4, :]]
+
+
+def test_labels_on_disk_are_not_painted_on_but_their_copy_is():
+    shown = ReadOnly(np.arange(6).reshape(2, 3))
+    with pytest.raises(UserError, match="duplicate the layer"):
+        shown[0, 0] = 9
+    copy = deepcopy(shown)
+    copy[0, 0] = 9
+    assert (shown[0, 0], copy[0, 0], type(copy)) == (0, 9, np.ndarray)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

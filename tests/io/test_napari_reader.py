@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import zarr
@@ -71,6 +73,14 @@ def test_instances_are_shown_over_the_foreground_they_were_decided_from(result):
     for (large, small), pixels in ((foreground[0], EM.data), (instances[0], EM.data // 64)):
         assert small.shape == (3, 40, 50)
         np.testing.assert_array_equal(large[:], pixels)
+
+
+def test_a_result_without_its_labels_is_shown_as_probabilities_with_a_word(result):
+    path = result("instances")
+    shutil.rmtree(path / "labels")
+    with pytest.warns(UserWarning, match="labels/instances is not there"):
+        ((_, given, kind),) = read_layers(str(path))
+    assert (kind, given["metadata"]) == ("image", {"utile_holds": "probabilities"})
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,13 @@ def test_what_was_asked_for_is_opened_and_the_rest_by_name(result):
         open_zarr(result, "classes")
 
 
+def test_a_result_without_its_labels_is_not_its_foreground(result):
+    shutil.rmtree(result / "labels" / "instances")
+    with pytest.raises(UserError, match="labels/instances is not there"):
+        open_zarr(result)
+    assert open_zarr(result, "probabilities").holds == "probabilities"
+
+
 def test_labels_of_somebody_else_are_not_what_was_asked_for(result):
     group = zarr.open_group(result)
     group.attrs["utile"] = provenance(result) | {"kind": "probabilities"}

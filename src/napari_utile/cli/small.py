@@ -41,6 +41,8 @@ class Weights(WeightSettings):
         from napari_utile.io.images import open_image, write_tiff
         from napari_utile.io.stack import read_labels
 
+        if self.out.suffix.lower() not in (".tif", ".tiff"):
+            raise UserError(f"{self.out}: weights are written as .tif.")
         check_file_output(self.out, self.overwrite)
         stack = open_image(self.labels)
         if self.out.exists() and stack.path and self.out.samefile(stack.path):
@@ -53,6 +55,8 @@ class Weights(WeightSettings):
             *ids_doubts([(stack.name, ids_in(labels))], self.ignore),
             *(doubt.text for doubt in found or jpeg_doubts(stack)),
         ]
+        if not labels.any():
+            doubts.append(f"{stack.source} holds no object: every weight is the same.")
         for event in doubted(doubts, self.strict):
             print_warning(event)
         target = training_target(labels, ignore=self.ignore, alone=False)

@@ -62,6 +62,8 @@ class OpenedPair:
     def _doubts(self) -> Iterator[str]:
         """Yield what the files leave open, and what suggests that they are the wrong ones."""
         yield from (*self.prediction.doubts, *self.truth.doubts)
+        if (beside := self._beside()) is not None:
+            yield from (said for said in beside.doubts if said not in self.prediction.doubts)
         names = "prediction", "true labels"
         yield from (doubt.text for doubt in pair_doubts(self.prediction, self.truth, names))
         if self.truth.holds in ("instances", "classes") and not self.prediction.holds:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.doubts.ids import listed
 from napari_utile.evaluation.error_types import ObjectKinds, classify_objects
-from napari_utile.evaluation.inputs import LabelPair, is_mask
+from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import (
     ObjectRuns,
     ObjectTable,
@@ -203,7 +204,7 @@ def class_report(pairs: Sequence[LabelPair], slices: Sequence[ScoredClasses]) ->
     names = list(rows[-1])
     return Report(
         rows=tuple({name: row.get(name) for name in names} for row in rows),
-        notes=tuple(_different_mask_notes(pairs)),
+        notes=tuple(_different_class_notes(pairs)),
         sides=tuple(pairs),
     )
 
@@ -261,17 +262,15 @@ def _kinds_by_slice(
     return kinds if () not in kinds else dict.fromkeys(pair.indices, kinds[()])
 
 
-def _different_mask_notes(pairs: Sequence[LabelPair]) -> list[str]:
-    """Note if both sides are masks of different ids, which have no class in common."""
-    if not all(is_mask(side) for pair in pairs for side in (pair.prediction, pair.truth)):
+def _different_class_notes(pairs: Sequence[LabelPair]) -> list[str]:
+    """Note if the two sides have no class in common."""
+    predicted, true = (
+        np.setdiff1d(np.concatenate([np.unique(getattr(pair, side)) for pair in pairs]), [0])
+        for side in ("prediction", "truth")
+    )
+    if not predicted.size or not true.size or np.intersect1d(predicted, true).size:
         return []
-    ids = [
-        {int(getattr(pair, side).max()) for pair in pairs} for side in ("prediction", "truth")
-    ]
-    if not ids[0].isdisjoint(ids[1]):
-        return []
-    predicted, true = (", ".join(map(str, sorted(each))) for each in ids)
     return [
-        f"Both sides are masks, of different ids ({predicted} predicted, {true} true): they "
-        "share no class but background."
+        f"Prediction and truth share no class but background ({listed(predicted)} predicted, "
+        f"{listed(true)} true): if they mean the same, give both the same ids."
     ]

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from napari_utile.errors import UserError
 from napari_utile.io.lazy_arrays import every_axis, window_of
+from napari_utile.io.memory import check_memory
 
 
 class Turned:
@@ -148,6 +150,38 @@ class ChannelsFirst:
     @staticmethod
     def _exchanged(parts: Sequence[Any]) -> tuple[Any, ...]:
         return (parts[1], parts[0], *parts[2:])
+
+
+class ReadOnly:
+    """Labels on disk that are shown and not changed; a deep copy of them is in memory.
+
+    Parameters
+    ----------
+    data : array-like
+    """
+
+    def __init__(self, data: Any):
+        self._data = data
+        self.shape, self.dtype = tuple(data.shape), np.dtype(data.dtype)
+        self.ndim, self.size = len(self.shape), prod(self.shape)
+
+    def __getitem__(self, where: Any) -> NDArray[Any]:
+        return np.asarray(self._data[where])
+
+    def __setitem__(self, where: Any, value: Any) -> None:
+        raise UserError(
+            "These labels are on disk, where they are kept as they are: duplicate the layer, "
+            "and paint on the copy."
+        )
+
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NDArray[Any]:
+        check_memory(self.size * self.dtype.itemsize, "A copy of the labels")
+        return self[...].copy()
 
 
 CACHED_PAGES = 4

@@ -12,11 +12,12 @@ from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.events import Warned, warn
 from napari_utile.io.images import stem_of
-from napari_utile.io.lazy_views import Converted, LazyChannel
+from napari_utile.io.lazy_views import Converted, LazyChannel, ReadOnly
 from napari_utile.io.names import is_url, location
 from napari_utile.io.ngff import (
     LABELS,
     PROBABILITIES,
+    lacks_decided,
     levels_in,
     ngff_image,
     ngff_of,
@@ -94,10 +95,12 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
     kind = utile_of(node).get("kind")
     stack, levels = _told(ngff_image(source, node)), levels_in(node, source)
     labels = ngff_of(member(node, LABELS, source)).get(LABELS, []) if LABELS in node else []
-    if "image-label" in ngff or (kind in ("classes", "instances") and kind not in labels):
+    if stack.holds in ("labels", "classes", "instances"):
         given = _place(stack) | {"name": name, "metadata": {HOLDS: stack.holds}}
         yield _layer_data(_integer_levels(stack, levels)), given, "labels"
-    elif kind in (PROBABILITIES, *labels):
+    elif stack.holds == PROBABILITIES:
+        if kind not in (PROBABILITIES, *labels):
+            warn(Warned(message=f"{lacks_decided(source, kind)} Its probabilities are shown."))
         yield from _probability_layers(stack, levels, name, visible=not labels)
     else:
         yield from _image_layers(stack, levels, name, ngff.get("omero", {}))
@@ -109,7 +112,7 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
 def _integer_levels(stack: Stack, levels: list[Any]) -> list[Any]:
     """Return levels of labels as napari takes them: masks and floating point as integers."""
     if stack.dtype.kind in "iu":
-        return levels
+        return [*map(ReadOnly, levels)]
     dtype = np.uint8 if stack.dtype.kind == "b" else np.int64
     as_ids = partial(check_labels, name=f"labels of '{stack.name}'")
     return [Converted(levels[0], as_ids, dtype)]  # smaller levels may be interpolated

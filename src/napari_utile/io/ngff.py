@@ -56,6 +56,8 @@ def image_in(
             kind = utile.get("kind")
             known = isinstance(kind, str) and kind in ("classes", "instances")
             which = kind if known and f"{LABELS}/{kind}" in node else PROBABILITIES
+            if known and which == PROBABILITIES and held_by(node)[0] == PROBABILITIES:
+                raise UserError(lacks_decided(source, kind))
         if which != PROBABILITIES:
             stack = ngff_image(source, labels_in(node, source, str(which)))
             return _with_doubts(stack, *_partial_doubt(node, source))
@@ -64,6 +66,21 @@ def image_in(
         name = _only_image(node, ngff, source)
         within = source / name if isinstance(source, Path) else f"{source}/{name}"
         return image_in(member(node, name, source), within)
+
+
+def lacks_decided(source: object, kind: object) -> str:
+    """Return a sentence about a result without the labels that were decided from it.
+
+    Parameters
+    ----------
+    source : object
+        Path or address.
+    kind : {"classes", "instances"}
+    """
+    return (
+        f"{source} holds {kind}, as it says of itself, but its {LABELS}/{kind} is not there. "
+        "Was it copied completely?"
+    )
 
 
 def ngff_of(group: zarr.Group) -> dict[str, Any]:
@@ -357,7 +374,7 @@ def held_by(group: zarr.Group) -> tuple[Holds, tuple[int, ...]]:
     """
     ngff, kind = ngff_of(group), utile_of(group).get("kind")
     if kind in (PROBABILITIES, "instances", "classes"):
-        is_decided = kind != PROBABILITIES and f"{LABELS}/{kind}" not in group
+        is_decided = kind != PROBABILITIES and not _are_beside(kind, group)
         if is_decided:  # a label image, or a first result, which had no probabilities
             return cast(Holds, kind), ()
         omero = ngff.get("omero")
@@ -369,6 +386,16 @@ def held_by(group: zarr.Group) -> tuple[Holds, tuple[int, ...]]:
         name = group.path.rpartition("/")[2] or Path(str(group.store_path)).name
         return cast(Holds, name) if name in ("instances", "classes") else LABELS, ()
     return "", ()
+
+
+def _are_beside(kind: str, group: zarr.Group) -> bool:
+    """Whether classes or instances are, or were, labels beside the image of a result."""
+    level = group.get("0")
+    is_image = isinstance(level, zarr.Array) and (
+        "c" in (getattr(level.metadata, "dimension_names", None) or ())
+        or (kind == "instances" and level.dtype == np.uint8)
+    )
+    return is_image or f"{LABELS}/{kind}" in group
 
 
 def _called(source: Path | str) -> dict[str, Any]:

@@ -22,6 +22,9 @@ def test_a_finished_run_is_kept_unless_asked(files, tmp_path):
     (done,), _ = drained(train_files(*files, out, SETTINGS))
     assert done.kept
     assert (out / "events.jsonl").read_text() == before
+    other = SETTINGS.model_copy(update={"precision": "bf16"})
+    (done,), _ = drained(train_files(*files, out, other))
+    assert f"computed with precision {SETTINGS.precision}, not bf16" in done.reason
     kept = utile.load_model(out).network.state_dict()
     shutil.rmtree(out / "model")  # the checkpoints still have it
     *_, done = drained(train_files(*files, out, SETTINGS))[0]

@@ -36,6 +36,37 @@ def test_what_is_in_memory_is_copied_with_scale_and_units(model, tmp_path):
     assert copy.units == ("nanometer",) * 3
 
 
+def test_a_mirrored_layer_is_copied_with_the_size_of_its_pixels(model, tmp_path):
+    layer = model.add_image(STACK, scale=(1, -4, 4))
+    copy = open_image(path_of(stack_of(layer), tmp_path))
+    assert (copy.scale, copy.doubts) == ((1, 4, 4), ())
+
+
+@pytest.mark.parametrize("opened", ["dask", "mapped"])
+def test_a_slice_that_was_exchanged_is_in_no_file(model, tmp_path, opened):
+    import dask.array as da
+
+    five = np.stack([STACK[0]] * 5)
+    if opened == "dask":
+        zarr.create_array(str(tmp_path / "a.zarr"), data=five, chunks=(1, 8, 10))
+        path, data = tmp_path / "a.zarr", da.from_zarr(str(tmp_path / "a.zarr"))
+    else:
+        path = tmp_path / "a.npy"
+        np.save(path, five)
+        data = np.load(path, mmap_mode="c")
+    layer = model.add_image(data)
+    opened_from = Stack(data, "zyx", path=path)
+    assert path_of(opened_from, tmp_path / "inputs") == path
+    if opened == "dask":
+        is_second = (np.arange(5) == 1)[:, None, None]
+        layer.data = da.where(is_second, data[4] + 1, data)
+    else:
+        layer.data[1] += 1
+    edited = Stack(layer.data, "zyx", path=path)
+    copy = open_image(path_of(edited, tmp_path / "inputs"))
+    np.testing.assert_array_equal(copy.read(), np.asarray(layer.data))
+
+
 def test_colors_are_copied_as_channels(model, tmp_path):
     colors = np.arange(8 * 10 * 3, dtype=np.uint8).reshape(8, 10, 3)
     copy = open_image(path_of(stack_of(model.add_image(colors, rgb=True)), tmp_path))

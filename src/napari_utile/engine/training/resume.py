@@ -10,7 +10,7 @@ from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunStarted
 from napari_utile.folders.run import Run
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import HARDWARE_OPTIONS, TrainSettings
 
 
 def begin_run(run: Run, setup: TrainingSetup, overwrite: bool) -> None:
@@ -68,6 +68,15 @@ def end_of_finished(run: Run, checkpoints: Checkpoints, setup: TrainingSetup) ->
         known = next((e.facts for e in events if isinstance(e, RunStarted)), {})
         if any(known.get(name, value) != value for name, value in setup.facts.items()):
             differences.append("images or labels have changed")
+    kept_settings = TrainSettings.read(run.settings)
+    asked = {name: getattr(setup.settings, name) for name in sorted(HARDWARE_OPTIONS)}
+    others = [
+        f"{name} {getattr(kept_settings, name)}, not {value}"
+        for name, value in asked.items()
+        if value not in ("auto", getattr(kept_settings, name))
+    ]
+    if others:
+        reason += f" It was computed with {' and '.join(others)}: overwrite it to train again."
     if differences:
         raise UserError(
             f"{run.folder} holds a finished run that differs ({'; '.join(differences)}). "

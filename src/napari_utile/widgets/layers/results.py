@@ -15,7 +15,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
 from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
-from napari_utile.io.lazy_views import LazyChannel
+from napari_utile.io.lazy_views import LazyChannel, ReadOnly
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import HOLDS, Stack
 from napari_utile.io.zarr_folders import is_zarr
@@ -120,14 +120,14 @@ class Result(QObject):
         name = f"{self._name} {part}"
         if part != "probabilities":
             key = f"{self.out} {part}"
-            return [self._put(key, part, stack.data, name=name, **given)]
+            return [self._put(key, part, ReadOnly(stack.data), name=name, **given)]
         classes = range(1, stack.channels) if stack.channels > 1 else [0]
-        has_channels = "c" in stack.axes
+        has_channels, axis = "c" in stack.axes, stack.axes.find("c")
         return [
             self._put(
                 f"{self.out} {part} {channel}",
                 part,
-                LazyChannel(stack.data, 0, channel) if has_channels else stack.data,
+                LazyChannel(stack.data, axis, channel) if has_channels else stack.data,
                 name=name if len(classes) == 1 else f"{name} {channel}",
                 contrast_limits=(0, 1 if stack.dtype.kind == "f" else 255),
                 colormap="magenta",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from napari.layers import Layer
 from numpy.typing import NDArray
 
@@ -118,7 +119,8 @@ def path_on_disk(
     """Return the path where the engine finds a stack: its own file, or a copy in `folder`.
 
     Pixels that are not in a file are copied to an OME-Zarr named after the layer, unless it is
-    there already; if another one is, to the folder beside it. Yields after each plane.
+    there already; if another one is, to the folder beside it. Yields after each plane. A
+    negative scale, which mirrors a layer, is copied as a size.
 
     Parameters
     ----------
@@ -127,8 +129,9 @@ def path_on_disk(
     check : callable, optional
         Called with each plane that is copied, (C, Y, X), and its index; may raise `UserError`.
     """
-    if stack.path and _is_in_file(stack, stack.path):
+    if stack.path and (yield from _is_in_file(stack, stack.path)):
         return stack.path
+    stack = replace(stack, scale=tuple(map(abs, stack.scale)))
     name = f"{plain_name(stack.name)}.zarr"
     if (yield from _is_copy(folder / name, stack)):
         return folder / name
@@ -150,7 +153,7 @@ def path_on_disk(
     return path
 
 
-def _is_in_file(stack: Stack, path: Path) -> bool:
+def _is_in_file(stack: Stack, path: Path) -> Generator[None, None, bool]:
     """Whether `path` opens to the very same array, not to its source."""
     if is_in_memory(stack.data):
         return False
@@ -158,9 +161,33 @@ def _is_in_file(stack: Stack, path: Path) -> bool:
         there = open_image(path)
         same_shape = tuple(there.data.shape) == tuple(stack.data.shape)
         same_kind = there.dtype == stack.dtype and there.axes == stack.axes
-        return same_shape and same_kind and _look_alike(stack, there)
+        if not (same_shape and same_kind and _look_alike(stack, there)):
+            return False
+        if _reads(stack.data, path):
+            return True
+        for index in stack.indices:
+            if not np.array_equal(stack.plane(index), there.plane(index), equal_nan=True):
+                return False
+            yield
+        return True
     except UserError:
         return False
+
+
+def _reads(data: Any, path: Path) -> bool:
+    """Whether a lazy array is what a file holds, and nothing that was computed of it."""
+    if isinstance(data, zarr.Array):
+        inside = Path(getattr(data.store, "root", "")) / data.path
+        return path.absolute() in (inside.absolute(), *inside.absolute().parents)
+    if isinstance(data, np.memmap):
+        return data.mode != "c"  # others cannot be painted on without the file
+    graph = getattr(data, "dask", None)
+    if graph is None:
+        return type(data).__module__.startswith("napari_utile.")
+    names = getattr(graph, "layers", ["?"])
+    return all(
+        name.startswith(("original-from-zarr", "from-zarr", "rechunk")) for name in names
+    )
 
 
 def _look_alike(a: Stack, b: Stack) -> bool:
