@@ -86,14 +86,19 @@ def test_a_model_of_an_older_version_compares_mean_and_contrast():
     assert [*image_mismatches(older, stack(PIXELS[0] * 1.5), DEFAULTS)] == []
 
 
-@pytest.mark.parametrize(("radius", "factor"), [(8, None), (16, "0.5"), (3, "2.6")])
-def test_objects_of_another_scale_are_told_with_the_factor(radius, factor):
+def of_discs():
     learnt = Model(
         Brighter(),
         Normalization(mean=(100,), std=(80,)),
-        appearance=Appearance.of([discs(8)[None]], object_px=DISCS),
+        appearance=Appearance.of([discs(8)[None], discs(16)[None]], object_px=DISCS),
     )
     learnt.scores["f1_50"] = 0.9
+    return learnt
+
+
+@pytest.mark.parametrize(("radius", "factor"), [(8, None), (16, "0.5"), (3, "2.6")])
+def test_objects_of_another_scale_are_told_with_the_factor(radius, factor):
+    learnt = of_discs()
     network = TiledNetwork(learnt.network, torch.device("cpu"), None)
     found = object_mismatch(learnt, network, stack(discs(radius)), DEFAULTS)
     assert (factor is None) == (found is None)
@@ -112,6 +117,19 @@ def test_predict_warns_or_refuses():
         utile.predict(model(), PIXELS[0] * 257)
     with pytest.raises(UserError, match="gray values are"):
         utile.predict(model(), PIXELS[0] * 257, settings=PredictSettings(strict=True))
+
+
+@pytest.mark.parametrize(("tile", "is_early"), [(80, False), (32, True)])
+def test_predict_compares_objects_as_the_command_does(tile, is_early):
+    image, events, tile = discs(16), [], (tile, tile)
+    utile.predict(of_discs(), image, tile, on_event=events.append)
+    said = [str(getattr(event, "message", "")) for event in events]
+    (number,) = (i for i, text in enumerate(said) if "resize it by 0.5" in text)
+    assert number == (0 if is_early else len(events) - 1)
+    strict = PredictSettings(strict=True)
+    with pytest.raises(UserError, match=r"resize it by 0\.5"):
+        utile.predict(of_discs(), image, tile, strict)
+    utile.predict(of_discs(), discs(8), tile, strict)
 
 
 def test_normalized_by_itself_a_brighter_image_gives_the_same_probabilities():

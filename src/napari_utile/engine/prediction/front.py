@@ -74,7 +74,7 @@ def predict(
     _check_arguments(model, tile, settings)
     stack = as_stack(image, channels=model.in_channels)
     result = np.empty((model.classes, *stack.shape), np.float32)
-    drain(predict_stack(model, stack, result, settings, tile), on_event)
+    drain(predict_stack(model, stack, result, settings, tile, probes=True), on_event)
     return result
 
 

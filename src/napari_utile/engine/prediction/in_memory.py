@@ -17,14 +17,18 @@ from napari_utile.engine.devices import autocast_dtype, choose_device
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.compute import Failures, compute_blocks
-from napari_utile.engine.prediction.mismatch import image_mismatches, normalization_for
+from napari_utile.engine.prediction.mismatch import (
+    MANY_BLOCKS,
+    doubts_before,
+    middle,
+    mismatch_of_objects,
+    normalization_for,
+)
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned, doubted, drain, warn
-from napari_utile.io.agreement import doubts_as_image
-from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
@@ -38,6 +42,7 @@ def predict_stack(
     target: Any,
     settings: PredictSettings | None = None,
     tile: tuple[int, ...] | None = None,
+    probes: bool = False,
 ) -> Generator[TileDone | Warned, None, None]:
     """Write the probabilities of every plane of a stack into `target`, tile by tile.
 
@@ -57,6 +62,9 @@ def predict_stack(
     tile : tuple of int, optional
         Shape that a tile writes, rounded up to the stride alignment; by default what the
         settings say. The result does not depend on it.
+    probes : bool, default False
+        Whether the objects in the middle are compared with those of training: before a large
+        image is predicted, and after a small one, which costs little then.
 
     Yields
     ------
@@ -67,7 +75,7 @@ def predict_stack(
     UserError
         Before anything is computed, if the stack has other channels than the model, there is
         no such device, or the stack is doubtful with `strict`; later, if not even the
-        smallest tile fits into the memory.
+        smallest tile fits into the memory, or its objects are doubtful with `strict`.
     """
     settings = settings or PredictSettings()
     check_channels(model, stack)
@@ -84,10 +92,16 @@ def predict_stack(
     def report(number: int) -> list[TileDone | Warned]:
         return [*computer.take_warnings(), tile_done(stack.name, blocks[number], progress)]
 
-    doubts = [*doubts_as_image(stack), *colored_image_doubts([stack])]
-    yield from doubted([*doubts, *image_mismatches(model, stack, settings)], settings.strict)
+    is_large = len(blocks) >= MANY_BLOCKS
+    early = network if probes and is_large else None
+    doubts = doubts_before(model, stack, settings, lambda: early)
+    yield from doubted(doubts, settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
+    if probes and not is_large and not doubts:
+        index, window = middle(stack.shape, model.network.ndim)
+        far = mismatch_of_objects(model, target[:, *index, *window], stack.name, settings)
+        yield from doubted([far] if far else [], settings.strict)
 
 
 def logits(

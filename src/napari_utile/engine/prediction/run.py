@@ -4,7 +4,7 @@ Existing output is not given up before everything that may be wrong has been che
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from time import monotonic
@@ -23,7 +23,7 @@ from napari_utile.engine.prediction.in_memory import (
 )
 from napari_utile.engine.prediction.instance_worker import InstanceWorker
 from napari_utile.engine.prediction.instances import InstanceBuilder
-from napari_utile.engine.prediction.mismatch import image_mismatches, object_mismatch
+from napari_utile.engine.prediction.mismatch import MANY_BLOCKS, doubts_before
 from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.resume import (
@@ -39,13 +39,9 @@ from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.agreement import doubts_as_image, time_texts
+from napari_utile.io.agreement import time_texts
 from napari_utile.io.images import open_image
-from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.settings import PredictSettings
-
-MANY_BLOCKS = 16
-"""From which a look at the objects in the middle costs little."""
 
 
 class PredictionRun:
@@ -199,14 +195,11 @@ class PredictionRun:
 
     def _doubts(self, task: PredictionTask) -> list[str]:
         """List what is doubtful about an image, before hours are spent on it."""
-        far: list[str] = []
-        with suppress(UserError):  # a slice that cannot be read is reported with its block
-            far += image_mismatches(self.model, task.stack, self.settings)
-            if not far and self._probes(task):
-                found = object_mismatch(self.model, self.network, task.stack, self.settings)
-                far += [found] if found else []
-        colored = colored_image_doubts([task.stack])
-        return [*doubts_as_image(task.stack), *colored, *far]
+
+        def network() -> TiledNetwork | None:
+            return self.network if self._probes(task) else None
+
+        return doubts_before(self.model, task.stack, self.settings, network)
 
     def _probes(self, task: PredictionTask) -> bool:
         """Whether to look at objects first: one tile, little of a large image or of many."""
