@@ -208,6 +208,20 @@ def test_a_stop_after_the_last_step_still_validates(tmp_path, whole):
     assert_same(learnt(out), learnt(whole))
 
 
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_record_with_gaps_is_said(tmp_path, whole, is_finished):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    if not is_finished:
+        shutil.rmtree(out)
+        stopped_at(start(out), StepDone, 5)
+    lines = (out / "events.jsonl").read_bytes().split(b"\n")
+    lines[1] = lines[1][:-9]
+    (out / "events.jsonl").write_bytes(b"\n".join(lines))
+    said = " ".join(getattr(e, "message", "") + getattr(e, "reason", "") for e in start(out))
+    assert said.count("1 of ") == 1 and "could not be read: curves have gaps" in said
+
+
 def test_the_record_is_cut_back_to_where_the_run_goes_on(tmp_path):
     out = tmp_path / "run"
     stopped_at(start(out), StepDone, 8)
@@ -448,7 +462,7 @@ def test_a_finished_run_is_returned_in_python_and_status_0_in_the_shell(
 
 
 def test_a_run_that_starts_from_a_finished_one_is_another(tmp_path, whole):
-    with pytest.raises(UserError, match="started from other parameters"):
+    with pytest.raises(UserError, match="warm-start: none there, a model here"):
         next(start(whole, warm_start=whole))
 
 
@@ -480,19 +494,48 @@ def test_a_run_is_overwritten_by_one_that_starts_from_it(tmp_path, whole):
     assert_same(before["classify.weight"], after["classify.weight"])
 
 
+def test_a_run_that_overwrote_what_it_started_from_resumes(tmp_path, whole):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    stopped_at(start(out, overwrite=True, warm_start=out), StepDone, 2)
+    drained(start(out, warm_start=out))  # its own model is there by now
+    assert Run(out).is_finished
+
+
+@pytest.mark.parametrize("state", ["finished", "without checkpoints", "stopped"])
+def test_settings_that_were_edited_are_noticed(tmp_path, whole, state):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    if state == "without checkpoints":
+        shutil.rmtree(out / "checkpoint")
+    if state == "stopped":
+        shutil.rmtree(out)
+        stopped_at(start(out), StepDone, 2)
+    settings = utile.TrainSettings.read(out / "settings.json")
+    edited = settings.model_copy(update={"w0": 7.0, "device": "cuda:9"})
+    (out / "settings.json").write_text(edited.text())
+    said = r"settings\.json was changed since the run began \(w0: 7\.0 there, 2\.0 here\)"
+    with pytest.raises(UserError, match=said):
+        next(start(out))
+    with pytest.raises(UserError, match=r"run that differs \(w0: 2\.0 there, 7\.0 here\)"):
+        next(start(out, w0=7.0))
+
+
 def test_an_interrupted_warm_start_goes_on(tmp_path, whole):
     out, reference = tmp_path / "run", tmp_path / "reference"
     drained(start(reference, warm_start=whole))
     stopped_at(start(out, warm_start=whole), StepDone, 13)
     stopped_at(start(out, warm_start=whole), StepDone, 2)
-    drained(start(out))  # nobody needs to say it again
+    with pytest.raises(UserError, match=r"differs \(warm-start: a model there, none here\)"):
+        next(start(out))
+    drained(start(out, warm_start=whole))
     assert_same(learnt(out), learnt(reference))
 
 
 def test_fault_16_an_unfinished_run_is_not_taken_for_a_warm_start(tmp_path, whole):
     out = tmp_path / "run"
     stopped_at(start(out), StepDone, 13)
-    with pytest.raises(UserError, match=r"differs \(it was started from other parameters"):
+    with pytest.raises(UserError, match=r"differs \(warm-start: none there, a model here"):
         next(start(out, warm_start=whole))
 
 

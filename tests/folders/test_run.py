@@ -31,6 +31,18 @@ def test_an_event_that_was_cut_off_is_left_out(tmp_path):
     assert Run(run.folder).recorded() == [Warned(message="a")]
 
 
+def test_lines_that_cannot_be_read_are_counted(tmp_path):
+    with new_run(tmp_path / "run", TrainSettings()) as run:
+        for message in "abcd":
+            run.record(Warned(message=message))
+    whole = run.events.read_bytes()
+    assert run.record_on_disk().doubt == ""
+    run.events.write_bytes(whole.replace(b'"b"', b'"b').replace(b'"c"', b"3") + b'{"ev')
+    found = run.record_on_disk()
+    assert found.events == [Warned(message="a"), Warned(message="d")]
+    assert found.doubt.startswith(f"2 of 4 lines of {run.events} could not be read")
+
+
 def test_a_run_that_never_got_a_model_starts_anew(tmp_path):
     with new_run(tmp_path / "run", TrainSettings()) as run:
         run.record(Warned(message="a"))

@@ -34,7 +34,7 @@ class Train(JobCommand, TrainSettings):
         with process_group(options.device) as group:
             if not group.leads:
                 with ignoring_stops():
-                    follow_training(self.image, self.labels, options)
+                    follow_training(self.image, self.labels, options, self.warm_start)
                 return DONE
             run = train_files(
                 self.image, self.labels, self.out, options, self.overwrite, self.warm_start

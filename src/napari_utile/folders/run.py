@@ -4,7 +4,7 @@ import os
 import shutil
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, parse_event
@@ -18,6 +18,14 @@ from napari_utile.io.disk import (
     to_disk,
 )
 from napari_utile.settings import Settings
+
+
+class Record(NamedTuple):
+    """What the file of events of a run tells."""
+
+    events: list[Event]
+    doubt: str = ""
+    """How many of its lines could not be read; a last line that was cut off does not count."""
 
 
 class Run:
@@ -138,12 +146,20 @@ class Run:
 
     def recorded(self) -> list[Event]:
         """Read all events of the run, without lines that were cut off or damaged."""
+        return self.record_on_disk().events
+
+    def record_on_disk(self) -> "Record":
+        """Read all events of the run, and what is wrong with their file."""
         found: list[Event] = []
-        if self.events.exists():
-            for line in self.events.read_bytes().split(b"\n")[:-1]:
-                with suppress(ValueError):
-                    found.append(parse_event(line))
-        return found
+        content = self.events.read_bytes() if self.events.exists() else b""
+        lines = [line for line in content.split(b"\n")[:-1] if line.strip()]
+        for line in lines:
+            with suppress(ValueError):
+                found.append(parse_event(line))
+        lost = len(lines) - len(found)
+        count = f"{lost} of {len(lines)} lines of {self.events}"
+        doubt = f"{count} could not be read: curves have gaps."
+        return Record(found, doubt if lost else "")
 
     def length(self) -> int:
         """Wait until all events are on the disk; return the length of their file in bytes."""

@@ -108,14 +108,19 @@ def test_an_option_that_was_renamed_since_is_the_same():
     assert old.differences(plan()) == ["validations-per-run: 7 there, 20 here"]
 
 
-def test_parameters_to_start_from_need_not_be_named_again():
-    weights, other = {"a": torch.ones(2)}, {"a": torch.ones(2) * 2}
-    assert plan(weights=weights).differences(plan()) == []
-    assert plan(weights=weights).differences(plan(weights=weights)) == []
-    for there in (plan(), plan(weights=other)):
-        assert there.differences(plan(weights=weights)) == [
-            "it was started from other parameters"
-        ]
+@pytest.mark.parametrize(
+    ("there", "here", "said"),
+    [
+        (None, None, []),
+        (1, 1, []),
+        (1, 2, ["it was started from other parameters"]),
+        (1, None, ["warm-start: a model there, none here"]),
+        (None, 1, ["warm-start: none there, a model here"]),
+    ],
+)
+def test_parameters_to_start_from_are_compared(there, here, said):
+    first, second = (value and {"a": torch.full((2,), value)} for value in (there, here))
+    assert plan(weights=first).differences(plan(weights=second)) == said
 
 
 def test_the_two_newest_stay(tmp_path):

@@ -199,3 +199,15 @@ def test_doubts_about_the_layers_are_shown_before_the_start(panel, viewer):
     panel.form.set_value("sigma", "3")
     assert "200 px apart (in translate)" in panel.pair.note.text()
     assert panel.controls.button.isEnabled()
+
+
+def test_a_partial_run_is_shown_with_its_start_and_what_its_record_lacks(panel, tmp_path):
+    with new_run(tmp_path / "mine", TrainSettings()) as run:
+        run.record(STARTED.model_copy(update={"warm_start": "other"}))
+        run.record(step(1))
+        run.events.write_bytes(run.events.read_bytes() + b"{}\n")
+        (run.checkpoint).mkdir()
+        (run.checkpoint / "step_00000001.pt").touch()
+    panel.folder.set_path(run.folder)
+    assert panel.start_from.line.text() == "other"
+    assert "1 of 3 lines of" in panel.controls.messages.text()

@@ -405,6 +405,8 @@ def _train_and_score(
         yield from run_training(
             images, labels, candidate.settings, candidate.folder, overwrite, split=data.split
         )
+    elif doubt := candidate.run.record_on_disk().doubt:
+        yield Warned(message=doubt)
     scores = candidate.validation.scores
     if not scores.exists():
         facts = training_facts(candidate.run)

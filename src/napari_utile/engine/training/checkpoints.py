@@ -86,9 +86,12 @@ class TrainingPlan:
         )
         words += ["the annotated images have changed"] * (self.images != here.images)
         words += ["the labels have changed"] * (self.labels != here.labels)
-        # a run that resumes need not name again what it started from
-        if here.parameters and self.parameters != here.parameters:
-            words.append("it was started from other parameters")
+        if self.parameters and here.parameters:
+            words += ["it was started from other parameters"] * (
+                self.parameters != here.parameters
+            )
+        else:
+            words += differing_starts(bool(self.parameters), bool(here.parameters))
         return words
 
 
@@ -106,6 +109,18 @@ def differing_settings(there: TrainSettings, here: TrainSettings) -> list[str]:
     """
     old, new = (effective_settings(each).model_dump(mode="json") for each in (there, here))
     return option_differences(old, new, HARDWARE_OPTIONS | INPUT_OPTIONS)
+
+
+def differing_starts(there: bool, here: bool) -> list[str]:
+    """Describe that one of two runs, and not the other, starts from the parameters of a model.
+
+    Parameters
+    ----------
+    there, here : bool
+        Whether the older run does, and the one that is started.
+    """
+    named = ["a model" if is_warm else None for is_warm in (there, here)]
+    return option_differences(*({"warm-start": name} for name in named))
 
 
 class Checkpoints:

@@ -13,7 +13,12 @@ from napari_utile.io.pairs import open_pairs
 from napari_utile.settings import TrainSettings
 
 
-def follow_training(images: str | Path, labels: str | Path, settings: TrainSettings) -> None:
+def follow_training(
+    images: str | Path,
+    labels: str | Path,
+    settings: TrainSettings,
+    warm_start: Path | str | None = None,
+) -> None:
     """Take part in the training of the first process, which reports whatever goes wrong.
 
     Parameters
@@ -22,13 +27,15 @@ def follow_training(images: str | Path, labels: str | Path, settings: TrainSetti
         As for the first process: one image and its labels, or two folders or globs.
     settings : TrainSettings
         As for the first process.
+    warm_start : path, optional
+        Likewise.
     """
     with ending_with_the_leader():
         try:
             stacks, truths, _ = open_pairs(
                 images, labels, settings.skip_broken, pair_check(settings)
             )
-            setup = set_up_training(stacks, truths, settings)
+            setup = set_up_training(stacks, truths, settings, warm_start=warm_start)
             plan = TrainingPlan.of(setup, stacks, truths)
         except (UserError, OSError) as error:
             disagreement(str(error))

@@ -22,7 +22,12 @@ from napari_utile.engine.training.checkpoints import (
 from napari_utile.engine.training.diagnostics import Watch
 from napari_utile.engine.training.failures import as_user_errors
 from napari_utile.engine.training.followers import disagreement
-from napari_utile.engine.training.resume import begin_run, end_of_finished
+from napari_utile.engine.training.resume import (
+    begin_run,
+    check_settings_file,
+    end_of_finished,
+    with_own_start,
+)
 from napari_utile.engine.training.schedule import learning_rate
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
@@ -95,13 +100,18 @@ def run_training(
         plan = TrainingPlan.of(setup, images, labels)
         if reason := disagreement(plan):
             raise UserError(reason)
-        checkpoints = Checkpoints(run.checkpoint, plan)
         # Without its model a finished run is resumed from its last checkpoint, or made anew.
-        if run.is_finished and run.model.exists() and not overwrite:
+        is_finished = run.is_finished and run.model.exists()
+        if not is_finished:
+            plan = with_own_start(plan, run, setup)
+        checkpoints = Checkpoints(run.checkpoint, plan)
+        if is_finished and not overwrite:
             yield end_of_finished(run, checkpoints, setup)
             return load_model(run.model)
         if overwrite or not checkpoints.find():
             begin_run(run, setup, overwrite)
+        else:
+            check_settings_file(run, setup.settings)
         return (yield from TrainingRun(setup, run, checkpoints).events())
 
 
@@ -245,6 +255,8 @@ class TrainingRun:
 
     def _first_warnings(self) -> Iterator[Warned]:
         yield from warnings_of(self.checkpoints.damaged if self.checkpoints else ())
+        if self.run and (doubt := self.run.record_on_disk().doubt):
+            yield Warned(message=doubt)
         yield from warnings_of(self.setup.warnings)
         if self.settings.device == "auto" and (reason := unused_gpu()):
             yield Warned(message=reason)

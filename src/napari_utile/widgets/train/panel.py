@@ -101,13 +101,18 @@ class TrainPanel(Panel):
         if folder and can_resume(folder) and not folder_problem(folder):
             run = Run(folder)
             self.form.show_settings(TrainSettings.read(run.settings))
-            self.curves.show_events(run.recorded())
+            events, doubt = run.record_on_disk()
+            warm = next((e.warm_start for e in events if isinstance(e, RunStarted)), "")
+            self.start_from.set_path(Path(warm) if warm else None)
+            self.curves.show_events(events)
             self.curves.show()
             self.controls.messages.clear()
             self.controls.messages.add(
                 f"This run stopped after step {self.curves.last_step}. Resume continues it "
                 "with the settings above; the layers must not have changed."
             )
+            if doubt:
+                self.controls.messages.add(doubt)
         self._check()
 
     def _collect(self) -> Work:
