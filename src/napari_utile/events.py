@@ -145,6 +145,7 @@ class ImageDone(_Event):
     shape: tuple[int, ...] = ()
     objects: int | None = Field(None, description="Number of instances")
     message: str = Field("", description="Reason of a failure")
+    user: bool = Field(False, description="Failed, and the user can correct why")
 
 
 class CandidateStarted(_Event):
@@ -233,6 +234,7 @@ class RunDone(_Event):
     scores: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = Field((), description="What a reader of the scores must know")
     failed: tuple[str, ...] = Field((), description="Inputs that failed, and why")
+    user: bool = Field(False, description="The user can correct all that failed")
 
 
 Event = (

@@ -496,6 +496,7 @@ class PredictSettings(Settings):
         None, "Part to segment, in px: 0:10,256:768,0:512 for slices, rows, columns"
     )
     strict: Strict = False
+    skip_broken: SkipBroken = False
     device: Device = "auto"
     precision: Precision = "auto"
 

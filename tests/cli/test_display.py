@@ -17,6 +17,7 @@ from napari_utile.cli import stopping
 from napari_utile.cli.display import (
     DEFECT,
     DONE,
+    REFUSED,
     STOPPED,
     Display,
     epoch_line,
@@ -102,9 +103,10 @@ def test_the_result_of_a_run_is_kept_and_that_of_a_stopped_one_is_none():
     assert follow_run(run(), stop) == (STOPPED, None)
 
 
-def test_a_run_with_failed_inputs_is_no_success():
-    failed = RunDone(out="run", seconds=1, failed=("a.tif: is empty.",))
-    assert follow_run(Run(STARTED, failed)(), lambda event: None).status == DEFECT
+@pytest.mark.parametrize(("user", "status"), [(True, REFUSED), (False, DEFECT)])
+def test_a_run_with_failed_inputs_is_no_success(user, status):
+    failed = RunDone(out="run", seconds=1, failed=("a.tif: is empty.",), user=user)
+    assert follow_run(Run(STARTED, failed)(), lambda event: None).status == status
 
 
 def test_a_signal_ends_the_run_after_the_event_at_hand():

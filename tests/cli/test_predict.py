@@ -87,7 +87,7 @@ def test_several_images_with_a_bad_one(folder, tmp_path, capsys):
         str(tmp_path / "out"),
         "--json",
     ]
-    assert main(command) == 1
+    assert main(command) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["failed"] == [f"{images[0]}: {images[0]} is empty."]
     assert "bad.tif is left out" in err
@@ -96,3 +96,6 @@ def test_several_images_with_a_bad_one(folder, tmp_path, capsys):
     table = (tmp_path / "out" / "summary.csv").read_text().splitlines()
     assert [line.split(",")[4] for line in table] == ["status", "failed", "done"]
     assert json.loads((tmp_path / "out" / "summary.json").read_text())[0]["status"] == "failed"
+    assert main([*command, "--skip-broken"]) == 0
+    assert "bad.tif is left out" in capsys.readouterr().err
+    assert main([*command[:3], "--out", str(tmp_path / "two"), "--skip-broken"]) == 2

@@ -195,7 +195,7 @@ def test_fault_08_bad_files_of_a_folder_are_named_and_the_others_done(
     (folder / "d.png").write_bytes(b"This is text.")
     (folder / "e.tif").write_bytes(good)
     out = tmp_path / "out"
-    assert main(["predict", str(trained / "run"), str(folder), "--out", str(out)]) == 1
+    assert main(["predict", str(trained / "run"), str(folder), "--out", str(out)]) == 2
     _, error = capsys.readouterr()
     assert "Traceback" not in error
     for name, reason in (("b.tif", ""), ("c.tif", "is empty"), ("d.png", "is no image")):

@@ -130,9 +130,16 @@ def follow_run(
     with StopRequest(answer, job).listening(to_stdin) as stop, suppress(_StopAsked):
         result = drain(run, on_event)
         if end is not None:
-            return Followed(DEFECT if end.failed else DONE, result)
+            return Followed(_status(end), result)
     show(RunDone(out=out, seconds=monotonic() - began, stopped=True))
     return Followed(STOPPED)
+
+
+def _status(end: RunDone) -> int:
+    """Return the exit status of a run that came to its end."""
+    if not end.failed:
+        return DONE
+    return REFUSED if end.user else DEFECT
 
 
 def print_line(event: Event) -> None:

@@ -13,7 +13,7 @@ from napari_utile.arrays.instances.decoding import instances
 from napari_utile.engine.prediction.front import predict_files
 from napari_utile.engine.training.front import train_files
 from napari_utile.errors import UserError
-from napari_utile.events import RunDone, RunStarted, TileDone, Warned
+from napari_utile.events import ImageDone, RunDone, RunStarted, TileDone, Warned
 from napari_utile.io.images import open_image, write_tiff
 from tests.fixtures.trained import SETTINGS, assert_in_bytes, cells, drained, predicted
 
@@ -69,6 +69,23 @@ def test_a_bad_image_among_several_is_left_out_and_named(saved, tmp_path):
     (warning,) = [event for event in events if isinstance(event, Warned)]
     assert "im_1.tif is left out" in warning.message
     assert events[-1].failed == (f"{images[1]}: {images[1]} is empty.",)
+
+
+@pytest.mark.parametrize("skip_broken", [False, True])
+def test_strict_leaves_out_the_doubtful_image_alone(saved, tmp_path, skip_broken):
+    image = cells((32, 40))[0]
+    for name, factor in (("a", 1), ("b", 250), ("c", 1)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", (image * factor).astype(np.float32))
+    images, strict = [tmp_path / f"{name}.tif" for name in "abc"], {"strict": True}
+    events, results = predicted(
+        saved, images, tmp_path / "out", skip_broken=skip_broken, **strict
+    )
+    assert [path.name for path in results] == ["a.zarr", "c.zarr"]
+    ends = [event for event in events if isinstance(event, ImageDone)]
+    assert [end.status for end in ends] == ["done", "failed", "done"]
+    assert [end.user for end in ends] == [False, True, False]
+    assert "leave out strict" in ends[1].message
+    assert len(events[-1].failed) == events[-1].user == (not skip_broken)
 
 
 def test_the_only_image_that_is_bad_is_an_error(saved, tmp_path):

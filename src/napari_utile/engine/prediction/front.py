@@ -123,7 +123,8 @@ def predict_files(
     ------
     UserError
         Before anything is computed, if model, device or output cannot be used, or the only
-        image cannot. One bad image of several is left out and named in `RunDone.failed`.
+        image cannot. One bad image of several, or with `strict` a doubtful one, is left out
+        and named in `RunDone.failed`, with `skip_broken` only in a warning and the summary.
     """
     started, out, loaded = monotonic(), Path(out), load_model(model)
     settings, execution = settings or PredictSettings(), execution or Execution()
@@ -150,7 +151,7 @@ def predict_files(
             yield ends[-1]
             if not is_alone:
                 write_summary(out, ends)
-    yield _run_done(out, ends, started)
+    yield _run_done(out, ends, started, settings.skip_broken)
     return [Path(end.out) for end in ends if end.status in ("done", "kept")]
 
 
@@ -169,11 +170,19 @@ def _run_started(
     )
 
 
-def _run_done(out: Path, ends: Sequence[ImageDone], started: float) -> RunDone:
-    """Return the last event, which names the images that failed."""
+def _run_done(
+    out: Path, ends: Sequence[ImageDone], started: float, skip_broken: bool
+) -> RunDone:
+    """Return the last event, which names the images that failed.
+
+    With `skip_broken`, those that the user can correct do not count, unless no image is done.
+    """
     failed = [end for end in ends if end.status in ("failed", "incomplete")]
+    if skip_broken and len(failed) < len(ends):
+        failed = [end for end in failed if not end.user]
     return RunDone(
         out=str(out),
         seconds=monotonic() - started,
         failed=tuple(f"{end.image}: {end.message}" for end in failed),
+        user=bool(failed) and all(end.user for end in failed),
     )

@@ -163,7 +163,8 @@ class PredictionRun:
                 raise
             yield Warned(message=f"{image} is left out: {first_line(error)}")
             seconds = monotonic() - started
-            return end(status="failed", message=first_line(error), seconds=seconds)
+            user = isinstance(error, UserError | OSError)
+            return end(status="failed", message=first_line(error), seconds=seconds, user=user)
         return end(shape=task.blocks.shape, **{"seconds": monotonic() - started} | facts)
 
     def _predicted(
