@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
+import zarr
 from numpy.typing import DTypeLike, NDArray
 
 from napari_utile.errors import UserError
@@ -305,6 +306,28 @@ def every_axis(where: Any, ndim: int) -> tuple[Any, ...]:
     at = next((i for i, part in enumerate(where) if part is Ellipsis), len(where))
     given = len(where) - (at < len(where))
     return (*where[:at], *(slice(None),) * (ndim - given), *where[at + 1 :])
+
+
+def reads_file(data: Any, path: Path) -> bool:
+    """Whether a lazy array is what a file holds, and nothing that was computed of it.
+
+    Parameters
+    ----------
+    data : array-like
+        No ndarray in memory.
+    path : Path
+        Where it came from.
+    """
+    if isinstance(data, zarr.Array):
+        inside = Path(getattr(data.store, "root", "")) / data.path
+        return path.absolute() in (inside.absolute(), *inside.absolute().parents)
+    if isinstance(data, np.memmap):
+        return data.mode != "c"  # others cannot be painted on without the file
+    graph = getattr(data, "dask", None)
+    if graph is None:
+        return type(data).__module__.startswith("napari_utile.")
+    reading = ("original-from-zarr", "from-zarr", "rechunk")
+    return all(name.startswith(reading) for name in getattr(graph, "layers", ["?"]))
 
 
 CACHE_BYTES = 256_000_000

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import check_free
 from napari_utile.io.images import open_image
+from napari_utile.io.lazy_arrays import reads_file
 from napari_utile.io.ome_zarr import create_image, mark_complete, provenance
 from napari_utile.io.stack import Stack
 from napari_utile.widgets.kit.paths import plain_name, unused
@@ -163,7 +163,7 @@ def _is_in_file(stack: Stack, path: Path) -> Generator[None, None, bool]:
         same_kind = there.dtype == stack.dtype and there.axes == stack.axes
         if not (same_shape and same_kind and _look_alike(stack, there)):
             return False
-        if _reads(stack.data, path):
+        if reads_file(stack.data, path):
             return True
         for index in stack.indices:
             if not np.array_equal(stack.plane(index), there.plane(index), equal_nan=True):
@@ -172,22 +172,6 @@ def _is_in_file(stack: Stack, path: Path) -> Generator[None, None, bool]:
         return True
     except UserError:
         return False
-
-
-def _reads(data: Any, path: Path) -> bool:
-    """Whether a lazy array is what a file holds, and nothing that was computed of it."""
-    if isinstance(data, zarr.Array):
-        inside = Path(getattr(data.store, "root", "")) / data.path
-        return path.absolute() in (inside.absolute(), *inside.absolute().parents)
-    if isinstance(data, np.memmap):
-        return data.mode != "c"  # others cannot be painted on without the file
-    graph = getattr(data, "dask", None)
-    if graph is None:
-        return type(data).__module__.startswith("napari_utile.")
-    names = getattr(graph, "layers", ["?"])
-    return all(
-        name.startswith(("original-from-zarr", "from-zarr", "rechunk")) for name in names
-    )
 
 
 def _look_alike(a: Stack, b: Stack) -> bool:
