@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 
 from napari_utile.coco.experiment import figure
 from napari_utile.coco.experiment.figure import Example, draw_examples
@@ -29,6 +30,12 @@ def test_there_is_a_row_per_image_and_a_column_per_network(drawn):
     axes = drawn(*examples).axes
     assert len(axes) == 2 * 4
     assert [ax.get_title() for ax in axes[:4]] == ["image", "truth", "unet", "fcn"]
+
+
+def test_settings_of_matplotlib_do_not_matter(drawn):
+    with rc_context({"text.usetex": True}):
+        (image, *_) = drawn(Example(0, np.zeros((3, 1, 6)), TRUTH, {"unet": TRUTH})).axes
+    assert not image.title.get_usetex()
 
 
 def test_an_object_that_is_found_has_its_true_color_and_another_is_white(drawn):

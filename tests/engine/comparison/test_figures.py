@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -50,6 +51,13 @@ def test_one_color_per_network_and_a_thin_line_per_seed(drawn):
     ]  # fmt: skip
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == ["unet", "fcn", "model that was kept"]
+
+
+def test_settings_of_matplotlib_do_not_matter(drawn):
+    with rc_context({"text.usetex": True, "axes.facecolor": "red"}):
+        figure = drawn({"unet": [epochs([0.8, 0.4])]})
+    assert figure.axes[0].get_facecolor() == (1, 1, 1, 1)
+    assert not figure.axes[0].xaxis.label.get_usetex()
 
 
 @pytest.mark.parametrize(

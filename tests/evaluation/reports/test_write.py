@@ -31,6 +31,14 @@ def test_any_report_can_be_written(tmp_path, truth, suffix, labels):
         assert (tmp_path / f"{n}{suffix}").stat().st_size > 2000
 
 
+@pytest.mark.parametrize("suffix", [".html", ".png"])
+def test_a_report_has_the_same_bytes_each_time(tmp_path, report, suffix):
+    for name in ("a", "b"):
+        write_report(tmp_path / f"{name}{suffix}", report)
+    first, second = (path.read_bytes() for path in sorted(tmp_path.iterdir()))
+    assert first == second
+
+
 def test_numbers_are_those_of_the_report(tmp_path, report):
     for suffix in ("json", "csv"):
         write_report(tmp_path / f"r.{suffix}", report)

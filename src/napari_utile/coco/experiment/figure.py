@@ -15,6 +15,7 @@ from napari_utile.engine.comparison.figures import (
     partners,
     save,
 )
+from napari_utile.evaluation.reports.drawing import plain_style
 from napari_utile.evaluation.reports.figures import rgb_image
 
 
@@ -40,6 +41,7 @@ class Example:
     results: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
+@plain_style()
 def draw_examples(path: Path, examples: Sequence[Example]) -> None:
     """Draw one row per image, in the colors of `draw_results`.
 

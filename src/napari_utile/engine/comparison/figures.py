@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.evaluation.reports.drawing import encoded, plain_style
 from napari_utile.evaluation.reports.figures import rgb_image
 from napari_utile.events import EpochDone
 from napari_utile.folders.comparison import ValidationFolder
@@ -23,6 +24,7 @@ Curves = Mapping[str, Sequence[Sequence[EpochDone]]]
 """Network -> for each seed, the validations of its run."""
 
 
+@plain_style()
 def draw_curves(path: Path, curves: Curves, by_time: bool) -> None:
     """Draw validation loss and IoU over steps or time of training, one color per network.
 
@@ -142,6 +144,7 @@ NONE = np.iinfo(np.int64).max
 CAPTION = "color: matches that true object (IoU at least 0.5)    white: matches none"
 
 
+@plain_style()
 def draw_results(
     path: Path,
     truth: ValidationFolder,
@@ -272,4 +275,4 @@ def save(figure: Any, path: Path) -> None:
     figure : matplotlib.figure.Figure
     path : Path
     """
-    atomic_write(path, lambda draft: figure.savefig(draft, format="png"))
+    atomic_write(path, encoded(figure))

@@ -20,6 +20,7 @@ from PIL import Image
 from napari_utile import __version__
 from napari_utile.evaluation.error_types import KIND_COLORS, KIND_MEANINGS
 from napari_utile.evaluation.report import Report
+from napari_utile.evaluation.reports.drawing import encoded, plain_style
 from napari_utile.evaluation.reports.figures import (
     INK,
     curves,
@@ -55,7 +56,7 @@ def page(
         colors=KIND_COLORS,
         meanings=KIND_MEANINGS,
         slices=_worst_slices(report, images),
-        curves={name: _svg(draw) for name, draw in curves(report).items()},
+        curves={name: _svg(name, draw) for name, draw in curves(report).items()},
         tables={
             "Every slice": report.rows,
             "Best threshold of each score": report.best,
@@ -105,18 +106,15 @@ def _worst_slices(report: Report, images: Sequence[Stack]) -> list[dict[str, str
     return slices
 
 
-def _svg(draw: Callable[[Any], None]) -> Markup:
+def _svg(name: str, draw: Callable[[Any], None]) -> Markup:
     """Draw a curve as SVG whose ink is that of the page, on light and on dark."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
+    own_ids = {"svg.hashsalt": name}  # the page has several drawings
+    with plain_style({"svg.fonttype": "none", "font.size": 9, **own_ids}):
+        from matplotlib.figure import Figure
 
-    file = io.StringIO()
-    plain = rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
-    with plain, rc_context({"text.parse_math": False, "text.usetex": False}):
         figure = Figure(figsize=(4.6, 3.3), layout="constrained")
         draw(figure.subplots())
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue()
+        text = encoded(figure, "svg", transparent=True).decode()
     drawing = text[text.index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
     # Ids that nothing refers to are the same in every drawing, and a page has several.

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.report import Report
+from napari_utile.evaluation.reports.drawing import encoded, plain_style
 from napari_utile.evaluation.reports.figures import (
     INK,
     curves,
@@ -24,34 +24,29 @@ WIDTH, ACROSS = 12.0, 3
 """Width of the sheet in inches, and pictures per row."""
 
 
-def draw_sheet(
-    path: Path,
+def sheet(
     report: Report,
     title: str = "",
     images: Sequence[Stack] = (),
     facts: Mapping[str, Any] | None = None,
-) -> None:
-    """Draw the sheet and save it as PNG.
+) -> bytes:
+    """Return the sheet as PNG.
 
     Parameters
     ----------
-    path : Path
     report : Report
     title, images, facts
         See `write_report`.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     drawn = curves(report)
     shown = worst_slices(report, ACROSS)
     rows = ceil(len(drawn) / ACROSS)
     heights = [1.1, *([0.55] if shown else []), *([4.4] if shown else []), *[3.1] * rows]
     heights += [0.2 + 0.17 * len(_note_lines(report))] if report.notes else []
-    with rc_context(
-        {"font.size": 9, "text.color": INK, "text.parse_math": False, "text.usetex": False}
-    ):
+    with plain_style({"font.size": 9, "text.color": INK}):
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
         layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
         figure = Figure(figsize=(WIDTH, sum(heights)), dpi=130, layout=layout)
         parts = iter(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False))
@@ -69,7 +64,7 @@ def draw_sheet(
                 draw(ax)
         if report.notes:
             _draw_notes(next(parts)[0], report)
-        figure.savefig(path, format="png")
+        return encoded(figure)
 
 
 def _draw_head(part: Any, report: Report, title: str, facts: Mapping[str, Any]) -> None:

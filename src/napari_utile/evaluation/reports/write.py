@@ -7,7 +7,7 @@ from typing import Any
 from napari_utile.errors import UserError
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.reports.html import page
-from napari_utile.evaluation.reports.sheet import draw_sheet
+from napari_utile.evaluation.reports.sheet import sheet
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.stack import Stack
 
@@ -62,12 +62,11 @@ def write_report(
     """
     match check_suffix(path):
         case ".html":
-            text = page(report, title, images, facts)
+            content = page(report, title, images, facts).encode()
         case ".json":
-            text = report.to_json() + "\n"
+            content = f"{report.to_json()}\n".encode()
         case ".csv":
-            text = report.to_csv()
+            content = report.to_csv().encode()
         case _:
-            atomic_write(path, lambda draft: draw_sheet(draft, report, title, images, facts))
-            return
-    atomic_write(path, text.encode())
+            content = sheet(report, title, images, facts)
+    atomic_write(path, content)
