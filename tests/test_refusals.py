@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from napari_utile.errors import UserError
-from napari_utile.refusals import why
+from napari_utile.refusals import sentence, why
 from napari_utile.settings import (
     CompareSettings,
     PredictSettings,
@@ -39,17 +39,21 @@ from napari_utile.settings import (
     ],
 )  # fmt: skip
 def test_a_refused_option_is_named_in_plain_words(kind: type[Settings], given, said):
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(UserError) as refused:
         kind(**given)
-    told = refused_option(refused.value, kind)
-    assert told.startswith(said)
+    told = str(refused.value)
+    assert told.startswith(said) and told[-1] == ("?" if "mean" in said else ".")
+    assert isinstance(refused.value.__cause__, ValidationError)
+    with pytest.raises(ValidationError) as same:
+        kind.model_validate(given)
+    assert told == sentence(refused_option(same.value, kind))
     for jargon in ("Input", "valid", "parse", "pydantic", "Value error"):
         assert jargon not in told
 
 
 def test_the_value_is_not_repeated_where_it_is_seen():
     with pytest.raises(ValidationError) as refused:
-        WeightSettings(sigma="1,5")
+        WeightSettings.model_validate({"sigma": "1,5"})
     assert why(refused.value.errors()) == "should be a number, with a point for decimals: 1.5"
 
 

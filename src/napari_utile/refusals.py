@@ -64,6 +64,17 @@ def clause(errors: Collection[Mapping[str, Any]], options: Iterable[str] = ()) -
     )
 
 
+def sentence(text: str) -> str:
+    """Return a text with a full stop, unless it ends in a question.
+
+    Examples
+    --------
+    >>> sentence("widht is no option; did you mean width?"), sentence("qqq is no option")
+    ('widht is no option; did you mean width?', 'qqq is no option.')
+    """
+    return text if text.endswith("?") else f"{text}."
+
+
 def why(errors: Collection[Mapping[str, Any]], options: Iterable[str] = ()) -> str:
     """Return why one value is refused, where the value itself is seen.
 

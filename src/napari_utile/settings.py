@@ -9,7 +9,17 @@ import re
 from collections.abc import Callable, Container, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, ParamSpec, Self, TypeVar, get_args
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    get_args,
+)
 
 from pydantic import (
     BaseModel,
@@ -22,7 +32,7 @@ from pydantic import (
 
 from napari_utile.errors import UserError
 from napari_utile.json_files import read_json
-from napari_utile.refusals import clause
+from napari_utile.refusals import clause, sentence
 
 PAPER = {
     "width": 64,
@@ -158,9 +168,27 @@ INPUT_OPTIONS = frozenset({"strict", "skip_broken"})
 
 
 class Settings(BaseModel):
-    """Options that are checked, frozen, and the same in a file as in memory."""
+    """Options that are checked, frozen, and the same in a file as in memory.
+
+    Raises
+    ------
+    UserError
+        If there is no such option, or its value is out of range: names both, and what is
+        allowed. Its `__cause__` is the `ValidationError` of pydantic, with all that is wrong.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    if not TYPE_CHECKING:  # there, the parameters are those of the fields
+
+        def __init__(self, **given: Any):
+            try:
+                super().__init__(**given)
+            except ValidationError as error:
+                raise UserError(sentence(refused_option(error, type(self)))) from error
+
+        # Settings within others, as those of a command, are checked without this.
+        __init__.__pydantic_base_init__ = True
 
     renamed: ClassVar[dict[str, str]] = {}
     """Names of options in older versions -> their names now. Files and calls may use both."""
@@ -178,7 +206,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate_json(json.dumps(given))  # JSON has lists, not tuples
         except ValidationError as error:
-            raise UserError(f"{path}: {refused_option(error, cls)}.") from None
+            raise UserError(sentence(f"{path}: {refused_option(error, cls)}")) from None
 
     def text(self) -> str:
         """Return every option, the defaults too, as indented JSON."""
@@ -368,7 +396,7 @@ class TrainSettings(TrainingOptions, NetworkChoice):
 
     Raises
     ------
-    pydantic.ValidationError
+    UserError
         If there is no such option, or its value is out of range.
     """
 
@@ -455,7 +483,7 @@ class PredictSettings(Settings):
 
     Raises
     ------
-    pydantic.ValidationError
+    UserError
         If there is no such option, or its value is out of range.
     """
 
@@ -603,7 +631,7 @@ def refused_option(error: ValidationError, kind: type[Settings]) -> str:
     Examples
     --------
     >>> try:
-    ...     WeightSettings(sigm=3)
+    ...     WeightSettings.model_validate({"sigm": 3})
     ... except ValidationError as error:
     ...     refused_option(error, WeightSettings)
     'sigm is no option; did you mean sigma?'

@@ -18,7 +18,7 @@ from napari_utile.cli.display import (
 from napari_utile.errors import UserError
 from napari_utile.events import Event
 from napari_utile.json_files import read_json
-from napari_utile.refusals import clause
+from napari_utile.refusals import clause, sentence
 from napari_utile.settings import RECIPES, Settings
 
 BUDGET = {"steps", "minutes"}
@@ -56,7 +56,7 @@ class JobCommand(BaseModel):
         if self.recipe_by_default:
             given = {"recipe": self.recipe_by_default} | given
         try:
-            return self.kind(**given)
+            return self.kind.model_validate(given)
         except ValidationError as error:
             told = first_sentence(error, options=self.kind.model_fields)
             raise UserError(f"{self.settings}: {told}") from None
@@ -160,7 +160,7 @@ def first_sentence(
     depth = next((i for i, part in enumerate(first["loc"]) if part not in commands), 0)
     place = first["loc"][: depth + 1]
     if all(part in commands for part in first["loc"]):  # of no option alone
-        return f"{first['msg'].removeprefix('Value error, ')}."
+        return sentence(first["msg"].removeprefix("Value error, "))
     name = kebab(str(place[-1]))
     same = [each for each in error.errors() if each["loc"][: depth + 1] == place]
-    return f"--{name}{clause(same, map(kebab, options))}."
+    return sentence(f"--{name}{clause(same, map(kebab, options))}")

@@ -142,7 +142,9 @@ class Form(QWidget, Generic[S]):
         """Validate the values by the settings class; mark the wrong fields red."""
         self.problems = {}
         try:
-            self._shown = self._kind(**{n: f.read() for n, f in self._fields.items()})
+            self._shown = self._kind.model_validate(
+                {n: f.read() for n, f in self._fields.items()}
+            )
         except ValidationError as error:
             wrong: dict[str, list[Any]] = {}
             for detail in error.errors():
