@@ -3,6 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import zarr
+from napari.components import ViewerModel
 from napari.layers import Labels
 
 from napari_utile.errors import UserError
@@ -104,7 +105,7 @@ def test_a_result_that_is_being_written_has_one_level(tmp_path):
     assert isinstance(data, zarr.Array)
 
 
-def test_channels_of_others_look_as_their_file_says(tmp_path):
+def test_channels_of_others_look_as_their_file_says(tmp_path, npe2pm):
     group = zarr.create_group(tmp_path / "two.zarr", zarr_format=2)
     axes = [{"name": n, "type": t} for n, t in zip("cyx", KINDS, strict=True)]
     scale = {"type": "scale", "scale": [1, 0.5, 0.25]}
@@ -114,21 +115,27 @@ def test_channels_of_others_look_as_their_file_says(tmp_path):
     group.attrs["omero"] = {
         "channels": [
             {"label": "DNA", "color": "0000FF", "window": window, "active": True},
-            {"color": "FF0000", "active": False},
+            {"color": "FF0000FF", "active": False},
+            {"color": "red"},
         ]
     }
-    pixels = np.arange(2 * 4 * 6).reshape(2, 4, 6)
+    pixels = np.arange(3 * 4 * 6).reshape(3, 4, 6)
     group.create_array("0", shape=pixels.shape, dtype="u2")[:] = pixels
-    dna, other = read_layers(str(tmp_path / "two.zarr"))
+    dna, other, named = read_layers(str(tmp_path / "two.zarr"))
     assert dna[1]["name"] == "two DNA"
-    assert dna[1]["colormap"] == ["#000000", "#0000FF"]
     assert dna[1]["contrast_limits"] == (5, 900)
     assert (other[1]["name"], other[1]["visible"]) == ("two 1", False)
     assert "contrast_limits" not in other[1]
-    for (data, given, _), expected in zip((dna, other), pixels, strict=True):
+    assert "colormap" not in named[1]  # the format has hexadecimal numbers alone
+    for (data, given, _), expected in zip((dna, other, named), pixels, strict=True):
         assert given["scale"] == (0.5, 0.25)
         np.testing.assert_array_equal(data[1:, ..., 2], expected[1:, 2])
         np.testing.assert_array_equal(data[...], expected)
+    model = ViewerModel()
+    with npe2pm.tmp_plugin(package="napari-utile"):
+        model.open(str(tmp_path / "two.zarr"), plugin="napari-utile")
+    colors = [layer.colormap.colors[[0, -1], :3].tolist() for layer in model.layers]
+    assert colors == [[[0, 0, 0], top] for top in ([0, 0, 1], [1, 0, 0], [1, 1, 1])]
 
 
 def test_images_of_a_converted_file_and_bare_arrays_and_labels(tmp_path, result):

@@ -1,5 +1,6 @@
 """OME-Zarr as layers of napari, read on demand. No napari here."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -164,8 +165,8 @@ def _look(described: dict[str, Any], name: str) -> dict[str, Any]:
     look: dict[str, Any] = {}
     if label := described.get("label"):
         look["name"] = f"{name} {label}"
-    if color := described.get("color"):
-        look["colormap"] = ["#000000", f"#{str(color).lstrip('#')[:6]}"]
+    if color := re.match("#?([0-9a-fA-F]{6})", str(described.get("color"))):
+        look["colormap"] = f"#{color[1]}"  # from black
     window = described.get("window", {})
     if window.get("start", 0) < window.get("end", 0):
         look["contrast_limits"] = (window["start"], window["end"])
