@@ -108,6 +108,10 @@ Target = Annotated[
     option(..., "What a label id means: one object, or one kind of pixel", main=True),
 ]
 Ignore = Annotated[int | None, option(..., "Label id of unannotated pixels", _LABELS)]
+Sparse = Annotated[
+    bool,
+    option(..., "0 = unannotated, 1 = background, 2... = the objects or classes", _LABELS),
+]
 Threshold = Annotated[
     float,
     option(..., "Foreground probability above which a pixel is object", gt=0, lt=1),
@@ -292,7 +296,7 @@ class TrainingOptions(Settings):
     # what is learnt
     target: Target = "instances"
     ignore: Ignore = None
-    sparse: bool = option(False, "0 = unannotated, 1 = background, 2... = the classes", _LABELS)
+    sparse: Sparse = False
     # the network
     depth: int = option(4, "Number of poolings", _NETWORK, ge=1, le=7)
     width: int = option(16, "Features at full resolution", _NETWORK, ge=1, le=512)
@@ -547,6 +551,7 @@ class WeightSettings(Settings):
     sigma: GapWidth = 5.0
     class_balance: ClassBalance = Field(True, json_schema_extra=_MAIN)
     ignore: Ignore = Field(None, json_schema_extra=_MAIN)
+    sparse: Sparse = Field(False, json_schema_extra=_FOLDED)
     strict: Strict = False
 
 
@@ -562,6 +567,7 @@ class EvaluateSettings(Settings):
 
     target: Target = Field("instances", json_schema_extra=_FOLDED)
     ignore: Ignore = Field(None, json_schema_extra=_MAIN)
+    sparse: Sparse = Field(False, json_schema_extra=_FOLDED)
     threshold: Threshold = Field(0.5, json_schema_extra=_MAIN)
     instance_method: InstanceMethod = Field("watershed", json_schema_extra=_MAIN)
     volumetric: bool = option(

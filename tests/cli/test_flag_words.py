@@ -16,7 +16,8 @@ from napari_utile.cli.flag_words import with_flags
             "choose another, or overwrite it with --overwrite.",
         ),
         ("if so, set ignore to 255.", "if so, give --ignore 255."),
-        ("train with sparse, where 1", "train with --sparse, where 1"),
+        ("or set sparse, where 1", "or give --sparse, where 1"),
+        ("leave out sparse; if not", "leave out --sparse; if not"),
         ("choose the target instances.", "choose --target instances."),
         (
             "The option prediction holds says which.",

@@ -68,3 +68,19 @@ def test_gray_values_are_found_out_in_every_number_format(dtype):
         with pytest.raises(UserError, match=r"look like an image|may be probabilities"):
             evaluate(*sides, strict=True)
     evaluate(SHARP.astype(dtype) * 3, SHARP.astype(dtype), strict=True)
+
+
+@pytest.mark.parametrize("target", ["instances", "classes"])
+def test_a_truth_that_seems_to_be_sparse_is_told(target):
+    truth = np.zeros(SHARP.shape, int)
+    truth[5:30, 5:30] = truth[28:55, 15:59] = 1
+    truth[10:25, 10:25], truth[30:50, 20:55] = 2, 3
+    prediction = truth if target == "instances" else np.maximum(truth, 1)
+    prediction = np.where(truth > 1, truth, 0) if target == "instances" else prediction
+    with pytest.warns(match="id 1, 858 px, .* set sparse"):
+        evaluate(prediction, truth, target=target)
+    scores = evaluate(prediction, truth, target=target, sparse=True, strict=True)
+    assert scores["iou" if target == "instances" else "mean_iou"] == 1
+    missed = np.where(truth == 1, 0, truth)
+    missed[2:4, 2:4] = 1  # a small object that is not found
+    evaluate(np.where(missed == 1, 0, missed), missed, target=target, strict=True)

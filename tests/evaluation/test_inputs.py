@@ -6,7 +6,7 @@ import pytest
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
-from napari_utile.evaluation.inputs import class_pair, instance_pair, is_mask
+from napari_utile.evaluation.inputs import Side, class_pair, instance_pair, is_mask
 from napari_utile.events import drain
 from napari_utile.settings import EvaluateSettings
 
@@ -43,6 +43,31 @@ def test_masks_are_numbered_and_ignored_pixels_are_of_no_object():
     assert pair.ignored.tolist() == [[False, False, False, True, False]]
     assert set(pair.masks) == {"prediction", "truth"}
     assert (pair.boundary(), pair.foreground()) == (None, None)
+
+
+def test_sparse_truth_counts_where_it_is_painted():
+    truth = np.array([[0, 1, 1, 2, 2, 0, 3, 9]])
+    pair = pair_of(np.array([[4, 0, 0, 4, 4, 5, 6, 6]]), truth, sparse=True, ignore=9)
+    assert pair.prediction.tolist() == [[0, 0, 0, 4, 4, 0, 6, 0]]
+    assert pair.truth.tolist() == [[0, 0, 0, 2, 2, 0, 3, 0]]
+    assert np.flatnonzero(pair.ignored).tolist() == [0, 5, 7]
+    with pytest.raises(UserError, match="leave out ignore, or set sparse"):
+        pair_of(truth, truth, ignore=0)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "holds"),
+    [
+        (np.array([[1, 1, 2, 3, 3]]), "classes"),
+        (np.eye(3)[:, np.newaxis, [0, 0, 1, 2, 2]], "probabilities"),
+    ],
+)
+def test_background_of_sparse_classes_is_1(prediction, holds):
+    truth = np.array([[0, 1, 2, 3, 2]])
+    settings = EvaluateSettings(target="classes", sparse=True)
+    pair = drain(class_pair(Side(prediction, holds), truth, settings))
+    assert pair.prediction[~pair.ignored].tolist() == [0, 2, 3, 3]
+    assert pair.truth[~pair.ignored].tolist() == [0, 2, 3, 2]
 
 
 def test_probabilities_have_a_boundary_and_a_foreground():

@@ -84,36 +84,70 @@ def training_target(
     >>> training_target(np.array([[5, 5, 8, 8, 0]]), "classes")
     TrainingTarget(classes=array([[1, 1, 2, 2, 0]], dtype=uint8), objects=array([[1, 1, 2, 2, 0]], dtype=int32), ids=(0, 5, 8))
     """  # noqa: E501
-    labels = check_labels(labels, ignore=ignore)
-    background = 1 if sparse else 0
-    if target == "instances" and ignore == background:
-        way_on = "" if sparse else ", or set sparse where background is painted as 1"
-        raise UserError(
-            f"The id {background} is background, so that ignore cannot be {background}: leave "
-            f"out ignore{way_on}."
-        )
-    ignored = ignored_pixels(labels, ignore)
-    if sparse:
-        ignored |= labels == 0
     # Unannotated pixels are no object: they are background here, and marked at the end.
-    labels = np.where(ignored, background, labels)
-
+    labels, ignored = annotated(check_labels(labels, ignore=ignore), ignore, sparse, target)
+    background = int(sparse)
     if target == "instances":
-        objects = with_gaps(as_instances(np.where(labels == background, 0, labels)))
+        objects = with_gaps(as_instances(labels))
         classes = (objects > 0).astype(np.uint8)
         ids: tuple[int, ...] = (background, background + 1)
     else:
-        ids = _class_ids(labels, background)
+        ids = _class_ids(labels)
         classes = np.searchsorted(np.array(ids, labels.dtype), labels).astype(np.uint8)
         objects = components(classes)
+        ids = (background, *ids[1:])
     classes[ignored] = IGNORE
     if alone:
         _refuse_one_class(classes, ids, target)
     return TrainingTarget(classes, objects, ids)
 
 
-def _class_ids(labels: Labels, background: int) -> tuple[int, ...]:
-    ids = tuple(sorted({background, *np.unique(labels).tolist()}))
+def annotated(
+    labels: Labels, ignore: int | None, sparse: bool, target: Target = "instances"
+) -> tuple[Labels, NDArray[np.bool_]]:
+    """Return labels in which 0 is background, and the mask of unannotated pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of int, any shape
+    ignore : int or None
+        Id of unannotated pixels.
+    sparse : bool
+        0 means unannotated too, and 1 is background.
+    target : {"instances", "classes"}, default "instances"
+        What an id means.
+
+    Returns
+    -------
+    labels : ndarray of int, same shape
+        0 also where unannotated.
+    unannotated : ndarray of bool, same shape
+
+    Raises
+    ------
+    UserError
+        If the background of instances is ignored.
+
+    Examples
+    --------
+    >>> annotated(np.array([0, 1, 2, 9]), ignore=9, sparse=True)
+    (array([0, 0, 2, 0]), array([ True, False, False,  True]))
+    """
+    background = int(sparse)
+    if target == "instances" and ignore == background:
+        way_on = "" if sparse else ", or set sparse where background is painted as 1"
+        raise UserError(
+            f"The id {background} is background, so that ignore cannot be {background}: leave "
+            f"out ignore{way_on}."
+        )
+    unannotated = ignored_pixels(labels, ignore)
+    if sparse:
+        unannotated |= labels == 0
+    return np.where(unannotated | (labels == background), 0, labels), unannotated
+
+
+def _class_ids(labels: Labels) -> tuple[int, ...]:
+    ids = tuple(sorted({0, *np.unique(labels).tolist()}))
     if len(ids) >= IGNORE:
         raise UserError(
             f"The labels have {len(ids):,} different ids, and at most {IGNORE - 1} can be "

@@ -11,7 +11,8 @@ _FLAGS = (
     (r"\bleave out strict\b", lambda _: "leave out --strict"),
     (r"\bset (normalize|ignore|output) to (?=\S)", lambda found: f"give --{found[1]} "),
     (r"\bthe target (?=(instances|classes)\b)", lambda _: "--target "),
-    (r"\btrain with sparse\b", lambda _: "train with --sparse"),
+    (r"\bset sparse\b", lambda _: "give --sparse"),
+    (r"\bleave out sparse\b", lambda _: "leave out --sparse"),
 )
 """Words in messages, as patterns, and the flags for them."""
 

@@ -49,7 +49,8 @@ class Weights(WeightSettings):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
         _check_room(stack)
         labels = check_labels(read_labels(stack), f"labels '{stack.name}'", self.ignore)
-        found = label_doubts(looked_at(labels, self.ignore), stack.name, ignore=self.ignore)
+        planes = looked_at(labels, self.ignore)
+        found = label_doubts(planes, stack.name, ignore=self.ignore, sparse=self.sparse)
         doubts = [
             *stack.doubts,
             *ids_doubts([(stack.name, ids_in(labels))], self.ignore),
@@ -59,7 +60,7 @@ class Weights(WeightSettings):
             doubts.append(f"{stack.source} holds no object: every weight is the same.")
         for event in doubted(doubts, self.strict):
             print_warning(event)
-        target = training_target(labels, ignore=self.ignore, alone=False)
+        target = training_target(labels, ignore=self.ignore, sparse=self.sparse, alone=False)
         weights = target_weights(target, self.w0, self.sigma, self.class_balance)
         write_tiff(self.out, weights.reshape(stack.shape), like=stack)
         span = f"{weights.min():.3g} to {weights.max():.3g}"

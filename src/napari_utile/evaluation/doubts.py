@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.doubts.comparison import background_doubt
+from napari_utile.arrays.doubts.comparison import background_doubt, sparse_doubt
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.evaluation.inputs import LabelPair, Side
@@ -61,8 +61,9 @@ class Looks:
             if side is not truth and says_meaning:
                 continue  # `meaning_of` says so
             planes = looked_at(ids, ignore)
+            sparse = self._settings.sparse and side is truth
             doubts = label_doubts(
-                planes, name, target, ignore, kind=kind, is_predicted=side is not truth
+                planes, name, target, ignore, sparse, kind=kind, is_predicted=side is not truth
             )
             self._found += [(name, Doubt(f"{kind} {d.kind}", d.text)) for d in doubts]
         if self._settings.strict:
@@ -83,10 +84,18 @@ class Looks:
         self._decodes |= pair.is_decoded
         who = f"Prediction '{pair.name}'" if pair.name else "The prediction"
         is_mask = "prediction" in pair.masks
-        doubt = background_doubt(pair.prediction, pair.truth, who, pair.ignored, is_mask)
-        if doubt:
-            self._found.append((pair.name, doubt))
-            list(doubted([doubt.text] * self._settings.strict, strict=True))
+        doubts = [background_doubt(pair.prediction, pair.truth, who, pair.ignored, is_mask)]
+        if not self._settings.sparse and "truth" not in pair.masks:
+            whose = f"True labels '{pair.name}'" if pair.name else "The true labels"
+            doubts.append(
+                sparse_doubt(
+                    pair.prediction, pair.truth, whose, self._settings.target, pair.ignored
+                )
+            )
+        found = [(pair.name, doubt) for doubt in doubts if doubt]
+        self._found += found
+        if self._settings.strict:
+            list(doubted((doubt.text for _, doubt in found), strict=True))
 
     def messages(self) -> list[str]:
         """Return a message for each kind of doubt, whichever images have it."""

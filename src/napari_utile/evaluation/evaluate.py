@@ -60,6 +60,7 @@ def evaluate(
     instance_method: Literal["watershed", "components"] = "watershed",
     *,
     target: Literal["instances", "classes"] = "instances",
+    sparse: bool = False,
     score_thresholds: bool = False,
     threshold_slices: str | None = None,
     pixel_um2: float | None = None,
@@ -95,6 +96,9 @@ def evaluate(
     target : {"instances", "classes"}, default "instances"
         What an id means: one object, or one kind of pixel, the same on both sides. Of
         probabilities the most likely class is taken.
+    sparse : bool, default False
+        Whether 0 means unannotated in `truth`, too, and 1 is background; 2... are the objects
+        or classes. Background is 0 in the report.
     score_thresholds : bool, default False
         Whether probabilities are scored at the thresholds 0.0, 0.1 ... 0.9, too.
     threshold_slices : str, optional
@@ -159,6 +163,7 @@ def evaluate(
         volumetric=volumetric,
         instance_method=instance_method,
         target=target,
+        sparse=sparse,
         score_thresholds=score_thresholds,
         threshold_slices=threshold_slices,
         prediction_holds=prediction_holds,

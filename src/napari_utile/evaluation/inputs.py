@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.decoding import classes, foreground_probability, instances
-from napari_utile.arrays.labels import check_labels, components, ignored_pixels
+from napari_utile.arrays.labels import check_labels, components
+from napari_utile.arrays.targets import annotated
 from napari_utile.errors import UserError
 from napari_utile.evaluation.meaning import as_probabilities, check_target, meaning_of
 from napari_utile.evaluation.progress import SliceCounter
@@ -141,14 +142,16 @@ def instance_pair(
     yield from doubted(meaning.doubts, settings.strict)
     check_target(truth, settings, true_side.holds, "truth")
     given = meaning.pixels if meaning.is_probabilities else None
-    ignored = None if settings.ignore is None else ignored_pixels(truth, settings.ignore)
+    truth, ignored = _annotated(truth, settings)
     if given is None:
         labels = check_labels(meaning.pixels, "predicted labels")
+        if settings.sparse and side.holds == "classes":  # of a network that learnt such labels
+            labels = np.where(labels == 1, 0, labels)
     else:
         counter = counter or SliceCounter(given[0, ..., 0, 0].size)
         labels = yield from _likely_objects(given, settings, counter)
     if ignored is not None:
-        labels, truth = np.where(ignored, 0, labels), np.where(ignored, 0, truth)
+        labels = np.where(ignored, 0, labels)
         if given is not None:  # ignored pixels can divide an object of probabilities
             labels = components(labels, settings.volumetric)
     truth = check_labels(truth, "true labels")
@@ -200,16 +203,20 @@ def class_pair(
     meaning = meaning_of(side.pixels, truth.shape, settings, side.holds)
     yield from doubted(meaning.doubts, settings.strict)
     check_target(truth, settings, true_side.holds, "truth")
-    ignored = None if settings.ignore is None else ignored_pixels(truth, settings.ignore)
-    truth = check_labels(truth, "true labels", settings.ignore)
+    truth, ignored = _annotated(check_labels(truth, "true labels", settings.ignore), settings)
+    background = int(settings.sparse)
     if not meaning.is_probabilities:
         labels = check_labels(meaning.pixels, "predicted labels")
+        labels = np.where(labels == background, 0, labels)
         doubts = _strange_ids(truth, ignored, np.unique(labels))
         yield from doubted(doubts, settings.strict)
         return LabelPair(labels, truth, ignored, None, name)
     given, count = meaning.pixels, max(2, len(meaning.pixels))
     numbers = classes(given, settings.threshold)
-    ids = np.array(side.ids if len(side.ids) == count else range(count))
+    ids = np.array(
+        side.ids if len(side.ids) == count else range(background, count + background)
+    )
+    ids[ids == background] = 0
     if not side.ids:
         true_ids = np.unique(truth if ignored is None else truth[~ignored]).tolist()
         if missing := sorted(set(true_ids) - set(ids.tolist())):
@@ -221,6 +228,15 @@ def class_pair(
     else:
         yield from doubted(_strange_ids(truth, ignored, ids), settings.strict)
     return LabelPair(ids[numbers], truth, ignored, given, name, is_decoded=True)
+
+
+def _annotated(
+    truth: NDArray[Any], settings: EvaluateSettings
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Return the truth with 0 as background, and its unannotated pixels if it can have any."""
+    if settings.ignore is None and not settings.sparse:
+        return truth, None
+    return annotated(truth, settings.ignore, settings.sparse, settings.target)
 
 
 def _strange_ids(

@@ -116,7 +116,7 @@ def check_target(
             "with the target instances."
         )
     if settings.target == "instances" and holds == "classes":
-        ids = set(np.unique(labels).tolist()) - {0, settings.ignore}
+        ids = set(np.unique(labels).tolist()) - {0, int(settings.sparse), settings.ignore}
         if len(ids) > 1:
             raise UserError(
                 f"The {side} holds classes, as its file says, not objects: evaluate with the "

@@ -114,7 +114,7 @@ def test_the_slice_and_the_counts_are_told():
     ("labels", "way_on"),
     [
         (255 - MASK, "invert the mask"),
-        (OBJECTS + 1, "train with sparse, where 1 is background"),
+        (OBJECTS + 1, "set sparse, where 1 is background"),
         (np.ones((30, 30), int), "invert the mask"),
     ],
 )
@@ -222,7 +222,7 @@ def test_large_stacks_are_looked_at_here_and_there():
 def test_predicted_classes_are_found_out():
     predicted = {"is_predicted": True, "kind": "Predicted labels"}
     (doubt,) = label_doubts(looked_at(1 + MASK // 255), "", kind="True labels")
-    assert doubt.kind == "background" and "sparse" not in doubt.text
+    assert doubt.kind == "background" and "or set sparse" in doubt.text
     assert kinds_of(CLASSES, **predicted) == ["classes"]
     for ordinary in (OBJECTS, OBJECTS > 0, np.ones_like(OBJECTS), 0 * OBJECTS):
         assert kinds_of(ordinary.astype(int), **predicted) == []

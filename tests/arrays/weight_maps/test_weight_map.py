@@ -125,6 +125,16 @@ def test_ignored_pixels_weigh_nothing_and_are_no_object():
     np.testing.assert_allclose(weights[0], w_c + border, rtol=1e-6)
 
 
+def test_sparse_labels_weigh_nothing_where_they_are_not_painted():
+    sparse, whole = (
+        weight_map([[2, 1, 0, 1, 3, 9]], sparse=True, ignore=9),
+        [[1, 0, 9, 0, 2, 9]],
+    )
+    assert np.array_equal(sparse, weight_map(whole, ignore=9))
+    with pytest.raises(UserError, match="set sparse where background is painted as 1"):
+        weight_map([[1, 0, 2]], ignore=0)
+
+
 def test_what_is_ignored_may_be_negative_or_everything():
     assert weight_map([[-1, 0, 1]], ignore=-1).tolist() == [[0, 1, 1]]
     assert weight_map([[255, 255]], ignore=255).tolist() == [[0, 0]]

@@ -1,4 +1,4 @@
-"""What may be wrong with a prediction, as seen beside its truth."""
+"""What may be wrong with a prediction, or with its truth, as seen beside each other."""
 
 from typing import Any
 
@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.arrays.labels import Labels
+from napari_utile.settings import Target
 
 LOW = 0.1
 """IoU of objects that hardly agree at all."""
 SAME = 0.5
 """IoU from which two areas are the same."""
+LARGER = 3
+"""Times the mean object that an id is larger which is background."""
 MOST_FREQUENT = 3
 """Ids that may be background."""
 
@@ -65,6 +68,69 @@ def background_doubt(
                 f"so, {way_on}.",
             )
     return None
+
+
+def sparse_doubt(
+    prediction: Labels,
+    truth: Labels,
+    who: str,
+    target: Target = "instances",
+    ignored: NDArray[np.bool_] | None = None,
+) -> Doubt | None:
+    """Doubt a truth in which 0 seems to be unannotated, and 1 background.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray of int, same shape
+        0 is background.
+    who : str
+        What messages call the truth.
+    target : {"instances", "classes"}, default "instances"
+        What an id means.
+    ignored : ndarray of bool, same shape, optional
+        Pixels that do not count.
+
+    Returns
+    -------
+    Doubt or None
+        If objects are predicted where the truth has ids above 1, but not on id 1, which is
+        larger than those, and beside most of them or far larger. Of classes: if 1 is predicted
+        where the truth has it, and 0 nowhere.
+    """
+    known = np.ones(truth.shape, bool) if ignored is None else ~ignored
+    ones, others = known & (truth == 1), known & (truth > 1)
+    pixels, rest = int(np.count_nonzero(ones)), int(np.count_nonzero(others))
+    if not pixels or not rest or not (known & (truth == 0)).any():
+        return None
+    if target == "classes":
+        hits = np.count_nonzero(prediction[ones] == 1)
+        if hits < SAME * pixels or (known & (prediction == 0)).any():
+            return None
+        seen = "is predicted there, and 0 nowhere"
+    else:
+        hits, found = (np.count_nonzero(prediction[here]) for here in (ones, others))
+        if hits > LOW * pixels or found < SAME * rest:
+            return None
+        ids, areas = np.unique(truth[others], return_counts=True)
+        is_around = 2 * len(_beside_ones(truth)) > len(ids)
+        if pixels < areas.max() or not (is_around or pixels > LARGER * areas.mean()):
+            return None
+        seen = "is predicted as background, and the other ids as objects"
+    return Doubt(
+        "sparse",
+        f"{who} seem to be sparse: id 1, {pixels:,} px, {seen}. If 0 is unannotated and 1 is "
+        "background, set sparse.",
+    )
+
+
+def _beside_ones(labels: Labels) -> NDArray[Any]:
+    """Return the ids above 1 that have a pixel beside one of id 1 in their plane."""
+    found = []
+    for axis in (-1, -2):
+        moved = np.moveaxis(labels, axis, 0)
+        for here, there in ((moved[1:], moved[:-1]), (moved[:-1], moved[1:])):
+            found.append(np.unique(there[(here == 1) & (there > 1)]))
+    return np.unique(np.concatenate(found))
 
 
 def _iou(a: NDArray[Any], b: NDArray[Any]) -> float:

@@ -5,7 +5,6 @@ fluorescence data sets, for instance, at most 1.4 % of the pixels at an edge lie
 neighbours; of a mask that was smoothed, resized or saved as JPEG it is 13 % and more.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -349,8 +348,7 @@ def _background_as_object(plane: LabelPlane, who: str) -> Doubt | None:
     way_on = "invert the mask"
     if len(ids) > 1:
         way_on = f"give background the id 0 in place of {id_}"
-        is_learnt = id_ == 1 and not re.match("(The )?(true|predicted)", who, re.IGNORECASE)
-        way_on += ", or train with sparse, where 1 is background" * is_learnt
+        way_on += ", or set sparse, where 1 is background" * (id_ == 1)
     around = f" around {count_of(len(others), 'other region')}" if len(others) else ""
     return Doubt(
         "background",
@@ -401,5 +399,5 @@ def _no_background(planes: Sequence[LabelPlane], who: str) -> Doubt | None:
     return Doubt(
         "no background",
         f"{who} have no pixel of id 0, which is background, but the ids 1 to {ids[-1]} "
-        "everywhere: if 1 is background, train with sparse.",
+        "everywhere: if 1 is background, set sparse.",
     )

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
-from napari_utile.arrays.targets import TrainingTarget
+from napari_utile.arrays.targets import TrainingTarget, annotated
 from napari_utile.arrays.weight_maps.two_nearest import two_nearest
 from napari_utile.events import doubted, warn
 from napari_utile.settings import WEIGHT_DEFAULTS
@@ -31,6 +31,7 @@ def weight_map(
     class_balance: bool = WEIGHT_DEFAULTS.class_balance,
     *,
     ignore: int | None = None,
+    sparse: bool = False,
     spacing: Sequence[float] | None = None,
     volumetric: bool = False,
     strict: bool = False,
@@ -53,6 +54,8 @@ def weight_map(
         w_c gives background and objects the same total, with mean 1. Otherwise w_c is 1.
     ignore : int, optional
         Id of pixels that weigh 0. They are no object: distances reach across them.
+    sparse : bool, default False
+        Whether pixels of 0 weigh 0, too, and 1 is background.
     spacing : sequence of float, default 1
         Size of a pixel along (Y, X), or a voxel along (Z, Y, X).
     volumetric : bool, default False
@@ -90,7 +93,7 @@ def weight_map(
     given = check_labels(labels, ignore=ignore)
     has_channel = given.ndim > 2 + volumetric and given.shape[-1] == 1
     labels = given[..., 0] if has_channel else given
-    doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore)
+    doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore, sparse=sparse)
     told = [*ids_doubts([("", ids_in(labels))], ignore), *(doubt.text for doubt in doubts)]
     if labels.ndim > 2 and 1 < labels.shape[-1] <= FEW_COLUMNS < labels.shape[-2]:
         told.append(
@@ -99,9 +102,11 @@ def weight_map(
         )
     for event in doubted(told, strict):
         warn(event)
-    classes = (labels != 0).astype(np.uint8)
-    classes[ignored_pixels(labels, ignore)] = IGNORE
-    gaps = gap_widths(labels, ignore=ignore, spacing=spacing, volumetric=volumetric)
+    objects, unannotated = annotated(labels, ignore, sparse)
+    classes = (objects != 0).astype(np.uint8)
+    classes[unannotated] = IGNORE
+    gaps = gap_widths(objects, spacing=spacing, volumetric=volumetric)
+    gaps[unannotated] = np.inf
     weights = class_weights(classes, class_balance) + border_term(gaps, w0, sigma)
     return weights.reshape(given.shape)
 

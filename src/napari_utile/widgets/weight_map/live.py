@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.labels import IGNORE, as_instances, with_gaps
+from napari_utile.arrays.labels import IGNORE, as_instances, check_labels, with_gaps
+from napari_utile.arrays.targets import annotated
 from napari_utile.arrays.weight_maps.weight_map import border_term, class_weights, gap_widths
 from napari_utile.io.stack import Stack
 from napari_utile.settings import WeightSettings
@@ -35,7 +36,7 @@ class LiveWeights:
     labels : Stack
         Must not change.
     settings : WeightSettings
-        Of which `class_balance` and `ignore` count for every slice.
+        Of which `class_balance`, `ignore` and `sparse` count for every slice.
     weights : ndarray of float32, optional
         Of the same shape, to draw into.
     """
@@ -55,8 +56,8 @@ class LiveWeights:
 
     def fits(self, settings: WeightSettings) -> bool:
         """Whether only w0 and sigma differ."""
-        own = self._settings
-        return (own.class_balance, own.ignore) == (settings.class_balance, settings.ignore)
+        names = {"class_balance", "ignore", "sparse"}
+        return self._settings.model_dump(include=names) == settings.model_dump(include=names)
 
     def is_of(self, labels: Any, index: SliceIndex) -> bool:
         """Whether one slice of `labels` is what the map was computed from."""
@@ -69,11 +70,13 @@ class LiveWeights:
         began = monotonic()
         if not self._gaps:
             labels = np.asarray(self._labels.data)
-            self._instances = with_gaps(as_instances(labels, self._settings.ignore))
+            ignore, sparse = self._settings.ignore, self._settings.sparse
+            objects, self._ignored = annotated(
+                check_labels(labels, ignore=ignore), ignore, sparse
+            )
+            self._instances = with_gaps(as_instances(objects))
             classes = (self._instances > 0).astype(np.uint8)
-            if self._settings.ignore is not None:
-                classes[labels == self._settings.ignore] = IGNORE
-            self._ignored = classes == IGNORE
+            classes[self._ignored] = IGNORE
             self._balance = class_weights(classes, self._settings.class_balance)
         others = (index for index in self._labels.indices if index != first)
         order = (first, *others)

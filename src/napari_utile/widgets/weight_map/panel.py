@@ -59,9 +59,9 @@ class WeightMapPanel(Panel):
         missing = "" if self.labels_layer.layer else "Choose a labels layer: there is none yet."
         mark(self.labels_layer.native, missing, "Instances, or a mask of them")
         problem = missing or self.form.problem()
-        ignore = None if problem else self.form.settings().ignore
+        settings = WeightSettings() if problem else self.form.settings()
         labels = None if problem else self.labels_layer.layer
-        self.note.show_doubts(labels, ("instances", ignore, False))
+        self.note.show_doubts(labels, ("instances", settings.ignore, settings.sparse))
         self.controls.set_problem(problem)
 
     def _collect(self) -> Work:
