@@ -45,6 +45,23 @@ def test_addresses_are_told_from_paths(name, is_address):
         assert location(name) == Path(name)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names have no colon there")
+@pytest.mark.parametrize(
+    "name", ["data:/a.png", "data:/*.png", "s3://b/*/a*", "s3://b/c", "data:"]
+)
+def test_a_path_that_exists_is_no_address(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data:", "s3:/b/c"):
+        Path(folder).mkdir(parents=True)
+        Image.new("L", (4, 5)).save(Path(folder, "a.png"))
+    assert not is_url(name)
+    (found,) = expand(name)
+    assert isinstance(found, Path)
+    assert open_image(found).shape == (5, 4)
+    assert is_url("s3://another/a.zarr")
+    assert not is_url("data:/missing.png")
+
+
 def test_an_address_that_was_a_path_has_both_slashes_again():
     assert location(Path("https://host/a.zarr")) == "https://host/a.zarr"
     assert location("s3://bucket//a") == "s3://bucket//a"

@@ -95,7 +95,7 @@ def found_path(path: str | Path) -> Path:
 
 
 def is_url(name: str | Path) -> bool:
-    """Whether a name is an address (URL), not the path of a file.
+    """Whether a name is an address (URL), not the path of a file. What exists is a path.
 
     Parameters
     ----------
@@ -111,7 +111,14 @@ def is_url(name: str | Path) -> bool:
     >>> is_url("s3://bucket/a.zarr"), is_url("simplecache::https://host/a"), is_url("C:/a.tif")
     (True, True, False)
     """
-    return re.match(_SCHEME, _slashed(name)) is not None
+    return re.match(_SCHEME, _slashed(name)) is not None and not _is_on_disk(Path(name))
+
+
+def _is_on_disk(path: Path) -> bool:
+    """Whether a path exists, or the folder in which it, or a pattern, would be found."""
+    while re.search(r"[*?[]", path.name):
+        path = path.parent
+    return os.path.lexists(path) or os.path.isdir(path.parent)
 
 
 def location(name: str | Path) -> Path | str:
