@@ -70,6 +70,27 @@ def test_imagej_may_have_a_unit_per_axis(tmp_path):
     assert open_image(path).scale[0] == 0.5
 
 
+@pytest.mark.parametrize("dots", [72, 96, 150, 300])
+@pytest.mark.parametrize(("unit", "per_inch"), [("inch", 1), ("cm", 2.54)])
+def test_dots_per_inch_are_no_scale_in_imagej_and_ome_either(tmp_path, dots, unit, per_inch):
+    path, size = tmp_path / "a.ome.tif", per_inch / dots
+    said = {"unit": unit, "spacing": 1.0, "axes": "ZYX"}
+    tifffile.imwrite(path, PLANES, imagej=True, resolution=(1 / size, 1 / size), metadata=said)
+    assert (open_image(path).scale, open_image(path).units) == ((1.0,) * 3, ("pixel",) * 3)
+    said = {f"PhysicalSize{axis}": size for axis in "XY"}
+    said |= {f"PhysicalSize{axis}Unit": unit.replace("inch", "in") for axis in "XY"}
+    tifffile.imwrite(path, PLANES, ome=True, metadata=said | {"axes": "ZYX"})
+    assert (open_image(path).scale, open_image(path).units) == ((1.0,) * 3, ("pixel",) * 3)
+
+
+def test_other_sizes_in_centimeters_are_those_of_imagej(tmp_path):
+    path = tmp_path / "a.tif"
+    said = {"unit": "cm", "spacing": 0.1, "axes": "ZYX"}
+    tifffile.imwrite(path, PLANES, imagej=True, resolution=(28.0, 28.0), metadata=said)
+    assert open_image(path).units == ("centimeter",) * 3
+    assert open_image(path).scale == pytest.approx((0.1, 1 / 28, 1 / 28))
+
+
 def test_resolution_in_centimeters_is_a_scale_unless_it_is_that_of_a_screen(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, PLANES, resolution=(20_000, 10_000), resolutionunit="CENTIMETER")

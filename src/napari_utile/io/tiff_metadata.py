@@ -10,10 +10,12 @@ import tifffile
 
 from napari_utile.errors import UserError
 from napari_utile.io.ome_xml import elements, integer, number, short_text
-from napari_utile.io.units import known_unit
+from napari_utile.io.units import known_unit, micrometers
 
 DOTS_PER_INCH = (72, 75, 90, 96, 100, 120, 150, 180, 200, 240, 300, 360, 400, 600, 720, 1200)
 """Resolutions of screens and printers: no scale of a microscope, in whatever unit."""
+_PRINTED = {"inch": 0.01, "centimeter": 0.001}
+"""Units in which other programs pass on such a resolution, and how exactly it is met then."""
 _RESOLUTION_UNITS = {3: "centimeter", 4: "millimeter", 5: "micrometer"}
 
 
@@ -43,7 +45,7 @@ class Scales:
             self._doubt(path, axis, f"{short_text(size)} {short_text(unit)}".strip())
         elif name is None:
             self._doubt(path, axis, f"{length:g} '{short_text(unit)}'")
-        elif name != "pixel":
+        elif name != "pixel" and not _is_of_print(length, name, _PRINTED.get(name, 0.0)):
             self.known[axis] = (length, name)
 
     def _doubt(self, path: Path, axis: str, said: str) -> None:
@@ -124,7 +126,9 @@ def _imagej_scales(
         if ratio is None or known_unit(units[axis]) == "pixel":
             continue
         found.add(path, axis, _per_unit(ratio), units[axis])
-    if (spacing := notes.get("spacing")) is not None and known_unit(units["z"]) != "pixel":
+    unit = known_unit(units["z"])
+    is_told = unit != "pixel" and not (unit in _PRINTED and "x" not in found.known)
+    if (spacing := notes.get("spacing")) is not None and is_told:
         found.add(path, "z", spacing, units["z"])
     if interval := notes.get("finterval"):
         found.add(path, "t", interval, notes.get("tunit") or "s")
@@ -137,11 +141,15 @@ def _resolution_scales(found: Scales, path: Path, page: Any) -> None:
         return
     for axis, tag in (("x", 282), ("y", 283)):
         size = _per_unit(page.tags.valueof(tag, (0, 1)))
-        if not isfinite(size) or not 0 < size < 1:
-            continue
-        per_inch = {"centimeter": 2.54, "millimeter": 25.4, "micrometer": 25400}[unit] / size
-        if not any(abs(per_inch - dots) < 0.01 * dots for dots in DOTS_PER_INCH):
+        is_size = isfinite(size) and 0 < size < 1
+        if is_size and not _is_of_print(size, unit, tolerance=0.01):
             found.add(path, axis, size, unit)
+
+
+def _is_of_print(size: float, unit: str, tolerance: float) -> bool:
+    """Whether the size of a pixel is that of a screen or printer."""
+    per_inch = (micrometers("inch") or 0.0) / (size * (micrometers(unit) or 1.0))
+    return any(abs(per_inch - dots) < tolerance * dots for dots in DOTS_PER_INCH)
 
 
 def _per_unit(ratio: Any) -> float:
