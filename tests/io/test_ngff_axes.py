@@ -42,12 +42,17 @@ def test_axes_are_known_by_type_and_name(named, expected):
         ([axis("a", "space"), axis("b", "space"), axis("d", "space")], "zyx"),
         ([axis("phase"), axis("y"), axis("x")], "zyx"),
         ([axis("c", "space"), axis("y"), axis("x")], "zyx"),
+        (["a", "b", "c"], "zyx"),
+        ([axis("p"), axis("q"), axis("c")], "zyx"),
+        ([axis("c", "channel"), axis("row-like"), axis("b")], "cyx"),
+        ([axis("channel"), axis("a"), axis("b")], "cyx"),
     ],
 )
 def test_axes_of_other_names_are_said(named, expected):
     found = place(named)
     assert found.axes == expected
-    assert "were read as z" in found.doubts[0]
+    names = ", ".join(repr(each if isinstance(each, str) else each["name"]) for each in named)
+    assert f"the axes {names} were read as {', '.join(expected)}." in found.doubts[0]
 
 
 @pytest.mark.parametrize(

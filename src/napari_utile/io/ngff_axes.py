@@ -128,6 +128,10 @@ def _letters(
         elif kind == "space" and letter in "tc":
             letter = ""
         letters.append(letter)
+    names = [str(axis.get("name")).strip().lower() for axis in named]
+    are_typed = any(axis.get("type") in kinds for axis in named)
+    if {*letters} == {"", "c"} and "c" in names and not are_typed:  # as in a, b, c
+        letters = [""] * len(letters)
     doubts = []
     if "" in letters:  # the last free letters, as axes are in the order z, y, x
         free = [axis for axis in "ctzyx" if axis not in letters]
@@ -137,13 +141,13 @@ def _letters(
         wanted = free[-len(unnamed) :]
         for i, letter in zip(unnamed, wanted, strict=True):
             letters[i] = letter
-        names = ", ".join(repr(str(named[i].get("name")))[:40] for i in unnamed)
-        doubts.append(f"{source}: the axes {names} were read as {', '.join(wanted)}.")
+        given = ", ".join(repr(str(axis.get("name")))[:40] for axis in named)
+        doubts.append(f"{source}: the axes {given} were read as {', '.join(letters)}.")
     axes = "".join(letters)
     if len(set(axes)) < len(axes) or not {"y", "x"} <= set(axes):
-        names = ", ".join(str(axis.get("name"))[:40] for axis in named)
+        given = ", ".join(str(axis.get("name"))[:40] for axis in named)
         raise UserError(
-            f"{source} has the axes {names}: an image has y and x, and at most one each of t, "
+            f"{source} has the axes {given}: an image has y and x, and at most one each of t, "
             "c and z. Correct its metadata."
         )
     return axes, doubts
