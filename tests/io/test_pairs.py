@@ -55,6 +55,11 @@ def test_the_axis_that_the_labels_lack_holds_the_channels(shape, axes):
     assert (image.name, labels.name) == ("image", "labels")
 
 
+def test_two_slices_or_two_channels_beside_labels_of_one_slice_are_refused():
+    with pytest.raises(UserError, match=r"They have 2 and 1 slices.* labels \(20, 30\)\."):
+        stack_pairs(np.zeros((2, 20, 30)), np.zeros((1, 20, 30), int))
+
+
 def test_several_arrays_are_counted_and_pair_up():
     image, labels = np.zeros((20, 30)), np.zeros((20, 30), int)
     images, truths = stack_pairs([image, image], [labels, labels])

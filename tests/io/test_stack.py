@@ -172,10 +172,19 @@ def test_too_few_or_too_many_axes_cannot_be_named(shape):
         guess_axes(shape)
 
 
+@pytest.mark.parametrize("shape", [(2, 9, 8), (2, 4, 9, 8)])
+def test_more_slices_than_those_of_labels_are_no_channels_in_silence(shape):
+    with pytest.raises(ValueError, match="shape"):
+        guess_axes(shape, like=(1, *shape[1:]))
+    assert guess_axes(shape, like=shape[1:])[0] == "c"
+    assert guess_axes(shape, 2, like=(1, *shape[1:]))[0] == "c"
+
+
 @pytest.mark.parametrize(
     ("shape", "like", "axes"),
     [
         ((64, 48, 1), None, "yxc"),
+        ((64, 48, 3), (1, 64, 48), "yxc"),
         ((5, 64, 48, 1), None, "zyxc"),
         ((1, 64, 48), None, "zyx"),
         ((1, 64, 48), (64, 48), "cyx"),

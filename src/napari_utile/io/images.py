@@ -16,6 +16,7 @@ from typing import Any
 
 from natsort import natsorted, ns
 
+from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.arrays.given import given_array
 from napari_utile.errors import UserError
 from napari_utile.io.foreign import FIRST_BYTES, described, is_foreign_image
@@ -152,8 +153,13 @@ def as_stack(
     try:
         axes = guess_axes(image.shape, channels, shape)
     except ValueError:
-        wanted = f" that fits the labels {tuple(shape)}" if shape is not None else ""
-        raise UserError(f"{name} {tuple(image.shape)} is no image{wanted}.") from None
+        wanted, hint = "", ""
+        if shape is not None:
+            wanted, hint = (
+                f" that fits the labels {tuple(shape)}",
+                shape_hint(image.shape, shape),
+            )
+        raise UserError(f"{name} {tuple(image.shape)} is no image{wanted}.{hint}") from None
     return Stack(image, axes, name=name)
 
 

@@ -317,7 +317,8 @@ def guess_axes(
     Raises
     ------
     ValueError
-        If the array has too many or too few axes, or cannot have the shape of `like`.
+        If the array has too many or too few axes, cannot have the shape of `like`, or may have
+        it by channels and is longer by slices.
 
     Examples
     --------
@@ -336,7 +337,10 @@ def guess_axes(
         same = [option for option in options if option[1] == tuple(like)]
         # (1, Y, X) beside (Y, X) is the same plane.
         plane = _shape_of_planes(like)
-        options = same or [option for option in options if _shape_of_planes(option[1]) == plane]
+        alike = [option for option in options if _shape_of_planes(option[1]) == plane]
+        # (2, Y, X) beside (1, Y, X) are 2 channels of one slice, or 2 slices.
+        is_open = like[0] == 1 and shape[1:] == tuple(like[1:]) and channels != shape[0]
+        options = same or ([] if is_open else alike)
     if not options:
         raise ValueError(f"no image of 2 to 4 axes and channels has the shape {shape}")
     if channels is not None and channels > 1:

@@ -26,6 +26,8 @@ def shape_hint(image: Sequence[int], labels: Sequence[int]) -> str:
     --------
     >>> shape_hint((512, 640), (640, 512))
     ' Rows and columns are exchanged: transpose one of them.'
+    >>> shape_hint((2, 512, 640), (1, 512, 640)).partition("lacks.")[2]
+    ' If they are 2 channels of one slice, give labels (512, 640).'
     >>> shape_hint((512, 640), (256, 320))
     ' One is 2 times the size of the other: resize the labels without interpolation.'
     >>> shape_hint((512, 640), (512, 639))
@@ -37,7 +39,10 @@ def shape_hint(image: Sequence[int], labels: Sequence[int]) -> str:
     if a[-2:] == b[:-3:-1] and a[:-2] == b[:-2]:
         return " Rows and columns are exchanged: transpose one of them."
     if a[-2:] == b[-2:]:
-        return f" They have {a[0]} and {b[0]} slices: leave out those that the other lacks."
+        slices = f" They have {a[0]} and {b[0]} slices: leave out those that the other lacks."
+        if b[0] != 1 or a[1:] != b[1:]:
+            return slices
+        return f"{slices} If they are {a[0]} channels of one slice, give labels {b[1:]}."
     if sorted(a) == sorted(b):
         return " The same lengths are in another order: bring the axes into the same order."
     return _size_hint(a[-2:], b[-2:]) if a[:-2] == b[:-2] else ""
