@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pycocotools.coco import COCO
 
 from napari_utile.coco.subset import write_subset
@@ -196,3 +197,33 @@ def test_what_was_there_stays_if_a_subset_does_not_come_to_its_end(
     assert sorted(out.rglob("*")) == before
     assert [path.name for path in tmp_path.iterdir()] == ["some"]
     write_subset(*sample, tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("id", "orientation", "is_shown", "said"),
+    [
+        (11, 6, False, "annotated as they are stored, not turned: they are copied"),
+        (11, 8, True, "annotated as they are shown, turned: they are copied"),
+        (11, 3, False, "their size does not tell whether their annotations are"),
+        (14, 6, False, "their size does not tell whether their annotations are"),
+        (11, 1, False, ""),
+    ],
+)
+def test_pictures_with_an_orientation_are_said(tmp_path, id, orientation, is_shown, said):
+    path, folder = write_coco_sample(tmp_path)
+    name, exif = f"{id:06}.png", Image.Exif()
+    exif[0x112] = orientation
+    picture = Image.open(folder / name)
+    # turned back, so that it is shown as it was
+    picture = picture.transpose(Image.Transpose.ROTATE_270) if is_shown else picture
+    picture.save(folder / name, exif=exif)
+    told = []
+    write_subset(path, folder, tmp_path / "out", on_event=told.append)
+    heard = [event.message for event in told if "EXIF" in event.message]
+    assert [f"1 of 6 images ({name})" in text and said in text for text in heard] == [True] * (
+        bool(said)
+    )
+    if said.startswith("their size"):
+        with pytest.raises(UserError, match="leave out strict"):
+            write_subset(path, folder, tmp_path / "strict", strict=True)
+        assert not (tmp_path / "strict").exists()

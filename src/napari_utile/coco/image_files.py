@@ -5,6 +5,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -172,16 +173,34 @@ def sizes_in_header(path: Path) -> list[tuple[int, int]]:
     UserError
         If it cannot be read.
     """
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
-            if picture.format in ("PNG", "JPEG"):
-                stored = picture.height, picture.width
-                turned = picture.getexif().get(EXIF_ORIENTATION, 1) in TURNED
-                return [stored[::-1], stored] if turned else [stored]
-    except Exception:
-        pass
-    height, width = open_image(path).shape[-2:]
-    return [(height, width)]
+    if (found := picture_header(path)) is None:
+        height, width = open_image(path).shape[-2:]
+        return [(height, width)]
+    stored, orientation = found
+    return [stored[::-1], stored] if orientation in TURNED else [stored]
+
+
+def picture_header(path: Path) -> tuple[tuple[int, int], int] | None:
+    """Return the height and width of a PNG or JPEG as stored, and its EXIF orientation.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    tuple or None
+        None of another file, or one that cannot be read.
+    """
+    with (
+        suppress(Exception),  # headers have no common type of error
+        warnings.catch_warnings(action="ignore"),
+        Image.open(path) as picture,
+    ):
+        if picture.format in ("PNG", "JPEG"):
+            orientation = int(picture.getexif().get(EXIF_ORIENTATION, 1))
+            return (picture.height, picture.width), orientation
+    return None
 
 
 def check_header(path: Path, size: tuple[int, int], said_by: str, id: int) -> None:

@@ -7,11 +7,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from napari_utile.coco.annotations import CocoAnnotations, CocoImage, read_coco
+from napari_utile.coco.image_files import TURNED, picture_header
 from napari_utile.errors import UserError
-from napari_utile.events import Warned, warn
+from napari_utile.events import Warned, doubted, warn
 from napari_utile.io.disk import check_file_output, room_for
 
 SUBSET_FILES = ("annotations.json", "images")
+_OUTLINED = {
+    "stored": "and annotated as they are stored, not turned: they are copied as they are",
+    "turned": "and annotated as they are shown, turned: they are copied as they are",
+    "unknown": "and their size does not tell whether their annotations are, too: those of the "
+    "turned picture are wanted",
+}
+"""What is said of pictures with an EXIF orientation, by how their objects are outlined."""
 PARTIAL_PREFIX = ".new-"
 """Prefix of the folder in `out` in which a subset is made; a killed process leaves it there."""
 
@@ -84,6 +92,9 @@ def write_subset(
     showing = [image for image in coco.images if coco.annotations_of(image.id, ids)]
     chosen = sample_images(showing, len(showing) if count is None else count, seed, coco.path)
     part = coco.part((image.id for image in chosen), ids)
+    turned, doubts = _turned(part)
+    for event in (*doubted(doubts, strict), *(Warned(message=text) for text in turned)):
+        on_event(event)
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
@@ -102,6 +113,37 @@ def write_subset(
             out.rmdir()
         raise
     return part
+
+
+def _turned(part: CocoAnnotations) -> tuple[list[str], list[str]]:
+    """Describe which pictures have an EXIF orientation, by how their objects are outlined.
+
+    Returns
+    -------
+    known, doubts : list of str
+        Of those whose size tells it, and of those whose size does not.
+    """
+    found: dict[str, list[str]] = {}
+    for image in part.images:
+        header = picture_header(image.path) if image.path else None
+        if header is None or header[1] not in range(2, 9):
+            continue
+        (height, width), orientation = header
+        how = "unknown"
+        if orientation in TURNED and height != width:
+            how = "stored" if (image.height, image.width) == (height, width) else "turned"
+        found.setdefault(how, []).append(image.file_name)
+
+    def said(*kinds: str) -> list[str]:
+        return [
+            f"{part.path}: {len(found[how])} of {len(part.images)} images "
+            f"({', '.join(found[how][:3])}{', ...' * (len(found[how]) > 3)}) are turned by "
+            f"their EXIF orientation, {_OUTLINED[how]}."
+            for how in kinds
+            if how in found
+        ]
+
+    return said("stored", "turned"), said("unknown")
 
 
 def sample_images(
