@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from napari_utile.errors import UserError
+from napari_utile.io.jpeg_scans import damage_of
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
 
@@ -54,6 +55,7 @@ def open_picture(path: Path, upright: bool = True) -> Stack:
                 doubts = [*_other_frames(path, picture)]
                 orientation = _orientation(picture) if upright else 1
                 picture.load()
+                doubts += _damage(path) if picture.format in ("JPEG", "MPO") else []
                 colors = _palette_colors(picture)
                 pixels = _shown_pixels(picture)
         except (UserError, MemoryError):
@@ -151,6 +153,15 @@ def _check_size(path: Path, picture: Image.Image) -> None:
         raise UserError(
             f"{path} has 16 bits per color, of which 8 would be lost: save it as TIFF."
         )
+
+
+def _damage(path: Path) -> list[str]:
+    """Refuse a JPEG of which some pixels are wrong, which its decoder does not say."""
+    if (found := damage_of(path.read_bytes())) is None:
+        return []
+    if found.is_certain:
+        raise UserError(f"{path} is damaged: {found.text}; copy or save it again.")
+    return [f"{path} may be damaged: {found.text}. Look at it."]
 
 
 def _other_frames(path: Path, picture: Image.Image) -> list[str]:

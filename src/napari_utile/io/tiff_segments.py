@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
+from napari_utile.io.jpeg_scans import damage_of
 from napari_utile.io.lazy_arrays import read_exactly, window_of
 
 MAX_EXPANSION = {1: 1, 8: 1100, 32946: 1100, 50013: 1100, 32773: 64, 5: 1500}
@@ -24,7 +25,7 @@ MAX_EXPANSION = {1: 1, 8: 1100, 32946: 1100, 50013: 1100, 32773: 64, 5: 1500}
 LZW 1365 at best."""
 MAX_EXPANSION_OF_OTHERS = 20_000
 """The same for every other compression."""
-_DEFLATE, _LZMA, _PACKBITS = (8, 32946, 50013), 34925, 32773
+_DEFLATE, _LZMA, _PACKBITS, _JPEG = (8, 32946, 50013), 34925, 32773, 7
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,9 @@ def _decoder(frame: Any) -> Any:
             rows, columns = _picture_size(data)
             if rows > high or columns > wide:
                 raise ValueError(f"it claims {rows} x {columns} pixels, of {high} x {wide}")
+            found = damage_of(data, tables or b"") if compression == _JPEG else None
+            if found and found.is_certain:
+                raise ValueError(found.text)
             pixels: NDArray[Any] = decode(
                 data, number, jpegtables=tables, jpegheader=frame.jpegheader
             )[0]
