@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from napari_utile.errors import UserError
-from napari_utile.io.jpeg_scans import damage_of
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import Stack
 
@@ -157,6 +156,8 @@ def _check_size(path: Path, picture: Image.Image) -> None:
 
 def _damage(path: Path) -> list[str]:
     """Refuse a JPEG of which some pixels are wrong, which its decoder does not say."""
+    from napari_utile.io.jpeg_scans import damage_of  # loads numba
+
     if (found := damage_of(path.read_bytes())) is None:
         return []
     if found.is_certain:

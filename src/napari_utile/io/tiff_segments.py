@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
-from napari_utile.io.jpeg_scans import damage_of
 from napari_utile.io.lazy_arrays import read_exactly, window_of
 
 MAX_EXPANSION = {1: 1, 8: 1100, 32946: 1100, 50013: 1100, 32773: 64, 5: 1500}
@@ -182,9 +181,8 @@ def _decoder(frame: Any) -> Any:
             rows, columns = _picture_size(data)
             if rows > high or columns > wide:
                 raise ValueError(f"it claims {rows} x {columns} pixels, of {high} x {wide}")
-            found = damage_of(data, tables or b"") if compression == _JPEG else None
-            if found and found.is_certain:
-                raise ValueError(found.text)
+            if compression == _JPEG:
+                _refuse_damage(data, tables or b"")
             pixels: NDArray[Any] = decode(
                 data, number, jpegtables=tables, jpegheader=frame.jpegheader
             )[0]
@@ -224,6 +222,14 @@ def _decoder(frame: Any) -> Any:
         return pixels.astype(frame.dtype, copy=False)
 
     return bounded
+
+
+def _refuse_damage(data: bytes, tables: bytes) -> None:
+    from napari_utile.io.jpeg_scans import damage_of  # loads numba
+
+    found = damage_of(data, tables)
+    if found and found.is_certain:
+        raise ValueError(found.text)
 
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
