@@ -147,7 +147,7 @@ def test_what_is_doubtful_is_said_before_the_first_step():
     events, _ = drained(start(tiny(tile=64), pair=(image, objects)))
     warnings = [event.message for event in events if isinstance(event, Warned)]
     assert [type(event) for event in events[1:4]] == [Warned, Warned, StepDone]
-    assert "1 of 4 slices of 'em' have no object" in warnings[0]
+    assert "1 of 4 slices of 'em' has no object" in warnings[0]
     assert warnings[1] == "The images are small: the training tile is 40 px."
 
 
