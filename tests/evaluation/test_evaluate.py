@@ -2,6 +2,7 @@
 
 import pytest
 
+from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.events import RunDone, RunStarted, SliceDone, drain
@@ -84,6 +85,14 @@ def test_images_are_read_when_their_turn_comes(prediction, truth):
     assert isinstance(next(run), RunStarted) and read == []
     next(run)
     assert read == [0]
+
+
+def test_time_without_slices_is_no_volume(prediction, truth):
+    settings = EvaluateSettings(volumetric=True)
+    image = EvaluatedImage(lambda: (prediction, truth), 4, axes="tyx")
+    assert "joins objects over time" in drain(evaluate_images([image], settings)).notes[0]
+    with pytest.raises(UserError, match="joins objects over time"):
+        drain(evaluate_images([image], settings.model_copy(update={"strict": True})))
 
 
 def test_several_volumes_are_pooled(prediction, truth):

@@ -110,6 +110,19 @@ def test_masks_are_split_slice_by_slice_on_either_side(truth):
     assert evaluate(truth, truth).notes == ()
 
 
+def test_volumes_of_time_points_are_apart():
+    truth = np.zeros((2, 3, 12, 12), int)
+    truth[..., 1:5, 1:5], truth[..., 7:11, 7:11] = 1, 2  # the same ids, as trackers write them
+    found = truth.copy()
+    found[1][found[1] == 1] = 0
+    report = evaluate(found, truth, volumetric=True)
+    counts = [report[f"{kind}s"] for kind in ("true_positive", "false_negative")]
+    assert (counts, report["f1_50"]) == ([3, 1], 2 * 3 / (2 * 3 + 1))
+    assert [report.objects.image(i) for i in range(len(report.objects))] == [0] * 4
+    first, second = report.error_layer(0)[:, 0, 2, 2]
+    assert first != second
+
+
 def test_volumetric_masks_are_split_in_the_volume(truth):
     mask = truth > 0  # the line of slice 1 lies under both objects of slice 0
     assert evaluate(mask, mask, volumetric=True)["true_positives"] == 1

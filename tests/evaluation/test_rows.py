@@ -42,6 +42,16 @@ def test_counts_are_pooled_and_means_are_means():
         assert pooled[name] == pytest.approx(np.mean([row[name] for row in rows]))
 
 
+def test_what_is_ignored_as_a_whole_is_in_no_mean():
+    hidden = contingency(np.ones((1, 2), int), np.ones((1, 2), int), np.ones((1, 2), bool))
+    tables = [(HALF, HALF), (hidden, hidden)]
+    rows = [overlap_scores(*pair) for pair in tables]
+    assert pooled_scores(tables, rows) == pooled_scores(tables[:1], rows[:1])
+    assert pooled_scores(tables[1:], rows[1:])["v_rand"] == 1
+    (note,) = empty_slice_notes([(0, WHOLE), (1, hidden)])
+    assert note == "Every pixel is ignored: left out of the whole (slice 1)."
+
+
 def test_precision_and_recall():
     missed = contingency(np.array([[1, 1, 0, 0]]), np.array([[1, 1, 0, 2]]))
     assert precision_recall(match(missed)) == {"precision_50": 1, "recall_50": 1 / 2}
@@ -55,6 +65,6 @@ def test_slices_without_objects_are_named_once_for_each_way():
     assert len(notes) == 3
     assert notes[0].startswith("No object in truth and prediction")
     assert notes[0].endswith("(slice 0, 2).")
-    assert [note[-10:] for note in notes[1:]] == ["(slice 3).", "(slice 4)."]
+    assert [note[-10:] for note in notes[1:]] == ["(slice 4).", "(slice 3)."]
     (many,) = empty_slice_notes([(z, NOTHING) for z in range(1500)])
     assert many.endswith("10, 11, and 1,488 more).")

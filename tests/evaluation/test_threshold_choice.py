@@ -1,5 +1,6 @@
 """The best threshold of each score, and the slices that choose it."""
 
+import numpy as np
 import pytest
 
 from napari_utile.errors import UserError
@@ -47,3 +48,16 @@ def test_thresholds_without_probabilities_are_refused(prediction, truth):
         evaluate(prediction, truth, threshold_slices="0:1")
     with pytest.raises(UserError, match="for instances only"):
         evaluate(prediction, truth, target="classes", score_thresholds=True)
+
+
+@pytest.mark.parametrize("validation", ["0:2", "2:4"])
+def test_slices_that_are_ignored_choose_and_score_nothing(validation):
+    truth = np.zeros((4, 6, 8), int)
+    truth[:, 1:3, 1:4] = 1
+    foreground = np.where(truth > 0, 0.9, 0.2)
+    truth[2:] = 9
+    asked = {"ignore": 9, "score_thresholds": True}
+    with pytest.raises(UserError, match="must be annotated"):
+        evaluate(foreground, truth, **asked, threshold_slices=validation)
+    halves = evaluate(foreground[:2], truth[:2], **asked)
+    assert evaluate(foreground, truth, **asked).thresholds == halves.thresholds

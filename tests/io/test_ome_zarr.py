@@ -142,6 +142,16 @@ def test_what_was_asked_for_is_opened_and_the_rest_by_name(result):
         open_zarr(result, "classes")
 
 
+@pytest.mark.parametrize("part", ["labels/instances", "labels/instances/0", ""])
+def test_labels_in_a_partial_result_are_doubted_by_whatever_path(result, part):
+    group = zarr.open_group(result, mode="r+")
+    group.attrs["utile"] = group.attrs["utile"] | {"complete": False}
+    said = f"{result} is a partial result: what was not segmented yet is 0."
+    assert open_image(result / part).doubts == (said,)
+    mark_complete(result)
+    assert open_image(result / part).doubts == ()
+
+
 def test_a_result_without_its_labels_is_not_its_foreground(result):
     shutil.rmtree(result / "labels" / "instances")
     with pytest.raises(UserError, match="labels/instances is not there"):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.doubts.comparison import background_doubt, sparse_doubt
+from napari_utile.arrays.doubts.comparison import background_doubt, restart_doubt, sparse_doubt
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.evaluation.inputs import LabelPair, Side
@@ -83,10 +83,13 @@ class Looks:
         """
         self._decodes |= pair.is_decoded
         who = f"Prediction '{pair.name}'" if pair.name else "The prediction"
-        is_mask = "prediction" in pair.masks
-        doubts = [background_doubt(pair.prediction, pair.truth, who, pair.ignored, is_mask)]
+        whose = f"True labels '{pair.name}'" if pair.name else "The true labels"
+        made_of: Any = "mask" if "prediction" in pair.masks else ""
+        made_of = "probabilities" if pair.is_decoded else made_of
+        doubts = [background_doubt(pair.prediction, pair.truth, who, pair.ignored, made_of)]
+        if self._settings.volumetric:
+            doubts += [restart_doubt(pair.prediction, who), restart_doubt(pair.truth, whose)]
         if not self._settings.sparse and "truth" not in pair.masks:
-            whose = f"True labels '{pair.name}'" if pair.name else "The true labels"
             doubts.append(
                 sparse_doubt(
                     pair.prediction, pair.truth, whose, self._settings.target, pair.ignored

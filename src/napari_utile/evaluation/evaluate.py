@@ -90,7 +90,8 @@ def evaluate(
         compared on their own, since 2D networks number them slice by slice. Scores of the
         whole are then computed from the pooled counts of all slices, except for the scores of
         partitions, which are means over slices as in the ISBI 2012 challenge. If True, objects
-        are those of the whole array, and those of a slice are their sections.
+        are those of a volume (Z, Y, X), of each time point on its own, and those of a slice are
+        their sections.
     instance_method : {"watershed", "components"}, default "watershed"
         How probabilities become objects; see `napari_utile.instances`.
     target : {"instances", "classes"}, default "instances"
@@ -204,6 +205,8 @@ class EvaluatedImage:
         Area of a pixel.
     doubts : tuple of str, optional
         What may be wrong with it: a sentence each.
+    axes : str, optional
+        Of the truth without channels, if it says them: "tyx".
     """
 
     read: Callable[[], tuple[Any, Any]]
@@ -212,6 +215,15 @@ class EvaluatedImage:
     read_probabilities: Callable[[], Any] = lambda: None
     pixel_um2: float | None = None
     doubts: tuple[str, ...] = ()
+    axes: str = ""
+
+    def doubts_for(self, settings: EvaluateSettings) -> tuple[str, ...]:
+        """Return the doubts, and one about options that do not fit its axes."""
+        if not settings.volumetric or self.axes != "tyx":
+            return self.doubts
+        which = f"'{self.name}'" if self.name else "The truth"
+        said = f"{which} has time points and no slices: volumetric joins objects over time."
+        return (*self.doubts, said)
 
 
 def evaluate_images(
@@ -289,7 +301,8 @@ def score_images(
     chosen = chosen_slices(settings, slices)
     if len(images) == 1:
         images = [replace(images[0], name="")]
-    doubts = doubted((d for image in images for d in image.doubts), settings.strict)
+    texts = (text for image in images for text in image.doubts_for(settings))
+    doubts = doubted(texts, settings.strict)
     found = [*left_out, *(event.message for event in doubts)]
     is_instances = settings.target == "instances"
     # Instances: objects are found, compared, and scored at each threshold; pooled at the end.
@@ -342,7 +355,10 @@ def _score_instances(
             scored.append(score_slice(pair, index, number))
             yield counter.step()
         if settings.volumetric:
-            volumes.append(score_slice(pair, (), number, as_volume=True))
+            volumes += [
+                score_slice(pair, time, number, as_volume=True)
+                for time in np.ndindex(pair.truth.shape[:-3])
+            ]
         if settings.score_thresholds:
             first = len(scored) - len(pair.indices)
             with _naming(image):

@@ -57,6 +57,7 @@ class OpenedPair:
             read_probabilities=self._read_probabilities,
             pixel_um2=pixel_um2(self.truth),
             doubts=tuple(self._doubts()),
+            axes=self.truth.spatial_axes,
         )
 
     def _doubts(self) -> Iterator[str]:

@@ -27,6 +27,8 @@ from napari_utile.metrics.partitions import (
 )
 
 Row = Mapping[str, Any]
+IGNORED = "Every pixel is ignored"
+"""What is said of such slices."""
 
 
 def overlap_scores(
@@ -83,17 +85,18 @@ def pooled_scores(
         Of each slice, as it is and with thinned borders. Their counts are pooled.
     rows : sequence of mapping
         `overlap_scores` of each slice. Of the scores that `SCORES` calls a mean, the mean is
-        taken.
+        taken over the slices that are not ignored as a whole.
 
     Returns
     -------
     dict
         As `overlap_scores`.
     """
+    known = [row for row, both in zip(rows, tables, strict=True) if both[0].pixels] or rows
     table, thinned = (combine_tables(each) for each in zip(*tables, strict=True))
     pooled = overlap_scores(table, thinned)
     means = [name for name in pooled if SCORES[name].is_mean]
-    return pooled | {name: float(np.mean([row[name] for row in rows])) for name in means}
+    return pooled | {name: float(np.mean([row[name] for row in known])) for name in means}
 
 
 def empty_slice_notes(tables: Sequence[tuple[Any, Contingency]]) -> list[str]:
@@ -105,8 +108,13 @@ def empty_slice_notes(tables: Sequence[tuple[Any, Contingency]]) -> list[str]:
         Of each slice.
     """
     slices: dict[str, list[str]] = {}
+    are_all_ignored = not any(table.pixels for _, table in tables)
     for name, table in tables:
         slices.setdefault(_empty_note(table), []).append(str(name))
+    if not are_all_ignored and (ignored := slices.pop(IGNORED, [])):
+        slices[f"{IGNORED}: left out of the whole"] = ignored
+    elif are_all_ignored:
+        slices = {f"{IGNORED}: counted as perfect agreement": slices.get(IGNORED, [])}
     return [f"{text} (slice {_first_names(names)})." for text, names in slices.items() if text]
 
 
@@ -119,7 +127,7 @@ def _empty_note(table: Contingency) -> str:
     """Return which side has no objects; nothing if both have some."""
     match table.pixels, table.truth_ids.size, table.prediction_ids.size:
         case 0, _, _:
-            return "Every pixel is ignored: counted as perfect agreement"
+            return IGNORED
         case _, 0, 0:
             return "No object in truth and prediction: counted as perfect agreement"
         case _, 0, _:

@@ -55,7 +55,7 @@ class ScoredSlice:
     image : int
         Number of the image.
     index : tuple of int
-        Index of the slice in the image; () for a volume.
+        Index of the slice in the image; () for a volume, and (t,) for one at a time point.
     tables : pair of Contingency
         Of the prediction as it is, and with thinned borders.
     row : dict
@@ -87,7 +87,7 @@ def score_slice(
     pair : LabelPair
         Instances of an image.
     index : tuple of int
-        Of the slice; () for all of the image.
+        Of the slice; () for all of the image, and (t,) for one of its time points.
     image : int
         Number of the image.
     as_volume : bool, default False
@@ -132,7 +132,7 @@ def instance_report(
     pairs : sequence of LabelPair
         One per image.
     slices, volumes : sequence of ScoredSlice
-        All slices of all images; and one volume per image, or none.
+        All slices of all images; and one volume per image and time point, or none.
     pixel_um2 : float, optional
         Area of a pixel.
     """
@@ -146,7 +146,8 @@ def instance_report(
     )
     whole = pooled_scores([unit.tables for unit in units], [unit.row for unit in units])
     whole |= precision_recall(match(pooled)) | _coco_row(coco)
-    whole["warping_error"] = float(np.mean([each.row["warping_error"] for each in slices]))
+    known = [each for each in slices if each.tables[0].pixels] or slices
+    whole["warping_error"] = float(np.mean([each.row["warping_error"] for each in known]))
     unit = "px" if pixel_um2 is None else "um2"
     return Report(
         rows=_report_rows([(each.name, each.row) for each in slices], whole),
@@ -259,7 +260,8 @@ def _kinds_by_slice(
 ) -> dict[tuple[int, ...], ObjectKinds]:
     """Return the kinds of the objects of each slice of an image, by its index."""
     kinds = {unit.index: unit.kinds for unit in units if unit.image == image}
-    return kinds if () not in kinds else dict.fromkeys(pair.indices, kinds[()])
+    count = len(next(iter(kinds), ()))  # a volume is that of all of its slices
+    return {index: kinds[index[:count]] for index in pair.indices}
 
 
 def _different_class_notes(pairs: Sequence[LabelPair]) -> list[str]:

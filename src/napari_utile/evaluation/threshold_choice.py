@@ -10,7 +10,12 @@ from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row
-from napari_utile.evaluation.thresholds import best_thresholds, pooled_rows, threshold_scores
+from napari_utile.evaluation.thresholds import (
+    best_thresholds,
+    is_annotated,
+    pooled_rows,
+    threshold_scores,
+)
 from napari_utile.events import SliceDone
 from napari_utile.settings import EvaluateSettings
 
@@ -99,6 +104,13 @@ def with_thresholds(report: Report, rows: Sequence[Row], chosen: range | None) -
     chosen : range, optional
         Slices that choose the best threshold; the scores are those of the others.
     """
+    if chosen is not None:
+        known = {row["slice"] for row in rows if is_annotated(row)}
+        if not known & set(chosen) or known <= set(chosen):
+            raise UserError(
+                f"Threshold slices {chosen.start}:{chosen.stop}: some of them, and some of the "
+                "others, which are scored, must be annotated; these are ignored as a whole."
+            )
     best, others = best_thresholds(rows, chosen), None
     if chosen is not None:
         others = {row["slice"] for row in rows} - set(chosen)

@@ -164,14 +164,20 @@ def pooled_rows(rows: Sequence[Row], slices: Collection[Any] | None = None) -> t
     for threshold in dict.fromkeys(row["threshold"] for row in counting):
         here = [row for row in counting if row["threshold"] == threshold]
         counts = [row["counts"] for row in here]
+        known = [row for row in here if is_annotated(row)] or here
         scored = {
-            name: float(np.mean([row[name] for row in here]))
+            name: float(np.mean([row[name] for row in known]))
             if SCORES[name].is_mean
             else _score_of_counts(name, counts)
             for name in threshold_names()
         }
         pooled.append({"threshold": threshold, **scored})
     return tuple(pooled)
+
+
+def is_annotated(row: Row) -> bool:
+    """Whether any pixel of the slice of a row counts."""
+    return bool(row["counts"]["pixel_error"][1])
 
 
 def best_thresholds(

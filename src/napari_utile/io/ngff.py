@@ -141,9 +141,18 @@ def _some_names(names: list[str]) -> str:
 
 def _partial_doubt(node: zarr.Group, source: Path | str) -> tuple[str, ...]:
     """Return a doubt about a result that was not completed."""
-    if utile_of(node).get("complete", True):
-        return ()
-    return (f"{source} is a partial result: what was not segmented yet is 0.",)
+    return () if utile_of(node).get("complete", True) else (partial_text(source),)
+
+
+def partial_text(source: object) -> str:
+    """Return a sentence about a result that is not complete.
+
+    Parameters
+    ----------
+    source : object
+        Path or address.
+    """
+    return f"{source} is a partial result: what was not segmented yet is 0."
 
 
 def _with_doubts(stack: Stack, *doubts: str) -> Stack:

@@ -25,6 +25,7 @@ from napari_utile.io.ngff import (
     image_metadata,
     labels_in,
     level_image,
+    partial_text,
     utile_of,
 )
 from napari_utile.io.stack import Stack
@@ -65,9 +66,22 @@ def open_zarr(path: Path, which: str | None = None) -> Stack:
     if isinstance(node, zarr.Array) and (parent := _image_of_level(path)) is not None:
         return parent
     stack = image_in(node, path, which)
+    if doubt := _doubt_of_the_whole(path):
+        stack = replace(stack, doubts=(*stack.doubts, doubt))
     both = (path / "zarr.json").is_file() and any((path / old).is_file() for old in MARKS[1:])
     doubt = f"{path} has metadata of Zarr 2 and of Zarr 3; those of Zarr 3 were read."
     return replace(stack, doubts=(*stack.doubts, doubt)) if both else stack
+
+
+def _doubt_of_the_whole(path: Path) -> str:
+    """Return a doubt about the result in which labels lie, or ''."""
+    whole = path.absolute().parent.parent
+    if path.absolute().parent.name != LABELS or not is_zarr(whole):
+        return ""
+    with suppress(UserError):
+        if not utile_of(open_folder(whole)).get("complete", True):
+            return partial_text(whole)
+    return ""
 
 
 def _image_of_level(path: Path) -> Stack | None:
@@ -77,7 +91,9 @@ def _image_of_level(path: Path) -> Stack | None:
     with suppress(UserError):
         group = open_folder(path.parent)
         if isinstance(group, zarr.Group):
-            return level_image(path, group, path.name)
+            stack = level_image(path, group, path.name)
+            doubt = stack and _doubt_of_the_whole(path.parent)
+            return replace(stack, doubts=(*stack.doubts, doubt)) if stack and doubt else stack
     return None
 
 

@@ -1,6 +1,7 @@
 """What may be wrong with a prediction, or with its truth, as seen beside each other."""
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ SAME = 0.5
 """IoU from which two areas are the same."""
 LARGER = 3
 """Times the mean object that an id is larger which is background."""
+FEWEST_SHARED = 6
+"""Ids in two neighbouring slices: fewer are chance."""
 MOST_FREQUENT = 3
 """Ids that may be background."""
 
@@ -24,7 +27,7 @@ def background_doubt(
     truth: Labels,
     who: str,
     ignored: NDArray[np.bool_] | None = None,
-    is_mask: bool = False,
+    made_of: Literal["", "mask", "probabilities"] = "",
 ) -> Doubt | None:
     """Doubt a prediction of which an id other than 0 lies where the truth has background.
 
@@ -36,8 +39,8 @@ def background_doubt(
         What messages call the prediction.
     ignored : ndarray of bool, same shape, optional
         Pixels that do not count.
-    is_mask : bool, default False
-        Whether the prediction was a mask, whose ids were made here.
+    made_of : {"", "mask", "probabilities"}, default ""
+        What its ids were made of, if they were made here.
 
     Returns
     -------
@@ -54,20 +57,32 @@ def background_doubt(
     ids, counts = np.unique(predicted[predicted > 0], return_counts=True)
     frequent = ids[np.argsort(-counts, kind="stable")[:MOST_FREQUENT]].tolist()
     # The background of a stack is a part of the mask in each slice.
-    for id_ in [*[None] * is_mask, *frequent]:
+    whole = [None] if made_of else []
+    for id_ in [*whole, *([] if made_of == "probabilities" else frequent)]:
         others = predicted == 0 if id_ is None else predicted != id_
         without = _iou(others, is_object)
         if without > max(SAME, as_given + LOW) and _iou(~others, ~is_object) > SAME:
-            which = f"id {id_}" if not is_mask else "its largest part" if id_ else "the mask"
-            way_on = "invert the mask" if is_mask else f"give background the id 0, not {id_}"
-            return Doubt(
-                "exchanged",
-                f"{who} seems to have another id than 0 as background: all pixels but those "
-                f"of {which} agree with the true "
-                f"objects at an IoU of {without:.2f}, all but those of 0 at {as_given:.2f}. If "
-                f"so, {way_on}.",
-            )
+            said = f"{without:.2f}", f"{as_given:.2f}"
+            return Doubt("exchanged", f"{who} {_exchanged_text(made_of, id_, *said)}")
     return None
+
+
+def _exchanged_text(made_of: str, id_: int | None, without: str, as_given: str) -> str:
+    if made_of == "probabilities":
+        return (
+            "seems to have probabilities of background in place of objects: where they are "
+            f"low, they agree with the true objects at an IoU of {without}, where they are "
+            f"high, at {as_given}. If so, exchange the channels, so that background is first, "
+            "or invert the only one."
+        )
+    is_mask = made_of == "mask"
+    which = f"id {id_}" if not is_mask else "its largest part" if id_ else "the mask"
+    way_on = "invert the mask" if is_mask else f"give background the id 0, not {id_}"
+    return (
+        f"seems to have another id than 0 as background: all pixels but those of {which} agree "
+        f"with the true objects at an IoU of {without}, all but those of 0 at {as_given}. If "
+        f"so, {way_on}."
+    )
 
 
 def sparse_doubt(
@@ -131,6 +146,38 @@ def _beside_ones(labels: Labels) -> NDArray[Any]:
         for here, there in ((moved[1:], moved[:-1]), (moved[:-1], moved[1:])):
             found.append(np.unique(there[(here == 1) & (there > 1)]))
     return np.unique(np.concatenate(found))
+
+
+def restart_doubt(labels: Labels, who: str) -> Doubt | None:
+    """Doubt instances of a volume whose ids begin anew in each slice.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (..., Z, Y, X)
+        0 is background.
+    who : str
+        What messages call them.
+
+    Returns
+    -------
+    Doubt or None
+        If most of the ids that neighbouring slices share are nowhere one above the other.
+    """
+    if labels.ndim < 3:
+        return None
+    shared = touching = 0
+    for volume in labels.reshape(-1, *labels.shape[-3:]):
+        for above, below in pairwise(volume):
+            shared += len(np.setdiff1d(np.intersect1d(above, below), [0]))
+            touching += len(np.unique(above[(above == below) & (above > 0)]))
+    if shared < FEWEST_SHARED or 2 * touching > shared:
+        return None
+    return Doubt(
+        "restart",
+        f"{who}: objects seem to be numbered anew in each slice: of {shared:,} ids in two "
+        f"neighbouring slices, {touching:,} lie on each other, but with volumetric an id is "
+        "one object. Leave out volumetric, or link the slices.",
+    )
 
 
 def _iou(a: NDArray[Any], b: NDArray[Any]) -> float:

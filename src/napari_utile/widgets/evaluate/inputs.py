@@ -202,6 +202,7 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
             len(stack.indices),
             pixel_um2=pixel_um2(stack),
             doubts=tuple(doubts),
+            axes=stack.spatial_axes,
         )
         return (yield from score_images([image], settings))
 
