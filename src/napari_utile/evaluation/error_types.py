@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -211,7 +212,8 @@ class ErrorLayer:
         chosen = [np.arange(n)[i] for n, i in zip(self.shape, leading, strict=False)]
         rows, columns = (np.arange(n) for n in self.shape[-2:])
         shape = [np.shape(i) for i in (*chosen, rows[y], columns[x])]
-        painted = np.empty((np.prod(shape[:-2], dtype=int), *shape[-2], *shape[-1]), np.uint8)
+        planes = prod(n for axis in shape[:-2] for n in axis)
+        painted = np.empty((planes, *shape[-2], *shape[-1]), np.uint8)
         for i, index in enumerate(product(*(np.atleast_1d(axis) for axis in chosen))):
             painted[i] = self.plane(tuple(map(int, index)))[y, x]
         return painted.reshape([n for axis in shape for n in axis])
