@@ -2,10 +2,12 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +19,24 @@ from napari_utile.cli.main import main
 from napari_utile.engine.models.model import load_model
 from napari_utile.errors import UserError
 from napari_utile.events import RunFailed, StepDone, TileDone, parse_event
-from napari_utile.io.disk import atomic_write, locked
+from napari_utile.folders.job import JobFolder, JobRecord
+from napari_utile.io.disk import all_or_none, atomic_write, locked
 from napari_utile.io.images import as_stack, open_image, write_tiff
 from napari_utile.widgets.layers.snapshots import path_on_disk
+from napari_utile.widgets.process import process
+from napari_utile.widgets.process.detached import DetachedEngine
+from tests.fixtures.coco_sample import write_coco_sample
 from tests.fixtures.tiny_training import TINY, cells
 
 torch.set_num_threads(1)
 
 PAGE = 4096
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
+
+
+RECORD = JobRecord(
+    title="em", arguments=(), output="classes", out=Path("a.zarr"), created=datetime(2026, 1, 1)
+)
 
 
 class SmallDisk:
@@ -66,6 +77,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("room")
     for name, array in zip(("em", "ids"), cells(), strict=True):
         write_tiff(folder / f"{name}.tif", array)
+    write_coco_sample(folder)
     for arguments in COMMANDS.values():
         assert main(written_out(arguments, folder, folder)) == 0
     return folder
@@ -77,7 +89,9 @@ COMMANDS = {
     "p.tif": ["predict", "run", "em.tif", "--tile=16", "--output=instances"],
     "w.tif": ["weights", "ids.tif"],
     "r.json": ["evaluate", "ids.tif", "ids.tif"],
+    "r.csv": ["evaluate", "ids.tif", "ids.tif", "--objects-csv=TABLE", "--error-layer=LAYER"],
     "look": ["preview", "em.tif", "ids.tif", *FLAGS],
+    "subset": ["coco", "subset", "annotations.json", "images"],
 }
 """What is written -> the command that writes it."""
 
@@ -86,10 +100,14 @@ def written_out(arguments, folder, out):
     """Return a command line with paths: of input in `folder`, of output in `out`."""
     (name,) = (name for name, given in COMMANDS.items() if given is arguments)
     there = [str(folder / part) if part in PLACES else part for part in arguments]
+    for place, file in OTHERS.items():
+        there = [part.replace(place, str(out / file)) for part in there]
     return [*there, "--out", str(out / name)]
 
 
-PLACES = {"em.tif", "ids.tif", "run"}
+PLACES = {"em.tif", "ids.tif", "run", "annotations.json", "images"}
+OTHERS = {"TABLE": "objects.csv", "LAYER": "errors.tif"}
+"""Files that are written beside those."""
 
 
 def contents(path):
@@ -98,7 +116,7 @@ def contents(path):
         return load_model(path).network.state_dict()
     if path.suffix in (".zarr", ".tif"):
         return {"": open_image(path).read()}
-    files = [path] if path.is_file() else sorted(path.iterdir())
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     return {file.name: file.read_bytes() for file in files}
 
 
@@ -107,8 +125,6 @@ def test_fault_38_on_a_disk_that_grows_the_same_command_ends_as_on_a_large_one(
     name, trained, disk, capsys
 ):
     command = written_out(COMMANDS[name], trained, disk.path)
-    if not name.startswith(("run", "p.")):
-        command.append("--overwrite")
     size, fulls = PAGE, 0
     while (status := main(command)) != 0:
         said = capsys.readouterr().err
@@ -140,6 +156,54 @@ def test_fault_38_layers_that_do_not_fit_are_named_before_they_are_copied(disk):
     layer = as_stack(np.random.default_rng(0).random((3, 64, 64)), name="em")
     with pytest.raises(UserError, match=r"em\.zarr needs up to 98,304 bytes .* are missing"):
         next(path_on_disk(layer, disk / "inputs"))
+
+
+@pytest.mark.parametrize("act", [JobFolder.begin, lambda job: job.write(RECORD)])
+def test_fault_38_a_job_of_the_window_that_has_no_room_is_said_with_what_is_missing(act, disk):
+    (disk / "full").write_bytes(bytes(PAGE))
+    with pytest.raises(UserError, match=r"/job/\w+\.jsonl? needs up to .* are missing\.$"):
+        act(JobFolder(disk / "job"))
+    assert not JobFolder(disk / "job").record
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [(1, r"did not start: .*job.* missing\.$"), (0, "job: the disk is full")],
+)
+def test_fault_38_an_engine_whose_log_has_no_room_is_told_in_the_window(
+    before, said, disk, monkeypatch, qtbot
+):
+    silent = [sys.executable, "-c", "raise SystemExit(2)"]
+    monkeypatch.setattr(process, "engine_command", lambda _: silent)
+    (disk / "full").write_bytes(bytes(before))
+    engine, heard = DetachedEngine(["predict"], JobFolder(disk / "job")), []
+    engine.happened.connect(heard.append)
+    engine.start()
+    qtbot.waitUntil(lambda: bool(heard))
+    assert re.search(said, heard[0].message)
+
+
+def test_fault_38_a_copy_of_a_layer_that_finds_no_room_is_removed(disk):
+    disk.resize(2**15)
+    layer = as_stack(np.random.default_rng(0).random((1, 64, 62)), name="em")
+    with pytest.raises(UserError, match=r"em\.zarr: the disk is full|are missing"):
+        list(path_on_disk(layer, disk / "inputs"))
+    assert not list(disk.path.rglob("*"))
+
+
+def test_fault_38_files_that_belong_together_are_there_together_or_not_at_all(disk):
+    disk.resize(3 * PAGE)
+    for name in ("a", "b"):
+        (disk / name).write_bytes(b"old")
+
+    def write():
+        with all_or_none():
+            atomic_write(disk / "a", b"new")
+            atomic_write(disk / "b", bytes(PAGE))
+
+    with pytest.raises(UserError, match=r"/b needs up to"):
+        write()
+    assert [path.read_bytes() for path in sorted(disk.path.iterdir())] == [b"old", b"old"]
 
 
 def test_fault_38_a_lock_holds_without_the_name_of_its_process(disk):

@@ -108,15 +108,16 @@ class Evaluate(EvaluateSettings):
         self, report: "Report", opened: Sequence["OpenedPair"], shown: Sequence["Stack"]
     ) -> None:
         from napari_utile.evaluation.reports.write import write_report
-        from napari_utile.io.disk import atomic_write
+        from napari_utile.io.disk import all_or_none, atomic_write
 
         title = f"{Path(self.prediction).name} against {Path(self.truth).name}"
-        for path in self.out:
-            write_report(path, report, title, shown, self._facts())
-        if self.objects_csv:
-            atomic_write(self.objects_csv, report.objects_csv().encode())
-        if self.error_layer:
-            _write_error_layers(self.error_layer, report, opened)
+        with all_or_none():
+            for path in self.out:
+                write_report(path, report, title, shown, self._facts())
+            if self.objects_csv:
+                atomic_write(self.objects_csv, report.objects_csv().encode())
+            if self.error_layer:
+                _write_error_layers(self.error_layer, report, opened)
         for path in filter(None, (*self.out, self.objects_csv, self.error_layer)):
             print(printable(str(path)), file=sys.stderr)
 

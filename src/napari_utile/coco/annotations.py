@@ -230,6 +230,16 @@ class CocoAnnotations:
         Numbers that are not finite, which JSON does not know, become null.
         """
         check_file_output(path, overwrite)
+        atomic_write(path, self.encoded())
+
+    def encoded(self) -> bytes:
+        """Return the content of the file.
+
+        Raises
+        ------
+        UserError
+            If it is nested too deep.
+        """
         content = dict(self.extra)
         for part in PARTS:
             content[part] = [thing.entry for thing in getattr(self, part)]
@@ -242,7 +252,7 @@ class CocoAnnotations:
             raise UserError(
                 f"{self.path} has lists or objects that are nested too deep to be written."
             ) from None
-        atomic_write(path, text.encode())
+        return text.encode()
 
 
 def read_coco(

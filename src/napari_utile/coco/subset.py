@@ -10,7 +10,7 @@ from napari_utile.coco.annotations import CocoAnnotations, CocoImage, read_coco
 from napari_utile.coco.image_files import TURNED, picture_header
 from napari_utile.errors import UserError
 from napari_utile.events import Warned, doubted, warn
-from napari_utile.io.disk import check_file_output, room_for
+from napari_utile.io.disk import check_file_output, check_free, room_for
 
 SUBSET_FILES = ("annotations.json", "images")
 _OUTLINED = {
@@ -95,17 +95,20 @@ def write_subset(
     turned, doubts = _turned(part)
     for event in (*doubted(doubts, strict), *(Warned(message=text) for text in turned)):
         on_event(event)
+    text = part.encoded()
+    needed = len(text) + sum(image.path.stat().st_size for image in chosen if image.path)
+    check_free(out, needed)
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with (
-            room_for(out / SUBSET_FILES[0]),
+            room_for(out, needed),
             TemporaryDirectory(
                 prefix=PARTIAL_PREFIX, dir=out, ignore_cleanup_errors=True
             ) as aside,
         ):
             new, old = Path(aside, "new"), Path(aside, "old")
-            _write(part, new)
+            _write(part, text, new)
             old.mkdir()
             _swap(new, out, old)
     except BaseException:
@@ -200,14 +203,14 @@ def inside(folder: Path, name: str) -> Path:
     return place
 
 
-def _write(part: CocoAnnotations, out: Path) -> None:
+def _write(part: CocoAnnotations, text: bytes, out: Path) -> None:
     """Write images and annotations to a new folder."""
     copies = [inside(out / "images", image.file_name) for image in part.images]
     for image, copy in zip(part.images, copies, strict=True):
         assert image.path is not None
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(image.path, copy)
-    part.write(out / "annotations.json")
+    (out / "annotations.json").write_bytes(text)
 
 
 def _swap(new: Path, out: Path, old: Path) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_utile.errors import UserError
-from napari_utile.io.disk import atomic_write, private_folder
+from napari_utile.io.disk import atomic_write, private_folder, room_for
 
 RECORD = "job.json"
 READ_BYTES, TAIL_BYTES = 4_000_000, 100_000_000
@@ -89,17 +89,20 @@ class JobFolder:
 
     def write(self, record: JobRecord) -> None:
         """Create the folder, for the user alone, or reuse it for another job."""
-        private_folder(self.path)
+        with room_for(self.path):
+            private_folder(self.path)
         atomic_write(self._record, record.model_dump_json(indent=2).encode())
 
     def begin(self) -> int:
         """Prepare the start of an engine; return the length of its file of events in bytes."""
-        private_folder(self.path)
-        self._stop.unlink(missing_ok=True)
-        with self.events.open("ab") as file:
-            line = EngineStart(began=datetime.now()).model_dump_json()
-            file.write(f"\n{line}\n".encode())  # the last line may have been cut off
-            return file.tell()
+        line = f"\n{EngineStart(began=datetime.now()).model_dump_json()}\n".encode()
+        with room_for(self.events, len(line)):
+            private_folder(self.path)
+            self._stop.unlink(missing_ok=True)
+            with self.events.open("ab") as file:
+                file.write(line)  # in a line of its own: the last may have been cut off
+                file.flush()
+                return file.tell()
 
     @property
     def is_running(self) -> bool:
@@ -140,7 +143,8 @@ class JobFolder:
     def set_outlives_window(self, outlives: bool) -> None:
         """Choose whether the engine continues when its window closes, even while it runs."""
         if outlives:
-            self._keep.touch()
+            with room_for(self._keep):
+                self._keep.touch()
         else:
             self._keep.unlink(missing_ok=True)
 
@@ -151,7 +155,8 @@ class JobFolder:
 
     def request_stop(self) -> None:
         """Ask the engine to save and end, whoever started it."""
-        self._stop.touch()
+        with room_for(self._stop):
+            self._stop.touch()
 
     def remove(self) -> None:
         """Remove what belongs to the job alone: record and copies of layers, not results."""

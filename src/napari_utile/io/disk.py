@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from time import sleep
 
@@ -24,6 +25,9 @@ BESIDE = "..links.csv.1234567.draft"
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 ALMOST_NOTHING = 2**20
 """Free bytes from which on a disk that takes no more must have another reason."""
+
+_DRAFTS: ContextVar[list[tuple[Path, Path]] | None] = ContextVar("drafts", default=None)
+"""Files that wait for those they belong together with, and where they will be."""
 
 
 @contextmanager
@@ -105,10 +109,36 @@ def atomic_write(
             else:
                 content(draft)
             to_disk(draft)  # first the content: a power cut must leave no name without it
-            _replace(draft, path)
-            to_disk(path.parent)  # then the name
-        finally:
+            if (waiting := _DRAFTS.get()) is not None:
+                waiting.append((draft, path))
+            else:
+                _give_name(draft, path)
+        except BaseException:
             draft.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def all_or_none() -> Iterator[None]:
+    """Give the files that are written inside their names when the last one is complete.
+
+    If one of them fails, none is there, and what was there before is untouched.
+    """
+    waiting: list[tuple[Path, Path]] = []
+    before = _DRAFTS.set(waiting)
+    try:
+        yield
+        for draft, path in waiting:
+            _give_name(draft, path)
+    finally:
+        _DRAFTS.reset(before)
+        for draft, _ in waiting:
+            draft.unlink(missing_ok=True)
+
+
+def _give_name(draft: Path, path: Path) -> None:
+    _replace(draft, path)
+    to_disk(path.parent)  # the content is there already
 
 
 def private_folder(path: Path) -> None:

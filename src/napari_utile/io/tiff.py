@@ -43,6 +43,8 @@ from napari_utile.io.units import unit_symbol
 _OME_TYPES = {"int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64"}
 MANY_PAGES = 2000
 """From this number on, tifffile takes very long to sort unlike pages."""
+BYTES_OF_DESCRIPTION, BYTES_OF_DIRECTORY = 2048, 512
+"""What a file takes at most beside its pixels: once, and for each plane."""
 
 
 def open_tiff(path: Path) -> Stack:
@@ -190,7 +192,9 @@ def write_tiff(
     pixels = _as_ome_type(array)
     options = _ome_options(pixels.shape, pixels.nbytes, like, holds)
     options["metadata"]["UUID"] = _uuid(pixels)
-    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options), pixels.nbytes)
+    atomic_write(
+        path, lambda draft: tifffile.imwrite(draft, pixels, **options), _file_bytes(pixels)
+    )
 
 
 def write_colors(path: Path | str, array: NDArray[Any]) -> None:
@@ -206,7 +210,9 @@ def write_colors(path: Path | str, array: NDArray[Any]) -> None:
     pixels = _as_ome_type(array)
     metadata = {"axes": "ZYXS", "UUID": _uuid(pixels)}
     options = {"ome": True, "photometric": "rgb", "metadata": metadata}
-    atomic_write(path, lambda draft: tifffile.imwrite(draft, pixels, **options), pixels.nbytes)
+    atomic_write(
+        path, lambda draft: tifffile.imwrite(draft, pixels, **options), _file_bytes(pixels)
+    )
 
 
 def create_tiff(
@@ -353,6 +359,12 @@ def _uuid(content: Any) -> str:
     """
     content = content if isinstance(content, bytes) else np.ascontiguousarray(content).data
     return str(UUID(bytes=blake2b(content, digest_size=16).digest()))
+
+
+def _file_bytes(pixels: NDArray[Any]) -> int:
+    """Return how large the file of an array becomes at most."""
+    planes = max(1, prod(pixels.shape[:-2]))
+    return pixels.nbytes + BYTES_OF_DESCRIPTION + BYTES_OF_DIRECTORY * planes
 
 
 def _as_ome_type(array: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from napari_utile.errors import UserError
-from napari_utile.io.disk import atomic_write, check_file_output
+from napari_utile.io.disk import all_or_none, atomic_write, check_file_output
 from napari_utile.io.napari_reader import LayerData
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import open_tiff, write_tiff
@@ -114,10 +114,12 @@ def write_sample(
         pixels = [*synthetic_stack()]
     else:
         pixels = [open_tiff(path).read() for path in isbi2012()]
-        atomic_write(out / "TERMS.txt", ISBI2012_TERMS.encode() + b"\n")
-        paths.append(out / "TERMS.txt")
-    for path, array in zip(paths, pixels, strict=False):
-        write_tiff(path, array, like=Stack(array, "zyx", scale=SCALE, units=UNITS))
+    with all_or_none():
+        for path, array in zip(paths, pixels, strict=True):
+            write_tiff(path, array, like=Stack(array, "zyx", scale=SCALE, units=UNITS))
+        if name == "isbi2012":
+            paths.append(out / "TERMS.txt")
+            atomic_write(paths[-1], ISBI2012_TERMS.encode() + b"\n")
     return paths
 
 

@@ -28,7 +28,7 @@ class ArchiveError(UserError):
     """An archive that is damaged, or was never one."""
 
 
-def write_archive(content: dict[str, Any], path: Path) -> None:
+def write_archive(content: dict[str, Any], path: Path, result: Path | None = None) -> None:
     """Write tensors and plain values.
 
     Parameters
@@ -36,6 +36,8 @@ def write_archive(content: dict[str, Any], path: Path) -> None:
     content : dict
         In any depth.
     path : Path
+    result : Path, optional
+        What it is a part of, for the message of a full disk.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def write_archive(content: dict[str, Any], path: Path) -> None:
         If the disk is full.
     """
     archive = packed(content)  # writing to disk itself, torch does not report a full disk
-    with room_for(path.parent, len(archive)):
+    with room_for(result or path, len(archive)):
         path.write_bytes(archive)
 
 

@@ -127,7 +127,7 @@ class Model:
         """
         card = card_of(self)
         with replaced_model(Path(folder)) as draft:
-            write_parameters(self.network, draft / PARAMETERS_FILE)
+            write_parameters(self.network, draft / PARAMETERS_FILE, Path(folder))
             description = write_package(
                 draft, self.network, card.arguments, self.normalization
             ) | {"config": {"utile": card.model_dump(mode="json")}}

@@ -13,8 +13,8 @@ Parameters = dict[str, Tensor]
 """Parameters and buffers of a network, by name."""
 
 
-def write_parameters(network: nn.Module, path: Path) -> None:
-    """Write the state of `network`, moved to the CPU.
+def write_parameters(network: nn.Module, path: Path, model: Path | None = None) -> None:
+    """Write the state of `network`, moved to the CPU, as a part of `model`.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def write_parameters(network: nn.Module, path: Path) -> None:
         If the disk is full.
     """
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
-    write_archive(state, path)
+    write_archive(state, path, model)
 
 
 def read_parameters(path: Path, check_sums: bool = True) -> Parameters:

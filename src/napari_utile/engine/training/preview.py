@@ -19,7 +19,7 @@ from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
 from napari_utile.folders.preview import PreviewFolder
-from napari_utile.io.disk import check_file_output, check_free
+from napari_utile.io.disk import all_or_none, check_file_output, check_free
 from napari_utile.io.images import Stack, stem_of, write_tiff
 from napari_utile.io.pairs import open_pairs
 from napari_utile.io.tiff import write_colors
@@ -99,11 +99,11 @@ def preview_files(
     for message in setup.warnings:
         yield Warned(message=message)
     found = samples(data, sampler, count, _common_type(sources))
-    _write_samples(found, paths, colors=all(map(_is_colored, sources)))
-    for path, array, like in zip(splits, split_map(data.split, shapes), sources, strict=True):
-        write_tiff(path, array, like)
-    for path, drawn, like in zip(densities, density_map(data, shapes), sources, strict=True):
-        write_tiff(path, drawn, like)
+    maps: list[NDArray[Any]] = [*split_map(data.split, shapes), *density_map(data, shapes)]
+    with all_or_none():
+        _write_samples(found, paths, colors=all(map(_is_colored, sources)))
+        for path, array, like in zip(splits + densities, maps, sources * 2, strict=True):
+            write_tiff(path, array, like)
     yield RunDone(out=str(out), seconds=monotonic() - began)
     return found
 

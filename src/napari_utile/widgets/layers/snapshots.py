@@ -1,5 +1,6 @@
 """Layers as they are when a button is pressed, and where the engine finds them on disk."""
 
+import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
-from napari_utile.io.disk import check_free
+from napari_utile.io.disk import check_free, room_for
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_arrays import reads_file
 from napari_utile.io.ome_zarr import create_image, mark_complete, provenance
@@ -141,15 +142,21 @@ def path_on_disk(
     shape = (*channels, *stack.shape)
     chunks = (1,) * (len(shape) - 2) + (CHUNK, CHUNK)
     like, kind = replace(stack, path=None), {"kind": "layer"}
-    copy = create_image(path, shape, stack.dtype, chunks, like, attributes=kind)
-    for index in stack.indices:
-        plane = stack.plane(index)
-        if check:
-            check(plane, index)
-        copy[(slice(None), *index) if channels else index] = plane if channels else plane[0]
-        digest.update(plane.tobytes())
-        yield
-    mark_complete(path, digest=digest.hexdigest())
+    try:
+        with room_for(path, stack.nbytes):
+            copy = create_image(path, shape, stack.dtype, chunks, like, attributes=kind)
+            for index in stack.indices:
+                plane = stack.plane(index)
+                if check:
+                    check(plane, index)
+                where = (slice(None), *index) if channels else index
+                copy[where] = plane if channels else plane[0]
+                digest.update(plane.tobytes())
+                yield
+            mark_complete(path, digest=digest.hexdigest())
+    except Exception:  # the next one is made beside it
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
     return path
 
 

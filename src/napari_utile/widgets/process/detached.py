@@ -6,10 +6,14 @@ from contextlib import suppress
 
 from qtpy.QtCore import QTimer
 
+from napari_utile.errors import UserError
 from napari_utile.folders.job import JobFolder, LineReader
+from napari_utile.io.disk import free_disk, full_disk
 from napari_utile.widgets.process.command_line import engine_environment
 from napari_utile.widgets.process.process import EXIT_TIMEOUT, Engine
 
+PAGE = 4096
+"""Free bytes below which a disk takes no more lines."""
 EVENT_POLL_INTERVAL = 100
 """Milliseconds between two looks at the record of the events."""
 WITHOUT_CONSOLE = sum(
@@ -56,8 +60,10 @@ class DetachedEngine(Engine):
                     env=engine_environment(), creationflags=WITHOUT_CONSOLE,
                     start_new_session=True,  # a Ctrl-C in the window's terminal is not for it
                 )  # fmt: skip
-        except OSError as error:
-            why = f"{error.filename or self._command[0]}: {error.strerror or error}"
+        except (OSError, UserError) as error:
+            why = str(error).removesuffix(".")
+            if isinstance(error, OSError):
+                why = f"{error.filename or self._command[0]}: {error.strerror or error}"
             QTimer.singleShot(0, lambda: self._fail_to_start(why))
         else:
             self._timer.start()
@@ -104,6 +110,8 @@ class DetachedEngine(Engine):
             while lines := self._errors.new():
                 self._remember(b"\n".join(lines))
             self._remember(self._errors.rest)
+            if self._last is None and not self._log and free_disk(self.folder.log) < PAGE:
+                self._remember(full_disk(self.folder.path).encode())  # nor could it say so
             if self._process.stdin:
                 with suppress(OSError):  # what it was still told
                     self._process.stdin.close()
