@@ -1,4 +1,5 @@
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -300,3 +301,17 @@ def test_four_threads_may_read(tiff, how):
     with ThreadPoolExecutor(4) as threads:
         for (z, y, x), part in zip(windows, threads.map(read, windows), strict=True):
             np.testing.assert_array_equal(part, VOLUME[z, y : y + 20, x : x + 9])
+
+
+def test_a_result_says_of_itself_whether_it_is_complete(tmp_path):
+    like = Stack(np.zeros((3, 4, 5)), "zyx")
+    array = create_tiff(partial_name(tmp_path / "r.tif"), like.shape, "u4", like, "instances")
+    array[0] = 7
+    array.flush()
+    copy = tmp_path / "copy.tif"  # under another name
+    shutil.copy(partial_name(tmp_path / "r.tif"), copy)
+    assert "copy.tif is a partial result" in open_image(copy).doubts[0]
+    finish_tiff(tmp_path / "r.tif")
+    whole = open_image(tmp_path / "r.tif")
+    assert (whole.doubts, whole.holds, whole.read()[0, 0, 0]) == ((), "instances", 7)
+    assert "napari-utile" in tifffile.TiffFile(tmp_path / "r.tif").ome_metadata

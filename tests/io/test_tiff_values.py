@@ -161,7 +161,7 @@ def test_an_unfinished_result_is_said(tmp_path):
     (said,) = open_image(path).doubts
     assert "is a partial result" in said
     path.rename(tmp_path / "cells.tif")
-    assert open_image(tmp_path / "cells.tif").doubts == ()
+    assert open_image(tmp_path / "cells.tif").doubts
 
 
 SIGNED = "cf=0\nc0=-32768.0\nc1=1.0\nvunit=Gray Value\n"

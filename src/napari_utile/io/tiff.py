@@ -29,7 +29,7 @@ from napari_utile.io.tiff_checks import (
 from napari_utile.io.tiff_directories import Directory, read_directories
 from napari_utile.io.tiff_metadata import scales_of, stack_axes
 from napari_utile.io.tiff_segments import Segments
-from napari_utile.io.tiff_statement import read_statement, statement
+from napari_utile.io.tiff_statement import completed, read_statement, says_partial, statement
 from napari_utile.io.tiff_values import (
     axes_doubts,
     calibrated_values,
@@ -150,7 +150,7 @@ def _stack_of(
     has_alpha = bool(extra) and extra[-1] in (1, 2) and "c" in axes
     if has_alpha := has_alpha and data.shape[axes.index("c")] == page.samplesperpixel:
         doubts += opacity_doubts(path, data, axes)
-    if holds and path.stem.endswith(".partial"):  # see `partial_name`
+    if holds and (path.stem.endswith(".partial") or says_partial(tif.ome_metadata or "")):
         doubts.append(f"{path} is a partial result: what was not segmented yet is 0.")
     return Stack(
         data,
@@ -251,7 +251,8 @@ def create_tiff(
         If there is no room for the first bytes; the rest is allocated as it is written.
     """
     path, kind = Path(path), np.dtype(dtype)
-    options = _ome_options(shape, prod(shape) * kind.itemsize, like, holds, ids)
+    nbytes = prod(shape) * kind.itemsize
+    options = _ome_options(shape, nbytes, like, holds, ids, is_partial=True)
     options["metadata"]["UUID"] = _uuid(f"{shape} {kind} {options}".encode())
     with room_for(path):
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
@@ -333,17 +334,35 @@ def finish_tiff(path: Path | str) -> None:
         The final name. An existing file is replaced atomically.
     """
     path = Path(path)
+    _say_complete(partial_name(path))
     to_disk(partial_name(path))
     os.replace(partial_name(path), path)
     to_disk(path.parent)
 
 
+def _say_complete(path: Path) -> None:
+    """Change what a file says of itself, in its place."""
+    with tifffile.TiffFile(path) as tif:
+        tag = tif.pages.first.tags.get(270)
+        where, count = (tag.valueoffset, tag.count) if tag else (0, 0)
+    with path.open("r+b") as file:
+        file.seek(where)
+        said = completed(file.read(count))
+        file.seek(where)
+        file.write(said)
+
+
 def _ome_options(
-    shape: tuple[int, ...], nbytes: int, like: Stack, holds: Holds = "", ids: Sequence[int] = ()
+    shape: tuple[int, ...],
+    nbytes: int,
+    like: Stack,
+    holds: Holds = "",
+    ids: Sequence[int] = (),
+    is_partial: bool = False,
 ) -> dict[str, Any]:
     """Return options of tifffile for an OME-TIFF with axes, scale and units of `like`."""
     axes = like.spatial_axes if len(shape) == len(like.shape) else "c" + like.spatial_axes
-    metadata: dict[str, Any] = {"axes": axes.upper(), **statement(holds, ids)}
+    metadata: dict[str, Any] = {"axes": axes.upper(), **statement(holds, ids, is_partial)}
     for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):
         if axis != "t" and name != "pixel":
             metadata[f"PhysicalSize{axis.upper()}"] = scale

@@ -18,7 +18,9 @@ IN_WORDS = {
 """The description that a human reads in other programs."""
 
 
-def statement(holds: Holds, ids: Sequence[int] = ()) -> dict[str, Any]:
+def statement(
+    holds: Holds, ids: Sequence[int] = (), is_partial: bool = False
+) -> dict[str, Any]:
     """Return metadata for tifffile that say what the pixels are.
 
     Parameters
@@ -27,6 +29,8 @@ def statement(holds: Holds, ids: Sequence[int] = ()) -> dict[str, Any]:
         What they are; with "" nothing is said.
     ids : sequence of int, optional
         Of probabilities: the label id of each channel.
+    is_partial : bool, default False
+        Whether pixels are still missing; `completed` says that they are there.
 
     Returns
     -------
@@ -35,7 +39,22 @@ def statement(holds: Holds, ids: Sequence[int] = ()) -> dict[str, Any]:
     if not holds:
         return {}
     said = {"Namespace": NAMESPACE, "holds": holds, "ids": " ".join(map(str, ids))}
+    if is_partial:
+        said["complete"] = "0"
     return {"Description": IN_WORDS[holds], "MapAnnotation": said}
+
+
+_PARTIAL, _COMPLETE = b'K="complete">0<', b'K="complete">1<'
+
+
+def says_partial(xml: str) -> bool:
+    """Whether OME-XML says that pixels of a result of ours are missing."""
+    return NAMESPACE in xml and _PARTIAL.decode() in xml
+
+
+def completed(xml: bytes) -> bytes:
+    """Return OME-XML, of the same length, that says that no pixel is missing."""
+    return xml.replace(_PARTIAL, _COMPLETE)
 
 
 def read_statement(xml: str) -> tuple[Holds, tuple[int, ...]]:
