@@ -3,12 +3,13 @@
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_utile.arrays.labels import Labels
+from napari_utile.arrays.labels import Labels, check_labels
 from napari_utile.coco.drawing import CROWD
 from napari_utile.coco.napari_reader import BEHIND_LAYER, CLASS_LAYER, INSTANCE_LAYER
 from napari_utile.coco.writing import (
@@ -19,6 +20,13 @@ from napari_utile.coco.writing import (
 )
 from napari_utile.errors import UserError
 from napari_utile.io.napari_reader import LayerData
+
+
+class NotSaved(Exception):
+    """Layers could not be saved. The message is one sentence that says why.
+
+    Never a `ValueError`: napari takes those for the lack of a writer, and says only that.
+    """
 
 
 def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
@@ -43,10 +51,18 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
 
     Raises
     ------
-    UserError
-        If there are layers of both kinds, or of two files; if shapes differ; if an object has
-        no category; or if the path cannot be written.
+    NotSaved
+        If there are layers of both kinds, or of two files; if shapes differ; if ids are
+        negative; if an object has no category; or if the path cannot be written.
     """
+    try:
+        _write(path, layers)
+    except ValueError as error:
+        raise NotSaved(str(error)) from error
+    return [path]
+
+
+def _write(path: str, layers: Sequence[LayerData]) -> None:
     read = [layer for layer in layers if "coco" in layer[1].get("metadata", {})]
     if read and len(read) < len(layers):
         raise UserError(
@@ -57,7 +73,6 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
         _write_again(path, read)
     else:
         _write_new(path, layers)
-    return [path]
 
 
 def _write_again(path: str, layers: Sequence[LayerData]) -> None:
@@ -130,13 +145,13 @@ def _known(features: Any, categories: Mapping[int, str]) -> dict[int, int]:
 
 def _cut_to_images(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Iterator[Labels]:
     """Return each slice, cut to the size of its image."""
-    slices = _planes_of(layer)
-    if len(slices) != len(images):
+    count = prod(_data(layer).shape[:-2])
+    if count != len(images):
         raise UserError(
-            f"The layer {layer[1]['name']!r} has {len(slices)} slices, and its file has "
+            f"The layer {layer[1]['name']!r} has {count} slices, and its file has "
             f"{len(images)} images."
         )
-    for labels, image in zip(slices, images, strict=True):
+    for labels, image in zip(_planes_of(layer), images, strict=True):
         page = labels[: image["height"], : image["width"]]
         if np.count_nonzero(labels) > np.count_nonzero(page):
             warnings.warn(
@@ -150,30 +165,29 @@ def _write_new(path: str, layers: Sequence[LayerData]) -> None:
     shapes = {np.shape(_data(layer)): None for layer in layers}
     if len(shapes) > 1:
         raise UserError(f"The layers differ in shape: {' and '.join(map(str, shapes))}.")
-    stacks = [_planes_of(layer) for layer in layers]
-    names = slice_names(Path(path), len(stacks[0]))
+    names = slice_names(Path(path), prod(next(iter(shapes))[:-2]))
 
     # Renumber the objects of a slice 1, 2, ... over all layers, so that ids are unique.
     images = []
-    for number, name in enumerate(names):
+    planes = zip(*map(_planes_of, layers), strict=True)
+    for number, (name, of_layers) in enumerate(zip(names, planes, strict=True), 1):
         ids: list[Labels] = []
         category_of: dict[int, int] = {}
-        for category, stack in enumerate(stacks, 1):
-            found, places = np.unique(stack[number], return_inverse=True)
+        for category, plane in enumerate(of_layers, 1):
+            found, places = np.unique(plane, return_inverse=True)
             new = np.where(found == 0, 0, np.arange(found.size) + 1 + len(category_of))
-            ids.append(new[places].reshape(stack[number].shape))
+            ids.append(new[places].reshape(plane.shape))
             category_of |= dict.fromkeys(new[found != 0].tolist(), category)
-        images.append(LabelledImage(number + 1, name, ids[0], category_of, ids[1:]))
+        images.append(LabelledImage(number, name, ids[0], category_of, ids[1:]))
     categories = {number: given["name"] for number, (_, given, _) in enumerate(layers, 1)}
     write_images(path, images, categories, overwrite=True)
 
 
-def _planes_of(layer: LayerData) -> Any:
-    """Return the slices of a layer, in order; those of a stack are read one by one."""
+def _planes_of(layer: LayerData) -> Iterator[Labels]:
+    """Yield the slices of a layer, in order, each read and checked when it is asked for."""
     data = _data(layer)
-    if data.ndim == 3:
-        return data
-    return np.asarray(data).reshape(-1, *data.shape[-2:])
+    for index in np.ndindex(data.shape[:-2]):
+        yield check_labels(data[index], f"labels of '{layer[1]['name']}'")
 
 
 def _data(layer: LayerData) -> Any:
