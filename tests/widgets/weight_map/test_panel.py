@@ -58,6 +58,7 @@ def test_painting_and_undoing_redraw(shown, viewer, qtbot, cells):
     layer.paint((1, 30, 31), 0)
     assert (layer.data != cells[1]).any()
     qtbot.waitUntil(lambda: same(shown, layer.data))
+    viewer.dims.set_current_step(0, 2)  # what is undone is out of view
     layer.undo()
     qtbot.waitUntil(lambda: same(shown, cells[1]))
 

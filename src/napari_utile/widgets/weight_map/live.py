@@ -59,9 +59,12 @@ class LiveWeights:
         names = {"class_balance", "ignore", "sparse"}
         return self._settings.model_dump(include=names) == settings.model_dump(include=names)
 
-    def is_of(self, labels: Any, index: SliceIndex) -> bool:
-        """Whether one slice of `labels` is what the map was computed from."""
-        return np.array_equal(self._labels.data[index], labels[index])
+    def is_of(self, labels: Any) -> bool:
+        """Whether `labels` are what the map was computed from."""
+        known = self._labels.data
+        return known is labels or all(
+            np.array_equal(known[index], labels[index]) for index in self._labels.indices
+        )
 
     def fill(
         self, first: SliceIndex, settings: WeightSettings

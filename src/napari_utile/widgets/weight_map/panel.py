@@ -1,5 +1,6 @@
 """The panel that shows the loss weight map, and redraws it while w0 and sigma are dragged."""
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -37,10 +38,8 @@ class WeightMapPanel(Panel):
         self.overlay: Any = None
         self._source: Any = None  # the labels layer that is shown
         self._map: LiveWeights | None = None
-        self._delay = QTimer(self)
-        self._delay.setSingleShot(True)
-        self._delay.setInterval(REDRAW_DELAY)
-        self._delay.timeout.connect(self._redraw)
+        self._delay = self._timer(self._redraw)
+        self._look = self._timer(self._look_for_edits)
 
         column = scrolling_column(self)
         column.addLayout(form_rows({"labels": self.labels_layer.native}))
@@ -89,9 +88,21 @@ class WeightMapPanel(Panel):
         self._delay.start()
 
     def _on_set_data(self, _event: Any = None) -> None:
+        """Look once the viewer rests: an undone stroke may lie in any slice."""
+        self._look.start()
+
+    def _look_for_edits(self) -> None:
         """Notice changes without an event: undone strokes, and pixels that a script set."""
-        if self._map and not self._map.is_of(level_0(self._source), self._in_view()):
+        if self._map and not self._map.is_of(level_0(self._source)):
             self._on_edit()
+
+    def _timer(self, slot: Callable[[], None]) -> QTimer:
+        """Return a timer that calls `slot` once, some time after it was started last."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(REDRAW_DELAY)
+        timer.timeout.connect(slot)
+        return timer
 
     def _redraw(self) -> None:
         """Draw all slices again, unless labels or overlay were removed."""
