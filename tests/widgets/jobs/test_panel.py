@@ -152,6 +152,17 @@ def test_each_image_of_a_batch_has_a_row_and_says_what_failed(panel, job, viewer
         np.testing.assert_array_equal(viewer.layers["a instances"].scale, (1, 2, 3))
 
 
+def test_a_result_that_was_moved_away_is_said(panel, job, tmp_path):
+    out = tmp_path / "2026-01-01_em.zarr"
+    job(STARTED, ImageDone(image="em.zarr", out=str(out), status="done", objects=22), DONE)
+    choose(panel)
+    assert panel.details.text().startswith("Done after 1 min 20 s: 22 objects.\n")
+    assert f"Not found, so moved or removed: {out}. Open it" in panel.details.text()
+    out.mkdir()
+    choose(panel)
+    assert panel.details.text() == "Done after 1 min 20 s: 22 objects."
+
+
 def test_many_results_are_not_opened_at_once(panel, job, viewer, tmp_path):
     ends = []
     for i in range(5):

@@ -111,6 +111,19 @@ class JobEntry:
         """Return the images of a batch that have ended."""
         return self.progress.images if self.progress.total > 1 else []
 
+    def lost(self, image: ImageDone | None = None) -> str:
+        """Return which finished results, or that of one image, are not there, or ''."""
+        ended = [image] if image else self.progress.images
+        outs = [one.out for one in ended if one.status in ENDED_WELL]
+        gone = [out for out in outs if not Path(out).exists()]
+        if self.is_alive or not gone:
+            return ""
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        return (
+            f"Not found, so moved or removed: {gone[0]}{more}. Open it from where it is now, "
+            "or segment again."
+        )
+
     def _add(self, line: bytes) -> None:
         """Read a line of the record; each start of the engine resets the progress."""
         try:

@@ -175,6 +175,8 @@ class JobsPanel(QWidget):
         details = "" if entry is None else entry.details()
         if image is not None:
             details = f"{item.text(0)}: {outcome_text(image)}"
+        lost = "" if entry is None else entry.lost(image)
+        details = "\n".join(filter(None, (details, lost)))
         self.details.setText(details)
         self.details.setVisible(bool(details))
         self.stop.setEnabled(entry is not None and entry.state in ("starting", "running"))
