@@ -8,7 +8,7 @@ from napari.components import ViewerModel
 from napari_utile.events import drain
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.stack import Stack
-from napari_utile.widgets.layers.snapshots import path_on_disk
+from napari_utile.widgets.layers.snapshots import Source, path_on_disk
 from napari_utile.widgets.layers.stacks import stack_of
 
 STACK = np.arange(2 * 8 * 10, dtype=np.uint16).reshape(2, 8, 10)
@@ -34,6 +34,17 @@ def test_what_is_in_memory_is_copied_with_scale_and_units(model, tmp_path):
     np.testing.assert_array_equal(copy.data, STACK)
     assert (copy.scale, copy.translate) == ((50, 4, 4), (0, 1, 2))
     assert copy.units == ("nanometer",) * 3
+
+
+def test_copies_of_several_layers_have_names_of_their_own(model, tmp_path):
+    np.save(tmp_path / "a.npy", STACK)
+    model.add_image(np.load(tmp_path / "a.npy", mmap_mode="r"), name="mapped")
+    for name in ("im [1]", "im 1", "Im-1", "a"):
+        model.add_image(STACK, name=name)
+    parts = Source.of_layers(model.layers, 1).parts
+    copies = [drain(path_on_disk(p.stack, tmp_path, name=p.copy_name)).name for p in parts]
+    expected = ["im-1.zarr", "im-1-2.zarr", "Im-1-3.zarr", "a-2.zarr"]
+    assert copies == ["a.npy", *expected]
 
 
 def test_a_mirrored_layer_is_copied_with_the_size_of_its_pixels(model, tmp_path):

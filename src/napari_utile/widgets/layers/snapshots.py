@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,15 @@ class Snapshot:
         Of the part in the world; see `placement`.
     subfolder : str
         Where a copy of it is made, within the folder of all copies.
+    copy_name : str
+        Of that copy; empty if it is named after the layer.
     """
 
     stack: Stack
     region: str | None
     place: dict[str, Any]
     subfolder: str = ""
+    copy_name: str = ""
 
     @classmethod
     def of(
@@ -104,7 +108,9 @@ class Source:
         """Take layers as they are now."""
         if len(layers) == 1:
             return cls(layers[0].name, (Snapshot.of(layers[0], channels, region),))
-        parts = (Snapshot.of(x, channels, None, f"{i}") for i, x in enumerate(layers, 1))
+        parts = [Snapshot.of(x, channels, None, f"{i}") for i, x in enumerate(layers, 1)]
+        names = _copy_names([part.stack for part in parts])
+        parts = [replace(p, copy_name=name) for p, name in zip(parts, names, strict=True)]
         return cls(f"{len(layers)} layers", tuple(parts), is_batch=True)
 
     @classmethod
@@ -114,8 +120,20 @@ class Source:
         return cls(name, paths=tuple(paths), is_batch=is_batch)
 
 
+def _copy_names(stacks: Sequence[Stack]) -> list[str]:
+    """Return a name for the copy of each: results are named after copies and files."""
+    names: list[str] = []
+    for stack in stacks:
+        files = {other.path.stem for other in stacks if other.path and other is not stack}
+        taken = {name.casefold() for name in (*names, *files)}
+        plain = plain_name(stack.name)
+        numbered = chain([plain], (f"{plain}-{i}" for i in count(2)))
+        names.append(next(name for name in numbered if name.casefold() not in taken))
+    return names
+
+
 def path_on_disk(
-    stack: Stack, folder: Path, check: Check | None = None
+    stack: Stack, folder: Path, check: Check | None = None, name: str = ""
 ) -> Generator[None, None, Path]:
     """Return the path where the engine finds a stack: its own file, or a copy in `folder`.
 
@@ -129,11 +147,13 @@ def path_on_disk(
     folder : Path
     check : callable, optional
         Called with each plane that is copied, (C, Y, X), and its index; may raise `UserError`.
+    name : str, optional
+        Of the copy. Default that of the layer.
     """
     if stack.path and (yield from _is_in_file(stack, stack.path)):
         return stack.path
     stack = replace(stack, scale=tuple(map(abs, stack.scale)))
-    name = f"{plain_name(stack.name)}.zarr"
+    name = f"{name or plain_name(stack.name)}.zarr"
     if (yield from _is_copy(folder / name, stack)):
         return folder / name
     path, digest = unused(folder) / name, blake2b()

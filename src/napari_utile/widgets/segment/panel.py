@@ -144,7 +144,8 @@ class SegmentPanel(Panel):
         def write() -> Generator[None, None, list[str]]:
             images = list(source.paths)
             for part in source.parts:
-                path = yield from path_on_disk(part.stack, job.inputs / part.subfolder)
+                folder, name = job.inputs / part.subfolder, part.copy_name
+                path = yield from path_on_disk(part.stack, folder, name=name)
                 images.append(str(path))
             arguments = ["predict", str(model), *images, "--out", str(out), *flags(settings)]
             if is_estimate:
