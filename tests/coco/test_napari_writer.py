@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 
 from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.drawing import CROWD
-from napari_utile.coco.napari_writer import NotSaved, write_layers
+from napari_utile.coco.napari_writer import SavingError, write_layers
 
 
 def saved(path, layers):
@@ -28,7 +28,7 @@ def test_a_new_object_has_the_class_that_is_painted_there(layers, tmp_path):
     (instances, *_), (classes, *_) = layers[" instances"], layers[" classes"]
     instances[1, 3, 0] = 50
     for chosen in ([" instances"], [" instances", " classes"]):
-        with pytest.raises(NotSaved, match=r"Object 50 of b\.png has no category"):
+        with pytest.raises(SavingError, match=r"Object 50 of b\.png has no category"):
             write_layers(str(tmp_path / "out.json"), [layers[name] for name in chosen])
     classes[1, 3, 0] = 2
     coco = saved(tmp_path / "out.json", [layers[" instances"], layers[" classes"]])
@@ -66,22 +66,22 @@ def test_a_layer_of_one_plane_and_one_of_several_levels_are_saved(tmp_path):
 def test_layers_that_do_not_go_together_are_refused(layers, tmp_path):
     path = str(tmp_path / "out.json")
     other = (np.ones((5, 6), int), {"name": "mine"}, "labels")
-    with pytest.raises(NotSaved, match=r"only 'instances_val instances' are of a COCO file"):
+    with pytest.raises(SavingError, match=r"only 'instances_val instances' are of a COCO file"):
         write_layers(path, [other, layers[" instances"]])
-    with pytest.raises(NotSaved, match="Only classes are selected"):
+    with pytest.raises(SavingError, match="Only classes are selected"):
         write_layers(path, [layers[" classes"]])
-    with pytest.raises(NotSaved, match=r"differ in shape: \(5, 6\) and \(6, 5\)"):
+    with pytest.raises(SavingError, match=r"differ in shape: \(5, 6\) and \(6, 5\)"):
         write_layers(path, [other, (np.ones((6, 5), int), {"name": "b"}, "labels")])
     unset = (np.full((5, 6), -1), {"name": "b"}, "labels")
-    with pytest.raises(NotSaved, match=r"labels of 'b' \(int64\) have the negative id -1"):
+    with pytest.raises(SavingError, match=r"labels of 'b' \(int64\) have the negative id -1"):
         write_layers(path, [other, unset])
     data, given, kind = layers[" instances"]
-    with pytest.raises(NotSaved, match=r"instances' \(int64\) have the negative id -1"):
+    with pytest.raises(SavingError, match=r"instances' \(int64\) have the negative id -1"):
         write_layers(path, [(np.full(data.shape, -1), given, kind)])
-    with pytest.raises(NotSaved, match=r"has 1 slices, and its file has 2 images"):
+    with pytest.raises(SavingError, match=r"has 1 slices, and its file has 2 images"):
         write_layers(path, [(data[:1], given, kind)])
     changed = {"coco": given["metadata"]["coco"] | {"images": []}}
-    with pytest.raises(NotSaved, match="of different COCO files"):
+    with pytest.raises(SavingError, match="of different COCO files"):
         write_layers(path, [layers[" classes"], (data, given | {"metadata": changed}, kind)])
     assert not (tmp_path / "out.json").exists()
 
@@ -100,7 +100,7 @@ def test_napari_opens_paints_and_saves_it(file, tmp_path, npe2pm):
         viewer.layers.selection = set(chosen)
         viewer.layers.save(str(tmp_path / "all.json"), selected=True, plugin="napari-utile")
         viewer.layers.selection = {viewer.layers["instances_val classes"]}
-        with pytest.raises(NotSaved, match="select the instances, too"):
+        with pytest.raises(SavingError, match="select the instances, too"):
             viewer.layers.save(str(tmp_path / "none.json"), selected=True)
     areas = [
         [a.area for a in read_coco(tmp_path / name).annotations]

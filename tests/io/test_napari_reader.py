@@ -81,7 +81,22 @@ def test_a_result_without_its_labels_is_shown_as_probabilities_with_a_word(resul
     shutil.rmtree(path / "labels")
     with pytest.warns(UserWarning, match="labels/instances is not there"):
         ((_, given, kind),) = read_layers(str(path))
-    assert (kind, given["metadata"]) == ("image", {"utile_holds": "probabilities"})
+    assert (kind, given["metadata"]["utile_holds"]) == ("image", "probabilities")
+
+
+def test_a_result_that_is_partial_or_lost_chunks_says_so_and_keeps_it(result):
+    path = result("instances")
+    (path / "labels/instances/0/c/0/0/0").unlink()
+    lost = f"{path} has 11 of 12 chunks. Was it copied completely?"
+    partial = f"{path} is a partial result: what was not segmented yet is 0."
+    group = zarr.open_group(path, mode="r+")
+    for is_complete, of_both in ((True, []), (False, [partial])):
+        group.attrs["utile"] = dict(group.attrs["utile"]) | {"complete": is_complete}
+        with pytest.warns(UserWarning, match=r"cells\.zarr") as told:
+            layers = read_layers(str(path))
+        assert [str(one.message) for one in told] == [*of_both, lost]
+        kept = [[*given["metadata"].get("utile_doubts", ())] for _, given, _ in layers]
+        assert kept == [of_both, [*of_both, lost]]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +116,8 @@ def test_every_class_but_the_background_is_a_layer(result, classes, names, dtype
 
 def test_a_result_that_is_being_written_has_one_level(tmp_path):
     create_image(tmp_path / "a.zarr", EM.shape, "u1", CHUNK, EM)
-    ((data, _, _),) = read_layers(str(tmp_path / "a.zarr"))
+    with pytest.warns(UserWarning, match="is a partial result"):
+        ((data, _, _),) = read_layers(str(tmp_path / "a.zarr"))
     assert isinstance(data, zarr.Array)
 
 
@@ -150,6 +166,7 @@ def test_images_of_a_converted_file_and_bare_arrays_and_labels(tmp_path, result)
             EM,
             attributes={"kind": "probabilities"},
         )
+        mark_complete(tmp_path / "a.zarr" / number)
     assert [given["name"] for _, given, _ in read_layers(str(tmp_path / "a.zarr"))] == [
         "a 0 probabilities", "a 1 probabilities"
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.napari_reader import LayerData
 
 
-class NotSaved(Exception):
+class SavingError(Exception):
     """Layers could not be saved. The message is one sentence that says why.
 
     Never a `ValueError`: napari takes those for the lack of a writer, and says only that.
@@ -51,14 +51,14 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
 
     Raises
     ------
-    NotSaved
+    SavingError
         If there are layers of both kinds, or of two files; if shapes differ; if ids are
         negative; if an object has no category; or if the path cannot be written.
     """
     try:
         _write(path, layers)
     except ValueError as error:
-        raise NotSaved(str(error)) from error
+        raise SavingError(str(error)) from error
     return [path]
 
 

@@ -22,11 +22,12 @@ from napari_utile.io.ngff import (
     levels_in,
     ngff_image,
     ngff_of,
+    partial_doubt,
     plain_image,
     utile_of,
 )
 from napari_utile.io.remote import open_node
-from napari_utile.io.stack import HOLDS, Stack
+from napari_utile.io.stack import DOUBTS, HOLDS, Stack
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.io.zarr_nodes import member, open_folder, zarr_errors
 
@@ -81,10 +82,16 @@ def read_layers(path: str | Sequence[str]) -> list[LayerData]:
     return found
 
 
-def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData]:
-    """Describe an array, an image with its labels, or several images (bioformats2raw)."""
+def _node_layers(
+    node: Any, source: Path | str, name: str, said: tuple[str, ...] = ()
+) -> Iterator[LayerData]:
+    """Describe an array, an image with its labels, or several images (bioformats2raw).
+
+    What was `said` to be doubtful about an image is so about its labels, too.
+    """
     if isinstance(node, zarr.Array):
-        yield from _image_layers(_told(plain_image(source, node)), [node], name, {})
+        stack = plain_image(source, node)
+        yield from _doubted(_image_layers(stack, [node], name, {}), stack.doubts)
         return
     ngff = ngff_of(node)
     if "multiscales" not in ngff:
@@ -94,20 +101,23 @@ def _node_layers(node: Any, source: Path | str, name: str) -> Iterator[LayerData
                 yield from _node_layers(group, source, f"{name} {inner}")
         return
     kind = utile_of(node).get("kind")
-    stack, levels = _told(ngff_image(source, node)), levels_in(node, source)
+    stack, levels = ngff_image(source, node), levels_in(node, source)
+    doubts = (*partial_doubt(node, source), *stack.doubts)
     labels = ngff_of(member(node, LABELS, source)).get(LABELS, []) if LABELS in node else []
     if stack.holds in ("labels", "classes", "instances"):
         given = _place(stack) | {"name": name, "metadata": {HOLDS: stack.holds}}
-        yield _layer_data(_integer_levels(stack, levels)), given, "labels"
+        layers = iter([(_layer_data(_integer_levels(stack, levels)), given, "labels")])
     elif stack.holds == PROBABILITIES:
         if kind not in (PROBABILITIES, *labels):
-            warn(Warned(message=f"{lacks_decided(source, kind)} Its probabilities are shown."))
-        yield from _probability_layers(stack, levels, name, visible=not labels)
+            doubts += (f"{lacks_decided(source, kind)} Its probabilities are shown.",)
+        layers = _probability_layers(stack, levels, name, visible=not labels)
     else:
-        yield from _image_layers(stack, levels, name, ngff.get("omero", {}))
+        layers = _image_layers(stack, levels, name, ngff.get("omero", {}))
+    yield from _doubted(layers, doubts, said)
     for inner in labels:
         group = member(node, f"{LABELS}/{inner}", source)
-        yield from _node_layers(group, source, f"{name} {inner}")
+        said = partial_doubt(node, source)
+        yield from _node_layers(group, source, f"{name} {inner}", said)
 
 
 def _integer_levels(stack: Stack, levels: list[Any]) -> list[Any]:
@@ -119,11 +129,15 @@ def _integer_levels(stack: Stack, levels: list[Any]) -> list[Any]:
     return [Converted(levels[0], as_ids, dtype)]  # smaller levels may be interpolated
 
 
-def _told(stack: Stack) -> Stack:
-    """Warn of what is doubtful about a stack; napari shows warnings as notifications."""
-    for doubt in stack.doubts:
+def _doubted(
+    layers: Iterator[LayerData], doubts: tuple[str, ...], said: tuple[str, ...] = ()
+) -> Iterator[LayerData]:
+    """Warn of doubts, which napari shows as notifications, and keep them with the layers."""
+    for doubt in doubts:
         warn(Warned(message=doubt))
-    return stack
+    kept = {DOUBTS: (*said, *doubts)} if said or doubts else {}
+    for data, given, kind in layers:
+        yield data, given | {"metadata": given.get("metadata", {}) | kept}, kind
 
 
 def _image_layers(

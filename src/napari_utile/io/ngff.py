@@ -60,9 +60,9 @@ def image_in(
                 raise UserError(lacks_decided(source, kind))
         if which != PROBABILITIES:
             stack = ngff_image(source, labels_in(node, source, str(which)))
-            return _with_doubts(stack, *_partial_doubt(node, source))
+            return _with_doubts(stack, *partial_doubt(node, source))
         if "multiscales" in ngff:
-            return _with_doubts(ngff_image(source, node), *_partial_doubt(node, source))
+            return _with_doubts(ngff_image(source, node), *partial_doubt(node, source))
         name = _only_image(node, ngff, source)
         within = source / name if isinstance(source, Path) else f"{source}/{name}"
         return image_in(member(node, name, source), within)
@@ -139,8 +139,15 @@ def _some_names(names: list[str]) -> str:
     return ", ".join(name[:80] for name in names[:9]) + more
 
 
-def _partial_doubt(node: zarr.Group, source: Path | str) -> tuple[str, ...]:
-    """Return a doubt about a result that was not completed."""
+def partial_doubt(node: zarr.Group, source: Path | str) -> tuple[str, ...]:
+    """Return a doubt about a result that was not completed.
+
+    Parameters
+    ----------
+    node : zarr.Group
+    source : Path or str
+        Its path or address, for the message.
+    """
     return () if utile_of(node).get("complete", True) else (partial_text(source),)
 
 
@@ -310,6 +317,8 @@ def _described_image(source: Path | str, group: zarr.Group, ngff: dict[str, Any]
     if "chunks" in utile or not utile:  # that results are partial is said elsewhere
         missing = missing_chunks(data, source, utile.get("chunks"))
         doubts += [missing] if missing else []
+    kept = utile.get("doubts")  # about the layer of which this is a copy
+    doubts += [*map(str, kept)] if isinstance(kept, list) else []
     return Stack(
         data,
         place.axes,

@@ -24,6 +24,8 @@ NARROW = 4
 MAX_SLICES = 10_000_000
 HOLDS = "utile_holds"
 """Key of the metadata in which a layer of napari says it."""
+DOUBTS = "utile_doubts"
+"""Key of the metadata in which a layer of napari keeps the doubts about its file."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,6 +120,12 @@ def test_a_file_that_is_no_image_is_named_in_one_sentence(panel, run, tmp_path, 
     assert panel.button.isEnabled()
 
 
+def test_what_is_doubtful_about_the_files_of_layers_is_said(panel, run, viewer):
+    viewer.layers["result"].metadata["utile_doubts"] = ("r.zarr has 3 of 4 chunks.",)
+    viewer.layers["cells"].metadata["utile_doubts"] = ("t.zarr is a partial result.",)
+    assert {"r.zarr has 3 of 4 chunks.", "t.zarr is a partial result."} <= {*run(panel).notes}
+
+
 def test_whole_numbers_of_an_image_layer_that_says_nothing_are_doubted(
     panel, run, viewer, cells
 ):

@@ -8,7 +8,7 @@ from qtpy.QtCore import QCoreApplication
 
 from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted
 from napari_utile.io.images import Stack
-from napari_utile.io.ome_zarr import create_image, create_labels, reopen
+from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, reopen
 from napari_utile.widgets.jobs.panel import JobsPanel
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.segment.panel import SegmentPanel
@@ -161,6 +161,18 @@ def test_a_result_that_was_moved_away_is_said(panel, job, tmp_path):
     out.mkdir()
     choose(panel)
     assert panel.details.text() == "Done after 1 min 20 s: 22 objects."
+
+
+def test_a_result_that_lost_chunks_is_shown_with_a_word(panel, job, viewer, tmp_path):
+    out = tmp_path / "2026-01-01_em.zarr"
+    instances(out)
+    mark_complete(out)
+    (out / "labels/instances/0/c/0/0/0").unlink()
+    job(STARTED, ImageDone(image="em.zarr", out=str(out), status="done"), DONE)
+    choose(panel)
+    panel.show_it.click()
+    assert f"{out} has 47 of 48 chunks" in panel.messages.text()
+    assert "47 of 48" in viewer.layers["em instances"].metadata["utile_doubts"][0]
 
 
 def test_many_results_are_not_opened_at_once(panel, job, viewer, tmp_path):

@@ -69,6 +69,21 @@ def test_labels_that_are_no_labels_are_told_and_painting_is_noticed(model, qtbot
     assert (note.text(), note.isVisibleTo(None)) == ("", False)
 
 
+def test_channels_that_were_guessed_and_lost_parts_of_labels_are_told(model, qtbot):
+    note, said = DoubtsNote(), "a.zarr has 3 of 4 chunks."
+    qtbot.addWidget(note)
+    labels = model.add_labels(
+        MASK[0].astype(int), name="la", metadata={"utile_doubts": (said,)}
+    )
+    note.show_doubts(labels, INSTANCES, model.add_image(MASK, name="im"))
+    assert said in note.text()
+    assert "Image 'im' (2, 60, 60) is taken for one slice of 2 channels" in note.text()
+    colors, named = np.zeros((60, 60, 3), np.uint8), {"axis_labels": ("c", "y", "x")}
+    for image in (model.add_image(colors), model.add_image(MASK, **named)):
+        note.show_doubts(labels, INSTANCES, image)
+        assert said in note.text() and "is taken for" not in note.text()
+
+
 def test_the_same_pixels_are_looked_at_once(model, qtbot, monkeypatch):
     from napari_utile.widgets.layers import doubts
 

@@ -47,6 +47,12 @@ def test_copies_of_several_layers_have_names_of_their_own(model, tmp_path):
     assert copies == ["a.npy", *expected]
 
 
+def test_a_copy_says_what_is_doubtful_about_its_layer(model, tmp_path):
+    said = ("a.zarr has 3 of 4 chunks. Was it copied completely?",)
+    layer = model.add_labels(STACK, metadata={"utile_doubts": said})
+    assert open_image(path_of(stack_of(layer), tmp_path)).doubts == said
+
+
 def test_a_mirrored_layer_is_copied_with_the_size_of_its_pixels(model, tmp_path):
     layer = model.add_image(STACK, scale=(1, -4, 4))
     copy = open_image(path_of(stack_of(layer), tmp_path))

@@ -34,7 +34,13 @@ from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import place_doubt
 from napari_utile.widgets.layers.results import place_of
-from napari_utile.widgets.layers.stacks import held_in, level_0, placement, stack_of
+from napari_utile.widgets.layers.stacks import (
+    doubts_about,
+    held_in,
+    level_0,
+    placement,
+    stack_of,
+)
 
 Evaluation = Generator[Event | Step, None, Report]
 
@@ -180,7 +186,7 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
     sides = [(layer.name, level_0(layer)) for layer in (prediction, truth)]
     holds = held_in(prediction)
     place = place_doubt(prediction, truth, ("prediction", "truth"))
-    doubts = [place] if place else []
+    doubts = [*doubts_about(prediction), *doubts_about(truth), *([place] if place else [])]
     planes = [without_leading_ones(tuple(data.shape)) for _, data in sides]
     if isinstance(prediction, Image) and planes[0] == planes[1] and not holds:
         holds = "probabilities"

@@ -283,7 +283,10 @@ class JobsPanel(QWidget):
                 self.results[shown.out].grow()
 
     def _end(self, entry: JobEntry, shown: ShownResult) -> None:
-        self.results.pop(shown.out).end(is_partial=not _is_complete(entry, shown))
+        result, is_complete = self.results.pop(shown.out), _is_complete(entry, shown)
+        result.end(is_partial=not is_complete)
+        for doubt in result.doubts if is_complete else ():
+            self.messages.add(f"⚠ {doubt}", Tone.WARNING)
 
     def _has_ended(self, entry: JobEntry, shown: ShownResult) -> bool:
         return any(Path(image.out) == shown.out for image in entry.progress.images)

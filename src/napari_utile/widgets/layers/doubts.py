@@ -14,7 +14,12 @@ from napari_utile.io.units import micrometers
 from napari_utile.settings import Target
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.messages import colored
-from napari_utile.widgets.layers.stacks import is_in_memory, placement, stack_of
+from napari_utile.widgets.layers.stacks import (
+    doubts_about,
+    is_in_memory,
+    placement,
+    stack_of,
+)
 
 MOST_LOOKED_AT = 2**20
 """Pixels that are looked at while the window waits: a tenth of a second."""
@@ -47,8 +52,10 @@ class DoubtsNote(QLabel):
         """
         found: list[str] = []
         if labels is not None:
-            place = place_doubt(image, labels) if image is not None else ""
-            found = [place] if place else []
+            found = [*doubts_about(labels)]
+            if image is not None:
+                together = place_doubt(image, labels), channels_doubt(image, labels)
+                found += filter(None, together)
             with suppress(UserError):  # said where the layers are checked
                 found += self._looks(stack_of(labels), meaning)
         self.setText("<br>".join(colored(f"⚠ {text}", Tone.WARNING) for text in found))
@@ -66,6 +73,33 @@ class DoubtsNote(QLabel):
             doubts = label_doubts(planes, labels.name, target, ignore, sparse)
             self._key, self._looked = key, [doubt.text for doubt in doubts]
         return self._looked
+
+
+def channels_doubt(image: Layer, labels: Layer) -> str:
+    """Return that an axis which an image does not name is taken for channels, or ''.
+
+    Parameters
+    ----------
+    image, labels : Layer
+
+    Returns
+    -------
+    str
+        A sentence that says how the image is read, and how slices would be.
+    """
+    try:
+        shape = stack_of(labels).shape
+        alone, beside = stack_of(image), stack_of(image, like=shape)
+    except UserError:
+        return ""  # said where the layers are checked
+    if alone.axes == beside.axes or "c" not in beside.axes:
+        return ""
+    what = "one slice" if len(shape) == 2 else f"a stack {shape}"
+    return (
+        f"Image '{image.name}' {tuple(beside.data.shape)} is taken for {what} of "
+        f"{beside.channels} channels, as labels '{labels.name}' have the shape {shape}. If "
+        "these are slices, choose labels of all of them, or an image of one slice."
+    )
 
 
 def place_doubt(image: Layer, labels: Layer, kinds: tuple[str, str] = KINDS) -> str:

@@ -17,9 +17,9 @@ from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_views import LazyChannel, ReadOnly
 from napari_utile.io.ome_zarr import open_zarr
-from napari_utile.io.stack import HOLDS, Stack
+from napari_utile.io.stack import DOUBTS, HOLDS, Stack
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.widgets.layers.stacks import shifted
+from napari_utile.widgets.layers.stacks import doubts_about, shifted
 
 MIN_REFRESH_INTERVAL = 200
 """Least milliseconds between two refreshes of a growing result."""
@@ -62,6 +62,11 @@ class Result(QObject):
         """All layers, those of what was asked for last."""
         return list(chain(*self._shown.values()))
 
+    @property
+    def doubts(self) -> list[str]:
+        """What is doubtful about a result that has ended: a sentence each."""
+        return [*dict.fromkeys(chain(*map(doubts_about, self.layers)))]
+
     def grow(self) -> None:
         """Show a block that was written: add layers, or refresh them after a pause."""
         is_new = self._add()
@@ -86,6 +91,10 @@ class Result(QObject):
         self._add(is_partial)
         self._pause.stop()
         self.refresh()
+        for part, layers in self._shown.items():
+            stack = self._open(part, is_partial)
+            for layer in layers:
+                layer.metadata[DOUBTS] = stack.doubts if stack else ()
         for layer in self.layers:
             layer.name = f"{layer.name}{PARTIAL}" if is_partial else layer.name
         if self._output == "instances" and not is_partial:

@@ -161,10 +161,10 @@ def path_on_disk(
     channels = (stack.channels,) if "c" in stack.axes else ()
     shape = (*channels, *stack.shape)
     chunks = (1,) * (len(shape) - 2) + (CHUNK, CHUNK)
-    like, kind = replace(stack, path=None), {"kind": "layer"}
+    like, kept = replace(stack, path=None), {"kind": "layer", "doubts": [*stack.doubts]}
     try:
         with room_for(path, stack.nbytes):
-            copy = create_image(path, shape, stack.dtype, chunks, like, attributes=kind)
+            copy = create_image(path, shape, stack.dtype, chunks, like, attributes=kept)
             for index in stack.indices:
                 plane = stack.plane(index)
                 if check:

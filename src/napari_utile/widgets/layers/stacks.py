@@ -15,7 +15,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
 from napari_utile.io.names import is_url
 from napari_utile.io.ngff_axes import NAMES
-from napari_utile.io.stack import HOLDS, SPATIAL, Holds, Stack, guess_axes
+from napari_utile.io.stack import DOUBTS, HOLDS, SPATIAL, Holds, Stack, guess_axes
 from napari_utile.io.units import TIMES, unit_name
 
 
@@ -76,6 +76,7 @@ def stack_of(
         units=tuple(unit_name(layer.units[i]) for i in spatial),
         alpha=bool(is_color and shape[-1] == 4),
         holds=held_in(layer),
+        doubts=doubts_about(layer),
     )
 
 
@@ -132,6 +133,21 @@ def held_in(layer: Layer) -> Holds:
     if isinstance(layer, Labels):
         return said if said in ("instances", "classes") else "labels"
     return said if said in get_args(Holds) else ""
+
+
+def doubts_about(layer: Layer) -> tuple[str, ...]:
+    """Return what is doubtful about the file of a layer; our reader and results say it.
+
+    Parameters
+    ----------
+    layer : Image or Labels
+
+    Returns
+    -------
+    tuple of str
+        A sentence each.
+    """
+    return tuple(map(str, layer.metadata.get(DOUBTS, ())))
 
 
 def with_copied_pixels(stack: Stack) -> Stack:
