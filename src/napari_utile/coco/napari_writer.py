@@ -56,13 +56,13 @@ def write_layers(path: str, layers: Sequence[LayerData]) -> list[str]:
         negative; if an object has no category; or if the path cannot be written.
     """
     try:
-        _write(path, layers)
+        _write_any(path, layers)
     except ValueError as error:
         raise SavingError(str(error)) from error
     return [path]
 
 
-def _write(path: str, layers: Sequence[LayerData]) -> None:
+def _write_any(path: str, layers: Sequence[LayerData]) -> None:
     read = [layer for layer in layers if "coco" in layer[1].get("metadata", {})]
     if read and len(read) < len(layers):
         raise UserError(
