@@ -79,6 +79,19 @@ def test_the_first_channel_that_is_far_is_told():
     assert Appearance.of(planes).gray_value_doubt(np.full((2, 3), np.nan)) is None
 
 
+def test_channels_in_another_order_are_told_if_that_of_training_fits_better():
+    planes = [np.stack([normal(100, 20, i), normal(60, 20, i), skewed(i)]) for i in range(3)]
+    learnt, here = (
+        Appearance.of(planes),
+        np.stack([normal(60, 20, 9), normal(100, 20, 9), skewed(9)]),
+    )
+    assert learnt.gray_value_doubt(here[[1, 0, 2]]) is None
+    assert "in the order 2, 1, 3 alone" in learnt.gray_value_doubt(here)
+    assert learnt.gray_value_doubt(here, is_normalized=True) is None
+    alike = Appearance.of([np.stack([normal(100, 20), normal(103, 20)])])
+    assert alike.gray_value_doubt(np.stack([normal(103, 20, 1), normal(100, 20, 1)])) is None
+
+
 def test_a_pixel_of_another_size_is_told_with_the_factor():
     learnt = Appearance.of([normal(0, 1)[None]], pixel_um=[0.004, 0.004])
     assert "Resize the image by 2," in learnt.pixel_size_doubt(0.008)
@@ -101,7 +114,7 @@ def test_objects_at_the_border_have_no_whole_area():
 
 
 def test_it_survives_being_written():
-    learnt = Appearance.of([normal(100, 20)[None]], [0.1], [9] * 5)
+    learnt = Appearance.of([normal(100, 20)[None]], [0.1], [9] * 5, ["DAPI", "GFP"])
     assert Appearance.model_validate_json(learnt.model_dump_json()) == learnt
 
 

@@ -4,6 +4,7 @@ An image that looks otherwise is segmented, too, but perhaps into nonsense.
 """
 
 from collections.abc import Sequence
+from itertools import permutations
 from math import sqrt
 from typing import Annotated, Any, Self
 
@@ -22,6 +23,12 @@ FAR_CONTRAST = 3.0
 FAR_PIXEL_SIZE = 1.5
 FAR_OBJECT_SIZE = 2.0
 """Ratios to the range of the training images, from which something is far from them."""
+SAME = 0.2
+"""Standard deviations by which the same gray values differ in a sample."""
+BETTER = 3
+"""Times that a channel is nearer to another one of training than to its own."""
+MOST_ORDERED = 5
+"""Channels of which the order is looked at."""
 INVERTED = 0.25
 """Distance of the shapes of two histograms, from which one may be an inverted one."""
 SET_NORMALIZE = "If only brightness and contrast differ, set normalize to image."
@@ -145,6 +152,8 @@ class Appearance(BaseModel):
     object_px : (float, float, float) or None
         Areas of the objects in a plane, in pixels: the 5th, 50th and 95th percentile. None if
         the labels were classes, or there were too few objects.
+    channel_names : tuple of str
+        What the files called each channel; empty if they did not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -152,6 +161,7 @@ class Appearance(BaseModel):
     channels: tuple[GrayValues, ...]
     pixel_um: tuple[_Positive, _Positive] | None = None
     object_px: tuple[_Positive, _Positive, _Positive] | None = None
+    channel_names: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -159,6 +169,7 @@ class Appearance(BaseModel):
         planes: Sequence[NDArray[Any]],
         pixel_um: Sequence[float] = (),
         object_px: Sequence[int] = (),
+        channel_names: Sequence[str] = (),
     ) -> Self:
         """Return the appearance of training images.
 
@@ -170,12 +181,15 @@ class Appearance(BaseModel):
             Sides of the pixels of the images that know them.
         object_px : sequence of int
             Areas of the objects.
+        channel_names : sequence of str
+            Of each channel, if they are known.
         """
         areas = np.percentile(object_px, [5, 50, 95]) if len(object_px) else ()
         return cls(
             channels=tuple(map(GrayValues.of, zip(*planes, strict=True))),
             pixel_um=(min(pixel_um), max(pixel_um)) if pixel_um else None,
             object_px=tuple(areas) if len(object_px) >= FEWEST_OBJECTS else None,
+            channel_names=tuple(channel_names),
         )
 
     def gray_value_doubt(self, pixels: NDArray[Any], is_normalized: bool = False) -> str | None:
@@ -191,13 +205,41 @@ class Appearance(BaseModel):
         Returns
         -------
         str or None
-            About the first channel that is far.
+            About channels that seem to be exchanged, or about the first channel that is far.
         """
-        for learnt, channel in zip(self.channels, pixels, strict=True):
-            known = channel[np.isfinite(channel)]
+        finite = [channel[np.isfinite(channel)] for channel in pixels]
+        if not is_normalized and (order := self._better_order(finite)):
+            numbers = ", ".join(str(channel + 1) for channel in order)
+            return (
+                "channels seem to be exchanged: their gray values are those of training in the "
+                f"order {numbers} alone. If so, save the image with its channels in that order."
+            )
+        for learnt, known in zip(self.channels, finite, strict=True):
             if known.size and (doubt := learnt.doubt(known, is_normalized)):
                 return doubt
         return None
+
+    def _better_order(self, pixels: Sequence[NDArray[Any]]) -> tuple[int, ...]:
+        """Return the order of channels in which they look as in training; () if this is it.
+
+        Each channel that moves is further from its counterpart than a training plane is; in
+        its new place it is as near as one, and far nearer than before.
+        """
+        count = len(self.channels)
+        if not 1 < count <= MOST_ORDERED or not all(channel.size for channel in pixels):
+            return ()
+        apart = np.array(
+            [[k.distance_to(channel) for channel in pixels] for k in self.channels]
+        )
+        usual = np.array([learnt.distance + SAME for learnt in self.channels])
+        places = np.arange(count)
+        order = np.array(
+            min(permutations(places), key=lambda order: apart[places, order].sum())
+        )
+        moved = places != order
+        near, far = apart[places, order], apart.diagonal()
+        is_better = (near <= usual) & (far > usual) & (far > BETTER * near)
+        return tuple(order.tolist()) if moved.any() and is_better[moved].all() else ()
 
     def pixel_size_doubt(self, pixel_um: float | None) -> str | None:
         """Return a sentence if pixels are far larger or smaller than in training, or None.

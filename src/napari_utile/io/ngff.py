@@ -15,6 +15,7 @@ import numpy as np
 import zarr
 
 from napari_utile.errors import UserError
+from napari_utile.io.channel_names import distinct_names
 from napari_utile.io.names import last_part
 from napari_utile.io.ngff_axes import TYPES, VERSIONS, axes_by_names, placed
 from napari_utile.io.stack import Holds, Stack
@@ -330,7 +331,20 @@ def _described_image(source: Path | str, group: zarr.Group, ngff: dict[str, Any]
         holds=holds,
         ids=ids,
         labels_beside=() if is_ours else tuple(listed),
+        channel_names=_channel_names(ngff, place.axes, data.shape),
     )
+
+
+def _channel_names(
+    ngff: Mapping[str, Any], axes: str, shape: tuple[int, ...]
+) -> tuple[str, ...]:
+    """Return what the rendering metadata call the channels."""
+    omero = ngff.get("omero")
+    channels = omero.get("channels") if isinstance(omero, dict) else None
+    if "c" not in axes or not isinstance(channels, list):
+        return ()
+    labels = [channel.get("label") if isinstance(channel, dict) else "" for channel in channels]
+    return distinct_names(labels, shape[axes.index("c")])
 
 
 def level_image(source: Path | str, group: zarr.Group, name: str) -> Stack | None:

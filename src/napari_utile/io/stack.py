@@ -63,6 +63,8 @@ class Stack:
     colors : mapping of int to (int, int, int), optional
         RGB of the ids that occur, if the pixels are indices of a palette of colors; empty if
         they are, and the colors were not looked up.
+    channel_names : tuple of str, optional
+        What the file calls each of several channels; empty if it does not tell them apart.
     is_complete : bool, default False
         Of labels: whether all pixels without an id are known to be background. Else they may
         not have been annotated.
@@ -82,6 +84,7 @@ class Stack:
     ids: tuple[int, ...] = ()
     labels_beside: tuple[str, ...] = ()
     colors: Mapping[int, tuple[int, int, int]] | None = None
+    channel_names: tuple[str, ...] = ()
     is_complete: bool = False
 
     def __post_init__(self) -> None:

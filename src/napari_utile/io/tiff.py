@@ -27,7 +27,7 @@ from napari_utile.io.tiff_checks import (
     logged_by_tifffile,
 )
 from napari_utile.io.tiff_directories import Directory, read_directories
-from napari_utile.io.tiff_metadata import scales_of, stack_axes
+from napari_utile.io.tiff_metadata import channel_names, scales_of, stack_axes
 from napari_utile.io.tiff_segments import Segments
 from napari_utile.io.tiff_statement import completed, read_statement, says_partial, statement
 from napari_utile.io.tiff_values import (
@@ -164,7 +164,12 @@ def _stack_of(
         doubts=tuple(doubts),
         holds=holds,
         ids=ids,
+        channel_names=channel_names(tif, series, root, _count(data, axes)),
     )
+
+
+def _count(data: Any, axes: str) -> int:
+    return int(data.shape[axes.index("c")]) if "c" in axes else 1
 
 
 def write_tiff(

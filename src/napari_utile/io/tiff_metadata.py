@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from napari_utile.errors import UserError
+from napari_utile.io.channel_names import distinct_names, imagej_names
 from napari_utile.io.ome_xml import elements, integer, number, short_text
 from napari_utile.io.units import known_unit, micrometers
 
@@ -88,7 +89,32 @@ def scales_of(
     return found
 
 
-def _ome_scales(found: Scales, path: Path, root: ElementTree.Element, series: Any) -> None:
+def channel_names(
+    tif: tifffile.TiffFile, series: Any, ome: ElementTree.Element | None, channels: int
+) -> tuple[str, ...]:
+    """Read what OME-XML or ImageJ's metadata call the channels.
+
+    Parameters
+    ----------
+    tif, series, ome
+        As of `scales_of`.
+    channels : int
+        Number of channels that are read.
+
+    Returns
+    -------
+    tuple of str
+        Empty if they do not tell the channels apart.
+    """
+    if ome is not None:
+        pixels = _ome_pixels(ome, series)
+        found = [] if pixels is None else elements(pixels, "Channel")
+        return distinct_names([channel.get("Name") for channel in found], channels)
+    return imagej_names((tif.imagej_metadata or {}).get("Labels"), channels)
+
+
+def _ome_pixels(root: ElementTree.Element, series: Any) -> ElementTree.Element | None:
+    """Return the description of the image in a series."""
     images = [
         (image, pixels)
         for image in elements(root, "Image")
@@ -104,9 +130,13 @@ def _ome_scales(found: Scales, path: Path, root: ElementTree.Element, series: An
     ]
     if not likely:
         likely = [pixels for _, pixels in images][series._index :][:1]
-    if not likely:
+    return likely[0] if likely else None
+
+
+def _ome_scales(found: Scales, path: Path, root: ElementTree.Element, series: Any) -> None:
+    pixels = _ome_pixels(root, series)
+    if pixels is None:
         return
-    pixels = likely[0]
     for axis in "XYZ":
         if (size := pixels.get(f"PhysicalSize{axis}")) is not None:
             unit = pixels.get(f"PhysicalSize{axis}Unit", "µm")

@@ -70,6 +70,15 @@ def test_gray_values_and_pixel_size_are_told_with_the_name_of_the_image():
     assert size.startswith("a.tif: a pixel is 0.008 µm wide")
 
 
+def test_channels_of_other_names_are_told():
+    learnt = Appearance.of([np.concatenate([PIXELS] * 2)], channel_names=["DAPI", "GFP"])
+    two = Model(UNet(2, depth=1, width=2), Normalization.none(2), appearance=learnt)
+    pixels = np.concatenate([PIXELS] * 2)
+    image = Stack(pixels, "cyx", name="a.tif", channel_names=("GFP", "DAPI"))
+    (said,) = image_mismatches(two, image, DEFAULTS)
+    assert said.startswith("a.tif: its channels are GFP, DAPI")
+
+
 def test_gray_values_do_not_matter_if_the_image_is_normalized_by_itself():
     learnt, far = model(), stack(PIXELS[0] * 257)
     assert [*image_mismatches(learnt, far, OWN)] == []

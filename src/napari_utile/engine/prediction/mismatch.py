@@ -19,6 +19,7 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import drain
 from napari_utile.io.agreement import doubts_as_image
+from napari_utile.io.channel_names import other_channels
 from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
@@ -83,7 +84,7 @@ def doubts_before(
 
 
 def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> Iterator[str]:
-    """Describe in what a stack is far from the training images: gray values, size of a pixel.
+    """Describe in what a stack is far from training: channels, gray values, size of a pixel.
 
     A model that leaves gray values as they are, or was made elsewhere, has nothing to compare
     with.
@@ -106,6 +107,7 @@ def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> I
         If the file is damaged where it is read.
     """
     learnt = model.appearance
+    yield from other_channels(stack, learnt.channel_names if learnt else ())
     if learnt is not None or settings.normalize == "model":
         pixels = image_sample(stack, model.network.ndim, planes=3, side=64)
         far = None

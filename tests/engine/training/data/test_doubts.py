@@ -72,6 +72,15 @@ def warnings_of_files(labels, **options):
     return prepare(images, ids, TrainSettings(**options), FIELD).warnings
 
 
+def test_channels_of_other_names_are_told_before_the_start():
+    pixels = np.stack([PICTURE, 255 - PICTURE], axis=1)
+    names = [("DAPI", "GFP"), ("GFP", "DAPI")]
+    images = [replace(stack(pixels, axes="zcyx"), channel_names=each) for each in names]
+    data = prepare(images, [stack(OBJECTS)] * 2, TrainSettings(), FIELD)
+    assert any("DAPI, GFP in 1" in said and "GFP, DAPI in 1" in said for said in data.warnings)
+    assert data.appearance.channel_names in names
+
+
 def test_an_ignore_id_that_no_label_has_is_told():
     (said,) = warnings_of_files(OBJECTS, ignore=254)
     assert said.startswith("No pixel of the labels has the id 254")

@@ -25,6 +25,7 @@ from napari_utile.engine.training.data.doubts import annotation_doubts, gray_val
 from napari_utile.engine.training.data.pair_check import check_shapes
 from napari_utile.errors import UserError
 from napari_utile.io.agreement import doubts_as_image
+from napari_utile.io.channel_names import different_channels
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.pictures import colored_image_doubts, palette_doubts
 from napari_utile.io.stack import Stack, read_labels
@@ -177,7 +178,8 @@ def class_counts(pairs: Sequence[Annotated], regions: Sequence[Region]) -> NDArr
 def _doubts_of_files(images: Sequence[Stack], labels: Sequence[Stack]) -> list[str]:
     """Return what files left open, or hold and is not used."""
     of_images = (doubt for stack in images for doubt in doubts_as_image(stack))
-    return [*of_images, *(doubt for stack in labels for doubt in stack.doubts)]
+    of_labels = (doubt for stack in labels for doubt in stack.doubts)
+    return [*of_images, *of_labels, *different_channels(images)]
 
 
 def _doubts_of_pixels(pairs: Sequence[Annotated], settings: TrainSettings) -> list[str]:

@@ -237,7 +237,8 @@ def _appearance(
     if settings.target == "instances":
         for region in regions:
             areas += whole_areas(region.of(pairs[region.image].target.objects))
-    return Appearance.of(planes, sides, areas)
+    names = next((image.channel_names for image in used if image.channel_names), ())
+    return Appearance.of(planes, sides, areas, names)
 
 
 def _truth(
