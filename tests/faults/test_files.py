@@ -126,7 +126,7 @@ def test_fault_12_overwrite_never_deletes_what_is_not_an_image(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
     like = Stack(np.zeros((4, 4)), "yx")
-    with pytest.raises(UserError, match="no Zarr folder"):
+    with pytest.raises(UserError, match="no output of U-Tile"):
         ome_zarr.create_image(tmp_path / "thesis", (4, 4), "u1", (4, 4), like, overwrite=True)
     with pytest.raises(UserError, match="not a run folder"):
         new_run(tmp_path / "thesis", TrainSettings())

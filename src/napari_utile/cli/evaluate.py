@@ -100,9 +100,9 @@ class Evaluate(EvaluateSettings):
         for path in outputs:
             if outputs.count(path) > 1:
                 raise UserError(f"{path} is named for two outputs; choose another for one.")
-            check_file_output(path, self.overwrite)
             if path.exists() and any(p and path.samefile(p) for p in inputs):
                 raise UserError(f"{path} is what is evaluated; choose another output.")
+            check_file_output(path, self.overwrite)
 
     def _write(
         self, report: "Report", opened: Sequence["OpenedPair"], shown: Sequence["Stack"]

@@ -43,10 +43,10 @@ class Weights(WeightSettings):
 
         if self.out.suffix.lower() not in (".tif", ".tiff"):
             raise UserError(f"{self.out}: weights are written as .tif.")
-        check_file_output(self.out, self.overwrite)
         stack = open_image(self.labels)
         if self.out.exists() and stack.path and self.out.samefile(stack.path):
             raise UserError(f"{self.out} is the labels themselves; choose another output.")
+        check_file_output(self.out, self.overwrite)
         _check_room(stack)
         labels = check_labels(read_labels(stack), f"labels '{stack.name}'", self.ignore)
         planes = looked_at(labels, self.ignore)

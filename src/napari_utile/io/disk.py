@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from napari_utile.errors import UserError
 from napari_utile.io.names import check_name, windows_problem
+from napari_utile.io.own_files import is_own_file, not_ours
 from napari_utile.json_files import read_json
 
 IS_WINDOWS = os.name == "nt"
@@ -167,14 +168,17 @@ def _replace(draft: Path, path: Path) -> None:
     os.replace(draft, path)
 
 
-def check_file_output(path: Path | str, overwrite: bool = False) -> None:
+def check_file_output(path: Path | str, overwrite: bool = False, is_ours: bool = False) -> None:
     """Refuse an output file that exists, unless it may be overwritten, or cannot be written.
 
     Parameters
     ----------
     path : path
     overwrite : bool, default False
-        Whether an existing file is replaced. A folder never is.
+        Whether an existing output of U-Tile is replaced. A folder never is, nor a file that
+        says not of itself that U-Tile wrote it; see `is_own_file`.
+    is_ours : bool, default False
+        Whether nobody else calls a file so: it may be cut off before it says anything.
 
     Raises
     ------
@@ -183,8 +187,10 @@ def check_file_output(path: Path | str, overwrite: bool = False) -> None:
     """
     path = Path(path)
     check_writable(path)
-    if path.is_dir() and overwrite:
+    if path.is_dir():
         raise UserError(f"{path} is a folder; choose another name.")
+    if path.exists() and not (is_ours or is_own_file(path)):
+        raise UserError(not_ours(path))
     if path.exists() and not overwrite:
         raise UserError(f"{path} exists; overwrite replaces it.")
 

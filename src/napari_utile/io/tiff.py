@@ -213,7 +213,7 @@ def write_colors(path: Path | str, array: NDArray[Any]) -> None:
         Red, green and blue.
     """
     pixels = _as_ome_type(array)
-    metadata = {"axes": "ZYXS", "UUID": _uuid(pixels)}
+    metadata = {"axes": "ZYXS", "UUID": _uuid(pixels), **statement("")}
     options = {"ome": True, "photometric": "rgb", "metadata": metadata}
     atomic_write(
         path, lambda draft: tifffile.imwrite(draft, pixels, **options), _file_bytes(pixels)

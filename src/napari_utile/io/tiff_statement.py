@@ -26,7 +26,7 @@ def statement(
     Parameters
     ----------
     holds : Holds
-        What they are; with "" nothing is said.
+        What they are; with "" only that U-Tile wrote them.
     ids : sequence of int, optional
         Of probabilities: the label id of each channel.
     is_partial : bool, default False
@@ -36,12 +36,11 @@ def statement(
     -------
     dict
     """
-    if not holds:
-        return {}
     said = {"Namespace": NAMESPACE, "holds": holds, "ids": " ".join(map(str, ids))}
     if is_partial:
         said["complete"] = "0"
-    return {"Description": IN_WORDS[holds], "MapAnnotation": said}
+    words = {"Description": IN_WORDS[holds]} if holds else {}
+    return {**words, "MapAnnotation": said}
 
 
 _PARTIAL, _COMPLETE = b'K="complete">0<', b'K="complete">1<'

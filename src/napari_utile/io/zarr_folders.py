@@ -9,6 +9,7 @@ import psutil
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import check_writable
+from napari_utile.io.own_files import is_own_zarr, not_ours
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_nodes import MARKS
 
@@ -32,7 +33,7 @@ def check_zarr_output(
     like : Stack, optional
         The image that the output is made from: it is never overwritten.
     overwrite : bool, default False
-        Whether an existing Zarr folder is replaced. Another folder never is, but for one
+        Whether an existing output of U-Tile is replaced. Another folder never is, but for one
         without files, as a killed process leaves it.
 
     Raises
@@ -50,10 +51,10 @@ def check_zarr_output(
             raise UserError(f"{path} is the image itself; choose another output.")
     if _is_empty(path):
         return
+    if not is_zarr(path) or not is_own_zarr(path):
+        raise UserError(not_ours(path))
     if not overwrite:
         raise UserError(f"{path} exists; overwrite replaces it.")
-    if not is_zarr(path):
-        raise UserError(f"{path} exists and is no Zarr folder; choose another output.")
 
 
 def remove_zarr(path: Path) -> None:

@@ -231,7 +231,7 @@ class TiffOutput(Output):
         for written in (self.path, self.partial):
             if image.path and written.exists() and written.samefile(image.path):
                 raise UserError(f"{written} is the image itself; choose another output.")
-            check_file_output(written, overwrite)
+            check_file_output(written, overwrite, is_ours=written == self.partial)
         check_free(self.path, self.nbytes)  # the file has its full size from the start
 
     def check_dtype(self) -> None:

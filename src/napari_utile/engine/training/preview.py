@@ -85,9 +85,9 @@ def preview_files(
     paths = [folder.tiles(kind) for kind in Samples._fields]
     splits, densities = folder.splits(names), folder.densities(names)
     for path in (*paths, *splits, *densities):
-        check_file_output(path, overwrite)
         if path.exists() and any(s.path and path.samefile(s.path) for s in sources + truths):
             raise UserError(f"{path} is one of the images themselves; choose another folder.")
+        check_file_output(path, overwrite)
     setup = set_up_training(sources, truths, settings, left_out=left_out)
     data, sampler = setup.data, sampler_on_cpu(setup)
     shapes = [image.shape for image in sources]

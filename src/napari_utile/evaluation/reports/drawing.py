@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from napari_utile.io.tiff_statement import NAMESPACE
+
 COMMON: Mapping[str, Any] = MappingProxyType(
     {"text.parse_math": False, "svg.hashsalt": "utile"}
 )
@@ -49,6 +51,6 @@ def encoded(figure: Any, format: str = "png", **options: Any) -> bytes:
     bytes
     """
     file = BytesIO()
-    dated = {"Date": None} if format == "svg" else {}
-    figure.savefig(file, format=format, metadata=dated, **options)
+    said = {"Date": None} if format == "svg" else {"Software": NAMESPACE}
+    figure.savefig(file, format=format, metadata=said, **options)
     return file.getvalue()
