@@ -144,6 +144,7 @@ def _stack_of(
             known |= {a: known[b] for a, b in (("x", "y"), ("y", "x")) if b in known}
     spatial = [axis for axis in SPATIAL if axis in axes]
     taken = [known.get(axis, (1.0, "pixel")) for axis in spatial]
+    channels = int(data.shape[axes.index("c")]) if "c" in axes else 1
     holds, ids = read_statement(tif.ome_metadata or "")
     extra = tuple(page.extrasamples or ())
     # 1 and 2 mark opacity
@@ -164,12 +165,8 @@ def _stack_of(
         doubts=tuple(doubts),
         holds=holds,
         ids=ids,
-        channel_names=channel_names(tif, series, root, _count(data, axes)),
+        channel_names=channel_names(tif, series, root, channels),
     )
-
-
-def _count(data: Any, axes: str) -> int:
-    return int(data.shape[axes.index("c")]) if "c" in axes else 1
 
 
 def write_tiff(
