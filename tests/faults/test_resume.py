@@ -1,12 +1,9 @@
 """Runs that are interrupted and go on: faults 15, 16, 19 and 39."""
 
-import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from itertools import count
 
@@ -23,6 +20,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, RunDone, RunStarted, StepDone, Warned
 from napari_utile.folders.run import Run
 from napari_utile.io.images import as_stack, write_tiff
+from tests.fixtures.processes import Command, copies
 
 torch.set_num_threads(1)
 
@@ -129,14 +127,12 @@ def wait_for(told, name, number):
 
 
 def test_fault_15_kill_minus_9_at_any_moment_ends_bit_identical(files, tmp_path):
-    settings = utile.TrainSettings(**TINY | {"steps": 200, "validations_per_run": 40})
+    settings = utile.TrainSettings(**TINY | {"steps": 120, "validations_per_run": 24})
     reference, out = tmp_path / "whole", tmp_path / "run"
     drained(train_files(*files, reference, settings))
-    # one process imports everything, and those that are killed are copies of it
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["napari_utile.engine.training.front", __name__])
+    processes = copies(__name__)
     chance = random.Random(15)
-    for kill in range(10):
+    for kill in range(6):
         heard, told = processes.Pipe(duplex=False)
         process = processes.Process(target=train_and_tell, args=(files, out, settings, told))
         process.start()
@@ -160,16 +156,16 @@ def test_fault_15_kill_minus_9_at_any_moment_ends_bit_identical(files, tmp_path)
 def test_fault_15_the_same_command_goes_on_after_kill_minus_9(files, tmp_path, whole):
     out = tmp_path / "run"
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
-    command = [sys.executable, "-m", "napari_utile", "train", *files, "--out", out, *flags]
-    with subprocess.Popen(
-        [*command, "--events"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as process:
-        for line in process.stdout:
-            if b'"epoch":2' in line:
-                process.kill()
-    assert process.returncode == -signal.SIGKILL
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "resumes from step " in again.stderr
+    command = ["train", *map(str, files), "--out", str(out), *flags]
+    killed = Command(command, tmp_path)
+    events = Run(out).events
+    while not events.exists() or '"epoch":2' not in events.read_text():
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait(60) == -signal.SIGKILL
+    again = Command(command, tmp_path)
+    assert "resumes from step " in again.communicate(60)[1]
+    assert again.returncode == 0
     assert_same(learnt(out), learnt(whole))
 
 

@@ -1,7 +1,6 @@
 """One run on several processes: the same as on one, and ended together."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from napari_utile.engine.training.distributed import (
 from napari_utile.errors import UserError
 from napari_utile.io.images import write_tiff
 from napari_utile.networks.unet import UNet
+from tests.fixtures.processes import Command
 
 SMALL = "--depth 1 --width 2 --tile 16 --precision fp32 --device cpu"
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
@@ -51,19 +51,9 @@ def start(folder, *commands, short=None):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"WORLD_SIZE": len(commands), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    shared |= {"OMP_NUM_THREADS": 1}
     return [
-        subprocess.Popen(
-            [
-                sys.executable,
-                *(("-c", SHORT_OF_MEMORY) if rank == short else ("-m", "napari_utile")),
-                *f"train {command} --out run".split(),
-            ],
-            env=os.environ
-            | {name: str(value) for name, value in (shared | {"RANK": rank}).items()},
-            cwd=folder,
-            stderr=subprocess.PIPE,
-            text=True,
+        Command(
+            f"train {command} --out run".split(), folder, shared | {"RANK": rank}, rank == short
         )
         for rank, command in enumerate(commands)
     ]
@@ -164,17 +154,6 @@ def test_fault_18_the_death_of_one_process_is_said_and_nothing_is_lost(
     monkeypatch.chdir(folder)
     assert main(f"train {command} --out run".split()) == 0
     assert "resumes from step" in capsys.readouterr().err
-
-
-SHORT_OF_MEMORY = """
-import sys, torch
-from napari_utile.cli.main import main
-from napari_utile.engine.training.losses import Loss
-def short(*arguments):
-    raise torch.OutOfMemoryError("out of memory")
-Loss.weighted_sum = short
-sys.exit(main())
-"""
 
 
 @pytest.mark.parametrize("rank", [0, 1])
