@@ -10,8 +10,9 @@ import time
 import pytest
 
 from napari_utile.cli.main import main
-from napari_utile.events import EpochDone, RunDone, RunStarted, parse_event
+from napari_utile.events import RunDone, RunStarted, parse_event
 from tests.fixtures.commands import predict, train
+from tests.fixtures.processes import Command
 
 
 def test_stop_on_standard_input_saves_and_ends(folder, tmp_path, monkeypatch, capsys):
@@ -29,20 +30,13 @@ def test_stop_on_standard_input_saves_and_ends(folder, tmp_path, monkeypatch, ca
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends(folder, tmp_path, how):
     arguments = train(folder, tmp_path / "run", "--steps", "100000", "--validations", "20000")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "napari_utile", *arguments, "--events"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stdout:
-        if isinstance(parse_event(line), EpochDone):
-            process.send_signal(how)
-            break
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert err == ""
+    running = Command([*arguments, "--events"], tmp_path)
+    told = tmp_path / "run" / "events.jsonl"
+    while not told.exists() or '"EpochDone"' not in told.read_text():
+        time.sleep(0.01)
+    running.send_signal(how)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (130, "")
     assert parse_event(out.splitlines()[-1]).stopped
     from napari_utile.engine.models.model import load_model
 
