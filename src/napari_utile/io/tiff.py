@@ -336,22 +336,29 @@ def finish_tiff(path: Path | str) -> None:
         The final name. An existing file is replaced atomically.
     """
     path = Path(path)
-    _say_complete(partial_name(path))
+    say_complete(partial_name(path))
     to_disk(partial_name(path))
     os.replace(partial_name(path), path)
     to_disk(path.parent)
 
 
-def _say_complete(path: Path) -> None:
-    """Change what a file says of itself, in its place."""
+def say_complete(path: Path) -> None:
+    """Change what a file says of itself, in its place; one that says it stays as it is.
+
+    Parameters
+    ----------
+    path : Path
+        Of a partial TIFF whose pixels are all there.
+    """
     with tifffile.TiffFile(path) as tif:
         tag = tif.pages.first.tags.get(270)
         where, count = (tag.valueoffset, tag.count) if tag else (0, 0)
     with path.open("r+b") as file:
         file.seek(where)
-        said = completed(file.read(count))
-        file.seek(where)
-        file.write(said)
+        there = file.read(count)
+        if (said := completed(there)) != there:
+            file.seek(where)
+            file.write(said)
 
 
 def _ome_options(

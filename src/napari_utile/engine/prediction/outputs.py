@@ -266,7 +266,9 @@ class TiffOutput(Output):
 
     def complete(self, facts: dict[str, Any]) -> None:
         # The facts first: a TIFF has no room for them. A kill in between leaves a partial
-        # output, and the facts of a file that does not exist, which count for nothing.
+        # output, and the facts of a file that does not exist, which count for nothing. They
+        # hold the time of the last change, so that nothing may be changed after them.
+        tiff.say_complete(self.partial)
         self.work.finish(facts, of=self.partial)
         tiff.finish_tiff(self.path)
 
