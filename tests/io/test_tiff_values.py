@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 
 from napari_utile.errors import UserError
 from napari_utile.io.images import open_image
+from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import create_tiff
 from napari_utile.io.tiff_values import axes_doubts
@@ -59,6 +60,13 @@ def test_a_gray_palette_gives_the_grays_that_it_shows(tiff):
     stack = open_image(tiff(indices, photometric="palette", colormap=palette(grays)))
     np.testing.assert_array_equal(stack.read(), grays[indices])
     assert "the grays that it shows are taken" in stack.doubts[0]
+
+
+def test_shuffled_grays_are_no_mixed_colors(tiff):
+    grays = np.random.default_rng(0).permutation(256)
+    stack = open_image(tiff(GRAY, photometric="palette", colormap=palette(grays)))
+    np.testing.assert_array_equal(stack.read(), grays[GRAY])
+    assert colored_image_doubts([stack]) == []
 
 
 def test_a_plain_or_colored_palette_keeps_the_indices(tiff):

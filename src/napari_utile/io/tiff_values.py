@@ -214,7 +214,10 @@ def has_mixed_palette(page: Any) -> bool:
     palette = page.tags.valueof(320) if 262 in page.tags and page.photometric == 3 else None
     if palette is None or np.size(palette) != 3 * 2**page.bitspersample:
         return False
-    light = np.array([0.299, 0.587, 0.114]) @ np.reshape(palette, (3, -1)).astype(float)
+    colors = np.reshape(palette, (3, -1)).astype(float)
+    if (colors == colors[0]).all():  # its grays are looked up
+        return False
+    light = np.array([0.299, 0.587, 0.114]) @ colors
     return bool((np.diff(light) < -0.01 * light.max()).any())
 
 
