@@ -59,6 +59,14 @@ def test_options_of_probabilities_are_told_that_have_no_effect_on_labels(changed
     with pytest.warns(match=f"option {name.replace('_', ' ')} had no effect"):
         evaluate(SHARP, SHARP, **changed)
     evaluate(SHARP * 0.9, SHARP, **changed, strict=True)
+    two = np.stack([1 - SHARP * 0.9, SHARP * 0.9])
+    with pytest.warns(match=f"option {name.replace('_', ' ')} had no effect: of classes"):
+        evaluate(two, SHARP, **changed, target="classes")
+
+
+def test_a_foreground_becomes_a_class_above_the_threshold():
+    report = evaluate(SHARP * 0.6, SHARP, threshold=0.7, target="classes", strict=True)
+    assert report["iou_0"] < 1
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])

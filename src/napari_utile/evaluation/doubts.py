@@ -12,7 +12,7 @@ from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.evaluation.inputs import LabelPair, Side
 from napari_utile.evaluation.meaning import as_plane, looks_gray
 from napari_utile.events import Warned, doubted
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings import EvaluateSettings, Target
 
 
 class Looks:
@@ -30,6 +30,7 @@ class Looks:
         self._settings, self._total = settings, total
         self._found: list[tuple[str, Doubt]] = []
         self._has_ignored = settings.ignore is None
+        self._used: set[str] = set()
         self._decodes = False
 
     def look_at(self, name: str, prediction: Any, truth: Any) -> None:
@@ -82,6 +83,7 @@ class Looks:
             With `strict`, if it is doubtful.
         """
         self._decodes |= pair.is_decoded
+        self._used |= _used_options(pair, self._settings.target)
         who = f"Prediction '{pair.name}'" if pair.name else "The prediction"
         whose = f"True labels '{pair.name}'" if pair.name else "The true labels"
         made_of: Any = "mask" if "prediction" in pair.masks else ""
@@ -119,14 +121,23 @@ class Looks:
         if not self._has_ignored:
             ignored = f"No pixel of the truth has the id {self._settings.ignore} to ignore."
             yield from doubted([ignored], self._settings.strict)
-        decoding = [] if self._decodes else ["threshold", "instance_method"]
-        for name in decoding:
-            if getattr(self._settings, name) != EvaluateSettings.model_fields[name].default:
-                unused = (
-                    f"The option {name.replace('_', ' ')} had no effect: it is of "
-                    "probabilities, and the prediction holds labels."
-                )
+        why = "it is of probabilities, and the prediction holds labels"
+        if self._decodes:
+            why = "of classes the most probable is taken"
+        for name in ("threshold", "instance_method"):
+            default = EvaluateSettings.model_fields[name].default
+            if name not in self._used and getattr(self._settings, name) != default:
+                unused = f"The option {name.replace('_', ' ')} had no effect: {why}."
                 yield from doubted([unused], self._settings.strict)
+
+
+def _used_options(pair: LabelPair, target: Target) -> set[str]:
+    """Return the options by which the labels of a pair were made of probabilities."""
+    if not pair.is_decoded or pair.probabilities is None:
+        return set()
+    if target == "instances":
+        return {"threshold", "instance_method"}
+    return {"threshold"} if len(pair.probabilities) == 1 else set()
 
 
 def _whole_ids(pixels: Any, shape: tuple[int, ...]) -> NDArray[np.integer[Any]] | None:

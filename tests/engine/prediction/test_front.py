@@ -103,6 +103,20 @@ def test_a_result_in_a_format_for_pictures_is_refused(saved, tmp_path, name):
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize("form", ["auto", "tif"])
+def test_a_folder_that_is_there_gets_the_result_of_one_image(saved, tmp_path, form):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    suffix = "tif" if form == "tif" else "zarr"
+    for name in ("s.1", "s.2"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", cells((32, 40))[0])
+        events, results = predicted(
+            saved, [tmp_path / f"{name}.tif"], tmp_path / "out", format=form
+        )
+        assert results == [tmp_path / "out" / f"{name}.{suffix}"]
+        assert events[-1].out == str(results[0])
+
+
 def test_two_images_never_share_a_result(saved, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import napari_utile as utile
-from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
+from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model, unused_options
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
@@ -22,6 +22,45 @@ def plan(pixels=PIXELS, seed=0, **settings):
     made, chosen = model(seed), PredictSettings(**{"device": "cpu", "tile": 16} | settings)
     digest = digest_of_model(made)
     return PredictionPlan.of(made, digest, "model", Stack(pixels, "zyx"), chosen)
+
+
+@pytest.mark.parametrize(
+    ("changed", "maps", "is_tiff", "said"),
+    [
+        (
+            {"threshold": 0.8, "min_size": 9},
+            2,
+            False,
+            "s threshold and min size have no",
+        ),
+        (
+            {"output": "classes", "threshold": 0.9},
+            2,
+            False,
+            "most probable is taken: leave",
+        ),
+        ({"output": "classes", "threshold": 0.9}, 1, False, ""),
+        ({"output": "classes", "dtype": "float32"}, 2, True, " dtype has no effect on classes"),
+        ({"output": "classes", "dtype": "float32"}, 2, False, ""),
+        (
+            {"output": "instances", "dtype": "float32"},
+            2,
+            False,
+            "no effect on instances",
+        ),
+        ({"output": "instances", "threshold": 0.8, "min_size": 9}, 2, False, ""),
+        (
+            {"linking": "touch", "link_iou": 0.5, "output": "instances"},
+            2,
+            False,
+            " link iou",
+        ),
+        ({"device": "cpu", "tile": 16, "normalize": "image"}, 2, False, ""),
+    ],
+)
+def test_options_without_effect_on_what_is_written_are_told(changed, maps, is_tiff, said):
+    told = unused_options(PredictSettings(**changed), maps, is_tiff)
+    assert said in "".join(told) and bool(told) == bool(said)
 
 
 def test_the_same_is_the_same_also_when_read_again():

@@ -13,6 +13,8 @@ from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.cluster import scheduler_warning
 from napari_utile.engine.prediction.estimate import Facts
 from napari_utile.engine.prediction.in_memory import predict_stack
+from napari_utile.engine.prediction.outputs import TiffOutput, output_type
+from napari_utile.engine.prediction.plan import unused_options
 from napari_utile.engine.prediction.results import (
     RESULT_SUFFIXES,
     result_of_each,
@@ -110,7 +112,8 @@ def predict_files(
     images : sequence of path
         Files; folders and globs stand for the images in them.
     out : Path
-        The result of one image (.zarr or .tif), or a folder for those of several.
+        The result of one image (.zarr or .tif), or a folder for those of several; in a folder
+        that is there, also that of one image.
     settings, execution : PredictSettings, Execution, optional
         What is written; where it is computed, and what may be overwritten.
 
@@ -134,6 +137,9 @@ def predict_files(
     )
     unread = list(doubted(unread_images(images), settings.strict))
     results = result_of_each(paths, out, settings.format, is_alone)
+    out = results[0] if is_alone else out
+    unused = unused_options(settings, loaded.classes, output_type(results[0]) is TiffOutput)
+    unread += doubted(unused, settings.strict)
     start = _run_started(model, out, settings, len(paths))
     ends: list[ImageDone] = []
     with PredictionRun(loaded, Path(model), settings, execution, is_alone) as run:

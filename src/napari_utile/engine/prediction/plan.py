@@ -124,6 +124,39 @@ class PredictionPlan:
         return found
 
 
+def unused_options(settings: PredictSettings, maps: int, is_tiff: bool) -> list[str]:
+    """Return a doubt about options that were changed, and have no effect on what is written.
+
+    Parameters
+    ----------
+    settings : PredictSettings
+    maps : int
+        Channels of the network's probabilities.
+    is_tiff : bool
+        Whether the results are TIFF, in which classes stand alone.
+
+    Returns
+    -------
+    list of str
+        One sentence at most.
+    """
+    output, what = settings.output, settings.output
+    names = _without_influence(settings.model_dump()) - WITHOUT_INFLUENCE
+    if output == "classes":
+        names |= ({"threshold"} if maps > 1 else set()) | ({"dtype"} if is_tiff else set())
+    fields = PredictSettings.model_fields.items()
+    changed = [n for n, f in fields if n in names and getattr(settings, n) != f.default]
+    if not changed:
+        return []
+    if output == "classes" and "threshold" in changed:
+        what = "classes, of which the most probable is taken"
+    told = " and ".join(name.replace("_", " ") for name in changed)
+    has, it = ("s {} have", "them") if len(changed) > 1 else (" {} has", "it")
+    is_of_instances = output != "instances" and {"threshold", *OF_INSTANCES} & {*changed}
+    way_on = ", or set output to instances" if is_of_instances else ""
+    return [f"The option{has.format(told)} no effect on {what}: leave {it} out{way_on}."]
+
+
 def _without_influence(settings: Mapping[str, Any]) -> set[str]:
     """Return the settings that change no bit of what these settings ask for."""
     names = set(WITHOUT_INFLUENCE)

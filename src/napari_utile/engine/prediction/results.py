@@ -8,6 +8,7 @@ from pathlib import Path
 from napari_utile.engine.prediction.outputs import TiffOutput, ZarrOutput
 from napari_utile.errors import UserError
 from napari_utile.events import ImageDone
+from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import IMAGE_SUFFIXES
 from napari_utile.io.names import last_part
@@ -55,7 +56,8 @@ def result_of_each(
     paths : sequence of path
         Images.
     out : Path
-        The result of a lone image, or the folder of all results.
+        The result of a lone image, or the folder of all results. A folder that is there, and
+        no result, gets that of a lone image, too.
     form : {"auto", "zarr", "tif"}
         Format of the results; "auto" is that of the name, or Zarr.
     is_alone : bool
@@ -74,6 +76,10 @@ def result_of_each(
     if is_alone:
         if suffix in IMAGE_SUFFIXES - RESULT_SUFFIXES:
             raise UserError(f"{out}: a result is written as .zarr or .tif.")
+        is_folder = suffix not in RESULT_SUFFIXES and out.is_dir() and not is_zarr(out)
+        # a killed process may have left a folder without metadata, of a result that resumes
+        if is_folder and not WorkFolder(out).plan:
+            return _inside(out, paths, form)
         if form != "auto" and (suffix in TiffOutput.suffixes) != (form == "tif"):
             raise UserError(f"{out}: the format {form} is asked for; end the name in .{form}.")
         return [out]
@@ -81,11 +87,16 @@ def result_of_each(
         raise UserError(
             f"{out} is one file, and the results of {len(paths)} images are a folder: name one."
         )
-    suffix = "tif" if form == "tif" else "zarr"
-    results = [out / f"{Path(last_part(path)).stem}.{suffix}" for path in paths]
+    results = _inside(out, paths, form)
     if twice := [str(path) for path, n in Counter(results).items() if n > 1]:
         raise UserError(f"More than one image would become {', '.join(twice)}; rename them.")
     return results
+
+
+def _inside(folder: Path, paths: Sequence[Path | str], form: str) -> list[Path]:
+    """Return where the result of each image is written in a folder."""
+    suffix = "tif" if form == "tif" else "zarr"
+    return [folder / f"{Path(last_part(path)).stem}.{suffix}" for path in paths]
 
 
 def write_summary(folder: Path, ends: Sequence[ImageDone]) -> None:
