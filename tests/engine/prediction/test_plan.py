@@ -5,7 +5,11 @@ import pytest
 import torch
 
 import napari_utile as utile
-from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model, unused_options
+from napari_utile.engine.prediction.plan import (
+    PredictionPlan,
+    digest_of_model,
+    options_without_effect,
+)
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
 from napari_utile.settings import PredictSettings
@@ -59,7 +63,7 @@ def plan(pixels=PIXELS, seed=0, **settings):
     ],
 )
 def test_options_without_effect_on_what_is_written_are_told(changed, maps, is_tiff, said):
-    told = unused_options(PredictSettings(**changed), maps, is_tiff)
+    told = options_without_effect(PredictSettings(**changed), maps, is_tiff)
     assert said in "".join(told) and bool(told) == bool(said)
 
 

@@ -14,7 +14,7 @@ from napari_utile.engine.prediction.cluster import scheduler_warning
 from napari_utile.engine.prediction.estimate import Facts
 from napari_utile.engine.prediction.in_memory import predict_stack
 from napari_utile.engine.prediction.outputs import TiffOutput, output_type
-from napari_utile.engine.prediction.plan import unused_options
+from napari_utile.engine.prediction.plan import options_without_effect
 from napari_utile.engine.prediction.results import (
     RESULT_SUFFIXES,
     result_of_each,
@@ -138,7 +138,9 @@ def predict_files(
     unread = list(doubted(unread_images(images), settings.strict))
     results = result_of_each(paths, out, settings.format, is_alone)
     out = results[0] if is_alone else out
-    unused = unused_options(settings, loaded.classes, output_type(results[0]) is TiffOutput)
+    unused = options_without_effect(
+        settings, loaded.classes, output_type(results[0]) is TiffOutput
+    )
     unread += doubted(unused, settings.strict)
     start = _run_started(model, out, settings, len(paths))
     ends: list[ImageDone] = []

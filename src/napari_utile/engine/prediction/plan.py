@@ -124,7 +124,7 @@ class PredictionPlan:
         return found
 
 
-def unused_options(settings: PredictSettings, maps: int, is_tiff: bool) -> list[str]:
+def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) -> list[str]:
     """Return a doubt about options that were changed, and have no effect on what is written.
 
     Parameters
@@ -140,7 +140,7 @@ def unused_options(settings: PredictSettings, maps: int, is_tiff: bool) -> list[
     list of str
         One sentence at most.
     """
-    output, what = settings.output, settings.output
+    output, what = settings.output, str(settings.output)
     names = _without_influence(settings.model_dump()) - WITHOUT_INFLUENCE
     if output == "classes":
         names |= ({"threshold"} if maps > 1 else set()) | ({"dtype"} if is_tiff else set())
