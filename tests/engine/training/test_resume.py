@@ -16,22 +16,22 @@ torch.set_num_threads(1)
 
 
 def test_a_finished_run_is_kept_unless_asked(files, tmp_path):
-    out = tmp_path / "run"
-    drained(train_files(*files, out, SETTINGS))
+    out, doubtful = tmp_path / "run", SETTINGS.model_copy(update={"ignore": 77})
+    drained(train_files(*files, out, doubtful))
     before = (out / "events.jsonl").read_text()
-    (done,), _ = drained(train_files(*files, out, SETTINGS))
-    assert done.kept
+    (warned, done), _ = drained(train_files(*files, out, doubtful))
+    assert "No pixel of the labels has the id 77" in warned.message and done.kept
     assert (out / "events.jsonl").read_text() == before
-    other = SETTINGS.model_copy(update={"precision": "bf16"})
-    (done,), _ = drained(train_files(*files, out, other))
+    other = doubtful.model_copy(update={"precision": "bf16"})
+    *_, done = drained(train_files(*files, out, other))[0]
     assert f"computed with precision {SETTINGS.precision}, not bf16" in done.reason
     kept = utile.load_model(out).network.state_dict()
     shutil.rmtree(out / "model")  # the checkpoints still have it
-    *_, done = drained(train_files(*files, out, SETTINGS))[0]
+    *_, done = drained(train_files(*files, out, doubtful))[0]
     assert not done.kept
     again = utile.load_model(out).network.state_dict()
     assert all(torch.equal(kept[name], again[name]) for name in kept)
-    drained(train_files(*files, out, SETTINGS, overwrite=True))
+    drained(train_files(*files, out, doubtful, overwrite=True))
     assert (out / "events.jsonl").read_text() != before
 
 

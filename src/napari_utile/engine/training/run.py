@@ -106,7 +106,9 @@ def run_training(
             plan = with_own_start(plan, run, setup)
         checkpoints = Checkpoints(run.checkpoint, plan)
         if is_finished and not overwrite:
-            yield end_of_finished(run, checkpoints, setup)
+            end = end_of_finished(run, checkpoints, setup)
+            yield from (Warned(message=message) for message in setup.warnings)
+            yield end
             return load_model(run.model)
         if overwrite or not checkpoints.find():
             begin_run(run, setup, overwrite)
