@@ -172,3 +172,12 @@ def test_nothing_has_no_rows():
     objects = evaluate(np.zeros((3, 4, 4), int), np.zeros((3, 4, 4), int)).objects
     assert len(objects) == 0
     assert list(objects.rows()) == []
+
+
+def test_objects_of_volumes_have_a_z():
+    truth = np.zeros((4, 5, 6), int)
+    truth[1:4, 2, 3:5] = 7  # z 1, 2, 3; y 2; x 3, 4
+    objects = evaluate(truth, truth, volumetric=True).objects
+    assert [objects.row(0)[axis] for axis in "zyx"] == [2, 2, 3.5]
+    assert objects.column("z").tolist() == [2]
+    assert objects.to_csv().splitlines()[0].endswith(",area,z,y,x,score")

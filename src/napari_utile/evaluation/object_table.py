@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.evaluation.error_types import KINDS, MATCHED, ObjectKinds
+from napari_utile.io.stack import SPATIAL
 from napari_utile.io.tables import csv_text
 from napari_utile.metrics.overlap import LabelsOrMask
 
 SIDES = ("both", "truth", "prediction")
-OBJECT_COLUMNS = (
-    "slice", "kind", "side", "truth_id", "prediction_id", "iou", "area", "y", "x", "score",
-)  # fmt: skip
+MEASURES = ("slice", "kind", "side", "truth_id", "prediction_id", "iou", "area")
+"""Columns before those of the centroid and of the score."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,14 @@ class ObjectTable:
     centroid: NDArray[np.float64]
     score: NDArray[np.float64]
 
-    names = OBJECT_COLUMNS
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns: of volumes the position has a z, too."""
+        return (*MEASURES, *self._axes, "score")
+
+    @property
+    def _axes(self) -> str:
+        return SPATIAL[-self.centroid.shape[1] :]
 
     def __len__(self) -> int:
         return self.kind.size
@@ -78,8 +85,8 @@ class ObjectTable:
                 return np.array(KINDS)[self.kind - 1]
             case "side":
                 return np.array(SIDES)[self.side]
-            case "y" | "x":
-                return self.centroid[:, -2 if name == "y" else -1]
+            case "t" | "z" | "y" | "x":
+                return self.centroid[:, self._axes.index(name)]
         values: NDArray[Any] = getattr(self, name)
         return values
 
@@ -94,8 +101,7 @@ class ObjectTable:
             "prediction_id": int(self.prediction_id[i]),
             "iou": float(self.iou[i]),
             "area": int(self.area[i]),
-            "y": float(self.centroid[i, -2]),
-            "x": float(self.centroid[i, -1]),
+            **dict(zip(self._axes, map(float, self.centroid[i]), strict=True)),
             "score": None if np.isnan(score) else score,
         }
 
@@ -123,7 +129,7 @@ class ObjectTable:
 
     def to_csv(self) -> str:
         """Return CSV with one line per object, below a line of names."""
-        return csv_text(OBJECT_COLUMNS, self.rows())
+        return csv_text(list(self.names), self.rows())
 
 
 def object_table(
