@@ -76,11 +76,15 @@ def test_flags_win_over_the_file(parsed, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "expected"), [("--minutes", {"minutes": 10}), ("--steps", {"steps": 10})]
 )
-def test_the_budget_that_is_given_replaces_that_of_the_file(parsed, tmp_path, flag, expected):
+def test_the_budget_that_is_given_replaces_that_of_the_file(
+    parsed, tmp_path, capsys, flag, expected
+):
     file = tmp_path / "settings.json"
     file.write_text(TrainSettings().text())  # it ends after some steps, and so says the file
     settings = parsed("train", "i", "l", "--out", "o", "--settings", file, flag, 10)
     assert settings == TrainSettings(**expected)
+    said = "warning: The steps (2000) of " in capsys.readouterr().err
+    assert said == (flag == "--minutes")
 
 
 def test_a_file_may_hold_some_options_only(parsed, tmp_path):
@@ -130,9 +134,10 @@ def test_settings_of_a_run_give_the_same_run(folder, tmp_path):
     [
         ("{", "is not JSON"),
         ("[1]", "holds no settings"),
-        ('{"widht": 3}', "widht"),
-        ('{"width": 0}', "width 0: should be greater"),
-        ('{"width": "x"}', "width x"),
+        ('{"widht": 3}', ": widht is no option; did you mean width?"),
+        ('{"validation-share": 0.2}', "; did you mean validation_share?"),
+        ('{"width": 0}', ": width 0: should be greater"),
+        ('{"width": "x"}', ": width x"),
     ],
 )
 def test_a_wrong_file_of_settings_is_named(capsys, tmp_path, content, reason):

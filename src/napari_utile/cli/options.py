@@ -16,10 +16,10 @@ from napari_utile.cli.display import (
     print_warning,
 )
 from napari_utile.errors import UserError
-from napari_utile.events import Event
+from napari_utile.events import Event, Warned
 from napari_utile.json_files import read_json
 from napari_utile.refusals import clause, sentence
-from napari_utile.settings import RECIPES, Settings
+from napari_utile.settings import RECIPES, Settings, refused_option
 
 BUDGET = {"steps", "minutes"}
 """Options that limit a run; one as a flag replaces both of a file."""
@@ -51,6 +51,8 @@ class JobCommand(BaseModel):
                 named = {name for recipe in RECIPES.values() for name in recipe}
                 kept = {name: value for name, value in kept.items() if name not in named}
             if BUDGET & given.keys():
+                for name in sorted(BUDGET - given.keys()):
+                    self._say_dropped(name, kept.get(name))
                 kept = {name: value for name, value in kept.items() if name not in BUDGET}
             given = kept | given
         if self.recipe_by_default:
@@ -58,8 +60,17 @@ class JobCommand(BaseModel):
         try:
             return self.kind.model_validate(given)
         except ValidationError as error:
-            told = first_sentence(error, options=self.kind.model_fields)
+            told = sentence(refused_option(error, self.kind))
             raise UserError(f"{self.settings}: {told}") from None
+
+    def _say_dropped(self, name: str, value: Any) -> None:
+        """Say that a limit of the file does not count, since a flag gives another one."""
+        if value is not None:
+            (other,) = BUDGET - {name}
+            message = (
+                f"The {name} ({value}) of {self.settings} do not count: --{other} is given."
+            )
+            print_warning(Warned(message=f"{message} Give --{name}, too, to have both."))
 
     def flags(self) -> list[str]:
         """Return the names of the options that were given as flags."""
