@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from napari_utile.coco.annotations import Category
+from napari_utile.coco.annotations import Category, bare_doubts
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from tests.fixtures.coco_file import CATEGORIES, annotation, box
@@ -65,6 +66,13 @@ def test_more_crowds_than_coco_has_are_doubtful(coco):
     assert [*file.reported(strict=False)] == [Warned(message=file.doubts[0])]
     with pytest.raises(UserError, match="crowds"):
         list(file.reported(strict=True))
+
+
+def test_images_that_were_not_annotated_are_counted_if_they_are_most(coco):
+    file = coco(annotation(1, box(0, 0, 2, 2)), n_images=3)
+    (said,) = bare_doubts(Path("a.json"), file.images, file.annotations)
+    assert said.startswith("a.json: 2 of 3 images have no annotation of any category (such as")
+    assert bare_doubts(Path("a.json"), file.images[:2], file.annotations) == []
 
 
 def test_images_are_found_in_their_folder_or_below(coco, tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from napari_utile.coco.segmentations import (
     CUT,
     FLAT,
+    NESTED,
     PAIRS,
     QUOTED,
     SHORT,
@@ -26,7 +27,7 @@ def read(given):
     [
         [TRIANGLE],
         [[*TRIANGLE, 10, 10]],
-        [TRIANGLE, [20.5, 15, 30, 15, 30, 20]],
+        [TRIANGLE, [70.5, 15, 80, 15, 80, 20]],
         [[-1, -0.5, 101, 10, 60, 81]],
         RUNS,
         {"size": [80, 100], "counts": ":2di7"},
@@ -88,3 +89,29 @@ def test_what_is_meant_is_taken_and_noted(given, meant, note):
 def test_what_cannot_be_meant_is_a_fault(given, fault):
     with pytest.raises(ValueError, match=fault):
         read(given)
+
+
+SQUARE = [0, 0, 9, 0, 9, 9, 0, 9]
+
+
+@pytest.mark.parametrize(
+    ("other", "notes"),
+    [
+        ([3, 3, 6, 3, 6, 6, 3, 6], [NESTED]),
+        ([3, 3, 3, 6, 6, 6, 6, 3], [NESTED]),
+        ([10, 3, 14, 3, 14, 6], []),
+        ([3, 3, 14, 3, 14, 6], []),
+    ],
+)
+def test_a_polygon_within_another_is_no_hole_and_said(other, notes):
+    for polygons in ([SQUARE, other], [other, SQUARE]):
+        noted = []
+        assert read_segmentation(polygons, 20, 20, noted.append) == polygons
+        assert noted == notes
+
+
+def test_a_polygon_in_the_bay_of_another_is_beside_it():
+    bay = [0, 0, 9, 0, 9, 2, 2, 2, 2, 7, 9, 7, 9, 9, 0, 9]
+    noted = []
+    read_segmentation([bay, [4, 4, 7, 4, 7, 6, 4, 6]], 20, 20, noted.append)
+    assert noted == []

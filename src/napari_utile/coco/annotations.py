@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from napari_utile.coco.checks import Annotation, Category, CocoImage
+from napari_utile.coco.checks import Annotation, Category, CocoImage, shown
 from napari_utile.coco.entries import Entries
 from napari_utile.coco.files import PARTS, read_content
 from napari_utile.coco.image_files import image_folder
@@ -370,6 +370,31 @@ def crowd_doubts(path: Path, annotations: Iterable[Annotation]) -> list[str]:
     return [
         f"{path}: {len(crowds):,} of {len(annotations):,} annotations are crowds (iscrowd 1), "
         "which are neither learnt nor scored; if they are objects, set crowds as objects."
+    ]
+
+
+def bare_doubts(
+    path: Path, images: Sequence[CocoImage], annotations: Iterable[Annotation]
+) -> list[str]:
+    """Return a sentence if most images have no annotation at all, as before they are annotated.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for the sentence.
+    images : sequence of CocoImage
+        Those that are used.
+    annotations : iterable of Annotation
+        Of any category.
+    """
+    known = {annotation.image_id for annotation in annotations}
+    bare = [image for image in images if image.id not in known]
+    if 2 * len(bare) <= len(images):
+        return []
+    return [
+        f"{path}: {len(bare):,} of {len(images):,} images have no annotation of any category "
+        f"(such as {shown(bare[0].file_name)}), and count as images without objects: if they "
+        "were not annotated, leave them out."
     ]
 
 

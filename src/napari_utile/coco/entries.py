@@ -26,8 +26,8 @@ Read = TypeVar("Read", Category, CocoImage)
 
 NEW_IDS = "have no id, no number or that of another, and get new ids"
 COPIES = "are copies of others"
-FEW_BOXES = 20
-"""Outlines that are boxes; some things are."""
+FEW_BOXES = 3
+"""Outlines that are boxes, if most are; some things are."""
 MOST_ALIKE = 8
 """Annotations that others are compared with, so that many alike ones take no longer."""
 PLURALS = {"category": "categories", "image": "images", "annotation": "annotations"}

@@ -4,12 +4,13 @@ Faults are ValueErrors whose messages continue "annotation 7 ...".
 """
 
 from ast import literal_eval
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from operator import is_
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_utile.coco.masks import box_of, expanded
 from napari_utile.coco.polygons import check_crossings
@@ -18,6 +19,8 @@ TOLERANCE = 1.0
 """Pixels by which a polygon may leave its image, because annotation tools round."""
 LEAST_OVERLAP = 0.3
 """Overlap over union of an outline's own box and the one that a file says."""
+MOST_POINTS = 16
+"""Points of a polygon that are looked at, whether they lie within another one."""
 CUT_SHARE = 0.05
 """Part of the side of an image up to which a polygon that leaves it is cut off."""
 
@@ -25,6 +28,7 @@ FLAT = "have one list of numbers in place of a list of polygons, and are read as
 PAIRS = "have points as pairs [x, y], and are read as polygons"
 SHORT = "have parts of fewer than 3 points beside a polygon, which are left out"
 CUT = "have polygons that leave their image by more than a pixel, and are cut off at its border"
+NESTED = "have a polygon within another one, which is filled too: only run lengths have holes"
 QUOTED = "have run lengths as the text of Python bytes, and are read without b'...'"
 WRAPPED = "have run lengths in a list, and are read without it"
 
@@ -150,8 +154,33 @@ def _polygons(given: list[Any], height: int, width: int, note: Note) -> list[lis
         note(SHORT)
     for polygon in long:
         _check_polygon(polygon, height, width, note)
+    if len(long) > 1 and _is_nested(long):
+        note(NESTED)
     is_same = len(long) == len(given) and all(map(is_, long, given))
     return given if is_same else long
+
+
+def _is_nested(polygons: Sequence[Sequence[float]]) -> bool:
+    """Whether a polygon lies within the longest one, as some tools write a hole."""
+    arrays = [np.asarray(polygon, float).reshape(-1, 2) for polygon in polygons]
+    outer = max(arrays, key=lambda points: float(np.ptp(points, axis=0).prod()))
+    low, high = outer.min(axis=0), outer.max(axis=0)
+    return any(
+        (points >= low).all()
+        and (points <= high).all()
+        and all(_is_inside(point, outer) for point in points[:: -(-len(points) // MOST_POINTS)])
+        for points in arrays
+        if points is not outer
+    )
+
+
+def _is_inside(point: NDArray[np.float64], outline: NDArray[np.float64]) -> bool:
+    """Whether a ray from a point to the right crosses an outline an odd number of times."""
+    a, b = outline, np.roll(outline, -1, axis=0)
+    crosses = (a[:, 1] > point[1]) != (b[:, 1] > point[1])
+    a, b = a[crosses], b[crosses]
+    x = a[:, 0] + (point[1] - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])
+    return bool(np.count_nonzero(x > point[0]) % 2)
 
 
 def _flat_numbers(polygon: Any, note: Note) -> list[float]:

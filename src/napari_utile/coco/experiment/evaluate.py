@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from napari_utile.arrays.instances.decoding import foreground_probability, instances
-from napari_utile.coco.annotations import read_coco
+from napari_utile.coco.annotations import bare_doubts, read_coco
 from napari_utile.coco.experiment.figure import Example, draw_examples
 from napari_utile.coco.experiment.images import Chosen, resized
 from napari_utile.coco.experiment.train import Learnt
@@ -136,6 +136,8 @@ def evaluate_coco(
     check_out(out, facts, overwrite)
     truth = Truth(chosen, learnt, settings.skip_broken)
     yield from doubted((d for stack in truth.images for d in stack.doubts), settings.strict)
+    doubts = bare_doubts(annotations, truth.annotated, file.annotations)
+    yield from doubted(doubts, settings.strict)
     with locked(out):
         yield RunStarted(
             job="evaluate",
