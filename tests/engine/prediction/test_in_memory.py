@@ -254,12 +254,6 @@ def test_an_8_bit_model_on_a_16_bit_image_is_reported():
     assert "cells: gray values are" in warnings[0]
 
 
-def test_time_points_that_are_taken_for_slices_are_reported():
-    model = Model(NETWORKS["unet padded, one map"], Normalization.none(1))
-    _, _, warnings = run(model, np.random.default_rng(0).normal(size=(2, 24, 24)), "tyx")
-    assert any("2 time points and no z" in text for text in warnings)
-
-
 def test_warnings_of_a_prediction_reach_python():
     model = Model(NETWORKS["unet padded, one map"], Normalization(mean=(120.0,), std=(40.0,)))
     image = np.full((20, 20), 60000, np.uint16)

@@ -20,9 +20,13 @@ torch.set_num_threads(1)
 def test_time_points_are_said_to_be_slices_and_are_no_reason_to_refuse(blob_files, tmp_path):
     options = {"metadata": {"axes": "TYX"}, "ome": True}
     tifffile.imwrite(blob_files / "times.tif", blobs((2, 20, 30)), **options)
-    events = segment(blob_files, tmp_path / "r.zarr", ["times.tif"], strict=True)
-    (said,) = [event.message for event in events if isinstance(event, Warned)]
-    assert said.startswith("Image 'times.tif' has 2 time points and no z: they are taken as")
+    told = []
+    for output in ("instances", "classes"):
+        given = {"strict": True, "output": output}
+        events = segment(blob_files, tmp_path / f"{output}.zarr", ["times.tif"], **given)
+        told.append([event.message for event in events if isinstance(event, Warned)])
+    assert told[0][0].startswith("Image 'times.tif' has 2 time points and no z: they are taken")
+    assert (len(told[0]), told[1]) == (1, [])
 
 
 def test_parts_are_put_together_by_the_last_one(blob_files, tmp_path):

@@ -29,7 +29,6 @@ from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned, doubted, drain, warn
-from napari_utile.io.agreement import time_texts
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
@@ -97,7 +96,6 @@ def predict_stack(
     early = network if probes and is_large else None
     doubts = doubts_before(model, stack, settings, lambda: early)
     yield from doubted(doubts, settings.strict)
-    yield from (Warned(message=text) for text in time_texts([stack]))
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
     if probes and not is_large and not doubts:

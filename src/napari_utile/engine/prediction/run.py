@@ -126,7 +126,7 @@ class PredictionRun:
                 if self.execution.dry_run:  # else they are reported when it is predicted
                     found = doubted(self._doubts(task), self.settings.strict)
                     warnings += [event.message for event in found]
-                    warnings += time_texts([task.stack])
+                    warnings += self._time_texts(task)
             except UserError as error:
                 if self.is_alone:
                     raise
@@ -191,8 +191,13 @@ class PredictionRun:
         if not self._workers:
             _ = self.network  # raises if the device cannot be used
         yield from doubted(self._doubts(task), self.settings.strict)
-        yield from (Warned(message=text) for text in time_texts([task.stack]))
+        yield from (Warned(message=text) for text in self._time_texts(task))
         return task
+
+    def _time_texts(self, task: PredictionTask) -> list[str]:
+        """Say that time points are not linked, where slices are."""
+        links = self.settings.output == "instances" and self.settings.linking != "none"
+        return time_texts([task.stack]) if links else []
 
     def _doubts(self, task: PredictionTask) -> list[str]:
         """List what is doubtful about an image, before hours are spent on it."""

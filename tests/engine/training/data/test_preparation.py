@@ -179,13 +179,6 @@ def test_channels_come_first_and_are_normalized_one_by_one(axes):
     )
 
 
-def test_time_points_are_said_to_be_slices():
-    image, objects = cells((3, 16, 24))
-    data = prepare([stack(image, axes="tyx")], [stack(objects)], TrainSettings(), FIELD)
-    (said,) = [text for text in data.warnings if "time points" in text]
-    assert "has 3 time points and no z" in said
-
-
 @pytest.mark.parametrize("image_axes", ["zyx", "tczyx"])
 @pytest.mark.parametrize("label_axes", ["zyx", "czyx", "tczyx"])
 def test_axes_of_one_channel_and_one_time_say_nothing(image_axes, label_axes):

@@ -27,7 +27,6 @@ from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, Val
 from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
-from napari_utile.io.agreement import time_texts
 from napari_utile.io.images import Stack
 from napari_utile.settings import TrainSettings
 
@@ -116,7 +115,6 @@ def training_data(
     doubts += told if empty and empty.is_doubtful else []
     warnings = [event.message for event in doubted(doubts, settings.strict)]
     warnings += [text for text in told if text not in warnings]
-    warnings += time_texts([pair.image for pair in pairs])
     planes = [_pixels(pairs, region) for region in parts.training]
     normalization = Normalization.of(planes)
     counts = class_counts(pairs, parts.training)[: len(ids)]
