@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import zarr
-
-from napari_utile.io.tiff_statement import NAMESPACE
-
+NAMESPACE = "napari-utile"
+"""By which files say that U-Tile wrote them: of an annotation in OME-XML, or the software."""
 ENDS = 2**16
 """Bytes at each end of a file, where it says what it is: pixels are between."""
 IMAGES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".zarr"})
@@ -26,19 +24,6 @@ def is_own_file(path: Path) -> bool:
         end = file.read()
     is_text = b"\0" not in start and path.suffix.lower() not in IMAGES
     return not start or is_text or NAMESPACE.encode() in start + end
-
-
-def is_own_zarr(path: Path) -> bool:
-    """Whether a Zarr folder is an output of U-Tile.
-
-    Parameters
-    ----------
-    path : Path
-    """
-    try:
-        return isinstance(dict(zarr.open(path, mode="r").attrs).get("utile"), dict)
-    except Exception:  # damaged metadata raise whatever stumbles over them
-        return False
 
 
 def not_ours(path: Path) -> str:

@@ -5,10 +5,9 @@ from typing import Any, cast, get_args
 
 import tifffile
 
+from napari_utile.io.own_files import NAMESPACE
 from napari_utile.io.stack import Holds
 
-NAMESPACE = "napari-utile"
-"""Of the annotation. Other programs keep annotations that they do not know."""
 IN_WORDS = {
     "probabilities": "Probabilities; in whole numbers the largest of the type is 1.",
     "labels": "Labels; 0 is background.",

@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import psutil
+import zarr
 
 from napari_utile.errors import UserError
 from napari_utile.io.disk import check_writable
-from napari_utile.io.own_files import is_own_zarr, not_ours
+from napari_utile.io.own_files import not_ours
 from napari_utile.io.stack import Stack
 from napari_utile.io.zarr_nodes import MARKS
 
@@ -51,10 +52,18 @@ def check_zarr_output(
             raise UserError(f"{path} is the image itself; choose another output.")
     if _is_empty(path):
         return
-    if not is_zarr(path) or not is_own_zarr(path):
+    if not is_zarr(path) or not _is_own(path):
         raise UserError(not_ours(path))
     if not overwrite:
         raise UserError(f"{path} exists; overwrite replaces it.")
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a Zarr folder says that U-Tile wrote it."""
+    try:
+        return isinstance(dict(zarr.open(path, mode="r").attrs).get("utile"), dict)
+    except Exception:  # damaged metadata raise whatever stumbles over them
+        return False
 
 
 def remove_zarr(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from napari_utile.io.tiff_statement import NAMESPACE
+from napari_utile.io.own_files import NAMESPACE
 
 COMMON: Mapping[str, Any] = MappingProxyType(
     {"text.parse_math": False, "svg.hashsalt": "utile"}
