@@ -305,13 +305,16 @@ def test_fault_12_a_result_is_not_overwritten_unasked(refused, trained, tmp_path
 
 
 def test_fault_12_a_folder_of_other_things_is_left_alone(refused, trained, tmp_path):
-    (tmp_path / "chapter.txt").write_text("years of work")
+    folder = tmp_path / "thesis.zarr"
+    folder.mkdir()
+    (folder / "chapter.txt").write_text("years of work")
     files = trained / "em.tif", trained / "ids.tif"
     for overwrite in ([], ["--overwrite"]):
-        line = refused("train", *files, "--out", tmp_path, *FLAGS, *overwrite)
+        line = refused("train", *files, "--out", folder, *FLAGS, *overwrite)
         assert "is not a run folder" in line
-        refused("predict", trained / "run", files[0], "--out", tmp_path, *overwrite)
-    assert [p.read_text() for p in tmp_path.glob("[!.]*")] == ["years of work"]
+        line = refused("predict", trained / "run", files[0], "--out", folder, *overwrite)
+        assert "is no output of U-Tile" in line
+    assert [p.read_text() for p in folder.glob("[!.]*")] == ["years of work"]
 
 
 @pytest.mark.parametrize("name", ["run/run", "p.zarr", "p.tif"])
