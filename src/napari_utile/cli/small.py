@@ -50,7 +50,9 @@ class Weights(WeightSettings):
         _check_room(stack)
         labels = check_labels(read_labels(stack), f"labels '{stack.name}'", self.ignore)
         planes = looked_at(labels, self.ignore)
-        found = label_doubts(planes, stack.name, ignore=self.ignore, sparse=self.sparse)
+        found = label_doubts(
+            planes, stack.name, ignore=self.ignore, sparse=self.sparse, has_target=False
+        )
         doubts = [
             *stack.doubts,
             *ids_doubts([(stack.name, ids_in(labels))], self.ignore),

@@ -247,14 +247,30 @@ def read_labels(stack: Stack) -> NDArray[Any]:
             f"{stack.source} is an image; its labels are {' and '.join(stack.labels_beside)}: "
             "give such a path."
         )
-    if stack.channels > 1:
-        raise UserError(
-            f"Labels '{stack.name}' have {stack.channels} channels, but labels have one id per "
-            "pixel: give one channel, such as a gray or indexed picture in place of a colored "
-            "one." + (COLORED_SLICES if stack.axes == "cyx" and stack.channels == 3 else "")
-        )
+    check_channels(stack)
     pixels = stack.read()
     return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
+
+
+def check_channels(labels: Stack) -> None:
+    """Refuse labels of several channels.
+
+    Parameters
+    ----------
+    labels : Stack
+
+    Raises
+    ------
+    UserError
+    """
+    if labels.channels == 1:
+        return
+    stored = labels._length("c")
+    hint = COLORED_SLICES if len(labels.shape) == 2 and stored in (3, 4) else ""
+    raise UserError(
+        f"Labels '{labels.name}' have {stored} channels, but labels have one id per pixel: "
+        f"give one channel, such as a gray or indexed picture in place of a colored one.{hint}"
+    )
 
 
 def read_prediction(stack: Stack) -> NDArray[Any]:

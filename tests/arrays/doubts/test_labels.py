@@ -132,6 +132,9 @@ def test_sparse_labels_have_background_as_an_object():
 
 def test_ids_that_mean_the_other_target_are_found_out():
     assert kinds_of(CLASSES) == ["classes"]
+    for has_target in (True, False):
+        (doubt,) = label_doubts(looked_at(CLASSES), "l", has_target=has_target)
+        assert ("choose the target classes, or give" in doubt.text) == has_target
     assert kinds_of(CLASSES, target="classes") == []
     for labels in (OBJECTS, np.where(OBJECTS < 24, OBJECTS, 0)):  # 36 ids, and 23
         assert kinds_of(labels, target="classes") == ["instances"]

@@ -168,6 +168,7 @@ def label_doubts(
     sparse: bool = False,
     kind: str = "Labels",
     is_predicted: bool = False,
+    has_target: bool = True,
 ) -> list[Doubt]:
     """Return what may be wrong with labels.
 
@@ -187,6 +188,8 @@ def label_doubts(
         What messages call them.
     is_predicted : bool, default False
         Whether a network may have made them: specks and mistaken objects are then results.
+    has_target : bool, default True
+        Whether the user can choose the target; `utile weights` is of instances alone.
 
     Returns
     -------
@@ -203,13 +206,15 @@ def label_doubts(
         if doubt := _gray_values(plane, who, is_predicted):
             return [doubt]  # anything else would follow from it
     if is_predicted:
-        doubt = _classes_as_instances(looked, who) if target == "instances" else None
+        doubt = (
+            _classes_as_instances(looked, who, has_target) if target == "instances" else None
+        )
         return [doubt] if doubt else []
     tests = [_unset_ignore]
     is_of_objects = target == "instances" and not sparse
     if is_of_objects:
         tests.append(_background_as_object)
-    found = [_classes_as_instances(looked, who)] if is_of_objects else []
+    found = [_classes_as_instances(looked, who, has_target)] if is_of_objects else []
     found += [_most(looked, test, who) for test in tests]
     if sparse:
         found.append(_object_as_background(looked, who))
@@ -309,7 +314,9 @@ def _unset_ignore(plane: LabelPlane, who: str) -> Doubt | None:
     )
 
 
-def _classes_as_instances(planes: Sequence[LabelPlane], who: str) -> Doubt | None:
+def _classes_as_instances(
+    planes: Sequence[LabelPlane], who: str, has_target: bool
+) -> Doubt | None:
     """Doubt few ids each of which is in several places, slice by slice."""
     pieces: Counter[int] = Counter()
     shown: Counter[int] = Counter()
@@ -322,11 +329,12 @@ def _classes_as_instances(planes: Sequence[LabelPlane], who: str) -> Doubt | Non
         return None
     if any(pieces[i] < 2 * shown[i] for i in shown):
         return None
+    choice = "choose the target classes, or " if has_target else ""
     return Doubt(
         "classes",
         f"{who} have {count_of(count, 'id')} in {every:,} separate regions, so that "
-        "they look like classes, but each id counts as one object: choose the target "
-        "classes, or give each object an id of its own.",
+        "they look like classes, but each id counts as one object: "
+        f"{choice}give each object an id of its own.",
     )
 
 

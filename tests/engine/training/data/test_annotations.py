@@ -1,5 +1,7 @@
 """Images and labels that cannot be learnt from are named, before they are divided."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,14 @@ def test_other_shapes_are_named_on_both_sides():
     message = refusal(image, objects[:2])
     for part in ("'image 0'", "(3, 16, 24)", "'labels 0'", "(2, 16, 24)"):
         assert part in message
+
+
+@pytest.mark.parametrize("count", [3, 4])  # the fourth is taken for opacity
+def test_labels_that_were_saved_as_colors_are_named_not_their_shape(count):
+    image, objects = cells((count, 16, 24))
+    colors = replace(stack(objects, axes="cyx"), alpha=count == 4)
+    with pytest.raises(UserError, match=rf"have {count} channels.*photometric='minisblack'"):
+        prepare([stack(image)], [colors], TrainSettings(), FIELD)
 
 
 @pytest.mark.parametrize(
