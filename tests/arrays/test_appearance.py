@@ -106,6 +106,8 @@ def test_objects_of_another_size_are_told_with_the_factor():
     assert "look like noise" in learnt.object_size_doubt([1] * 9)
     assert learnt.object_size_doubt([400] * 4) is None  # too few to tell
     assert learnt.object_size_doubt([150] * 9) is None
+    assert learnt.object_size_doubt([150] * 9 + [2] * 90) is None  # beside specks
+    assert "resize it by 0.5" in learnt.object_size_doubt([400] * 9 + [2] * 90)
 
 
 def test_objects_at_the_border_have_no_whole_area():

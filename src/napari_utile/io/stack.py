@@ -247,12 +247,12 @@ def read_labels(stack: Stack) -> NDArray[Any]:
             f"{stack.source} is an image; its labels are {' and '.join(stack.labels_beside)}: "
             "give such a path."
         )
-    check_channels(stack)
+    check_one_channel(stack)
     pixels = stack.read()
     return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
 
 
-def check_channels(labels: Stack) -> None:
+def check_one_channel(labels: Stack) -> None:
     """Refuse labels of several channels.
 
     Parameters

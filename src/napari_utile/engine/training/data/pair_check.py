@@ -7,7 +7,7 @@ import numpy as np
 from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
-from napari_utile.io.stack import Stack, check_channels, read_labels
+from napari_utile.io.stack import Stack, check_one_channel, read_labels
 from napari_utile.settings import TrainSettings
 
 
@@ -50,7 +50,7 @@ def check_shapes(image: Stack, labels: Stack) -> None:
     UserError
     """
     if _without_leading_ones(image.shape) != _without_leading_ones(labels.shape):
-        check_channels(labels)  # more likely the cause
+        check_one_channel(labels)  # more likely the cause
         raise UserError(
             f"Image '{image.name}' {image.shape} and labels '{labels.name}' {labels.shape} "
             f"differ in shape.{shape_hint(image.shape, labels.shape)}"
