@@ -32,8 +32,10 @@ def folder(tmp_path):
 def describe_again(folder, **config):
     """Write the description anew: for the weights that lie there now, with other facts."""
     description = yaml.safe_load((folder / DESCRIPTION).read_text())
-    description["weights"]["pytorch_state_dict"]["sha256"] = digest(folder / PARAMETERS_FILE)
+    weights = description["weights"]["pytorch_state_dict"]
+    weights["sha256"] = digest(folder / PARAMETERS_FILE)
     description["config"]["utile"] |= config
+    weights["architecture"]["kwargs"] = description["config"]["utile"]["arguments"]
     (folder / DESCRIPTION).write_text(yaml.safe_dump(description))
 
 
@@ -237,7 +239,7 @@ def test_fault_31_a_tensor_as_large_as_the_network_claims_is_not_looked_at(folde
         ({"ids": [1, 1]}, "ids must differ"),
         ({"ids": [0, 2**40]}, "ids must differ"),
         ({"normalization": {"mean": [float("nan")], "std": [1.0]}}, "must be finite"),
-        ({"normalization": {"mean": [1.0, 2.0], "std": [1.0, 1.0]}}, "takes 1 channel"),
+        ({"normalization": {"mean": [1.0, 2.0], "std": [1.0, 1.0]}}, "contradicts itself"),
         ({"normalization": None}, "normalization"),
         ({"arguments": [1]}, "arguments"),
         ({"format": "2"}, "names no format"),

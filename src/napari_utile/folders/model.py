@@ -19,6 +19,7 @@ from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
+from napari_utile.folders.standard_part import contradiction
 from napari_utile.io.disk import room_for, to_disk
 from napari_utile.settings import TrainSettings
 
@@ -221,7 +222,8 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
     Raises
     ------
     UserError
-        If the model is not of U-Tile, of a newer version, or its card is damaged.
+        If the model is not of U-Tile, of a newer version, its card is damaged, or says
+        something else than the standard part of the description.
     """
     config = description.get("config")
     card = config.get("utile") if isinstance(config, dict) else None
@@ -239,7 +241,7 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
             "pip install -U napari-utile"
         )
     try:
-        return ModelCard.model_validate(card)
+        read = ModelCard.model_validate(card)
     except ValidationError as wrong:
         first = wrong.errors(include_input=False)[0]
         place = ascii(".".join(map(str, first["loc"])))[1:-1][:80]
@@ -247,6 +249,12 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
             f"{folder / DESCRIPTION}, written by U-Tile {version}, cannot be read by U-Tile "
             f"{__version__}: {place}: {first['msg']}."
         ) from None
+    if difference := contradiction(description, read.normalization, read.arguments):
+        raise UserError(
+            f"{folder / DESCRIPTION} contradicts itself: {difference}. Other programs follow "
+            "the one and U-Tile the other: make both alike."
+        )
+    return read
 
 
 def read_card(path: Path | str) -> ModelCard:

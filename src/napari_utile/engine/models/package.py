@@ -20,6 +20,7 @@ from torch import Tensor
 
 from napari_utile import __version__
 from napari_utile.arrays.intensity import Normalization
+from napari_utile.folders.standard_part import channel_axis, feeding
 from napari_utile.networks.tileable import Network
 
 SPECIFICATION = "0.5.4"
@@ -117,14 +118,14 @@ def _input(folder: Path, network: Network, normalization: Normalization) -> dict
         "id": "image",
         "axes": [
             {"type": "batch"},
-            _channels("channel", network.in_channels),
+            channel_axis("channel", network.in_channels),
             *(
                 {"type": "space", "id": a, "size": {"min": 2 * halo + step, "step": step}}
                 for a, halo, step in axes
             ),
         ],
         "data": {"type": "float32"},
-        "preprocessing": [_feeding(normalization)],
+        "preprocessing": [feeding(normalization)],
         "test_tensor": _file(folder, TEST_INPUT),
     }
 
@@ -135,7 +136,7 @@ def _output(folder: Path, network: Network) -> dict[str, Any]:
         "id": "probabilities",
         "axes": [
             {"type": "batch"},
-            _channels("class", network.classes),
+            channel_axis("class", network.classes),
             *(
                 {
                     "type": "space",
@@ -227,16 +228,3 @@ def _halo(network: Network) -> tuple[int, ...]:
     """Return by how much blocks overlap that are cut at multiples of the alignment."""
     axes = zip(network.margin, network.stride_alignment, strict=True)
     return tuple(ceil(margin / step) * step for margin, step in axes)
-
-
-def _feeding(normalization: Normalization) -> dict[str, Any]:
-    """Describe the normalization; the numbers of a single channel stand alone."""
-    mean, std = list(normalization.mean), list(normalization.std)
-    one = len(mean) == 1
-    numbers = {"mean": mean[0], "std": std[0]} if one else {"mean": mean, "std": std}
-    kwargs = numbers if one else numbers | {"axis": "channel"}
-    return {"id": "fixed_zero_mean_unit_variance", "kwargs": kwargs}
-
-
-def _channels(name: str, count: Any) -> dict[str, Any]:
-    return {"type": "channel", "channel_names": [f"{name}{i}" for i in range(int(count))]}
