@@ -30,6 +30,15 @@ def test_a_small_image_is_one_tile():
     assert choose_tile(UNet(width=2), (500, 300), CPU) == (512, 304)
 
 
+def test_a_network_without_margin_gets_large_tiles():
+    class Pointwise(torch.nn.Conv2d):
+        ndim, in_channels, classes, margin, stride_alignment = 2, 1, 2, (0, 0), (1, 1)
+        input_size = staticmethod(tuple)
+        forward_tile = torch.nn.Conv2d.forward
+
+    assert choose_tile(Pointwise(1, 2, 1), (160, 96), CPU) == (160, 96)
+
+
 def test_an_asked_tile_is_rounded_up_and_no_larger_than_the_image():
     assert choose_tile(UNet(width=2), (500, 300), CPU, asked=(100, 1000)) == (112, 304)
 

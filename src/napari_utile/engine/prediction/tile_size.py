@@ -69,9 +69,10 @@ def choose_tile(
         )
     )
 
-    def computed(tile: PixelsPerAxis) -> int:
-        counts = (ceil(size / side) for size, side in zip(shape, tile, strict=True))
-        return prod(counts) * prod(network.input_size(tile))
+    def cost(tile: PixelsPerAxis) -> tuple[int, int]:
+        """Pixels that are computed, and tiles: a network without margin computes no more."""
+        count = prod(ceil(size / side) for size, side in zip(shape, tile, strict=True))
+        return count * prod(network.input_size(tile)), count
 
     memory = min(MEMORY_SHARE[device.type] * free_memory(device), MAX_BYTES[device.type])
     max_read = memory / (WORKSPACE * bytes_per_pixel(network, dtype))
@@ -80,7 +81,7 @@ def choose_tile(
         for tile in candidates
         if prod(tile) <= MAX_PIXELS[device.type] and prod(network.input_size(tile)) <= max_read
     )
-    return min(fitting, key=computed, default=strides)
+    return min(fitting, key=cost, default=strides)
 
 
 def _aligned(side: int, stride: int) -> int:
