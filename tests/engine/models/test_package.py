@@ -9,9 +9,10 @@ import torch
 import yaml
 
 from napari_utile.arrays.intensity import Normalization
-from napari_utile.engine.models.model import Model
+from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.models.parameters import digest
 from napari_utile.engine.prediction.in_memory import logits, probabilities
+from napari_utile.errors import UserError
 from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
 
 torch.manual_seed(0)  # the networks below are those of every run
@@ -103,3 +104,43 @@ def test_a_network_that_trains_can_be_saved_in_between(tmp_path):
 def described(folder):
     """Read the description."""
     return yaml.safe_load((folder / "bioimageio.yaml").read_text())
+
+
+def unsigned(folder, network):
+    """Save a model, and leave out the digest of its weights."""
+    Model(network, Normalization(mean=(100.0,), std=(20.0,))).save(folder)
+    description = described(folder)
+    del description["weights"]["pytorch_state_dict"]["sha256"]
+    (folder / "bioimageio.yaml").write_text(yaml.safe_dump(description))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("weights.pt", None, r"differ from test_output.npy by up to 0\.\d+"),
+        ("test_output.npy", lambda data: data[:99], "test_output.npy is damaged"),
+        ("test_input.npy", lambda _: b"", "test_input.npy is damaged"),
+        ("test_input.npy", lambda data: data.replace(b"1, 1, ", b"1,9**9,"), "is damaged"),
+    ],
+)
+def test_weights_without_digest_are_compared_with_the_test(tmp_path, name, change, reason):
+    torch.manual_seed(1)
+    folder, other = tmp_path / "model", tmp_path / "other"
+    unsigned(folder, UNet(1, 2, depth=1, width=2))
+    unsigned(other, UNet(1, 2, depth=1, width=2))
+    file = folder / name
+    assert load_model(folder).classes == 2
+    file.write_bytes(change(file.read_bytes()) if change else (other / name).read_bytes())
+    with pytest.raises(UserError, match=reason):
+        load_model(folder)
+    if not change:  # the way on of the message
+        text = (folder / "bioimageio.yaml").read_text()
+        meant = f"source: weights.pt\n    sha256: {digest(file)}"
+        (folder / "bioimageio.yaml").write_text(text.replace("source: weights.pt", meant))
+        assert load_model(folder).classes == 2
+
+
+def test_a_package_without_test_is_loaded(tmp_path):
+    unsigned(tmp_path / "model", UNet(1, 2, depth=1, width=2))
+    (tmp_path / "model" / "test_input.npy").unlink()
+    assert load_model(tmp_path / "model").classes == 2

@@ -15,7 +15,11 @@ import yaml
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
 from napari_utile.arrays.intensity import Normalization
-from napari_utile.engine.models.package import PARAMETERS_FILE, write_package
+from napari_utile.engine.models.package import (
+    PARAMETERS_FILE,
+    package_problem,
+    write_package,
+)
 from napari_utile.engine.models.parameters import (
     assign_parameters,
     digest,
@@ -188,7 +192,7 @@ def load_model(path: str | Path) -> Model:
     ------
     UserError
         If there is none, it was written by a newer version, is damaged, or its parameters
-        are not those of its network.
+        are not those of its network or, without a digest, not those of its test.
     """
     folder = find_model(path)
     description = read_description(folder)
@@ -208,7 +212,13 @@ def load_model(path: str | Path) -> Model:
     facts = {name: getattr(card, name) for name in type(card).model_fields}
     for name in ("format", "network", "arguments"):
         del facts[name]
-    return Model(network.eval(), **facts)
+    model = Model(network.eval(), **facts)
+    if not named and (problem := package_problem(folder, network, model.normalization)):
+        raise UserError(
+            f"{problem}. Put back what belongs to it; if these weights are meant, name their "
+            f"SHA-256 in {DESCRIPTION}: {digest(parameters)}"
+        )
+    return model
 
 
 def _named_digest(description: dict[str, Any], folder: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_utile import __version__
@@ -28,6 +29,8 @@ SPECIFICATION = "0.5.4"
 
 ARCHITECTURE, PARAMETERS_FILE, README = "network.py", "weights.pt", "README.md"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
+CLOSE, LARGEST_TEST = 0.01, 2**24
+"""By how much probabilities differ between devices at most, and numbers in a test."""
 CALLABLE = "SeamlessNetwork"
 NEEDED_BY_MIRRORING = """\
 from collections.abc import Callable
@@ -214,14 +217,66 @@ def _write_test(folder: Path, network: Network, normalization: Normalization) ->
     noise = np.random.default_rng(0).normal(size=shape)
     mean, std = (np.reshape(n, (1, -1, 1, 1)) for n in (normalization.mean, normalization.std))
     image = (noise * std + mean).astype(np.float32)
+    probabilities = _probabilities(network, normalization, image)
+    np.save(folder / TEST_INPUT, image)
+    np.save(folder / TEST_OUTPUT, probabilities)
+
+
+def _probabilities(
+    network: Network, normalization: Normalization, image: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return what other programs get from an image (1, C, Y, X), not yet normalized."""
     fed = torch.from_numpy(normalization.apply(image[0])[None])
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         probabilities = Mirroring.forward(network, fed.to(device))  # type: ignore[arg-type]
     network.train(was_training)
-    np.save(folder / TEST_INPUT, image)
-    np.save(folder / TEST_OUTPUT, probabilities.cpu().numpy())
+    return probabilities.cpu().numpy()
+
+
+def package_problem(folder: Path, network: Network, normalization: Normalization) -> str:
+    """Return why a network is not that of its package, by the test in it; '' if it may be.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the package. Without a test in it there is nothing to compare.
+    network : nn.Module
+    normalization : Normalization
+
+    Returns
+    -------
+    str
+        Without full stop.
+    """
+    paths = folder / TEST_INPUT, folder / TEST_OUTPUT
+    if not all(path.is_file() for path in paths):
+        return ""
+    image, expected = map(_test_array, paths)
+    sides = image.shape[2:]
+    if len(sides) != network.ndim or image.shape[:2] != (1, network.in_channels):
+        return f"{paths[0]} is damaged"
+    if expected.shape != (1, network.classes, *sides):
+        return f"{paths[1]} is damaged"
+    difference = np.abs(_probabilities(network, normalization, image) - expected).max()
+    if difference <= CLOSE:
+        return ""
+    return (
+        f"{folder} is not the model that was saved: its network makes of {TEST_INPUT} "
+        f"probabilities that differ from {TEST_OUTPUT} by up to {difference:.2g}"
+    )
+
+
+def _test_array(path: Path) -> NDArray[np.float32]:
+    """Read an array of a test; one without pixels if it cannot be one."""
+    try:
+        found = np.load(path, mmap_mode="r")  # mapped: it is no larger than the file
+        if found.dtype.kind == "f" and 0 < found.size <= LARGEST_TEST:
+            return np.asarray(found, np.float32)
+    except Exception:  # a damaged file can fail in any way
+        pass
+    return np.empty(0, np.float32)
 
 
 def _halo(network: Network) -> tuple[int, ...]:
