@@ -26,7 +26,7 @@ Read = TypeVar("Read", Category, CocoImage)
 
 NEW_IDS = "have no id, no number or that of another, and get new ids"
 COPIES = "are copies of others"
-FEW_BOXES = 3
+FEW_BOXES = 10
 """Outlines that are boxes, if most are; some things are."""
 MOST_ALIKE = 8
 """Annotations that others are compared with, so that many alike ones take no longer."""

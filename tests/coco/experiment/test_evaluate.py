@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from napari_utile.coco.annotations import read_coco
-from napari_utile.coco.experiment.evaluate import best_threshold, evaluate_coco
+from napari_utile.coco.experiment import evaluate as module
+from napari_utile.coco.experiment.evaluate import best_threshold, evaluate_coco, find_objects
 from napari_utile.coco.experiment.images import Chosen
 from napari_utile.coco.experiment.train import train_coco
 from napari_utile.coco.experiment.truth import CocoTruth
@@ -178,6 +180,27 @@ def test_kinds_that_were_told_apart_are_scored_apart(sample, tmp_path):
     ]
     assert np.mean(apart) == pytest.approx(run["coco_ap"])
     assert {e["category_id"] for e in json.loads(results.read_text())} <= {3, 5, 9}
+
+
+def test_a_pixel_that_is_an_object_for_sure_has_its_likeliest_kind(monkeypatch):
+    truth = SimpleNamespace(
+        annotated=[SimpleNamespace(id=4, height=8, width=9)],
+        images=[Stack(np.zeros((8, 9), np.uint8), "yx")],
+        learnt=SimpleNamespace(kinds=True),
+        chosen=SimpleNamespace(ids=[30, 50]),
+    )
+    model = SimpleNamespace(classes=3, ids=(0, 1, 2))
+
+    def predict(model, stack, out, how):
+        out[:] = np.array([0.9, 0.05, 0.05])[:, None, None]
+        out[:, 1:4, 1:4] = np.array([0.1, 0.48, 0.42])[:, None, None]  # neither is above 0.5
+        yield from ()
+
+    monkeypatch.setattr(module, "predict_stack", predict)
+    found = drain(find_objects(model, truth, HOW, 0.5))
+    assert (found.labels[0] > 0).sum() == 3 * 3
+    (only,) = found.objects
+    assert (only["category_id"], only["score"]) == (30, pytest.approx(0.48, abs=0.01))
 
 
 def test_nothing_found_scores_nothing(sample):

@@ -183,6 +183,11 @@ def _score_run(
     )
     threshold = best_threshold(run) if settings.threshold == "auto" else settings.threshold
     found = yield from find_objects(load_model(run.model), truth, settings, threshold)
+    if not found.objects and truth.coco.objects:
+        yield Warned(
+            message=f"{network}, seed {seed} found no object in {len(truth.images)} images, at "
+            f"the threshold {threshold:g} and min size {settings.min_size}."
+        )
     write_coco_results(
         result.folder / f"detections-{run.folder.name}.json", found.objects, overwrite=True
     )
@@ -252,12 +257,15 @@ def find_objects(
             _counting_images(prediction, number, len(truth.images))
         )
         labels = np.zeros((image.height, image.width), np.int32)
-        for category, probability in _foregrounds(small, truth, model):
-            full = resized(probability, labels.shape, Image.Resampling.BILINEAR)
+        for category, foreground, probability in _foregrounds(small, truth, model):
+            full, sure = (
+                resized(pixels, labels.shape, Image.Resampling.BILINEAR)
+                for pixels in (foreground, probability)
+            )
             objects = instances(
                 full[None], threshold, settings.min_size, method=settings.instance_method
             )
-            scores = mean_in_objects(objects, full)
+            scores = mean_in_objects(objects, sure)
             found.objects += detections(objects, image.id, category, scores)
             labels[objects > 0] = objects[objects > 0] + labels.max()
         found.labels.append(labels)
@@ -266,17 +274,20 @@ def find_objects(
 
 def _foregrounds(
     probabilities: NDArray[np.float32], truth: Truth, model: Model
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Return category id and probability (Y, X) of each class of objects.
+) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    """Return category id, probability of foreground and own probability of each class, (Y, X).
 
-    If all categories are one foreground, it gets the id of the first.
+    A pixel is foreground of its most likely class alone. If all categories are one
+    foreground, it gets the id of the first.
     """
     if not truth.learnt.kinds:
-        yield truth.chosen.ids[0], probabilities[-1]
+        yield truth.chosen.ids[0], probabilities[-1], probabilities[-1]
         return
     of_classes = probabilities[-len(model.ids) + 1 :]
-    for number, probability in zip(model.ids[1:], of_classes, strict=True):
-        yield truth.chosen.ids[number - 1], probability
+    foreground, likeliest = of_classes.sum(axis=0), of_classes.argmax(axis=0)
+    for i, number in enumerate(model.ids[1:]):
+        here = np.where(likeliest == i, foreground, np.float32(0))
+        yield truth.chosen.ids[number - 1], here, of_classes[i]
 
 
 def _counting_images(
