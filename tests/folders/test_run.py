@@ -1,6 +1,7 @@
 """The folder of a run: held, recorded, resumed, and never somebody else's."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from napari_utile.events import RunDone, Warned
 from napari_utile.folders.run import Run
 from napari_utile.settings import PredictSettings, TrainSettings
 from tests.fixtures.new_run import new_run
+
+OLD = Path(__file__).parents[1] / "old"
 
 
 def test_a_run_keeps_its_settings_and_events(tmp_path):
@@ -41,6 +44,20 @@ def test_lines_that_cannot_be_read_are_counted(tmp_path):
     found = run.record_on_disk()
     assert found.events == [Warned(message="a"), Warned(message="d")]
     assert found.doubt.startswith(f"2 of 4 lines of {run.events} could not be read")
+
+
+def test_the_model_of_another_run_is_refused(tmp_path):
+    own, other = OLD / "run_finished", OLD / "run_stopped"
+    run = Run(tmp_path / "run")
+    shutil.copytree(own, run.folder)
+    run.check_model()
+    shutil.copy(other / "model" / "bioimageio.yaml", run.model)
+    with pytest.raises(
+        UserError, match=r"is of another run: .* score iou is 0\.\d{4}, and that"
+    ):
+        run.check_model()
+    run.events.write_bytes(run.events.read_bytes() + b"lost\n")  # perhaps the best epoch
+    run.check_model()
 
 
 def test_a_run_that_never_got_a_model_starts_anew(tmp_path):

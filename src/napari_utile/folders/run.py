@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from napari_utile.errors import UserError
-from napari_utile.events import Event, RunDone, parse_event
-from napari_utile.folders.model import MODEL, remove_drafts
+from napari_utile.events import EpochDone, Event, RunDone, parse_event
+from napari_utile.folders.model import MODEL, read_card, remove_drafts
 from napari_utile.io.disk import (
     atomic_write,
     check_there,
@@ -160,6 +160,31 @@ class Run:
         count = f"{lost} of {len(lines)} lines of {self.events}"
         doubt = f"{count} could not be read: curves have gaps."
         return Record(found, doubt if lost else "")
+
+    def check_model(self) -> None:
+        """Refuse a model that is not the one which the record tells of.
+
+        Raises
+        ------
+        UserError
+            If its validation scores are not those of the best epoch, or it cannot be read.
+        """
+        events, doubt = self.record_on_disk()
+        best = [
+            event.scores for event in events if isinstance(event, EpochDone) and event.is_best
+        ]
+        if doubt or not best:
+            return
+        there, here = read_card(self.model).scores, best[-1]
+        for name in {**here, **there}:
+            has, should = (f"{scores.get(name)}" for scores in (there, here))
+            if has != should:  # as text: also NaN is NaN
+                raise UserError(
+                    f"{self.model} is of another run: its validation score {name} is {has:.6}, "
+                    f"and that of this run is {should:.6} by {self.events.name}. Put its own "
+                    "model there; or remove this one, and the same training writes it again "
+                    "from its checkpoint."
+                )
 
     def length(self) -> int:
         """Wait until all events are on the disk; return the length of their file in bytes."""

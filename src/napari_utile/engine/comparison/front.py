@@ -432,7 +432,13 @@ def training_facts(run: Run) -> dict[str, Any]:
     -------
     dict
         `parameters` of the network, `steps` that were taken, `seconds_to_train`.
+
+    Raises
+    ------
+    UserError
+        If its model is of another run.
     """
+    run.check_model()
     events = run.recorded()
     return {
         "parameters": load_model(run.model).trained_on["parameters"],

@@ -106,6 +106,7 @@ def run_training(
             plan = with_own_start(plan, run, setup)
         checkpoints = Checkpoints(run.checkpoint, plan)
         if is_finished and not overwrite:
+            run.check_model()
             end = end_of_finished(run, checkpoints, setup)
             yield from (Warned(message=message) for message in setup.warnings)
             yield end
