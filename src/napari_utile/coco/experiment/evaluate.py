@@ -104,8 +104,9 @@ def evaluate_coco(
     Raises
     ------
     UserError
-        If `trained` holds no finished run, the file is broken or lacks a category that was
-        learnt, an image is missing, or `out` holds something else.
+        If `trained` holds no finished run, or one with the model of another, the file is
+        broken or lacks a category that was learnt, an image is missing, or `out` holds
+        something else.
     """
     began = monotonic()
     learnt = Learnt.found(trained)
@@ -113,6 +114,8 @@ def evaluate_coco(
     if learnt is None or not runs:
         why = unfinished[:1] or [f"{trained} holds no network that was trained on COCO images."]
         raise UserError(why[0])
+    for run in runs:
+        run.check_model()
     device = choose_device(settings.device)
     file = read_coco(
         annotations,
