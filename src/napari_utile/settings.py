@@ -142,6 +142,13 @@ Precision = Annotated[
     option(..., "Number format of the convolutions; auto: by the device"),
 ]
 
+Normalize = Annotated[
+    Literal["model", "image"],
+    Field(
+        description="Gray values by which an image is normalized: those of the training "
+        "images, or its own"
+    ),
+]
 Strict = Annotated[
     bool,
     option(..., "Refuse input that raises any doubt, instead of warning of it", "Input"),
@@ -475,6 +482,7 @@ class CocoEvaluateSettings(Settings):
     )
     instance_method: InstanceMethod = "watershed"
     min_size: MinSize = 100
+    normalize: Normalize = "model"
     crowds_as_objects: CrowdsAsObjects = False
     strict: Strict = False
     skip_broken: SkipBroken = False
@@ -502,10 +510,7 @@ class PredictSettings(Settings):
     averaging: bool = option(
         False, "Average over the 8 rotations and flips (8 times the work)", main=True
     )
-    normalize: Literal["model", "image"] = option(
-        "model",
-        "Gray values by which an image is normalized: those of the training images, or its own",
-    )
+    normalize: Normalize = "model"
     threshold: Threshold = Field(0.5, json_schema_extra=_MAIN)
     min_size: MinSize = 0
     fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)

@@ -9,22 +9,32 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from napari_utile.arrays.intensity import Normalization
 from napari_utile.coco.annotations import read_coco
 from napari_utile.coco.experiment import evaluate as module
 from napari_utile.coco.experiment.evaluate import best_threshold, evaluate_coco, find_objects
 from napari_utile.coco.experiment.images import Chosen
-from napari_utile.coco.experiment.train import train_coco
-from napari_utile.coco.experiment.truth import CocoTruth
+from napari_utile.coco.experiment.train import Learnt, train_coco
+from napari_utile.coco.experiment.truth import CocoTruth, Truth
+from napari_utile.coco.image_files import EXIF_ORIENTATION
+from napari_utile.engine.models.model import Model
 from napari_utile.errors import UserError
 from napari_utile.events import CandidateDone, RunDone, RunStarted, TileDone, Warned, drain
 from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.io.stack import Stack
-from napari_utile.settings import CocoEvaluateSettings, CocoSettings, CompareSettings
+from napari_utile.networks import UNet
+from napari_utile.settings import (
+    CocoEvaluateSettings,
+    CocoSettings,
+    CompareSettings,
+    PredictSettings,
+)
 from tests.fixtures.coco_sample import all_crowds, write_coco_sample
 
 TINY = {
@@ -191,7 +201,8 @@ def test_a_pixel_that_is_an_object_for_sure_has_its_likeliest_kind(monkeypatch):
     )
     model = SimpleNamespace(classes=3, ids=(0, 1, 2))
 
-    def predict(model, stack, out, how):
+    def predict(model, stack, out, how, doubts):
+        assert not doubts  # they were told of all images together
         out[:] = np.array([0.9, 0.05, 0.05])[:, None, None]
         out[:, 1:4, 1:4] = np.array([0.1, 0.48, 0.42])[:, None, None]  # neither is above 0.5
         yield from ()
@@ -244,6 +255,25 @@ def test_the_threshold_is_told(evaluated, sample, trained, tmp_path):
     given = HOW.model_copy(update={"threshold": 0.37})
     drain(evaluate_coco(trained, *sample, tmp_path / "out", given))
     assert table(tmp_path / "out")["rows"][0]["threshold"] == 0.37
+
+
+def test_doubts_about_images_are_told_once_with_a_cure_that_there_is(tmp_path):
+    path, folder = write_coco_sample(tmp_path)
+    for file in sorted(folder.glob("*.png"))[1:]:
+        with Image.open(file) as picture:
+            exif = picture.getexif()
+            exif[EXIF_ORIENTATION] = 3
+            picture.save(file, exif=exif)
+    learnt = Learnt(names=("cat",), kinds=False, longest_side=0, negatives=True)
+    truth = Truth(Chosen.of(read_coco(path, folder), ("cat",)), learnt)
+    model = Model(UNet(3, width=1, depth=1), Normalization(mean=(9e4,) * 3, std=(9.0,) * 3))
+    gray, turned = module.doubts_of_images(model, truth, PredictSettings())
+    assert gray.startswith("000011.png: gray values are ")
+    assert "set normalize to image. The same is true of 5 more of 6 images: 000012.png" in gray
+    assert "000012.png is turned" in turned and "true of 4 more of 6 images" in turned
+    assert "normalize" in CocoEvaluateSettings.model_fields
+    own = PredictSettings(normalize="image")
+    assert module.doubts_of_images(model, truth, own) == [turned]
 
 
 # the run

@@ -10,6 +10,7 @@ folder:
 """
 
 import json
+import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.arrays.instances.decoding import foreground_probability, instances
 from napari_utile.coco.annotations import bare_doubts, read_coco
 from napari_utile.coco.experiment.figure import Example, draw_examples
@@ -27,6 +29,7 @@ from napari_utile.coco.experiment.images import Chosen, resized
 from napari_utile.coco.experiment.train import Learnt
 from napari_utile.coco.experiment.truth import Detections, Truth, mean_in_objects
 from napari_utile.coco.files import enumerated
+from napari_utile.coco.image_files import parts_of
 from napari_utile.coco.writing import detections, write_coco_results
 from napari_utile.engine.comparison.front import training_facts, write_tables
 from napari_utile.engine.comparison.scoring import timed
@@ -34,6 +37,7 @@ from napari_utile.engine.comparison.table import Comparison, spread_note
 from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.in_memory import predict_stack
+from napari_utile.engine.prediction.mismatch import image_mismatches
 from napari_utile.errors import UserError
 from napari_utile.events import (
     CandidateDone,
@@ -138,7 +142,10 @@ def evaluate_coco(
     )
     check_out(out, facts, overwrite)
     truth = Truth(chosen, learnt, settings.skip_broken)
-    yield from doubted((d for stack in truth.images for d in stack.doubts), settings.strict)
+    # the runs have the same images, so their models are fed alike
+    yield from doubted(
+        doubts_of_images(load_model(runs[0].model), truth, _how(settings)), settings.strict
+    )
     doubts = bare_doubts(annotations, truth.annotated, file.annotations)
     yield from doubted(doubts, settings.strict)
     with locked(out):
@@ -252,10 +259,9 @@ def find_objects(
     Found
     """
     found = Found()
-    how = PredictSettings(device=settings.device, precision=settings.precision)
     for number, (image, stack) in enumerate(zip(truth.annotated, truth.images, strict=True), 1):
         small = np.empty((model.classes, *stack.shape), np.float32)
-        prediction = predict_stack(model, stack, small, how)
+        prediction = predict_stack(model, stack, small, _how(settings), doubts=False)
         found.seconds += yield from timed(
             _counting_images(prediction, number, len(truth.images))
         )
@@ -291,6 +297,37 @@ def _foregrounds(
     for i, number in enumerate(model.ids[1:]):
         here = np.where(likeliest == i, foreground, np.float32(0))
         yield truth.chosen.ids[number - 1], here, of_classes[i]
+
+
+def _how(settings: CocoEvaluateSettings) -> PredictSettings:
+    return PredictSettings(
+        device=settings.device, precision=settings.precision, normalize=settings.normalize
+    )
+
+
+def doubts_of_images(model: Model, truth: Truth, how: PredictSettings) -> list[str]:
+    """Return what is doubtful about the images, each kind of doubt once and with its count.
+
+    Parameters
+    ----------
+    model : Model
+        What they are compared with.
+    truth : Truth
+    how : PredictSettings
+        How they are normalized.
+
+    Returns
+    -------
+    list of str
+        A sentence or two each.
+    """
+    found = []
+    for image, stack in zip(truth.annotated, truth.images, strict=True):
+        for text in (*stack.doubts, *image_mismatches(model, stack, how)):
+            behind = text.rpartition(parts_of(image.file_name)[-1])[2] or text
+            kind = re.sub(r"[-+.\d]+(e[-+]?\d+)?", "", behind)  # without numbers
+            found.append((image.file_name, Doubt(kind, text)))
+    return told_together(found, len(truth.images), "images")
 
 
 def _counting_images(

@@ -43,6 +43,7 @@ def predict_stack(
     settings: PredictSettings | None = None,
     tile: tuple[int, ...] | None = None,
     probes: bool = False,
+    doubts: bool = True,
 ) -> Generator[TileDone | Warned, None, None]:
     """Write the probabilities of every plane of a stack into `target`, tile by tile.
 
@@ -65,6 +66,8 @@ def predict_stack(
     probes : bool, default False
         Whether the objects in the middle are compared with those of training: before a large
         image is predicted, and after a small one, which costs little then.
+    doubts : bool, default True
+        Whether to look for doubts at all; a caller that has looked at all images need not.
 
     Yields
     ------
@@ -94,11 +97,11 @@ def predict_stack(
 
     is_large = len(blocks) >= MANY_BLOCKS
     early = network if probes and is_large else None
-    doubts = doubts_before(model, stack, settings, lambda: early)
-    yield from doubted(doubts, settings.strict)
+    found = doubts_before(model, stack, settings, lambda: early) if doubts else []
+    yield from doubted(found, settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
-    if probes and not is_large and not doubts:
+    if probes and not is_large and not found:
         index, window = middle(stack.shape, model.network.ndim)
         far = mismatch_of_objects(model, target[:, *index, *window], stack.name, settings)
         yield from doubted([far] if far else [], settings.strict)
