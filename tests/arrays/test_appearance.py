@@ -92,6 +92,14 @@ def test_channels_in_another_order_are_told_if_that_of_training_fits_better():
     assert alike.gray_value_doubt(np.stack([normal(103, 20, 1), normal(100, 20, 1)])) is None
 
 
+def test_photos_may_be_dark_above_or_below():
+    skewed = np.random.default_rng(0).gamma(2, 20, (64, 64))
+    for channels, word in ((1, "inverted"), (3, "")):
+        learnt = Appearance.of([np.stack([skewed] * channels)])
+        said = learnt.gray_value_doubt(np.stack([200 - skewed] * channels), True) or ""
+        assert ("inverted" in said) == bool(word)
+
+
 def test_a_pixel_of_another_size_is_told_with_the_factor():
     learnt = Appearance.of([normal(0, 1)[None]], pixel_um=[0.004, 0.004])
     assert "Resize the image by 2," in learnt.pixel_size_doubt(0.008)

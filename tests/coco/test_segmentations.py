@@ -10,6 +10,7 @@ from napari_utile.coco.segmentations import (
     QUOTED,
     SHORT,
     WRAPPED,
+    is_filled,
     read_segmentation,
 )
 
@@ -115,3 +116,10 @@ def test_a_polygon_in_the_bay_of_another_is_beside_it():
     noted = []
     read_segmentation([bay, [4, 4, 7, 4, 7, 6, 4, 6]], 20, 20, noted.append)
     assert noted == []
+
+
+@pytest.mark.parametrize(
+    ("area", "filled"), [(81, True), (90, True), (72, False), (None, False)]
+)
+def test_the_area_of_a_file_tells_whether_all_is_filled(area, filled):
+    assert is_filled([SQUARE, [3, 3, 6, 3, 6, 6, 3, 6]], area) == filled  # 9 x 9 and 3 x 3

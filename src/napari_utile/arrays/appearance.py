@@ -100,7 +100,9 @@ class GrayValues(BaseModel):
             _distance(np.percentile(pixels, PERCENTILES), np.array(self.percentiles)) / self.std
         )
 
-    def doubt(self, pixels: NDArray[Any], is_normalized: bool = False) -> str | None:
+    def doubt(
+        self, pixels: NDArray[Any], is_normalized: bool = False, may_be_inverted: bool = True
+    ) -> str | None:
         """Return a sentence if gray values are far from those of training, or None.
 
         Parameters
@@ -110,13 +112,15 @@ class GrayValues(BaseModel):
         is_normalized : bool, default False
             Whether the image is normalized by its own gray values: then only the shape of its
             histogram can be another.
+        may_be_inverted : bool, default True
+            Whether to ask if it looks like a negative.
         """
         mean, std = float(pixels.mean(dtype=np.float64)), float(pixels.std(dtype=np.float64))
         low, high = self.contrast[0] / FAR_CONTRAST, self.contrast[1] * FAR_CONTRAST
         # An image without contrast is an empty corner, not a wrong one.
         same_contrast = std == 0 or low <= std <= high
         is_near = self.distance_to(pixels) <= 2 * self.distance + FAR
-        is_inverted = self._looks_inverted(pixels)
+        is_inverted = may_be_inverted and self._looks_inverted(pixels)
         if not is_inverted and (is_normalized or (is_near and same_contrast)):
             return None
         if is_inverted:
@@ -215,7 +219,8 @@ class Appearance(BaseModel):
                 f"order {numbers} alone. If so, save the image with its channels in that order."
             )
         for learnt, known in zip(self.channels, finite, strict=True):
-            if known.size and (doubt := learnt.doubt(known, is_normalized)):
+            is_gray = len(self.channels) == 1  # photos are dark above or below
+            if known.size and (doubt := learnt.doubt(known, is_normalized, is_gray)):
                 return doubt
         return None
 

@@ -142,9 +142,9 @@ def _mean_and_std(parts: Sequence[NDArray[Any]]) -> tuple[float, float]:
 def finite(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return a mask of the pixels that would make the logits NaN, after replacing them.
 
-    NaN becomes 0, the mean of its channel; what is infinite or more than `LIMIT` standard
-    deviations away becomes plus or minus `LIMIT`. Convolutions would spread a single NaN over
-    all pixels within the receptive field.
+    NaN and what is infinite, or more than `LIMIT` standard deviations away, becomes 0, the mean
+    of its channel. Convolutions would spread a single one over all pixels within the receptive
+    field.
 
     Parameters
     ----------
@@ -157,7 +157,5 @@ def finite(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
         Where a pixel of any channel was replaced.
     """
     defects = ~(np.abs(pixels) <= LIMIT)  # NaN compares false
-    if defects.any():
-        np.nan_to_num(pixels, copy=False, nan=0.0)
-        np.clip(pixels, -LIMIT, LIMIT, out=pixels)
+    pixels[defects] = 0
     return np.logical_or.reduce(defects, axis=0)

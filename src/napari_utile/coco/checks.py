@@ -10,9 +10,11 @@ from typing import Any
 
 from napari_utile.coco.image_files import ImageFolder, check_header, parts_of, sizes_in_header
 from napari_utile.coco.segmentations import (
+    NESTED,
     Note,
     fits_box,
     is_box,
+    is_filled,
     is_fraction,
     is_number,
     read_segmentation,
@@ -205,10 +207,14 @@ def read_annotation(
         quoted = f"'{shown(crowd)}' in quotes" if isinstance(crowd, str) else shown(crowd)
         raise ValueError(f"{of} has iscrowd {quoted}, which should be 0 or 1")
     given = entry.get("segmentation")
+    noted: list[str] = []
     try:
-        segmentation = read_segmentation(given, image.height, image.width, note)
+        segmentation = read_segmentation(given, image.height, image.width, noted.append)
     except ValueError as fault:
         raise ValueError(f"{of} {fault}") from None
+    for what in noted:
+        if what != NESTED or not is_filled(segmentation, entry.get("area")):
+            note(what)
     if not fits_box(segmentation, entry.get("bbox")):
         note(OTHER_PLACE)
     elif is_fraction(segmentation):

@@ -160,6 +160,25 @@ def _polygons(given: list[Any], height: int, width: int, note: Note) -> list[lis
     return given if is_same else long
 
 
+def is_filled(segmentation: Any, area: Any) -> bool:
+    """Whether the area of a file is that of all polygons together, so that none is a hole.
+
+    Parameters
+    ----------
+    segmentation : list of list of float
+    area : object
+        As the file has it.
+    """
+    if not is_number(area):
+        return False
+    areas = []
+    for polygon in segmentation:
+        x, y = np.asarray(polygon, float).reshape(-1, 2).T
+        areas.append(abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum())) / 2)
+    with_holes = 2 * max(areas) - sum(areas)
+    return abs(area - with_holes) > min(abs(area - sum(areas)), abs(area - max(areas)))
+
+
 def _is_nested(polygons: Sequence[Sequence[float]]) -> bool:
     """Whether a polygon lies within the longest one, as some tools write a hole."""
     arrays = [np.asarray(polygon, float).reshape(-1, 2) for polygon in polygons]

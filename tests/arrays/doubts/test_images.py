@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from napari_utile.arrays.doubts.images import Exposure, image_doubts, looks_like_labels
+from napari_utile.arrays.doubts.images import (
+    Exposure,
+    image_doubts,
+    looks_like_labels,
+    outlier_doubt,
+)
 
 RANDOM = np.random.default_rng(0)
 OBJECT = np.zeros((20, 20), bool)
@@ -56,3 +61,25 @@ def test_few_values_in_flat_regions_look_like_labels():
     assert looks_like_labels(3 * OBJECT)
     assert not looks_like_labels(RANDOM.normal(size=(20, 20)))
     assert not looks_like_labels(np.arange(1)[None])
+
+
+def test_a_few_pixels_without_data_are_told():
+    pixels = RANDOM.normal(100, 20, 20_000)
+    assert outlier_doubt("a", pixels) is None
+    assert outlier_doubt("a", np.where(pixels > 170, 400, pixels)) is None  # bright debris
+    lost = pixels.copy()
+    lost[:36] = -9999
+    said = outlier_doubt("a", lost)
+    assert said.startswith("36 of 20,000 pixels of 'a' are -9999 or the like, far from all")
+    lost[:36] = np.nan
+    assert outlier_doubt("a", lost) is None
+    assert outlier_doubt("a", np.full(9, 3.0)) is outlier_doubt("a", lost[:36]) is None
+
+
+def test_colored_images_are_no_negatives():
+    def image(objects, channels):
+        return Exposure("a", "uint8", (100,) * channels, (20,) * channels, objects)
+
+    for channels, count in ((1, 1), (3, 0)):
+        images = [image(1, channels)] * 7 + [image(-1, channels)]
+        assert len(image_doubts(images)) == count

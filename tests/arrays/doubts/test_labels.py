@@ -222,6 +222,14 @@ def test_large_stacks_are_looked_at_here_and_there():
     assert plane.ids.shape == (2048, 2048)
 
 
+def test_the_parts_of_a_rough_mask_are_no_image():
+    rough = RANDOM.random((128, 128)) + ndimage.gaussian_filter(OBJECTS > 0, 1.0) > 0.9
+    parts, count = ndimage.label(rough, np.ones((3, 3)))
+    assert count > 100
+    assert kinds_of(parts, is_predicted=True) == []
+    assert kinds_of(NOISE, is_predicted=True) == ["gray values"]
+
+
 def test_predicted_classes_are_found_out():
     predicted = {"is_predicted": True, "kind": "Predicted labels"}
     (doubt,) = label_doubts(looked_at(1 + MASK // 255), "", kind="True labels")

@@ -242,7 +242,7 @@ def test_nan_stays_where_it_is_and_is_reported():
     result, _, warnings = run(Model(network), image, "zyx", tile=32)
     assert np.isfinite(result).all()
     assert warnings == [
-        "Slice 1 of cells has pixels that are NaN or infinite; "
+        "Slice 1 of cells has pixels that are NaN, infinite or far beyond all gray values; "
         "they were taken for the mean gray value."
     ]
 

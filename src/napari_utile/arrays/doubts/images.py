@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ CLEAR = 0.5
 """Difference between objects and background that is no chance, in standard deviations."""
 MOST = 0.75
 """Share of the images that the others may be compared with."""
+OUTLYING = 20
+"""Widths of the range of nearly all pixels beyond which one is an accident."""
 FEWEST = 4
 """Images of which most can be told."""
 
@@ -120,7 +123,12 @@ def _kinds_text(low: Sequence[Exposure], high: Sequence[Exposure], channel: int)
 
 
 def _negatives(images: Sequence[Exposure]) -> list[str]:
-    """Doubt few images in which objects are dark where they are bright in most, or opposite."""
+    """Doubt few images in which objects are dark where they are bright in most, or opposite.
+
+    In colored images, such as photos, either is usual.
+    """
+    if images and len(images[0].mean) > 1:
+        return []
     clear = [image for image in images if abs(image.objects) > CLEAR]
     dark = [image for image in clear if image.objects < 0]
     bright = [image for image in clear if image.objects > 0]
@@ -139,6 +147,40 @@ def _negatives(images: Sequence[Exposure]) -> list[str]:
 def _quoted(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > MOST_NAMED else ""
     return ", ".join(f"'{name}'" for name in names[:MOST_NAMED]) + more
+
+
+def outlier_doubt(name: str, pixels: NDArray[Any]) -> str | None:
+    """Doubt an image of which a few pixels are so far off that they make its contrast.
+
+    Parameters
+    ----------
+    name : str
+        What the image is called.
+    pixels : ndarray, shape (N,)
+        Of a channel, or a sample of it. NaN and infinite ones are left out.
+
+    Returns
+    -------
+    str or None
+        A sentence with their number and the most frequent value of them.
+    """
+    known = pixels[np.isfinite(pixels)].astype(np.float64)
+    if not known.size:
+        return None
+    low, high = np.percentile(known, [1, 99])
+    near = np.abs(known - (low + high) / 2) <= OUTLYING * max(high - low, 1e-12)
+    count = int(known.size - np.count_nonzero(near))
+    if not count or high == low:
+        return None
+    with np.errstate(over="ignore"):
+        if known.std() < 2 * known[near].std():
+            return None
+    values, times = np.unique(known[~near], return_counts=True)
+    return (
+        f"{count:,} of {known.size:,} pixels of '{name}' are {values[times.argmax()]:g} or the "
+        f"like, far from all others ({low:.4g} to {high:.4g}), as where there are no data, and "
+        "spoil its normalization: replace them with a gray value of the others."
+    )
 
 
 def looks_like_labels(plane: NDArray) -> bool:

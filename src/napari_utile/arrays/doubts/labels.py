@@ -42,6 +42,8 @@ GRAY = "gray values"
 """Kind of the doubt about labels that look like an image."""
 EXCHANGED = 0.01
 """Share of the pixels that are 0, where background has another id."""
+MUCH_BACKGROUND = 0.2
+"""Share of the pixels that are 0 in predicted objects, but not in an image."""
 UNIT_STEPS = 0.9
 """Share of the edges over which an id rises by 1, as on a slope."""
 MOST_LOOKED_AT = 2**23
@@ -260,6 +262,8 @@ def _gray_values(plane: LabelPlane, who: str, is_predicted: bool = False) -> Dou
             f"{pixels:,} px, each of which counts as an id. Save the mask with 2 values, as "
             "PNG or TIFF, without smoothing.",
         )
+    if is_predicted and not is_slope and (plane.ids == 0).mean() > MUCH_BACKGROUND:
+        return None  # the parts of a rough mask
     if plane.flat < FLAT or is_slope:
         return Doubt(
             GRAY,

@@ -108,7 +108,7 @@ class NormalizedPlane:
     ----------
     plane : Plane
     is_replaced : bool
-        Whether a pixel that is NaN or infinite was replaced by the mean gray value.
+        Whether a pixel was replaced by the mean gray value, see `intensity.finite`.
     is_reported : bool
         Whether the user has been warned of that.
     """
@@ -127,8 +127,8 @@ class NormalizedPlane:
         """Return the sentence that warns of replaced pixels."""
         place = f"Slice {', '.join(map(str, self.index))} of " if self.index else ""
         return (
-            f"{place}{self.stack.name} has pixels that are NaN or infinite; "
-            "they were taken for the mean gray value."
+            f"{place}{self.stack.name} has pixels that are NaN, infinite or far "
+            "beyond all gray values; they were taken for the mean gray value."
         )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.appearance import SET_NORMALIZE, whole_areas
 from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.doubts.images import outlier_doubt
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
@@ -108,6 +109,9 @@ def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> I
     """
     learnt = model.appearance
     yield from other_channels(stack, learnt.channel_names if learnt else ())
+    if settings.normalize == "image":
+        measured = image_sample(stack, model.network.ndim, planes=16, side=512)
+        yield from filter(None, (outlier_doubt(stack.name, each) for each in measured))
     if learnt is not None or settings.normalize == "model":
         pixels = image_sample(stack, model.network.ndim, planes=3, side=64)
         far = None

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from napari_utile.arrays.doubts.images import Exposure, looks_like_labels
+from napari_utile.arrays.doubts.images import Exposure, looks_like_labels, outlier_doubt
 from napari_utile.arrays.doubts.labels import GRAY, LabelPlane, label_doubts, looked_at
 from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.arrays.labels import IGNORE, Labels
@@ -47,6 +47,8 @@ def annotation_doubts(
     """
     planes = looked_at(ids, settings.ignore)
     found = label_doubts(planes, labels.name, settings.target, settings.ignore, settings.sparse)
+    if labels.is_complete:  # each annotation is an object, of whatever size and shape
+        found = [doubt for doubt in found if doubt.kind not in ("background", "classes")]
     if found and found[0].kind == GRAY and looks_like_labels(_middle(image)):
         found = [
             Doubt(
@@ -66,7 +68,22 @@ def annotation_doubts(
                 "would be a class: choose the target instances.",
             )
         )
-    return [*found, *pair_doubts(image, labels), *([] if found else jpeg_doubts(labels))]
+    return [
+        *found,
+        *_outliers(image),
+        *pair_doubts(image, labels),
+        *([] if found else jpeg_doubts(labels)),
+    ]
+
+
+def _outliers(image: Stack) -> Iterator[Doubt]:
+    """Doubt an image of which a few pixels make the contrast, as it is normalized by it."""
+    step = max(1, len(image.indices) // MOST_WINDOWS)
+    planes = [image.plane(index, *_window(image)) for index in image.indices[::step]]
+    for channel in np.stack(planes, axis=1).reshape(image.channels, -1):
+        if text := outlier_doubt(image.name, channel):
+            yield Doubt("outliers", text)
+            return
 
 
 def _middle(image: Stack) -> NDArray:
