@@ -344,6 +344,9 @@ def test_fault_15_without_a_whole_checkpoint_nothing_is_given_up(tmp_path):
     with pytest.raises(UserError, match=r"is damaged, as is every other .*Overwrite"):
         next(start(out))
     utile.load_model(out)
+    (out / "model").rename(tmp_path / "aside")  # so that no other run can start from it
+    with pytest.raises(UserError, match=r"Overwrite it, or choose another folder\.$"):
+        next(start(out))
     drained(start(out, overwrite=True))
 
 

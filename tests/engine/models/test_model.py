@@ -1,6 +1,8 @@
+import dataclasses
 import os
 import shutil
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -8,6 +10,7 @@ import yaml
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models import model as module
 from napari_utile.engine.models.model import Model, load_model
+from napari_utile.engine.prediction.front import predict
 from napari_utile.errors import UserError
 from napari_utile.folders import model as folder_module
 from napari_utile.folders.model import model_problem
@@ -163,3 +166,27 @@ def test_a_moved_model_is_still_a_model(tmp_path):
     small().save(tmp_path / "model")
     shutil.move(tmp_path / "model", tmp_path / "Modell für Zoë")
     assert load_model(tmp_path / "Modell für Zoë").classes == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ids": (0, 0)}, r"ids \(0, 0\) must differ"),
+        ({"ids": (0, -3)}, "lie between"),
+        ({"target": "foo"}, "instances or classes, not 'foo'"),
+    ],
+)
+def test_ids_and_targets_that_cannot_be_are_refused_at_once(change, reason):
+    with pytest.raises(UserError, match=reason):
+        dataclasses.replace(small(), **change)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_in_another_number_format_is_saved_and_predicts_in_float32(tmp_path, dtype):
+    model = small()
+    model.network.to(dtype)
+    model.save(tmp_path / "model")
+    image = np.random.default_rng(0).normal(size=(30, 30)).astype(np.float32)
+    found = predict(model, image)
+    assert model.network.classify.weight.dtype == dtype  # the caller's stays as it is
+    np.testing.assert_allclose(found, predict(load_model(tmp_path / "model"), image), atol=1e-6)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
+from napari_utile.errors import UserError
 from napari_utile.networks import FCN, EncoderDecoder, SegNet, SlidingWindow, UNet
 
 CPU = torch.device("cpu")
@@ -134,3 +135,39 @@ def test_maps_of_features_come_in_large_pages():
         print(getrusage(RUSAGE_SELF).ru_minflt - before)"""
     new_pages = int(subprocess.check_output([sys.executable, "-c", code], text=True))
     assert new_pages < 2**26 / 4096 / 2
+
+
+class Lying(UNet):
+    """Declares another margin, or more classes, than it has."""
+
+    def __init__(self, more_margin, more_classes):
+        super().__init__(depth=1, width=1)
+        self.more_margin, self.classes = more_margin, self.classes + more_classes
+
+    @property
+    def margin(self):
+        return tuple(side + self.more_margin for side in super().margin)
+
+    def forward_tile(self, x):
+        return super().forward_tile(x)
+
+
+@pytest.mark.parametrize("lies", [(2, 0), (-2, 0), (0, 1)])
+def test_a_network_that_makes_other_than_it_declares_is_refused(lies):
+    network = Lying(*lies)
+    with pytest.raises(UserError, match=r"Lying: forward_tile makes logits \(1, 2, "):
+        TiledNetwork(network, CPU).logits(plane((20, 20)), (slice(0, 20), slice(0, 20)))
+
+
+@pytest.mark.parametrize("bias", [float("nan"), float("inf"), float("-inf")])
+def test_logits_that_are_no_numbers_are_refused(bias):
+    network = UNet(depth=1, width=1)
+    with torch.no_grad():
+        network.classify.bias[1] = bias
+    compute = TiledNetwork(network, CPU).probabilities
+    window = plane((20, 20)), (slice(0, 20), slice(0, 20))
+    if bias == float("-inf"):  # the probability 0
+        assert (compute(*window)[1] == 0).all()
+        return
+    with pytest.raises(UserError, match="UNet gives logits that are NaN or infinite"):
+        compute(*window)

@@ -23,6 +23,7 @@ from napari_utile.engine.models.package import (
 from napari_utile.engine.models.parameters import (
     assign_parameters,
     digest,
+    in_float32,
     read_parameters,
     write_parameters,
 )
@@ -74,7 +75,7 @@ class Model:
     ------
     UserError
         If the network is not `Tileable`, takes other channels than are normalized, or has
-        other classes than there are ids.
+        other classes than there are ids; if ids or target cannot be.
     """
 
     network: Network
@@ -100,11 +101,18 @@ class Model:
                 f"The network takes {self.in_channels} channels, "
                 f"but {len(self.normalization.mean)} are normalized."
             )
+        if self.target not in ("instances", "classes"):
+            raise UserError(f"The target is instances or classes, not {self.target!r}.")
         self.ids = tuple(self.ids) or tuple(range(max(2, self.classes)))
         if len(self.ids) != max(2, self.classes):
             raise UserError(
                 f"The network tells {max(2, self.classes)} kinds of pixels apart, but "
                 f"{len(self.ids)} ids are named."
+            )
+
+        if len({*self.ids}) != len(self.ids) or not all(0 <= n < 2**32 for n in self.ids):
+            raise UserError(
+                f"The ids {self.ids} must differ, and lie between 0 and 4,294,967,295."
             )
 
     @property
@@ -129,12 +137,12 @@ class Model:
             If the network is not one of U-Tile's, something else is at that place, or the
             disk is full.
         """
-        card = card_of(self)
+        card, network = card_of(self), in_float32(self.network)
         with replaced_model(Path(folder)) as draft:
-            write_parameters(self.network, draft / PARAMETERS_FILE, Path(folder))
-            description = write_package(
-                draft, self.network, card.arguments, self.normalization
-            ) | {"config": {"utile": card.model_dump(mode="json")}}
+            write_parameters(network, draft / PARAMETERS_FILE, Path(folder))
+            description = write_package(draft, network, card.arguments, self.normalization) | {
+                "config": {"utile": card.model_dump(mode="json")}
+            }
             text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
 

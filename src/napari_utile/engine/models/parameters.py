@@ -1,5 +1,6 @@
 """The parameters of a network as a file: tensors by name, and never code."""
 
+from copy import deepcopy
 from hashlib import blake2b, file_digest
 from pathlib import Path
 
@@ -8,9 +9,26 @@ from torch import Tensor, nn
 
 from napari_utile.engine.models.archives import read_archive, write_archive
 from napari_utile.errors import UserError
+from napari_utile.networks.tileable import Network
 
 Parameters = dict[str, Tensor]
 """Parameters and buffers of a network, by name."""
+
+
+def in_float32(network: Network) -> Network:
+    """Return a network with its parameters in float32: itself, or a copy.
+
+    Parameters
+    ----------
+    network : nn.Module
+
+    Returns
+    -------
+    nn.Module
+    """
+    if all(parameter.dtype == torch.float32 for parameter in network.parameters()):
+        return network
+    return deepcopy(network).float()
 
 
 def write_parameters(network: nn.Module, path: Path, model: Path | None = None) -> None:

@@ -13,6 +13,7 @@ from scipy.special import expit, softmax
 
 from napari_utile.arrays.tiling import Reader, Window, read_mirrored, tile_around
 from napari_utile.engine.devices import is_out_of_memory
+from napari_utile.engine.models.parameters import in_float32
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.networks import NETWORKS
@@ -100,14 +101,26 @@ class TiledNetwork:
         seven rotations that it does not name.)
         """
         if not averaging:
-            return probabilities(self.logits(plane, write))
+            return probabilities(self._whole_logits(plane, write))
         seen = [
             view.undo(
-                probabilities(self.logits(view.of(plane), view.window(write, plane.shape)))
+                probabilities(
+                    self._whole_logits(view.of(plane), view.window(write, plane.shape))
+                )
             )
             for view in views(len(write))
         ]
         return np.mean(seen, axis=0, dtype=np.float32)
+
+    def _whole_logits(self, plane: Plane, write: Window) -> Values:
+        """Compute logits of which the probabilities are numbers, or refuse."""
+        found = self.logits(plane, write)
+        if np.isnan(found).any() or np.isposinf(found).any():
+            raise UserError(
+                f"{type(self.network).__name__} gives logits that are NaN or infinite: its "
+                "parameters are too large for the numbers that it computes with, or broken."
+            )
+        return found
 
     @torch.inference_mode()
     def logits(self, plane: Plane, write: Window) -> Values:
@@ -126,6 +139,7 @@ class TiledNetwork:
                 torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
             ):
                 scores = network.forward_tile(x)
+            check_shape(network, tuple(x.shape[2:]), tuple(scores.shape))
             cut = tile.cut(network.margin)
             return scores[0][(slice(None), *cut)].float().contiguous().cpu().numpy()
         finally:
@@ -177,6 +191,31 @@ class TiledNetwork:
         return ceil(side / 2 / stride) * stride
 
 
+def check_shape(network: Network, read: PixelsPerAxis, shape: tuple[int, ...]) -> None:
+    """Refuse logits of another shape than a network declares.
+
+    Parameters
+    ----------
+    network : nn.Module
+    read : tuple of int
+        Size of the tile that it got.
+    shape : tuple of int
+        Of the logits.
+
+    Raises
+    ------
+    UserError
+    """
+    sides = (side - 2 * m for side, m in zip(read, network.margin, strict=True))
+    declared = (1, network.classes, *sides)
+    if shape != declared:
+        raise UserError(
+            f"{type(network).__name__}: forward_tile makes logits {shape} of a tile of "
+            f"{' x '.join(map(str, read))} px, but by its classes ({network.classes}) and "
+            f"margin {tuple(network.margin)} they are {declared}: correct one of them."
+        )
+
+
 def for_inference(network: Network, device: torch.device, dtype: torch.dtype | None) -> Network:
     """Return a network as it predicts fastest: one of U-Tile's as a copy, another as it is.
 
@@ -196,7 +235,7 @@ def for_inference(network: Network, device: torch.device, dtype: torch.dtype | N
         On the device.
     """
     if type(network) in NETWORKS.values():
-        network = deepcopy(network).eval()
+        network = deepcopy(in_float32(network)).eval()
         for module in network.modules():
             if isinstance(module, Convolutions):
                 module.fold_norms()
@@ -207,6 +246,8 @@ def for_inference(network: Network, device: torch.device, dtype: torch.dtype | N
                 module.dilation = (2, 2)  # type: ignore[assignment]
         if dtype:
             network.to(dtype)
+    else:
+        network = in_float32(network)
     largest = max((parameter.ndim for parameter in network.parameters()), default=0)
     network.to(device, memory_format=_memory_format(largest))  # type: ignore[call-overload]
     return network

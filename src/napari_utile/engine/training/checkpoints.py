@@ -14,6 +14,7 @@ from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.training.options import effective_settings
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
+from napari_utile.folders.model import MODEL
 from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
 from napari_utile.io.fingerprints import aligned_index, digest_of_planes
@@ -155,8 +156,10 @@ class Checkpoints:
                 f"({'; '.join(differences)}). {WAYS_OUT}"
             )
         if not kept and (paths := self._paths()):
+            has_model = (self.folder.parent / MODEL).is_dir()
             raise UserError(
-                f"{paths[0]} is damaged, as is every other checkpoint of the run. {WAYS_OUT}"
+                f"{paths[0]} is damaged, as is every other checkpoint of the run. "
+                f"{WAYS_OUT if has_model else WAYS_OUT.partition(';')[0] + '.'}"
             )
         return self.state
 
