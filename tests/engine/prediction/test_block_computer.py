@@ -18,4 +18,4 @@ def test_pixels_that_are_no_numbers_are_told_once_a_slice(blob_files, tmp_path):
     (tmp_path / "model").symlink_to(blob_files / "model")
     events = segment(tmp_path, tmp_path / "out.zarr")
     (warning,) = [event.message for event in events if isinstance(event, Warned)]
-    assert "Slice 1 of em.tif has pixels that are NaN or infinite" in warning
+    assert "Slice 1 of em.tif has pixels that are NaN, infinite or far beyond" in warning
