@@ -41,7 +41,7 @@ WAYS: list[tuple[Any, dict[str, Any]]] = [
     (PLANES > 4, {}),
     (PLANES > 4, {"photometric": "miniswhite", "software": False, "metadata": None}),
     (PLANES[0].astype(np.uint16), {"extratags": [(274, 3, 1, 6, True)]}),
-    (PLANES.astype(np.float32), {"resolution": (2e4, 2e4, 3)}),
+    (PLANES.astype(np.float32), {"resolution": (2e4, 2e4), "resolutionunit": 3}),
     (PLANES[0, :, :, None], {}),
     (np.stack([PLANES[0]] * 4, -1), {"photometric": "rgb", "extrasamples": [2]}),
     (PLANES, {"photometric": "rgb", "planarconfig": "separate", "compression": "zlib"}),

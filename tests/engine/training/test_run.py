@@ -204,7 +204,7 @@ def test_windows_record_the_settings_that_they_were_trained_with(tmp_path):
     assert started.facts["tiles per step"] == model.trained_on["tiles per step"] == 2 * 16
     assert started.facts["training tile"] == model.trained_on["training tile"] == 1
     # what is recorded, given again, is the same run
-    (done,) = run_training(*stacks(*cells((4, 64, 64))), recorded, tmp_path / "run")
+    *_, done = run_training(*stacks(*cells((4, 64, 64))), recorded, tmp_path / "run")
     assert done.kept
 
 
