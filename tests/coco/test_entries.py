@@ -120,5 +120,9 @@ def test_many_boxes_as_outlines_are_told():
     assert f"30 of 30 annotations {BOX_ALONE}" in doubt
     (doubt,) = collect(boxes[:11]).doubts
     assert f"11 of 11 annotations {BOX_ALONE}" in doubt
+    full = [
+        annotation(i, {"size": [4, 8], "counts": [0, 3, 1, 3, 25]}, area=i) for i in range(11)
+    ]
+    assert f"11 of 11 annotations {BOX_ALONE}" in collect(full).doubts[0]
     outlines = [annotation(99 + i, [[0, 0, 3, 0, 3, 2, i / 10, 3]]) for i in range(30)]
     assert collect(boxes + outlines).doubts == collect(boxes[:10]).doubts == []

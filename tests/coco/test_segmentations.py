@@ -1,5 +1,6 @@
 """Segmentations as tools write them: taken where their meaning is clear, else refused."""
 
+import numpy as np
 import pytest
 
 from napari_utile.coco.segmentations import (
@@ -8,6 +9,7 @@ from napari_utile.coco.segmentations import (
     NESTED,
     PAIRS,
     QUOTED,
+    ROWS,
     SHORT,
     WRAPPED,
     is_filled,
@@ -123,3 +125,13 @@ def test_a_polygon_in_the_bay_of_another_is_beside_it():
 )
 def test_the_area_of_a_file_tells_whether_all_is_filled(area, filled):
     assert is_filled([SQUARE, [3, 3, 6, 3, 6, 6, 3, 6]], area) == filled  # 9 x 9 and 3 x 3
+
+
+def test_run_lengths_along_rows_are_told():
+    disc = np.hypot(*np.mgrid[-20:40, -30:70]) < 12  # 60 x 100
+    for pixels, notes in ((disc.T, []), (disc, [ROWS])):
+        ends = np.flatnonzero(np.diff(np.pad(pixels.ravel().astype(int), 1)))
+        counts = np.diff([0, *ends, disc.size]).tolist()
+        noted = []
+        read_segmentation({"size": [60, 100], "counts": counts}, 60, 100, noted.append)
+        assert noted == notes

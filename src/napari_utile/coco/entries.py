@@ -20,14 +20,14 @@ from napari_utile.coco.checks import (
     shown,
 )
 from napari_utile.coco.image_files import ImageFolder
-from napari_utile.coco.segmentations import Note
+from napari_utile.coco.segmentations import ROWS, Note
 
 Read = TypeVar("Read", Category, CocoImage)
 
 NEW_IDS = "have no id, no number or that of another, and get new ids"
 COPIES = "are copies of others"
-FEW_BOXES = 10
-"""Outlines that are boxes, if most are; some things are."""
+CHANCE = {BOX_ALONE: 10, ROWS: 2}
+"""Annotations, and at least half of all, up to which it is chance: some things are boxes."""
 MOST_ALIKE = 8
 """Annotations that others are compared with, so that many alike ones take no longer."""
 PLURALS = {"category": "categories", "image": "images", "annotation": "annotations"}
@@ -69,7 +69,7 @@ class Entries:
             f"{count:,} of {self._totals[kind]:,} {PLURALS[kind]} {what} "
             f"(such as {self._examples[kind, what]})"
             for (kind, what), count in self._notes.items()
-            if what != BOX_ALONE or count > max(FEW_BOXES, self._totals[kind] / 2)
+            if what not in CHANCE or count > max(CHANCE[what], self._totals[kind] / 2)
         ]
 
     def add_categories(self, entries: Iterable[Any]) -> None:

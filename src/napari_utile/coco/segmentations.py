@@ -21,6 +21,8 @@ LEAST_OVERLAP = 0.3
 """Overlap over union of an outline's own box and the one that a file says."""
 MOST_POINTS = 16
 """Points of a polygon that are looked at, whether they lie within another one."""
+MORE_FILLED = 3
+"""Times the share of its box that an object fills if it is read along rows."""
 CUT_SHARE = 0.05
 """Part of the side of an image up to which a polygon that leaves it is cut off."""
 
@@ -30,6 +32,7 @@ SHORT = "have parts of fewer than 3 points beside a polygon, which are left out"
 CUT = "have polygons that leave their image by more than a pixel, and are cut off at its border"
 NESTED = "have a polygon within another one, which is filled too: only run lengths have holes"
 QUOTED = "have run lengths as the text of Python bytes, and are read without b'...'"
+ROWS = "have run lengths that seem to be counted along rows, where COCO counts down columns"
 WRAPPED = "have run lengths in a list, and are read without it"
 
 Note = Callable[[str], object]
@@ -89,13 +92,17 @@ def fits_box(segmentation: Any, box: Any) -> bool:
 
 
 def is_box(segmentation: Any, box: Any) -> bool:
-    """Whether the outline is a single polygon of the four corners of its box.
+    """Whether the outline is a single polygon of the four corners of its box, or fills it.
 
     Parameters
     ----------
     segmentation, box
         As in `fits_box`.
     """
+    if not isinstance(segmentation, list):
+        counts, side = segmentation["counts"], segmentation["size"][0]
+        runs = expanded(counts) if isinstance(counts, str) else np.array(counts, np.int64)
+        return _filled(runs, side) == 1
     is_single = isinstance(segmentation, list) and len(segmentation) == 1
     if not is_single or len(segmentation[0]) not in (8, 10) or not isinstance(box, list):
         return False
@@ -268,7 +275,16 @@ def _run_lengths(
         )
     if not on:
         raise ValueError("has run lengths without a pixel, an empty segmentation")
+    runs = expanded(counts) if isinstance(counts, str) else np.array(counts, np.int64)
+    if _filled(runs, width) > MORE_FILLED * _filled(runs, height):
+        note(ROWS)
     return given
+
+
+def _filled(runs: NDArray[np.int64], side: int) -> float:
+    """Return which share of its box an object fills, if columns have this many pixels."""
+    _, _, width, height = box_of(runs, side)
+    return float(runs[1::2].sum() / (width * height))
 
 
 def _unquoted(counts: str) -> str:
