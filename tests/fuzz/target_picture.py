@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from napari_utile.io.images import expand, open_image
+from napari_utile.io.jpeg_scans import damage_of
 from napari_utile.io.pairs import open_pairs
 from napari_utile.io.pictures import colored_image_doubts, palette_doubts
 from napari_utile.io.stack import read_labels
@@ -51,6 +52,11 @@ def _array(array: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()
+
+
+for _seed in seeds():
+    if _seed.startswith(b"\xff\xd8"):
+        damage_of(_seed)  # compiled before it is watched: the compiler pickles its own types
 
 
 def check(data: bytes, folder: Path) -> None:
