@@ -67,6 +67,9 @@ def test_a_few_pixels_without_data_are_told():
     pixels = RANDOM.normal(100, 20, 20_000)
     assert outlier_doubt("a", pixels) is None
     assert outlier_doubt("a", np.where(pixels > 170, 400, pixels)) is None  # bright debris
+    spots = pixels.copy()
+    spots[:100] = RANDOM.uniform(4000, 9000, 100)  # few, and far brighter
+    assert outlier_doubt("a", spots) is None
     lost = pixels.copy()
     lost[:36] = -9999
     said = outlier_doubt("a", lost)

@@ -7,7 +7,7 @@ import zarr
 
 from napari_utile.evaluation import evaluate
 from napari_utile.io.images import Stack, write_tiff
-from napari_utile.io.ome_zarr import create_image, mark_complete
+from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
 from tests.fixtures.evaluate_panel import column
 
 
@@ -52,6 +52,23 @@ def test_files_are_compared_as_layers_are(panel, run, viewer, tmp_path, cells, r
     panel.inputs.truth_file.set_path(tmp_path / "truth.tif")
     assert dict(run(panel)) == dict(evaluate(result, cells[1]))
     assert viewer.layers["errors"].data.shape == cells[1].shape
+
+
+def test_what_files_hold_can_be_said(panel, run, tmp_path, cells):
+    path, (_, true) = tmp_path / "both.zarr", cells
+    like = Stack(true, "tzyx"[-true.ndim :])
+    kind = {"kind": "instances"}
+    foreground = create_image(path, true.shape, "u1", true.shape, like, attributes=kind)
+    foreground[:] = np.where(true > 0, 255, 0)
+    create_labels(path, "instances", true.shape, "u4", true.shape, like)  # all background
+    mark_complete(path)
+    write_tiff(tmp_path / "true.tif", true)
+    panel.inputs.kind.setCurrentText("files")
+    panel.inputs.prediction_file.set_path(path)
+    panel.inputs.truth_file.set_path(tmp_path / "true.tif")
+    assert run(panel)["iou"] == 0
+    panel.form.set_value("prediction_holds", "probabilities")
+    assert run(panel)["iou"] == 1
 
 
 def test_errors_of_files_lie_where_the_truth_says(panel, run, viewer, tmp_path, cells, result):

@@ -176,6 +176,8 @@ def outlier_doubt(name: str, pixels: NDArray[Any]) -> str | None:
         if known.std() < 2 * known[near].std():
             return None
     values, times = np.unique(known[~near], return_counts=True)
+    if 2 * times.max() < count:  # of bright spots, each has another value
+        return None
     return (
         f"{count:,} of {known.size:,} pixels of '{name}' are {values[times.argmax()]:g} or the "
         f"like, far from all others ({low:.4g} to {high:.4g}), as where there are no data, and "

@@ -247,7 +247,7 @@ def _inputs_of_files(prediction: str, truth: str) -> EvaluationInputs:
             count = len(shape_of(pair.truth))
             place = place_of(pair.truth)
             places.append({name: values[-count:] for name, values in place.items()})
-        images = [pair.image() for pair in opened]
+        images = [pair.image(settings.prediction_holds) for pair in opened]
         return (yield from score_images(images, settings, left_out))
 
     return EvaluationInputs((prediction, truth), evaluation, places)
