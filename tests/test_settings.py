@@ -24,6 +24,7 @@ from napari_utile.settings import (
     EvaluateSettings,
     NetworkChoice,
     PredictSettings,
+    SampleSettings,
     Settings,
     TrainingOptions,
     TrainSettings,
@@ -37,6 +38,7 @@ EVERY = [
     EvaluateSettings,
     CocoSettings,
     CocoEvaluateSettings,
+    SampleSettings,
 ]
 
 

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from napari_utile import __version__
 from napari_utile.cli.main import main
 from napari_utile.io.images import open_image, write_tiff
+from napari_utile.samples.synthesis import synthetic_stack
 from tests.fixtures.commands import complaint
 
 
@@ -87,6 +88,16 @@ def test_a_sample_can_be_trained_on(tmp_path, capsys):
     assert image.shape == labels.shape
     assert labels.read().max() > 1
     assert "exists" in complaint(capsys, ["sample", "synthetic", "--out", tmp_path / "s"])
+
+
+def test_a_sample_shows_what_is_asked_for(tmp_path, capsys):
+    given = ["--slices=3", "--size=40", "--seed=5", "--branches=0.5", "--ruined=1"]
+    assert main(["sample", "synthetic", "--out", str(tmp_path / "s"), *given]) == 0
+    image = open_image(capsys.readouterr().out.splitlines()[0]).read()
+    expected, _ = synthetic_stack((3, 40, 40), seed=5, branches=0.5, ruined=1)
+    np.testing.assert_array_equal(image, expected)
+    refused = complaint(capsys, ["sample", "isbi2012", "--out", tmp_path / "i", "--size=40"])
+    assert refused.startswith("Options of the sample are for synthetic")
 
 
 def test_doctor(capsys):

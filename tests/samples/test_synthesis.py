@@ -5,6 +5,7 @@ import pytest
 import tifffile
 from scipy.ndimage import label
 
+from napari_utile.errors import UserError
 from napari_utile.samples.samples import (
     synthetic_stack,
 )
@@ -64,3 +65,61 @@ def test_it_is_as_bright_and_as_contrasted_as_the_real_thing(synthetic, shared_d
     real = tifffile.imread(shared_data / "isbi2012" / "volume.tif")
     assert abs(synthetic[0].mean() - real.mean()) < 15
     assert 0.7 < synthetic[0].std() / real.std() < 1.3
+
+
+SMALL = (6, 120, 120)
+
+
+def test_what_is_added_leaves_the_rest_as_it_is():
+    image, instances = synthetic_stack(SMALL, seed=2)
+    for given in ({"contrast": 0.3}, {"ruined": 2}):
+        changed, same = synthetic_stack(SMALL, seed=2, **given)
+        np.testing.assert_array_equal(same, instances)
+        assert (changed != image).any()
+
+
+def test_a_branching_neurite_is_one_profile_on_one_side_of_a_section_and_two_on_the_other():
+    _, instances = synthetic_stack((6, 200, 200), seed=2, branches=0.6)
+    pieces = {}
+    for z, ids in enumerate(instances):
+        for neurite in np.unique(ids[ids > 0]).tolist():
+            pieces.setdefault(neurite, {})[z] = label(ids == neurite)[1]
+    branching = [counts for counts in pieces.values() if {1, 2} <= {*counts.values()}]
+    assert len(branching) >= 3
+    for counts in branching:
+        changes = np.flatnonzero(np.diff([counts[z] for z in sorted(counts)]))
+        assert len(changes) <= 2  # a profile may also leave the picture
+
+
+def test_ruined_sections_are_blank_shifted_and_burnt_between_good_ones():
+    good, _ = synthetic_stack((9, 120, 120), seed=4)
+    image, _ = synthetic_stack((9, 120, 120), seed=4, ruined=3)
+    ruined = np.flatnonzero((image != good).any((1, 2)))
+    assert len(ruined) == 3 and ruined[0] > 0 and ruined[-1] < 8
+    assert (np.diff(ruined) > 1).all()
+    blank, shifted, burnt = image[ruined]
+    assert blank.min() == blank.max()
+    assert sorted(shifted.ravel()) == sorted(good[ruined[1]].ravel())
+    assert np.corrcoef(burnt.ravel(), good[ruined[2]].ravel())[0, 1] < 0.7
+
+
+def test_too_many_ruined_sections_are_refused():
+    with pytest.raises(UserError, match="8 slices are too few for 3 ruined: take 9 or more"):
+        synthetic_stack((8, 32, 32), ruined=3)
+
+
+def test_jitter_moves_sections_against_each_other():
+    _, still = synthetic_stack(SMALL, seed=5)
+    _, moved = synthetic_stack(SMALL, seed=5, jitter=4)
+
+    def agreement(ids):
+        both = (ids[:-1] > 0) & (ids[1:] > 0)
+        return (ids[:-1] == ids[1:])[both].mean()
+
+    assert agreement(moved) < agreement(still) - 0.03
+
+
+def test_contrast_differs_from_section_to_section():
+    plain, _ = synthetic_stack(SMALL, seed=6)
+    uneven, _ = synthetic_stack(SMALL, seed=6, contrast=0.3)
+    assert np.std([s.std() for s in uneven]) > 3 * np.std([s.std() for s in plain])

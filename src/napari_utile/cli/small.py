@@ -14,7 +14,7 @@ from napari_utile.cli.display import DONE, print_facts, print_warning
 from napari_utile.errors import UserError, printable
 from napari_utile.events import doubted
 from napari_utile.io.units import size_text
-from napari_utile.settings import WeightSettings
+from napari_utile.settings import SampleSettings, WeightSettings
 
 if TYPE_CHECKING:
     from napari_utile.io.stack import Stack
@@ -83,7 +83,7 @@ def _check_room(labels: "Stack") -> None:
         )
 
 
-class Sample(BaseModel):
+class Sample(SampleSettings):
     """Write sample data, image.tif and labels.tif."""
 
     name: CliPositionalArg[Literal["synthetic", "isbi2012"]] = Field(
@@ -95,7 +95,10 @@ class Sample(BaseModel):
     def run(self) -> int:
         from napari_utile.samples.samples import write_sample
 
-        for path in write_sample(self.name, self.out, overwrite=self.overwrite):
+        settings = SampleSettings(
+            **{name: getattr(self, name) for name in SampleSettings.model_fields}
+        )
+        for path in write_sample(self.name, self.out, self.overwrite, settings):
             print(printable(str(path)))
         return DONE
 

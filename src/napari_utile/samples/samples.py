@@ -15,6 +15,7 @@ from napari_utile.io.napari_reader import LayerData
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.samples.synthesis import synthetic_stack
+from napari_utile.settings import SAMPLE_DEFAULTS, SampleSettings
 
 __all__ = ["isbi2012", "isbi2012_layers", "synthetic_layers", "synthetic_stack", "write_sample"]
 
@@ -83,7 +84,10 @@ def isbi2012_layers() -> list[LayerData]:
 
 
 def write_sample(
-    name: Literal["synthetic", "isbi2012"], out: Path | str, overwrite: bool = False
+    name: Literal["synthetic", "isbi2012"],
+    out: Path | str,
+    overwrite: bool = False,
+    settings: SampleSettings = SAMPLE_DEFAULTS,
 ) -> list[Path]:
     """Write image.tif and labels.tif to a folder, and the terms of use if there are any.
 
@@ -94,6 +98,8 @@ def write_sample(
         The folder; it is created if need be.
     overwrite : bool, default False
         Whether existing files are replaced.
+    settings : SampleSettings, optional
+        What the synthetic sample shows.
 
     Returns
     -------
@@ -103,15 +109,20 @@ def write_sample(
     Raises
     ------
     UserError
-        If they exist and `overwrite` is off, cannot be written, or the download fails.
+        If they exist and `overwrite` is off, cannot be written, or the download fails; or if
+        the downloaded sample is given options.
     """
+    if name != "synthetic" and settings != SAMPLE_DEFAULTS:
+        raise UserError("Options of the sample are for synthetic: leave them out for isbi2012.")
     out = Path(out)
     paths = [out / "image.tif", out / "labels.tif"]
     for path in paths:
         check_file_output(path, overwrite)
     pixels: list[NDArray[Any]]
     if name == "synthetic":
-        pixels = [*synthetic_stack()]
+        drawn = settings.model_dump(exclude={"slices", "size"})
+        shape = (settings.slices, settings.size, settings.size)
+        pixels = [*synthetic_stack(shape, **drawn)]
     else:
         pixels = [open_tiff(path).read() for path in isbi2012()]
     with all_or_none():
