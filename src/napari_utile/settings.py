@@ -69,7 +69,13 @@ RECIPES: dict[str, dict[str, Any]] = {"paper": PAPER, "photos": PHOTOS}
 
 
 def option(
-    default: Any, description: str, group: str = "", main: bool = False, **limits: Any
+    default: Any,
+    description: str,
+    group: str = "",
+    main: bool = False,
+    label: str = "",
+    words: Mapping[Any, str] | None = None,
+    **limits: Any,
 ) -> Any:
     """Declare one option of a settings class.
 
@@ -83,10 +89,16 @@ def option(
         Title under which a form folds the option away; without one it is under "More".
     main : bool, default False
         Whether a form always shows the option.
+    label : str, default ""
+        What a form calls it; by default its name.
+    words : mapping of object to str, optional
+        All values that it can have, and what a form calls each of them.
     **limits
         `ge`, `gt`, `le`, `lt`, `min_length`, as of `pydantic.Field`.
     """
     shown: dict[str, Any] = {"group": group} | ({"main": True} if main else {})
+    shown |= {"label": label} if label else {}
+    shown |= {"words": dict(words)} if words else {}
     return Field(default, description=description, json_schema_extra=shown, **limits)
 
 
@@ -280,6 +292,16 @@ class Settings(BaseModel):
         return found | ({"More": more} if more else {})
 
     @classmethod
+    def label(cls, name: str) -> str:
+        """Return what a form calls an option."""
+        return str(cls._shown(name).get("label") or name.replace("_", " "))
+
+    @classmethod
+    def words(cls, name: str) -> dict[Any, str]:
+        """Return what a form calls the values of an option; {} if they speak for themselves."""
+        return dict(cls._shown(name).get("words") or {})
+
+    @classmethod
     def _shown(cls, name: str) -> dict[str, Any]:
         shown = cls.model_fields[name].json_schema_extra
         return shown if isinstance(shown, dict) else {}
@@ -305,6 +327,16 @@ class TrainingOptions(Settings):
     ignore: Ignore = None
     sparse: Sparse = False
     # the network
+    context: int = option(
+        0,
+        "Neighbouring slices on each side that the network sees as further channels: with 1 it "
+        "sees 3 slices of a stack at once, with 2 it sees 5",
+        main=True,
+        label="slices seen",
+        words={0: "1", 1: "3", 2: "5"},
+        ge=0,
+        le=2,
+    )
     depth: int = option(4, "Number of poolings", _NETWORK, ge=1, le=7)
     width: int = option(16, "Features at full resolution", _NETWORK, ge=1, le=512)
     padding: Literal["valid", "same"] = option(

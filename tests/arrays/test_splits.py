@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.arrays.splits import TRAINING, VALIDATION, Region, split, split_map
+from napari_utile.arrays.splits import (
+    TRAINING,
+    VALIDATION,
+    Region,
+    slices_between,
+    split,
+    split_map,
+)
 
 SIDES = st.integers(8, 60)
 SHARES = st.floats(0.01, 0.99)
@@ -320,3 +327,62 @@ def test_the_map_shows_both_parts_and_neither():
         assert (region.of((first, second)[number]) == TRAINING).all()
     for number, region in enumerate(parts.validation):
         assert (region.of((first, second)[number]) == VALIDATION).all()
+
+
+# more than a slice
+
+
+@st.composite
+def thick_stacks(draw):
+    """Annotated slices of one to three stacks, some with gaps in between or time points."""
+    planes = []
+    for image in range(draw(st.integers(1, 3))):
+        slices = sorted(draw(st.sets(st.integers(0, 30), min_size=1, max_size=20)))
+        times = [()] if draw(st.booleans()) else [(0,), (1,)]
+        planes += [(image, (*t, z), (30, 40)) for t in times for z in slices]
+    return planes
+
+
+@given(thick_stacks(), st.floats(0.05, 0.6), st.integers(1, 2))
+def test_no_slice_to_validate_is_seen_in_training(planes, share, context):
+    try:
+        parts = split(planes, share, by="slice", context=context)
+    except ValueError:  # in no stack there are enough
+        most = max(sum(p[0] == image for p in planes) for image, *_ in planes)
+        assert most < context + 2 or share > 0.2
+        return
+    assert parts.training and parts.validation
+    held = {region.plane for region in parts.validation}
+    for image, index in (region.plane for region in parts.training):
+        for step in range(-context, context + 1):
+            assert (image, (*index[:-1], index[-1] + step)) not in held
+
+
+@pytest.mark.parametrize(
+    ("slices", "context", "taught", "between"),
+    [(30, 1, 22, 2), (30, 2, 20, 4), (5, 1, 3, 1), (4, 1, 2, 1), (3, 1, 1, 1), (12, 2, 8, 2)],
+)
+def test_as_many_slices_lie_between_as_there_are_enough(slices, context, taught, between):
+    planes = [(0, (z,), (9, 9)) for z in range(slices)]
+    parts = split(planes, 0.2, context=context)
+    held = max(1, round(0.2 * slices))
+    assert [r.index[0] for r in parts.training] == list(range(taught))
+    assert [r.index[0] for r in parts.validation] == list(range(slices - held, slices))
+    assert slices_between(parts) == between == slices - held - taught
+    assert parts.how == (
+        f"{taught} slices to train, {held} to validate, at least {between} between"
+    )
+
+
+def test_slices_far_apart_are_all_used():
+    parts = split([(0, (z,), (9, 9)) for z in (2, 9, 17)], context=2)
+    assert [r.index[0] for r in parts.training] == [2, 9]
+    assert slices_between(parts) == 7
+
+
+@pytest.mark.parametrize("slices", [2, 3])
+def test_too_few_slices_are_divided_by_blocks_unless_slices_are_asked_for(slices):
+    planes = [(0, (z,), (60, 40)) for z in range(slices)]
+    assert split(planes, guard=10, context=2).guard == 10
+    with pytest.raises(ValueError, match=r"takes 4 annotated slices of one image with context"):
+        split(planes, by="slice", context=2)

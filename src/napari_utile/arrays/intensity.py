@@ -71,6 +71,10 @@ class Normalization(BaseModel):
             std=tuple(std if std > 1e-13 * abs(mean) else 1.0 for mean, std in moments),
         )
 
+    def repeated(self, times: int) -> Self:
+        """Return the normalization of as many channels, `times` one after the other."""
+        return type(self)(mean=self.mean * times, std=self.std * times)
+
     def apply(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
         """Return normalized pixels, ``(pixels - mean) / std`` for each channel.
 

@@ -20,6 +20,8 @@ from napari_utile.settings import TRAIN_DEFAULTS, SplitUnit
 SizedPlane = tuple[int, tuple[int, ...], tuple[int, ...]]
 """Number of the image, index of the plane in it, and its size: (Y, X), or (Z, Y, X) where
 what is kept whole is a volume."""
+MOST_LEFT_OUT = 0.25
+"""Share of the slices to train on that is left out at most for a wider gap than is needed."""
 TRAINING, VALIDATION = 1, 2
 """Values of a `split_map`; 0 is neither."""
 
@@ -84,6 +86,7 @@ def split(
     seed: int = TRAIN_DEFAULTS.seed,
     by: SplitUnit = TRAIN_DEFAULTS.split,
     classes: Sequence[NDArray[np.uint8]] | None = None,
+    context: int = 0,
 ) -> Split:
     """Return a split of annotated planes into training and validation.
 
@@ -106,6 +109,11 @@ def split(
         Class of each pixel of each plane, `IGNORE` where unannotated. Then blocks lie where
         something is annotated, and of all possible splits the first is taken in which most
         classes are in both parts and validation has about its share of the pixels.
+    context : int, default 0
+        Slices on each side that the network sees with a slice; the last number of an index
+        counts them. Where slices are divided, those in between are left out: `context` at
+        least, so that no slice to validate is seen in training, and twice as many where that
+        is a small part, so that no slice is seen in both.
 
     Returns
     -------
@@ -123,6 +131,7 @@ def split(
     Neighbouring sections show the same cells, so the validation slices of a stack are
     contiguous, its last ones if they show all classes, and not drawn from all over it.
     """
+    is_free = by == "auto"
     if not planes:
         raise ValueError("no annotated plane to split")
     images = sorted({image for image, _, _ in planes})
@@ -135,7 +144,11 @@ def split(
         case "image":
             return _by_image(planes, images, share, seed, seen)
         case "slice":
-            return _by_slice(planes, images, share, seen)
+            try:
+                return _by_slice(planes, images, share, seen, context)
+            except ValueError:
+                if not (context and is_free):
+                    raise  # blocks need no slices in between
     return _by_block(planes, images, share, guard, seen)
 
 
@@ -241,21 +254,61 @@ def _by_image(
 
 
 def _by_slice(
-    planes: Sequence[SizedPlane], images: list[int], share: float, seen: _AnnotatedClasses
+    planes: Sequence[SizedPlane],
+    images: list[int],
+    share: float,
+    seen: _AnnotatedClasses,
+    context: int,
 ) -> Split:
     parts = []
     for mine in _of_each(planes, images):
-        count = _count(len(mine), share)
-        starts = range(len(mine) - count, -1, -1)  # the last slices first
-        parts.append(seen.best((_apart(mine, {*mine[k : k + count]}) for k in starts), share))
+        choices = _slice_splits(mine, share, context)
+        parts.append(seen.best(choices, share) if choices else _apart(mine, set()))
     whole = _together(parts)
     if not whole.validation:
+        between = f" with context {context}, of which {context} are left out" if context else ""
         raise ValueError(
-            "to divide by slice takes 2 annotated slices of one image "
+            f"to divide by slice takes {context + 2} annotated slices of one image{between} "
             f"(annotated slices: {len(planes)}, images: {len(images)})"
         )
     how = f"{len(whole.training)} slices to train, {len(whole.validation)} to validate"
+    if context and (between_them := slices_between(whole)) is not None:
+        how += f", at least {between_them} between"
     return replace(whole, how=how)
+
+
+def _slice_splits(planes: Sequence[SizedPlane], share: float, context: int) -> list[Split]:
+    """Return the splits of the slices of one image, those with the last to validate first.
+
+    As many slices as possible are left out in between, see `split`; [] if too few are left.
+    """
+    count = _count(len(planes), share)
+    if not count:
+        return []
+    free = len(planes) - count
+    for gap in range(2 * context, context - 1, -1):
+        least = 1 if gap == context else free * (1 - MOST_LEFT_OUT)
+        splits = (
+            _apart(planes, {*planes[k : k + count]}, gap)
+            for k in range(len(planes) - count, -1, -1)
+        )
+        if enough := [parts for parts in splits if len(parts.training) >= least]:
+            return enough
+    return []
+
+
+def slices_between(parts: Split) -> int | None:
+    """Return how many slices lie between training and validation where they are closest.
+
+    None if no image and time point has slices of both.
+    """
+    distances = [
+        abs(one.index[-1] - other.index[-1])
+        for one in parts.training
+        for other in parts.validation
+        if one.index and one.image == other.image and one.index[:-1] == other.index[:-1]
+    ]
+    return max(0, min(distances) - 1) if distances else None
 
 
 def _by_block(
@@ -345,14 +398,19 @@ def _count(available: int, share: float) -> int:
     return min(max(1, round(available * share)), available - 1)
 
 
-def _apart(planes: Sequence[SizedPlane], held: Set[SizedPlane]) -> Split:
-    """Return the split that keeps whole planes for validation."""
+def _apart(planes: Sequence[SizedPlane], held: Set[SizedPlane], gap: int = 0) -> Split:
+    """Return the split that keeps whole planes for validation, and leaves `gap` slices out."""
+    near = {
+        (image, (*index[:-1], index[-1] + step))
+        for image, index, _ in (held if gap else ())
+        for step in range(-gap, gap + 1)
+    }
     regions = [
         (Region(plane[0], plane[1], len(plane[2]) * (slice(None),)), plane in held)
         for plane in planes
     ]
     return Split(
-        tuple(region for region, is_held in regions if not is_held),
+        tuple(r for r, is_held in regions if not is_held and r.plane not in near),
         tuple(region for region, is_held in regions if is_held),
         how="",
     )

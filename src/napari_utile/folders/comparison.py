@@ -24,6 +24,7 @@ from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
+from napari_utile.io.slice_context import planes_seen
 from napari_utile.json_files import read_json
 from napari_utile.settings import (
     HARDWARE_OPTIONS,
@@ -141,7 +142,7 @@ class ComparisonFolder:
         words = option_differences(there.model_dump(), settings.model_dump(), MAY_CHANGE)
         if facts.labels != _digest_of_labels(labels):
             words.append("the labels have changed")
-        elif facts.images != _digest_of_images(images, split):
+        elif facts.images != _digest_of_images(images, split, settings.context):
             words.append("the annotated images have changed")
         if words:
             raise UserError(
@@ -151,11 +152,14 @@ class ComparisonFolder:
         return split
 
     def write_data(
-        self, images: Sequence[Stack], labels: Sequence[Stack], split: Split
+        self, images: Sequence[Stack], labels: Sequence[Stack], split: Split, context: int = 0
     ) -> None:
-        """Record the data that the networks are trained and scored on, and its split."""
+        """Record the data that the networks are trained and scored on, and its split.
+
+        With a context, that many slices on each side of each slice are part of it.
+        """
         facts = {
-            "images": _digest_of_images(images, split),
+            "images": _digest_of_images(images, split, context),
             "labels": _digest_of_labels(labels),
         } | split_facts(split)
         atomic_write(self.data, json.dumps(facts).encode())
@@ -246,10 +250,15 @@ def _digest_of_labels(labels: Sequence[Stack]) -> str:
     return digest_of_planes(labels, sorted(_all_planes(labels)))
 
 
-def _digest_of_images(images: Sequence[Stack], split: Split) -> str:
-    """Compute the digest of the planes that are split; '' if the images lack one of them."""
+def _digest_of_images(images: Sequence[Stack], split: Split, context: int) -> str:
+    """Compute the digest of the planes that are split, and of those that are seen with them.
+
+    It is '' if the images lack one of them.
+    """
     places = {region.plane for region in (*split.training, *split.validation)}
-    return digest_of_planes(images, sorted(places)) if places <= _all_planes(images) else ""
+    if not places <= _all_planes(images):
+        return ""
+    return digest_of_planes(images, planes_seen(images, places, context))
 
 
 def _all_planes(stacks: Sequence[Stack]) -> set[tuple[int, tuple[int, ...]]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
@@ -27,13 +27,16 @@ MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
 DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
-CARD_FORMAT = 3
+CARD_FORMAT = 4
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
-refuses."""
+refuses. 4: options and `context`, which version 3 refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
+
+MOST_CONTEXT = 16
+"""Slices on each side that a card may ask for."""
 
 Fact = str | int | float
 
@@ -84,6 +87,8 @@ class ModelCard(BaseModel):
         Facts about the data, name -> value.
     appearance : Appearance or None
         What the training images looked like.
+    context : int
+        Slices on each side of a slice that the network sees as further channels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,6 +104,7 @@ class ModelCard(BaseModel):
     scores: dict[str, float]
     trained_on: dict[str, Fact]
     appearance: Appearance | None = None
+    context: int = Field(0, ge=0, le=MOST_CONTEXT)
 
     @model_validator(mode="after")
     def _has_plausible_ids(self) -> Self:
@@ -108,7 +114,7 @@ class ModelCard(BaseModel):
 
     @property
     def in_channels(self) -> int:
-        """Channels of an image: each has its normalization."""
+        """Channels of an image, without those of other slices: each has its normalization."""
         return len(self.normalization.mean)
 
 
@@ -249,7 +255,8 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
             f"{folder / DESCRIPTION}, written by U-Tile {version}, cannot be read by U-Tile "
             f"{__version__}: {place}: {first['msg']}."
         ) from None
-    if difference := contradiction(description, read.normalization, read.arguments):
+    card_says = read.normalization, read.arguments, read.context
+    if difference := contradiction(description, *card_says):
         raise UserError(
             f"{folder / DESCRIPTION} contradicts itself: {difference}. Other programs follow "
             "the one and U-Tile the other: make both alike."

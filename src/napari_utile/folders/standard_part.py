@@ -24,13 +24,27 @@ def feeding(normalization: Normalization) -> dict[str, Any]:
     return {"id": FEEDING, "kwargs": numbers if one else numbers | {"axis": "channel"}}
 
 
-def channel_axis(name: str, count: int) -> dict[str, Any]:
-    """Describe the axis of `count` channels, which are called `name` and their number."""
-    return {"type": "channel", "channel_names": [f"{name}{i}" for i in range(count)]}
+def channel_axis(name: str, count: int, context: int = 0) -> dict[str, Any]:
+    """Describe the axis of `count` channels, which are called `name` and their number.
+
+    With a context it has those of each slice that is seen, one slice after the other:
+    channel0_before1, channel0, channel0_after1.
+    """
+    seen = (_of_slice(offset) for offset in range(-context, context + 1))
+    names = [f"{name}{i}{of_slice}" for of_slice in seen for i in range(count)]
+    return {"type": "channel", "channel_names": names}
+
+
+def _of_slice(offset: int) -> str:
+    """Return what the names of channels of another slice end in."""
+    return f"_{'before' if offset < 0 else 'after'}{abs(offset)}" if offset else ""
 
 
 def contradiction(
-    description: dict[str, Any], normalization: Normalization, arguments: dict[str, Any]
+    description: dict[str, Any],
+    normalization: Normalization,
+    arguments: dict[str, Any],
+    context: int = 0,
 ) -> str:
     """Return where the standard part says something else than the card; '' if nowhere.
 
@@ -41,7 +55,7 @@ def contradiction(
     ----------
     description : dict
         As `read_description` returns it.
-    normalization, arguments : Normalization, dict
+    normalization, arguments, context : Normalization, dict, int
         What the card says.
 
     Returns
@@ -50,7 +64,7 @@ def contradiction(
         The first difference, naming both sides.
     """
     for place, there, entry, here in chain(
-        _of_input(description, normalization),
+        _of_input(description, normalization, context),
         _of_output(description, arguments),
         _of_architecture(description, arguments),
     ):
@@ -60,24 +74,26 @@ def contradiction(
     return ""
 
 
-def _of_input(description: dict[str, Any], normalization: Normalization) -> Iterator[Claim]:
+def _of_input(
+    description: dict[str, Any], normalization: Normalization, context: int
+) -> Iterator[Claim]:
     if not (image := _first(description.get("inputs"))):
         return
-    count = len(normalization.mean)
     yield "inputs: axes", _axes(image), "network", ORDER_OF_AXES
-    ours = channel_axis("channel", count)["channel_names"]
+    names = channel_axis("channel", len(normalization.mean), context)
+    ours, fed = names["channel_names"], normalization.repeated(2 * context + 1)
     yield (
         "inputs: channel_names",
         _channels_in(image, ours, ()),
         "normalization",
         ", ".join(ours),
     )
-    found = _steps(image.get("preprocessing"), count)
+    found = _steps(image.get("preprocessing"), len(ours))
     yield (
         "inputs: preprocessing",
         found,
         "normalization",
-        _steps([feeding(normalization)], count),
+        _steps([feeding(fed)], len(ours)),
     )
 
 

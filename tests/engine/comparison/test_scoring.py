@@ -92,3 +92,17 @@ def test_pixels_that_nobody_annotated_are_told_from_background(tmp_path):
     truth = open_image(tmp_path / "validation/truth.tif").read().squeeze()
     assert hidden[..., :8, :].all() and not hidden[..., 8:, :].any()
     assert not truth[hidden > 0].any() and truth.any()
+
+
+@pytest.mark.parametrize("split", ["slice", "block"])
+def test_networks_that_see_several_slices_are_scored_with_them(tmp_path, split):
+    image, labels = cells((9, 32, 80))
+    settings = CompareSettings(**TINY, context=1, networks=("unet",), split=split)
+    _, result = drained(started(settings, tmp_path / "out", (image, labels)))
+    model = utile.load_model(tmp_path / "out/unet-seed0/model")
+    row = result.runs[0]
+    assert model.context == 1 and row["iou"] == pytest.approx(model.scores["iou"])
+    if split == "slice":
+        p = utile.predict(model, image)[:, -2:]
+        found = open_image(tmp_path / "out/unet-seed0/validation/probabilities.tif").read()
+        np.testing.assert_allclose(found.reshape(p.shape), p, atol=1e-5)

@@ -13,7 +13,7 @@ from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.front import predict
 from napari_utile.errors import UserError
 from napari_utile.folders import model as folder_module
-from napari_utile.folders.model import model_problem
+from napari_utile.folders.model import CARD_FORMAT, model_problem, read_card
 from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings import TrainSettings
 
@@ -68,7 +68,7 @@ def test_a_model_of_format_1_is_loaded(tmp_path):
     path = tmp_path / "model" / "bioimageio.yaml"
     text = path.read_text().replace("validations_per_run:", "validations:")
     text = text.replace("validation_share:", "validation:").replace(
-        "  format: 3", "  format: 1"
+        f"  format: {CARD_FORMAT}", "  format: 1"
     )
     path.write_text(text)
     assert "format: 1" in text and "validation: 0.3" in text
@@ -190,3 +190,65 @@ def test_a_model_in_another_number_format_is_saved_and_predicts_in_float32(tmp_p
     found = predict(model, image)
     assert model.network.classify.weight.dtype == dtype  # the caller's stays as it is
     np.testing.assert_allclose(found, predict(load_model(tmp_path / "model"), image), atol=1e-6)
+
+
+# more than a slice
+
+
+def thick(context=1, channels=2):
+    network = UNet((2 * context + 1) * channels, depth=1, width=2)
+    normal = Normalization(mean=(3.0, 7.0)[:channels], std=(2.0, 5.0)[:channels])
+    return Model(network, normal, context=context)
+
+
+def test_the_slices_that_a_model_sees_are_kept_and_described(tmp_path):
+    model = thick()
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert (loaded.context, loaded.in_channels, loaded.normalization) == (
+        1,
+        2,
+        model.normalization,
+    )
+    card = read_card(tmp_path / "model")
+    assert (card.context, card.in_channels) == (1, 2)
+    image = np.random.default_rng(0).normal(5, 3, (2, 4, 20, 24))
+    np.testing.assert_array_equal(predict(loaded, image), predict(model, image))
+
+    described = yaml.safe_load((tmp_path / "model/bioimageio.yaml").read_text())["inputs"][0]
+    assert described["axes"][1]["channel_names"] == [
+        "channel0_before1", "channel1_before1", "channel0", "channel1",
+        "channel0_after1", "channel1_after1",
+    ]  # fmt: skip
+    assert described["preprocessing"][0]["kwargs"]["mean"] == [3.0, 7.0] * 3
+    assert np.load(tmp_path / "model/test_input.npy").shape[1] == 6
+    assert "of the slice 1 after" in (tmp_path / "model/README.md").read_text()
+
+
+def test_a_package_of_several_slices_passes_its_test(tmp_path):
+    thick().save(tmp_path / "model")
+    path = tmp_path / "model/bioimageio.yaml"
+    description = yaml.safe_load(path.read_text())
+    del description["weights"]["pytorch_state_dict"]["sha256"]  # now its test decides
+    path.write_text(yaml.safe_dump(description))
+    assert load_model(tmp_path / "model").context == 1
+
+
+@pytest.mark.parametrize("context", [0, 2])
+def test_other_slices_than_the_package_describes_are_refused(tmp_path, context):
+    thick(channels=1).save(tmp_path / "model")
+    path = tmp_path / "model/bioimageio.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("    context: 1\n", f"    context: {context}\n"))
+    with pytest.raises(UserError, match=r"contradicts itself: inputs: channel_names"):
+        load_model(tmp_path / "model")
+
+
+def test_a_model_without_context_sees_one_slice():
+    assert (small().context, small().in_channels) == (0, 1)
+
+
+@pytest.mark.parametrize("context", [-1, 1, 2])
+def test_a_network_whose_channels_are_not_those_of_slices_is_refused(context):
+    with pytest.raises(UserError, match=f"context {context}"):
+        Model(UNet(4, width=1), context=context)

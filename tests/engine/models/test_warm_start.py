@@ -40,3 +40,9 @@ def test_another_architecture_is_refused_by_name(saved, network, difference):
 def test_a_network_is_described_by_name_and_arguments():
     found = description(UNet(2, 3, depth=1, width=5))
     assert (found["network"], found["in_channels"], found["width"]) == ("unet", 2, 5)
+
+
+def test_a_model_that_sees_other_slices_is_refused(tmp_path):
+    utile.Model(UNet(3, depth=1, width=2)).save(tmp_path / "colors")
+    with pytest.raises(UserError, match=r"\(context: 0 there, 1 here\)"):
+        WarmStart.read(tmp_path / "colors", UNet(3, depth=1, width=2), context=1)

@@ -21,27 +21,11 @@ from napari_utile.events import TileDone, Warned
 from napari_utile.io.stack import Stack
 from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings import PredictSettings
+from tests.fixtures.lively import in_one_pass, lively
 
 torch.set_num_threads(1)
 
 CPU = torch.device("cpu")
-
-
-def lively(network):
-    """Make batch norms, biases and the size of the logits those of a trained network."""
-    torch.manual_seed(0)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 2)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-        if getattr(module, "bias", None) is not None:
-            torch.nn.init.normal_(module.bias, 0, 0.1)
-    side, _ = network.input_size((64, 64))
-    with torch.no_grad():
-        tile = torch.randn(1, network.in_channels, side, side)
-        network.classify.weight /= network.eval().forward_tile(tile).abs().max()
-    return network
 
 
 NETWORKS = {
@@ -53,22 +37,6 @@ NETWORKS = {
     "encoder-decoder valid": lively(EncoderDecoder(1, 2, depth=2, width=4, norm="batch")),
     "encoder-decoder padded": lively(EncoderDecoder(1, 2, depth=3, width=4, padding="same")),
 }
-
-
-def in_one_pass(network, image):
-    """Mirror the whole image with NumPy and call the network once."""
-    (step, _), (height, width) = network.stride_alignment, image.shape[1:]
-    if network.padding == "valid":
-        before, cut = network.margin[0], 0
-        sides = network.input_size((height, width))
-    else:
-        before = cut = -(-network.margin[0] // step) * step
-        sides = [2 * before + side + -side % step for side in (height, width)]
-    after = [side - before - n for side, n in zip(sides, (height, width), strict=True)]
-    padding = [(0, 0), (before, after[0]), (before, after[1])]
-    with torch.no_grad():
-        whole = network(torch.from_numpy(np.pad(image, padding, mode="reflect"))[None])[0]
-    return whole[:, cut : cut + height, cut : cut + width].numpy()
 
 
 def noise(network, shape, seed=0):

@@ -194,3 +194,9 @@ def test_a_plan_keeps_the_names_that_older_versions_read(tmp_path):
     state = torch.load(tmp_path / "step_00000001.pt", weights_only=True)
     assert set(state["plan"]) == {"settings", "images", "labels", "weights"}
     assert saved.kept_plan() == saved.plan
+
+
+def test_slices_that_are_seen_with_annotated_ones_count():
+    changed = pixels_with((2, 0, 0), 999)  # between those that are split
+    for context, noticed in ((0, []), (1, ["the annotated images have changed"])):
+        assert plan(context=context).differences(plan(changed, context=context)) == noticed

@@ -258,3 +258,15 @@ def test_channels_are_written_first(tmp_path):
     first, second = again.read()
     assert first.mean() < second.mean()
     np.testing.assert_allclose(first + 1.0 * second, 255, atol=1)
+
+
+def test_of_several_slices_that_are_seen_the_one_of_the_labels_is_shown():
+    flat = {"elastic": 0, "rotation": 0, "deformed": 0, "gray": 0, "flips": False, "seed": 3}
+    image, labels = (
+        np.stack([np.roll(plane, 5 * z, axis=1) for z, plane in enumerate(array)])
+        for array in cells((9, 64, 48))
+    )
+    seen, alone = (preview(tiny(context=k, **flat), image=image, labels=labels) for k in (1, 0))
+    assert seen.image.shape == alone.image.shape == (6, 1, 32, 32)
+    for tile, ids in zip(seen.image, seen.labels, strict=True):
+        assert tile[0][ids == 1].mean() > tile[0][ids == 0].mean() + 50

@@ -218,3 +218,43 @@ def test_the_network_is_built_once_per_run(tmp_path, monkeypatch):
     monkeypatch.setattr(set_up, "network_from_settings", counted)
     drained(run_training(*stacks(*cells()), tiny(), tmp_path / "run"))
     assert len(built) == 1
+
+
+# more than a slice
+
+
+def shifted_slices(shape=(16, 32, 32)):
+    """Squares, and labels that show where they were in the slice before."""
+    random, image = np.random.default_rng(0), np.zeros(shape, np.float32)
+    for plane in image:
+        for y, x in random.integers(1, 24, (3, 2)):
+            plane[y : y + 7, x : x + 7] = 1
+    before = image[[1, *range(shape[0] - 1)]]
+    return image + random.normal(0, 0.05, shape).astype(np.float32), before.astype(np.uint8)
+
+
+def test_what_only_the_slice_before_shows_is_learnt_with_context_alone(tmp_path):
+    options = {"width": 4, "steps": 60, "batch": 4, "tile": 32, "flips": False, "rotation": 0}
+    scores = []
+    for context in (0, 1):
+        settings = tiny(context=context, elastic=0, deformed=0, w0=0, **options)
+        run = run_training(*stacks(*shifted_slices()), settings, tmp_path / str(context))
+        events, model = drained(run)
+        scores.append(model.scores["iou"])
+    assert events[0].facts["slices seen"] == model.trained_on["slices seen"] == 3
+    assert (model.context, model.network.in_channels, model.in_channels) == (1, 3, 1)
+    assert scores[0] < 0.3 and scores[1] > 0.65
+
+
+def test_a_run_with_context_resumes_to_the_bit(tmp_path):
+    settings, pair = tiny(context=2, steps=6), cells((9, 32, 40))
+    _, whole = drained(run_training(*stacks(*pair), settings, tmp_path / "whole"))
+    run = run_training(*stacks(*pair), settings, tmp_path / "run")
+    for event in run:
+        if isinstance(event, StepDone) and event.step == 4:
+            break
+    run.close()
+    _, resumed = drained(run_training(*stacks(*pair), settings, tmp_path / "run"))
+    assert load_model(tmp_path / "run").context == 2
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], value)

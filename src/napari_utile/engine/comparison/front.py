@@ -243,7 +243,7 @@ def _prepare_folder(
         folder.clear()
     atomic_write(folder.settings, settings.text().encode())
     if split is None:
-        folder.write_data(images, labels, data.split)
+        folder.write_data(images, labels, data.split, settings.context)
     write_truth(folder.validation, images, data)
     return data
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.blocks import Index
 from napari_utile.arrays.instances.decoding import classes, instances
 from napari_utile.arrays.splits import Region
 from napari_utile.engine.models.model import load_model
@@ -30,8 +31,13 @@ from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack, write_tiff
 from napari_utile.io.ngff import PROBABILITIES
+from napari_utile.io.slice_context import slices_around
 from napari_utile.io.stack import Holds
 from napari_utile.settings import PredictSettings, TrainSettings
+
+Part = tuple[Index, Index]
+"""First pixel and shape of a part of a stack."""
+Predicted = tuple[NDArray[np.float32], Generator[TileDone | Warned, None, None]]
 
 
 @dataclass(frozen=True)
@@ -86,14 +92,19 @@ def score_model(
     """
     loaded = load_model(model)
     how = PredictSettings(device=settings.device, precision=settings.precision)
-    stacks = [_cut_region(images, region) for region in data.split.validation]
-    next(predict_stack(loaded, stacks[0], np.empty((loaded.classes, *stacks[0].shape)), how))
+    cuts = [_cut_region(images, region, loaded.context) for region in data.split.validation]
+
+    def predicted(stack: Stack, part: Part) -> Predicted:
+        result = np.empty((loaded.classes, *part[1]), np.float32)
+        return result, predict_stack(loaded, stack, result, how, part=part)
+
+    next(predicted(*cuts[0])[1])
     found, seconds = [], 0.0
-    for stack in stacks:
-        result = np.empty((loaded.classes, *stack.shape), np.float32)
-        seconds += yield from timed(predict_stack(loaded, stack, result, how))
-        found.append(result)
-    megapixels = sum(prod(stack.shape) for stack in stacks) / 1e6
+    for cut in cuts:
+        result, run = predicted(*cut)
+        seconds += yield from timed(run)
+        found.append(result.reshape(len(result), *result.shape[-2:]))
+    megapixels = sum(prod(shape) for _, (_, shape) in cuts) / 1e6
     has_objects = data.validation[0].has_objects
     return Results(
         found,
@@ -103,11 +114,41 @@ def score_model(
     )
 
 
-def _cut_region(images: Sequence[Stack], region: Region) -> Stack:
-    """Read the pixels of a region as a stack, so that it is mirrored at its own border."""
+def _cut_region(
+    images: Sequence[Stack], region: Region, context: int = 0
+) -> tuple[Stack, Part]:
+    """Read the pixels of a region as a stack, so that it is mirrored at its own border.
+
+    With a context the stack has as many slices on each side, as far as there are any.
+
+    Returns
+    -------
+    stack : Stack
+    part : (tuple of int, tuple of int)
+        First pixel and shape of the region in the stack.
+    """
     image = images[region.image]
-    pixels = image.plane(region.index, *region.window)
-    return Stack(pixels, "cyx", name=image.name, scale=image.scale[-2:], units=image.units[-2:])
+    if not context:
+        pixels = image.plane(region.index, *region.window)
+        stack = Stack(
+            pixels, "cyx", name=image.name, scale=image.scale[-2:], units=image.units[-2:]
+        )
+        return stack, ((0, 0), stack.shape)
+    around = sorted({*slices_around(image, region.index, context)})
+    pixels = np.stack([image.plane(index, *region.window) for index in around], axis=1)
+    stack = Stack(
+        pixels,
+        "czyx",
+        name=f"{image.name}, {_span(around)}",
+        scale=image.scale[-3:],
+        units=image.units[-3:],
+    )
+    return stack, ((around.index(region.index), 0, 0), (1, *stack.shape[1:]))
+
+
+def _span(planes: Sequence[Index]) -> str:
+    """Return in words which slices of a stack there are."""
+    return f"slices {planes[0][-1]} to {planes[-1][-1]}"
 
 
 def timed(
@@ -182,7 +223,8 @@ def write_truth(folder: ValidationFolder, images: Sequence[Stack], data: Trainin
     lies = [layer.lies(data.split.validation) for layer in found]
     atomic_write(folder.places, json.dumps(lies, indent=2).encode())
     for layer in found:
-        pixels = [_cut_region(images, data.split.validation[i]).data for i in layer.places]
+        cuts = (_cut_region(images, data.split.validation[i]) for i in layer.places)
+        pixels = [stack.data for stack, _ in cuts]
         layer.write(folder, "image", [p if len(p) > 1 else p[0] for p in pixels])
         planes = [data.validation[i] for i in layer.places]
         layer.write(folder, "truth", [_true_ids(plane) for plane in planes])

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from napari_utile.errors import UserError
+from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
@@ -22,7 +23,7 @@ def network_from_settings(settings: TrainSettings, channels: int, classes: int) 
     settings : TrainSettings
         `network`, `output`, and the options of `NETWORK_OPTIONS`.
     channels : int
-        Of the images.
+        Of the images; the network has as many for each slice that it sees (`context`).
     classes : int
         Kinds of pixels, with the background.
 
@@ -45,7 +46,7 @@ def network_from_settings(settings: TrainSettings, channels: int, classes: int) 
     if options.get("norm") == "none":
         options["norm"] = None
     return network(
-        in_channels=channels,
+        in_channels=channels * slices_seen(settings.context),
         classes=1 if settings.output == "sigmoid" else classes,
         **options,
     )

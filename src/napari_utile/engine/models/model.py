@@ -37,6 +37,7 @@ from napari_utile.folders.model import (
     read_description,
     replaced_model,
 )
+from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS, Network
 from napari_utile.networks.tileable import missing_members
 from napari_utile.settings import TrainSettings
@@ -68,6 +69,9 @@ class Model:
         Facts about the data, name -> value.
     appearance : Appearance or None
         What the training images looked like; images that are far from it are warned of.
+    context : int
+        Slices on each side of each slice of a stack that the network sees as further
+        channels; see `io.slice_context`.
     version : str
         Of U-Tile, which made it.
 
@@ -75,7 +79,7 @@ class Model:
     ------
     UserError
         If the network is not `Tileable`, takes other channels than are normalized, or has
-        other classes than there are ids; if ids or target cannot be.
+        other classes than there are ids; if ids, target or context cannot be.
     """
 
     network: Network
@@ -87,6 +91,7 @@ class Model:
     trained_on: dict[str, Fact] = field(default_factory=dict)
     appearance: Appearance | None = None
     version: str = __version__
+    context: int = 0
 
     def __post_init__(self) -> None:
         if missing := missing_members(self.network):
@@ -94,6 +99,8 @@ class Model:
                 f"{type(self.network).__name__} cannot be tiled: it has no "
                 f"{', no '.join(missing)}; see napari_utile.networks."
             )
+        if problem := self._context_problem():
+            raise UserError(problem)
         if not self.normalization:
             self.normalization = Normalization.none(self.in_channels)
         if len(self.normalization.mean) != self.in_channels:
@@ -117,8 +124,8 @@ class Model:
 
     @property
     def in_channels(self) -> int:
-        """Channels of an image."""
-        return self.network.in_channels
+        """Channels of an image; the network takes those of all slices that it sees."""
+        return self.network.in_channels // slices_seen(self.context)
 
     @property
     def classes(self) -> int:
@@ -140,11 +147,23 @@ class Model:
         card, network = card_of(self), in_float32(self.network)
         with replaced_model(Path(folder)) as draft:
             write_parameters(network, draft / PARAMETERS_FILE, Path(folder))
-            description = write_package(draft, network, card.arguments, self.normalization) | {
-                "config": {"utile": card.model_dump(mode="json")}
-            }
+            description = write_package(
+                draft, network, card.arguments, self.normalization, self.context
+            ) | {"config": {"utile": card.model_dump(mode="json")}}
             text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
+
+    def _context_problem(self) -> str:
+        """Return why the network cannot see so many slices; '' if it can."""
+        seen = slices_seen(self.context)
+        if self.context < 0 or (self.context and self.network.ndim != 2):
+            return f"A network of {self.network.ndim} axes cannot have context {self.context}."
+        if self.network.in_channels % seen:
+            return (
+                f"The network takes {self.network.in_channels} channels, which is not "
+                f"a multiple of the {seen} slices that it is to see (context {self.context})."
+            )
+        return ""
 
 
 def card_of(model: Model) -> ModelCard:
@@ -180,6 +199,7 @@ def card_of(model: Model) -> ModelCard:
         scores=model.scores,
         trained_on=model.trained_on,
         appearance=model.appearance,
+        context=model.context,
     )
 
 
@@ -221,7 +241,8 @@ def load_model(path: str | Path) -> Model:
     for name in ("format", "network", "arguments"):
         del facts[name]
     model = Model(network.eval(), **facts)
-    if not named and (problem := package_problem(folder, network, model.normalization)):
+    fed = model.normalization.repeated(slices_seen(model.context))
+    if not named and (problem := package_problem(folder, network, fed)):
         raise UserError(
             f"{problem}. Put back what belongs to it; if these weights are meant, name their "
             f"SHA-256 in {DESCRIPTION}: {digest(parameters)}"

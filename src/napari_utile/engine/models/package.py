@@ -22,6 +22,7 @@ from torch import Tensor
 from napari_utile import __version__
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.folders.standard_part import channel_axis, feeding
+from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks.tileable import Network
 
 SPECIFICATION = "0.5.4"
@@ -65,7 +66,11 @@ class Mirroring:
 
 
 def write_package(
-    folder: Path, network: Network, arguments: dict[str, Any], normalization: Normalization
+    folder: Path,
+    network: Network,
+    arguments: dict[str, Any],
+    normalization: Normalization,
+    context: int = 0,
 ) -> dict[str, Any]:
     """Write what stands beside the parameters, and describe all of it.
 
@@ -79,6 +84,8 @@ def write_package(
         What it was constructed with.
     normalization : Normalization
         How images are fed.
+    context : int, default 0
+        Slices on each side of each slice that are fed with it.
 
     Returns
     -------
@@ -86,8 +93,9 @@ def write_package(
         The description, still without `config`; the names in it are of files in `folder`.
     """
     (folder / ARCHITECTURE).write_text(source_of(type(network)), encoding="utf-8")
-    (folder / README).write_text(read_me(network, normalization), encoding="utf-8")
-    _write_test(folder, network, normalization)
+    (folder / README).write_text(read_me(network, normalization, context), encoding="utf-8")
+    fed = normalization.repeated(slices_seen(context))
+    _write_test(folder, network, fed)
     name = type(network).__name__
     return {
         "type": "model",
@@ -98,7 +106,7 @@ def write_package(
         "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
         "tags": ["segmentation", "2d", name.lower()],
         "documentation": README,
-        "inputs": [_input(folder, network, normalization)],
+        "inputs": [_input(folder, network, fed, context)],
         "outputs": [_output(folder, network)],
         "weights": {
             "pytorch_state_dict": {
@@ -114,21 +122,22 @@ def write_package(
     }
 
 
-def _input(folder: Path, network: Network, normalization: Normalization) -> dict[str, Any]:
+def _input(folder: Path, network: Network, fed: Normalization, context: int) -> dict[str, Any]:
     """Describe the image: its smallest size, and how it grows."""
+    channels = network.in_channels // slices_seen(context)
     axes = zip("yx", _halo(network), network.stride_alignment, strict=True)
     return {
         "id": "image",
         "axes": [
             {"type": "batch"},
-            channel_axis("channel", network.in_channels),
+            channel_axis("channel", channels, context),
             *(
                 {"type": "space", "id": a, "size": {"min": 2 * halo + step, "step": step}}
                 for a, halo, step in axes
             ),
         ],
         "data": {"type": "float32"},
-        "preprocessing": [feeding(normalization)],
+        "preprocessing": [feeding(fed)],
         "test_tensor": _file(folder, TEST_INPUT),
     }
 
@@ -196,12 +205,18 @@ def _without_our_imports(source: str) -> str:
     return "".join(lines)
 
 
-def read_me(network: Network, normalization: Normalization) -> str:
+def read_me(network: Network, normalization: Normalization, context: int = 0) -> str:
     """Return a README: what the model is, and how it is fed."""
+    slices = (
+        f"Each slice of a stack is fed with the {context} before and after it: the channels "
+        f"are those of the slice {context} before, ..., of the slice itself, ..., of the slice "
+        f"{context} after; beyond the ends of the stack, slices are mirrored. "
+    )
     return (
         f"# {type(network).__name__}\n\n"
         f"Trained with U-Tile {__version__}. Images are fed as (x - mean) / std with mean "
         f"{normalization.mean} and standard deviation {normalization.std}, per channel. "
+        f"{slices if context else ''}"
         "The output is one map of probability per class; class 0 is the background.\n\n"
         "## Validation\n\nThe scores are in `bioimageio.yaml` under `config: utile: scores`.\n"
     )

@@ -22,8 +22,15 @@ class WarmStart:
     parameters: Parameters
 
     @classmethod
-    def read(cls, path: Path | str, network: Network) -> "WarmStart":
+    def read(cls, path: Path | str, network: Network, context: int = 0) -> "WarmStart":
         """Read a model, or that of a run, to start the training of `network` from.
+
+        Parameters
+        ----------
+        path : path
+        network : nn.Module
+        context : int, default 0
+            Slices on each side that it sees.
 
         Raises
         ------
@@ -31,7 +38,8 @@ class WarmStart:
             If there is no model, or it is of another architecture: names every difference.
         """
         model = load_model(path)
-        there, here = description(model.network), description(network)
+        there = description(model.network) | {"context": model.context}
+        here = description(network) | {"context": context}
         if differences := option_differences(there, here, FREE):
             raise UserError(
                 f"{path} is of another architecture and cannot be started from "

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.blocks import Blocks, Index
 from napari_utile.arrays.intensity import Normalization, finite
 from napari_utile.arrays.tiling import Window
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork
 from napari_utile.events import Warned
+from napari_utile.io.slice_context import slices_around, slices_seen, with_context
 from napari_utile.io.stack import Stack
 
 
@@ -29,6 +30,9 @@ class BlockComputer:
     network : TiledNetwork
     averaging : bool, default False
         Average over mirrored and transposed views of the plane.
+    context : int, default 0
+        Slices on each side of a plane that the network sees with it, also those outside of
+        the part.
     """
 
     def __init__(
@@ -38,10 +42,14 @@ class BlockComputer:
         normalization: Normalization,
         network: TiledNetwork,
         averaging: bool = False,
+        context: int = 0,
     ):
-        self.stack, self.blocks, self.normalization = stack, blocks, normalization
-        self.network, self.averaging = network, averaging
+        self.stack, self.blocks = stack, blocks
+        self.network, self.averaging, self.context = network, averaging, context
+        self._seen = with_context(stack, context)
+        self._normalization = normalization.repeated(slices_seen(context))
         self._planes: dict[int, NormalizedPlane] = {}
+        self._told: set[Index] = set()
         self._warnings: list[Warned] = []
         self._lock = Lock()
 
@@ -67,16 +75,17 @@ class BlockComputer:
                 del self._planes[old]
             if block.plane not in self._planes:
                 self._planes[block.plane] = NormalizedPlane(
-                    self.stack, index, self.normalization
+                    self._seen, index, self._normalization, slices_seen(self.context)
                 )
             normalized = self._planes[block.plane]
         plane = normalized.plane
         context = self.network.context(window, plane.shape, self.averaging)
         ahead = read_ahead(plane, context)
+        around = slices_around(self.stack, index, self.context)
         with self._lock:
-            if normalized.is_replaced and not normalized.is_reported:
-                normalized.is_reported = True
-                self._warnings.append(Warned(message=normalized.warning()))
+            for defect in sorted({around[i] for i in normalized.replaced} - self._told):
+                self._told.add(defect)
+                self._warnings.append(Warned(message=replaced_text(self.stack, defect)))
         return ahead, window
 
     def compute(
@@ -100,36 +109,62 @@ class NormalizedPlane:
     Parameters
     ----------
     stack : Stack
+        With the channels of all slices that the network sees.
     index : tuple of int
         Of the plane.
     normalization : Normalization
+        Of these channels.
+    slices : int, default 1
+        That the network sees at once.
 
     Attributes
     ----------
     plane : Plane
-    is_replaced : bool
-        Whether a pixel was replaced by the mean gray value, see `intensity.finite`.
-    is_reported : bool
-        Whether the user has been warned of that.
+    replaced : set of int
+        Slices, numbered as they are seen, of which a pixel was replaced by the mean gray
+        value; see `intensity.finite`.
     """
 
-    def __init__(self, stack: Stack, index: tuple[int, ...], normalization: Normalization):
+    def __init__(
+        self, stack: Stack, index: Index, normalization: Normalization, slices: int = 1
+    ):
         self.stack, self.index, self.normalization = stack, index, normalization
+        self.slices = slices
         self.plane = Plane(stack.shape[len(index) :], self._read)
-        self.is_replaced = self.is_reported = False
+        self.replaced: set[int] = set()
 
     def _read(self, *window: slice) -> NDArray[np.float32]:
         pixels = self.normalization.apply(self.stack.window(self.index, window))
-        self.is_replaced |= bool(finite(pixels).any())
+        self.replaced |= replaced_slices(pixels, self.slices)
         return pixels
 
-    def warning(self) -> str:
-        """Return the sentence that warns of replaced pixels."""
-        place = f"Slice {', '.join(map(str, self.index))} of " if self.index else ""
-        return (
-            f"{place}{self.stack.name} has pixels that are NaN, infinite or far "
-            "beyond all gray values; they were taken for the mean gray value."
-        )
+
+def replaced_slices(pixels: NDArray[np.float32], slices: int) -> set[int]:
+    """Replace pixels that would make the logits NaN, and return in which slices there are some.
+
+    Parameters
+    ----------
+    pixels : ndarray of float32, shape (slices * C, Y, X)
+        Normalized; changed in place, see `intensity.finite`.
+    slices : int
+        That are seen at once.
+
+    Returns
+    -------
+    set of int
+        Their numbers, from 0.
+    """
+    parts = pixels.reshape(slices, -1, *pixels.shape[1:])
+    return {number for number, part in enumerate(parts) if finite(part).any()}
+
+
+def replaced_text(stack: Stack, index: Index) -> str:
+    """Return the sentence that warns of pixels of a plane that were replaced."""
+    place = f"Slice {', '.join(map(str, index))} of " if index else ""
+    return (
+        f"{place}{stack.name} has pixels that are NaN, infinite or far "
+        "beyond all gray values; they were taken for the mean gray value."
+    )
 
 
 def read_ahead(plane: Plane, context: Window) -> Plane:

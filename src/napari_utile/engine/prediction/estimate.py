@@ -13,6 +13,7 @@ from napari_utile.engine.prediction.tile_size import WORKSPACE, bytes_per_pixel
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.events import drain
 from napari_utile.io.disk import free_disk
+from napari_utile.io.slice_context import CACHE_BYTES, slices_seen
 from napari_utile.io.units import duration_text, size_text
 from napari_utile.networks.tileable import Network
 
@@ -66,7 +67,14 @@ def _memory(task: PredictionTask) -> float:
     dtype = None if task.plan.precision == "float32" else getattr(torch, task.plan.precision)
     waiting = (AHEAD + BEHIND + 1) * read * 4 * (network.in_channels + network.classes)
     own: int = psutil.Process().memory_info().rss
+    if task.model.context:  # slices are kept for those that are seen with them
+        waiting += min(CACHE_BYTES, slices_seen(task.model.context) * _plane_bytes(task))
     return own + WORKSPACE * bytes_per_pixel(network, dtype) * read + waiting
+
+
+def _plane_bytes(task: PredictionTask) -> int:
+    stack = task.stack
+    return prod(stack.shape[-2:]) * stack.channels * stack.dtype.itemsize
 
 
 def _seconds_per_block(task: PredictionTask, network: TiledNetwork) -> float:

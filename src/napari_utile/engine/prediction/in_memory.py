@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.blocks import Blocks, Index
 from napari_utile.engine.devices import autocast_dtype, choose_device
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
@@ -29,6 +29,7 @@ from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned, doubted, drain, warn
+from napari_utile.io.slice_context import check_slices
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import PredictSettings
@@ -44,6 +45,7 @@ def predict_stack(
     tile: tuple[int, ...] | None = None,
     probes: bool = False,
     doubts: bool = True,
+    part: tuple[Index, Index] | None = None,
 ) -> Generator[TileDone | Warned, None, None]:
     """Write the probabilities of every plane of a stack into `target`, tile by tile.
 
@@ -56,7 +58,7 @@ def predict_stack(
         Stays as it is; a copy on the device predicts.
     stack : Stack
         Read lazily, a few tiles at a time, in a thread.
-    target : array-like, shape (K, *stack.shape)
+    target : array-like, shape (K, *stack.shape), or that of the part
         Gets ``target[:, *index, y, x] = probabilities``: float32, one tile, in a thread.
     settings : PredictSettings, optional
         `output`, `threshold` and `min_size` are left to the caller.
@@ -68,6 +70,8 @@ def predict_stack(
         image is predicted, and after a small one, which costs little then.
     doubts : bool, default True
         Whether to look for doubts at all; a caller that has looked at all images need not.
+    part : (tuple of int, tuple of int), optional
+        First pixel and shape of the part that is predicted; by default the whole stack.
 
     Yields
     ------
@@ -83,9 +87,11 @@ def predict_stack(
     settings = settings or PredictSettings()
     check_channels(model, stack)
     network = TiledNetwork(model.network, *device_and_dtype(settings))
-    blocks = Blocks.whole(stack.shape, tile_size(model, stack, settings, tile))
+    starts, shape = part or ((0,) * len(stack.shape), stack.shape)
+    blocks = Blocks(starts, shape, tile_size(model, stack, settings, tile))
     normalization = normalization_for(model, stack, settings)
-    computer = BlockComputer(stack, blocks, normalization, network, settings.averaging)
+    averaging, context = settings.averaging, model.context
+    computer = BlockComputer(stack, blocks, normalization, network, averaging, context)
     progress = StageProgress(len(blocks))
 
     def write(number: int, values: NDArray[np.float32]) -> None:
@@ -102,7 +108,7 @@ def predict_stack(
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
     yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
     if probes and not is_large and not found:
-        index, window = middle(stack.shape, model.network.ndim)
+        index, window = middle(shape, model.network.ndim)
         far = mismatch_of_objects(model, target[:, *index, *window], stack.name, settings)
         yield from doubted([far] if far else [], settings.strict)
 
@@ -165,11 +171,13 @@ def check_channels(model: Model, stack: Stack) -> None:
     Raises
     ------
     UserError
-        If it has other channels than the model was trained for.
+        If it has other channels than the model was trained for, or no slices where the model
+        sees several at once.
     """
     if stack.channels != model.in_channels:
         channels = "1 channel" if model.in_channels == 1 else f"{model.in_channels} channels"
         raise UserError(f"The model expects {channels}, {stack.name} has {stack.channels}.")
+    check_slices(stack, model.context)
 
 
 def tile_size(

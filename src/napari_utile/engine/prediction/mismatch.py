@@ -155,7 +155,7 @@ def object_mismatch(
     starts = (*index, *(part.start for part in window))
     blocks = Blocks(starts, (1,) * len(index) + sides, sides)
     normalization = normalization_for(model, stack, settings)
-    computer = BlockComputer(stack, blocks, normalization, network)
+    computer = BlockComputer(stack, blocks, normalization, network, context=model.context)
     found = drain(computer.compute(computer.read(0)))
     return mismatch_of_objects(model, found, stack.name, settings)
 

@@ -78,8 +78,14 @@ class PredictionTask:
 
     def computer(self, network: TiledNetwork) -> BlockComputer:
         """Return what computes the blocks with a network on its device."""
-        averaging = self.settings.averaging
-        return BlockComputer(self.stack, self.blocks, self._normalization, network, averaging)
+        return BlockComputer(
+            self.stack,
+            self.blocks,
+            self._normalization,
+            network,
+            self.settings.averaging,
+            self.model.context,
+        )
 
     @cached_property
     def _normalization(self) -> Normalization:

@@ -88,6 +88,7 @@ class BestModel:
             scores=scores,
             trained_on=setup.facts,
             appearance=setup.data.appearance,
+            context=setup.settings.context,
         )
 
 

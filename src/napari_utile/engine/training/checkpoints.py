@@ -19,6 +19,7 @@ from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
 from napari_utile.io.fingerprints import aligned_index, digest_of_planes
 from napari_utile.io.images import Stack
+from napari_utile.io.slice_context import planes_seen
 from napari_utile.settings import (
     HARDWARE_OPTIONS,
     INPUT_OPTIONS,
@@ -62,10 +63,11 @@ class TrainingPlan:
         split, warm = setup.data.split, setup.warm_start
         regions = (*split.training, *split.validation)
         places = sorted({region.plane for region in regions})
+        seen = planes_seen(images, places, setup.settings.context)
         same = [(i, aligned_index(index, len(labels[i].shape) - 2)) for i, index in places]
         return cls(
             setup.settings.model_dump(mode="json"),
-            digest_of_planes(images, places),
+            digest_of_planes(images, seen),
             digest_of_planes(labels, same),
             digest_of_parameters(warm.parameters) if warm else "",
         )

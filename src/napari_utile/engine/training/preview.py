@@ -30,7 +30,10 @@ GRID_LINES = 8
 
 
 class Samples(NamedTuple):
-    """Training tiles as the network sees them, with the context of unpadded convolutions."""
+    """Training tiles as the network sees them, with the context of unpadded convolutions.
+
+    Of several slices that it sees at once, the one of the labels.
+    """
 
     image: NDArray[Any]
     """(K, C, Y, X), in the gray values of the images, and in their type up to 16 bits."""
@@ -137,7 +140,8 @@ def samples(
     def shown(planes: Sequence[AnnotatedPlane]) -> TileSampler:
         return TileSampler(planes, size, 0, sampler.deformation, sampler.generator)
 
-    images, classes, weights = shown(data.training).render(draws)
+    own = [_own_slice(plane, data.channels) for plane in data.training]
+    images, classes, weights = shown(own).render(draws)
     spacing = max(2, size // GRID_LINES)
     lined = [replace(plane, image=_grid_lines(plane, spacing)) for plane in data.training]
     grid = shown(lined).render([draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
@@ -153,6 +157,12 @@ def samples(
         weights.numpy() * judged,
         (255 * grid[:, 0].clamp(0, 1)).round().to(torch.uint8).numpy(),
     )
+
+
+def _own_slice(plane: AnnotatedPlane, channels: int) -> AnnotatedPlane:
+    """Return a plane without the channels of the slices around it."""
+    first = (len(plane.image) - channels) // 2
+    return replace(plane, image=plane.image[first : first + channels])
 
 
 def _grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:

@@ -17,6 +17,7 @@ from napari_utile.engine.training.data.preparation import TrainingData, training
 from napari_utile.engine.training.distributed import Group
 from napari_utile.engine.training.options import effective_settings, unused_options
 from napari_utile.errors import UserError
+from napari_utile.io.slice_context import slices_seen
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
@@ -55,7 +56,7 @@ class TrainingSetup:
     @property
     def facts(self) -> dict[str, str | int | float]:
         """What the model is and is trained on, name -> value."""
-        return {
+        facts: dict[str, str | int | float] = {
             "network": self.settings.network,
             "parameters": sum(p.numel() for p in self.network.parameters()),
             "classes": len(self.data.ids),
@@ -64,6 +65,9 @@ class TrainingSetup:
             "training tile": self.tiles.output,
             "tiles per step": self.tiles.per_step,
         }
+        if self.settings.context:
+            facts["slices seen"] = slices_seen(self.settings.context)
+        return facts
 
 
 def set_up_training(
@@ -105,7 +109,7 @@ def set_up_training(
     data = training_data(annotations, settings, receptive_field_of(network), split)
     tiles = TileLayout.of(network, settings, data.training)
     _check_tiles(tiles, network)
-    warm = WarmStart.read(warm_start, network) if warm_start else None
+    warm = WarmStart.read(warm_start, network, settings.context) if warm_start else None
     if warm:
         network.load_state_dict(warm.parameters)
     warnings = [*unused_options(given), *left_out, *data.warnings]

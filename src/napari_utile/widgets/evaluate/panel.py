@@ -28,7 +28,7 @@ from napari_utile.widgets.evaluate.report import Outcome, ReportView
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import State
-from napari_utile.widgets.kit.form import Form, option_label, scrolling_column
+from napari_utile.widgets.kit.form import Form, scrolling_column
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.kit.thread_controls import ThreadControls
@@ -154,7 +154,7 @@ class EvaluatePanel(Panel):
 def _changed_options(settings: EvaluateSettings) -> dict[str, str]:
     """Return the options that differ from their defaults, as text."""
     default = type(settings)()
-    return {option_label(n): str(v) for n, v in settings if v != getattr(default, n)}
+    return {settings.label(n): str(v) for n, v in settings if v != getattr(default, n)}
 
 
 def _outcome_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
 from magicgui.widgets import create_widget
@@ -10,6 +11,7 @@ from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QSizePolicy, QWidget
 
 LARGEST_INT = 2**31 - 1
+NO_WORDS: Mapping[Any, str] = MappingProxyType({})
 LINE, PADDING = 20, 4
 """Height of a line of a list, and what a theme may leave free above and below them, px."""
 
@@ -25,13 +27,16 @@ class Field:
     help: str
 
 
-def field_of(info: FieldInfo) -> Field:
-    """Return the editor of an option, chosen by its annotation.
+def field_of(info: FieldInfo, words: Mapping[Any, str] = NO_WORDS) -> Field:
+    """Return the editor of an option: a list of `words` if it has some, else by its annotation.
 
     magicgui's editors of float and tuple can hold neither `1e-4`, nor nothing, nor a wrong
     value, which the form turns red; so these are typed into a line.
     """
     kind: Any = info.annotation
+    if words:
+        choices = [(word, value) for value, word in words.items()]
+        return _field(info, create_widget(widget_type="ComboBox", options={"choices": choices}))
     if kind is bool or get_origin(kind) is Literal:
         return _field(info, create_widget(annotation=kind))
     if kind is int:

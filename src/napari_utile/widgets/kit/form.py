@@ -65,7 +65,7 @@ class Form(QWidget, Generic[S]):
             if name in sliders
             else ticks_of(info, ticks[name])
             if name in ticks
-            else field_of(info)
+            else field_of(info, kind.words(name))
             for name, info in kind.model_fields.items()
             if name not in without
         }
@@ -95,7 +95,8 @@ class Form(QWidget, Generic[S]):
 
     def problem(self) -> str:
         """Return what is wrong with the first wrong field, or ''."""
-        return next((f"{option_label(name)}: {why}" for name, why in self.problems.items()), "")
+        found = self.problems.items()
+        return next((f"{self._kind.label(name)}: {why}" for name, why in found), "")
 
     def show_settings(self, settings: S) -> None:
         """Fill every field from `settings`; what the class filled in is left to the class."""
@@ -121,7 +122,7 @@ class Form(QWidget, Generic[S]):
             for part in (field.editor, *field.editor.findChildren(QWidget)):
                 part.installEventFilter(self)
             field.on_edit(self._on_recipe if name == "recipe" else self._check)
-        return form_rows({option_label(name): self._fields[name].editor for name in names})
+        return form_rows({self._kind.label(name): self._fields[name].editor for name in names})
 
     def _on_recipe(self) -> None:
         """Show the options that the chosen recipe changes; leave the others as they are."""
@@ -168,11 +169,6 @@ class Form(QWidget, Generic[S]):
             event.ignore()
             return True
         return False
-
-
-def option_label(name: str) -> str:
-    """Return the name of an option as it is shown."""
-    return name.replace("_", " ")
 
 
 def mark(editor: QWidget, problem: str | None, help_text: str = "") -> None:

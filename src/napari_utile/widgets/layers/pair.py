@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFormLayout
 
 from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
+from napari_utile.io.slice_context import slices_problem
 from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainingOptions
 from napari_utile.widgets.kit.form import form_rows, mark
@@ -42,15 +43,18 @@ class PairChoice:
 
         What is doubtful about them is shown below; without settings nothing is.
         """
-        problem = pair_problem(self.image.layer, self.labels.layer)
+        problem, thin = pair_problem(self.image.layer, self.labels.layer), ""
+        if not problem and settings:
+            seen = stack_of(self.image.layer, like=tuple(level_0(self.labels.layer).shape))
+            problem = thin = slices_problem(seen, settings.context)
         if problem or settings is None:
             self.note.show_doubts(None, ("instances", None, False))
         else:
             meaning = settings.target, settings.ignore, settings.sparse
             self.note.show_doubts(self.labels.layer, meaning, self.image.layer)
-        lacks_image = self.image.layer is None
-        mark(self.image.native, problem if lacks_image else "", "Input of the network")
-        mark(self.labels.native, "" if lacks_image else problem, "Annotation of that image")
+        is_of_image = self.image.layer is None or bool(thin)
+        mark(self.image.native, problem if is_of_image else "", "Input of the network")
+        mark(self.labels.native, "" if is_of_image else problem, "Annotation of that image")
         return problem
 
     def taken(self) -> "TrainingPair":

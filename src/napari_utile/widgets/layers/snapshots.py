@@ -61,9 +61,17 @@ class Snapshot:
 
     @classmethod
     def of(
-        cls, layer: Layer, channels: int, region: Region | None = None, subfolder: str = ""
+        cls,
+        layer: Layer,
+        channels: int,
+        region: Region | None = None,
+        subfolder: str = "",
+        context: int = 0,
     ) -> "Snapshot":
-        """Take a layer; pixels in memory are copied: painting on does not matter."""
+        """Take a layer; pixels in memory are copied: painting on does not matter.
+
+        With a region, so many slices of `context` on each side are kept with it.
+        """
         stack = stack_of(layer, channels)
         place = placement(layer, stack.axes)
         if region is None:
@@ -72,7 +80,8 @@ class Snapshot:
         ranges = [region[axis] for axis in axes]
         place["translate"] = shifted(place, [first for first, _ in ranges])
         if is_in_memory(stack.data) or (hasattr(stack.data, "dask") and not stack.path):
-            stack, ranges = _sliced(stack, ranges)  # what is not segmented is not copied
+            # what is not seen is not copied
+            stack, ranges = _sliced(stack, ranges, context)
         text = ",".join(f"{first}:{end}" for first, end in ranges)
         return cls(with_copied_pixels(stack), text, place, subfolder)
 
@@ -103,11 +112,16 @@ class Source:
 
     @classmethod
     def of_layers(
-        cls, layers: Sequence[Layer], channels: int, region: Region | None = None
+        cls,
+        layers: Sequence[Layer],
+        channels: int,
+        region: Region | None = None,
+        context: int = 0,
     ) -> "Source":
-        """Take layers as they are now."""
+        """Take layers as they are now; with the slices around a region that the model sees."""
         if len(layers) == 1:
-            return cls(layers[0].name, (Snapshot.of(layers[0], channels, region),))
+            only = Snapshot.of(layers[0], channels, region, context=context)
+            return cls(layers[0].name, (only,))
         parts = [Snapshot.of(x, channels, None, f"{i}") for i, x in enumerate(layers, 1)]
         names = _copy_names([part.stack for part in parts])
         parts = [replace(p, copy_name=name) for p, name in zip(parts, names, strict=True)]
@@ -229,8 +243,12 @@ def _is_copy(path: Path, stack: Stack) -> Generator[None, None, bool]:
     return provenance(path).get("digest") == digest.hexdigest()
 
 
-def _sliced(stack: Stack, ranges: list[tuple[int, int]]) -> tuple[Stack, list[tuple[int, int]]]:
+def _sliced(
+    stack: Stack, ranges: list[tuple[int, int]], context: int = 0
+) -> tuple[Stack, list[tuple[int, int]]]:
     """Crop a stack to the slices in `ranges`; planes stay whole, for their context.
+
+    With a `context`, as many slices on each side are kept, as far as there are any.
 
     Returns
     -------
@@ -239,11 +257,14 @@ def _sliced(stack: Stack, ranges: list[tuple[int, int]]) -> tuple[Stack, list[tu
         The same pixels, in the stack that comes back.
     """
     data, translate = stack.data, list(stack.translate)
+    cut: list[tuple[int, int]] = []
     for i, axis in enumerate(stack.spatial_axes[:-2]):
-        first, end = ranges[i]
+        start, stop = ranges[i]
+        more = context if axis == "z" else 0
+        first, end = max(0, start - more), min(stop + more, stack.shape[i])
+        cut.append((start - first, stop - first))
         where = [slice(None)] * len(stack.axes)
         where[stack.axes.index(axis)] = slice(first, end)
         data = data[tuple(where)]
         translate[i] += stack.scale[i] * first
-    cut = [(0, end - first) for first, end in ranges[:-2]]
     return replace(stack, data=data, translate=tuple(translate)), [*cut, *ranges[-2:]]

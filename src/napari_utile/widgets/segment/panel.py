@@ -135,8 +135,10 @@ class SegmentPanel(Panel):
         if paths := self.source.paths:
             source = Source.of_files(paths, self.source.is_batch)
         else:
-            channels, region = read_card(model).in_channels, self.source.region()
-            source = Source.of_layers(self.source.layers, channels, region)
+            card, region = read_card(model), self.source.region()
+            source = Source.of_layers(
+                self.source.layers, card.in_channels, region, card.context
+            )
         settings = self.form.settings().model_copy(update={"region": source.region})
         job = self._job_folder(source.name, is_estimate)
         out = (self.output.path or job.path / result_name(source, settings)).absolute()

@@ -22,6 +22,7 @@ from napari_utile.errors import UserError
 from napari_utile.folders.model import read_card
 from napari_utile.io.images import expand
 from napari_utile.io.names import is_url
+from napari_utile.io.slice_context import slices_problem
 from napari_utile.widgets.kit.fields import LINE, offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.layers.choice import LayerChoice, LayerTicks
@@ -237,11 +238,11 @@ def _image_problem(layer: Layer | None, model: Path | None) -> str:
     if layer is None:
         return "Choose an image layer: there is none yet."
     try:
-        expected = read_card(model).in_channels
-        found = stack_of(layer, expected).channels
+        card = read_card(model)
+        expected, stack = card.in_channels, stack_of(layer, card.in_channels)
     except UserError as error:
         return str(error)
-    if found == expected:
-        return ""
+    if (found := stack.channels) == expected:
+        return slices_problem(stack, card.context)
     plural = "" if expected == 1 else "s"
     return f"The model expects {expected} channel{plural}, layer '{layer.name}' has {found}."

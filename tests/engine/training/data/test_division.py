@@ -151,3 +151,11 @@ def test_a_guard_band_narrower_than_the_view_is_a_doubt():
     data = prepare([stack(image)], [stack(objects)], TrainSettings(validation=0.4), 100)
     assert data.split.guard == 6
     assert "6 px lie between training and validation, the network sees 100" in data.warnings[0]
+
+
+@pytest.mark.parametrize(("slices", "said"), [(12, False), (4, True)])
+def test_slices_that_both_parts_see_are_a_doubt(slices, said):
+    data = prepared(*cells((slices, 24, 32)), context=1)
+    doubts = [text for text in data.warnings if "The stack is thin" in text]
+    assert bool(doubts) == said
+    assert not said or "1 slice lies between training and validation, and the" in doubts[0]

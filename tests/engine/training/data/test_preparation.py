@@ -310,3 +310,58 @@ def test_palettes_are_doubted_where_they_matter():
     image_of_indices = replace(stack(image), colors=palettes[0])
     found = prepare([image_of_indices], [stack(objects)], TrainSettings(), FIELD)
     assert any("taken for brightness" in text for text in found.warnings)
+
+
+# more than a slice
+
+
+@pytest.mark.parametrize("context", [1, 2])
+def test_the_slices_around_are_channels_and_the_numbers_stay_those_of_the_image(context):
+    image, objects = cells((9, 24, 32))
+    data, alone = (prepared(image, objects, context=k) for k in (context, 0))
+    taught = [region.index[0] for region in data.split.training]
+    assert data.normalization == Normalization.of([image[None, taught]])
+    assert (data.channels, len(data.appearance.channels)) == (1, 1)
+    padded = np.pad(image, [(context, context), (0, 0), (0, 0)], mode="reflect")
+    expected = data.normalization.apply(padded[None])[0]
+    planes = [*data.training, *(plane.truth for plane in data.validation)]
+    regions = [*data.split.training, *data.split.validation]
+    for plane, region in zip(planes, regions, strict=True):
+        z = region.index[0]
+        np.testing.assert_array_equal(plane.image, expected[z : z + 2 * context + 1])
+    weights = {
+        r.index: p.weights for r, p in zip(alone.split.training, alone.training, strict=True)
+    }
+    for plane, region in zip(data.training, data.split.training, strict=True):
+        assert torch.equal(plane.weights, weights[region.index])
+
+
+def test_blocks_see_the_same_block_of_other_slices():
+    image, objects = cells((3, 80, 40))
+    data = prepared(image, objects, context=1, split="block")
+    for plane, region in zip(data.training, data.split.training, strict=True):
+        around = ((1, 0, 1), (0, 1, 2), (1, 2, 1))[region.index[0]]
+        for z, seen in zip(around, plane.image, strict=True):
+            part = image[z][region.window]
+            np.testing.assert_array_equal(seen, data.normalization.apply(part[None])[0])
+
+
+def test_a_slice_around_may_show_nothing_and_its_defects_are_told_once():
+    image, objects = cells((12, 24, 32))
+    objects[2] = 255  # not annotated
+    image[2], image[2, 5, 6] = 7, np.nan
+    data = prepared(image, objects, context=1, ignore=255)
+    assert [r.index[0] for r in data.split.training] == [0, 1, 3, 4, 5, 6, 7]
+    (told,) = [text for text in data.warnings if "mean gray value" in text]
+    assert told.startswith("Slice 2 of image 0 has pixels that are NaN")
+    assert data.training[1].image[2, 5, 6] == 0 and all(
+        plane.image.isfinite().all() for plane in data.training
+    )
+    objects[2] = 0
+    assert "slice 2: 1 pixels are NaN" in refusal(image, objects, context=1, split="slice")
+
+
+@pytest.mark.parametrize("shape", [(40, 80), (1, 40, 80)])
+def test_an_image_without_slices_has_none_around(shape):
+    message = refusal(*cells(shape), context=1)
+    assert message.startswith("3 slices are to be seen at once (context 1), and 'image 0'")

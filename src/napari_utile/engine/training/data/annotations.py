@@ -28,6 +28,7 @@ from napari_utile.io.agreement import doubts_as_image
 from napari_utile.io.channel_names import different_channels
 from napari_utile.io.memory import memory_budget
 from napari_utile.io.pictures import colored_image_doubts, palette_doubts
+from napari_utile.io.slice_context import check_slices, slices_seen
 from napari_utile.io.stack import Stack, read_labels
 from napari_utile.io.units import size_text
 from napari_utile.settings import TrainSettings
@@ -114,12 +115,14 @@ class Annotations:
         Raises
         ------
         UserError
-            If there is no image or too little memory, if shapes or channels differ, or if the
-            labels hold too little.
+            If there is no image or too little memory, if shapes or channels differ, if the
+            labels hold too little, or an image has no slices and several are to be seen.
         """
         if not images:
             raise UserError("There is no image to train on.")
-        check_room(images)
+        for image in images:
+            check_slices(image, settings.context)
+        check_room(images, settings.context)
         pairs = [
             Annotated.read(image, truth, settings, alone=len(images) == 1)
             for image, truth in zip(images, labels, strict=True)
@@ -137,8 +140,14 @@ class Annotations:
         return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, doubts)
 
 
-def check_room(images: Sequence[Stack]) -> None:
+def check_room(images: Sequence[Stack], context: int = 0) -> None:
     """Check that the images fit into the memory, before anything is read.
+
+    Parameters
+    ----------
+    images : sequence of Stack
+    context : int, default 0
+        Slices on each side that are kept with each slice.
 
     Raises
     ------
@@ -146,7 +155,8 @@ def check_room(images: Sequence[Stack]) -> None:
         If they do not; names the size, the budget, and what helps.
     """
     needed = sum(
-        prod(image.shape) * (BYTES_OF_LABELS + image.channels * (4 + image.dtype.itemsize))
+        prod(image.shape)
+        * (BYTES_OF_LABELS + image.channels * (4 * slices_seen(context) + image.dtype.itemsize))
         for image in images
     )
     budget = memory_budget()

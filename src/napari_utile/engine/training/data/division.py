@@ -6,10 +6,11 @@ from contextlib import suppress
 import numpy as np
 
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.arrays.splits import Split, split
+from napari_utile.arrays.splits import Split, slices_between, split
 from napari_utile.engine.training.data.annotations import Annotated, class_counts
 from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.errors import UserError
+from napari_utile.io.slice_context import slices_seen
 from napari_utile.settings import SplitUnit, TrainSettings
 
 
@@ -42,7 +43,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
 
     def divided(by: SplitUnit) -> Split:
         share, seed = settings.validation_share, settings.seed
-        return split(planes, share, receptive_field, seed, by, classes)
+        return split(planes, share, receptive_field, seed, by, classes, settings.context)
 
     try:
         parts = divided(settings.split)
@@ -68,7 +69,7 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
 
 
 def division_warnings(
-    pairs: Sequence[Annotated], parts: Split, receptive_field: int
+    pairs: Sequence[Annotated], parts: Split, receptive_field: int, context: int = 0
 ) -> Iterator[str]:
     """Warn of what makes the scores of a division less trustworthy.
 
@@ -78,6 +79,8 @@ def division_warnings(
     parts : Split
     receptive_field : int
         Of the network, in pixels.
+    context : int, default 0
+        Slices on each side that it sees with a slice.
 
     Yields
     ------
@@ -87,6 +90,15 @@ def division_warnings(
         yield (
             f"The image is small: {parts.guard} px lie between training and validation, the "
             f"network sees {receptive_field}. The validation scores may flatter."
+        )
+    between = slices_between(parts) if context and parts.guard is None else None
+    if between is not None and between < 2 * context:
+        lie = "slice lies" if between == 1 else "slices lie"
+        yield (
+            f"The stack is thin: {between} {lie} between training and validation, and the "
+            f"network sees {slices_seen(context)} slices at once. No slice for validation is "
+            "seen in training, but slices between them are seen in both, so the validation "
+            "scores may flatter."
         )
     ids = pairs[0].target.ids
     taught, judged = (

@@ -15,6 +15,7 @@ from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import Region, Split
 from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
+from napari_utile.engine.prediction.block_computer import replaced_slices, replaced_text
 from napari_utile.engine.training.data.annotations import (
     Annotated,
     Annotations,
@@ -28,6 +29,7 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
 from napari_utile.io.images import Stack
+from napari_utile.io.slice_context import slices_around, slices_seen, with_context
 from napari_utile.settings import TrainSettings
 
 
@@ -120,8 +122,11 @@ def training_data(
     counts = class_counts(pairs, parts.training)[: len(ids)]
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
+    seen = [SeenImage(pair.image, settings.context) for pair in pairs]
+
     def plane(region: Region) -> AnnotatedPlane:
-        return _annotated_plane(pairs, region, normalization, factors, settings)
+        image = seen[region.image]
+        return _annotated_plane(pairs, region, image, normalization, factors, settings)
 
     return TrainingData(
         training=with_density([plane(region) for region in parts.training], settings),
@@ -139,7 +144,11 @@ def training_data(
         channels=annotations.channels,
         ids=ids,
         appearance=_appearance(planes, pairs, parts.training, settings),
-        warnings=(*warnings, *division_warnings(pairs, parts, receptive_field)),
+        warnings=(
+            *warnings,
+            *division_warnings(pairs, parts, receptive_field, settings.context),
+            *(text for image in seen for text in image.warnings),
+        ),
         names=tuple(pair.image.name for pair in pairs),
     )
 
@@ -168,10 +177,48 @@ def with_density(
     )
 
 
+class SeenImage:
+    """An image as the network sees it: each slice with those around it, normalized.
+
+    Attributes
+    ----------
+    warnings : list of str
+        Of slices around annotated ones in which pixels were replaced.
+    """
+
+    def __init__(self, image: Stack, context: int):
+        self.image, self.context = image, context
+        self.stack = with_context(image, context)
+        self.warnings: list[str] = []
+
+    def read(self, region: Region, normalization: Normalization) -> NDArray[np.float32]:
+        """Read a region ((2 context + 1) C, Y, X); refuse it for its own slice, as `_pixels`.
+
+        Pixels of the other slices that are not finite become the mean gray value.
+        """
+        pixels = self.stack.plane(region.index, *region.window)
+        count, slices = self.image.channels, slices_seen(self.context)
+        own = slice(self.context * count, (self.context + 1) * count)
+        _check_pixels(pixels[own], self.image, region)
+        normalized = normalization.repeated(slices).apply(pixels)
+        if self.context:
+            around = slices_around(self.image, region.index, self.context)
+            found = replaced_slices(normalized, slices)
+            told = [replaced_text(self.image, around[number]) for number in sorted(found)]
+            self.warnings += [text for text in told if text not in self.warnings]
+        return normalized
+
+
 def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
     """Read a region (C, Y, X); refuse pixels that are not finite, or all the same."""
     image = pairs[region.image].image
     pixels = image.plane(region.index, *region.window)
+    _check_pixels(pixels, image, region)
+    return pixels
+
+
+def _check_pixels(pixels: NDArray, image: Stack, region: Region) -> None:
+    """Refuse pixels of a region that are not finite, or all the same."""
     where = f"Image '{image.name}'" + "".join(f", slice {i}" for i in region.index)
     if not np.isfinite(pixels).all():
         count = int((~np.isfinite(pixels)).sum())
@@ -187,7 +234,6 @@ def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
             f"{where}{'' if whole else _block(region, image.shape)} is constant "
             f"({pixels.min()}): nothing can be learnt from it; {way_out}."
         )
-    return pixels
 
 
 def _is_constant(pixels: NDArray) -> bool:
@@ -205,6 +251,7 @@ def _block(region: Region, shape: tuple[int, ...]) -> str:
 def _annotated_plane(
     pairs: Sequence[Annotated],
     region: Region,
+    seen: SeenImage,
     normalization: Normalization,
     factors: NDArray[np.float64],
     settings: TrainSettings,
@@ -216,7 +263,7 @@ def _annotated_plane(
     gaps = gap_widths(region.of(target.objects))
     weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
     return AnnotatedPlane(
-        image=torch.from_numpy(normalization.apply(_pixels(pairs, region))),
+        image=torch.from_numpy(seen.read(region, normalization)),
         classes=torch.from_numpy(np.ascontiguousarray(classes)),
         weights=torch.from_numpy(weights.astype(np.float32)),
     )
