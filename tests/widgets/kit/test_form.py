@@ -2,6 +2,7 @@
 
 import pytest
 from pydantic_settings import CliApp, get_subcommand
+from qtpy.QtWidgets import QLabel
 
 from napari_utile.errors import UserError
 from napari_utile.settings import PredictSettings, TrainSettings
@@ -128,3 +129,15 @@ def test_flags_are_only_what_differs():
         "3.0",
     ]
     assert flags(PredictSettings(averaging=True, tile=512)) == ["--tile", "512", "--averaging"]
+
+
+def test_words_are_offered_in_place_of_numbers(form):
+    choice = form.widget("context")
+    assert [choice.itemText(i) for i in range(choice.count())] == ["1", "3", "5"]
+    assert choice.currentText() == "1"
+    assert "slices seen" in [label.text() for label in form.findChildren(QLabel)]
+    choice.setCurrentText("5")
+    assert form.settings() == TrainSettings(context=2)
+    form.show_settings(TrainSettings(context=1))
+    assert choice.currentText() == "3"
+    assert flags(form.settings()) == ["--context", "1"]

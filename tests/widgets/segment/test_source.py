@@ -10,6 +10,7 @@ from napari_utile.io.images import open_image
 from napari_utile.widgets.layers.snapshots import Source
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import DONE, STARTED, fill, given, run, text, tile
+from tests.fixtures.window import write_card
 
 
 def source_of(panel):
@@ -235,3 +236,30 @@ def test_several_layers_are_segmented_in_one_run(panel, script, press, qtbot, vi
     assert "em probabilities" in viewer.layers
     assert "second.zarr: It is torn." in text(panel)
     assert "Done after 3 s: 1 done, 1 failed. The results are in" in text(panel)
+
+
+# a model that sees several slices
+
+
+@pytest.mark.parametrize(
+    ("z", "kept", "region"),
+    [(0, slice(0, 2), "0:1"), (1, slice(0, 3), "1:2"), (2, slice(1, 3), "1:2")],
+)
+def test_the_slices_around_a_region_are_kept(
+    panel, script, press, qtbot, viewer, cells, model, z, kept, region
+):
+    write_card(model, channels=1, context=1)
+    panel.image.choose(viewer.add_image(cells[0].copy(), name="stack"))
+    draw(panel, viewer, [[z, 10, 20], [z, 10, 30], [z, 20, 30], [z, 20, 20]])
+    arguments = script(STARTED, fill(0.5), DONE)
+    run(panel, press, qtbot)
+    images, flags = given(arguments)
+    np.testing.assert_array_equal(open_image(images[0]).data, cells[0][kept])
+    assert flags["--region"].split(",")[0] == region
+
+
+def test_a_layer_without_slices_is_refused(panel, viewer, cells, model):
+    write_card(model, channels=1, context=2)
+    panel.image.choose(viewer.add_image(cells[0][0], name="flat"))
+    assert "5 slices are to be seen at once (context 2), and 'flat'" in text(panel)
+    assert not panel.controls.button.isEnabled()

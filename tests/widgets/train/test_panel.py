@@ -211,3 +211,14 @@ def test_a_partial_run_is_shown_with_its_start_and_what_its_record_lacks(panel, 
     panel.folder.set_path(run.folder)
     assert panel.start_from.line.text() == "other"
     assert "1 of 3 lines of" in panel.controls.messages.text()
+
+
+def test_several_slices_are_not_seen_in_an_image_without_them(panel, viewer, cells):
+    panel.form.set_value("context", 1)
+    assert panel.controls.button.isEnabled()
+    panel.image.choose(viewer.add_image(cells[0][0], name="flat"))
+    panel.labels_layer.choose(viewer.add_labels(cells[1][0], name="flat cells"))
+    assert "'flat' (64, 64) has no other slices: give a stack" in text(panel)
+    assert not panel.controls.button.isEnabled()
+    panel.form.set_value("context", 0)
+    assert panel.controls.button.isEnabled()
