@@ -4,6 +4,7 @@ from inspect import signature
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter, label
 
 from napari_utile.arrays.instances.decoding import classes, instances
 from napari_utile.arrays.labels import components
@@ -15,14 +16,13 @@ def test_the_defaults_are_those_that_are_documented_and_those_of_the_settings():
     documented = {
         "threshold": 0.5,
         "min_size": 0,
-        "method": "watershed",
         "fill_holes": 0,
         "linking": "overlap",
         "link_iou": 0.25,
     }
     parameters = signature(instances).parameters
     assert {name: parameters[name].default for name in documented} == documented
-    settings = PredictSettings().model_dump() | {"method": PredictSettings().instance_method}
+    settings = PredictSettings().model_dump()
     assert {name: settings[name] for name in documented} == documented
     assert EvaluateSettings().threshold == signature(classes).parameters["threshold"].default
 
@@ -45,6 +45,39 @@ def test_instances_of_a_volume_go_through_its_slices():
     volume = np.ones((1, 3, 2, 2), np.float32)
     assert instances(volume, linking="none").max() == 3
     assert instances(volume).max() == instances(volume, volumetric=True).max() == 1
+
+
+def test_the_watershed_is_the_default_of_slices_and_components_that_of_volumes():
+    assert PredictSettings().instance_method == "watershed"
+    waves = gaussian_filter(np.random.default_rng(0).normal(size=(20, 40, 40)), 2)
+    volume = np.clip(0.5 + 5 * waves, 0, 1)[np.newaxis]
+    by_watershed = instances(volume, method="watershed")
+    np.testing.assert_array_equal(instances(volume), by_watershed)
+    connected = instances(volume, volumetric=True)
+    np.testing.assert_array_equal(
+        connected, instances(volume, volumetric=True, method="components")
+    )
+    np.testing.assert_array_equal(connected, label(volume[0] > 0.5)[0])
+    apart = instances(volume, volumetric=True, method="watershed")
+    assert apart.max() > connected.max()
+    assert ((apart > 0) == (connected > 0)).all()
+
+
+def test_objects_and_holes_of_a_volume_are_counted_in_voxels_whatever_the_linking():
+    volume = np.zeros((1, 5, 5, 9), np.float32)
+    volume[0, :, :, :5] = 1
+    volume[0, 1:4, 2, 2] = 0  # a hole of three voxels, one in each slice
+    volume[0, 2, 2, 7:] = 1
+    assert instances(volume, volumetric=True, fill_holes=2)[2, 2, 2] == 0
+    for linking in ("overlap", "touch", "none"):
+        found = instances(volume, volumetric=True, fill_holes=3, min_size=3, linking=linking)
+        assert np.bincount(found.ravel()).tolist() == [100, 125]
+
+
+def test_volumes_of_several_times_are_apart_and_a_slice_is_a_flat_volume():
+    two = np.ones((1, 2, 3, 4, 5), np.float32)
+    assert instances(two, volumetric=True)[:, 0, 0, 0].tolist() == [1, 2]
+    assert (instances(two[:, 0, 0], volumetric=True) == 1).all()
 
 
 def test_probabilities_in_8_bits():

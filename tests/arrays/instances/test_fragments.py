@@ -12,14 +12,13 @@ from scipy.ndimage import gaussian_filter, label
 
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.instances.fragments import (
-    HALO,
     ObjectRule,
     assemble,
     foreground_mask,
     fragments,
+    halo,
 )
 from napari_utile.arrays.instances.watershed import (
-    ENDS,
     FINENESS,
     REACH,
     RISE,
@@ -46,13 +45,14 @@ def random_plane(seed, shape=(64, 61), smoothing=2.0, contrast=90):
     return np.clip(128 + contrast * waves + 40 * (noise - 0.5), 0, 255).astype(np.uint8)
 
 
-def objects_of(foreground, block, rule, halo=HALO):
+def objects_of(foreground, block, rule, reach=None):
     """Objects of a plane by way of blocks; and what was assembled."""
+    reach = halo(foreground.ndim) if reach is None else reach
     wheres = [part.window for part in Blocks.whole(foreground.shape, block)]
     grid = tuple(-(-side // step) for side, step in zip(foreground.shape, block, strict=True))
     found = []
     for where in wheres:
-        around = tuple(slice(max(0, s.start - halo), s.stop + halo) for s in where)
+        around = tuple(slice(max(0, s.start - reach), s.stop + reach) for s in where)
         inner = tuple(
             slice(s.start - a.start, s.stop - a.start)
             for s, a in zip(where, around, strict=True)
@@ -103,15 +103,50 @@ def test_a_volume_in_blocks_has_the_components_and_holes_of_one_piece(block):
     hole = np.s_[5:8, 8:10, 4:6]
     volume[hole] = 0
     rule = ObjectRule(method="components")
-    found, _ = objects_of(volume, block, rule, halo=0)
+    found, _ = objects_of(volume, block, rule, reach=0)
     np.testing.assert_array_equal(found, components(volume > 127, volumetric=True))
     rule = ObjectRule(method="components", fill_holes=15, min_size=8)
-    found, _ = objects_of(volume, block, rule, halo=0)
+    found, _ = objects_of(volume, block, rule, reach=0)
     np.testing.assert_array_equal(found, in_one_piece(volume, rule))
     assert found[4, 8, 4] > 0
     assert (found[hole] == found[4, 8, 4]).all()
-    with pytest.raises(ValueError, match=r"axes \(Y, X\)"):
-        objects_of(volume, block, ObjectRule())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("block", [(30, 36, 1), (1, 50, 60), (13, 17, 40), (8, 9, 10)], ids=str)
+def test_a_volume_in_blocks_of_any_size_has_the_ids_of_one_piece(block, rule):
+    volume = random_plane(2, (30, 36, 40), smoothing=2.5, contrast=70)
+    volume -= np.minimum(volume, 50)  # fewer voxels are foreground, or all would be connected
+    whole = in_one_piece(volume, rule)
+    assert whole.max() > 3
+    np.testing.assert_array_equal(objects_of(volume, block, rule)[0], whole)
+
+
+@given(
+    st.integers(0, 2**32),
+    st.tuples(*[st.integers(1, 14)] * 3),
+    st.tuples(*[st.integers(1, 14)] * 3),
+    st.sampled_from([(0.0, 0.0, 0.0), (0.7, 1.0, 0.7), (0.3, 1.5, 1.5)]),
+    st.sampled_from(RULES),
+)
+@settings(max_examples=40)
+def test_random_volumes_in_random_blocks(seed, shape, block, smoothing, rule):
+    volume = random_plane(seed, shape, smoothing)
+    found, _ = objects_of(volume, block, rule)
+    np.testing.assert_array_equal(found, in_one_piece(volume, rule))
+
+
+def test_a_volume_deeper_than_the_halo_needs_the_halo():
+    deep = random_plane(5, (20, 110, 120), smoothing=(3, 10, 10), contrast=120)
+    found, _ = objects_of(deep, (20, 30, 37), ObjectRule())
+    np.testing.assert_array_equal(found, in_one_piece(deep, ObjectRule()))
+    with pytest.raises(ValueError, match=f"halo of {halo(3)} pixels"):
+        objects_of(deep, (20, 30, 37), ObjectRule(), reach=halo(3) - 1)
+
+
+def test_a_watershed_takes_planes_and_volumes():
+    with pytest.raises(ValueError, match=r"axes \(Y, X\) or \(Z, Y, X\)"):
+        objects_of(np.zeros((2, 2, 2, 2), np.uint8), (2,) * 4, ObjectRule(), reach=0)
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -134,8 +169,8 @@ def test_fewer_pixels_around_a_block_would_not_do():
     deep = random_plane(5, (300, 300), smoothing=12)
     found, _ = objects_of(deep, (60, 60), ObjectRule())
     np.testing.assert_array_equal(found, in_one_piece(deep, ObjectRule()))
-    with pytest.raises(ValueError, match=f"halo of {HALO} pixels"):
-        objects_of(deep, (60, 60), ObjectRule(), halo=HALO - 1)
+    with pytest.raises(ValueError, match=f"halo of {halo(2)} pixels"):
+        objects_of(deep, (60, 60), ObjectRule(), reach=halo(2) - 1)
 
 
 def test_a_fragment_that_leaves_its_block_does_not_say_how_high_its_top_is():
@@ -151,7 +186,7 @@ def test_a_fragment_that_leaves_its_block_does_not_say_how_high_its_top_is():
 
 def test_components_need_no_pixels_around_a_block():
     plane, rule = random_plane(1), ObjectRule(method="components", fill_holes=9)
-    found, _ = objects_of(plane, (16, 16), rule, halo=0)
+    found, _ = objects_of(plane, (16, 16), rule, reach=0)
     np.testing.assert_array_equal(found, in_one_piece(plane, rule))
 
 
@@ -183,9 +218,12 @@ def test_real_cells_in_blocks(shared_data):
 
 
 def neighbours(pixel, shape):
-    y, x = pixel
-    around = (y - 1, x), (y, x - 1), (y, x + 1), (y + 1, x)
-    return [(v, u) for v, u in around if 0 <= v < shape[0] and 0 <= u < shape[1]]
+    for axis, side in enumerate(pixel):
+        if side > 0:
+            yield (*pixel[:axis], side - 1, *pixel[axis + 1 :])
+    for axis, side in reversed([*enumerate(pixel)]):
+        if side + 1 < shape[axis]:
+            yield (*pixel[:axis], side + 1, *pixel[axis + 1 :])
 
 
 def parts_by_walking(plane, mask, depths):
@@ -226,8 +264,12 @@ def borders_by_looking(part, plane, mask, depths):
     return {pair: border for pair, border in sorted(found.items()) if border[0]}
 
 
-def likelihood(border):
-    counted = max(0, border[2] - ENDS)
+def likelihood(border, ndim):
+    ends = 4 * REACH  # two ends, two pairs for each pixel on a diagonal
+    if ndim == 3:  # a ring of that width around a disc, three pairs for each pixel
+        radius = np.sqrt(border[0] / 3 / np.pi)
+        ends = 3 * np.pi * ((radius + REACH) ** 2 - radius**2)
+    counted = max(0, border[2] - ends)
     share = counted / border[2] if border[2] else 0
     return (border[1] + share * border[3]) / (border[0] + counted) / 510
 
@@ -258,10 +300,10 @@ def objects_by_hand(plane, rule):
     size = {top: sum(mask[p] for p in part if part[p] == top) for top in one}
     while True:
         sure = [
-            (-likelihood(border), rank[pair], pair)
+            (-round(likelihood(border, plane.ndim), 12), rank[pair], pair)
             for pair, border in borders.items()
-            if likelihood(border) > surely_one(rule.threshold)
-            or min(size[pair[0]], size[pair[1]]) < SPECK
+            if likelihood(border, plane.ndim) > surely_one(rule.threshold)
+            or min(size[pair[0]], size[pair[1]]) < SPECK[plane.ndim]
         ]
         if not sure:
             break
@@ -291,6 +333,14 @@ def test_watershed_is_what_plain_python_finds(seed, smoothing, contrast):
     plane, rule = random_plane(seed, (72, 66), smoothing, contrast), ObjectRule()
     by_hand = objects_by_hand(plane, rule)
     np.testing.assert_array_equal(objects_of(plane, (31, 29), rule)[0], by_hand)
+
+
+@pytest.mark.parametrize(("seed", "smoothing"), [(0, 2.5), (1, (1.5, 3, 3))])
+def test_watershed_of_a_volume_is_what_plain_python_finds(seed, smoothing):
+    volume, rule = random_plane(seed, (12, 22, 20), smoothing, 60), ObjectRule()
+    by_hand = objects_by_hand(volume, rule)
+    assert by_hand.max() > label(volume > 127)[1]
+    np.testing.assert_array_equal(objects_of(volume, (7, 13, 9), rule)[0], by_hand)
 
 
 def test_plain_python_is_asked_about_planes_that_are_taken_apart():

@@ -4,33 +4,31 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
 
+from napari_utile.arrays.instances import watershed
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.arrays.instances.watershed import (
-    DEEPEST,
-    DOWN,
-    ENDS,
     FINENESS,
-    HALO,
     HERE,
-    LEFT,
     NOWHERE,
     REACH,
-    RIGHT,
     RISE,
     SMOOTHING,
-    SPECK,
-    UP,
     _mean_foreground,
     agglomerate,
     borders,
     depth,
     directions,
+    ends_of_border,
+    halo,
     merge_hills,
     surely_one,
     trees,
 )
 
 Y, X = np.mgrid[:64, :96]
+UP, LEFT, RIGHT, DOWN = range(4)
+HALO, ENDS = halo(2), 4 * REACH
+DEEPEST, SPECK = watershed.DEEPEST[2], watershed.SPECK[2]
 
 
 def probability(objects, inside=0.95, outside=0.05):
@@ -147,6 +145,62 @@ def test_instances_separates_slice_by_slice_and_links_unless_told_otherwise():
     assert instances(stack[None], volumetric=True).max() == 1
 
 
+# --- in a volume
+
+
+AT = np.mgrid[:40, :44, :80] - np.array([20, 22, 40]).reshape(3, 1, 1, 1)
+TURNED = np.tensordot(np.linalg.qr(np.array([[1.0, 1, 1], [1, -1, 0], [1, 1, -2]]).T)[0], AT, 1)
+
+
+def count_in_volume(objects):
+    volume = probability(objects)[np.newaxis]
+    return int(instances(volume, volumetric=True, method="watershed").max())
+
+
+@pytest.mark.parametrize("axes", [AT, TURNED], ids=["straight", "diagonal"])
+@pytest.mark.parametrize(("width", "objects"), [(3, 2), (9, 2), (40, 1)])
+def test_a_leak_in_a_membrane_does_not_join_two_cells_of_a_volume(axes, width, objects):
+    z, y, x = axes
+    cells = (np.hypot(z, y) < 17) & (abs(x) < 26) & (abs(x) > 2)
+    leak = (np.hypot(z, y) < min(width / 2, 17)) & (abs(x) <= 2)
+    assert label(cells | leak)[1] == 1
+    assert count_in_volume(cells | leak) == objects
+
+
+@pytest.mark.parametrize("axes", [AT, TURNED], ids=["straight", "diagonal"])
+def test_thin_flat_and_waisted_objects_of_a_volume_stay_whole(axes):
+    z, y, x = axes
+    rods = [(abs(x) < 28) & (np.hypot(y, z) <= width / 2) for width in (2, 5, 11)]
+    sheets = [(abs(x) < 24) & (abs(y) < 18) & (abs(z) <= width / 2) for width in (2, 5, 11)]
+    ball = np.hypot(np.hypot(z, y), abs(x) - 12) < 12
+    waisted = ball | ((abs(x) < 12) & (np.hypot(z, y) < 5))
+    for whole in (*rods, *sheets, waisted):
+        assert label(whole)[1] == 1
+        assert count_in_volume(whole) == 1
+
+
+def test_the_depth_of_a_volume_is_that_of_its_slices_where_all_are_equal():
+    mask = np.broadcast_to(blobs(1) > 0.5, (3, *Y.shape))
+    distance = np.minimum(distance_transform_edt(mask[0]), watershed.DEEPEST[3])
+    smooth = gaussian_filter(distance, SMOOTHING, mode="reflect")
+    for found in depth(mask):
+        np.testing.assert_allclose(found / FINENESS, smooth, atol=0.05)
+
+
+def test_the_depth_of_a_volume_is_a_smoothed_distance():
+    mask = gaussian_filter(np.random.default_rng(0).normal(size=(30, 40, 35)), 3) > 0
+    distance = np.minimum(distance_transform_edt(mask), watershed.DEEPEST[3])
+    smooth = gaussian_filter(distance, SMOOTHING, mode="reflect")
+    np.testing.assert_allclose(depth(mask) / FINENESS, smooth, atol=0.05)
+    full = depth(np.ones((4, 3, 2), bool))
+    assert (full == watershed.DEEPEST[3] * FINENESS).all()
+
+
+def test_a_speck_of_a_volume_is_a_ball_of_that_reach():
+    assert round(4 / 3 * np.pi * REACH**3) == watershed.SPECK[3]
+    assert round(np.pi * REACH**2) == watershed.SPECK[2]
+
+
 # --- how it is found
 
 
@@ -164,6 +218,22 @@ def test_depth_is_the_same_wherever_it_is_cut_out():
     cut = np.s_[50:150, 100:230]
     inner = np.s_[50 + HALO : 150 - HALO, 100 + HALO : 230 - HALO]
     np.testing.assert_array_equal(depth(mask)[inner], depth(mask[cut])[HALO:-HALO, HALO:-HALO])
+
+
+@pytest.mark.parametrize("shape", [(180, 200), (84, 86, 88)], ids=["plane", "volume"])
+def test_pixels_lead_the_same_way_wherever_they_are_cut_out(shape):
+    rng, reach = np.random.default_rng(2), halo(len(shape))
+    mask = rng.random(shape) > (
+        2e-4 if len(shape) == 2 else 4e-5
+    )  # far from the background, and beside it
+    gray = rng.integers(0, 255, shape).astype(np.uint8)
+    for offset in ((0,) * len(shape), (13, 20, 5)):
+        cut = tuple(slice(o, o + n - 20) for o, n in zip(offset, shape, strict=False))
+        inner = tuple(slice(s.start + reach, s.stop - reach) for s in cut)
+        whole = directions(depth(mask), mask, gray)
+        again = directions(depth(mask[cut]), mask[cut], gray[cut])
+        within = again[(slice(reach, -reach),) * len(shape)]
+        np.testing.assert_array_equal(within, whole[inner])
 
 
 def test_a_full_plane_is_as_deep_as_can_be():
@@ -205,10 +275,14 @@ def test_a_border_is_measured_pair_by_pair():
     assert measures.tolist() == [[1, 1, 2, 18, 0], [1, 15, 0, 0, 70]]
 
 
+def mean_in_a_plane(border):
+    return _mean_foreground(np.array(border), *ends_of_border(2))
+
+
 def test_the_mean_leaves_out_the_ends():
-    assert _mean_foreground(np.array([2, 918, ENDS, 0])) == pytest.approx(0.9)
-    assert _mean_foreground(np.array([2, 918, ENDS + 2, 0])) == pytest.approx(0.45)
-    assert _mean_foreground(np.array([2, 918, 2 * ENDS, 51 * ENDS])) == pytest.approx(
+    assert mean_in_a_plane([2, 918, ENDS, 0]) == pytest.approx(0.9)
+    assert mean_in_a_plane([2, 918, ENDS + 2, 0]) == pytest.approx(0.45)
+    assert mean_in_a_plane([2, 918, 2 * ENDS, 51 * ENDS]) == pytest.approx(
         (1.8 + 0.05 * ENDS) / (2 + ENDS)
     )
 

@@ -25,7 +25,7 @@ def instances(
     threshold: float = ObjectRule.threshold,
     min_size: int = ObjectRule.min_size,
     volumetric: bool = False,
-    method: InstanceMethod = ObjectRule.method,
+    method: InstanceMethod | None = None,
     fill_holes: int = ObjectRule.fill_holes,
     linking: Linking = ObjectRule.linking,
     link_iou: float = ObjectRule.link_iou,
@@ -41,16 +41,18 @@ def instances(
     threshold : float, default 0.5
         A pixel is foreground if its foreground probability is higher.
     min_size : int, default 0
-        Smaller objects are dropped: in pixels of each slice, or if `linking` is "touch", in
-        voxels of the whole object.
+        Smaller objects are dropped: in pixels of each slice, or if `linking` is "touch" or with
+        `volumetric`, in voxels of the whole object.
     volumetric : bool, default False
-        Return the connected components of each volume (..., Z, Y, X); overrides `method`
-        with "components" and `linking` with "touch".
-    method : {"watershed", "components"}, default "watershed"
+        Find the objects of each volume (..., Z, Y, X) at once, not slice by slice. `linking`
+        does not count then.
+    method : {"watershed", "components"}, optional
         Watershed and merging, which separates objects that only a narrow neck joins, see
-        `arrays.instances.watershed`; or connected components. Slice by slice.
+        `arrays.instances.watershed`; or connected components. By default "watershed", of
+        volumes "components".
     fill_holes : int, default 0
-        Background of up to this many pixels of a slice becomes part of the object around it.
+        Background of up to this many pixels of a slice, or voxels with `volumetric`, becomes
+        part of the object around it.
     linking : {"overlap", "touch", "none"}, default "overlap"
         Which objects of neighbouring slices become one, see `arrays.instances.linking`: the
         two that overlap most, all that touch, or none.
@@ -72,7 +74,8 @@ def instances(
     Notes
     -----
     Block by block, `arrays.instances.fragments` finds the same instances in a prediction of
-    any size; here each slice is one block.
+    any size; here each slice, or volume, is one block. Neighbours share a side, in a volume a
+    face. Lengths are in voxels: a volume of distant slices is divided by the same rule.
 
     Examples
     --------
@@ -82,13 +85,15 @@ def instances(
     probabilities = np.asarray(given_array(probabilities, "probabilities"))
     _refuse_no_classes(probabilities)
     _refuse_no_probabilities(probabilities)
+    ndim = min(3, probabilities.ndim - 1) if volumetric else 2
     if volumetric:
-        method, linking = "components", "touch"
+        method, linking = method or "components", "none"
+    method = method or ObjectRule.method
     rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou)
     numbering = Numbering(rule)
     found = np.zeros(probabilities.shape[1:], np.int32)
     here = np.zeros((0, 0), np.uint32)  # objects of the slice before; none at first
-    for index in np.ndindex(found.shape[:-2]):
+    for index in np.ndindex(found.shape[:-ndim]):
         below = here
         here, objects = _plane_instances(foreground(probabilities[:, *index]), rule)
         is_next = bool(index) and index[-1] > 0 and linking != "none"
@@ -102,10 +107,11 @@ def instances(
 def _plane_instances(
     foreground: NDArray[np.uint8], rule: ObjectRule
 ) -> tuple[NDArray[np.uint32], PlaneObjects]:
-    """Return the objects of a plane (ids, tables), found in one block."""
-    height, width = foreground.shape
-    whole = fragments(foreground, np.s_[0:height, 0:width], (0, 0), (height, width), rule)
-    objects = assemble([whole.tables], (1, 1), rule)
+    """Return the objects of a plane or volume (ids, tables), found in one block."""
+    shape = foreground.shape
+    inner = tuple(slice(0, size) for size in shape)
+    whole = fragments(foreground, inner, (0,) * len(shape), shape, rule)
+    objects = assemble([whole.tables], (1,) * len(shape), rule)
     return objects.maps[0][whole.labels], objects
 
 

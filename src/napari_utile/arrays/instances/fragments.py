@@ -1,4 +1,4 @@
-"""Objects of one plane, found block by block, the same as if it had been one block.
+"""Objects of one plane or volume, found block by block, the same as if it had been one block.
 
 A block is divided into fragments: pixels that are one object whatever lies outside the block.
 Tables of each fragment, and of the pixels along the edge of the block, tell which fragments are
@@ -7,7 +7,7 @@ one object. So memory holds the pixels of one block and the tables of all.
     probabilities --fragments()--> labels of the block, tables --assemble()--> their objects
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, get_args
@@ -21,15 +21,17 @@ from napari_utile.arrays.instances.regions import (
     first_elements,
     neighbours,
     regions,
-    united,
+    roots,
+    unite,
 )
-from napari_utile.arrays.instances.watershed import DOWN, HALO, HERE, UP
+from napari_utile.arrays.instances.watershed import HERE, halo
 from napari_utile.arrays.tiling import Sizes, Window
 from napari_utile.settings import PREDICT_DEFAULTS, InstanceMethod, Linking
 
-__all__ = ["HALO", "Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
+__all__ = ["Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments", "halo"]
 
 _Table = Mapping[str, NDArray[Any]]
+_Sides = tuple[NDArray[Any], NDArray[Any]]
 
 
 CHOICES = {"method": get_args(get_args(InstanceMethod)[0]), "linking": get_args(Linking)}
@@ -91,7 +93,7 @@ class Fragments:
 
     Attributes
     ----------
-    labels : ndarray of uint32, shape (Y, X)
+    labels : ndarray of uint32, shape of the block
         Fragments 1, 2, ... of the block, and holes numbered after them; 0 is background.
     tables : dict of ndarray
         What `assemble` needs to know; some numbers for each fragment and pixel of the edge.
@@ -149,8 +151,8 @@ def fragments(
 
     Parameters
     ----------
-    foreground : ndarray of uint8, shape (Y, X); for "components" of any number of axes
-        Foreground probabilities of the block and a halo of at least `HALO` pixels (fewer
+    foreground : ndarray of uint8, shape (Y, X) or (Z, Y, X); any for "components"
+        Foreground probabilities of the block and a halo of at least `halo` pixels (fewer
         only at the borders of the plane); 255 is 1. "components" needs no halo.
     inner : tuple of slice
         Where the block lies in `foreground`, per axis.
@@ -167,13 +169,15 @@ def fragments(
     Raises
     ------
     ValueError
-        If the halo is too narrow, or for "watershed" there are more axes than (Y, X).
+        If the halo is too narrow, or for "watershed" the axes are not those.
     """
     mask = foreground_mask(foreground, rule.threshold)
     block, inside = foreground[inner], mask[inner]
     if rule.method == "watershed":
-        if foreground.ndim != 2:
-            raise ValueError(f"a watershed needs the axes (Y, X), got {foreground.shape}")
+        if foreground.ndim not in (2, 3):
+            raise ValueError(
+                f"a watershed needs the axes (Y, X) or (Z, Y, X), got {foreground.shape}"
+            )
         _refuse_narrow_halo(foreground.shape, inner, origin, shape)
         depths = watershed.depth(mask)
         towards = watershed.directions(depths, mask, foreground)[inner]
@@ -198,11 +202,12 @@ def fragments(
 def _refuse_narrow_halo(
     given: tuple[int, ...], inner: Window, origin: Sizes, shape: Sizes
 ) -> None:
+    least = halo(len(shape))
     for size, part, start, whole in zip(given, inner, origin, shape, strict=True):
         stop = start + part.stop - part.start
-        if part.start < min(HALO, start) or size - part.stop < min(HALO, whole - stop):
+        if part.start < min(least, start) or size - part.stop < min(least, whole - stop):
             raise ValueError(
-                f"A block needs a halo of {HALO} pixels; {inner} of {given} has fewer."
+                f"A block needs a halo of {least} pixels; {inner} of {given} has fewer."
             )
 
 
@@ -215,14 +220,22 @@ def _ways_out(
 ) -> dict[str, NDArray[Any]]:
     """Name the parts by the raster index of their top, or `NEVER` if they leave by an exit.
 
-    An exit is (part, side, position along the side).
+    An exit is (part, side, raster index in the side).
     """
-    y, x = np.unravel_index(tops, block)
+    places = np.unravel_index(tops, block)
     stays = leave == HERE
-    names = np.where(stays, _raster_index((y, x), origin, shape), NEVER)
-    along = np.where((leave == UP) | (leave == DOWN), x, y)
+    names = np.where(stays, _raster_index(places, origin, shape), NEVER)
+    along = np.zeros(len(tops), np.int64)
+    for side in range(2 * len(block)):
+        here, (axis, _) = leave == side, _axis_and_step(side, len(block))
+        sizes, others = (_without(values, axis) for values in (block, places))
+        along[here] = np.ravel_multi_index([place[here] for place in others], sizes)
     exits = np.stack([1 + np.arange(len(tops)), leave, along], axis=1)
     return {"names": names, "exits": exits[~stays]}
+
+
+def _without(values: Sequence[Any], axis: int) -> tuple[Any, ...]:
+    return (*values[:axis], *values[axis + 1 :])
 
 
 def _extents(
@@ -285,7 +298,7 @@ def _axis_and_step(side: int, ndim: int) -> tuple[int, int]:
     """Return the axis of a side, and the step (-1 or 1) that leads out of the block there.
 
     Sides are where the axes 0, 1, ... begin, then in reverse order where they end, so that
-    ``2 * ndim - 1 - side`` is the opposite one. In a plane: `UP`, `LEFT`, `RIGHT`, `DOWN`.
+    ``2 * ndim - 1 - side`` is the opposite one. In a plane: up, left, right, down.
     """
     return (side, -1) if side < ndim else (2 * ndim - 1 - side, 1)
 
@@ -309,8 +322,9 @@ def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) 
 
     Parameters
     ----------
-    tables : sequence of dict of ndarray
-        `Fragments.tables` of all blocks of the plane, in raster order.
+    tables : sequence of mapping of str to ndarray
+        `Fragments.tables` of all blocks of the plane, in raster order. They may be read when
+        they are asked for: what is large is needed block by block.
     grid : tuple of int
         Number of blocks along each axis.
     rule : ObjectRule
@@ -354,6 +368,9 @@ def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) 
 class _Plane:
     """The tables of all blocks as one, with numbers counted on from block to block; 0 is none.
 
+    A table may be a mapping that reads from disk: what is large, borders and edges, is asked
+    for block by block.
+
     Attributes
     ----------
     parts, holes : list of slice
@@ -374,15 +391,19 @@ class _Plane:
             columns = [_numbered(*both) for both in zip(columns, own, strict=True)]
         return np.concatenate(columns)
 
-    def faces(self, name: str, own: Sequence[slice] | None = None) -> tuple[NDArray[Any], ...]:
-        """Return the pixels on this side of all faces between blocks, and those beyond."""
-        here, beyond = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    def faces(self, *names: str) -> Iterator[list[_Sides]]:
+        """Yield for each face between blocks its pixels on this side, and those beyond.
+
+        Each time there is a pair for each name of an edge.
+        """
         for block in range(len(self.tables)):
             for side in self.sides[len(self.grid) :]:
                 if (other := self.neighbour(block, side)) is not None:
-                    here.append(self.side(block, side, name, own))
-                    beyond.append(self.side(other, self.sides[-1] - side, name, own))
-        return np.concatenate(here), np.concatenate(beyond)
+                    back = self.sides[-1] - side
+                    yield [
+                        (self.side(block, side, name), self.side(other, back, name))
+                        for name in names
+                    ]
 
     def neighbour(self, block: int, side: int) -> int | None:
         """Return the number of the block beyond a side; None at the border of the plane."""
@@ -391,13 +412,12 @@ class _Plane:
         is_there = 0 <= block // apart % self.grid[axis] + step < self.grid[axis]
         return block + step * apart if is_there else None
 
-    def side(
-        self, block: int, side: int, name: str, own: Sequence[slice] | None = None
-    ) -> NDArray[Any]:
+    def side(self, block: int, side: int, name: str) -> NDArray[Any]:
         """Return the pixels along one side of a block."""
         table = self.tables[block]
         line = _side_of(table[name], table["shape"], side)
-        return _numbered(line, own[block]) if own is not None else line
+        numbers = {"edge_parts": self.parts, "edge_holes": self.holes}
+        return _numbered(line, numbers[name][block]) if name in numbers else line
 
 
 def _own(tables: Sequence[_Table], name: str) -> list[slice]:
@@ -411,14 +431,20 @@ def _numbered(numbers: NDArray[np.integer], own: slice) -> NDArray[np.int64]:
 
 def _groups_by_contact(plane: _Plane) -> NDArray[np.int64]:
     """Return the group of each fragment: those that touch across a face are one."""
-    pairs = np.stack(plane.faces("edge_parts", plane.parts), axis=1)
-    return united(plane.parts[-1].stop, pairs[pairs.all(axis=1)])
+    sets = np.arange(plane.parts[-1].stop)
+    for (parts,) in plane.faces("edge_parts"):
+        pairs = np.stack(parts, axis=1)
+        unite(sets, pairs[pairs.all(axis=1)])
+    return roots(sets)
 
 
 def _groups_by_watershed(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
     """Return the group of each fragment: one top, then merged hills, then agglomeration."""
     # Fragments on both sides of an exit lead to the same top: one part.
-    tree = united(plane.parts[-1].stop, _crossings(plane))
+    tree = np.arange(plane.parts[-1].stop)
+    for pairs in _crossings(plane):
+        unite(tree, pairs)
+    tree = roots(tree)
     names = np.full(len(tree), NEVER)
     np.minimum.at(names, tree[1:], plane.column("names"))
     # Parts are numbered in raster order of their tops, as in a plane of one block.
@@ -426,22 +452,23 @@ def _groups_by_watershed(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
     tops = tops[np.argsort(names[tops])]
     rank = np.zeros(len(tree), np.int64)
     rank[tops] = np.arange(len(tops))
-    part = rank[tree[1:]]
+    part = rank[tree]
 
     # A top that hardly rises above its saddle is no hill of its own.
-    ends, measures = _all_borders(plane, rule.threshold)
+    ends, measures = _all_borders(plane, part, rule.threshold)
     heights = np.zeros(len(tops), np.int64)
-    np.maximum.at(heights, part, plane.column("heights"))
-    part = watershed.merge_hills(*_of_parts(part[ends - 1], measures), heights)[part]
+    np.maximum.at(heights, part[1:], plane.column("heights"))
+    hill = watershed.merge_hills(ends, measures, heights)
+    part = hill[part[1:]]
     # Of what is left, parts whose common border is likely foreground are one object.
     sizes = np.bincount(part, plane.column("sizes"), len(tops)).astype(np.int64)
-    borders = _of_parts(part[ends - 1], measures)
+    borders = _between_parts(hill[ends], measures)
     sure = watershed.surely_one(rule.threshold)
-    part = watershed.agglomerate(*borders, sizes, sure)[part]
-    return np.append(0, tops[part])
+    one = watershed.agglomerate(*borders, sizes, sure, len(plane.grid))
+    return np.append(0, tops[one[part]])
 
 
-def _of_parts(
+def _between_parts(
     ends: NDArray[np.int64], measures: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Put together the borders of what is one part, and leave out those within it."""
@@ -449,52 +476,62 @@ def _of_parts(
     return watershed.sum_borders(ends[apart], measures[apart])
 
 
-def _crossings(plane: _Plane) -> NDArray[np.int64]:
-    """Pair each fragment that leaves its block with the one behind the exit."""
-    pairs = [np.empty((0, 2), np.int64)]
+def _crossings(plane: _Plane) -> Iterator[NDArray[np.int64]]:
+    """Pair each fragment that leaves its block with the one behind the exit, side by side."""
     for block, table in enumerate(plane.tables):
+        exits = table["exits"]
         for side in plane.sides:
-            part, _, along = table["exits"][table["exits"][:, 1] == side].T
+            part, _, along = exits[exits[:, 1] == side].T
             if len(part) and (other := plane.neighbour(block, side)) is not None:
-                opposite = plane.sides[-1] - side
-                beyond = plane.side(other, opposite, "edge_parts", plane.parts)[along]
-                pairs.append(np.stack([_numbered(part, plane.parts[block]), beyond], axis=1))
-    return np.concatenate(pairs)
+                beyond = plane.side(other, plane.sides[-1] - side, "edge_parts")[along]
+                yield np.stack([_numbered(part, plane.parts[block]), beyond], axis=1)
 
 
 def _all_borders(
-    plane: _Plane, threshold: float
+    plane: _Plane, part: NDArray[np.int64], threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Collect the borders of fragments, within blocks and across their faces."""
-    across = np.stack(plane.faces("edge_parts", plane.parts), axis=1)
-    meet = across.all(axis=1)
-    depths = (side[meet] for side in plane.faces("edge_depths"))
-    shares = [side[meet] for side in plane.faces("edge_foreground")]
-    masks = (foreground_mask(side, threshold) for side in shares)
-    ends = [plane.column("pairs", plane.parts), across[meet]]
-    measures = [
-        plane.column("measures"),
-        watershed.pixel_pair_measures(*depths, *masks, *shares),
-    ]
-    return np.concatenate(ends), np.concatenate(measures)
+    """Sum up the borders of parts, within blocks and across their faces."""
+    found = []
+    for table, own in zip(plane.tables, plane.parts, strict=True):
+        ends = part[_numbered(table["pairs"], own)]
+        found.append(_between_parts(ends, table["measures"]))
+    for parts, depths, shares in plane.faces("edge_parts", "edge_depths", "edge_foreground"):
+        meet = (parts[0] > 0) & (parts[1] > 0)
+        here, there = (side[meet] for side in shares)
+        measures = watershed.pixel_pair_measures(
+            depths[0][meet],
+            depths[1][meet],
+            foreground_mask(here, threshold),
+            foreground_mask(there, threshold),
+            here,
+            there,
+        )
+        ends = part[np.stack([side[meet] for side in parts], axis=1)]
+        found.append(_between_parts(ends, measures))
+    return watershed.sum_borders(
+        *(np.concatenate(of_all) for of_all in zip(*found, strict=True))
+    )
 
 
 def _owners(plane: _Plane, group: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """Return the group that fills each piece of background; 0 for none."""
     count = plane.holes[-1].stop
-    holes = plane.faces("edge_holes", plane.holes)
-    parts = plane.faces("edge_parts", plane.parts)
     # Pieces of background that meet across a face are one hole; it is open if any piece is.
-    hole = united(count, np.stack(holes, axis=1)[(holes[0] > 0) & (holes[1] > 0)])
-    sizes = np.bincount(hole[1:], plane.column("hole_sizes"), count)
-    is_open = np.bincount(hole[1:], plane.column("hole_open"), count) > 0
-
+    hole = np.arange(count)
     beside = [plane.column("beside_hole", plane.holes)]
     around = [plane.column("beside_part", plane.parts)]
-    for here, there in (0, 1), (1, 0):
-        at_face = (holes[here] > 0) & (holes[there] == 0)
-        beside.append(holes[here][at_face])
-        around.append(parts[there][at_face])
+    for holes, parts in plane.faces("edge_holes", "edge_parts") if most else ():
+        pairs = np.stack(holes, axis=1)
+        unite(hole, pairs[pairs.all(axis=1)])
+        for here, there in (0, 1), (1, 0):
+            at_face = (holes[here] > 0) & (holes[there] == 0)
+            touching = np.stack([holes[here][at_face], parts[there][at_face]])
+            one_of_each = np.unique(touching, axis=1)
+            beside.append(one_of_each[0])
+            around.append(one_of_each[1])
+    hole = roots(hole)
+    sizes = np.bincount(hole[1:], plane.column("hole_sizes"), count)
+    is_open = np.bincount(hole[1:], plane.column("hole_open"), count) > 0
     # A hole is filled if all that lies beside it is one group.
     pieces, groups = hole[np.concatenate(beside)], group[np.concatenate(around)]
     lowest, highest = np.full(count, NEVER), np.zeros(count, np.int64)

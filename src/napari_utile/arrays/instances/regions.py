@@ -131,13 +131,21 @@ def united(count: int, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
     array([0, 1, 2, 1, 1])
     """
     parents = np.arange(count)
-    _unite(parents, pairs)
+    unite(parents, pairs)
     return roots(parents)
 
 
 @compiled
-def _unite(parents: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
-    """Join the sets of each pair, in place: a parent is never larger than its child."""
+def unite(parents: NDArray[np.int64], pairs: NDArray[np.int64]) -> None:
+    """Join the sets of each pair, in place: a parent is never larger than its child.
+
+    Parameters
+    ----------
+    parents : ndarray of int64, shape (N,)
+        At first ``arange(N)``; see `roots` for the sets.
+    pairs : ndarray of int64, shape (P, 2)
+        Numbers that are in one set.
+    """
     for i in range(len(pairs)):
         a, b = root(parents, pairs[i, 0]), root(parents, pairs[i, 1])
         parents[max(a, b)] = min(a, b)

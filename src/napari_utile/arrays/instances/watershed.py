@@ -3,12 +3,16 @@
 A leak of one weak pixel joins two cells. They are separated by the whole of their common
 border: it is mostly membrane, while the parts of one cell meet in foreground.
 
-Which part a pixel belongs to depends on pixels at most `HALO` away. So the parts of a plane
+Which part a pixel belongs to depends on pixels at most `halo` away. So the parts of a plane
 are the same in whatever blocks they are computed; `arrays.instances.fragments` assembles them.
 The README beside this file has the picture.
+
+What is said of a plane (Y, X) holds for a volume (Z, Y, X), too. Neighbours share a face, and
+lengths are voxels along every axis, whatever the distance of the slices.
 """
 
 from heapq import heapify, heappop, heappush
+from math import pi, prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +21,9 @@ from scipy.ndimage import correlate1d
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.instances.regions import neighbours, root, roots
 
-DEEPEST = 32
-"""Depths are cut off here, in pixels."""
+DEEPEST = {2: 32, 3: 16}
+"""Depths are cut off here, in pixels, for each number of axes. In a volume what lies around a
+block costs most, and deep inside of an object there are no leaks."""
 SMOOTHING = 2.0
 """Standard deviation of the Gaussian that smooths the depth, in pixels."""
 FINENESS = 1024
@@ -27,24 +32,34 @@ RISE = 1.0
 """A part whose top rises less above the saddle to a deeper part joins it, in pixels."""
 REACH = 4
 """How far into the background a border is followed, in pixels: about half a membrane."""
-ENDS = 4 * REACH
-"""Pixel pairs of background that any border has, however surely its parts are one: at each
-of its two ends it runs on for `REACH` pixels, with two pairs for each on a diagonal."""
-SPECK = 50
-"""A part with fewer pixels joins a neighbour if it has one: a disc of radius `REACH`."""
+SPECK = {2: 50, 3: 268}
+"""A part with fewer pixels joins a neighbour if it has one: disc or ball of radius `REACH`."""
 
 _WINDOW = np.arange(-round(4 * SMOOTHING), round(4 * SMOOTHING) + 1)
 _WEIGHTS = np.rint(2**12 * np.exp(-((_WINDOW / SMOOTHING) ** 2) / 2))
-_DEPTHS = np.rint(2**4 * np.sqrt(np.arange(DEEPEST**2 + 1)))
-_UNIT = 2**4 * _WEIGHTS.sum() ** 2 / FINENESS
 
-HALO = DEEPEST + len(_WINDOW) // 2 + 1
-"""Pixels around a block that decide where its own pixels lead to."""
+NOWHERE, OUTSIDE, HERE = -1, -2, 6
+"""Where a pixel points to if not to a neighbour: it is in no part, not in the block, a top.
 
-NOWHERE, UP, LEFT, RIGHT, DOWN, HERE = -1, 0, 1, 2, 3, 4
-"""Where a pixel points to. `3 - side` is the opposite side."""
-STEPS = np.array([[-1, 0], [0, -1], [0, 1], [1, 0]])
-"""(Y, X) of `UP`, `LEFT`, `RIGHT` and `DOWN`: the neighbours in raster order."""
+Neighbours are numbered in raster order, 0 to 3 in a plane: up, left, right, down. In a volume
+they are 0 to 5. `2 * ndim - 1 - side` is the opposite of a side.
+"""
+
+
+def halo(ndim: int) -> int:
+    """Return how many pixels around a block decide where its own pixels lead to.
+
+    Parameters
+    ----------
+    ndim : int
+        Axes of the block, 2 or 3.
+
+    Returns
+    -------
+    int
+        41 in a plane, 25 in a volume.
+    """
+    return DEEPEST[ndim] + len(_WINDOW) // 2 + 1
 
 
 def surely_one(threshold: float) -> float:
@@ -75,51 +90,75 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (Y, X)
+    mask : ndarray of bool, shape (Y, X) or (Z, Y, X)
         Where objects are.
 
     Returns
     -------
-    ndarray of uint16, shape (Y, X)
+    ndarray of uint16, shape of `mask`
         In units of 1 / `FINENESS` pixel. Whole numbers: the sum does not depend on its order.
     """
-    depths = _DEPTHS[_squared_distance(mask, DEEPEST)]
-    for axis in range(mask.ndim):
+    most = DEEPEST[mask.ndim]
+    distances = np.rint(2**4 * np.sqrt(np.arange(most**2 + 1)))
+    depths = distances[_squared_distance(mask, most)]
+    for axis in range(mask.ndim):  # all sums stay below 2**53
         depths = correlate1d(depths, _WEIGHTS, axis, mode="reflect")
-    return np.rint(depths / _UNIT).astype(np.uint16)
+    unit = 2**4 * _WEIGHTS.sum() ** mask.ndim / FINENESS
+    return np.rint(depths / unit).astype(np.uint16)
 
 
-@compiled
 def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
     """Return the squared Euclidean distance to the background, at most `most` squared.
 
-    Two passes, as in Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012, sec. 4: along
-    the columns, then along the rows. The distance is cut off, so a search along the row that
-    ends where no nearer pixel can be replaces their lower envelope.
+    One pass for each axis, as in Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012,
+    sec. 4. The distance is cut off, so a search along the axis that ends where no nearer pixel
+    can be replaces their lower envelope.
     """
+    rows = len(mask)
+    squared: NDArray[np.int32] = _squared_along_first(mask.reshape(rows, -1), most)
+    for axis in range(1, mask.ndim):
+        squared = squared.reshape(-1, mask.shape[axis], prod(mask.shape[axis + 1 :]))
+        squared = _least_along_middle(squared)
+    return squared.reshape(mask.shape)
+
+
+@compiled
+def _squared_along_first(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
+    """Square the distance to the background along the columns: downwards, then upwards."""
     height, width = mask.shape
-    vertical = np.empty(mask.shape, np.int32)
+    squared = np.empty(mask.shape, np.int32)
     above = np.full(width, most, np.int32)
-    # Distance to the background along the column: downwards, then upwards.
     for y in range(height):
         for x in range(width):
             above[x] = min(above[x] + 1, most) if mask[y, x] else 0
-            vertical[y, x] = above[x]
-    for y in range(height - 2, -1, -1):
+            squared[y, x] = above[x]
+    below = np.full(width, most, np.int32)
+    for y in range(height - 1, -1, -1):
         for x in range(width):
-            vertical[y, x] = min(vertical[y, x], vertical[y + 1, x] + 1)
-    # Along the row: pixels farther aside than the least distance so far cannot improve it.
-    squared = np.empty(mask.shape, np.int32)
-    for y in range(height):
-        for x in range(width):
-            least, aside = vertical[y, x] ** 2, 1
-            while aside * aside < least:
-                if x >= aside:
-                    least = min(least, aside**2 + vertical[y, x - aside] ** 2)
-                if x + aside < width:
-                    least = min(least, aside**2 + vertical[y, x + aside] ** 2)
-                aside += 1
-            squared[y, x] = least
+            below[x] = min(squared[y, x], below[x] + 1)
+            squared[y, x] = below[x] ** 2
+    return squared
+
+
+@compiled
+def _least_along_middle(before: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Add the distance along the middle axis: the least sum of squares wins.
+
+    Pixels farther aside than the least distance so far cannot improve it.
+    """
+    outer, length, inner = before.shape
+    squared = np.empty(before.shape, np.int32)
+    for i in range(outer):
+        for y in range(length):
+            for x in range(inner):
+                least, aside = before[i, y, x], 1
+                while aside * aside < least:
+                    if y >= aside:
+                        least = min(least, aside**2 + before[i, y - aside, x])
+                    if y + aside < length:
+                        least = min(least, aside**2 + before[i, y + aside, x])
+                    aside += 1
+                squared[i, y, x] = least
     return squared
 
 
@@ -134,57 +173,76 @@ def directions(
 
     Parameters
     ----------
-    depths : ndarray of uint16, shape (Y, X)
+    depths : ndarray of uint16, shape (Y, X) or (Z, Y, X)
         See `depth`.
-    mask : ndarray of bool, shape (Y, X)
-    foreground : ndarray of uint8, shape (Y, X)
+    mask : ndarray of bool, shape of `depths`
+    foreground : ndarray of uint8, shape of `depths`
         Probabilities; 255 is 1.
 
     Returns
     -------
-    ndarray of int8, shape (Y, X)
-        `UP`, `LEFT`, `RIGHT`, `DOWN`, `HERE` or `NOWHERE`. Exact at `HALO` pixels or more
-        from where the arrays were cut out of a larger plane.
+    ndarray of int8, shape of `depths`
+        The number of a neighbour, `HERE` or `NOWHERE`. Exact at `halo` pixels or more from
+        where the arrays were cut out of a larger plane.
     """
-    towards: NDArray[np.int8] = _uphill(depths, mask)
-    _follow_borders(towards, foreground)
-    return towards
+    rings = np.where(mask, np.int8(0), np.int8(REACH + 1))
+    heights, rings, shares = (
+        np.pad(depths, 1),
+        np.pad(rings, 1, constant_values=-1),
+        np.pad(foreground, 1),
+    )
+    towards = _point(heights.ravel(), rings.ravel(), shares.ravel(), _offsets(rings.shape))
+    within = (slice(1, -1),) * mask.ndim
+    return np.ascontiguousarray(towards.reshape(rings.shape)[within])
+
+
+def _offsets(shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return how far each neighbour is in an array of that shape, in raster order."""
+    back = [-prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return np.array([*back, *(-step for step in reversed(back))])
 
 
 @compiled
-def _uphill(depths: NDArray[np.uint16], mask: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """Point each pixel of the mask to its deepest neighbour there."""
-    height, width = mask.shape
-    towards = np.full(mask.shape, NOWHERE, np.int8)
-    for y in range(height):
-        for x in range(width):
-            if mask[y, x]:
-                towards[y, x], deepest = HERE, depths[y, x]
-                for side in range(4):
-                    v, u = y + STEPS[side, 0], x + STEPS[side, 1]
-                    if 0 <= v < height and 0 <= u < width and mask[v, u]:
-                        is_before = side < RIGHT and towards[y, x] == HERE
-                        if depths[v, u] > deepest or (is_before and depths[v, u] == deepest):
-                            towards[y, x], deepest = side, depths[v, u]
-    return towards
-
-
-@compiled
-def _follow_borders(towards: NDArray[np.int8], foreground: NDArray[np.uint8]) -> None:
-    """Point the background around the mask to it, in place, step by step from its edge."""
-    height, width = towards.shape
-    steps = np.where(towards == NOWHERE, REACH + 1, 0).astype(np.int8)
+def _point(
+    depths: NDArray[np.uint16],
+    rings: NDArray[np.int8],
+    foreground: NDArray[np.uint8],
+    steps: NDArray[np.int64],
+) -> NDArray[np.int8]:
+    """See `directions`. Rings are steps from the mask, as far as known; -1 is a frame."""
+    sides = len(steps)
+    towards = np.full(len(rings), NOWHERE, np.int8)
+    ring, count = np.empty(len(rings), np.int64), 0
+    # The mask points uphill; the background beside it is the first ring.
+    for i in range(len(rings)):
+        if rings[i] == 0:
+            deepest, best = depths[i], HERE
+            for side in range(sides):
+                j = i + steps[side]
+                if rings[j] == 0:
+                    is_before = best == HERE and side < sides // 2
+                    if depths[j] > deepest or (is_before and depths[j] == deepest):
+                        deepest, best = depths[j], side
+                elif rings[j] > REACH:
+                    rings[j], ring[count] = 1, j
+                    count += 1
+            towards[i] = best
+    # Each ring points to the one before it, step by step from the edge of the mask.
+    first = 0
     for step in range(1, REACH + 1):
-        for y in range(height):
-            for x in range(width):
-                likeliest = -1
-                for side in range(4 if steps[y, x] > step else 0):
-                    v, u = y + STEPS[side, 0], x + STEPS[side, 1]
-                    is_there = 0 <= v < height and 0 <= u < width
-                    if is_there and steps[v, u] == step - 1 and foreground[v, u] > likeliest:
-                        towards[y, x], likeliest = side, foreground[v, u]
-                if likeliest >= 0:
-                    steps[y, x] = step
+        last = count
+        for k in range(first, last):
+            i, likeliest = ring[k], -1
+            for side in range(sides):
+                j = i + steps[side]
+                if rings[j] == step - 1:
+                    if foreground[j] > likeliest:
+                        towards[i], likeliest = side, foreground[j]
+                elif rings[j] > REACH and step < REACH:
+                    rings[j], ring[count] = step + 1, j
+                    count += 1
+        first = last
+    return towards
 
 
 def trees(
@@ -194,48 +252,52 @@ def trees(
 
     Parameters
     ----------
-    towards : ndarray of int8, shape (Y, X)
+    towards : ndarray of int8, shape (Y, X) or (Z, Y, X)
         `directions` of the block.
 
     Returns
     -------
-    labels : ndarray of uint32, shape (Y, X)
+    labels : ndarray of uint32, shape of `towards`
         Fragments 1, 2, ...; 0 where pixels point nowhere.
     tops : ndarray of int64, shape (F,)
         Raster index of the top of each in the block, or of the pixel they leave it over.
     leave : ndarray of int64, shape (F,)
         The side they leave the block to, or `HERE`.
     """
-    labels, ends, count = _trees(towards)
-    tops = ends[:count]
-    return labels, tops, towards.ravel()[tops].astype(np.int64)
+    framed = np.pad(towards, 1, constant_values=OUTSIDE)
+    labels, ends, count = _trees(framed.ravel(), _offsets(framed.shape))
+    places = (place - 1 for place in np.unravel_index(ends[:count], framed.shape))
+    tops = np.ravel_multi_index(tuple(places), towards.shape)
+    within = labels.reshape(framed.shape)[(slice(1, -1),) * towards.ndim]
+    leave = framed.ravel()[ends[:count]].astype(np.int64)
+    return np.ascontiguousarray(within), tops, leave
 
 
 @compiled
-def _trees(towards: NDArray[np.int8]) -> tuple[NDArray[np.uint32], NDArray[np.int64], int]:
-    height, width = towards.shape
-    labels = np.zeros(towards.shape, np.uint32)
-    way, ends, count = np.empty(labels.size, np.int64), np.empty(labels.size, np.int64), 0
-    for start in range(labels.size):
-        y, x, passed = start // width, start % width, 0
-        if towards[y, x] == NOWHERE:
+def _trees(
+    towards: NDArray[np.int8], steps: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64], int]:
+    """See `trees`. A frame of one pixel is `OUTSIDE`."""
+    labels = np.zeros(len(towards), np.uint32)
+    way, ends, count = np.empty(len(towards), np.int64), np.empty(len(towards), np.int64), 0
+    for start in range(len(towards)):
+        i, passed = start, 0
+        if towards[i] < 0:  # NOWHERE, OUTSIDE
             continue
         # Follow the arrows to a pixel with a label, to a top, or out of the block.
-        while labels[y, x] == 0:
-            way[passed] = y * width + x
+        while labels[i] == 0:
+            way[passed] = i
             passed += 1
-            side = towards[y, x]
-            v = y + STEPS[side, 0] if side != HERE else -1
-            u = x + STEPS[side, 1] if side != HERE else -1
-            if not (0 <= v < height and 0 <= u < width):
-                ends[count] = y * width + x
+            j = i + steps[towards[i]] if towards[i] != HERE else i
+            if j == i or towards[j] == OUTSIDE:
+                ends[count] = i
                 count += 1
-                labels[y, x] = count
+                labels[i] = count
             else:
-                y, x = v, u
+                i = j
         # All pixels on the way get the label of its end.
-        for i in range(passed):
-            labels[way[i] // width, way[i] % width] = labels[y, x]
+        for k in range(passed):
+            labels[way[k]] = labels[i]
     return labels, ends, count
 
 
@@ -249,9 +311,9 @@ def borders(
 
     Parameters
     ----------
-    labels : ndarray of int, shape (Y, X)
+    labels : ndarray of int, shape (Y, X) or (Z, Y, X)
         Parts; 0 is none.
-    depths, mask, foreground : ndarray of uint16, bool and uint8, shape (Y, X)
+    depths, mask, foreground : ndarray of uint16, bool and uint8, shape of `labels`
         As in `directions`.
 
     Returns
@@ -375,6 +437,7 @@ def agglomerate(
     measures: NDArray[np.int64],
     sizes: NDArray[np.int64],
     threshold: float,
+    ndim: int = 2,
 ) -> NDArray[np.int64]:
     """Merge the parts whose common border is likeliest foreground, one border at a time.
 
@@ -387,6 +450,8 @@ def agglomerate(
     threshold : float
         Mean foreground along a border above which its two parts are merged; a part smaller
         than `SPECK` always joins the neighbour with the likeliest border.
+    ndim : int, default 2
+        Axes of what the parts lie in.
 
     Returns
     -------
@@ -406,8 +471,32 @@ def agglomerate(
     """
     touching = measures[:, 0] > 0
     sums = measures[touching, :4].copy()
-    joined: NDArray[np.int64] = _agglomerate(pairs[touching], sums, sizes.copy(), threshold)
+    joined: NDArray[np.int64] = _agglomerate(
+        pairs[touching], sums, sizes.copy(), threshold, SPECK[ndim], *ends_of_border(ndim)
+    )
     return joined
+
+
+def ends_of_border(ndim: int) -> tuple[float, float]:
+    """Return how many pixel pairs of background any border has, however surely it is none.
+
+    At its ends a border runs on for `REACH` pixels. In a plane it has two of them, with two
+    pairs for each pixel on a diagonal. In a volume its ends are a ring of that width, at least
+    that around a disc, with three pairs for each pixel on a diagonal.
+
+    Parameters
+    ----------
+    ndim : int
+        2 or 3.
+
+    Returns
+    -------
+    always, per_root : float
+        The number is `always`, and `per_root` times the root of the pairs in the mask.
+    """
+    if ndim == 2:
+        return 4.0 * REACH, 0.0
+    return 3 * pi * REACH**2, 2 * REACH * sqrt(3 * pi)
 
 
 @compiled
@@ -416,6 +505,9 @@ def _agglomerate(
     sums: NDArray[np.int64],
     sizes: NDArray[np.int64],
     threshold: float,
+    speck: int,
+    always: float,
+    per_root: float,
 ) -> NDArray[np.int64]:
     """Merge parts along the likeliest border until none is likely enough.
 
@@ -436,7 +528,7 @@ def _agglomerate(
             first[part] = 2 * border + which
             degrees[part] += 1
         known[pairs[border, 0] * count + pairs[border, 1]] = border
-        means[border] = _mean_foreground(sums[border])
+        means[border] = _mean_foreground(sums[border], always, per_root)
         queue.append((-means[border], border, border))
     heapify(queue)
 
@@ -445,7 +537,7 @@ def _agglomerate(
         if gone[border] or -unlikely != means[border] or rank != ranks[border]:
             continue  # an outdated entry: the border has grown or gone since
         a, b = root(parents, pairs[border, 0]), root(parents, pairs[border, 1])
-        if -unlikely <= threshold and min(sizes[a], sizes[b]) >= SPECK:
+        if -unlikely <= threshold and min(sizes[a], sizes[b]) >= speck:
             continue
         # The part with fewer borders moves its list over to the other.
         into, small = (a, b) if degrees[a] >= degrees[b] else (b, a)
@@ -462,7 +554,7 @@ def _agglomerate(
                     both = known[key]
                     sums[both] += sums[moved]
                     means[both], ranks[both] = (
-                        _mean_foreground(sums[both]),
+                        _mean_foreground(sums[both], always, per_root),
                         min(ranks[both], ranks[moved]),
                     )
                     gone[moved] = True
@@ -482,9 +574,12 @@ def _agglomerate(
 
 
 @compiled
-def _mean_foreground(border: NDArray[np.int64]) -> float:
-    """Return the mean foreground along a border, without its two ends in the background."""
+def _mean_foreground(border: NDArray[np.int64], always: float, per_root: float) -> float:
+    """Return the mean foreground along a border, without its ends in the background.
+
+    See `ends_of_border` for the last two.
+    """
     inside, sum_inside, outside, sum_outside = border
-    counted = max(0, outside - ENDS)
+    counted = max(0.0, outside - always - per_root * np.sqrt(inside))
     share = counted / outside if outside else 0.0
     return (sum_inside + share * sum_outside) / (inside + counted) / (2 * 255)

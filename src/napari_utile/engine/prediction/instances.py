@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Block
 from napari_utile.arrays.instances.fragments import (
-    HALO,
     ObjectRule,
     PlaneObjects,
     assemble,
     fragments,
+    halo,
 )
 from napari_utile.arrays.instances.linking import Numbering, Overlap, overlaps, sum_overlaps
 from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
@@ -90,10 +90,10 @@ class InstanceBuilder:
     def find_fragments(self, number: int) -> None:
         """Find the fragments of a block, whose foreground with its halo is on disk."""
         block = self.blocks[number]
-        foreground, around = self.task.output.foreground(block, HALO)
-        (y, x), (height, width) = block.window, self.blocks.shape[-2:]  # instances of slices
-        inner = (around[0], around[1])
-        found = fragments(foreground, inner, (y.start, x.start), (height, width), self.rule)
+        foreground, inner = self.task.output.foreground(block, halo(self.blocks.ndim))
+        origin = tuple(side.start for side in block.window)
+        shape = self.blocks.shape[-self.blocks.ndim :]
+        found = fragments(foreground, inner, origin, shape, self.rule)
         self._labels[(*block.index, *block.window)] = found.labels
         atomic_write(self._table_path(number), lambda draft: _save_arrays(draft, found.tables))
         sync_block(self._labels, block, self.blocks)

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Literal
 
-from napari_utile.arrays.instances.fragments import HALO
+from napari_utile.arrays.instances.fragments import halo
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.progress import StageProgress
 from napari_utile.engine.prediction.task import PredictionTask
@@ -74,12 +74,12 @@ def find_fragments(
     ------
     BlockDone
     """
-    computed, found = task.computed, builder.found
+    computed, found, reach = task.computed, builder.found, halo(task.blocks.ndim)
     missing = (
         number
         for number in numbers
         if not found[number]
-        and computed[list(task.blocks.near(task.blocks[number], HALO))].all()
+        and computed[list(task.blocks.near(task.blocks[number], reach))].all()
     )
     progress = StageProgress(len(task.blocks), int(found.sum()))
     with ThreadPoolExecutor(usable_cores()) as pool:
