@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import napari_utile as utile
-from napari_utile import errors, evaluation, networks, settings
+from napari_utile import errors, evaluation, networks, results, settings
 from napari_utile.arrays.instances import decoding
 from napari_utile.arrays.weight_maps import weight_map
 from napari_utile.engine import comparison, models, prediction, training
@@ -25,6 +25,7 @@ def test_names_are_those_of_their_homes():
     assert utile.weight_map is weight_map.weight_map
     assert utile.instances is decoding.instances
     assert utile.evaluate is evaluation.evaluate
+    assert utile.objects_table is results.objects.objects_table
     assert utile.train is training.front.train
     assert utile.predict is prediction.front.predict
     assert utile.compare is comparison.front.compare
@@ -69,6 +70,9 @@ def test_arguments_keep_their_names_and_order():
     assert parameters(utile.predict)[:3] == ["model", "image", "tile"]
     assert parameters(utile.load_model) == ["path"]
     assert parameters(utile.evaluate)[:2] == ["prediction", "truth"]
+    assert parameters(utile.objects_table) == [
+        "labels", "image", "probabilities", "spacing", "on_event",
+    ]  # fmt: skip
     assert parameters(utile.instances)[0] == "probabilities"
     assert parameters(utile.networks.UNet) == [
         "in_channels", "classes", "depth", "width", "padding", "norm", "dropout",
@@ -96,7 +100,7 @@ def test_names_that_need_no_torch_load_none():
     code = """
 import sys
 import napari_utile as utile
-utile.weight_map, utile.instances, utile.evaluate, utile.TrainSettings
+utile.weight_map, utile.instances, utile.evaluate, utile.objects_table, utile.TrainSettings
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

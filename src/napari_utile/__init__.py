@@ -19,6 +19,7 @@ _HOME = {
     "weight_map": "arrays.weight_maps.weight_map",
     "instances": "arrays.instances.decoding",
     "evaluate": "evaluation",
+    "objects_table": "results.objects",
     "UserError": "errors",
     "EngineError": "errors",
     "TrainSettings": "settings",

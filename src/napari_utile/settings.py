@@ -555,6 +555,9 @@ class PredictSettings(Settings):
     link_iou: float = option(
         0.25, "Least IoU of two instances that overlap and become one", ge=0, le=1
     )
+    objects_table: bool = option(
+        False, "Write a table of the instances beside the result: size, place, shape, intensity"
+    )
     dtype: Literal["uint8", "float16", "float32"] = option(
         "uint8", "Number format of probabilities on disk; in uint8, 255 is 1"
     )

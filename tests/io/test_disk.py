@@ -154,7 +154,7 @@ def test_links_that_others_put_there_are_not_written_through(tmp_path):
 def test_a_name_that_leaves_no_room_for_the_files_beside_it(tmp_path):
     longest = 255 - len(disk.BESIDE)
     check_writable(tmp_path / ("x" * longest))
-    with pytest.raises(UserError, match="its name is too long, with the 25 letters of files"):
+    with pytest.raises(UserError, match="its name is too long, with the 28 letters of files"):
         check_writable(tmp_path / ("x" * (longest + 1)))
 
 

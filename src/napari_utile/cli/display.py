@@ -192,6 +192,8 @@ class Display:
             case RunStarted() if event.device:
                 self.is_resumable = event.job in ("train", "compare", "predict")
                 self._say(_started_line(event))
+            case RunStarted(job="objects"):
+                self.is_resumable = True
             case StepDone():
                 self._advance(
                     f"{self.candidate}step {event.step}  loss {event.loss:.3f}",
@@ -274,6 +276,7 @@ COUNTED = {
     "objects": "objects, block",
     "numbers": "numbers, slice",
     "pyramid": "pyramid, block",
+    "table": "table of objects, block",
 }
 """What is counted in each stage."""
 

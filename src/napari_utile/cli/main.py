@@ -34,6 +34,7 @@ from napari_utile.cli.display import (
 )
 from napari_utile.cli.evaluate import Evaluate
 from napari_utile.cli.flag_words import with_flags
+from napari_utile.cli.objects import Objects
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.small import Doctor, Sample, Weights
@@ -64,6 +65,7 @@ class Utile(BaseSettings):
     compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
     evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
+    objects: CliSubCommand[Objects] = Field(description=Objects.__doc__)
     coco: CliSubCommand[Coco] = Field(description=Coco.__doc__)
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
     doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)

@@ -21,7 +21,7 @@ from napari_utile.io.own_files import is_own_file, not_ours
 from napari_utile.json_files import read_json
 
 IS_WINDOWS = os.name == "nt"
-BESIDE = "..links.csv.1234567.draft"
+BESIDE = "..objects.csv.12345678.draft"
 """What the longest name of a file beside a result adds to its name."""
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 ALMOST_NOTHING = 2**20

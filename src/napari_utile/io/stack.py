@@ -237,6 +237,22 @@ def read_labels(stack: Stack) -> NDArray[Any]:
         If the file says that it holds no labels, if there are several channels, or if they do
         not fit into the memory.
     """
+    check_holds_labels(stack)
+    pixels = stack.read()
+    return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
+
+
+def check_holds_labels(stack: Stack) -> None:
+    """Refuse what its file says to be no labels, or what has several channels.
+
+    Parameters
+    ----------
+    stack : Stack
+
+    Raises
+    ------
+    UserError
+    """
     if stack.holds == "probabilities":
         raise UserError(
             f"Labels '{stack.name}' are probabilities, as their file says: give labels, one id "
@@ -248,8 +264,6 @@ def read_labels(stack: Stack) -> NDArray[Any]:
             "give such a path."
         )
     check_one_channel(stack)
-    pixels = stack.read()
-    return _at_one_time(stack, pixels[0] if "c" in stack.axes else pixels)
 
 
 def check_one_channel(labels: Stack) -> None:

@@ -12,15 +12,15 @@ from napari_utile import __version__
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.prediction.in_memory import device_and_dtype
-from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.io.fingerprints import fingerprint, image_change
+from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
 from napari_utile.settings import INPUT_OPTIONS, PredictSettings, option_differences
 
 PLAN_FORMAT = 1
 """Goes up when partial outputs of older versions can no longer be resumed."""
-WITHOUT_INFLUENCE = {"device", "tile", "format", "precision", *INPUT_OPTIONS}
+WITHOUT_INFLUENCE = {"device", "tile", "format", "precision", "objects_table", *INPUT_OPTIONS}
 """Settings that may differ when a result is resumed: they say how it is computed, not what. The
 number format that comes of the precision is compared by itself."""
 OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "linking", "link_iou"}
@@ -142,6 +142,8 @@ def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) 
     """
     output, what = settings.output, str(settings.output)
     names = _without_influence(settings.model_dump()) - WITHOUT_INFLUENCE
+    of_instances = {"objects_table", *OF_INSTANCES}
+    names |= {"objects_table"} if output != "instances" else set()
     if output == "classes":
         names |= ({"threshold"} if maps > 1 else set()) | ({"dtype"} if is_tiff else set())
     fields = PredictSettings.model_fields.items()
@@ -152,7 +154,7 @@ def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) 
         what = "classes, of which the most probable is taken"
     told = " and ".join(name.replace("_", " ") for name in changed)
     has, it = ("s {} have", "them") if len(changed) > 1 else (" {} has", "it")
-    is_of_instances = output != "instances" and {"threshold", *OF_INSTANCES} & {*changed}
+    is_of_instances = output != "instances" and {"threshold", *of_instances} & {*changed}
     way_on = ", or set output to instances" if is_of_instances else ""
     return [f"The option{has.format(told)} no effect on {what}: leave {it} out{way_on}."]
 

@@ -37,10 +37,11 @@ from napari_utile.engine.prediction.stages import find_fragments, finish_result
 from napari_utile.engine.prediction.task import NETWORK, PredictionTask
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
-from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted
+from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted, transform
 from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.agreement import time_texts
 from napari_utile.io.images import open_image
+from napari_utile.results.objects import table_of, write_objects_table
 from napari_utile.settings import PredictSettings
 
 
@@ -158,6 +159,8 @@ class PredictionRun:
                 task = yield from self._checked(image, result)
                 with task.room():
                     facts = yield from self._predicted(task, started)
+                if self.settings.objects_table and facts["status"] in ("done", "kept"):
+                    yield from self._measured_objects(task, image)
         except Exception as error:  # whatever it is, the other images may be without it
             if self.is_alone:
                 raise
@@ -182,6 +185,25 @@ class PredictionRun:
                 if worker and not failures:
                     yield from worker.drain()
             return (yield from self._finished(task, builder, failures, started))
+
+    def _measured_objects(
+        self, task: PredictionTask, image: Path | str
+    ) -> Generator[Event, None, None]:
+        """Write the table of the objects of a complete result; one that is there is kept."""
+        result, known = task.result, {*task.stack.doubts}
+        if self.settings.output != "instances":
+            return
+        run = write_objects_table(result, table_of(result), image, self.execution.overwrite)
+
+        def new(event: Event) -> Event | None:
+            return None if isinstance(event, Warned) and event.message in known else event
+
+        try:
+            yield from transform(run, new)
+        except UserError as error:
+            if not self.execution.part:
+                raise
+            yield Warned(message=f"{result}: no table of objects. {error}")
 
     def _checked(
         self, image: Path | str, result: Path

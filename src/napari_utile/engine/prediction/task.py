@@ -21,10 +21,10 @@ from napari_utile.engine.prediction.mismatch import normalization_for
 from napari_utile.engine.prediction.output_spec import output_spec
 from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.engine.prediction.plan import PredictionPlan
-from napari_utile.engine.prediction.region import part_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.disk import check_there, room_for
+from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 

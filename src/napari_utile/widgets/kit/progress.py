@@ -27,6 +27,7 @@ STAGE_VERBS = {
     "objects": "finding objects",
     "numbers": "numbering objects",
     "pyramid": "making smaller copies",
+    "table": "measuring objects, block",
 }
 
 

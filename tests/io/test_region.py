@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_utile.engine.prediction.region import part_of
 from napari_utile.errors import UserError
+from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
 
 
