@@ -37,12 +37,12 @@ def numbered(labels: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.uint64
     """
     numbers = np.empty(labels.shape, np.int32)
     unsigned = labels.dtype.newbyteorder("=").str.replace("i", "u").replace("b", "u")
-    ids = _numbered(np.ascontiguousarray(labels, unsigned), numbers)
+    ids = _number_ids(np.ascontiguousarray(labels, unsigned), numbers)
     return numbers, ids
 
 
 @compiled
-def _numbered(
+def _number_ids(
     labels: NDArray[np.unsignedinteger], numbers: NDArray[np.int32]
 ) -> NDArray[np.uint64]:
     """Write the number of each pixel; return the ids. A hash table with open addressing."""
