@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.instances.decoding import value_of_one
 from napari_utile.arrays.labels import check_labels
 from napari_utile.arrays.objects.measures import ObjectMeasures
-from napari_utile.arrays.objects.sums import ObjectSums, Plane
+from napari_utile.arrays.objects.sums import ObjectSums, PlaneWindow
 from napari_utile.errors import UserError
 from napari_utile.events import (
     BlockDone,
@@ -309,7 +309,7 @@ class _Reader:
         depth = max(map(chunk_depth, stacks))
         self.blocking = Blocking.of((t, z, y, x), depth, pixel_bytes)
         self._is_whole = len(self.blocking.windows) == 1
-        self._below: tuple[int, int, Plane] | None = None
+        self._below: tuple[int, int, PlaneWindow] | None = None
 
     def new_sums(self) -> ObjectSums:
         """Return the sums of no pixel."""
@@ -332,7 +332,7 @@ class _Reader:
         ]
         for z in range(first, slices.stop):
             start = (z, window[0].start, window[1].start)
-            plane = Plane(labels[z - first], start)
+            plane = PlaneWindow(labels[z - first], start)
             if z >= slices.start:
                 here = z - slices.start
                 sums.add_plane(plane, below, [pixels[here] for pixels in values], here)

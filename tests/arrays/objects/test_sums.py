@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from napari_utile.arrays.objects.sums import ObjectSums, Plane
+from napari_utile.arrays.objects.sums import ObjectSums, PlaneWindow
 from tests.fixtures.measured_labels import boxes, summed
 
 
@@ -51,9 +51,9 @@ def test_sums_are_restored_at_the_end_of_a_slab():
     first.faces[:] = 0  # those of another stack: its last slice was at the border
     half = ObjectSums(labels.shape, [image.dtype])
     half.take_arrays(first.to_arrays())
-    below = Plane(labels[1], (1, 0, 0))
+    below = PlaneWindow(labels[1], (1, 0, 0))
     for z in (2, 3):
-        plane = Plane(labels[z], (z, 0, 0))
+        plane = PlaneWindow(labels[z], (z, 0, 0))
         half.add_plane(plane, below, [image[z]])
         half.end_slab()
         below = plane

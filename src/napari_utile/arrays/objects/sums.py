@@ -19,7 +19,7 @@ MOST_SLICES = 64
 """Slices of a slab: one bit each."""
 
 
-class Plane:
+class PlaneWindow:
     """A window of a plane of labels, and its neighbours on the lower sides.
 
     Parameters
@@ -89,8 +89,8 @@ class ObjectSums:
 
     def add_plane(
         self,
-        plane: Plane,
-        below: Plane | None = None,
+        plane: PlaneWindow,
+        below: PlaneWindow | None = None,
         channels: Sequence[NDArray[Any]] = (),
         bit: int = 0,
     ) -> None:
@@ -98,8 +98,8 @@ class ObjectSums:
 
         Parameters
         ----------
-        plane : Plane
-        below : Plane, optional
+        plane : PlaneWindow
+        below : PlaneWindow, optional
             The same window of the slice before, needed unless this is the first.
         channels : sequence of ndarray, shape (Y, X) without the neighbours
             Values of the pixels.
@@ -159,7 +159,7 @@ class ObjectSums:
         for i, sums in enumerate(self.values):
             sums.take_arrays({name: arrays[f"{name}_{i}"] for name in sums.names})
 
-    def _find_rows(self, plane: Plane) -> None:
+    def _find_rows(self, plane: PlaneWindow) -> None:
         """Look up the row of each id of a plane; new ids get new rows."""
         find = self._row
         ids, known = plane.ids.tolist(), len(find)

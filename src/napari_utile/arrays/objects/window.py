@@ -79,23 +79,23 @@ def add_window(
                     faces[row, 0] += (b - a) * ((z == 0) + (z == shape[0] - 1))
             # x: between this run and the one before it
             if a > 0 and numbers[i, a - 1] != number:
-                _expose(faces, row, rows[numbers[i, a - 1]], 2)
+                _count_face(faces, row, rows[numbers[i, a - 1]], 2)
             # y: between this run and the pixels above
             if i > 0:
                 for j in range(a, b):
                     if numbers[i - 1, j] != number:
-                        _expose(faces, row, rows[numbers[i - 1, j]], 1)
+                        _count_face(faces, row, rows[numbers[i - 1, j]], 1)
             # z: between this run and the pixels of the slice before
             if len(below) > 0 and not is_flat:
                 for j in range(a, b):
                     other = below_rows[below[i, j]]
                     if other != row:
-                        _expose(faces, row, other, 0)
+                        _count_face(faces, row, other, 0)
             a = b
 
 
 @compiled
-def _expose(faces: NDArray[np.int64], row: int, other: int, axis: int) -> None:
+def _count_face(faces: NDArray[np.int64], row: int, other: int, axis: int) -> None:
     """Count a face between two objects, one of which may be background, for both."""
     if row >= 0:
         faces[row, axis] += 1
