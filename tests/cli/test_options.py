@@ -10,6 +10,7 @@ from tests.fixtures.commands import PATHS, TINY, complaint, train
 
 
 OTHER = {
+    "context": 1,
     "recipe": "paper", "target": "classes", "ignore": 9, "sparse": True,
     "network": "encoder-decoder", "depth": 3, "width": 5, "padding": "valid", "norm": "none",
     "dropout": 0.25, "output": "sigmoid", "steps": 11,
