@@ -18,6 +18,7 @@ from napari_utile.settings import (
     NETWORK_NAMES,
     PAPER,
     RECIPES,
+    SLICE_NETWORKS,
     CocoEvaluateSettings,
     CocoSettings,
     CompareSettings,
@@ -63,7 +64,9 @@ def test_the_groups_of_training():
         "Labels and validation", "Network", "Tiles and augmentation", "Learning", "Input",
         "More",
     ]  # fmt: skip
-    assert groups["Network"] == ["depth", "width", "padding", "norm", "dropout", "output"]
+    assert groups["Network"] == [
+        "depth", "width", "padding", "norm", "dropout", "spacing", "output",
+    ]  # fmt: skip
     assert "minutes" in TrainSettings.main_options()
 
 
@@ -270,8 +273,8 @@ def test_the_paper_balances_the_classes():
 # a comparison
 
 
-def test_a_comparison_names_every_network_unless_told():
-    assert CompareSettings().networks == NETWORK_NAMES
+def test_a_comparison_names_every_network_of_slices_unless_told():
+    assert CompareSettings().networks == SLICE_NETWORKS
     assert CompareSettings().seeds == (0,)
     assert CompareSettings(networks=("fcn", "unet", "fcn"), seeds=(2, 2)).networks == (
         "fcn",

@@ -109,7 +109,15 @@ _LABELS, _NETWORK = "Labels and validation", "Network"
 _TILES, _LEARNING = "Tiles and augmentation", "Learning"
 
 # Options that several classes have: each class gives its own default.
-NetworkName = Literal["unet", "encoder-decoder", "segnet", "fcn", "sliding-window"]
+NetworkName = Literal[
+    "unet",
+    "encoder-decoder",
+    "segnet",
+    "fcn",
+    "sliding-window",
+    "unet-3d",
+    "encoder-decoder-3d",
+]
 LossName = Literal["cross-entropy", "dice", "both"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 SplitUnit = Literal["auto", "image", "slice", "block"]
@@ -179,8 +187,17 @@ CrowdsAsObjects = Annotated[
 
 NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
 """The names of `networks.NETWORKS`, which stand here because settings import no torch."""
+VOLUME_NETWORKS = ("unet-3d", "encoder-decoder-3d")
+"""Those that see volumes (Z, Y, X); the others see one slice at a time."""
+SLICE_NETWORKS = tuple(name for name in NETWORK_NAMES if name not in VOLUME_NETWORKS)
 LOSS_NAMES: tuple[str, ...] = get_args(LossName)
 """The names of `engine.training.losses.LOSSES`, for the same reason."""
+
+
+def axes_seen(network: str) -> int:
+    """Return the number of spatial axes that a network sees at once: 3, or 2 of a slice."""
+    return 3 if network in VOLUME_NETWORKS else 2
+
 
 LARGEST = 2**53
 """Of whole numbers, in any option: floating-point numbers hold larger ones only roughly."""
@@ -346,8 +363,20 @@ class TrainingOptions(Settings):
     dropout: float = option(
         0.0, "Dropout rate at the end of the contracting path", _NETWORK, ge=0, lt=1
     )
+    spacing: tuple[float, ...] = option(
+        (),
+        "Size of a voxel along z, y, x in any unit, such as 40,10,10; default: what the image "
+        "says. Networks of volumes pool an axis while its voxels are short",
+        _NETWORK,
+    )
     output: Literal["softmax", "sigmoid"] = option(
         "softmax", "One map per class, or one foreground map", _NETWORK
+    )
+    empty_slices: Literal["auto", "background", "unannotated"] = option(
+        "auto",
+        "What slices without any label are; auto: unannotated if most of a stack are empty, as "
+        "when a few slices were painted",
+        _LABELS,
     )
     # the budget
     minutes: float | None = option(None, "Longest training time, minutes", main=True, gt=0)
@@ -424,6 +453,15 @@ class TrainingOptions(Settings):
             return RECIPES.get(str(given.get("recipe")), {}) | given
         return given
 
+    @field_validator("spacing")
+    @classmethod
+    def _refuse_another_number_of_axes(cls, spacing: tuple[float, ...]) -> tuple[float, ...]:
+        if len(spacing) not in (0, 3):
+            raise ValueError(f"give three lengths, for z, y and x, not {len(spacing)}")
+        if not all(side > 0 for side in spacing):
+            raise ValueError(f"a voxel has no side of {min(spacing):g}")
+        return spacing
+
     @model_validator(mode="after")
     def _fill_in_the_budget(self) -> Self:
         if self.steps is None and self.minutes is None:
@@ -448,7 +486,7 @@ class CompareSettings(TrainingOptions):
     """Which networks are compared, and how each of them is trained."""
 
     networks: tuple[str, ...] = option(
-        NETWORK_NAMES, "Networks to compare, comma-separated", main=True, min_length=1
+        SLICE_NETWORKS, "Networks to compare, comma-separated", main=True, min_length=1
     )
     seeds: tuple[Seed, ...] = option(
         (0,), "Each network is trained once for each of these seeds", main=True, min_length=1
@@ -468,6 +506,11 @@ class CompareSettings(TrainingOptions):
         if unknown := [name for name in networks if name not in NETWORK_NAMES]:
             raise ValueError(
                 f"there is no network {unknown[0]!r}; there are {', '.join(NETWORK_NAMES)}"
+            )
+        if len({axes_seen(name) for name in networks}) > 1:
+            raise ValueError(
+                "networks of volumes and networks of slices do not share a split: compare "
+                f"{', '.join(VOLUME_NETWORKS)} by themselves"
             )
         return tuple(dict.fromkeys(networks))
 

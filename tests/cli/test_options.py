@@ -22,7 +22,7 @@ OTHER = {
     "patience": 3, "split": "block", "sampling": "borders", "instance_method": "components",
     "fill_holes": 9, "linking": "touch", "link_iou": 0.5, "dtype": "float16", "format": "tif",
     "region": "0:1,0:9,3:7", "loss": "dice", "strict": True, "skip_broken": True,
-    "normalize": "image",
+    "normalize": "image", "spacing": (40.0, 8.0, 8.0), "empty_slices": "unannotated",
 }  # fmt: skip
 """For every option a value that is not the default."""
 
@@ -31,7 +31,8 @@ def flag(name, value):
     kebab = name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{'' if value else 'no-'}{kebab}"]
-    return [f"--{kebab}", str(value)]
+    words = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return [f"--{kebab}", words]
 
 
 @pytest.mark.parametrize("name", TrainSettings.model_fields)

@@ -1,4 +1,4 @@
-"""What holds for every network, whatever its paper."""
+"""What holds for every network of slices, whatever its paper."""
 
 from math import ceil, sqrt
 
@@ -9,9 +9,13 @@ from torch.nn import functional
 
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.in_memory import logits
-from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
+from napari_utile.networks import FCN, EncoderDecoder, SegNet, SlidingWindow, UNet
+from napari_utile.networks import NETWORKS as ALL
+from napari_utile.settings import SLICE_NETWORKS
 
 torch.set_num_threads(1)
+
+NETWORKS = {name: ALL[name] for name in SLICE_NETWORKS}
 
 VARIANTS = {
     "unet": UNet(2, 3, depth=2, width=4),

@@ -301,12 +301,13 @@ def whole_areas(objects: NDArray[np.integer]) -> list[int]:
 
     Parameters
     ----------
-    objects : ndarray of int, shape (Y, X)
+    objects : ndarray of int, shape (Y, X), or (Z, Y, X) of a volume
         0 is background.
     """
     areas = np.bincount(objects.ravel())
-    for border in (objects[0], objects[-1], objects[:, 0], objects[:, -1]):
-        areas[border] = 0
+    for axis in range(objects.ndim):
+        for end in (0, -1):
+            areas[objects.take(end, axis)] = 0
     areas[0] = 0
     return [int(area) for area in areas[areas > 0]]
 

@@ -98,7 +98,9 @@ def ignored_pixels(labels: Labels, ignore: int | None) -> NDArray[np.bool_]:
     return np.zeros(labels.shape, bool) if ignore is None else labels == ignore
 
 
-def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int32]:
+def as_instances(
+    labels: ArrayLike, ignore: int | None = None, volumetric: bool = False
+) -> NDArray[np.int32]:
     """Return instances 1, 2, ... from labels, or from a binary mask.
 
     Parameters
@@ -107,12 +109,14 @@ def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int
         Label ids, 0 for background. With a single other id they are a binary mask.
     ignore : int, optional
         Id of pixels that become background.
+    volumetric : bool, default False
+        Whether components extend over the slices of a volume (..., Z, Y, X).
 
     Returns
     -------
     ndarray of int32, shape of `labels`
         One number per id, in their order; of a binary mask one per connected component, slice
-        by slice.
+        by slice or volume by volume.
 
     Raises
     ------
@@ -127,7 +131,8 @@ def as_instances(labels: ArrayLike, ignore: int | None = None) -> NDArray[np.int
     labels = check_labels(labels, ignore=ignore)
     labels = np.where(ignored_pixels(labels, ignore), 0, labels)
     instances = consecutive(labels)
-    return components(instances) if instances.max(initial=0) == 1 else instances
+    is_mask = instances.max(initial=0) == 1
+    return components(instances, volumetric) if is_mask else instances
 
 
 def components(
@@ -208,11 +213,10 @@ def consecutive(labels: Labels) -> NDArray[np.int32]:
     return np.cumsum(present, dtype=np.int32)[labels] * (labels > 0)
 
 
-def with_gaps(instances: Labels) -> NDArray[np.int32]:
+def with_gaps(instances: Labels, volumetric: bool = False) -> NDArray[np.int32]:
     """Return instances 1, 2, ... with one pixel of background between touching objects.
 
-    Slice by slice: objects of neighbouring slices are not separated, in a volume neither. Of
-    every two neighbours (4 in the plane) that still belong to different objects, in raster
+    Of every two neighbours (4 in the plane) that still belong to different objects, in raster
     order, the pixel of the object with more pixels in the whole stack becomes background, or
     the later pixel if they are equal. So the gap is one pixel wide, and small objects lose
     fewest pixels.
@@ -220,6 +224,9 @@ def with_gaps(instances: Labels) -> NDArray[np.int32]:
     Parameters
     ----------
     instances : ndarray of int >= 0, shape (..., Y, X)
+    volumetric : bool, default False
+        Whether objects of neighbouring slices are separated, too: 6 neighbours in a volume
+        (..., Z, Y, X). Otherwise each slice is on its own.
 
     Returns
     -------
@@ -232,21 +239,23 @@ def with_gaps(instances: Labels) -> NDArray[np.int32]:
     """
     separate = consecutive(instances)
     sizes = np.bincount(separate.ravel())
-    for plane in blocks(separate):
-        _clear_touching(plane, sizes)
+    for part in blocks(separate, volumetric):
+        _clear_touching(part if volumetric else part[np.newaxis], sizes)
     return separate
 
 
 @compiled
-def _clear_touching(plane: NDArray[Any], sizes: NDArray[Any]) -> None:
+def _clear_touching(volume: NDArray[Any], sizes: NDArray[Any]) -> None:
     """Clear one pixel of each touching pair, in place."""
-    for y in range(plane.shape[0]):
-        for x in range(plane.shape[1]):
-            for above, left in ((1, 0), (0, 1)):
-                here = plane[y, x]
-                other = plane[y - above, x - left] if y >= above and x >= left else here
-                if 0 != here != other != 0:
-                    if sizes[other] > sizes[here]:
-                        plane[y - above, x - left] = 0
-                    else:
-                        plane[y, x] = 0
+    for z in range(volume.shape[0]):
+        for y in range(volume.shape[1]):
+            for x in range(volume.shape[2]):
+                for before, above, left in ((1, 0, 0), (0, 1, 0), (0, 0, 1)):
+                    here = volume[z, y, x]
+                    is_inside = z >= before and y >= above and x >= left
+                    other = volume[z - before, y - above, x - left] if is_inside else here
+                    if 0 != here != other != 0:
+                        if sizes[other] > sizes[here]:
+                            volume[z - before, y - above, x - left] = 0
+                        else:
+                            volume[z, y, x] = 0

@@ -71,18 +71,21 @@ class Split:
     guard : int or None
         Width of the narrowest band between two blocks of one plane, in pixels; None where no
         plane is shared.
+    axis : int
+        Along which blocks of one plane follow each other, counted from the last axis: -1.
     """
 
     training: tuple[Region, ...]
     validation: tuple[Region, ...]
     how: str
     guard: int | None = None
+    axis: int = -1
 
 
 def split(
     planes: Sequence[SizedPlane],
     share: float = TRAIN_DEFAULTS.validation_share,
-    guard: int = 0,
+    guard: int | Sequence[int] = 0,
     seed: int = TRAIN_DEFAULTS.seed,
     by: SplitUnit = TRAIN_DEFAULTS.split,
     classes: Sequence[NDArray[np.uint8]] | None = None,
@@ -97,9 +100,10 @@ def split(
     share : float, default 0.2
         Fraction of the images, slices or annotated lines to keep for validation. At least
         one.
-    guard : int, default 0
-        Width of the band between blocks of one plane, in pixels: the receptive field of
-        the network. A plane too small for it gets a quarter of its long side.
+    guard : int or sequence of int, default 0
+        Width of the band between blocks of one plane, in pixels, for all axes or for each of a
+        plane: the receptive field of the network. A plane too small for it gets a quarter of
+        its long side.
     seed : int, default 0
         Chooses the validation images where there are several.
     by : {"auto", "image", "slice", "block"}, default "auto"
@@ -315,7 +319,7 @@ def _by_block(
     planes: Sequence[SizedPlane],
     images: list[int],
     share: float,
-    guard: int,
+    guard: int | Sequence[int],
     seen: _AnnotatedClasses,
 ) -> Split:
     """Split every image that is large enough; the others are for training."""
@@ -350,7 +354,7 @@ def _block_splits(
     planes: Sequence[SizedPlane],
     extents: Sequence[tuple[int, int]],
     share: float,
-    guard: int,
+    guard: int | Sequence[int],
 ) -> Iterator[Split]:
     """Try both ends of each axis, the longest first, then places between the ends.
 
@@ -363,7 +367,8 @@ def _block_splits(
     for places in ((8, 0), (4, 2, 6, 3, 5, 1, 7)):
         for axis, place in ((axis, place) for axis in axes for place in places):
             first, last = extents[axis]
-            band = min(guard, (last - first) // 4)
+            wanted = guard if isinstance(guard, int) else guard[axis]
+            band = min(wanted, (last - first) // 4)
             held = max(1, round((last - first - band) * share))
             start = first + round(place / 8 * (last - first - held))
             before, after = start - band - first, last - start - held - band
@@ -380,6 +385,7 @@ def _block_splits(
                 f"{trained} px to train, {held} px to validate, {band} px between, "
                 f"along {'zyx'[axis - len(shape)]}",
                 band,
+                axis - len(shape),
             )
 
 
@@ -423,4 +429,5 @@ def _together(parts: Sequence[Split]) -> Split:
         tuple(region for part in parts for region in part.validation),
         parts[0].how,
         min((part.guard for part in parts if part.guard is not None), default=None),
+        parts[0].axis,
     )

@@ -44,6 +44,7 @@ def training_target(
     sparse: bool = TRAIN_DEFAULTS.sparse,
     *,
     alone: bool = True,
+    volumetric: bool = False,
 ) -> TrainingTarget:
     """Return the training target of labels.
 
@@ -54,13 +55,15 @@ def training_target(
     target : {"instances", "classes"}, default "instances"
         What an id means. Instances become two classes, background and object, with a gap of
         background between touching objects; a binary mask counts as its connected components.
-        Gaps and components are made slice by slice, in a stack and in a volume.
     ignore : int, optional
         Id of unannotated pixels.
     sparse : bool, default False
         0 means unannotated too, 1 is background, 2... are the objects or classes.
     alone : bool, default True
         Whether these are all the labels; if not, one class or none is no error.
+    volumetric : bool, default False
+        Whether gaps and components are made in volumes (..., Z, Y, X), for a network that sees
+        them; otherwise slice by slice, in a stack and in a volume.
 
     Returns
     -------
@@ -88,13 +91,13 @@ def training_target(
     labels, ignored = annotated(check_labels(labels, ignore=ignore), ignore, sparse, target)
     background = int(sparse)
     if target == "instances":
-        objects = with_gaps(as_instances(labels))
+        objects = with_gaps(as_instances(labels, volumetric=volumetric), volumetric)
         classes = (objects > 0).astype(np.uint8)
         ids: tuple[int, ...] = (background, background + 1)
     else:
         ids = _class_ids(labels)
         classes = np.searchsorted(np.array(ids, labels.dtype), labels).astype(np.uint8)
-        objects = components(classes)
+        objects = components(classes, volumetric)
         ids = (background, *ids[1:])
     classes[ignored] = IGNORE
     if alone:

@@ -15,7 +15,7 @@ from napari_utile.cli.options import kebab
 from napari_utile.errors import UserError
 from napari_utile.settings import CompareSettings, EvaluateSettings, TrainSettings
 
-SPLIT_AT_COMMAS = frozenset({"networks", "seeds"})
+SPLIT_AT_COMMAS = frozenset({"networks", "seeds", "spacing"})
 """Options whose values never hold a comma: one flag may give several of them."""
 
 NO_WORD = "\0"

@@ -268,7 +268,7 @@ def labels_and_boundary(
     Returns
     -------
     labels : ndarray of int32, shape (..., Y, X)
-        Instances, 0 is background. Each slice is on its own.
+        Instances, 0 is background. Each slice is on its own, unless they are volumetric.
     boundary : ndarray, shape (..., Y, X)
         The less likely a pixel is foreground, the higher.
 
@@ -279,7 +279,11 @@ def labels_and_boundary(
     """
     given = as_probabilities(probabilities, probabilities.shape[1:])
     found = instances(
-        given, settings.threshold, method=settings.instance_method, linking="none"
+        given,
+        settings.threshold,
+        method=settings.instance_method,
+        linking="none",
+        volumetric=settings.volumetric,
     )
     return found, _boundary(given)
 

@@ -21,7 +21,7 @@ from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.folders.standard_part import contradiction
 from napari_utile.io.disk import room_for, to_disk
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import TrainSettings, axes_seen
 
 MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
@@ -96,7 +96,7 @@ class ModelCard(BaseModel):
     format: int = CARD_FORMAT
     version: str = __version__
     network: str
-    arguments: dict[str, int | float | str | None]
+    arguments: dict[str, int | float | str | tuple[float, ...] | None]
     normalization: Normalization
     settings: TrainSettings | None
     target: Literal["instances", "classes"]
@@ -255,7 +255,7 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
             f"{folder / DESCRIPTION}, written by U-Tile {version}, cannot be read by U-Tile "
             f"{__version__}: {place}: {first['msg']}."
         ) from None
-    card_says = read.normalization, read.arguments, read.context
+    card_says = read.normalization, read.arguments, read.context, axes_seen(read.network)
     if difference := contradiction(description, *card_says):
         raise UserError(
             f"{folder / DESCRIPTION} contradicts itself: {difference}. Other programs follow "

@@ -7,7 +7,8 @@ from typing import Any
 
 from napari_utile.arrays.intensity import Normalization
 
-ORDER_OF_AXES = "batch, channel, y, x"
+ORDER_OF_AXES = {2: "batch, channel, y, x", 3: "batch, channel, z, y, x"}
+"""By the number of spatial axes."""
 """Of images and probabilities, in the order in which a network takes and gives them."""
 FEEDING = "fixed_zero_mean_unit_variance"
 """What the standard calls a `Normalization`."""
@@ -45,6 +46,7 @@ def contradiction(
     normalization: Normalization,
     arguments: dict[str, Any],
     context: int = 0,
+    ndim: int = 2,
 ) -> str:
     """Return where the standard part says something else than the card; '' if nowhere.
 
@@ -57,6 +59,8 @@ def contradiction(
         As `read_description` returns it.
     normalization, arguments, context : Normalization, dict, int
         What the card says.
+    ndim : int, default 2
+        Spatial axes of the network.
 
     Returns
     -------
@@ -64,8 +68,8 @@ def contradiction(
         The first difference, naming both sides.
     """
     for place, there, entry, here in chain(
-        _of_input(description, normalization, context),
-        _of_output(description, arguments),
+        _of_input(description, normalization, context, ORDER_OF_AXES[ndim]),
+        _of_output(description, arguments, ORDER_OF_AXES[ndim]),
         _of_architecture(description, arguments),
     ):
         if there != here:
@@ -75,11 +79,11 @@ def contradiction(
 
 
 def _of_input(
-    description: dict[str, Any], normalization: Normalization, context: int
+    description: dict[str, Any], normalization: Normalization, context: int, axes: str
 ) -> Iterator[Claim]:
     if not (image := _first(description.get("inputs"))):
         return
-    yield "inputs: axes", _axes(image), "network", ORDER_OF_AXES
+    yield "inputs: axes", _axes(image), "network", axes
     names = channel_axis("channel", len(normalization.mean), context)
     ours, fed = names["channel_names"], normalization.repeated(2 * context + 1)
     yield (
@@ -97,11 +101,13 @@ def _of_input(
     )
 
 
-def _of_output(description: dict[str, Any], arguments: dict[str, Any]) -> Iterator[Claim]:
+def _of_output(
+    description: dict[str, Any], arguments: dict[str, Any], axes: str
+) -> Iterator[Claim]:
     classes, maps = arguments.get("classes"), _first(description.get("outputs"))
     if not maps or not isinstance(classes, int) or classes < 1:
         return
-    yield "outputs: axes", _axes(maps), "network", ORDER_OF_AXES
+    yield "outputs: axes", _axes(maps), "network", axes
     ours = channel_axis("class", min(classes, 10_000))["channel_names"]
     kinds = ("background", "foreground") if classes > 1 else ("foreground", "background")
     yield "outputs: channel_names", _channels_in(maps, ours, kinds), "network", ", ".join(ours)
@@ -114,6 +120,7 @@ def _of_architecture(description: dict[str, Any], arguments: dict[str, Any]) -> 
         found = found.get(key) if isinstance(found, dict) else None
     for name in {**arguments, **found} if isinstance(found, dict) else ():
         there, here = found.get(name), arguments.get(name)
+        here = [*here] if isinstance(here, tuple) else here  # YAML has lists
         if there != here:
             place = f"architecture: kwargs: {_as_written(name)}"
             yield place, _as_written(there), "arguments", _as_written(here)

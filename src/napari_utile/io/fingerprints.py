@@ -203,7 +203,7 @@ def digest_of_planes(
     ----------
     stacks : sequence of Stack
     places : iterable of (int, tuple of int)
-        Number of the stack, and index of the plane in it.
+        Number of the stack, and index of the plane, or volume, in it.
 
     Returns
     -------
@@ -211,7 +211,8 @@ def digest_of_planes(
     """
     digest = blake2b(digest_size=16)
     for i, index in places:
-        pixels = np.ascontiguousarray(stacks[i].plane(index))
+        everything = (len(stacks[i].shape) - len(index)) * (slice(None),)
+        pixels = np.ascontiguousarray(stacks[i].window(index, everything))
         digest.update(f"{i} {index} {pixels.dtype} {pixels.shape}".encode())
         digest.update(pixels.data)
     return digest.hexdigest()

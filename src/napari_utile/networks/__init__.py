@@ -10,6 +10,7 @@ from napari_utile.networks.segnet import SegNet
 from napari_utile.networks.sliding_window import SlidingWindow
 from napari_utile.networks.tileable import Network, Tileable
 from napari_utile.networks.unet import UNet
+from napari_utile.networks.unet_3d import EncoderDecoder3D, UNet3D
 
 NETWORKS: dict[str, type[Network]] = {
     "unet": UNet,
@@ -17,15 +18,19 @@ NETWORKS: dict[str, type[Network]] = {
     "segnet": SegNet,
     "fcn": FCN,
     "sliding-window": SlidingWindow,
+    "unet-3d": UNet3D,
+    "encoder-decoder-3d": EncoderDecoder3D,
 }
 
 __all__ = [
     "FCN",
     "NETWORKS",
     "EncoderDecoder",
+    "EncoderDecoder3D",
     "Network",
     "SegNet",
     "SlidingWindow",
     "Tileable",
     "UNet",
+    "UNet3D",
 ]

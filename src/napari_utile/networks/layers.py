@@ -9,6 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+CONVOLUTION_LAYERS = (nn.Conv2d, nn.Conv3d)
+TRANSPOSED_LAYERS = (nn.ConvTranspose2d, nn.ConvTranspose3d)
+NORM_LAYERS = (nn.BatchNorm2d, nn.BatchNorm3d)
+"""Layers of images and of volumes."""
+
 
 class Convolutions(nn.Module):
     """A chain of 3 x 3 convolutions, each followed by a ReLU; padded or not as each call says.
@@ -20,17 +25,26 @@ class Convolutions(nn.Module):
     norm : {None, "batch"}
         Normalization in front of each ReLU. Instance and group norm are left out: they look
         at statistics of the tile, and tiles would disagree where they meet.
+    kernel : tuple of int, default (3, 3)
+        Size of the kernels per axis, odd; its length is the number of spatial axes.
     """
 
-    def __init__(self, channels: Sequence[int], norm: str | None):
+    def __init__(
+        self, channels: Sequence[int], norm: str | None, kernel: tuple[int, ...] = (3, 3)
+    ):
         super().__init__()
         if norm not in (None, "batch"):
             raise ValueError(f"norm must be None or 'batch', got {norm!r}")
+        convolution, batch_norm = (
+            CONVOLUTION_LAYERS[len(kernel) - 2],
+            NORM_LAYERS[len(kernel) - 2],
+        )
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(i, o, kernel_size=3) for i, o in pairwise(channels)
+            convolution(i, o, kernel_size=kernel)  # type: ignore[arg-type]
+            for i, o in pairwise(channels)
         )
         self.norms = nn.ModuleList(
-            nn.BatchNorm2d(o) if norm == "batch" else nn.Identity() for o in channels[1:]
+            batch_norm(o) if norm == "batch" else nn.Identity() for o in channels[1:]
         )
 
     def forward(self, x: Tensor, padding: int) -> Tensor:
@@ -46,17 +60,44 @@ class Convolutions(nn.Module):
         for i, (convolution, norm) in enumerate(
             zip(self.convolutions, self.norms, strict=True)
         ):
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            if isinstance(convolution, CONVOLUTION_LAYERS) and isinstance(norm, NORM_LAYERS):
                 self.convolutions[i] = fuse_conv_bn_eval(convolution, norm)
                 self.norms[i] = nn.Identity()
 
 
 def convolve(x: Tensor, convolution: nn.Module, padding: int) -> Tensor:
-    """Return a convolution of `x` with another padding than its own."""
+    """Return a convolution of `x` with another padding than its own.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, C, Y, X) or (N, C, Z, Y, X)
+    convolution : nn.Module
+        Of `CONVOLUTION_LAYERS`.
+    padding : int
+        Zeros on each side of an axis, but no more than the kernel eats there.
+    """
     kernel: Tensor = convolution.weight  # type: ignore[assignment]
     bias: Tensor = convolution.bias  # type: ignore[assignment]
-    dilation: tuple[int, int] = convolution.dilation  # type: ignore[assignment]
-    return functional.conv2d(x, kernel, bias, padding=padding, dilation=dilation)
+    dilation: tuple[int, ...] = convolution.dilation  # type: ignore[assignment]
+    zeros = [min(padding, side // 2) for side in kernel.shape[2:]]
+    if kernel.ndim == 4:
+        return functional.conv2d(x, kernel, bias, padding=zeros, dilation=dilation)
+    return functional.conv3d(x, kernel, bias, padding=zeros, dilation=dilation)
+
+
+def memory_format(ndim: int) -> torch.memory_format:
+    """Return the order in memory that convolutions of a tensor of `ndim` axes are fastest with.
+
+    Channels last, for images (N, C, Y, X) and volumes (N, C, Z, Y, X).
+    """
+    return torch.channels_last_3d if ndim == 5 else torch.channels_last
+
+
+def pooled(x: Tensor, factors: tuple[int, ...]) -> Tensor:
+    """Return the maxima of boxes of `factors` pixels per axis: (2, 2), or (1, 2, 2)."""
+    if len(factors) == 2:
+        return functional.max_pool2d(x, factors)
+    return functional.max_pool3d(x, factors)
 
 
 def center_crop(x: Tensor, like: Tensor) -> Tensor:
@@ -102,17 +143,17 @@ def initialize(module: nn.Module) -> None:
     Source: He, Zhang, Ren & Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10; for a
     U-Net, Ronneberger et al. (2015), sec. 3.
     """
-    if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+    if not isinstance(module, CONVOLUTION_LAYERS + TRANSPOSED_LAYERS):
         return
     # each pixel of a 2 x 2 up-convolution of stride 2 sees one pixel of every channel
-    seen = 1 if isinstance(module, nn.ConvTranspose2d) else module.weight[0, 0].numel()
+    seen = 1 if isinstance(module, TRANSPOSED_LAYERS) else module.weight[0, 0].numel()
     nn.init.normal_(module.weight, std=sqrt(2 / (module.in_channels * seen)))
     if module.bias is not None:
         nn.init.zeros_(module.bias)
 
 
 @torch.no_grad()
-def soften(classifier: nn.Conv2d) -> None:
+def soften(classifier: nn.Conv2d | nn.Conv3d) -> None:
     """Divide the first logits by 5, so that learning does not begin by silencing features.
 
     The variance of He et al. is that in front of a ReLU. Behind a classifier there is none,

@@ -7,13 +7,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from napari_utile.networks.layers import (
     Convolutions,
     center_crop,
     check_multiples,
     initialize,
+    pooled,
     soften,
 )
 from napari_utile.networks.tileable import Network, PixelsPerAxis
@@ -72,6 +72,7 @@ class UNet(Network):
         self.dropout = dropout
         widths = [width * 2**level for level in range(depth + 1)]
         joined = 2 if self.skips else 1
+        self.poolings: tuple[tuple[int, ...], ...] = depth * ((2, 2),)
         self.encoders = nn.ModuleList(
             Convolutions([i, o, o], norm)
             for i, o in zip([in_channels, *widths[:-1]], widths, strict=True)
@@ -83,15 +84,20 @@ class UNet(Network):
         self.decoders = nn.ModuleList(
             Convolutions([joined * w, w, w], norm) for w in reversed(widths[:-1])
         )
-        self.classify = nn.Conv2d(width, classes, kernel_size=1)
+        self.classify: nn.Conv2d | nn.Conv3d = nn.Conv2d(width, classes, kernel_size=1)
         self.apply(initialize)
         if not self.skips:
             soften(self.classify)
 
     @property
+    def depths(self) -> tuple[int | None, ...]:
+        """Number of poolings per axis; None along an axis that no kernel looks along."""
+        return self.ndim * (self.depth,)
+
+    @property
     def stride_alignment(self) -> PixelsPerAxis:
         """Pixels to whose multiples tiles are laid, per axis: 2^depth."""
-        return self.ndim * (2**self.depth,)
+        return tuple(2 ** (depth or 0) for depth in self.depths)
 
     @property
     def margin(self) -> PixelsPerAxis:
@@ -101,13 +107,18 @@ class UNet(Network):
         6 * 2^depth - 4. A padded network pools at multiples of 2^depth from the corner of
         its input; two more pixels give its tiles that same phase.
         """
-        eaten = 6 * 2**self.depth - 4
-        return self.ndim * (eaten if self.padding == "valid" else eaten + 2,)
+        eaten = [0 if depth is None else 6 * 2**depth - 4 for depth in self.depths]
+        return tuple(each + cut for each, cut in zip(eaten, self._surplus, strict=True))
 
     @property
     def input_phase(self) -> PixelsPerAxis:
         """Input size modulo 2^depth: -4, as the paper's 572 is 576 - 4."""
-        return self.ndim * (-4 % 2**self.depth,)
+        return tuple(0 if depth is None else -4 % 2**depth for depth in self.depths)
+
+    @property
+    def _surplus(self) -> PixelsPerAxis:
+        """Pixels that a padded network leaves over on each side of a tile, per axis."""
+        return tuple(2 * (self.padding == "same" and d is not None) for d in self.depths)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, Y, X) to logits.
@@ -131,17 +142,19 @@ class UNet(Network):
         parameters, real context in place of zeros.
         """
         logits = self._logits(x, padding=0)
-        return logits if self.padding == "valid" else logits[..., 2:-2, 2:-2]
+        for axis, cut in enumerate(self._surplus, start=2):
+            logits = logits.narrow(axis, cut, logits.shape[axis] - 2 * cut)
+        return logits
 
     def _logits(self, x: Tensor, padding: int) -> Tensor:
         *encoders, bottom = self.encoders
         maps = []
-        for encode in encoders:
+        for encode, factors in zip(encoders, self.poolings, strict=True):
             x = encode(x, padding)
             if encode is encoders[-1]:
                 x = self.drop(x)
             maps.append(x)
-            x = functional.max_pool2d(x, 2)
+            x = pooled(x, factors)
         x = self.drop(bottom(x, padding))
         for upsample, decode in zip(self.upsamplers, self.decoders, strict=True):
             x = upsample(x)
@@ -157,10 +170,13 @@ class UNet(Network):
         if self.padding == "same":
             check_multiples(x, steps)
             return
-        axes = zip(sides, steps, self.margin, strict=True)
-        if any((side + 4) % step or side <= 2 * margin for side, step, margin in axes):
+        axes = zip(sides, steps, self.margin, self.input_phase, strict=True)
+        if any(
+            (side - phase) % step or side <= 2 * margin for side, step, margin, phase in axes
+        ):
+            names = " and ".join("ZYX"[-self.ndim :])
             raise ValueError(
-                f"Y and X must be multiples of {steps[-1]} minus 4 and larger than "
+                f"{names} must be multiples of {steps[-1]} minus 4 and larger than "
                 f"{2 * self.margin[-1]}, got {sides}; the next is "
                 f"{self.input_size(self.ndim * (1,))[-1]}"
             )

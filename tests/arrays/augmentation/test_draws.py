@@ -85,8 +85,8 @@ def test_no_quarter_turns_a_tile_too_far(rotation):
 
 
 def test_the_middle_moves_to_the_nearest_pixels():
-    assert _on_pixels((3.49, -0.51), 9) == (3.0, -1.0)
-    assert _on_pixels((3.01, 3.99), 8) == (3.5, 3.5)
+    assert _on_pixels((3.49, -0.51), (9, 9)) == (3.0, -1.0)
+    assert _on_pixels((3.01, 3.99), (8, 8)) == (3.5, 3.5)
 
 
 def test_gray_values_change_within_their_limits():

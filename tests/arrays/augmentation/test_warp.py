@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from napari_utile.arrays.augmentation.warp import (
     Layers,
     Placement,
-    _mirror_place,
+    mirror_place,
     spline_basis,
     turned,
     warp,
@@ -96,7 +96,7 @@ def test_beyond_the_border_the_plane_is_mirrored_as_by_numpy(shape):
 @given(place=st.integers(-50, 50), length=st.integers(1, 12))
 def test_a_place_is_folded_as_numpy_pads(place, length):
     expected = np.pad(np.arange(length), 51, mode="reflect")[51 + place]
-    assert _mirror_place(place, length) == expected
+    assert mirror_place(place, length) == expected
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 9, 64])

@@ -13,7 +13,15 @@ from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.models.parameters import digest
 from napari_utile.engine.prediction.in_memory import logits, probabilities
 from napari_utile.errors import UserError
-from napari_utile.networks import FCN, NETWORKS, EncoderDecoder, SegNet, SlidingWindow, UNet
+from napari_utile.networks import (
+    FCN,
+    NETWORKS,
+    EncoderDecoder,
+    SegNet,
+    SlidingWindow,
+    UNet,
+    UNet3D,
+)
 
 torch.manual_seed(0)  # the networks below are those of every run
 
@@ -38,6 +46,7 @@ ARCHITECTURES = (
     SegNet(1, 2, depth=2, width=2),
     FCN(1, 2, width=1),
     SlidingWindow(2, 3, width=2),
+    UNet3D(1, 2, depth=2, width=2, spacing=(3, 1, 1)),
 )
 
 
@@ -48,7 +57,9 @@ def computed_alone(tmp_path_factory):
     for network in ARCHITECTURES:
         folder = folders[network] = tmp_path_factory.mktemp("models") / "model"
         Model(network).save(folder)
-        image = np.random.default_rng(0).normal(size=(network.in_channels, 21, 3))
+        image = np.random.default_rng(0).normal(
+            size=(network.in_channels, *(5, 21, 3)[-network.ndim :])
+        )
         np.save(folder / "image.npy", image.astype(np.float32))
         weights = described(folder)["weights"]["pytorch_state_dict"]
         arguments[str(folder)] = weights["architecture"]["kwargs"]

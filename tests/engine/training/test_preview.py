@@ -119,10 +119,11 @@ def test_of_unpadded_convolutions_the_margin_is_shown_and_weighs_nothing():
     settings = tiny(padding="valid", tile=16)
     setup = prepared(settings)
     sampler = sampler_on_cpu(setup)
-    margin = (sampler.size - sampler.output) // 2
+    (size, _), (output, _) = sampler.size, sampler.output
+    margin = (size - output) // 2
     found = samples(setup.data, sampler, 3)
     assert margin > 0
-    assert found.labels.shape == found.weights.shape == (3, sampler.size, sampler.size)
+    assert found.labels.shape == found.weights.shape == (3, size, size)
     middle = np.s_[:, margin:-margin, margin:-margin]
     batch = sampler_on_cpu(setup).batch(3)
     np.testing.assert_array_equal(found.weights[middle], batch.weights)

@@ -102,7 +102,7 @@ def made(options, network=None, plane=None, sampler=None):
     data = TrainingData(
         (plane.truth,), (plane,), split, Normalization.none(1), 1, (0, 1), names=("discs",)
     )
-    layout = TileLayout(output=16, size=16, margin=0, per_step=options.batch, elastic=0)
+    layout = TileLayout(16, (16, 16), (16, 16), (0, 0), per_step=options.batch, elastic=0)
     run = TrainingRun(TrainingSetup(options, data, network or tiny(), Script.device, layout))
     run.step.sampler, run.step.places = sampler or Script(plane.truth), ()
     run.best.keep = Kept(run.step.network)
@@ -297,9 +297,8 @@ def test_a_step_of_sgd_is_that_of_the_formula():
 
 def test_it_learns_one_small_image_by_heart():
     plane = two_discs()
-    sampler = TileSampler(
-        [plane.truth], 32, 0, Deformation(0, 0, flips=False, gray=0), torch.Generator()
-    )
+    still = Deformation(0, 0, flips=False, gray=0)
+    sampler = TileSampler([plane.truth], (32, 32), (0, 0), still, torch.Generator())
     torch.manual_seed(0)
     network = UNet(1, 2, depth=1, width=4, padding="same", norm="batch", dropout=0)
     options = settings(steps=60, validations_per_run=3, learning_rate=0.02, batch=2)
@@ -313,7 +312,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit():
         torch.manual_seed(3)
         network = UNet(1, 2, depth=2, width=3, padding="same", norm="batch", dropout=0.2)
         generator = torch.Generator().manual_seed(3)
-        sampler = TileSampler([two_discs().truth], 16, 0, Deformation(), generator)
+        sampler = TileSampler([two_discs().truth], (16, 16), (0, 0), Deformation(), generator)
         list(start(settings(steps=6, batch=2), network, sampler=sampler)[0])
         return network.state_dict()
 

@@ -21,7 +21,7 @@ def test_one_tile_alone_is_enough_where_its_norms_see_more_than_a_pixel(network,
     # SegNet and FCN-8s do not normalize behind their last pooling
     with torch.device("meta"):
         built = network_from_settings(TrainSettings(network=network, width=2), 1, 2)
-    assert can_learn_from_one(built, tile) == can
+    assert can_learn_from_one(built, (tile, tile)) == can
 
 
 def test_a_tile_that_leaves_one_pixel_to_a_norm_is_refused():

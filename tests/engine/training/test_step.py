@@ -48,7 +48,9 @@ def learner(most=10**9, batch=4, tile=16, norm=None, resizes=True, **options):
 
     def tiles(side):
         generator = torch.Generator().manual_seed(0)
-        return TileSampler([plane(), plane(seed=1)], side, 0, Deformation(), generator)
+        return TileSampler(
+            [plane(), plane(seed=1)], (side, side), (0, 0), Deformation(), generator
+        )
 
     settings = TrainSettings(
         **{"batch": batch, "depth": 1, "width": 2, "optimizer": "sgd", "momentum": 0} | options
@@ -120,7 +122,7 @@ def test_fault_17_then_tiles_become_smaller():
         "of 16, 2 of them per step as before."
     )
     assert short.network.runs[-2:] == [(1, 8), (1, 8)]
-    assert (short.progress.step, short.sampler.output) == (1, 8)
+    assert (short.progress.step, short.sampler.side) == (1, 8)
 
 
 def test_smaller_tiles_are_drawn_anew():

@@ -19,11 +19,14 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.augmentation.warp import Placement, turned
+from napari_utile.arrays.augmentation.volume_warp import VolumePlacement, volume_turn
+from napari_utile.arrays.augmentation.warp import Placement, Turn, turned
 from napari_utile.settings import TRAIN_DEFAULTS, TrainingOptions
 
 _QUARTERS = (0.0, 90.0, 180.0, 270.0)
 """Degrees by which a tile turns onto pixels."""
+CUBIC = 1.1
+"""Ratio of the longest side of a voxel to the shortest up to which it counts as a cube."""
 
 
 class Draw(NamedTuple):
@@ -31,7 +34,7 @@ class Draw(NamedTuple):
 
     plane: int
     """Number of the plane that it is cut from."""
-    placement: Placement
+    placement: Placement | VolumePlacement
     """Where its pixels come from."""
     gain: float
     """Factor of its normalized gray values."""
@@ -98,21 +101,76 @@ class Deformation:
         Placement
         """
         angle, side, kind = chance
-        mirrored = self.flips and side < 0.5
         if kind < self.deformed:
             bend = (normal - normal[1, 1] if fixed else normal) * np.float32(self.elastic)
-            return Placement(centre, turned((2 * angle - 1) * self.rotation, mirrored), bend)
+            return Placement(centre, self._free_turn(angle, side), bend)
+        y, x = _on_pixels(centre, (size, size))
+        return Placement((y, x), self._quarter_turn(angle, side), np.zeros_like(normal))
+
+    def place_volume(
+        self,
+        centre: tuple[float, ...],
+        size: tuple[int, ...],
+        chance: NDArray[np.float64],
+        normal: NDArray[np.float32],
+        spacing: tuple[float, ...],
+    ) -> VolumePlacement:
+        """Return where the voxels of a tile of a volume come from.
+
+        Slices are turned as in two dimensions. Their order is reversed in half of the tiles,
+        and where voxels are as long along z as along y and x, z changes places with y or x in
+        two of three tiles; else never: sections look otherwise from the side.
+
+        Parameters
+        ----------
+        centre : (float, float, float)
+            (z, y, x) of the middle of the tile in the volume, in voxels.
+        size : (int, int, int)
+            Sides of the tile, in voxels.
+        chance : ndarray, shape (5,)
+            Uniform in 0...1. They decide the angle, whether the tile is mirrored along x,
+            whether it is deformed, whether it is mirrored along z, and the axis that changes
+            places with z.
+        normal : ndarray of float32, shape (3, 3, 3, 3)
+            Normal, of standard deviation 1: displacements before they are scaled.
+        spacing : (float, float, float)
+            Size of a voxel along (z, y, x): displacements are as long along each axis.
+
+        Returns
+        -------
+        VolumePlacement
+        """
+        angle, side, kind, order, axis = chance
+        is_deformed = kind < self.deformed
+        turn = self._free_turn(angle, side) if is_deformed else self._quarter_turn(angle, side)
+        may_exchange = self.rotation >= 90 and max(spacing) <= CUBIC * min(spacing)
+        exchanged = floor(3 * axis) if may_exchange else 0
+        matrix = volume_turn(turn, self.flips and order < 0.5, exchanged)
+        if not is_deformed:
+            z, y, x = _on_pixels(centre, size)
+            return VolumePlacement((z, y, x), matrix, np.zeros_like(normal))
+        z, y, x = centre
+        lengths = [self.elastic * spacing[-1] / each for each in spacing]
+        return VolumePlacement((z, y, x), matrix, normal * np.array(lengths, np.float32))
+
+    def _free_turn(self, angle: float, side: float) -> Turn:
+        """Return a rotation by any angle, mirrored or not, by two numbers uniform in 0...1."""
+        return turned((2 * angle - 1) * self.rotation, self.flips and side < 0.5)
+
+    def _quarter_turn(self, angle: float, side: float) -> Turn:
+        """Return a rotation by quarters, as by `_free_turn`."""
         quarters = [turn for turn in _QUARTERS if min(turn, 360 - turn) <= self.rotation]
-        turn = turned(quarters[floor(len(quarters) * angle)], mirrored)
-        return Placement(_on_pixels(centre, size), turn, np.zeros_like(normal))
+        return turned(quarters[floor(len(quarters) * angle)], self.flips and side < 0.5)
 
     def shade(self, contrast: float, brightness: float) -> tuple[float, float]:
         """Return gain and shift of the gray values, by two numbers uniform in 0...1."""
         return 1 + self.gray * (2 * contrast - 1), self.gray * (2 * brightness - 1)
 
 
-def _on_pixels(centre: tuple[float, float], size: int) -> tuple[float, float]:
+def _on_pixels(centre: tuple[float, ...], size: tuple[int, ...]) -> tuple[float, ...]:
     """Move the middle of a tile so that its pixels are pixels of the plane."""
-    between = (size - 1) / 2 % 1  # the middle of a tile of even size lies between two pixels
-    y, x = (floor(place - between + 0.5) + between for place in centre)
-    return y, x
+    # the middle of a tile of even size lies between two pixels
+    between = [(side - 1) / 2 % 1 for side in size]
+    return tuple(
+        floor(place - half + 0.5) + half for place, half in zip(centre, between, strict=True)
+    )

@@ -153,8 +153,8 @@ def _warp_tile(plane: Layers, placement: Placement, basis: Array, tile: Layers) 
     for i in range(size):
         _sources(i, placement, basis, 0, y)
         _sources(i, placement, basis, 1, x)
-        _taps(y, cy, top, above)
-        _taps(x, cx, left, beside)
+        taps(y, cy, top, above)
+        taps(x, cx, left, beside)
         for c in range(channels):
             image, row = plane.image[c], tile.image[c, i]
             for j in range(size):
@@ -166,8 +166,8 @@ def _warp_tile(plane: Layers, placement: Placement, basis: Array, tile: Layers) 
         # Classes are ids, and weights follow their borders: the nearest pixel.
         if margin <= i < margin + inner:
             for j in range(margin, margin + inner):
-                p = _mirror_place(cy + int(np.floor(y[j] + np.float32(0.5))), height)
-                q = _mirror_place(cx + int(np.floor(x[j] + np.float32(0.5))), width)
+                p = mirror_place(cy + int(np.floor(y[j] + np.float32(0.5))), height)
+                q = mirror_place(cx + int(np.floor(x[j] + np.float32(0.5))), width)
                 tile.classes[i - margin, j - margin] = plane.classes[p, q]
                 tile.weights[i - margin, j - margin] = plane.weights[p, q]
 
@@ -192,7 +192,7 @@ def _sources(i: int, placement: Placement, basis: Array, axis: int, found: Array
 
 
 @_fast
-def _taps(places: Array, origin: int, first: Array, weights: Array) -> None:
+def taps(places: Array, origin: int, first: Array, weights: Array) -> None:
     """Write the first of the four pixels around each place, and their Catmull-Rom weights.
 
     With t, the fraction of a place between the two inner pixels, the weights are Keys' kernel
@@ -235,11 +235,11 @@ def _mirrored(
 ) -> np.floating:
     """Return the gray value between 4 x 4 pixels, mirrored where they lie outside."""
     width = image.shape[1]
-    a, b = _mirror_place(left, width), _mirror_place(left + 1, width)
-    c, d = _mirror_place(left + 2, width), _mirror_place(left + 3, width)
+    a, b = mirror_place(left, width), mirror_place(left + 1, width)
+    c, d = mirror_place(left + 2, width), mirror_place(left + 3, width)
     value = np.float32(0)
     for k in range(4):
-        row = _mirror_place(top + k, image.shape[0])
+        row = mirror_place(top + k, image.shape[0])
         value += above[k, j] * (
             beside[0, j] * image[row, a]
             + beside[1, j] * image[row, b]
@@ -250,7 +250,7 @@ def _mirrored(
 
 
 @_fast
-def _mirror_place(place: int, length: int) -> int:
+def mirror_place(place: int, length: int) -> int:
     """Return the pixel of a line that is mirrored at its end pixels, for a place beyond it."""
     place = abs(place)
     period = 2 * (length - 1)

@@ -51,7 +51,7 @@ from napari_utile.io.images import Stack
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
 from napari_utile.json_files import read_json
 from napari_utile.settings import (
-    NETWORK_NAMES,
+    SLICE_NETWORKS,
     CompareSettings,
     TrainingOptions,
     TrainSettings,
@@ -62,7 +62,7 @@ def compare(
     images: Images,
     labels: Images,
     settings: TrainSettings | None = None,
-    networks: Sequence[str] = NETWORK_NAMES,
+    networks: Sequence[str] = SLICE_NETWORKS,
     seeds: Sequence[int] = (0,),
     *,
     out: Path | str,

@@ -9,13 +9,18 @@ from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import VOLUME_NETWORKS, TrainSettings
 
 NETWORK_OPTIONS = ("depth", "width", "padding", "norm", "dropout")
 """Options of networks; not every network has every one."""
 
 
-def network_from_settings(settings: TrainSettings, channels: int, classes: int) -> Network:
+def network_from_settings(
+    settings: TrainSettings,
+    channels: int,
+    classes: int,
+    spacing: tuple[float, ...] = (1.0, 1.0, 1.0),
+) -> Network:
     """Build the network that the settings name, with those of the options that it has.
 
     Parameters
@@ -26,6 +31,8 @@ def network_from_settings(settings: TrainSettings, channels: int, classes: int) 
         Of the images; the network has as many for each slice that it sees (`context`).
     classes : int
         Kinds of pixels, with the background.
+    spacing : (float, float, float), default (1, 1, 1)
+        Size of a voxel along (Z, Y, X), for networks that see volumes.
 
     Returns
     -------
@@ -45,6 +52,8 @@ def network_from_settings(settings: TrainSettings, channels: int, classes: int) 
     options = {name: getattr(settings, name) for name in network_options(network)}
     if options.get("norm") == "none":
         options["norm"] = None
+    if settings.network in VOLUME_NETWORKS:
+        options["spacing"] = spacing
     return network(
         in_channels=channels * slices_seen(settings.context),
         classes=1 if settings.output == "sigmoid" else classes,
@@ -58,11 +67,11 @@ def network_options(network: type[nn.Module]) -> list[str]:
 
 
 def receptive_field(settings: TrainSettings) -> int:
-    """Return the side, in pixels, of what a network sees to classify one pixel."""
+    """Return the longest side, in pixels, of what a network sees to classify one pixel."""
     with torch.device("meta"):
-        return receptive_field_of(network_from_settings(settings, channels=1, classes=2))
+        return max(receptive_field_of(network_from_settings(settings, channels=1, classes=2)))
 
 
-def receptive_field_of(network: Network) -> int:
-    """Return the side, in pixels, of what a network sees to classify one pixel."""
-    return 2 * max(network.margin) + 1
+def receptive_field_of(network: Network) -> tuple[int, ...]:
+    """Return the sides, in pixels per axis, of what a network sees to classify one pixel."""
+    return tuple(2 * margin + 1 for margin in network.margin)

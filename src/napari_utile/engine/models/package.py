@@ -104,7 +104,7 @@ def write_package(
         "description": f"A {name} trained with U-Tile to segment images pixel by pixel",
         "authors": [{"name": "The user of U-Tile"}],
         "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
-        "tags": ["segmentation", "2d", name.lower()],
+        "tags": ["segmentation", f"{network.ndim}d", name.lower()],
         "documentation": README,
         "inputs": [_input(folder, network, fed, context)],
         "outputs": [_output(folder, network)],
@@ -125,7 +125,7 @@ def write_package(
 def _input(folder: Path, network: Network, fed: Normalization, context: int) -> dict[str, Any]:
     """Describe the image: its smallest size, and how it grows."""
     channels = network.in_channels // slices_seen(context)
-    axes = zip("yx", _halo(network), network.stride_alignment, strict=True)
+    axes = zip("zyx"[-network.ndim :], _halo(network), network.stride_alignment, strict=True)
     return {
         "id": "image",
         "axes": [
@@ -156,7 +156,7 @@ def _output(folder: Path, network: Network) -> dict[str, Any]:
                     "size": {"tensor_id": "image", "axis_id": axis},
                     "halo": halo,
                 }
-                for axis, halo in zip("yx", _halo(network), strict=True)
+                for axis, halo in zip("zyx"[-network.ndim :], _halo(network), strict=True)
             ),
         ],
         "data": {"type": "float32", "range": [0, 1]},
@@ -230,7 +230,10 @@ def _write_test(folder: Path, network: Network, normalization: Normalization) ->
     )
     shape = (1, network.in_channels, *sides)
     noise = np.random.default_rng(0).normal(size=shape)
-    mean, std = (np.reshape(n, (1, -1, 1, 1)) for n in (normalization.mean, normalization.std))
+    mean, std = (
+        np.reshape(n, (1, -1, *[1] * network.ndim))
+        for n in (normalization.mean, normalization.std)
+    )
     image = (noise * std + mean).astype(np.float32)
     probabilities = _probabilities(network, normalization, image)
     np.save(folder / TEST_INPUT, image)

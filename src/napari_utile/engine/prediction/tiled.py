@@ -17,7 +17,7 @@ from napari_utile.engine.models.parameters import in_float32
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.networks import NETWORKS
-from napari_utile.networks.layers import Convolutions
+from napari_utile.networks.layers import Convolutions, memory_format
 from napari_utile.networks.tileable import Network, PixelsPerAxis
 
 Values = NDArray[np.float32]
@@ -132,7 +132,7 @@ class TiledNetwork:
         network.eval()
         try:
             x = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(self.device)
-            x = x.contiguous(memory_format=_memory_format(x.ndim))
+            x = x.contiguous(memory_format=memory_format(x.ndim))
             with (
                 torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None),
                 # the 10-bit mantissa of TF32 would make tiles differ by 1e-3
@@ -239,23 +239,18 @@ def for_inference(network: Network, device: torch.device, dtype: torch.dtype | N
         for module in network.modules():
             if isinstance(module, Convolutions):
                 module.fold_norms()
-            elif device.type == "cpu" and getattr(module, "kernel_size", 0) == (1, 1):
+            elif device.type == "cpu" and {*getattr(module, "kernel_size", ())} == {1}:
                 # A kernel of one pixel is the same with any dilation. But without dilation
                 # torch computes 1 x 1 convolutions by another library if it has one thread,
                 # which rounds differently.
-                module.dilation = (2, 2)  # type: ignore[assignment]
+                module.dilation = network.ndim * (2,)  # type: ignore[assignment]
         if dtype:
             network.to(dtype)
     else:
         network = in_float32(network)
     largest = max((parameter.ndim for parameter in network.parameters()), default=0)
-    network.to(device, memory_format=_memory_format(largest))  # type: ignore[call-overload]
+    network.to(device, memory_format=memory_format(largest))  # type: ignore[call-overload]
     return network
-
-
-def _memory_format(ndim: int) -> torch.memory_format:
-    """Channels last, which convolutions are fastest with, for two or three spatial axes."""
-    return torch.channels_last_3d if ndim == 5 else torch.channels_last
 
 
 def probabilities(logits: Values) -> Values:

@@ -42,13 +42,20 @@ class BestModel:
         self._put(self.network.state_dict(), found.scores if found else {})
 
     def preview(self, found: Validation, run: Run, step: int) -> PreviewReady:
-        """Write the foreground that the network finds on the first validation plane."""
+        """Write the foreground that the network finds on the first validation plane.
+
+        Of a volume, that is its middle slice.
+        """
         region = self.setup.data.split.validation[0]
         path = run.previews / f"step_{step:06}.tif"
-        write_tiff(path, found.foreground, holds="probabilities")
-        y, x = region.window
+        foreground, index = found.foreground, region.index
+        *z, y, x = region.window
+        if z:
+            middle = len(foreground) // 2
+            foreground, index = foreground[middle], (*index, (z[0].start or 0) + middle)
+        write_tiff(path, foreground, holds="probabilities")
         return PreviewReady(
-            path=str(path), step=step, index=region.index, origin=(y.start or 0, x.start or 0)
+            path=str(path), step=step, index=index, origin=(y.start or 0, x.start or 0)
         )
 
     def state(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from napari_utile.engine.models.factory import NETWORK_OPTIONS, network_options
 from napari_utile.networks import NETWORKS
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import VOLUME_NETWORKS, TrainSettings
 
 BALANCED_WINDOWS: dict[str, Any] = {"sampling": "classes", "w0": 0.0, "class_balance": False}
 """How a network is trained on windows: as many of each class, all of the same weight, as
@@ -20,9 +20,12 @@ def effective_settings(settings: TrainSettings) -> TrainSettings:
     settings : TrainSettings
         As the user gave them. Those that this returns are returned unchanged.
     """
-    if not NETWORKS[settings.network].trains_on_windows:
-        return settings
-    return settings.model_copy(update=BALANCED_WINDOWS)
+    update: dict[str, Any] = {}
+    if NETWORKS[settings.network].trains_on_windows:
+        update |= BALANCED_WINDOWS
+    if settings.network in VOLUME_NETWORKS and settings.context:
+        update["context"] = 0
+    return settings.model_copy(update=update) if update else settings
 
 
 def unused_options(settings: TrainSettings) -> Iterator[str]:
@@ -43,6 +46,7 @@ def unused_options(settings: TrainSettings) -> Iterator[str]:
     unused = [name for name in NETWORK_OPTIONS if name not in network_options(network)]
     if network.trains_on_windows:
         unused += ["tile", *(n for n in BALANCED_WINDOWS if _differs(n, settings, used))]
+    unused += ["context"] if settings.network in VOLUME_NETWORKS else ["spacing"]
     for name in unused:
         if _differs(name, settings, default):
             chosen = getattr(settings, name)

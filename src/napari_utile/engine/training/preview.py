@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -10,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_utile.arrays.augmentation.draws import Draw
 from napari_utile.arrays.splits import split_map
 from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.preparation import TrainingData
-from napari_utile.engine.training.data.tiles import TileSampler
+from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunStarted, Warned
@@ -32,7 +34,8 @@ GRID_LINES = 8
 class Samples(NamedTuple):
     """Training tiles as the network sees them, with the context of unpadded convolutions.
 
-    Of several slices that it sees at once, the one of the labels.
+    Of several slices that it sees at once it is the one of the labels, of the tiles of volumes
+    the middle slice.
     """
 
     image: NDArray[Any]
@@ -94,10 +97,10 @@ def preview_files(
     setup = set_up_training(sources, truths, settings, left_out=left_out)
     data, sampler = setup.data, sampler_on_cpu(setup)
     shapes = [image.shape for image in sources]
-    pixels = count * sampler.size**2 * (4 * data.channels + 6)
+    pixels = count * prod(sampler.size) * (4 * data.channels + 6)
     check_free(out, pixels + 5 * sum(int(np.prod(shape)) for shape in shapes))
 
-    facts = {"samples": count, "tile": sampler.size, "split": data.split.how}
+    facts = {"samples": count, "tile": setup.tiles.words, "split": data.split.how}
     yield RunStarted(job="preview", out=str(out), device="cpu", facts=facts)
     for message in setup.warnings:
         yield Warned(message=message)
@@ -136,17 +139,23 @@ def samples(
         Of the image; values beyond its limits are clipped.
     """
     size, draws = sampler.size, sampler.draw(count)
+    nothing = len(size) * (0,)
 
-    def shown(planes: Sequence[AnnotatedPlane]) -> TileSampler:
-        return TileSampler(planes, size, 0, sampler.deformation, sampler.generator)
+    def rendered(planes: Sequence[AnnotatedPlane], draws: list[Draw]) -> Batch:
+        shown = TileSampler(planes, size, nothing, sampler.deformation, sampler.generator)
+        batch = shown.render(draws)
+        if len(size) == 2:
+            return batch
+        return Batch(*(layer[..., size[0] // 2, :, :] for layer in batch))
 
     own = [_own_slice(plane, data.channels) for plane in data.training]
-    images, classes, weights = shown(own).render(draws)
-    spacing = max(2, size // GRID_LINES)
+    images, classes, weights = rendered(own, draws)
+    spacing = max(2, size[-1] // GRID_LINES)
     lined = [replace(plane, image=_grid_lines(plane, spacing)) for plane in data.training]
-    grid = shown(lined).render([draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
-    margin = (size - sampler.output) // 2
-    judged = np.pad(np.ones(2 * [sampler.output], np.float32), margin)
+    grid = rendered(lined, [draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
+    sides = zip(size[-2:], sampler.output[-2:], strict=True)
+    margins = [((side - output) // 2,) * 2 for side, output in sides]
+    judged = np.pad(np.ones(sampler.output[-2:], np.float32), margins)
     mean, std = (
         np.array(numbers, np.float32)[:, None, None]
         for numbers in (data.normalization.mean, data.normalization.std)
@@ -166,9 +175,9 @@ def _own_slice(plane: AnnotatedPlane, channels: int) -> AnnotatedPlane:
 
 
 def _grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:
-    """Return a regular grid of ones over a plane, (1, Y, X)."""
+    """Return a regular grid of ones over a plane, (1, Y, X), or the slices of a volume."""
     grid = torch.zeros(1, *plane.classes.shape)
-    grid[:, ::spacing], grid[..., ::spacing] = 1, 1
+    grid[..., ::spacing, :], grid[..., ::spacing] = 1, 1
     return grid
 
 

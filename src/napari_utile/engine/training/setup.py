@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from napari_utile.arrays.splits import Split
+from napari_utile.arrays.tiling import Sizes
 from napari_utile.engine.devices import choose_device
 from napari_utile.engine.models.factory import network_from_settings, receptive_field_of
 from napari_utile.engine.models.warm_start import WarmStart
@@ -62,12 +63,23 @@ class TrainingSetup:
             "classes": len(self.data.ids),
             "channels": self.data.channels,
             "split": self.data.split.how,
-            "training tile": self.tiles.output,
+            **self._poolings,
+            "training tile": self.tiles.words,
             "tiles per step": self.tiles.per_step,
         }
         if self.settings.context:
             facts["slices seen"] = slices_seen(self.settings.context)
         return facts
+
+    @property
+    def _poolings(self) -> dict[str, str]:
+        """How often a network of volumes pools each axis, and what it takes a voxel for."""
+        if self.network.ndim == 2:
+            return {}
+        steps = zip("zyx", self.network.stride_alignment, strict=True)
+        pools = ", ".join(f"{step.bit_length() - 1} x in {axis}" for axis, step in steps)
+        sides = " x ".join(f"{side:g}" for side in self.data.spacing)
+        return {"voxel": sides, "pools": pools}
 
 
 def set_up_training(
@@ -105,7 +117,9 @@ def set_up_training(
     device = choose_device(settings.device)
     annotations = Annotations.read(images, labels, settings)
     torch.manual_seed(settings.seed)
-    network = network_from_settings(settings, annotations.channels, len(annotations.ids))
+    network = network_from_settings(
+        settings, annotations.channels, len(annotations.ids), annotations.spacing
+    )
     data = training_data(annotations, settings, receptive_field_of(network), split)
     tiles = TileLayout.of(network, settings, data.training)
     _check_tiles(tiles, network)
@@ -113,8 +127,8 @@ def set_up_training(
     if warm:
         network.load_state_dict(warm.parameters)
     warnings = [*unused_options(given), *left_out, *data.warnings]
-    if tiles.output < settings.tile and not tiles.are_windows:
-        warnings.append(f"The images are small: the training tile is {tiles.output} px.")
+    if tiles.side < settings.tile and not tiles.are_windows:
+        warnings.append(f"The images are small: the training tile is {tiles.words} px.")
     return TrainingSetup(settings, data, network, device, tiles, warm, tuple(warnings))
 
 
@@ -126,23 +140,24 @@ def _check_tiles(tiles: TileLayout, network: Network) -> None:
             f"{processes} processes cannot share a batch of {tiles.per_step}: give each of "
             "them at least one tile."
         )
-    is_small = tiles.output <= max(network.stride_alignment)
+    is_small = all(
+        side <= step for side, step in zip(tiles.output, network.stride_alignment, strict=True)
+    )
     if tiles.per_step == 1 and is_small and not can_learn_from_one(network, tiles.size):
         raise UserError(
-            f"A tile of {tiles.output} px is one pixel behind the last pooling: choose a "
+            f"A tile of {tiles.words} px is one pixel behind the last pooling: choose a "
             "larger tile or batch, or a smaller depth."
         )
 
 
-def can_learn_from_one(network: Network, size: int) -> bool:
-    """Whether a network learns from a single tile whose input has that side, in pixels.
+def can_learn_from_one(network: Network, size: Sizes) -> bool:
+    """Whether a network learns from a single tile whose input has these sides, in pixels.
 
     Batch normalization has nothing to average over where one pixel is left of it.
     """
     network = deepcopy(network).to("meta").train()  # no pixel is computed there
     try:
-        sizes = network.ndim * (size,)
-        network(torch.empty(1, network.in_channels, *sizes, device="meta"))
+        network(torch.empty(1, network.in_channels, *size, device="meta"))
     except ValueError:
         return False
     return True

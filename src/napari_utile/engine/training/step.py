@@ -25,6 +25,7 @@ from napari_utile.engine.training.random_state import (
 from napari_utile.engine.training.schedule import TrainingProgress
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
+from napari_utile.networks.layers import NORM_LAYERS, memory_format
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import TrainSettings
 
@@ -92,7 +93,7 @@ class TrainingStep:
         """Bring the network and the planes of a run to its device."""
         network, device = setup.network, setup.device
         network.to(device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=memory_format(network.ndim + 2))  # type: ignore[call-overload]
 
         def sampler(output: int) -> TileSampler:
             tiles = setup.tiles.resized(network, output)
@@ -188,7 +189,7 @@ class TrainingStep:
         total = self.group.sum(total_weight(batch.classes, batch.weights))
         losses = []
         for part in split_batch(batch, self.parts):
-            images = part.images.contiguous(memory_format=torch.channels_last)
+            images = part.images.contiguous(memory_format=memory_format(part.images.ndim))
             with torch.autocast(images.device.type, self.dtype, enabled=self.dtype is not None):
                 scores = self._forward(images)
             loss = self.loss.weighted_sum(scores, part.classes, part.weights) / total
@@ -216,13 +217,13 @@ class TrainingStep:
         for norm in self._norms():
             norm.momentum = 1 - (1 - NORM_MOMENTUM) ** (1 / parts)
 
-    def _norms(self) -> list[nn.BatchNorm2d]:
+    def _norms(self) -> list[nn.BatchNorm2d | nn.BatchNorm3d]:
         """Return the batch normalizations of the network."""
-        return [m for m in self.network.modules() if isinstance(m, nn.BatchNorm2d)]
+        return [m for m in self.network.modules() if isinstance(m, NORM_LAYERS)]
 
     def _shrink(self) -> str:
         """Halve the side of the tiles; return a warning."""
-        tile, alignment = self.sampler.output, max(self.network.stride_alignment)
+        tile, alignment = self.sampler.side, max(self.network.stride_alignment)
         smaller = ceil(tile / 2 / alignment) * alignment
         # one tile alone: a norm has nothing to average over where one pixel is left of it
         is_least = bool(self._norms()) and smaller < 2 * alignment
@@ -231,7 +232,7 @@ class TrainingStep:
         self._resize(smaller)
         return (
             f"Out of memory on {self.device} even for a single tile: from step "
-            f"{self.progress.step + 1} on, tiles are {self.sampler.output} px instead of "
+            f"{self.progress.step + 1} on, tiles are {self.sampler.side} px instead of "
             f"{tile}, {self.batch} of them per step as before."
         )
 
@@ -244,7 +245,7 @@ class TrainingStep:
 
     def too_large(self) -> str:
         """Return the message that the network does not fit into the memory, and what helps."""
-        options, tile = self.settings, self.sampler.output
+        options, tile = self.settings, self.sampler.side
         if self.group.size > 1:
             return (
                 f"{ceil(self.batch / self.group.size)} tiles of {tile} px do not fit into the "
@@ -274,7 +275,7 @@ class TrainingStep:
             "optimizer": self.optimizer.state_dict(),
             "sampler": self.sampler.state(),
             "random": random_state(self.device),
-            "tile": self.sampler.output,
+            "tile": self.sampler.side,
             "parts": self.parts,
             "progress": asdict(self.progress),
         }
@@ -288,7 +289,7 @@ class TrainingStep:
             If it is something else.
         """
         tile, parts = state["tile"], state["parts"]
-        if type(tile) is not int or not 0 < tile <= self.sampler.output:
+        if type(tile) is not int or not 0 < tile <= self.sampler.side:
             raise ValueError(f"no tile of {tile}")
         if type(parts) is not int or not 0 < parts <= self.batch:
             raise ValueError(f"no batch in {parts}")
@@ -301,7 +302,7 @@ class TrainingStep:
             raise ValueError("no such progress")
         restore_optimizer(self.optimizer, state["optimizer"])
         self.network.load_state_dict(state["network"])
-        if tile != self.sampler.output:
+        if tile != self.sampler.side:
             self._resize(tile)
         self.sampler.restore(state["sampler"])
         self._run_in_parts(parts if self.group.size == 1 else 1)

@@ -40,7 +40,7 @@ class Validation:
     loss: float
     scores: dict[str, float]
     foreground: NDArray[np.float32]
-    """Probability (Y, X) of the first plane."""
+    """Probability (Y, X) of the first plane, (Z, Y, X) of a volume."""
     confusion: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2), np.int64))
     """Annotated pixels by true class (rows) and predicted class (columns)."""
     guess: float = float("inf")
@@ -173,13 +173,15 @@ def compare_plane(
     settings = EvaluateSettings(
         threshold=THRESHOLD,
         instance_method="watershed" if plane.has_objects else "components",
+        volumetric=plane.objects.ndim == 3,
     )
     found, boundary = labels_and_boundary(predicted, settings)
     found = np.where(hidden, 0, found)
     if not plane.has_objects:
         table = contingency(found > 0, truth > 0, hidden)
         return table, table
-    found = components(found)  # unannotated pixels can cut an object in two
+    # unannotated pixels can cut an object in two
+    found = components(found, volumetric=settings.volumetric)
     thin = thin_borders(found, boundary)
     return contingency(found, truth, hidden), contingency(thin, truth, hidden)
 

@@ -85,7 +85,7 @@ def test_a_corner_that_is_annotated_is_divided(share, sparse):
 def test_both_parts_need_objects_and_background(shown):
     image, objects = cells((5, 16, 24))
     objects[np.arange(5) != shown] = 0
-    message = refusal(image, objects)
+    message = refusal(image, objects, empty_slices="background")
     # no choice of slices is better than the first, the last slice to validate
     name, pixels = ("validation", "384") if shown < 4 else ("training", "1,536")
     assert f"The {name} part (4 slices to train, 1 to validate) holds 1 of the" in message

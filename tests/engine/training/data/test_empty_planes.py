@@ -71,7 +71,7 @@ def test_planes_without_object_are_one_sentence(given, words):
 def test_half_of_all_or_of_a_stack_is_a_doubt(given, is_doubtful):
     assert said(*given)
     if is_doubtful:
-        with pytest.raises(UserError, match=r"no object.*leave out strict"):
+        with pytest.raises(UserError, match=r"no (object|label).*leave out strict"):
             prepared(*given, strict=True)
     else:
         assert said(*given, strict=True)

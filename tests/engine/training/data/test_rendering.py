@@ -41,8 +41,8 @@ def planes(channels):
 def draws(parts, size, margin, count, share):
     sampler = TileSampler(
         [AnnotatedPlane(*part) for part in parts],
-        size,
-        margin,
+        (size, size),
+        (margin, margin),
         Deformation(deformed=share),
         torch.Generator().manual_seed(4),
     )

@@ -26,7 +26,9 @@ def coordinates(height, width):
 
 
 def sampler(planes, size=32, margin=0, deformation=STILL, seed=0):
-    return TileSampler(planes, size, margin, deformation, torch.Generator().manual_seed(seed))
+    sizes, margins = 2 * (size,), 2 * (margin,)
+    generator = torch.Generator().manual_seed(seed)
+    return TileSampler(planes, sizes, margins, deformation, generator)
 
 
 @pytest.mark.parametrize("margin", [0, 6])
@@ -260,7 +262,8 @@ def test_every_tile_shows_something_that_was_painted(sampling):
     for plane in data.training:
         assert np.array_equal(plane.density > 0, plane.classes != IGNORE)
     turned = Deformation(0, 180, deformed=1)
-    sampler = TileSampler(data.training, 16, 0, turned, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    sampler = TileSampler(data.training, (16, 16), (0, 0), turned, generator)
     assert (sampler.batch(100).classes != IGNORE).flatten(1).any(1).all()
 
 
@@ -272,7 +275,8 @@ def test_a_rare_class_is_in_as_many_tiles_as_is_asked_for():
     for sampling in ("uniform", "classes"):
         data = prepared(image, kinds, target="classes", sampling=sampling)
         still = Deformation(0, 0, flips=False, gray=0, deformed=0)
-        sampler = TileSampler(data.training, 8, 0, still, torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        sampler = TileSampler(data.training, (8, 8), (0, 0), still, generator)
         shown[sampling] = (sampler.batch(400).classes == 1).flatten(1).any(1).float().mean()
     assert shown["uniform"] < 0.1
     assert shown["classes"] > 0.4

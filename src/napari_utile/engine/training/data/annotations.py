@@ -23,6 +23,12 @@ from napari_utile.arrays.splits import Region
 from napari_utile.arrays.targets import TrainingTarget, training_target
 from napari_utile.engine.training.data.doubts import annotation_doubts, gray_values
 from napari_utile.engine.training.data.pair_check import check_shapes
+from napari_utile.engine.training.data.spacing import (
+    check_volumes,
+    spacing_doubts,
+    voxel_spacing,
+)
+from napari_utile.engine.training.data.unlabeled_slices import without_unlabeled_slices
 from napari_utile.errors import UserError
 from napari_utile.io.agreement import doubts_as_image
 from napari_utile.io.channel_names import different_channels
@@ -31,7 +37,7 @@ from napari_utile.io.pictures import colored_image_doubts, palette_doubts
 from napari_utile.io.slice_context import check_slices, slices_seen
 from napari_utile.io.stack import Stack, read_labels
 from napari_utile.io.units import size_text
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import TrainSettings, axes_seen
 
 BYTES_OF_LABELS = 42
 """Per pixel: ids, objects, classes, weights, density, and the temporary arrays for them."""
@@ -69,15 +75,22 @@ class Annotated:
             If the shapes differ, or the labels hold too little.
         """
         check_shapes(image, labels)
+        volumetric = axes_seen(settings.network) == 3
         pixels = read_labels(labels).reshape(image.shape)
         ids = check_labels(pixels, f"labels '{labels.name}'", settings.ignore)
         try:
             target = training_target(
-                ids, settings.target, settings.ignore, settings.sparse, alone=alone
+                ids,
+                settings.target,
+                settings.ignore,
+                settings.sparse,
+                alone=alone,
+                volumetric=volumetric,
             )
         except UserError as error:
             raise UserError(f"Labels '{labels.name}': {error}") from None
-        doubts = tuple(annotation_doubts(image, labels, ids, settings))
+        target, empty = without_unlabeled_slices(target, image, labels, settings)
+        doubts = (*annotation_doubts(image, labels, ids, settings), *empty)
         return cls(image, target, doubts, ids_in(ids), labels.is_complete)
 
     def among(self, ids: tuple[int, ...]) -> Self:
@@ -96,6 +109,8 @@ class Annotations:
     channels: int
     ids: tuple[int, ...]
     """Label id of each class."""
+    spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Size of a voxel along (z, y, x), in any unit, for a network that sees volumes."""
     doubts: tuple[str, ...] = ()
     """What may be wrong with images and labels."""
 
@@ -122,6 +137,8 @@ class Annotations:
             raise UserError("There is no image to train on.")
         for image in images:
             check_slices(image, settings.context)
+        check_volumes(images, settings)
+        spacing = voxel_spacing(images, settings)
         check_room(images, settings.context)
         pairs = [
             Annotated.read(image, truth, settings, alone=len(images) == 1)
@@ -137,7 +154,8 @@ class Annotations:
         doubts = (*doubts, *colored_image_doubts(images))
         if settings.target == "classes" or settings.sparse:
             doubts = (*doubts, *palette_doubts(labels))
-        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, doubts)
+        doubts = (*doubts, *spacing_doubts(images, settings))
+        return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, spacing, doubts)
 
 
 def check_room(images: Sequence[Stack], context: int = 0) -> None:

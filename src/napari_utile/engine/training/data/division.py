@@ -11,10 +11,12 @@ from napari_utile.engine.training.data.annotations import Annotated, class_count
 from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
-from napari_utile.settings import SplitUnit, TrainSettings
+from napari_utile.settings import SplitUnit, TrainSettings, axes_seen
 
 
-def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int) -> Split:
+def divide(
+    pairs: Sequence[Annotated], settings: TrainSettings, receptive_field: int | Sequence[int]
+) -> Split:
     """Divide the annotated planes into training and validation.
 
     Slices with sparse labels are divided by blocks if a part would otherwise lack objects or
@@ -25,18 +27,19 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
     pairs : sequence of Annotated
     settings : TrainSettings
         How to divide, and the share for validation.
-    receptive_field : int
-        Width of the guard band where one plane is divided, in pixels.
+    receptive_field : int or sequence of int
+        Width of the guard band where one plane, or volume, is divided, in pixels.
 
     Raises
     ------
     UserError
         If they cannot be divided as asked for, or a part would lack objects or background.
     """
+    ndim = axes_seen(settings.network)
     planes = [
-        (i, index, (pair.image.shape[-2], pair.image.shape[-1]))
+        (i, index, pair.image.shape[-ndim:])
         for i, pair in enumerate(pairs)
-        for index in pair.image.indices
+        for index in pair.image.indices_of(ndim)
         if (pair.target.classes[index] != IGNORE).any()
     ]
     classes = [pairs[i].target.classes[index] for i, index, _ in planes]
@@ -69,7 +72,10 @@ def divide(pairs: Sequence[Annotated], settings: TrainSettings, receptive_field:
 
 
 def division_warnings(
-    pairs: Sequence[Annotated], parts: Split, receptive_field: int, context: int = 0
+    pairs: Sequence[Annotated],
+    parts: Split,
+    receptive_field: int | Sequence[int],
+    context: int = 0,
 ) -> Iterator[str]:
     """Warn of what makes the scores of a division less trustworthy.
 
@@ -77,8 +83,8 @@ def division_warnings(
     ----------
     pairs : sequence of Annotated
     parts : Split
-    receptive_field : int
-        Of the network, in pixels.
+    receptive_field : int or sequence of int
+        Of the network, in pixels, for all axes or for each.
     context : int, default 0
         Slices on each side that it sees with a slice.
 
@@ -86,10 +92,11 @@ def division_warnings(
     ------
     str
     """
-    if parts.guard is not None and parts.guard < receptive_field:
+    seen = receptive_field if isinstance(receptive_field, int) else receptive_field[parts.axis]
+    if parts.guard is not None and parts.guard < seen:
         yield (
             f"The image is small: {parts.guard} px lie between training and validation, the "
-            f"network sees {receptive_field}. The validation scores may flatter."
+            f"network sees {seen}. The validation scores may flatter."
         )
     between = slices_between(parts) if context and parts.guard is None else None
     if between is not None and between < 2 * context:

@@ -183,13 +183,14 @@ def copies(images: Sequence[Stack], parts: Split) -> Iterator[str]:
 def _is_whole(image: Stack, region: Region) -> bool:
     return all(
         part.indices(side)[:2] == (0, side)
-        for part, side in zip(region.window, image.shape[-2:], strict=True)
+        for part, side in zip(region.window, image.shape[-len(region.window) :], strict=True)
     )
 
 
 def _digest_of(images: Sequence[Stack], region: Region) -> bytes:
     """Return the same bytes for planes that differ in number format and contrast only."""
-    plane = images[region.image].plane(region.index).astype(np.float64)
+    everything = len(region.window) * (slice(None),)
+    plane = images[region.image].window(region.index, everything).astype(np.float64)
     low, high = plane.min(), plane.max()
     if np.isfinite(high - low) and high > low:  # others are refused later
         plane = ((plane - low) * (LEVELS / (high - low))).round()

@@ -1,4 +1,7 @@
-"""Planes to train on and to validate on, as they lie on the device."""
+"""Planes, or volumes, to train on and to validate on, as they lie on the device.
+
+Of a volume the arrays have the axis Z in front of (Y, X).
+"""
 
 from dataclasses import dataclass, replace
 

@@ -44,6 +44,8 @@ class TrainingData:
     channels: int
     ids: tuple[int, ...]
     """Label id of each class."""
+    spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Size of a voxel along (z, y, x), in any unit, for a network that sees volumes."""
     warnings: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Of the images."""
@@ -63,7 +65,7 @@ def prepare(
     images: Sequence[Stack],
     labels: Sequence[Stack],
     settings: TrainSettings,
-    receptive_field: int,
+    receptive_field: int | Sequence[int],
     parts: Split | None = None,
 ) -> TrainingData:
     """Read labels, then divide, normalize and weigh what they annotate.
@@ -77,7 +79,7 @@ def prepare(
 def training_data(
     annotations: Annotations,
     settings: TrainSettings,
-    receptive_field: int,
+    receptive_field: int | Sequence[int],
     parts: Split | None = None,
 ) -> TrainingData:
     """Divide, normalize and weigh what is annotated.
@@ -88,8 +90,8 @@ def training_data(
         Images and labels.
     settings : TrainSettings
         The share for validation, and the weight map.
-    receptive_field : int
-        Width of the guard band where one plane is divided, in pixels.
+    receptive_field : int or sequence of int
+        Width of the guard band where one plane, or volume, is divided, in pixels.
     parts : Split, optional
         The split to use, where several runs share one; made here by default.
 
@@ -125,8 +127,8 @@ def training_data(
     seen = [SeenImage(pair.image, settings.context) for pair in pairs]
 
     def plane(region: Region) -> AnnotatedPlane:
-        image = seen[region.image]
-        return _annotated_plane(pairs, region, image, normalization, factors, settings)
+        image, spacing = seen[region.image], annotations.spacing
+        return _annotated_plane(pairs, region, image, normalization, factors, settings, spacing)
 
     return TrainingData(
         training=with_density([plane(region) for region in parts.training], settings),
@@ -143,6 +145,7 @@ def training_data(
         normalization=normalization,
         channels=annotations.channels,
         ids=ids,
+        spacing=annotations.spacing,
         appearance=_appearance(planes, pairs, parts.training, settings),
         warnings=(
             *warnings,
@@ -196,7 +199,7 @@ class SeenImage:
 
         Pixels of the other slices that are not finite become the mean gray value.
         """
-        pixels = self.stack.plane(region.index, *region.window)
+        pixels = self.stack.window(region.index, region.window)
         count, slices = self.image.channels, slices_seen(self.context)
         own = slice(self.context * count, (self.context + 1) * count)
         _check_pixels(pixels[own], self.image, region)
@@ -212,7 +215,7 @@ class SeenImage:
 def _pixels(pairs: Sequence[Annotated], region: Region) -> NDArray:
     """Read a region (C, Y, X); refuse pixels that are not finite, or all the same."""
     image = pairs[region.image].image
-    pixels = image.plane(region.index, *region.window)
+    pixels = image.window(region.index, region.window)
     _check_pixels(pixels, image, region)
     return pixels
 
@@ -226,7 +229,7 @@ def _check_pixels(pixels: NDArray, image: Stack, region: Region) -> None:
             f"{where}: {count} pixels are NaN or infinite; correct them or leave them out."
         )
     if _is_constant(pixels):
-        whole = _is_constant(image.plane(region.index))
+        whole = _is_constant(image.window(region.index, len(region.window) * (slice(None),)))
         way_out = "crop it away, or give its labels the ignore id"
         if whole and not region.index:
             way_out = "leave this image out"
@@ -242,10 +245,14 @@ def _is_constant(pixels: NDArray) -> bool:
 
 def _block(region: Region, shape: tuple[int, ...]) -> str:
     """Describe where in its plane a region lies."""
-    y, x = (
-        range(*part.indices(side)) for part, side in zip(region.window, shape[-2:], strict=True)
-    )
-    return f", block of y {y[0]} to {y[-1]} and x {x[0]} to {x[-1]},"
+    ndim = len(region.window)
+    lines = [
+        range(*part.indices(side))
+        for part, side in zip(region.window, shape[-ndim:], strict=True)
+    ]
+    axes = zip("zyx"[-ndim:], lines, strict=True)
+    words = " and ".join(f"{axis} {line[0]} to {line[-1]}" for axis, line in axes)
+    return f", block of {words},"
 
 
 def _annotated_plane(
@@ -255,12 +262,17 @@ def _annotated_plane(
     normalization: Normalization,
     factors: NDArray[np.float64],
     settings: TrainSettings,
+    spacing: tuple[float, ...],
 ) -> AnnotatedPlane:
     target = pairs[region.image].target
     classes = region.of(target.classes)
     annotated = classes != IGNORE
     weights = factors[np.where(annotated, classes, 0)] * annotated
-    gaps = gap_widths(region.of(target.objects))
+    if len(region.window) == 3:  # gaps in pixels of x
+        relative = [side / spacing[-1] for side in spacing]
+        gaps = gap_widths(region.of(target.objects), spacing=relative, volumetric=True)
+    else:
+        gaps = gap_widths(region.of(target.objects))
     weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
     return AnnotatedPlane(
         image=torch.from_numpy(seen.read(region, normalization)),

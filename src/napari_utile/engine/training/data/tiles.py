@@ -1,6 +1,7 @@
 """Annotated planes on the training device, and the random tiles drawn from them."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -9,17 +10,38 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from napari_utile.arrays.augmentation.draws import Deformation, Draw
+from napari_utile.arrays.augmentation.volume_warp import VolumePlacement
+from napari_utile.arrays.augmentation.warp import Placement
+from napari_utile.arrays.tiling import Sizes
 from napari_utile.engine.training.data.planes import AnnotatedPlane
-from napari_utile.engine.training.data.rendering import DeviceRenderer, Renderer
+from napari_utile.engine.training.data.renderers import renderer
 
-UNIFORM = 9
-"""Uniform random numbers of a tile; what each decides:"""
-PLANE, CENTRE, PLACEMENT, SHADE = 0, slice(1, 4), slice(4, 7), slice(7, 9)
-"""Its plane; the pixel, and the place in it, of its centre; angle, side and kind of its
-deformation, see `Deformation.place`; contrast and brightness. Their order is part of what a
-seed means: another one changes every run that is resumed."""
-NORMAL = (3, 3, 2)
-"""Normal random numbers of a tile: the displacements (y, x) of a 3 x 3 grid."""
+PLANE = 0
+"""Of the uniform random numbers of a tile, the one that decides its plane."""
+
+
+class Numbers(NamedTuple):
+    """How many random numbers a tile takes, and what each of the uniform ones decides.
+
+    Their order is part of what a seed means: another one changes every run that is resumed.
+    """
+
+    uniform: int
+    normal: tuple[int, ...]
+    """The displacements of a grid of 3 knots per axis."""
+    centre: slice
+    """The pixel, and the place in it, of the centre."""
+    placement: slice
+    """The deformation; see `Deformation.place` and `place_volume`."""
+    shade: slice
+    """Contrast and brightness."""
+
+
+NUMBERS = {
+    2: Numbers(9, (3, 3, 2), slice(1, 4), slice(4, 7), slice(7, 9)),
+    3: Numbers(12, (3, 3, 3, 3), slice(1, 5), slice(5, 10), slice(10, 12)),
+}
+"""By the number of spatial axes."""
 
 
 class Batch(NamedTuple):
@@ -44,12 +66,18 @@ class TileSampler:
     ----------
     planes : sequence of Plane
         All on the device that trains.
-    size, margin : int
-        Side of the network's input, and what its output lacks on each side, in pixels.
+    size, margin : tuple of int
+        Sides of the network's input, and what its output lacks on each side, in pixels per
+        axis. The tiles of planes are squares.
     deformation : Deformation
         Strength of the augmentation.
     generator : Generator
         Source of everything random, on the CPU.
+    spacing : tuple of float, optional
+        Size of a voxel along (z, y, x), in any unit.
+    side : int, optional
+        What the size is called where it changes, see `TileLayout`; by default that of the
+        output.
 
     Raises
     ------
@@ -60,26 +88,30 @@ class TileSampler:
     def __init__(
         self,
         planes: Sequence[AnnotatedPlane],
-        size: int,
-        margin: int,
+        size: Sizes,
+        margin: Sizes,
         deformation: Deformation,
         generator: Generator,
+        spacing: tuple[float, ...] = (1.0, 1.0, 1.0),
+        side: int | None = None,
     ):
         if not planes:
             raise ValueError("no plane to draw tiles from")
-        self.size, self.output = size, size - 2 * margin
+        self.size, self.spacing = size, spacing
+        self.output = tuple(side - 2 * eaten for side, eaten in zip(size, margin, strict=True))
+        self.side = side or max(self.output)
+        self.numbers = NUMBERS[len(size)]
         self.deformation, self.generator = deformation, generator
         self.device = planes[0].image.device
-        kind = Renderer if self.device.type == "cpu" else DeviceRenderer
-        self.renderer: Renderer | DeviceRenderer = kind(
+        self.renderer = renderer(
             [(plane.image, plane.classes, plane.weights) for plane in planes], size, margin
         )
-        self.shapes = [(plane.classes.shape[0], plane.classes.shape[1]) for plane in planes]
+        self.shapes = [tuple(plane.classes.shape) for plane in planes]
         self.densities = [cumulated(plane.density) for plane in planes]
         self.totals = np.cumsum(
             [
-                y * x if density is None else density[-1]
-                for (y, x), density in zip(self.shapes, self.densities, strict=True)
+                prod(shape) if density is None else density[-1]
+                for shape, density in zip(self.shapes, self.densities, strict=True)
             ]
         )
         if not self.totals[-1] > 0:
@@ -99,7 +131,7 @@ class TileSampler:
             [draw.plane for draw in draws], [draw.placement for draw in draws]
         )
         shades = torch.tensor([(draw.gain, draw.shift) for draw in draws]).to(self.device)
-        gain, shift = shades.T[..., None, None, None]
+        gain, shift = shades.T[(..., *[None] * (images.ndim - 1))]
         return Batch(images.mul_(gain).add_(shift), classes, weights)
 
     def state(self) -> dict[str, Tensor]:
@@ -112,25 +144,36 @@ class TileSampler:
 
     def _numbers(self) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Draw the uniform and the normal random numbers of one tile."""
-        chance = torch.rand(UNIFORM, generator=self.generator, dtype=torch.float64)
-        return chance.numpy(), torch.randn(*NORMAL, generator=self.generator).numpy()
+        uniform, normal = self.numbers.uniform, self.numbers.normal
+        chance = torch.rand(uniform, generator=self.generator, dtype=torch.float64)
+        return chance.numpy(), torch.randn(*normal, generator=self.generator).numpy()
 
     def _draw(self, chance: NDArray[np.float64], normal: NDArray[np.float32]) -> Draw:
+        numbers = self.numbers
         plane = _pick(self.totals, chance[PLANE])
-        gain, shift = self.deformation.shade(*chance[SHADE])
-        placement = self.deformation.place(
-            self._centre(plane, *chance[CENTRE]),
-            self.size,
-            chance[PLACEMENT],
-            normal,
-            fixed=self.output == 1,
-        )
+        gain, shift = self.deformation.shade(*chance[numbers.shade])
+        centre = self._centre(plane, *chance[numbers.centre])
+        placement = self._place(centre, chance[numbers.placement], normal)
         return Draw(plane, placement, float(gain), float(shift))
 
-    def _centre(self, plane: int, which: float, *where: float) -> tuple[float, float]:
+    def _place(
+        self,
+        centre: tuple[float, ...],
+        chance: NDArray[np.float64],
+        normal: NDArray[np.float32],
+    ) -> Placement | VolumePlacement:
+        if len(self.size) == 3:
+            return self.deformation.place_volume(
+                centre, self.size, chance, normal, self.spacing
+            )
+        y, x = centre
+        fixed = self.output == (1, 1)
+        return self.deformation.place((y, x), self.size[0], chance, normal, fixed=fixed)
+
+    def _centre(self, plane: int, which: float, *where: float) -> tuple[float, ...]:
         """Choose the centre (y, x) of a tile by numbers that are uniform in 0...1."""
         shape, density = np.array(self.shapes[plane]), self.densities[plane]
-        inset = np.minimum(self.output / 4, (shape - 1) / 2)
+        inset = np.minimum(np.array(self.output) / 4, (shape - 1) / 2)
         farthest = shape - 1 - inset
         if density is not None:
             pixel = np.array(np.unravel_index(_pick(density, which), shape))
@@ -138,8 +181,8 @@ class TileSampler:
         else:
             pixel = np.floor(where * shape)
             place = inset + where * (farthest - inset)
-        y, x = pixel if self.output == 1 else place
-        return float(y), float(x)
+        chosen = pixel if max(self.output) == 1 else place
+        return tuple(chosen.astype(float).tolist())
 
 
 def cumulated(density: Tensor | None) -> NDArray[np.float64] | None:
