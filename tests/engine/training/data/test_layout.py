@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_utile.engine.models.factory import network_from_settings
-from napari_utile.engine.training.data.layout import TileLayout, box_of
+from napari_utile.engine.training.data.layout import TileLayout, tile_box
 from tests.fixtures.tiny_training import tiny
 
 torch.set_num_threads(1)
@@ -52,7 +52,7 @@ def test_a_training_tile_is_no_larger_than_the_largest_plane(asked, expected):
     ],
 )
 def test_a_box_has_as_many_voxels_as_the_square_has_pixels(spacing, largest, expected):
-    assert box_of(64, spacing, largest) == expected
+    assert tile_box(64, spacing, largest) == expected
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

@@ -85,7 +85,7 @@ class TileLayout:
         whole = cls(0, (), (), (), settings.batch, settings.elastic, spacing)
         if network.ndim == 3:
             longest = tuple(max(sides) for sides in zip(*shapes, strict=True))
-            box = box_of(settings.tile, spacing, longest)
+            box = tile_box(settings.tile, spacing, longest)
             # as smooth as on the square, whose grid of displacements spans it
             whole = replace(whole, elastic=settings.elastic * (box[-1] / settings.tile))
             return whole._with(network, settings.tile, box)
@@ -96,7 +96,7 @@ class TileLayout:
     def resized(self, network: Network, side: int) -> Self:
         """Return the layout for tiles of another side of the result."""
         if network.ndim == 3:
-            return self._with(network, side, box_of(side, self.spacing, self.output))
+            return self._with(network, side, tile_box(side, self.spacing, self.output))
         return self._with(network, side, (side, side))
 
     def _with(self, network: Network, side: int, output: Sizes) -> Self:
@@ -128,7 +128,7 @@ class TileLayout:
         )
 
 
-def box_of(side: int, spacing: Sequence[float], largest: Sizes) -> Sizes:
+def tile_box(side: int, spacing: Sequence[float], largest: Sizes) -> Sizes:
     """Return the box with as many voxels as a square of that side has pixels.
 
     Parameters
@@ -147,9 +147,9 @@ def box_of(side: int, spacing: Sequence[float], largest: Sizes) -> Sizes:
 
     Examples
     --------
-    >>> box_of(256, (4, 1, 1), (100, 500, 500))
+    >>> tile_box(256, (4, 1, 1), (100, 500, 500))
     (16, 64, 64)
-    >>> box_of(256, (4, 1, 1), (4, 500, 500))
+    >>> tile_box(256, (4, 1, 1), (4, 500, 500))
     (4, 128, 128)
     """
     sides: dict[int, int] = {}
