@@ -98,7 +98,7 @@ def warp_volume(volume: Layers, placement: VolumePlacement, tile: Layers) -> Non
         _copy_tile(volume, corner.astype(np.int64), placement.turn.astype(np.int64), tile)
         return
     bases = [spline_basis(side) for side in shape]
-    _warp_tile(volume, placement, bases[0], bases[1], bases[2], tile)
+    _warp_box(volume, placement, bases[0], bases[1], bases[2], tile)
 
 
 @_fast
@@ -129,7 +129,7 @@ def _copy_tile(volume: Layers, corner: Array, turn: Array, tile: Layers) -> None
 
 
 @_fast
-def _warp_tile(
+def _warp_box(
     volume: Layers,
     placement: VolumePlacement,
     basis_z: Array,
@@ -167,7 +167,7 @@ def _warp_tile(
     for k in range(planes):
         for i in range(rows):
             for axis, found in ((0, z), (1, y), (2, x)):
-                _sources(k, i, placement, basis_z, basis_y, basis_x, axis, found)
+                _places_of_row(k, i, placement, basis_z, basis_y, basis_x, axis, found)
             taps(z, cz, front, behind)
             taps(y, cy, top, above)
             taps(x, cx, left, beside)
@@ -204,7 +204,7 @@ def _warp_tile(
 
 
 @_fast
-def _sources(
+def _places_of_row(
     k: int,
     i: int,
     placement: VolumePlacement,
