@@ -28,9 +28,9 @@ class RunStarted(_Event):
     """A job has checked its input and starts to compute."""
 
     event: Literal["RunStarted"] = "RunStarted"
-    job: Literal["train", "predict", "preview", "augment", "compare", "evaluate", "objects"] = (
-        Field(description="augment: what previews were called before")
-    )
+    job: Literal[
+        "train", "predict", "preview", "augment", "compare", "evaluate", "objects", "mesh"
+    ] = Field(description="augment: what previews were called before")
     out: str = Field("", description="Run folder or output; empty when nothing is written")
     device: str = Field("", description="Device in words: 'cpu (2 threads, bf16)'")
     total: int | None = Field(None, description="Number of steps or tiles, where it is known")
@@ -121,9 +121,9 @@ class BlockDone(_Event):
     """One block completed a stage after the network."""
 
     event: Literal["BlockDone"] = "BlockDone"
-    stage: Literal["objects", "numbers", "pyramid", "table"] = Field(
+    stage: Literal["objects", "numbers", "pyramid", "table", "mesh"] = Field(
         description="Finding objects, numbering them over the stack, writing resolution "
-        "levels, measuring objects"
+        "levels, measuring objects, writing their surfaces"
     )
     done: int
     total: int

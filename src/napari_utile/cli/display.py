@@ -192,7 +192,7 @@ class Display:
             case RunStarted() if event.device:
                 self.is_resumable = event.job in ("train", "compare", "predict")
                 self._say(_started_line(event))
-            case RunStarted(job="objects"):
+            case RunStarted(job="objects" | "mesh"):
                 self.is_resumable = True
             case StepDone():
                 self._advance(
@@ -277,6 +277,7 @@ COUNTED = {
     "numbers": "numbers, slice",
     "pyramid": "pyramid, block",
     "table": "table of objects, block",
+    "mesh": "meshes, object",
 }
 """What is counted in each stage."""
 

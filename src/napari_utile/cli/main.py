@@ -37,6 +37,7 @@ from napari_utile.cli.flag_words import with_flags
 from napari_utile.cli.objects import Objects
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
+from napari_utile.cli.serve import Serve
 from napari_utile.cli.small import Doctor, Sample, Weights
 from napari_utile.cli.train import Train, TrainPreview
 from napari_utile.cli.words import WordsAsGiven
@@ -66,6 +67,7 @@ class Utile(BaseSettings):
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
     evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
     objects: CliSubCommand[Objects] = Field(description=Objects.__doc__)
+    serve: CliSubCommand[Serve] = Field(description=Serve.__doc__)
     coco: CliSubCommand[Coco] = Field(description=Coco.__doc__)
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
     doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_utile.errors import UserError
+from napari_utile.evaluation.meaning import looks_gray
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.images import open_image
@@ -93,6 +94,8 @@ def open_measured(labels: str | Path, image: str | Path | None = None) -> Measur
         beside = probabilities_beside(whole)
     region = plan.get("settings", {}).get("region")
     doubts = [*stack.doubts]
+    if not stack.holds and looks_gray(stack.plane(stack.indices[len(stack.indices) // 2])):
+        doubts.append(f"{stack.source} looks like an image, not like labels of objects.")
     if image is not None:
         found = open_image(image)
         starts = _starts(found, stack, region)

@@ -93,7 +93,7 @@ def objects_table(
     calibration = Calibration.of(measured.labels)
     if spacing is not None:
         calibration = _with_spacing(calibration, spacing)
-    table = _InMemory()
+    table = InMemory()
 
     def run() -> Generator[Event, None, None]:
         doubts = [*measured.doubts, *filter(None, [calibration.doubt])]
@@ -162,7 +162,7 @@ class Keeper(Protocol):
         """Keep the table of a time point."""
 
 
-class _InMemory:
+class InMemory:
     """Keeps the tables of all time points in memory."""
 
     def __init__(self) -> None:

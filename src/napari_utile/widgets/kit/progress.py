@@ -28,6 +28,7 @@ STAGE_VERBS = {
     "numbers": "numbering objects",
     "pyramid": "making smaller copies",
     "table": "measuring objects, block",
+    "mesh": "writing meshes, object",
 }
 
 
