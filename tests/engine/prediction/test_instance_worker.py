@@ -32,6 +32,7 @@ class Builder:
 
     def number_plane(self, plane):
         self.done.append(f"plane {plane}")
+        yield from BLOCKS.of_plane(plane)
 
 
 def worker(builder, computed=()):

@@ -1,6 +1,8 @@
 """Instances of stacks in blocks are those of the stack in memory."""
 
 import csv
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +10,17 @@ import torch
 import zarr
 
 import napari_utile as utile
-from napari_utile.engine.prediction import instances
+from napari_utile.engine.prediction import front, instances
 from napari_utile.engine.prediction.front import predict_files
-from napari_utile.io.images import open_image
+from napari_utile.engine.prediction.resume import Execution
+from napari_utile.events import BlockDone, Warned
+from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.ome_zarr import open_zarr
+from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 from tests.fixtures.blob_model import blobs
 from tests.fixtures.segmented import TILE, segment
+from tests.fixtures.volume_model import blobs_in_volume, cubes_model
 
 torch.set_num_threads(1)
 
@@ -109,7 +115,7 @@ def test_a_slice_that_cannot_be_numbered_is_numbered_the_next_time(
     def torn(self, plane):
         if plane == 1:
             raise OSError("torn")
-        number(self, plane)
+        return number(self, plane)
 
     monkeypatch.setattr(instances.InstanceBuilder, "number_plane", torn)
     with pytest.raises(OSError, match="torn"):
@@ -118,3 +124,96 @@ def test_a_slice_that_cannot_be_numbered_is_numbered_the_next_time(
     segment(blob_files, tmp_path / "out.zarr", output="instances", linking="none")
     there, back = (open_image(tmp_path / n).read() for n in ("whole.zarr", "out.zarr"))
     np.testing.assert_array_equal(there, back)
+
+
+# --- volumes: a network of three axes, blocks (Z, Y, X)
+
+VOLUME = (20, 30, 36)
+
+
+@pytest.fixture
+def volume_files(tmp_path, monkeypatch):
+    """Folder with a volume; the model is not on disk, as only networks of U-Tile can be."""
+    write_tiff(tmp_path / "em.tif", blobs_in_volume(VOLUME))
+    model = cubes_model()
+    monkeypatch.setattr(front, "load_model", lambda path: model)
+    return tmp_path
+
+
+def segment_volume(files, name, image="em.tif", execution=None, **options):
+    options = {"output": "instances", "tile": 14, "device": "cpu"} | options
+    settings = PredictSettings(**options)
+    return predict_files("cubes", [files / image], files / name, settings, execution)
+
+
+def bytes_of(result):
+    """Contents of all files of a result, but the seconds that it took."""
+    return {
+        str(path.relative_to(result)): path.read_bytes()
+        for path in sorted(Path(result).rglob("*"))
+        if path.is_file() and path.parent != result
+    }
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {},
+        {"fill_holes": 30, "min_size": 40, "threshold": 0.45},
+        {"instance_method": "components", "fill_holes": 30, "min_size": 40},
+    ],
+    ids=str,
+)
+def test_objects_of_blocks_are_those_of_the_whole_volume(volume_files, name, rule):
+    events = list(segment_volume(volume_files, name, **rule))
+    likely = utile.predict(cubes_model(), open_image(volume_files / "em.tif"))
+    given = dict(rule)
+    method = given.pop("instance_method", "watershed")
+    expected = utile.instances(likely, volumetric=True, method=method, **given)
+    assert expected.max() > 1
+    np.testing.assert_array_equal(open_image(volume_files / name).read(), expected)
+    assert not (volume_files / f"{name}.links.csv").exists()
+    numbered = [e for e in events if isinstance(e, BlockDone) and e.stage == "numbers"]
+    assert [e.done for e in numbered] == list(range(1, numbered[0].total + 1))
+    assert numbered[0].total == 2 * 3 * 3  # blocks of 14 x 14 x 14
+
+
+def test_the_result_does_not_depend_on_blocks_parts_or_stops(volume_files):
+    list(segment_volume(volume_files, "whole.zarr"))
+    whole = open_image(volume_files / "whole.zarr").read()
+    list(segment_volume(volume_files, "other.zarr", tile=19))
+    np.testing.assert_array_equal(open_image(volume_files / "other.zarr").read(), whole)
+    for part in ((2, 2), (1, 2)):
+        list(segment_volume(volume_files, "parts.zarr", execution=Execution(part=part)))
+    assert bytes_of(volume_files / "parts.zarr") == bytes_of(volume_files / "whole.zarr")
+    for stage, count in (("objects", 5), ("numbers", 7)):
+        stopped = segment_volume(volume_files, "stopped.zarr")
+        of_stage = (event for event in stopped if getattr(event, "stage", "") == stage)
+        next(islice(of_stage, count, None))
+        stopped.close()
+        assert (volume_files / ".stopped.zarr.utile").exists()
+    list(segment_volume(volume_files, "stopped.zarr"))
+    assert bytes_of(volume_files / "stopped.zarr") == bytes_of(volume_files / "whole.zarr")
+
+
+def test_volumes_of_time_points_are_apart(volume_files):
+    movie = np.stack([blobs_in_volume(VOLUME)] * 2)
+    write_tiff(volume_files / "movie.tif", movie, Stack(movie, "tzyx", "movie"))
+    list(segment_volume(volume_files, "movie.zarr", image="movie.tif"))
+    first, second = open_image(volume_files / "movie.zarr").read()
+    np.testing.assert_array_equal(second, np.where(first > 0, first + first.max(), 0))
+
+
+def test_linking_of_slices_has_no_effect_on_volumes_and_is_said_so(volume_files):
+    events = list(segment_volume(volume_files, "a.zarr", linking="touch", link_iou=0.5))
+    said = [event.message for event in events if isinstance(event, Warned)]
+    assert any("linking and link iou have no effect on instances that are" in s for s in said)
+    list(segment_volume(volume_files, "b.zarr"))
+    np.testing.assert_array_equal(
+        open_image(volume_files / "a.zarr").read(), open_image(volume_files / "b.zarr").read()
+    )
+    # a partial result of another linking is resumed, as it is the same
+    kept = list(segment_volume(volume_files, "a.zarr", linking="none"))
+    assert [event.status for event in kept if type(event).__name__ == "ImageDone"] == ["kept"]
+    assert open_zarr(volume_files / "a.zarr", "probabilities").shape == VOLUME

@@ -139,7 +139,10 @@ def predict_files(
     results = result_of_each(paths, out, settings.format, is_alone)
     out = results[0] if is_alone else out
     unused = options_without_effect(
-        settings, loaded.classes, output_type(results[0]) is TiffOutput
+        settings,
+        loaded.classes,
+        output_type(results[0]) is TiffOutput,
+        loaded.network.ndim,
     )
     unread += doubted(unused, settings.strict)
     start = _run_started(model, out, settings, len(paths))

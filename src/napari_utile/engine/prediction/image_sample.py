@@ -10,6 +10,9 @@ from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 
+PATCH = {2: 512, 3: 96}
+"""Side of the patches that an image is normalized by, in pixels, for each number of axes."""
+
 
 def image_sample(stack: Stack, ndim: int, planes: int, side: int) -> NDArray[Any]:
     """Read patches of planes that are evenly spaced in a stack.
@@ -65,15 +68,16 @@ def normalization_of(stack: Stack, ndim: int) -> Normalization:
     Returns
     -------
     Normalization
-        Of the whole image if it has at most 16 planes of 1,536 px; of a sample of that size if
-        it is larger. The same at every call, so that blocks computed apart fit together.
+        Of the whole image if it has at most 16 planes of 1,536 px, or is a volume of 288 px
+        on a side; of a sample of that size if it is larger. The same at every call, so that
+        blocks computed apart fit together.
 
     Raises
     ------
     UserError
         If no pixel is finite.
     """
-    sample = image_sample(stack, ndim, planes=16, side=512)
+    sample = image_sample(stack, ndim, planes=16, side=PATCH[ndim])
     finite = np.isfinite(sample).all(axis=0)
     if not finite.any():
         raise UserError(f"{stack.name} has no finite pixel to normalize by.")

@@ -20,7 +20,13 @@ from typing import Self
 
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.progress import StageProgress
-from napari_utile.engine.prediction.stages import block_done, run_in_order, usable_cores
+from napari_utile.engine.prediction.stages import (
+    block_done,
+    number_plane,
+    numbering_progress,
+    run_in_order,
+    usable_cores,
+)
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.events import BlockDone, Waiting
 
@@ -44,7 +50,7 @@ class InstanceWorker:
         self._next = builder.resume()
         self._has_fragments = builder.found
         self._found = StageProgress(len(task.blocks), int(self._has_fragments.sum()))
-        self._numbered = StageProgress(task.blocks.planes, self._next)
+        self._numbered = numbering_progress(task, self._next)
         self._events: SimpleQueue[BlockDone] = SimpleQueue()
         self._thread = ThreadPoolExecutor(1, "instances")
         self._pool = ThreadPoolExecutor(usable_cores(), "fragments")
@@ -104,5 +110,7 @@ class InstanceWorker:
             self._events.put(block_done(self.task, "objects", self._found.step()))
             if self._stopped.is_set():
                 return
-        self.builder.number_plane(plane)
-        self._events.put(block_done(self.task, "numbers", self._numbered.step()))
+        for event in number_plane(self.task, self.builder, plane, self._numbered):
+            self._events.put(event)
+            if self._stopped.is_set():
+                return

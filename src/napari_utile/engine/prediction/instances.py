@@ -4,12 +4,13 @@
                --number_plane, plane by plane--> labels, linked to the plane below
                --finish_ids, if ids of earlier planes changed--> labels
 
-Memory holds a block with its halo, and the tables of two planes.
+Memory holds a block with its halo, and the tables of two planes. Where blocks are (Z, Y, X), a
+plane is a whole volume: nothing is linked, and its large tables are read one by one.
 """
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -60,7 +61,7 @@ class InstanceBuilder:
             min_size=settings.min_size,
             fill_holes=settings.fill_holes,
             method=settings.instance_method,
-            linking=settings.linking,
+            linking=settings.linking if self.blocks.ndim == 2 else "none",
             link_iou=settings.link_iou,
         )
         self.work = task.work
@@ -69,6 +70,11 @@ class InstanceBuilder:
         self._below: PlaneObjects | None = None
         self._final_count: int | None = None
         self._saved = monotonic()
+
+    @property
+    def reach(self) -> int:
+        """Pixels around a block whose foreground decides about its fragments."""
+        return halo(self.blocks.ndim) if self.rule.method == "watershed" else 0
 
     @property
     def count(self) -> int:
@@ -90,7 +96,7 @@ class InstanceBuilder:
     def find_fragments(self, number: int) -> None:
         """Find the fragments of a block, whose foreground with its halo is on disk."""
         block = self.blocks[number]
-        foreground, inner = self.task.output.foreground(block, halo(self.blocks.ndim))
+        foreground, inner = self.task.output.foreground(block, self.reach)
         origin = tuple(side.start for side in block.window)
         shape = self.blocks.shape[-self.blocks.ndim :]
         found = fragments(foreground, inner, origin, shape, self.rule)
@@ -112,15 +118,21 @@ class InstanceBuilder:
         self._below = self._assembled(last)
         return last + 1
 
-    def number_plane(self, plane: int) -> None:
-        """Give ids to the objects of a plane. All planes before it must have theirs."""
+    def number_plane(self, plane: int) -> Iterator[int]:
+        """Give ids to the objects of a plane. All planes before it must have theirs.
+
+        Yields
+        ------
+        int
+            Numbers of its blocks, when they are written. The plane is numbered when all are.
+        """
         # 1. the fragments of its blocks become objects of the plane
         objects = self._assembled(plane)
         # 2. they are linked to those of the plane below, or get new ids
         overlap = self._overlap(plane, objects) if self._has_plane_below(plane) else None
         ids = self._numbering.plane(objects, overlap)
         # 3. labels, links and ids are on disk before the state that counts on them
-        self._write(plane, objects, ids)
+        yield from self._write(plane, objects, ids)
         text = _csv_lines(self._numbering.links)
         self._numbering.links.clear()
         atomic_write(self._links_path(plane), text.encode())
@@ -154,7 +166,8 @@ class InstanceBuilder:
         for plane in np.flatnonzero(~done).tolist():
             with np.load(self._ids_path(plane)) as arrays:
                 ids = final[arrays["ids"]]
-            self._write(plane, self._assembled(plane), ids)
+            for _ in self._write(plane, self._assembled(plane), ids):
+                pass
             if self.journal:
                 self.journal.write(FINAL, [plane])
             done[plane] = True
@@ -173,21 +186,24 @@ class InstanceBuilder:
 
         atomic_write(self.task.links, gather)
 
-    def _write(self, plane: int, objects: PlaneObjects, ids: NDArray[np.uint64]) -> None:
+    def _write(
+        self, plane: int, objects: PlaneObjects, ids: NDArray[np.uint64]
+    ) -> Iterator[int]:
         limit = self.task.output.max_label
         if limit is not None and ids.max(initial=0) > limit:
             raise UserError(f"A TIFF holds ids up to {limit:,}: write to .zarr instead.")
         for number, block_map in zip(self.blocks.of_plane(plane), objects.maps, strict=True):
             block = self.blocks[number]
             self.task.output.put_labels(block, ids[block_map][self._fragments(block)])
+            yield number
 
     def _assembled(self, plane: int) -> PlaneObjects:
         """Join the fragments of all blocks of a plane to objects, from their tables."""
-        tables = []
-        for number in self.blocks.of_plane(plane):
-            with np.load(self._table_path(number)) as arrays:
-                tables.append(dict(arrays))
-        return assemble(tables, self.blocks.grid, self.rule)
+        paths = [self._table_path(number) for number in self.blocks.of_plane(plane)]
+        read = (
+            _all_tables if self.blocks.ndim == 2 else _TableOnDisk
+        )  # those of planes are small
+        return assemble([read(path) for path in paths], self.blocks.grid, self.rule)
 
     def _overlap(self, plane: int, above: PlaneObjects) -> Overlap:
         """Count the pixels that objects of a plane share with those of the plane below."""
@@ -208,8 +224,8 @@ class InstanceBuilder:
 
     def _has_plane_below(self, plane: int) -> bool:
         """Whether a plane is linked to the one before it: slices are, time points are not."""
-        axes = self.task.stack.spatial_axes
-        return self.rule.linking != "none" and "z" in axes and self.blocks.index(plane)[-1] > 0
+        is_slice = self.blocks.ndim == 2 and "z" in self.task.stack.spatial_axes
+        return self.rule.linking != "none" and is_slice and self.blocks.index(plane)[-1] > 0
 
     def _fragments(self, block: Block) -> NDArray[np.uint32]:
         return np.asarray(self._labels[(*block.index, *block.window)])
@@ -225,6 +241,31 @@ class InstanceBuilder:
 
     def _links_path(self, plane: int) -> Path:
         return self.work / "links" / str(plane // 1000) / f"{plane}.csv"
+
+
+def _all_tables(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the tables of a block."""
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+class _TableOnDisk(Mapping[str, NDArray[Any]]):
+    """Tables of a block; each is read when it is asked for."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        with np.load(self.path) as arrays:
+            table: NDArray[Any] = arrays[name]
+            return table
+
+    def __iter__(self) -> Iterator[str]:
+        with np.load(self.path) as arrays:
+            return iter(list(arrays.files))
+
+    def __len__(self) -> int:
+        return len([*self])
 
 
 def _save_arrays(path: Path, arrays: Any) -> None:

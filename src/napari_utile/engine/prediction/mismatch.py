@@ -14,7 +14,7 @@ from napari_utile.arrays.instances.decoding import instances
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
-from napari_utile.engine.prediction.image_sample import image_sample, normalization_of
+from napari_utile.engine.prediction.image_sample import PATCH, image_sample, normalization_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
@@ -25,8 +25,8 @@ from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 
-PROBE = 512
-"""Side of the part whose objects are measured, in pixels."""
+PROBE = {2: 512, 3: 64}
+"""Side of the part whose objects are measured, in pixels, for each number of axes."""
 MANY_BLOCKS = 16
 """From which a look at the objects in the middle costs little."""
 LEAST_F1 = 0.5
@@ -110,7 +110,8 @@ def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> I
     learnt = model.appearance
     yield from other_channels(stack, learnt.channel_names if learnt else ())
     if settings.normalize == "image":
-        measured = image_sample(stack, model.network.ndim, planes=16, side=512)
+        ndim = model.network.ndim
+        measured = image_sample(stack, ndim, planes=16, side=PATCH[ndim])
         yield from filter(None, (outlier_doubt(stack.name, each) for each in measured))
     if learnt is not None or settings.normalize == "model":
         pixels = image_sample(stack, model.network.ndim, planes=3, side=64)
@@ -183,7 +184,11 @@ def mismatch_of_objects(
     if not _knows_objects(model) or model.appearance is None:
         return None
     objects = instances(
-        probabilities, settings.threshold, settings.min_size, method=settings.instance_method
+        probabilities,
+        settings.threshold,
+        settings.min_size,
+        volumetric=probabilities.ndim > 3,
+        method=settings.instance_method,
     )
     far = model.appearance.object_size_doubt(whole_areas(objects))
     return f"{name}: {far}" if far else None
@@ -207,7 +212,7 @@ def middle(shape: tuple[int, ...], ndim: int) -> tuple[tuple[int, ...], tuple[sl
         Its middle, `PROBE` wide at most.
     """
     index = tuple((size - 1) // 2 for size in shape[:-ndim])
-    sides = [(size, min(size, PROBE)) for size in shape[-ndim:]]
+    sides = [(size, min(size, PROBE[ndim])) for size in shape[-ndim:]]
     starts = [((size - side) // 2, side) for size, side in sides]
     return index, tuple(slice(start, start + side) for start, side in starts)
 

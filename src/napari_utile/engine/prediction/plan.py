@@ -26,6 +26,9 @@ number format that comes of the precision is compared by itself."""
 OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "linking", "link_iou"}
 """Settings that count for instances alone."""
 
+OF_LINKING = {"linking", "link_iou"}
+"""Settings of how objects of neighbouring slices become one."""
+
 
 @dataclass(frozen=True)
 class PredictionPlan:
@@ -117,14 +120,17 @@ class PredictionPlan:
             found.append(f"the image: {changed}")
         # through the settings class: older versions had fewer options, or other names for them
         settings = PredictSettings(**self.settings).model_dump(mode="json")
-        found += option_differences(settings, here.settings, _without_influence(here.settings))
+        without = _without_influence(here.settings, len(here.tile))
+        found += option_differences(settings, here.settings, without)
         found += option_differences(
             {"precision": self.precision}, {"precision": here.precision}
         )
         return found
 
 
-def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) -> list[str]:
+def options_without_effect(
+    settings: PredictSettings, maps: int, is_tiff: bool, ndim: int = 2
+) -> list[str]:
     """Return a doubt about options that were changed, and have no effect on what is written.
 
     Parameters
@@ -134,6 +140,8 @@ def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) 
         Channels of the network's probabilities.
     is_tiff : bool
         Whether the results are TIFF, in which classes stand alone.
+    ndim : int, default 2
+        Axes of what the network sees at once.
 
     Returns
     -------
@@ -141,7 +149,7 @@ def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) 
         One sentence at most.
     """
     output, what = settings.output, str(settings.output)
-    names = _without_influence(settings.model_dump()) - WITHOUT_INFLUENCE
+    names = _without_influence(settings.model_dump(), ndim) - WITHOUT_INFLUENCE
     of_instances = {"objects_table", *OF_INSTANCES}
     names |= {"objects_table"} if output != "instances" else set()
     if output == "classes":
@@ -152,6 +160,8 @@ def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) 
         return []
     if output == "classes" and "threshold" in changed:
         what = "classes, of which the most probable is taken"
+    if output == "instances" and ndim > 2:
+        what = "instances that are found in volumes"
     told = " and ".join(name.replace("_", " ") for name in changed)
     has, it = ("s {} have", "them") if len(changed) > 1 else (" {} has", "it")
     is_of_instances = output != "instances" and {"threshold", *of_instances} & {*changed}
@@ -159,13 +169,14 @@ def options_without_effect(settings: PredictSettings, maps: int, is_tiff: bool) 
     return [f"The option{has.format(told)} no effect on {what}: leave {it} out{way_on}."]
 
 
-def _without_influence(settings: Mapping[str, Any]) -> set[str]:
+def _without_influence(settings: Mapping[str, Any], ndim: int) -> set[str]:
     """Return the settings that change no bit of what these settings ask for."""
     names = set(WITHOUT_INFLUENCE)
     if settings["output"] != "instances":
         names |= OF_INSTANCES
     else:
         names |= {"dtype"} | ({"link_iou"} if settings["linking"] != "overlap" else set())
+        names |= OF_LINKING if ndim > 2 else set()  # volumes have no slices to link
     if settings["output"] == "probabilities":
         names |= {"threshold"}
     return names

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Literal
 
-from napari_utile.arrays.instances.fragments import halo
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.progress import StageProgress
 from napari_utile.engine.prediction.task import PredictionTask
@@ -41,10 +40,9 @@ def finish_result(
     if builder is not None:
         yield from find_fragments(task, builder, range(len(task.blocks)))
         first = builder.resume()
-        progress = StageProgress(planes, first)
+        progress = numbering_progress(task, first)
         for plane in range(first, planes):
-            builder.number_plane(plane)
-            yield block_done(task, "numbers", progress.step())
+            yield from number_plane(task, builder, plane, progress)
         progress = StageProgress(planes)
         for done in builder.finish_ids():
             yield block_done(task, "numbers", progress.reach(done, planes))
@@ -74,7 +72,7 @@ def find_fragments(
     ------
     BlockDone
     """
-    computed, found, reach = task.computed, builder.found, halo(task.blocks.ndim)
+    computed, found, reach = task.computed, builder.found, builder.reach
     missing = (
         number
         for number in numbers
@@ -87,6 +85,44 @@ def find_fragments(
             yield block_done(task, "objects", progress.step())
             if not task.is_current:  # the process of another part has finished the result
                 return
+
+
+def numbering_progress(task: PredictionTask, first: int) -> StageProgress:
+    """Return the progress of numbering: of slices, or of blocks where they are volumes.
+
+    Parameters
+    ----------
+    task : PredictionTask
+    first : int
+        Planes that are done.
+    """
+    per_plane = 1 if task.blocks.ndim == 2 else task.blocks.per_plane
+    return StageProgress(task.blocks.planes * per_plane, first * per_plane)
+
+
+def number_plane(
+    task: PredictionTask, builder: InstanceBuilder, plane: int, progress: StageProgress
+) -> Iterator[BlockDone]:
+    """Give ids to the objects of a plane; all planes before it must have theirs.
+
+    Parameters
+    ----------
+    task : PredictionTask
+    builder : InstanceBuilder
+    plane : int
+    progress : StageProgress
+        See `numbering_progress`.
+
+    Yields
+    ------
+    BlockDone
+        For a slice one, for a volume one for each of its blocks.
+    """
+    for _ in builder.number_plane(plane):
+        if task.blocks.ndim > 2:
+            yield block_done(task, "numbers", progress.step())
+    if task.blocks.ndim == 2:
+        yield block_done(task, "numbers", progress.step())
 
 
 def run_in_order(
