@@ -29,7 +29,7 @@ def test_no_gradient_is_no_step_and_never_no_number(matrix):
     assert orthogonalized(matrix).isfinite().all()
 
 
-@pytest.mark.parametrize("shape", [(16, 8, 3, 3), (8, 64, 2, 2)])
+@pytest.mark.parametrize("shape", [(16, 8, 3, 3), (8, 64, 2, 2), (8, 8, 1, 3, 3)])
 def test_kernels_move_as_by_the_muon_of_pytorch(shape):
     torch.manual_seed(0)
     kernel = torch.nn.Parameter(torch.randn(shape))

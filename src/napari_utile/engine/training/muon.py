@@ -89,9 +89,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def is_kernel(parameter: Tensor) -> bool:
-    """Whether a parameter is a kernel (O, I, Y, X) or (I, O, Y, X) that Muon updates."""
+    """Whether a parameter is a kernel (O, I, [Z,] Y, X), or (I, O, ...), that Muon updates."""
     return (
-        parameter.ndim == 4
+        parameter.ndim >= 4
         and min(parameter.shape[:2]) >= MIN_CHANNELS
         and min(parameter.flatten(1).shape) <= MAX_SIDE
     )
