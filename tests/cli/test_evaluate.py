@@ -268,3 +268,26 @@ def test_what_is_there_is_replaced_if_asked(run, files):
     (files / "there.csv").write_text("mine")
     assert run("p.npy", "true.tif", "--out", "there.csv", "--overwrite")[0] == 0
     assert (files / "there.csv").read_text().startswith("slice,iou")
+
+
+def test_splits_and_merges_of_a_volume_are_listed(run, files):
+    truth = np.zeros((8, 30, 30), np.uint16)
+    truth[:, 5:15, 5:25], truth[:, 18:28, 5:25] = 3, 4
+    prediction = truth.copy()
+    prediction[5:, :16] *= 2
+    write_tiff(files / "t.tif", truth)
+    write_tiff(files / "p.tif", prediction)
+    table = ["--splits-merges-csv", "s.csv"]
+    status, out, err = run("p.tif", "t.tif", "--volumetric", "--out", "r.html", *table)
+    assert status == 0 and "s.csv" in err.splitlines()
+    assert (
+        "split: true 3 is divided into predicted 3 (1,000 px) and 6 (600 px) at slice 5" in out
+    )
+    with (files / "s.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["kind"], row["slice"], row["faces"]) == ("split", "5", "200")
+    assert "Splits and merges" in (files / "r.html").read_text()
+    read = json.loads(run("p.tif", "t.tif", "--volumetric", "--json")[1])
+    assert read["splits_merges"][0]["part_2"] == 6
+    status, _, err = run("p.tif", "t.tif", *table, "--overwrite")
+    assert status == 2 and "give volumetric, too" in err

@@ -1,8 +1,18 @@
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from skimage.metrics import contingency_table
 
-from napari_utile.metrics.overlap import combine_tables, contingency, dice, iou, pixel_error
+from napari_utile.metrics.overlap import (
+    Contingency,
+    combine_tables,
+    contingency,
+    dice,
+    iou,
+    join_tables,
+    pixel_error,
+)
 
 
 @pytest.fixture
@@ -115,3 +125,20 @@ def test_nothing_to_compare_is_perfect():
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match=r"\(2, 2\).*\(2, 3\)"):
         contingency(np.zeros((2, 2), int), np.zeros((2, 3), int))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.uint64])
+def test_tables_of_slices_join_to_that_of_the_volume(dtype):
+    random = np.random.default_rng(0)
+    prediction, truth = random.integers(0, 5, (2, 7, 6, 9)).astype(dtype)
+    if dtype == np.uint64:
+        prediction[prediction == 3] = 2**63 + 9
+    joined = join_tables(
+        [contingency(*planes) for planes in zip(prediction, truth, strict=True)]
+    )
+    whole = contingency(prediction, truth)
+    for name in fields(Contingency):
+        there, here = (getattr(table, name.name) for table in (joined, whole))
+        np.testing.assert_array_equal(there, here)
+    empty = np.zeros((1, 2, 3), dtype)
+    assert join_tables([contingency(empty, empty)] * 2).pixels == 12

@@ -41,6 +41,11 @@ class Evaluate(EvaluateSettings):
     objects_csv: Path | None = Field(
         None, description="CSV table of all objects: kind of error and place of each"
     )
+    splits_merges_csv: Path | None = Field(
+        None,
+        description="CSV table of splits and merges of a volume (with --volumetric): which "
+        "objects, how many voxels, and where",
+    )
     error_layer: Path | None = Field(
         None,
         description="TIFF of labels to write: 1 matched, 2 missed, 3 invented, 4 merged, "
@@ -91,12 +96,17 @@ class Evaluate(EvaluateSettings):
             check_suffix(path)
         if self.target == "classes" and (self.objects_csv or self.error_layer):
             raise UserError("Classes have no objects: no table of objects, no error layer.")
+        if self.splits_merges_csv and (self.target == "classes" or not self.volumetric):
+            raise UserError(
+                "Splits and merges are listed of instances in volumes: give volumetric, too."
+            )
         if self.error_layer and len(opened) > 1 and self.error_layer.suffix:
             raise UserError(f"{self.error_layer}: give a folder for {len(opened)} images.")
         if self.error_layer and self.error_layer.suffix not in ("", ".tif", ".tiff"):
             raise UserError(f"{self.error_layer}: the layer of errors is a .tif.")
         layers = _layer_paths(self.error_layer, opened) if self.error_layer else []
-        outputs = [*self.out, *filter(None, [self.objects_csv]), *layers]
+        tables = filter(None, [self.objects_csv, self.splits_merges_csv])
+        outputs = [*self.out, *tables, *layers]
         for path in outputs:
             if outputs.count(path) > 1:
                 raise UserError(f"{path} is named for two outputs; choose another for one.")
@@ -116,9 +126,12 @@ class Evaluate(EvaluateSettings):
                 write_report(path, report, title, shown, self._facts())
             if self.objects_csv:
                 atomic_write(self.objects_csv, report.objects_csv().encode())
+            if self.splits_merges_csv:
+                atomic_write(self.splits_merges_csv, report.splits_merges_csv().encode())
             if self.error_layer:
                 _write_error_layers(self.error_layer, report, opened)
-        for path in filter(None, (*self.out, self.objects_csv, self.error_layer)):
+        tables = self.objects_csv, self.splits_merges_csv
+        for path in filter(None, (*self.out, *tables, self.error_layer)):
             print(printable(str(path)), file=sys.stderr)
 
     def _facts(self) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from napari_utile.evaluation.threshold_choice import (
     with_thresholds,
 )
 from napari_utile.evaluation.thresholds import SCORED_THRESHOLDS
+from napari_utile.evaluation.volumes import score_volume
 from napari_utile.events import (
     Event,
     RunDone,
@@ -306,7 +307,7 @@ def score_images(
     found = [*left_out, *(event.message for event in doubts)]
     is_instances = settings.target == "instances"
     # Instances: objects are found, compared, and scored at each threshold; pooled at the end.
-    per_slice = 2 + len(SCORED_THRESHOLDS) * settings.score_thresholds
+    per_slice = 2 + settings.volumetric + len(SCORED_THRESHOLDS) * settings.score_thresholds
     counter = SliceCounter(slices * per_slice + 1 if is_instances else slices)
     facts: dict[str, str | int | float] = {"images": len(images), "slices": slices}
     yield RunStarted(job="evaluate", total=counter.total, facts=facts)
@@ -354,11 +355,8 @@ def _score_instances(
         for index in pair.indices:
             scored.append(score_slice(pair, index, number))
             yield counter.step()
-        if settings.volumetric:
-            volumes += [
-                score_slice(pair, time, number, as_volume=True)
-                for time in np.ndindex(pair.truth.shape[:-3])
-            ]
+        if settings.volumetric and pair.truth.ndim > 2:
+            volumes += yield from _volumes_of(pair, number, scored, counter)
         if settings.score_thresholds:
             first = len(scored) - len(pair.indices)
             with _naming(image):
@@ -369,6 +367,18 @@ def _score_instances(
     report = replace(report, notes=(*report.notes, *(notes if report.sizes else ())))
     yield counter.step()
     return with_thresholds(report, by_threshold, chosen) if by_threshold else report
+
+
+def _volumes_of(
+    pair: LabelPair, image: int, scored: Sequence[ScoredSlice], counter: SliceCounter
+) -> Generator[SliceDone, None, list[ScoredSlice]]:
+    """Score the volumes of an image, one at each time point, from its slices."""
+    volumes = []
+    for time in np.ndindex(pair.truth.shape[:-3]):
+        slices = [s for s in scored if s.image == image and s.index[:-1] == time]
+        run = score_volume(pair, time, image, slices)
+        volumes.append((yield from transform(run, lambda _: counter.step())))
+    return volumes
 
 
 def _score_classes(

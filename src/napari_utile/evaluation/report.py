@@ -15,8 +15,11 @@ from napari_utile.evaluation.scores import (
     heading,
     score_named,
 )
+from napari_utile.evaluation.splits_merges import SplitMerge, splits_merges_csv
 from napari_utile.io.tables import csv_text
 
+MOST_TOLD = 10
+"""Splits and merges that are printed."""
 TABLES = ("ious", "precision_recall", "thresholds", "best", "sizes")
 """Fields of a report that are rows of numbers."""
 
@@ -51,6 +54,9 @@ class Report(Mapping[str, float]):
         The compared labels, one pair per image.
     found : tuple of mapping of tuple of int to Differences
         Kinds of the objects of each slice, by its index; one mapping per image.
+    splits_merges : tuple of SplitMerge
+        Of volumes: which objects were split or merged, by how many voxels, and where; those
+        of most voxels first.
     """
 
     rows: tuple[Row, ...]
@@ -64,6 +70,7 @@ class Report(Mapping[str, float]):
     objects: ObjectTable | None = None
     sides: tuple[LabelPair, ...] = ()
     found: tuple[Mapping[tuple[int, ...], ObjectKinds], ...] = ()
+    splits_merges: tuple[SplitMerge, ...] = ()
 
     def __getitem__(self, name: str) -> float:
         return self._whole[name]
@@ -78,7 +85,8 @@ class Report(Mapping[str, float]):
         names = [name for name in self if "report" in score_named(name).places]
         lines = _aligned_lines(["slice", *names], self.rows)
         more = [name for name in self if name not in names]
-        lines += [*_whole_lines(self, more), *_best_threshold_line(self.best), *self.notes]
+        lines += [*_whole_lines(self, more), *_best_threshold_line(self.best)]
+        lines += [*_largest_lines(self.splits_merges), *self.notes]
         return "\n".join(map(printable, lines))
 
     def error_layer(self, image: int = 0) -> ErrorLayer | None:
@@ -102,6 +110,11 @@ class Report(Mapping[str, float]):
                 **{name: rows for name, rows in tables.items() if rows},
                 **({"coco_stock": dict(self.stock)} if self.stock else {}),
                 **({"objects": self.objects.counts()} if self.objects is not None else {}),
+                **(
+                    {"splits_merges": [each.row() for each in self.splits_merges]}
+                    if self.splits_merges
+                    else {}
+                ),
             },
             allow_nan=False,
         )
@@ -113,6 +126,10 @@ class Report(Mapping[str, float]):
     def objects_csv(self) -> str:
         """Return CSV with one line per object, below a line of names; empty for classes."""
         return "" if self.objects is None else self.objects.to_csv()
+
+    def splits_merges_csv(self) -> str:
+        """Return CSV with one line per split or merge, below a line of names."""
+        return splits_merges_csv(self.splits_merges)
 
     @property
     def _whole(self) -> dict[str, float]:
@@ -137,6 +154,13 @@ def _whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
                 "  ".join(f"{name} {format_score(name, whole[name])}" for name in told)
             )
     return lines
+
+
+def _largest_lines(found: Sequence[SplitMerge]) -> list[str]:
+    """Return the largest splits and merges in a line each."""
+    more = len(found) - MOST_TOLD
+    rest = [f"... and {more:,} more splits and merges"] if more > 0 else []
+    return [*map(str, found[:MOST_TOLD]), *rest]
 
 
 def _best_threshold_line(best: Sequence[Row]) -> list[str]:

@@ -25,6 +25,7 @@ from napari_utile.evaluation.rows import (
     precision_recall,
 )
 from napari_utile.evaluation.scores import in_order
+from napari_utile.evaluation.splits_merges import SplitMerge, largest_first
 from napari_utile.metrics.class_scores import class_scores
 from napari_utile.metrics.coco.ap import CocoScores, coco_scores
 from napari_utile.metrics.matching import iou_rows, match
@@ -65,6 +66,10 @@ class ScoredSlice:
     objects : ObjectTable
     ranks : ndarray of float64, shape (P,), optional
         Mean foreground probability of each predicted object.
+    centroids : pair of ndarray of float64, shape (T, D) and (P, D)
+        Of the true and of the predicted objects.
+    splits_merges : tuple of SplitMerge
+        Of a volume.
     """
 
     name: Any
@@ -75,24 +80,21 @@ class ScoredSlice:
     kinds: ObjectKinds
     objects: ObjectTable
     ranks: NDArray[np.float64] | None
+    centroids: tuple[NDArray[np.float64], NDArray[np.float64]]
+    splits_merges: tuple[SplitMerge, ...] = ()
 
 
-def score_slice(
-    pair: LabelPair, index: tuple[int, ...], image: int, as_volume: bool = False
-) -> ScoredSlice:
-    """Compare the instances of one slice, or of a whole image as one volume.
+def score_slice(pair: LabelPair, index: tuple[int, ...], image: int) -> ScoredSlice:
+    """Compare the instances of one slice; of a volume, the sections of its objects.
 
     Parameters
     ----------
     pair : LabelPair
         Instances of an image.
     index : tuple of int
-        Of the slice; () for all of the image, and (t,) for one of its time points.
+        Of the slice.
     image : int
         Number of the image.
-    as_volume : bool, default False
-        Leave out the scores that a volume takes from its slices: those of COCO and the
-        warping error.
     """
     predicted, true, ignored = (
         pair.prediction[index],
@@ -108,15 +110,16 @@ def score_slice(
     true_runs = ObjectRuns.of(true, table.truth_ids)
     predicted_runs = ObjectRuns.of(predicted, table.prediction_ids)
     ranks = None if foreground is None else predicted_runs.means(foreground)
-    if not as_volume:
-        row |= _coco_row(coco_scores([table], ranks if ranks is None else [ranks]))
-        row["warping_error"] = warping_error(predicted, true, ignored)
+    row |= _coco_row(coco_scores([table], ranks if ranks is None else [ranks]))
+    row["warping_error"] = warping_error(predicted, true, ignored)
 
     kinds = classify_objects(table, matching)
-    name = _slice_name(pair, index)
+    name = slice_name(pair, index)
     centroids = true_runs.centroids(), predicted_runs.centroids()
     objects = object_table(name, (image, index), kinds, centroids, ranks)
-    return ScoredSlice(name, image, index, (table, thinned), row, kinds, objects, ranks)
+    return ScoredSlice(
+        name, image, index, (table, thinned), row, kinds, objects, ranks, centroids
+    )
 
 
 def instance_report(
@@ -163,6 +166,9 @@ def instance_report(
         objects=concatenate([unit.objects for unit in units]),
         sides=tuple(pairs),
         found=tuple(_kinds_by_slice(image, pair, units) for image, pair in enumerate(pairs)),
+        splits_merges=largest_first(
+            [found for volume in volumes for found in volume.splits_merges]
+        ),
     )
 
 
@@ -187,7 +193,7 @@ class ScoredClasses:
 def score_class_slice(pair: LabelPair, index: tuple[int, ...]) -> ScoredClasses:
     """Compare the classes of one slice."""
     table = contingency(pair.prediction[index], pair.truth[index], pair.ignored_in(index))
-    return ScoredClasses(_slice_name(pair, index), table, class_scores([table]))
+    return ScoredClasses(slice_name(pair, index), table, class_scores([table]))
 
 
 def class_report(pairs: Sequence[LabelPair], slices: Sequence[ScoredClasses]) -> Report:
@@ -220,7 +226,7 @@ def _coco_row(coco: CocoScores) -> dict[str, float]:
     }
 
 
-def _slice_name(pair: LabelPair, index: tuple[int, ...]) -> Any:
+def slice_name(pair: LabelPair, index: tuple[int, ...]) -> Any:
     """Name a slice as `Report.rows` does. A single image is its only slice, and the whole."""
     if pair.name:
         return " ".join([pair.name, *map(str, index)])

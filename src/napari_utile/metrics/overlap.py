@@ -91,7 +91,7 @@ def contingency(
 
     # Pixels of every pair of ids, background included.
     lengths, predicted, true = label_runs(prediction.ravel(), truth.ravel())
-    pairs, overlaps = count_pairs(_as_int64(true), _as_int64(predicted), lengths)
+    pairs, overlaps = count_pairs(as_int64(true), as_int64(predicted), lengths)
     # Ids become positions; background is among them, and its pairs are dropped.
     truth_ids, true = np.unique(_as_ids(pairs[:, 0], truth.dtype), return_inverse=True)
     prediction_ids, predicted = np.unique(
@@ -137,6 +137,59 @@ def combine_tables(tables: Sequence[Contingency]) -> Contingency:
         ),
         np.concatenate([table.overlaps for table in tables]),
     )
+
+
+def join_tables(tables: Sequence[Contingency]) -> Contingency:
+    """Join the tables of parts of one image or volume: the same id is the same object.
+
+    Parameters
+    ----------
+    tables : sequence of Contingency
+        Of parts that share no pixel.
+
+    Returns
+    -------
+    Contingency
+        As `contingency` of the whole.
+
+    Examples
+    --------
+    >>> rows = [contingency(np.array([[7, 7]]), np.array([[1, n]])) for n in (1, 2)]
+    >>> joined = join_tables(rows)
+    >>> joined.truth_areas, joined.prediction_areas, joined.overlaps
+    (array([3, 1]), array([4]), array([3, 1]))
+    """
+    truth_ids, true = _union([table.truth_ids for table in tables])
+    prediction_ids, predicted = _union([table.prediction_ids for table in tables])
+    first_truth = np.cumsum([0] + [table.truth_ids.size for table in tables])
+    first_prediction = np.cumsum([0] + [table.prediction_ids.size for table in tables])
+    width = max(prediction_ids.size, 1)
+    keys = [
+        true[first_truth[i] + table.truth] * width
+        + predicted[first_prediction[i] + table.prediction]
+        for i, table in enumerate(tables)
+    ]
+    pairs, pair = np.unique(np.concatenate(keys), return_inverse=True)
+
+    def sums(parts: Sequence[Numbers], group: Numbers, count: int) -> Numbers:
+        return np.bincount(group, np.concatenate(parts), minlength=count).astype(np.int64)
+
+    return Contingency(
+        sum(table.pixels for table in tables),
+        truth_ids,
+        prediction_ids,
+        sums([table.truth_areas for table in tables], true, truth_ids.size),
+        sums([table.prediction_areas for table in tables], predicted, prediction_ids.size),
+        pairs // width,
+        pairs % width,
+        sums([table.overlaps for table in tables], pair, pairs.size),
+    )
+
+
+def _union(ids: Sequence[LabelsOrMask]) -> tuple[LabelsOrMask, NDArray[np.int64]]:
+    """Return all ids, each once, and the position of each of the ids one after the other."""
+    found, position = np.unique(np.concatenate(ids), return_inverse=True)
+    return found, position
 
 
 def iou(table: Contingency) -> float:
@@ -236,13 +289,13 @@ def label_runs(
     return np.diff(where, append=truth.size), prediction[where], truth[where]
 
 
-def _as_int64(ids: LabelsOrMask) -> NDArray[np.int64]:
+def as_int64(ids: LabelsOrMask) -> NDArray[np.int64]:
     """Convert ids to int64, those from 2^63 on to negative numbers; `_as_ids` reverts it."""
     return ids.view(np.int64) if ids.dtype == np.uint64 else ids.astype(np.int64)
 
 
 def _as_ids(numbers: NDArray[np.int64], dtype: np.dtype[Any]) -> LabelsOrMask:
-    """Convert the numbers of `_as_int64` back to ids."""
+    """Convert the numbers of `as_int64` back to ids."""
     return numbers.view(np.uint64) if dtype == np.uint64 else numbers.astype(dtype)
 
 

@@ -180,6 +180,7 @@ def test_scores_and_objects_are_saved_as_tables(panel, run, save):
     report = run(panel)
     assert save(panel, "scores", "a.csv").read_text() == report.to_csv()
     assert save(panel, "objects", "b.csv").read_text() == report.objects_csv()
+    assert save(panel, "splits", "c.csv").read_text() == report.splits_merges_csv()
     assert "Saved" in panel.messages.text() and panel.button.isEnabled()
 
 

@@ -175,3 +175,46 @@ def test_an_object_through_several_slices_is_outlined_on_each(docked, window, ru
     click_on(qtbot, docked, "matched")
     assert in_view(window, window.layers["cells"], (1, 31, 19))
     assert set(window.layers["object"].data[:, 0, 0]) == {0, 1, 2}
+
+
+# volumes
+
+
+@pytest.fixture
+def divided(open_panel, window):
+    """A panel of a volume in which one of two cells is divided, and one slice joins both."""
+    window.layers.clear()
+    truth = np.zeros((9, 64, 64), np.uint16)
+    truth[:, 10:50, 8:30], truth[:, 10:50, 32:54] = 1, 2
+    prediction = truth.copy()
+    prediction[6:, :, :31] *= 5
+    prediction[(prediction == 2)] = 1
+    prediction[3, 28:33, 30:32] = 1
+    window.add_labels(truth, name="t", scale=(10, 2, 2), translate=(4, 0, 0))
+    window.add_labels(prediction, name="p", scale=(10, 2, 2), translate=(4, 0, 0))
+    panel = open_panel(EvaluatePanel, window)
+    panel.form.set_value("volumetric", True)
+    return panel
+
+
+def test_a_click_leads_to_the_place_of_a_split_or_merge(divided, window, run, qtbot):
+    report = run(divided)
+    view = divided.view
+    assert [each.kind for each in report.splits_merges] == ["merge", "split"]
+    assert view.tabs.isTabVisible(3)
+    view.tabs.setCurrentIndex(3)
+    table = view.splits_merges
+    assert column(table, "kind") == ["merge", "split"]
+    assert column(table, "slice") == ["3", "6"]
+    truth = window.layers["t"]
+    for row, found in enumerate(report.splits_merges):
+        click(qtbot, table, row)
+        assert in_view(window, truth, found.place)
+        assert window.dims.point[0] == 4 + 10 * found.slice
+        assert set(window.layers["object"].data[:, 0, 0]) == {found.slice}
+    assert view.table is table and "merge" in table.text()
+
+
+def test_without_volumes_there_is_no_table_of_splits(panel, run):
+    run(panel)
+    assert not panel.view.tabs.isTabVisible(3)

@@ -31,6 +31,9 @@ from napari_utile.evaluation.reports.figures import (
 from napari_utile.evaluation.scores import GROUPS, format_score, is_score, score_named
 from napari_utile.io.stack import Stack
 
+MOST_LISTED = 500
+"""Splits and merges in the table of the page."""
+
 
 def page(
     report: Report,
@@ -66,6 +69,9 @@ def page(
             "By IoU threshold": report.ious,
             "By probability threshold": report.thresholds,
             stock: [report.stock] if report.stock else [],
+            "Splits and merges, the largest first": [
+                each.row() for each in report.splits_merges[:MOST_LISTED]
+            ],
         },
         version=__version__,
     )

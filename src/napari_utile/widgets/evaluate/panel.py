@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.error_types import BORDER, ErrorLayer
 from napari_utile.evaluation.reports.write import write_report
+from napari_utile.evaluation.splits_merges import splits_merges_columns
 from napari_utile.events import Event
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.memory import check_memory
@@ -124,6 +125,9 @@ class EvaluatePanel(Panel):
         ):
             menu.addAction(text, partial(self._save, suffix))
         menu.addAction("Table of objects (CSV) …", partial(self._save, ".csv", "objects"))
+        menu.addAction(
+            "Table of splits and merges (CSV) …", partial(self._save, ".csv", "splits merges")
+        )
         return menu
 
     def _save(self, suffix: str, what: str = "evaluation") -> None:
@@ -138,6 +142,8 @@ class EvaluatePanel(Panel):
             yield
             if what == "objects":
                 atomic_write(path, outcome.report.objects_csv().encode())
+            elif what == "splits merges":
+                atomic_write(path, outcome.report.splits_merges_csv().encode())
             else:
                 names, images = outcome.inputs.names, outcome.inputs.images
                 facts = dict(zip(("prediction", "truth"), names, strict=True))
@@ -168,7 +174,8 @@ def _outcome_of(
         prepare_colors()
         errors = yield from steps("errors of slice", _painted(layer))
         border = None if len(report.sides) > 1 else int((errors == BORDER).sum())
-    return Outcome(inputs, settings, report, columns, errors, border)
+    parts = splits_merges_columns(report.splits_merges) if report.splits_merges else {}
+    return Outcome(inputs, settings, report, columns, errors, border, parts)
 
 
 def _painted(layer: ErrorLayer) -> Generator[tuple[int, int], None, Errors]:

@@ -1,7 +1,7 @@
 """What an evaluation found: scores, objects and curves in tabs, errors as a layer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.scores import GROUPS, score_named
+from napari_utile.evaluation.splits_merges import COLUMN_TIPS
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
 from napari_utile.widgets.evaluate.inputs import EvaluationInputs
@@ -38,6 +39,8 @@ class Outcome:
         The error planes of the first image; None for classes.
     border : int, optional
         How many pixels of them are border; None if there are more images.
+    splits_merges : mapping of str to ndarray
+        Of the table of splits and merges; none if there are no volumes.
     """
 
     inputs: EvaluationInputs
@@ -46,6 +49,7 @@ class Outcome:
     columns: Mapping[str, NDArray[Any]]
     errors: NDArray[np.uint8] | None
     border: int | None
+    splits_merges: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class ReportView(QWidget):
@@ -53,8 +57,9 @@ class ReportView(QWidget):
 
     Attributes
     ----------
-    scores, objects : Table
-        A click on a row leads to the slice, or to the object.
+    scores, objects, splits_merges : Table
+        A click on a row leads to the slice, to the object, or to the place where a split or a
+        merge is.
     group, kind : QComboBox
         Which scores, and which objects are listed.
     curves : ScoreCurves
@@ -71,11 +76,15 @@ class ReportView(QWidget):
         self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
         self.legend, self.curves = Legend(), ScoreCurves()
         self.scores, self.objects = Table(), Table(KIND_COLORS)
+        self.splits_merges = Table(
+            {"split": KIND_COLORS["split"], "merge": KIND_COLORS["merged"]}
+        )
         self.group, self.kind = wide_choice(), wide_choice()
         self.tabs = QTabWidget()
         self.tabs.addTab(_column_of(self.group, self.scores), "Scores")
         self.tabs.addTab(_column_of(self.kind, self.objects), "Objects")
         self.tabs.addTab(self.curves, "Curves")
+        self.tabs.addTab(self.splits_merges, "Splits, merges")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.legend)
@@ -86,11 +95,13 @@ class ReportView(QWidget):
         self.kind.activated.connect(lambda _: self._show_kind())
         self.scores.chosen.connect(self._go_to_slice)
         self.objects.chosen.connect(self._go_to_object)
+        self.splits_merges.chosen.connect(self._go_to_split_or_merge)
 
     @property
     def table(self) -> Table:
         """The table that is in view; the scores beside the curves."""
-        return self.objects if self.tabs.currentIndex() == 1 else self.scores
+        tables = {1: self.objects, 3: self.splits_merges}
+        return tables.get(self.tabs.currentIndex(), self.scores)
 
     def show_outcome(self, outcome: Outcome) -> None:
         """Show another report in place of the last one."""
@@ -99,6 +110,9 @@ class ReportView(QWidget):
         self._show_scores(outcome.report)
         self._show_objects(outcome)
         self.curves.show_report(outcome.report)
+        self.tabs.setTabVisible(3, bool(outcome.report.splits_merges))
+        self.splits_merges.show_columns(outcome.splits_merges)
+        self.splits_merges.set_tips(COLUMN_TIPS)
         self._show_errors(outcome)
 
     def _show_scores(self, report: Report) -> None:
@@ -160,6 +174,19 @@ class ReportView(QWidget):
         sides, place = self.outcome.report.sides[image], self.outcome.inputs.places[image]
         first, last = self.marker.show(sides, objects, row, place)
         look_at(self._viewer, _frame_of(self.outcome, image), first, last)
+
+    def _go_to_split_or_merge(self, row: int) -> None:
+        """Go to where the parts of a split or merge touch; outline all three objects there."""
+        if self.outcome is None:
+            return
+        found = self.outcome.report.splits_merges[row]
+        self._show_image(found.image)
+        sides, place = (
+            self.outcome.report.sides[found.image],
+            self.outcome.inputs.places[found.image],
+        )
+        self.marker.outline(sides, found.place[:-2], *found.ids, place)
+        look_at(self._viewer, _frame_of(self.outcome, found.image), found.place, found.place)
 
     def _show_image(self, image: int) -> None:
         """Show the errors of another image, if there are several."""

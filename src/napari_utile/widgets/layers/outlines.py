@@ -1,5 +1,6 @@
 """The outlines of an object that was clicked on, and of its counterpart, as a layer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,24 @@ class ObjectMarker:
         size = max(MIN_BOX_SIDE, *np.ptp(box[:, -2:], axis=0))
         self._draw(*lines, LINE_WIDTH * size, place)
         return box
+
+    def outline(
+        self,
+        sides: LabelPair,
+        index: tuple[int, ...],
+        truth_ids: Sequence[int],
+        prediction_ids: Sequence[int],
+        place: dict[str, Any],
+    ) -> None:
+        """Outline several true and predicted objects in a slice, at a `placement`."""
+        lines = [
+            np.concatenate([_outline(_pixels_of(each, labels, index)) for each in ids])
+            for ids, labels in (
+                (truth_ids, sides.truth),
+                (prediction_ids, sides.prediction),
+            )
+        ]
+        self._draw(lines[0], lines[1], LINE_WIDTH * MIN_BOX_SIDE, place)
 
     def remove(self) -> None:
         """Remove the outlines."""
