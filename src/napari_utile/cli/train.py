@@ -8,9 +8,10 @@ from pydantic_settings import (
     CliPositionalArg,
 )
 
-from napari_utile.cli.display import DONE, report
+from napari_utile.cli.display import DONE, print_facts, print_warning, report
 from napari_utile.cli.options import JobCommand
 from napari_utile.cli.stopping import ignoring_stops
+from napari_utile.events import Event, RunStarted, drain
 from napari_utile.settings import TrainSettings
 
 
@@ -24,9 +25,14 @@ class Train(JobCommand, TrainSettings):
     warm_start: Path | None = Field(
         None, description="Model or run whose parameters to start from"
     )
+    dry_run: bool = Field(
+        False, description="Print the time it takes, by a few steps that are not kept, and end"
+    )
 
     def run(self) -> int:
         options = self.options()
+        if self.dry_run:
+            return self._estimate(options)
         from napari_utile.engine.training.distributed import process_group
         from napari_utile.engine.training.followers import follow_training
         from napari_utile.engine.training.front import train_files
@@ -40,6 +46,20 @@ class Train(JobCommand, TrainSettings):
                 self.image, self.labels, self.out, options, self.overwrite, self.warm_start
             )
             return report(run, self.events, self.json_)
+
+    def _estimate(self, options: TrainSettings) -> int:
+        from napari_utile.engine.training.estimate import estimate_training
+
+        run = estimate_training(self.image, self.labels, options)
+        if self.events:
+            return report(run, events=True, only_json=False)
+        drain(run, self._print_estimate)
+        return DONE
+
+    def _print_estimate(self, event: Event) -> None:
+        print_warning(event)
+        if isinstance(event, RunStarted):
+            print_facts(event.facts, self.json_)
 
 
 class TrainPreview(JobCommand, TrainSettings):

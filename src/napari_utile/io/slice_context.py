@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from napari_utile.errors import UserError
 from napari_utile.io.lazy_arrays import window_of
 from napari_utile.io.stack import Stack
+from napari_utile.settings import axes_seen
 
 CACHE_BYTES = 2**28
 """Pixels kept in memory at most: each slice is seen from all slices around it."""
@@ -66,6 +67,24 @@ def slices_problem(stack: Stack, context: int) -> str:
     return (
         f"{slices_seen(context)} slices are to be seen at once (context {context}), and "
         f"'{stack.name}' {stack.shape} has {has}: {ways}, or use a network of context 0."
+    )
+
+
+def volume_problem(stack: Stack, network: str) -> str:
+    """Return why a network that sees volumes cannot see an image; '' if it can.
+
+    Parameters
+    ----------
+    stack : Stack
+    network : str
+        Its name. One that sees a slice at a time can see all images.
+    """
+    if axes_seen(network) == 2 or "z" in stack.spatial_axes:
+        return ""
+    has = "time points" if "t" in stack.spatial_axes else "one slice"
+    return (
+        f"The network {network} sees volumes, and the image '{stack.name}' has {has} but no z "
+        f"axis: give a stack, or choose the network {network.removesuffix('-3d')}."
     )
 
 

@@ -9,7 +9,7 @@ from napari_utile.engine.training.front import train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, Warned
 from napari_utile.io.images import open_image, write_tiff
-from tests.fixtures.tiny_training import drained, start, stacks, tiny
+from tests.fixtures.tiny_training import drained, stacks, start, tiny
 
 torch.set_num_threads(1)
 
@@ -42,7 +42,7 @@ def test_a_volume_is_learnt_and_judged_as_one():
 def test_what_the_network_is_is_said_before_the_first_step():
     options = tiny(network="encoder-decoder-3d", spacing=(40, 10, 10), depth=3, tile=32)
     first, *_ = start(options, pair=balls())
-    assert first.facts["pools"] == "1 x in z, 3 x in y, 3 x in x"
+    assert first.facts["pools"] == "1 x in z, 3 x in y and x"
     assert first.facts["voxel"] == "40 x 10 x 10"
 
 

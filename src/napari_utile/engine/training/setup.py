@@ -76,8 +76,13 @@ class TrainingSetup:
         """How often a network of volumes pools each axis, and what it takes a voxel for."""
         if self.network.ndim == 2:
             return {}
-        steps = zip("zyx", self.network.stride_alignment, strict=True)
-        pools = ", ".join(f"{step.bit_length() - 1} x in {axis}" for axis, step in steps)
+        axes: dict[int, list[str]] = {}  # that are pooled so often
+        for axis, step in zip("zyx", self.network.stride_alignment, strict=True):
+            axes.setdefault(step.bit_length() - 1, []).append(axis)
+        pools = ", ".join(
+            f"{count} x in {', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]}"
+            for count, names in axes.items()
+        )
         sides = " x ".join(f"{side:g}" for side in self.data.spacing)
         return {"voxel": sides, "pools": pools}
 

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFormLayout
 
 from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
-from napari_utile.io.slice_context import slices_problem
+from napari_utile.io.slice_context import slices_problem, volume_problem
 from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainingOptions
 from napari_utile.widgets.kit.form import form_rows, mark
@@ -46,7 +46,9 @@ class PairChoice:
         problem, thin = pair_problem(self.image.layer, self.labels.layer), ""
         if not problem and settings:
             seen = stack_of(self.image.layer, like=tuple(level_0(self.labels.layer).shape))
-            problem = thin = slices_problem(seen, settings.context)
+            problem = thin = slices_problem(seen, settings.context) or self._flat(
+                seen, settings
+            )
         if problem or settings is None:
             self.note.show_doubts(None, ("instances", None, False))
         else:
@@ -56,6 +58,13 @@ class PairChoice:
         mark(self.image.native, problem if is_of_image else "", "Input of the network")
         mark(self.labels.native, "" if is_of_image else problem, "Annotation of that image")
         return problem
+
+    @staticmethod
+    def _flat(seen: Stack, settings: TrainingOptions) -> str:
+        """Return why the network cannot see the image as a volume, or ''."""
+        chosen = getattr(settings, "network", None)
+        networks = [chosen] if chosen else getattr(settings, "networks", ())
+        return next(filter(None, (volume_problem(seen, name) for name in networks)), "")
 
     def taken(self) -> "TrainingPair":
         """Return both layers as they are now.

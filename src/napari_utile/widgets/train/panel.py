@@ -1,6 +1,6 @@
 """The panel that trains a network on the layers of the viewer."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,6 +60,13 @@ class TrainPanel(Panel):
             "blue to train on, orange for validation",
             self._collect_samples,
             self._show_samples,
+        )
+        self.estimate = self.controls.add_button(
+            "Estimate",
+            "Show how long it takes, by a few steps that are not kept; of a stack, also how "
+            "long with a network of volumes, or of slices",
+            self._collect_estimate,
+            self._show_estimate,
         )
         self.curves = Curves()
         self.curves.hide()
@@ -179,9 +186,7 @@ class TrainPanel(Panel):
 
     def _collect_samples(self) -> Work:
         """Take the same as for a run; the copies are removed with the panel."""
-        pair, settings = self.pair.taken(), self.form.settings()
-        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
-        folder = Path(self._files.name)
+        pair, settings, folder = self.pair.taken(), self.form.settings(), self._temporary()
         out = unused(folder / "samples")
         layers = SampleLayers(self._viewer, self.image.layer, pair.labels.shape)
         self._next_samples = layers, out
@@ -197,3 +202,47 @@ class TrainPanel(Panel):
             layers, out = self._next_samples
             layers.show(out, old=self.samples)
             self.samples = layers
+
+    def _temporary(self) -> Path:
+        """Return a folder that is removed with the panel."""
+        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
+        return Path(self._files.name)
+
+    # the estimate
+
+    def _collect_estimate(self) -> Work:
+        """Take the same as for a run; nothing of it is kept."""
+        pair, settings, folder = self.pair.taken(), self.form.settings(), self._temporary()
+
+        def write() -> Generator[None, None, list[str]]:
+            paths = yield from pair.written(folder / "inputs")
+            out = str(folder / "run")  # is not written to
+            return ["train", *paths, "--out", out, *flags(settings), "--dry-run"]
+
+        return write
+
+    def _show_estimate(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.controls.messages.add(estimate_text(event.facts))
+
+
+def estimate_text(facts: Mapping[str, str | int | float]) -> str:
+    """Return what a training costs in sentences, and what its counterpart would cost.
+
+    Parameters
+    ----------
+    facts : mapping
+        Of an estimate.
+
+    Examples
+    --------
+    >>> estimate_text({"network": "unet", "time": "about 9 s", "a step": "0.1 s",
+    ...     "training tile": 64, "with unet-3d": "about 1 min"})
+    'unet: about 9 s (0.1 s a step, tiles of 64 px). With unet-3d: about 1 min.'
+    """
+    step, tile = facts["a step"], facts["training tile"]
+    told = f"{facts['network']}: {facts['time']} ({step} a step, tiles of {tile} px)."
+    if pools := facts.get("pools"):
+        told += f" A voxel is {facts['voxel']}; it pools {pools}."
+    others = ((name, cost) for name, cost in facts.items() if name.startswith("with "))
+    return told + "".join(f" With {name[5:]}: {cost}." for name, cost in others)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from napari_utile.errors import UserError
+from napari_utile.io.slice_context import volume_problem
 from napari_utile.io.stack import Stack
 from napari_utile.settings import TrainSettings, axes_seen
 
@@ -18,16 +19,9 @@ def check_volumes(images: Sequence[Stack], settings: TrainSettings) -> None:
     UserError
         Names the image, and the networks that see one slice at a time.
     """
-    if axes_seen(settings.network) == 2:
-        return
     for image in images:
-        if "z" not in image.spatial_axes:
-            kind = "time points" if "t" in image.spatial_axes else "one slice"
-            raise UserError(
-                f"The network {settings.network} sees volumes, and the image '{image.name}' "
-                f"has {kind} but no z axis: give a stack, or choose the network "
-                f"{settings.network.removesuffix('-3d')}."
-            )
+        if problem := volume_problem(image, settings.network):
+            raise UserError(problem)
 
 
 def voxel_spacing(images: Sequence[Stack], settings: TrainSettings) -> tuple[float, ...]:

@@ -1,0 +1,101 @@
+"""What a training will cost, before it begins: beside it, what slices or volumes would cost."""
+
+from collections.abc import Generator
+from pathlib import Path
+from time import perf_counter
+
+from napari_utile.engine.devices import describe
+from napari_utile.engine.training.data.pair_check import pair_check
+from napari_utile.engine.training.schedule import learning_rate
+from napari_utile.engine.training.setup import TrainingSetup, set_up_training
+from napari_utile.engine.training.step import TrainingStep
+from napari_utile.events import Event, RunDone, RunStarted, Warned
+from napari_utile.io.pairs import open_pairs
+from napari_utile.io.stack import Stack
+from napari_utile.io.units import duration_text
+from napari_utile.settings import NETWORK_NAMES, TrainSettings, axes_seen
+
+TIMED_STEPS = 3
+"""Steps that are timed, after one that is not: the first one compiles and allocates."""
+
+Facts = dict[str, str | int | float]
+
+
+def estimate_training(
+    images: str | Path, labels: str | Path, settings: TrainSettings
+) -> Generator[Event, None, Facts]:
+    """Take a few steps of a training, and of its counterpart of slices or volumes.
+
+    Nothing is written. The counterpart of `unet` is `unet-3d`, that of the others likewise; an
+    image without slices, or a network without counterpart, has none.
+
+    Parameters
+    ----------
+    images, labels : path
+        As for training.
+    settings : TrainSettings
+
+    Yields
+    ------
+    Warned
+        What training would warn of.
+    RunStarted
+        With the facts.
+    RunDone
+
+    Returns
+    -------
+    dict
+        The facts, in words, by name.
+
+    Raises
+    ------
+    UserError
+        What training would refuse.
+    """
+    began = perf_counter()
+    sources, truths, left_out = open_pairs(
+        images, labels, settings.skip_broken, pair_check(settings)
+    )
+    setup = set_up_training(sources, truths, settings, left_out=left_out)
+    yield from (Warned(message=message) for message in setup.warnings)
+    step = TrainingStep.of(setup)
+    facts: Facts = {**setup.facts, **_cost(step, setup)}
+    if other := counterpart(settings, sources):
+        there = set_up_training(sources, truths, other)
+        cost = _cost(TrainingStep.of(there), there)
+        tile = f"tiles of {there.tiles.words} px"
+        facts[f"with {other.network}"] = f"{cost['time']} ({cost['a step']} a step, {tile})"
+    device = describe(step.device, step.dtype)
+    yield RunStarted(job="train", device=device, total=settings.steps, facts=facts)
+    yield RunDone(seconds=perf_counter() - began)
+    return facts
+
+
+def counterpart(settings: TrainSettings, images: list[Stack]) -> TrainSettings | None:
+    """Return the settings of the same network for volumes, or of that for slices, if any."""
+    name = settings.network
+    other = name.removesuffix("-3d") if name.endswith("-3d") else f"{name}-3d"
+    has_slices = all("z" in image.spatial_axes for image in images)
+    if other not in NETWORK_NAMES or not has_slices:
+        return None
+    context = settings.context if axes_seen(other) == 2 else 0
+    return settings.model_copy(update={"network": other, "context": context})
+
+
+def _cost(step: TrainingStep, setup: TrainingSetup) -> Facts:
+    """Time a few steps; a run takes its validations on top of them."""
+    step.network.train()
+    rate = learning_rate(0.0, setup.settings)
+    step.take(rate)
+    began = perf_counter()
+    for _ in range(TIMED_STEPS):
+        step.take(rate)
+    seconds = (perf_counter() - began) / TIMED_STEPS
+    total = f"{setup.settings.minutes:g} min" if setup.settings.minutes else ""
+    if steps := setup.settings.steps:
+        by_steps = f"about {duration_text(steps * seconds)} for {steps:,} steps"
+        total = f"{by_steps}, at most {total}" if total else by_steps
+    elif seconds:
+        total += f", about {60 * (setup.settings.minutes or 0) / seconds:,.0f} steps"
+    return {"a step": f"{seconds:.2g} s", "time": f"{total}, and the validations"}
