@@ -444,13 +444,15 @@ def write_objects_table(
     work, plan = WorkFolder(out), json.loads(json.dumps(measured.plan()))
     with work.held():
         finished = work.finished if out.exists() else {}
-        if finished and not overwrite:
-            if differences := _differences(finished.get("plan", {}), plan):
+        if finished:
+            differences = _differences(finished.get("plan", {}), plan)
+            if not differences:
+                return _ended(measured, out, "kept", began, finished.get("rows"))
+            if not overwrite:
                 raise UserError(
                     f"{out} was made of something else ({'; '.join(differences)}). Choose "
                     "another output, or overwrite it."
                 )
-            return _ended(measured, out, "kept", began, finished.get("rows"))
         check_file_output(out, overwrite)
         if work.plan != plan:
             work.begin(plan)

@@ -9,8 +9,20 @@ from napari_utile.folders.job import JobFolder
 from napari_utile.folders.model import DESCRIPTION
 from napari_utile.io.images import open_image
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.objects.panel import ObjectsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
-from tests.fixtures.segment_panel import DONE, STARTED, fill, given, idle, run, text, tile
+from tests.fixtures.segment_panel import (
+    DONE,
+    FINISH,
+    STARTED,
+    fill,
+    given,
+    idle,
+    objects,
+    run,
+    text,
+    tile,
+)
 
 
 def test_starts_the_engine_on_model_and_image(panel, script, press, qtbot, model, home):
@@ -98,3 +110,18 @@ def test_closing_the_window_lets_it_go_on_if_that_is_ticked(
     assert folder.is_running
     folder.request_stop()
     qtbot.waitUntil(lambda: not folder.is_running)
+
+
+def test_the_objects_of_the_result_are_measured_in_their_panel(
+    open_panel, window, model, script, press, qtbot, monkeypatch, npe2pm
+):
+    measured = []
+    monkeypatch.setattr(ObjectsPanel, "measure", lambda _, layer: measured.append(layer.name))
+    panel = open_panel(SegmentPanel, window)
+    panel.model.set_path(model)
+    panel.form.set_value("output", "instances")
+    script(STARTED, objects(3), tile(1), FINISH, DONE)
+    run(panel, press, qtbot)
+    with npe2pm.tmp_plugin(package="napari-utile"):
+        press(panel.objects)
+    assert measured == ["em instances"]

@@ -116,6 +116,19 @@ def fresh_folder(kind: str, name: str) -> Path:
     return unused(data_folder() / kind / name)
 
 
+def lasting_folder(kind: str, name: str) -> Path:
+    """Return the folder of a layer that is used again. It may not exist yet.
+
+    Parameters
+    ----------
+    kind : str
+        Folder of the user's data.
+    name : str
+        Of the layer.
+    """
+    return data_folder() / kind / plain_name(name)
+
+
 def unused(folder: Path) -> Path:
     """Return `folder`, or if it exists a name beside it that does not."""
     numbered = (folder.with_name(f"{folder.name}_{i}") for i in count(2))

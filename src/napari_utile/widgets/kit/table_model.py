@@ -155,7 +155,7 @@ def cell_text(name: str, value: Any) -> str:
     >>> cell_text("iou", Spread(0.9, 0.0123)), cell_text("truth_id", 0)
     ('0.900 ± 0.012', '')
     """
-    if name.endswith("_id"):
+    if name == "id" or name.endswith("_id"):
         return str(value) if value else ""  # the id 0 is no object
     if isinstance(value, Spread):
         return format_score(name, float(value), value.deviation)

@@ -5,8 +5,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from napari.layers import Labels
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QCheckBox, QLabel
+from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton
 
 from napari_utile.errors import UserError
 from napari_utile.events import (
@@ -46,6 +47,8 @@ from napari_utile.widgets.segment.outputs import (
 )
 from napari_utile.widgets.segment.source import SourceChoice
 
+OBJECTS_HELP = "Measure every object of the result: a table, by which to find each of them"
+
 
 class SegmentPanel(Panel):
     """A model and images in, result layers out that fill block by block."""
@@ -71,6 +74,9 @@ class SegmentPanel(Panel):
             partial(self._collect, is_estimate=True),
             self._show_facts,
         )
+        self.objects = QPushButton("Objects")
+        self.objects.setToolTip(OBJECTS_HELP)
+        self.objects.clicked.connect(self._open_objects)
         self.results: dict[str, Result] = {}
         self._job: JobFolder | None = None  # that runs
         self._next: tuple[JobFolder, JobRecord]
@@ -84,6 +90,7 @@ class SegmentPanel(Panel):
         column.addWidget(self.note)
         column.addWidget(self.keep_running)
         column.addWidget(self.controls)
+        column.addWidget(self.objects)
         column.addStretch()
 
         for source in (self.model, self.source, self.form, self.output):
@@ -119,6 +126,15 @@ class SegmentPanel(Panel):
         problem = model or source or output or self.form.problem()
         self.controls.set_problem(problem)
         return problem
+
+    def _open_objects(self) -> None:
+        """Open the panel of objects, and measure those of the last result."""
+        _, panel = self._viewer.window.add_plugin_dock_widget("napari-utile", "Objects")
+        layers = self.result.layers if self.result else []
+        for layer in reversed(layers):
+            if isinstance(layer, Labels) and layer in self._viewer.layers:
+                panel.measure(layer)
+                return
 
     def _on_keep_running(self, is_kept: bool) -> None:
         if self._job:

@@ -1,0 +1,1 @@
+"""The panel Objects: a table of the objects in a labels layer."""

@@ -1,0 +1,199 @@
+"""The panel that measures the objects of a labels layer, and lists them."""
+
+from collections.abc import Generator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton
+
+from napari_utile.errors import UserError
+from napari_utile.events import Event, ImageDone, RunDone
+from napari_utile.folders.journal import WorkFolder
+from napari_utile.results.columns import Columns, read_table
+from napari_utile.results.objects import table_of
+from napari_utile.widgets.kit.background import Background, Work
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.form import form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.panel import Panel
+from napari_utile.widgets.kit.paths import lasting_folder, plain_name
+from napari_utile.widgets.kit.table import Table
+from napari_utile.widgets.layers.choice import LayerChoice
+from napari_utile.widgets.layers.measured import go_to_object, result_shown, show_features
+from napari_utile.widgets.layers.snapshots import path_on_disk
+from napari_utile.widgets.layers.stacks import stack_of, with_copied_pixels
+
+COPIES = "objects"
+"""Folder, in that of the user's data, where layers are copied to, and tables written."""
+MOST_ROWS = 100_000
+"""Rows that the panel shows."""
+LABELS_HELP = "A result, or any labels: as they are when you press the button"
+IMAGE_HELP = "Its gray values in each object: mean and standard deviation"
+
+
+class ObjectsPanel(Panel):
+    """Labels in, a table of their objects out; a click on a row leads to the object."""
+
+    def __init__(self, napari_viewer: Viewer):
+        super().__init__()
+        self._viewer = napari_viewer
+        self.labels_layer = LayerChoice(napari_viewer, Labels, newest=True)
+        self.image = LayerChoice(napari_viewer, Image)
+        self.with_image = QCheckBox("measure those of an image")
+        self.with_image.setChecked(True)
+        self.controls = EngineControls("Measure objects", self._collect)
+        self.table = Table()
+        self.copy = QPushButton("Copy table")
+        self.columns: Columns = {}
+        self._measured: Any = None  # the layer of the table
+        self._next: tuple[Any, Path]
+        self._count = 0
+        self._reading: Background | None = None
+
+        column = scrolling_column(self)
+        self._rows = form_rows(
+            {
+                "labels": self.labels_layer.native,
+                "intensities": self.with_image,
+                "image": self.image.native,
+            }
+        )
+        column.addLayout(self._rows)
+        column.addWidget(self.controls)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.copy)
+        column.addStretch()
+        for part in (self.table, self.copy):
+            part.hide()
+
+        for choice in (self.labels_layer, self.image):
+            choice.changed.connect(lambda _: self._check())
+        self.with_image.toggled.connect(lambda _: self._check())
+        self.controls.happened.connect(self._show)
+        self.table.chosen.connect(self._go_to)
+        self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.table.text()))
+        self._check()
+
+    def measure(self, layer: Labels) -> None:
+        """Choose a layer and measure it, unless something is being measured."""
+        self.labels_layer.choose(layer)
+        if not self.controls.is_running and not self._check():
+            self.controls.button.click()
+
+    def _check(self) -> str:
+        """Show what is wrong with the fields, and return the first of it, or ''."""
+        labels = self.labels_layer.layer
+        result = labels is not None and result_shown(labels) is not None
+        missing = "" if labels is not None else "Choose a labels layer: there is none yet."
+        self._rows.setRowVisible(self.with_image, not result)  # a result knows its image
+        asks_for_image = self.with_image.isChecked() and not result
+        self._rows.setRowVisible(self.image.native, asks_for_image)
+        image = (
+            "" if missing or not asks_for_image else _image_problem(self.image.layer, labels)
+        )
+        mark(self.labels_layer.native, missing, LABELS_HELP)
+        mark(self.image.native, image, IMAGE_HELP)
+        self.controls.set_problem(missing or image)
+        return missing or image
+
+    # what runs
+
+    def _collect(self) -> Work:
+        """Take the layers as they are; the work copies to disk what is in memory."""
+        if problem := self._check():
+            raise UserError(problem)
+        layer = self.labels_layer.layer
+        if result := result_shown(layer):
+            out = table_of(result)
+
+            def name_result() -> Generator[None, None, list[str]]:
+                yield
+                return self._arguments(layer, result, out)
+
+            return name_result
+        stack = with_copied_pixels(stack_of(layer))
+        image = None
+        if self.with_image.isChecked():
+            image = with_copied_pixels(stack_of(self.image.layer, like=stack.shape))
+        folder = lasting_folder(COPIES, layer.name)
+
+        def write() -> Generator[None, None, list[str]]:
+            path = yield from path_on_disk(stack, folder)
+            more = []
+            if image is not None:
+                shown = yield from path_on_disk(image, folder / "image")
+                more = ["--image", str(shown)]
+            out = folder / "tables" / f"{plain_name(layer.name)}.csv"
+            return [*self._arguments(layer, path, out), *more]
+
+        return write
+
+    def _arguments(self, layer: Any, labels: Path, out: Path) -> list[str]:
+        """Return the arguments of the command, and remember what they measure."""
+        self._next = layer, out
+        # a table of ours is replaced if it is of other pixels; that of somebody else is not
+        is_ours = out.exists() and bool(WorkFolder(out).finished)
+        overwrite = ["--overwrite"] if is_ours else []
+        return ["objects", str(labels), "--out", str(out), *overwrite]
+
+    # what is shown
+
+    def _show(self, event: Event) -> None:
+        match event:
+            case ImageDone():
+                self._count = event.objects or 0
+            case RunDone() if event.stopped:
+                self.controls.messages.add("Stopped. Press the button to resume it.")
+            case RunDone() if event.out:
+                self._show_table(*self._next)
+
+    def _show_table(self, layer: Any, path: Path) -> None:
+        """Read the table in a thread, and show it."""
+        self._measured = layer
+        if self._count > MOST_ROWS:
+            text = f"{self._count:,} objects are too many to list; the table is in {path}."
+            self.controls.messages.add(text, Tone.SUCCESS)
+            return
+
+        def read() -> Generator[None, None, Columns]:
+            yield
+            return read_table(path.read_text(encoding="utf-8"))
+
+        self._reading = Background(read, partial(self._on_table, path), self._on_failure)
+
+    def _on_table(self, path: Path, columns: Columns) -> None:
+        self.columns = columns
+        for part in (self.table, self.copy):
+            part.show()
+        words = {n: _words(v) if v.dtype == bool else v for n, v in columns.items()}
+        self.table.show_columns(words)
+        self.controls.messages.add(f"{len(columns['id']):,} objects: {path}", Tone.SUCCESS)
+        if self._measured in self._viewer.layers:
+            show_features(self._measured, columns)
+
+    def _on_failure(self, error: Exception) -> None:
+        self.controls.messages.add(str(error), Tone.ERROR)
+
+    def _go_to(self, row: int) -> None:
+        """Show the object of a row, if its layer is still there."""
+        if self._measured in self._viewer.layers:
+            go_to_object(self._viewer, self._measured, self.columns, row)
+
+
+def _image_problem(image: Any, labels: Any) -> str:
+    """Return why intensities of an image layer cannot be measured, or ''."""
+    if image is None:
+        return "Choose an image layer, or untick the intensities."
+    with suppress(UserError):
+        shape = stack_of(labels).shape
+        if stack_of(image, like=shape).shape == shape:
+            return ""
+    return f"Image '{image.name}' and labels '{labels.name}' differ in shape."
+
+
+def _words(values: Any) -> list[str]:
+    return ["yes" if value else "no" for value in values]
