@@ -169,7 +169,7 @@ class ObjectsPanel(Panel):
         self.columns = columns
         for part in (self.table, self.copy):
             part.show()
-        words = {n: _words(v) if v.dtype == bool else v for n, v in columns.items()}
+        words = {n: _yes_or_no(v) if v.dtype == bool else v for n, v in columns.items()}
         self.table.show_columns(words)
         self.controls.messages.add(f"{len(columns['id']):,} objects: {path}", Tone.SUCCESS)
         if self._measured in self._viewer.layers:
@@ -195,5 +195,5 @@ def _image_problem(image: Any, labels: Any) -> str:
     return f"Image '{image.name}' and labels '{labels.name}' differ in shape."
 
 
-def _words(values: Any) -> list[str]:
+def _yes_or_no(values: Any) -> list[str]:
     return ["yes" if value else "no" for value in values]
