@@ -93,7 +93,9 @@ class ObjectsPanel(Panel):
         asks_for_image = self.with_image.isChecked() and not result
         self._rows.setRowVisible(self.image.native, asks_for_image)
         image = (
-            "" if missing or not asks_for_image else _image_problem(self.image.layer, labels)
+            ""
+            if missing or not asks_for_image
+            else _intensities_problem(self.image.layer, labels)
         )
         mark(self.labels_layer.native, missing, LABELS_HELP)
         mark(self.image.native, image, IMAGE_HELP)
@@ -184,7 +186,7 @@ class ObjectsPanel(Panel):
             go_to_object(self._viewer, self._measured, self.columns, row)
 
 
-def _image_problem(image: Any, labels: Any) -> str:
+def _intensities_problem(image: Any, labels: Any) -> str:
     """Return why intensities of an image layer cannot be measured, or ''."""
     if image is None:
         return "Choose an image layer, or untick the intensities."
