@@ -372,6 +372,12 @@ class TrainingOptions(Settings):
     output: Literal["softmax", "sigmoid"] = option(
         "softmax", "One map per class, or one foreground map", _NETWORK
     )
+    border: str = option(
+        "auto",
+        "Width of the background between touching objects in what is learnt, like 3 (px) or "
+        "30nm; auto: 1 px, and 4 px for networks of volumes where objects fill the image",
+        _LABELS,
+    )
     empty_slices: Literal["auto", "background", "unannotated"] = option(
         "auto",
         "What slices without any label are; auto: unannotated if most of a stack are empty, as "
@@ -452,6 +458,13 @@ class TrainingOptions(Settings):
         if isinstance(given, dict):
             return RECIPES.get(str(given.get("recipe")), {}) | given
         return given
+
+    @field_validator("border")
+    @classmethod
+    def _refuse_no_width(cls, border: str) -> str:
+        if border != "auto" and not BORDER.fullmatch(border):
+            raise ValueError(f"{border!r} is no width; write it like 3, 30nm or auto")
+        return border
 
     @field_validator("spacing")
     @classmethod
@@ -623,6 +636,8 @@ class PredictSettings(Settings):
         return region
 
 
+BORDER = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?(px|nm|um)?")
+"""A width, in pixels if there is no unit."""
 REGION = re.compile(r"\d+:\d+(,\d+:\d+)+")
 """Ranges of pixels, first to one past the last, for each axis."""
 

@@ -23,6 +23,7 @@ OTHER = {
     "fill_holes": 9, "linking": "touch", "link_iou": 0.5, "dtype": "float16", "format": "tif",
     "region": "0:1,0:9,3:7", "loss": "dice", "strict": True, "skip_broken": True,
     "normalize": "image", "spacing": (40.0, 8.0, 8.0), "empty_slices": "unannotated",
+    "border": "30nm", "objects_table": True,
 }  # fmt: skip
 """For every option a value that is not the default."""
 

@@ -1,10 +1,12 @@
 """Training targets: the class of every pixel, and the pixels that are unannotated."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_utile.arrays.borders import default_width, with_borders
 from napari_utile.arrays.labels import (
     IGNORE,
     Labels,
@@ -12,7 +14,6 @@ from napari_utile.arrays.labels import (
     check_labels,
     components,
     ignored_pixels,
-    with_gaps,
 )
 from napari_utile.errors import UserError
 from napari_utile.settings import TRAIN_DEFAULTS, Target
@@ -45,6 +46,8 @@ def training_target(
     *,
     alone: bool = True,
     volumetric: bool = False,
+    border: float | None = 1.0,
+    spacing: Sequence[float] | None = None,
 ) -> TrainingTarget:
     """Return the training target of labels.
 
@@ -64,6 +67,11 @@ def training_target(
     volumetric : bool, default False
         Whether gaps and components are made in volumes (..., Z, Y, X), for a network that sees
         them; otherwise slice by slice, in a stack and in a volume.
+    border : float or None, default 1
+        Width of the background between touching instances, in pixels of x; None for the one
+        that suits the labels, see `borders.default_width`.
+    spacing : sequence of float, default 1
+        Size of a pixel along (Y, X), or of a voxel along (Z, Y, X), in pixels of x.
 
     Returns
     -------
@@ -91,7 +99,9 @@ def training_target(
     labels, ignored = annotated(check_labels(labels, ignore=ignore), ignore, sparse, target)
     background = int(sparse)
     if target == "instances":
-        objects = with_gaps(as_instances(labels, volumetric=volumetric), volumetric)
+        objects = as_instances(labels, volumetric=volumetric)
+        width = default_width(objects, volumetric) if border is None else border
+        objects = with_borders(objects, width, volumetric, spacing)
         classes = (objects > 0).astype(np.uint8)
         ids: tuple[int, ...] = (background, background + 1)
     else:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_utile.engine.training.data.spacing import (
+    border_width,
     check_volumes,
     spacing_doubts,
     voxel_spacing,
@@ -50,3 +51,26 @@ def test_images_without_slices_are_refused(axes, words):
     with pytest.raises(UserError, match=f"has {words} but no z axis.*choose the network unet"):
         check_volumes([stack(axes=axes)], VOLUMES)
     check_volumes([stack(axes=axes)], TrainSettings(steps=1))
+
+
+# the border between objects
+
+
+@pytest.mark.parametrize(
+    ("border", "pixels"), [("3", 3), ("2.5 px", 2.5), ("24nm", 3), ("0.04um", 5)]
+)
+def test_a_border_is_in_pixels_of_x(border, pixels):
+    nm = stack((40, 8, 8), 3 * ("nanometer",))
+    assert border_width(TrainSettings(border=border), nm) == pytest.approx(pixels)
+
+
+def test_by_itself_it_is_a_pixel_in_slices_and_left_to_the_labels_in_volumes():
+    assert border_width(TrainSettings(), stack()) == 1
+    assert border_width(VOLUMES, stack()) is None
+
+
+def test_a_length_needs_the_size_of_a_pixel():
+    with pytest.raises(UserError, match="does not say how long a pixel is"):
+        border_width(TrainSettings(border="30nm"), stack())
+    with pytest.raises(UserError, match="'wide' is no width; write it like 3, 30nm or auto"):
+        TrainSettings(border="wide")

@@ -24,7 +24,9 @@ from napari_utile.arrays.targets import TrainingTarget, training_target
 from napari_utile.engine.training.data.doubts import annotation_doubts, gray_values
 from napari_utile.engine.training.data.pair_check import check_shapes
 from napari_utile.engine.training.data.spacing import (
+    border_width,
     check_volumes,
+    relative_spacing,
     spacing_doubts,
     voxel_spacing,
 )
@@ -86,6 +88,8 @@ class Annotated:
                 settings.sparse,
                 alone=alone,
                 volumetric=volumetric,
+                border=border_width(settings, image),
+                spacing=relative_spacing(image, settings) if volumetric else None,
             )
         except UserError as error:
             raise UserError(f"Labels '{labels.name}': {error}") from None

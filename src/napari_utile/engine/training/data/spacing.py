@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import volume_problem
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings, axes_seen
+from napari_utile.io.units import micrometers
+from napari_utile.settings import BORDER, TrainSettings, axes_seen
 
 SAME = 1.1
 """Ratio up to which two sizes count as one."""
@@ -57,6 +58,48 @@ def voxel_spacing(images: Sequence[Stack], settings: TrainSettings) -> tuple[flo
                 "spacing."
             )
     return _sides(first)
+
+
+def relative_spacing(image: Stack, settings: TrainSettings) -> tuple[float, ...]:
+    """Return the size of a voxel along (z, y, x), in pixels of x."""
+    sides = settings.spacing or _sides(image)
+    return tuple(side / sides[-1] for side in sides)
+
+
+def border_width(settings: TrainSettings, image: Stack) -> float | None:
+    """Return the width of the border between objects, in pixels of x.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        `border`, and the network.
+    image : Stack
+        Knows how long a pixel is.
+
+    Returns
+    -------
+    float or None
+        None if it depends on the labels.
+
+    Raises
+    ------
+    UserError
+        If the border is given as a length, and the image does not know that of a pixel.
+    """
+    if settings.border == "auto":
+        return None if axes_seen(settings.network) == 3 else 1.0
+    found = BORDER.fullmatch(settings.border)
+    assert found
+    width, unit = float(found[1]), found[2]
+    if unit in (None, "px"):
+        return width
+    side = micrometers(image.units[-1])
+    if side is None:
+        raise UserError(
+            f"The border is {settings.border}, and '{image.name}' does not say how long a "
+            "pixel is: give the border in px."
+        )
+    return width * (0.001 if unit == "nm" else 1.0) / (side * abs(image.scale[-1]))
 
 
 def spacing_doubts(images: Sequence[Stack], settings: TrainSettings) -> Iterator[str]:
