@@ -70,6 +70,10 @@ class Looks:
         if self._settings.strict:
             list(doubted(self.messages(), strict=True))
 
+    def saw_ignored(self) -> None:
+        """Note that the id to ignore occurs."""
+        self._has_ignored = True
+
     def compare(self, pair: LabelPair) -> None:
         """Look at a prediction beside its truth.
 

@@ -32,6 +32,7 @@ from napari_utile.evaluation.threshold_choice import (
     with_thresholds,
 )
 from napari_utile.evaluation.thresholds import SCORED_THRESHOLDS
+from napari_utile.evaluation.volume_files import VolumeFiles
 from napari_utile.evaluation.volumes import score_volume
 from napari_utile.events import (
     Event,
@@ -208,6 +209,9 @@ class EvaluatedImage:
         What may be wrong with it: a sentence each.
     axes : str, optional
         Of the truth without channels, if it says them: "tyx".
+    volume : callable, optional
+        Returns prediction and truth as volumes that are not read as a whole, if these settings
+        allow it and they are large, or None.
     """
 
     read: Callable[[], tuple[Any, Any]]
@@ -217,6 +221,7 @@ class EvaluatedImage:
     pixel_um2: float | None = None
     doubts: tuple[str, ...] = ()
     axes: str = ""
+    volume: Callable[[EvaluateSettings], VolumeFiles | None] = lambda _: None
 
     def doubts_for(self, settings: EvaluateSettings) -> tuple[str, ...]:
         """Return the doubts, and one about options that do not fit its axes."""
@@ -343,14 +348,7 @@ def _score_instances(
     for number, image in enumerate(images):
         counter.image, start = image.name, counter.done
         with _naming(image):
-            probabilities = image.read_probabilities()
-            sides = image.read()
-            looks.look_at(image.name, *sides)
-            pair = yield from _with_name(
-                instance_pair(*sides, settings, image.name, probabilities, counter),
-                image,
-            )
-            looks.compare(pair)
+            pair = yield from _pair_of(image, settings, counter, looks)
         counter.done = start + image.slices  # in labels, no objects had to be found
         for index in pair.indices:
             scored.append(score_slice(pair, index, number))
@@ -367,6 +365,23 @@ def _score_instances(
     report = replace(report, notes=(*report.notes, *(notes if report.sizes else ())))
     yield counter.step()
     return with_thresholds(report, by_threshold, chosen) if by_threshold else report
+
+
+def _pair_of(
+    image: EvaluatedImage, settings: EvaluateSettings, counter: SliceCounter, looks: Looks
+) -> Generator[SliceDone | Warned, None, LabelPair]:
+    """Read the instances of an image; those of a large volume only when they are needed."""
+    if volume := image.volume(settings):
+        run = volume.pair(settings, image.name, looks, counter)
+        if pair := (yield from _with_name(run, image)):
+            return pair
+    probabilities = image.read_probabilities()
+    sides = image.read()
+    looks.look_at(image.name, *sides)
+    found = instance_pair(*sides, settings, image.name, probabilities, counter)
+    pair = yield from _with_name(found, image)
+    looks.compare(pair)
+    return pair
 
 
 def _volumes_of(

@@ -3,6 +3,7 @@
 import filecmp
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.inputs import Side
 from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.evaluation.report import Report
+from napari_utile.evaluation.volume_files import VolumeFiles
 from napari_utile.events import Event
 from napari_utile.io.agreement import pair_doubts
 from napari_utile.io.broken import open_sound
@@ -58,6 +60,13 @@ class OpenedPair:
             pixel_um2=pixel_um2(self.truth),
             doubts=tuple(self._doubts()),
             axes=self.truth.spatial_axes,
+            volume=partial(
+                VolumeFiles.of,
+                pair.prediction,
+                pair.truth,
+                (shape_of(pair.prediction), shape_of(pair.truth)),
+                self._beside,
+            ),
         )
 
     def _doubts(self) -> Iterator[str]:

@@ -127,11 +127,13 @@ def _pixels_of(wanted: int, labels: NDArray[Any], index: tuple[int, ...]) -> NDA
     ndarray of int64, shape (N, D)
         Along every axis of `labels`.
     """
-    if not wanted:
-        return np.empty((0, labels.ndim), np.int64)
-    inside = np.argwhere(labels[index] == wanted)
-    leading = np.broadcast_to(np.array(index, np.int64), (len(inside), len(index)))
-    return np.concatenate([leading, inside], axis=1)
+    found = [np.empty((0, labels.ndim), np.int64)]
+    for rest in np.ndindex(labels.shape[len(index) : -2]) if wanted else ():
+        plane = (*index, *rest)  # volumes may be read slice by slice
+        inside = np.argwhere(labels[plane] == wanted)
+        leading = np.broadcast_to(np.array(plane, np.int64), (len(inside), len(plane)))
+        found.append(np.concatenate([leading, inside], axis=1))
+    return np.concatenate(found)
 
 
 def _outline(pixels: NDArray[np.int64]) -> Segments:
