@@ -134,3 +134,11 @@ def test_the_report_lists_them():
     assert list(lines[0]) == list(COLUMNS)
     assert [line["kind"] for line in lines] == ["split", "merge"]
     assert '"splits_merges": [{"kind": "split", "slice": ' in report.to_json()
+
+
+def test_specks_are_no_parts():
+    truth = tubes()
+    for side, is_part in ((2, False), (3, True)):
+        prediction = truth.copy()
+        prediction[4 : 4 + side, 9 : 9 + side, 9 : 9 + side] = 70
+        assert [each.parts for each in listed(prediction, truth)] == [(3, 70)] * is_part

@@ -27,6 +27,8 @@ from napari_utile.metrics.volume_tables import VolumeTables
 
 LEAST_SHARE = 0.05
 """Share of the smaller of two objects from which on their overlap is a part, not a blemish."""
+LEAST_VOXELS = 27
+"""Of a part, as a cube of 3 x 3 x 3 has: less is a speck."""
 LEAST_CORE = 0.1
 """Share of an overlap that is no border (see `VolumeTables`) from which on it is a part."""
 COLUMNS = ("kind", "slice", "y", "x", "id", "part_1", "part_2", "voxels_1", "voxels_2", "faces")
@@ -129,8 +131,8 @@ def splits_and_merges(
     -------
     list of SplitMerge
         An object with n parts is in n - 1 of them, which connect its parts over their largest
-        surfaces. What is a part: an overlap of more than half of it, or of `LEAST_SHARE` of
-        the smaller of the two objects, of which `LEAST_CORE` is no border.
+        surfaces. What is a part: an overlap of `LEAST_VOXELS` that is more than half of it,
+        or `LEAST_SHARE` of the smaller of the two objects of which `LEAST_CORE` is no border.
     """
     core = _core_of_pairs(table, tables.core)
     return [
@@ -191,7 +193,8 @@ def _of_kind(
     )
     n = table.overlaps
     is_large = n >= LEAST_SHARE * np.minimum(areas[whole], part_areas[part])
-    is_part = (2 * n > part_areas[part]) | (is_large & (core >= LEAST_CORE * n))
+    is_inside = is_large & (core >= LEAST_CORE * n)
+    is_part = (n >= LEAST_VOXELS) & ((2 * n > part_areas[part]) | is_inside)
     several = np.bincount(whole[is_part], minlength=ids.size) > 1
     chosen = np.flatnonzero(is_part & several[whole])
     groups: defaultdict[int, dict[int, int]] = defaultdict(dict)

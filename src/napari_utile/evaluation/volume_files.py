@@ -22,7 +22,7 @@ from napari_utile.settings import EvaluateSettings
 
 LARGE = 2**28
 """Bytes of both sides from which on they are not read as a whole."""
-LOOKED_AT, FEWEST = 2**25, 3
+LOOKED_AT, FEWEST = 2**22, 3
 """Voxels at which is looked for doubts, in slices next to each other, and how many at least."""
 
 Index = tuple[int, ...]
