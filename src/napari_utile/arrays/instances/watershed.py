@@ -13,13 +13,14 @@ lengths are voxels along every axis, whatever the distance of the slices.
 
 from heapq import heapify, heappop, heappush
 from math import pi, prod, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from napari_utile.arrays.compiled import compiled
-from napari_utile.arrays.instances.regions import neighbours, root, roots
+from napari_utile.arrays.instances.border_sums import border_sums
+from napari_utile.arrays.instances.regions import root, roots
 
 DEEPEST = {2: 32, 3: 16}
 """Depths are cut off here, in pixels, for each number of axes. In a volume what lies around a
@@ -101,10 +102,15 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
     most = DEEPEST[mask.ndim]
     distances = np.rint(2**4 * np.sqrt(np.arange(most**2 + 1)))
     depths = distances[_squared_distance(mask, most)]
-    for axis in range(mask.ndim):  # all sums stay below 2**53
-        depths = correlate1d(depths, _WEIGHTS, axis, mode="reflect")
+    for axis in range(mask.ndim):  # all sums stay below 2**53, so their order does not matter
+        depths = _smoothed(depths, axis)
     unit = 2**4 * _WEIGHTS.sum() ** mask.ndim / FINENESS
     return np.rint(depths / unit).astype(np.uint16)
+
+
+def _as_rows(array: NDArray[Any], shape: tuple[int, ...], axis: int) -> NDArray[Any]:
+    """Return an array of that shape with one of its axes in the middle of three."""
+    return array.reshape(-1, shape[axis], prod(shape[axis + 1 :]))
 
 
 def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
@@ -117,8 +123,7 @@ def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
     rows = len(mask)
     squared: NDArray[np.int32] = _squared_along_first(mask.reshape(rows, -1), most)
     for axis in range(1, mask.ndim):
-        squared = squared.reshape(-1, mask.shape[axis], prod(mask.shape[axis + 1 :]))
-        squared = _least_along_middle(squared)
+        squared = _least_along_middle(_as_rows(squared, mask.shape, axis))
     return squared.reshape(mask.shape)
 
 
@@ -160,6 +165,62 @@ def _least_along_middle(before: NDArray[np.int32]) -> NDArray[np.int32]:
                     aside += 1
                 squared[i, y, x] = least
     return squared
+
+
+def _smoothed(array: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Smooth an array along one axis; beyond the border it is mirrored."""
+    if axis == array.ndim - 1:
+        smooth = _correlated_along_rows(array.reshape(-1, array.shape[axis]), _WEIGHTS)
+    else:
+        smooth = _correlated_across_rows(_as_rows(array, array.shape, axis), _WEIGHTS)
+    return smooth.reshape(array.shape)
+
+
+@compiled
+def _correlated_across_rows(
+    rows: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Correlate the middle axis with even weights: rows are added up, many pixels at once."""
+    outer, length, inner = rows.shape
+    result, reach = np.empty(rows.shape), len(weights) // 2
+    for i in range(outer):
+        for y in range(length):
+            sums = result[i, y]
+            sums[:] = weights[reach] * rows[i, y]
+            for k in range(reach):
+                weight = weights[k]
+                one = rows[i, _mirrored_place(y + k - reach, length)]
+                other = rows[i, _mirrored_place(y - k + reach, length)]
+                for x in range(inner):
+                    sums[x] += weight * (one[x] + other[x])
+    return result
+
+
+@compiled
+def _correlated_along_rows(
+    rows: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Correlate rows with even weights: they are shifted and added up, many pixels at once."""
+    count, length = rows.shape
+    result, reach = np.empty(rows.shape), len(weights) // 2
+    wide = np.empty(length + 2 * reach)
+    for i in range(count):
+        for x in range(len(wide)):
+            wide[x] = rows[i, _mirrored_place(x - reach, length)]
+        sums = result[i]
+        sums[:] = weights[reach] * rows[i]
+        for k in range(reach):
+            weight, one, other = weights[k], wide[k:], wide[2 * reach - k :]
+            for x in range(length):
+                sums[x] += weight * (one[x] + other[x])
+    return result
+
+
+@compiled
+def _mirrored_place(place: int, length: int) -> int:
+    """Return what lies at a place before or behind a row that is mirrored there."""
+    within = place % (2 * length)
+    return min(within, 2 * length - 1 - within)
 
 
 def directions(
@@ -324,14 +385,7 @@ def borders(
         Of their pixel pairs inside the mask, and of those not: their number, and the sum of
         the probabilities of both pixels. And the depth of their saddle, where it is deepest.
     """
-    meeting = []
-    for here, there in neighbours(labels.ndim):
-        a, b = labels[here], labels[there]
-        meet = (a != b) & (a > 0) & (b > 0)
-        pixels = [(d[s][meet]) for d in (depths, mask, foreground) for s in (here, there)]
-        pairs = np.stack([a[meet], b[meet]], axis=1).astype(np.int64)
-        meeting.append((pairs, pixel_pair_measures(*pixels)))
-    return sum_borders(*(np.concatenate(of_both) for of_both in zip(*meeting, strict=True)))
+    return border_sums(labels, depths, mask, foreground)
 
 
 def pixel_pair_measures(
