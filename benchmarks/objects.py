@@ -5,10 +5,10 @@
 
 The labels are cells of a synthetic stack: each pixel belongs to the nearest seed, with a gap
 between. *utile objects* reads labels, image and probabilities from OME-Zarr and writes the
-CSV. *objects_table* and *regionprops_table* of scikit-image measure the same arrays in memory, the
-latter area, centroid, box, axes, mean and standard deviation. *network* is the U-Net of the
-defaults on a few slices, scaled to the stack. Times are CPU seconds; each way runs in a process of
-its own, so that its peak memory is measured alone, on Linux.
+CSV. *objects_table* and *regionprops_table* of scikit-image measure the same arrays in memory,
+the latter area, centroid, box, axes, mean and standard deviation. *network* is the U-Net of the
+defaults on a few slices, scaled to the stack. Times are CPU seconds; each way runs in a process
+of its own, so that its peak memory is measured alone, on Linux.
 """
 
 import argparse
