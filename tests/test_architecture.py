@@ -48,7 +48,7 @@ LIBRARIES = {
     "refusals": set(),
     "settings": {"pydantic"},
     "events": {"pydantic"},
-    "arrays": DATA,
+    "arrays": DATA | {"bioimage_cpp"},
     "networks": {"torch"},
     "io": DISK | {"aiohttp", "fsspec", "natsort", "rich"},
     "metrics": DATA | {"pycocotools"},

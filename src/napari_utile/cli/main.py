@@ -34,6 +34,7 @@ from napari_utile.cli.display import (
 )
 from napari_utile.cli.evaluate import Evaluate
 from napari_utile.cli.flag_words import with_flags
+from napari_utile.cli.mesh import MeshCommand
 from napari_utile.cli.objects import Objects
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
@@ -67,6 +68,7 @@ class Utile(BaseSettings):
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)
     evaluate: CliSubCommand[Evaluate] = Field(description=Evaluate.__doc__)
     objects: CliSubCommand[Objects] = Field(description=Objects.__doc__)
+    mesh: CliSubCommand[MeshCommand] = Field(description=MeshCommand.__doc__)
     serve: CliSubCommand[Serve] = Field(description=Serve.__doc__)
     coco: CliSubCommand[Coco] = Field(description=Coco.__doc__)
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
