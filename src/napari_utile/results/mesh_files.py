@@ -264,6 +264,9 @@ class _Writer:
                 f"step of {step + 1} or more."
             )
         index = () if time is None else (time,)
+        if step == 1:  # at once: a chunk may hold many slices
+            mask = self._labels.window(index, tuple(box))[0] == number
+            return mask, [side.start for side in box]
         mask = np.empty(sizes, bool)
         for i, z in enumerate(range(box[0].start, box[0].stop, step)):
             plane = self._labels.window(index, (slice(z, z + 1), *box[1:]))[0, 0]
