@@ -1,6 +1,7 @@
 """Links for viewers: what they open is there, in the version that they are told."""
 
 import json
+import threading
 from urllib.parse import unquote
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import zarr
 
 from napari_utile.errors import UserError
-from napari_utile.io.images import write_tiff
+from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.ngff import image_metadata
 from napari_utile.io.stack import Stack
+from napari_utile.results.serving import FolderServer
 from napari_utile.results.viewers import (
     ViewerLayer,
     addresses,
@@ -99,3 +101,21 @@ def test_another_neuroglancer():
     assert origin_of(page) == "http://localhost:8080"
     link = neuroglancer_link(page, ADDRESS, [ViewerLayer("a", "segmentation", "a/", 3)])
     assert link.startswith("http://localhost:8080/v/#!%7B")
+
+
+def test_what_is_served_opens_as_it_is_on_disk(result):
+    """By a reader of Zarr that knows nothing but the address."""
+    pytest.importorskip("aiohttp")
+    served = served_result(result)
+    with FolderServer(served.folders, "https://x.org") as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        remote = open_image(f"{server.address}my%20cells.zarr")
+        here = open_image(result)
+        assert remote.doubts == here.doubts == ()
+        assert (remote.scale, remote.units, remote.holds) == (
+            here.scale,
+            here.units,
+            here.holds,
+        )
+        assert np.array_equal(remote.read(), here.read())
+        server.shutdown()

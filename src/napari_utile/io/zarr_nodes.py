@@ -231,6 +231,8 @@ def missing_chunks(array: zarr.Array, source: object, written: object = None) ->
         If there is none of the chunks of an array larger than the memory.
     """
     files = chunk_files(array)
+    if not files:  # it is on another machine
+        return ""
     there = sum(file.is_file() for file in files)
     if isinstance(written, int) and there < written:
         return f"{source} has {there:,} of {written:,} chunks. Was it copied completely?"
