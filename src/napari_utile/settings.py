@@ -122,7 +122,7 @@ LossName = Literal["cross-entropy", "dice", "both"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 SplitUnit = Literal["auto", "image", "slice", "block"]
 Sampling = Literal["uniform", "foreground", "classes", "borders"]
-Linking = Literal["overlap", "touch", "none"]
+Linking = Literal["overlap", "graph", "touch", "none"]
 Target = Annotated[
     Literal["instances", "classes"],
     option(..., "What a label id means: one object, or one kind of pixel", main=True),

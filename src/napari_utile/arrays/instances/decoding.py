@@ -1,17 +1,20 @@
 """Decode the probabilities of a network: instances, classes, foreground."""
 
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.given import given_array
+from napari_utile.arrays.instances.evidence import ruin_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
     PlaneObjects,
     assemble,
     fragments,
 )
+from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.instances.linking import Numbering, overlaps
 from napari_utile.errors import UserError
 from napari_utile.settings import InstanceMethod, Linking
@@ -29,6 +32,7 @@ def instances(
     fill_holes: int = ObjectRule.fill_holes,
     linking: Linking = ObjectRule.linking,
     link_iou: float = ObjectRule.link_iou,
+    costs: LinkCosts = ObjectRule.costs,
 ) -> NDArray[np.int32]:
     """Return the instances of a probability map.
 
@@ -53,11 +57,13 @@ def instances(
     fill_holes : int, default 0
         Background of up to this many pixels of a slice, or voxels with `volumetric`, becomes
         part of the object around it.
-    linking : {"overlap", "touch", "none"}, default "overlap"
+    linking : {"overlap", "graph", "touch", "none"}, default "overlap"
         Which objects of neighbouring slices become one, see `arrays.instances.linking`: the
-        two that overlap most, all that touch, or none.
+        two that overlap most, those that a graph over the stack joins, all that touch, or none.
     link_iou : float, default 0.25
         Least IoU of two objects that become one by "overlap".
+    costs : LinkCosts, optional
+        By which "graph" decides.
 
     Returns
     -------
@@ -89,19 +95,32 @@ def instances(
     if volumetric:
         method, linking = method or "components", "none"
     method = method or ObjectRule.method
-    rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou)
+    rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou, costs)
     numbering = Numbering(rule)
     found = np.zeros(probabilities.shape[1:], np.int32)
-    here = np.zeros((0, 0), np.uint32)  # objects of the slice before; none at first
+    before: list[NDArray[np.uint32]] = []  # objects of the two slices before
     for index in np.ndindex(found.shape[:-ndim]):
-        below = here
         here, objects = _plane_instances(foreground(probabilities[:, *index]), rule)
-        is_next = bool(index) and index[-1] > 0 and linking != "none"
-        ids = numbering.plane(objects, overlaps(below, here) if is_next else None)
+        lower = index[-1] if index and linking != "none" else 0
+        overlap = overlaps(before[-1], here) if lower > 0 else None
+        skipped = overlaps(before[-2], here) if lower > 1 and linking == "graph" else None
+        ids = numbering.plane(objects, overlap, skipped)
         found[index] = ids[here]
-    # By "touch" a later slice may unite earlier objects: ids are final only now.
+        before = [*before[-1:], here]
+    # By "graph" and "touch" a later slice may unite earlier objects: ids are final only now.
     final = numbering.final()
+    for plane in numbering.graph.ruined if numbering.graph else ():
+        warn(_ruin_text(plane, found.shape[:-2]), stacklevel=2)
     return found if final is None else final.astype(np.int32)[found]
+
+
+def _ruin_text(plane: int, leading: tuple[int, ...]) -> str:
+    """Return a sentence about the plane of that number."""
+    names = (
+        ", ".join(map(str, np.unravel_index(number, leading)))
+        for number in (plane, plane - 1, plane + 1)
+    )
+    return ruin_text(*names)
 
 
 def _plane_instances(

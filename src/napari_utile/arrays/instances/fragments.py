@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances import watershed
+from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.arrays.instances.regions import (
     NEVER,
     first_elements,
@@ -55,10 +56,12 @@ class ObjectRule:
     method : {"watershed", "components"}
         Watershed and merging, which separates objects that only a narrow neck joins, see
         `arrays.instances.watershed`; or connected components.
-    linking : {"overlap", "touch", "none"}
+    linking : {"overlap", "graph", "touch", "none"}
         How objects of neighbouring planes become one, see `arrays.instances.linking`.
     link_iou : float
         Least IoU of two objects that become one by "overlap".
+    costs : LinkCosts
+        By which "graph" decides.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class ObjectRule:
     method: InstanceMethod = PREDICT_DEFAULTS.instance_method
     linking: Linking = PREDICT_DEFAULTS.linking
     link_iou: float = PREDICT_DEFAULTS.link_iou
+    costs: LinkCosts = DEFAULT_COSTS
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():

@@ -1,6 +1,7 @@
-"""Link the objects of neighbouring planes, plane by plane through a stack.
+"""Number the objects of a stack, plane by plane: which of neighbouring planes are one.
 
-Only the plane below is kept, so a stack may have any number of planes.
+Only the plane below is kept, and by a graph a window of tables, so a stack may have any number
+of planes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
+from napari_utile.arrays.instances.graph import GraphLinking
 from napari_utile.arrays.instances.regions import united
 
 Overlap = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -40,9 +42,15 @@ def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -
     (array([[1, 1],
            [2, 1]]), array([1, 2]))
     """
-    both = (below > 0) & (above > 0)
-    pairs = np.stack([below[both], above[both]], axis=1).astype(np.int64)
-    return _sum_pairs(pairs, np.ones(len(pairs), np.int64))
+    # Runs of equal pairs along the rows: objects are wide, so there are few.
+    keys = below.astype(np.uint64).ravel() << np.uint64(32) | above.astype(np.uint64).ravel()
+    starts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    starts = np.concatenate([[0], starts]) if keys.size else starts
+    lengths = np.diff(starts, append=keys.size)
+    lower, upper = keys[starts] >> np.uint64(32), keys[starts] & np.uint64(2**32 - 1)
+    both = (lower > 0) & (upper > 0)
+    pairs = np.stack([lower[both], upper[both]], axis=1).astype(np.int64)
+    return _sum_pairs(pairs, lengths[both])
 
 
 def sum_overlaps(overlaps: Iterable[Overlap]) -> Overlap:
@@ -85,6 +93,8 @@ class Numbering:
         - "overlap": two objects of neighbouring planes that overlap each other more than any
           other (of equals, the one with the lower id), if their IoU is at least `link_iou`.
           The upper one takes the id of the lower, so an id is final at once.
+        - "graph": the sets of a signed graph over all of them, see `graph`. Ids are final
+          after the last plane.
         - "touch": all that share a pixel of the plane. Ids are final after the last plane.
     count : int, default 0
         The ids start after it.
@@ -97,6 +107,8 @@ class Numbering:
         Decisions of "overlap": for each object that overlaps objects below, the one with the
         largest overlap: plane above, object below, object above, pixels shared, IoU, and
         whether they are one. It may be emptied at any time.
+    graph : GraphLinking or None
+        What decides by "graph".
 
     Examples
     --------
@@ -115,8 +127,16 @@ class Numbering:
         self._start, self._planes = count, 0
         self._below, self._sizes = np.zeros(1, np.uint64), np.zeros(1, np.int64)
         self._voxels, self._touching = [np.zeros(1, np.int64)], [np.empty((0, 2), np.int64)]
+        self.graph = GraphLinking(rule.costs) if rule.linking == "graph" else None
 
-    def plane(self, objects: PlaneObjects, overlap: Overlap | None) -> NDArray[np.uint64]:
+    @property
+    def is_final(self) -> bool:
+        """Whether ids are final at once."""
+        return self.rule.linking not in ("graph", "touch")
+
+    def plane(
+        self, objects: PlaneObjects, overlap: Overlap | None, skipped: Overlap | None = None
+    ) -> NDArray[np.uint64]:
         """Return the ids of the objects of the next plane.
 
         Parameters
@@ -125,6 +145,9 @@ class Numbering:
         overlap : tuple of ndarray, optional
             Overlaps with the objects of the plane before (see `overlaps`); None if that is not
             its neighbour: at the start of a volume, and at each time point.
+        skipped : tuple of ndarray, optional
+            Overlaps with the objects of the plane before that one, for "graph"; None if there
+            is none in the volume.
 
         Returns
         -------
@@ -143,6 +166,8 @@ class Numbering:
             rows = (self._below[below], ids[above], shared, iou, joined)
             columns = (column.tolist() for column in rows)
             self.links += [(self._planes, *row) for row in zip(*columns, strict=True)]
+        if self.graph is not None:
+            self.graph.plane(objects.sizes, overlap, skipped)
         if self.rule.linking == "touch":
             self._voxels.append(objects.sizes[1:])
             if overlap is not None:
@@ -173,8 +198,14 @@ class Numbering:
         -------
         ndarray of uint64, shape (ids + 1,), or None
             Final ids, counted on from the start in raster order of the stack; 0 for background
-            and for objects of fewer than `min_size` voxels. None if ids are final at once.
+            and by "touch" for objects of fewer than `min_size` voxels. None if ids are final
+            at once.
         """
+        if self.graph is not None:
+            sets = self.graph.sets()
+            is_least = sets == np.arange(len(sets))
+            ids = np.uint64(self._start) + np.cumsum(is_least, dtype=np.uint64)
+            return np.concatenate([np.zeros(1, np.uint64), ids[sets]])
         if self.rule.linking != "touch":
             return None
         voxels = np.concatenate(self._voxels)
@@ -198,7 +229,7 @@ class Numbering:
             "links": np.array(numbers, np.uint64),
             "link_iou": np.array(iou, np.float64),
             "link_joined": np.array(joined, bool),
-        }
+        } | (self.graph.to_arrays() if self.graph else {})
 
     @classmethod
     def from_arrays(cls, rule: ObjectRule, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -211,6 +242,8 @@ class Numbering:
         columns = (*arrays["links"], arrays["link_iou"], arrays["link_joined"])
         rows = zip(*(column.tolist() for column in columns), strict=True)
         numbering.links = list(rows)
+        if numbering.graph is not None:
+            numbering.graph = GraphLinking.from_arrays(rule.costs, arrays)
         return numbering
 
 

@@ -4,8 +4,8 @@
                --number_plane, plane by plane--> labels, linked to the plane below
                --finish_ids, if ids of earlier planes changed--> labels
 
-Memory holds a block with its halo, and the tables of two planes. Where blocks are (Z, Y, X), a
-plane is a whole volume: nothing is linked, and its large tables are read one by one.
+Memory holds a block with its halo, and the tables of a few planes. Where blocks are (Z, Y, X),
+a plane is a whole volume: nothing is linked, and its large tables are read one by one.
 """
 
 import csv
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Block
+from napari_utile.arrays.instances.evidence import ruin_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
     PlaneObjects,
@@ -26,6 +27,7 @@ from napari_utile.arrays.instances.fragments import (
     fragments,
     halo,
 )
+from napari_utile.arrays.instances.link_costs import EDGE, Edges
 from napari_utile.arrays.instances.linking import Numbering, Overlap, overlaps, sum_overlaps
 from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
 from napari_utile.engine.prediction.task import PredictionTask
@@ -39,6 +41,8 @@ FRAGMENTS, FINAL = "fragments", "final"
 SECONDS_BETWEEN_SAVES = 5
 """Planes that were numbered since the state was last saved are numbered again after a kill."""
 LINK_COLUMNS = ("plane", "below", "above", "overlap", "iou", "joined")
+GRAPH_COLUMNS = ("distance", "cost", "below_number", "above_number")
+"""Of linking by a graph, behind the others."""
 
 
 class InstanceBuilder:
@@ -67,8 +71,9 @@ class InstanceBuilder:
         self.work = task.work
         self._labels: Any = None
         self._numbering = Numbering(self.rule)
-        self._below: PlaneObjects | None = None
+        self._before: list[PlaneObjects] = []  # of the two planes before, the nearer one last
         self._final_count: int | None = None
+        self._last_edges = np.empty(0, EDGE)
         self._saved = monotonic()
 
     @property
@@ -110,12 +115,14 @@ class InstanceBuilder:
         """Restore the numbering that was last saved; return the plane that comes next."""
         saved = [int(path.stem) for path in (self.work / "numbering").glob("*.npz")]
         if not saved:
-            self._numbering, self._below = Numbering(self.rule), None
+            self._numbering, self._before = Numbering(self.rule), []
             return 0
         last = max(saved)
         with np.load(self._state_path(last)) as arrays:
             self._numbering = Numbering.from_arrays(self.rule, dict(arrays))
-        self._below = self._assembled(last)
+        linked = self._planes_below(last + 1) if last + 1 < self.blocks.planes else 0
+        planes = range(last + 1 - min(2, linked), last + 1)
+        self._before = [self._assembled(plane) for plane in planes]
         return last + 1
 
     def number_plane(self, plane: int) -> Iterator[int]:
@@ -129,16 +136,19 @@ class InstanceBuilder:
         # 1. the fragments of its blocks become objects of the plane
         objects = self._assembled(plane)
         # 2. they are linked to those of the plane below, or get new ids
-        overlap = self._overlap(plane, objects) if self._has_plane_below(plane) else None
-        ids = self._numbering.plane(objects, overlap)
+        overlap, skipped = (self._overlap(plane, objects, step) for step in (1, 2))
+        ids = self._numbering.plane(objects, overlap, skipped)
         # 3. labels, links and ids are on disk before the state that counts on them
         yield from self._write(plane, objects, ids)
+        if graph := self._numbering.graph:
+            edges = {"edges": graph.take_edges()}
+            atomic_write(self._edges_path(plane), lambda draft: _save_arrays(draft, edges))
         text = _csv_lines(self._numbering.links)
         self._numbering.links.clear()
         atomic_write(self._links_path(plane), text.encode())
-        if self.rule.linking == "touch":
+        if not self._numbering.is_final:
             atomic_write(self._ids_path(plane), lambda draft: _save_arrays(draft, {"ids": ids}))
-        self._below = objects
+        self._before = [*self._before[-1:], objects] if self.blocks.ndim == 2 else []
         is_due = monotonic() - self._saved > SECONDS_BETWEEN_SAVES
         if is_due or plane == self.blocks.planes - 1:
             self._save(plane)
@@ -155,12 +165,14 @@ class InstanceBuilder:
     def finish_ids(self) -> Iterator[int]:
         """Write the final ids of planes whose objects were joined later; yield planes done.
 
-        With linking by touch an object may join two that had their own ids, so only the last
-        plane decides. With other linking nothing is left to do.
+        With linking by touch or a graph an object may join two that had their own ids, so only
+        the last plane decides. With other linking nothing is left to do.
         """
         final = self._numbering.final()
         if final is None:
             return
+        if graph := self._numbering.graph:
+            self._last_edges = graph.take_edges()
         self._final_count = int(final.max(initial=0))
         done = self.work.done(FINAL, self.blocks.planes)
         for plane in np.flatnonzero(~done).tolist():
@@ -175,16 +187,38 @@ class InstanceBuilder:
 
     def write_links(self) -> None:
         """Write the table of all pairs of slices' objects: linked or not, and why."""
-        if self.rule.linking != "overlap" or self.blocks.planes < 2:
+        if self.rule.linking not in ("overlap", "graph") or self.blocks.planes < 2:
             return
+        columns = LINK_COLUMNS + (GRAPH_COLUMNS if self._numbering.graph else ())
 
         def gather(draft: Path) -> None:
             with draft.open("w", encoding="utf-8", newline="") as file:
-                file.write(",".join(LINK_COLUMNS) + "\n")
-                for plane in range(self.blocks.planes):
-                    file.write(self._links_path(plane).read_text(encoding="utf-8"))
+                file.write(",".join(columns) + "\n")
+                for text in self._link_texts():
+                    file.write(text)
 
         atomic_write(self.task.links, gather)
+
+    def _link_texts(self) -> Iterator[str]:
+        """Yield the lines of the table, plane by plane."""
+        graph, final = self._numbering.graph, self._numbering.final()
+        for plane in range(self.blocks.planes):
+            yield self._links_path(plane).read_text(encoding="utf-8")
+            if graph and final is not None:
+                with np.load(self._edges_path(plane)) as arrays:
+                    yield _edge_lines(arrays["edges"], final)
+        if graph and final is not None:  # those of the last planes, which none came after
+            yield _edge_lines(self._last_edges, final)
+
+    def doubts(self) -> Iterator[str]:
+        """Yield a sentence for each slice that looks ruined."""
+        leading = np.array(self.blocks.starts[: len(self.blocks.leading)], int)
+        for plane in self._numbering.graph.ruined if self._numbering.graph else ():
+            here, before, after = (
+                ", ".join(map(str, (leading + self.blocks.index(near)).tolist()))
+                for near in (plane, plane - 1, plane + 1)
+            )
+            yield ruin_text(here, before, after)
 
     def _write(
         self, plane: int, objects: PlaneObjects, ids: NDArray[np.uint64]
@@ -205,11 +239,13 @@ class InstanceBuilder:
         )  # those of planes are small
         return assemble([read(path) for path in paths], self.blocks.grid, self.rule)
 
-    def _overlap(self, plane: int, above: PlaneObjects) -> Overlap:
-        """Count the pixels that objects of a plane share with those of the plane below."""
-        below = self._below
-        assert below is not None
-        numbers = zip(self.blocks.of_plane(plane - 1), self.blocks.of_plane(plane), strict=True)
+    def _overlap(self, plane: int, above: PlaneObjects, step: int) -> Overlap | None:
+        """Count the pixels that objects share with those of a plane before, if they may."""
+        if step > self._planes_below(plane) or (step > 1 and self.rule.linking != "graph"):
+            return None
+        below = self._before[-step]
+        lower = self.blocks.of_plane(plane - step)
+        numbers = zip(lower, self.blocks.of_plane(plane), strict=True)
         return sum_overlaps(
             [
                 overlaps(
@@ -222,10 +258,11 @@ class InstanceBuilder:
             ]
         )
 
-    def _has_plane_below(self, plane: int) -> bool:
-        """Whether a plane is linked to the one before it: slices are, time points are not."""
-        is_slice = self.blocks.ndim == 2 and "z" in self.task.stack.spatial_axes
-        return self.rule.linking != "none" and is_slice and self.blocks.index(plane)[-1] > 0
+    def _planes_below(self, plane: int) -> int:
+        """Return how many planes before one it may be linked to: slices, not time points."""
+        is_of_slices = self.blocks.ndim == 2 and "z" in self.task.stack.spatial_axes
+        is_linked = is_of_slices and self.rule.linking != "none"
+        return self.blocks.index(plane)[-1] if is_linked else 0
 
     def _fragments(self, block: Block) -> NDArray[np.uint32]:
         return np.asarray(self._labels[(*block.index, *block.window)])
@@ -241,6 +278,9 @@ class InstanceBuilder:
 
     def _links_path(self, plane: int) -> Path:
         return self.work / "links" / str(plane // 1000) / f"{plane}.csv"
+
+    def _edges_path(self, plane: int) -> Path:
+        return self.work / "links" / str(plane // 1000) / f"{plane}.npz"
 
 
 def _all_tables(path: Path) -> dict[str, NDArray[Any]]:
@@ -272,6 +312,25 @@ def _save_arrays(path: Path, arrays: Any) -> None:
     """Write arrays by name; `np.savez` would add a suffix to the path."""
     with path.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def _edge_lines(edges: Edges, final: NDArray[np.uint64]) -> str:
+    """Return edges of a graph as lines of the table, between objects with their final ids."""
+    below, above = final[edges["below"] + 1], final[edges["above"] + 1]
+    columns = {
+        "plane": edges["plane"],
+        "below": below,
+        "above": above,
+        "overlap": edges["overlap"],
+        "iou": edges["iou"].round(6),
+        "joined": below == above,
+        "distance": edges["distance"],
+        "cost": edges["cost"].round(6),
+        "below_number": edges["below_number"],
+        "above_number": edges["above_number"],
+    }
+    ordered = (columns[name].tolist() for name in LINK_COLUMNS + GRAPH_COLUMNS)
+    return _csv_lines(zip(*ordered, strict=True))
 
 
 def _csv_lines(rows: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.progress import StageProgress
 from napari_utile.engine.prediction.task import PredictionTask
-from napari_utile.events import BlockDone, Event
+from napari_utile.events import BlockDone, Event, Warned
 
 Stage = Literal["objects", "numbers", "pyramid"]
 
@@ -32,7 +32,7 @@ def finish_result(
 
     Yields
     ------
-    BlockDone
+    BlockDone, Warned
     """
     task.announce_finishing()
     facts: dict[str, Any] = {}
@@ -47,6 +47,7 @@ def finish_result(
         for done in builder.finish_ids():
             yield block_done(task, "numbers", progress.reach(done, planes))
         builder.write_links()
+        yield from (Warned(message=text) for text in builder.doubts())
         facts["objects"] = builder.count
     progress = StageProgress(0)
     for done, total in task.output.pyramids():
