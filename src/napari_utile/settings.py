@@ -605,8 +605,8 @@ class PredictSettings(Settings):
     instance_method: InstanceMethod = "watershed"
     linking: Linking = option(
         "overlap",
-        "How instances of neighbouring slices become one: the two that overlap most, all that "
-        "touch, or never",
+        "How instances of neighbouring slices become one: the two that overlap most, those "
+        "that a graph over the stack joins, all that touch, or never",
     )
     link_iou: float = option(
         0.25, "Least IoU of two instances that overlap and become one", ge=0, le=1

@@ -13,7 +13,7 @@ from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
 from napari_utile.arrays.instances.linking import Numbering, overlaps, sum_overlaps
 from napari_utile.arrays.labels import consecutive
 
-RULES = [ObjectRule(linking=linking) for linking in ("none", "overlap", "touch")]
+RULES = [ObjectRule(linking=linking) for linking in ("none", "overlap", "touch", "graph")]
 
 
 def plane_of(labels):
@@ -25,14 +25,20 @@ def plane_of(labels):
 
 def through(planes, rule=RULES[1], count=0):
     """Number planes one by one; give the ids of the pixels and the numbering."""
-    numbering, below, found = Numbering(rule, count), None, []
+    numbering, before, found = Numbering(rule, count), [], []
     for labels in np.array(planes):
-        overlap = None if below is None else overlaps(below, labels)
-        ids = numbering.plane(plane_of(labels), overlap)
+        ids = next_plane(numbering, before, labels)
         assert ids.dtype == np.uint64
         found.append(ids[labels])
-        below = labels
     return np.array(found), numbering
+
+
+def next_plane(numbering, before, labels):
+    """Number a plane, with its overlaps with the two before it, and remember it there."""
+    linked = (overlaps(lower, labels) for lower in before[:-3:-1])
+    ids = numbering.plane(plane_of(labels), next(linked, None), next(linked, None))
+    before.append(labels)
+    return ids
 
 
 # --- overlaps
@@ -157,14 +163,12 @@ def test_touching_goes_down_again_through_another_object():
 def test_it_goes_on_from_its_arrays_at_every_plane(rule):
     planes = [label(plane, connectivity=1) for plane in random_volume(3)]
     whole, expected = through(planes, rule)
-    numbering, below = Numbering(rule), None
+    numbering, before = Numbering(rule), []
     for labels, ids in zip(planes, whole, strict=True):
         kept = numbering.to_arrays()
         assert all(array.dtype != object for array in kept.values())
         numbering = Numbering.from_arrays(rule, kept)
-        overlap = None if below is None else overlaps(below, labels)
-        np.testing.assert_array_equal(numbering.plane(plane_of(labels), overlap)[labels], ids)
-        below = labels
+        np.testing.assert_array_equal(next_plane(numbering, before, labels)[labels], ids)
     assert numbering.links == expected.links
     assert numbering.count == expected.count
     np.testing.assert_array_equal(numbering.final(), expected.final())
@@ -182,7 +186,7 @@ def test_ids_beyond_32_bits_stay_exact(rule, start):
     assert again.count == many.count == few.count + start
     assert again.links == many.links
     assert [link[1] - start for link in many.links] == [link[1] for link in few.links]
-    if rule.linking == "touch":
+    if rule.linking in ("touch", "graph"):
         found = many.final()[(large - np.uint64(start)).astype(int) * (large > 0)]
         assert found.max() == few.final().max() + start
 

@@ -42,6 +42,7 @@ def likely(blob_files, tmp_path_factory):
         {"instance_method": "components", "linking": "none", "fill_holes": 8},
         {"linking": "overlap", "link_iou": 0.6, "min_size": 9, "fill_holes": 8},
         {"linking": "touch", "threshold": 0.6},
+        {"linking": "graph", "threshold": 0.6},
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""Link the objects of a stack by a signed graph, through gaps, branches and a ruined slice.
+r"""Link the objects of a stack by a signed graph, through gaps, branches and a ruined slice.
 
     slice z+2    a''      b''     Nodes are the objects of slices, whose pixels do not change.
                  | \      |       Edges join those that overlap, in the next slice and in the
