@@ -95,13 +95,13 @@ def test_a_gap_of_one_slice_is_bridged():
 def test_a_branch_is_kept_and_a_false_merger_is_not():
     stem, left, right = (4, 30), (4, 17), (19, 30)
     branch = [columns(stem)] * 4 + [columns(left, right)] * 4
-    found, _, edges = linked(branch, LinkCosts(pair_bias=-3.4))
+    found, _, edges = linked(branch, LinkCosts(caution=0))
     assert len(np.unique(found[found > 0])) == 1
     pairs = edges[edges["distance"] == PAIR]
     assert pairs["plane"].tolist() == [4]
     # two neurites that a leak joins in one slice
     merger = [columns(left, right)] * 3 + [columns(stem)] + [columns(left, right)] * 3
-    found, _, edges = linked(merger, LinkCosts(pair_bias=-3.4))
+    found, _, edges = linked(merger, LinkCosts(caution=0))
     assert found[0, 0, 10] == found[6, 0, 10] != found[0, 0, 25] == found[6, 0, 25]
     assert edges[edges["distance"] == PAIR]["plane"].tolist() == [2, 4]
 

@@ -23,7 +23,7 @@ def edge(distance, features, is_ruined=False):
 
 @pytest.mark.parametrize("distance", [PAIR, NEXT, SKIP])
 def test_a_cost_is_the_weighted_sum_of_the_features(distance):
-    costs = LinkCosts()
+    costs = LinkCosts(caution=0)
     bias, *weights = costs.weights(distance)
     given = [0.3, 0.8, 2.0]
     (found,) = with_costs(edge(distance, given), costs)["cost"]
@@ -32,15 +32,29 @@ def test_a_cost_is_the_weighted_sum_of_the_features(distance):
     )
 
 
-def test_every_number_but_the_factor_is_a_weight_once():
-    numbers = dict(zip(LinkCosts().as_dict(), range(1, 14), strict=True))
+def test_two_objects_of_one_slice_are_one_with_caution():
+    (bold,), (cautious,) = (
+        with_costs(edge(PAIR, [1, 1, 0]), LinkCosts(caution=caution))["cost"]
+        for caution in (0, 1.5)
+    )
+    assert bold - cautious == pytest.approx(1.5)
+    (same,), (other,) = (
+        with_costs(edge(NEXT, [1, 1, 0]), LinkCosts(caution=caution))["cost"]
+        for caution in (0, 1.5)
+    )
+    assert same == other
+
+
+def test_every_number_but_the_last_two_is_a_weight_once():
+    numbers = dict(zip(LinkCosts().as_dict(), range(1, 15), strict=True))
     costs = LinkCosts(**numbers)
     used = [weight for distance in (NEXT, SKIP, PAIR) for weight in costs.weights(distance)]
-    assert sorted(used) == [*range(1, 13)] and costs.ruined == 13
+    assert sorted(used) == [*range(1, 13)]
+    assert (costs.caution, costs.ruined) == (13, 14)
 
 
 def test_ruined_slices_count_less_and_join_no_pairs():
-    costs = LinkCosts(pair_bias=2.0, ruined=0.25)
+    costs = LinkCosts(pair_bias=2.0, caution=0, ruined=0.25)
     plain, ruined = (
         with_costs(edge(NEXT, [1, 1, 0], is_ruined), costs)["cost"][0] for is_ruined in (0, 1)
     )

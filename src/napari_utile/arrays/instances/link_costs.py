@@ -65,13 +65,16 @@ class LinkCosts:
         branching neurite attract, and two neurites that are falsely one in a slice do not.
     pair_size : float
         Times the share of the third, the smaller one, that they cover.
+    caution : float
+        Taken from the cost of two objects of one slice: what is one there shows in every score
+        of that slice, so the odds must be good.
     ruined : float
         Factor of the costs of edges to a ruined slice.
 
     Raises
     ------
     ValueError
-        If a number is not finite, or `ruined` is negative.
+        If a number is not finite, or `caution` or `ruined` is negative.
     """
 
     next_bias: float = 2.6
@@ -82,10 +85,11 @@ class LinkCosts:
     skip_larger: float = 1.35
     skip_smaller: float = 3.85
     skip_rank: float = -2.45
-    pair_bias: float = -5.4
+    pair_bias: float = -3.4
     pair_inside: float = 3.85
     pair_whole: float = 3.65
     pair_size: float = -7.3
+    caution: float = 2.0
     ruined: float = 0.25
 
     def __post_init__(self) -> None:
@@ -93,8 +97,9 @@ class LinkCosts:
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
             if not is_number or not isfinite(number) or abs(number) > 1e6:
                 raise ValueError(f"{name} should be a number up to a million, not {number!r}")
-        if self.ruined < 0:
-            raise ValueError(f"ruined should be 0 or more, not {self.ruined}")
+        for name in ("caution", "ruined"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} should be 0 or more, not {getattr(self, name)}")
 
     def as_dict(self) -> dict[str, float]:
         """Return the numbers by name."""
@@ -151,7 +156,7 @@ def with_costs(edges: Edges, costs: LinkCosts) -> Edges:
     for distance in (PAIR, NEXT, SKIP):
         here = edges["distance"] == distance
         bias, *weights = costs.weights(distance)
-        cost = np.full(int(here.sum()), bias)
+        cost = np.full(int(here.sum()), bias - (costs.caution if distance == PAIR else 0))
         for column, weight in enumerate(weights):
             cost += weight * edges["features"][here, column]
         edges["cost"][here] = cost
