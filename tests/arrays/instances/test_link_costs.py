@@ -7,6 +7,7 @@ import pytest
 
 from napari_utile.arrays.instances.link_costs import (
     EDGE,
+    NEVER_ONE,
     NEXT,
     PAIR,
     SKIP,
@@ -15,9 +16,9 @@ from napari_utile.arrays.instances.link_costs import (
 )
 
 
-def edge(distance, features, is_ruined=False):
+def edge(distance, features, ruined=0):
     edges = np.zeros(1, EDGE)
-    edges["distance"], edges["features"], edges["is_ruined"] = distance, features, is_ruined
+    edges["distance"], edges["features"], edges["ruined"] = distance, features, ruined
     return edges
 
 
@@ -56,11 +57,12 @@ def test_every_number_but_the_last_two_is_a_weight_once():
 def test_ruined_slices_count_less_and_join_no_pairs():
     costs = LinkCosts(pair_bias=2.0, caution=0, ruined=0.25)
     plain, ruined = (
-        with_costs(edge(NEXT, [1, 1, 0], is_ruined), costs)["cost"][0] for is_ruined in (0, 1)
+        with_costs(edge(NEXT, [1, 1, 0], ruined), costs)["cost"][0] for ruined in (0, 1)
     )
     assert ruined == plain / 4
-    assert with_costs(edge(PAIR, [1, 1, 0], True), costs)["cost"][0] == 0
-    assert with_costs(edge(PAIR, [0, 0, 1], True), costs)["cost"][0] == (2 - 7.3) / 4
+    assert with_costs(edge(PAIR, [1, 1, 0], 1), costs)["cost"][0] == 0
+    assert with_costs(edge(PAIR, [0, 0, 1], 1), costs)["cost"][0] == 2 - 7.3
+    assert with_costs(edge(PAIR, [1, 1, 0], 2), costs)["cost"][0] == NEVER_ONE
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def candidates(
     is_first = np.zeros(pairs.shape, bool)
     for side in (0, 1):
         order = _by_object(pairs, shared, side)
-        is_first[order[_starts(pairs[order, side])], side] = True
+        is_first[order[_run_starts(pairs[order, side])], side] = True
     shares = shared[:, None] / np.maximum(sizes, 1)
     return Candidates(pairs, shared, shares, iou, is_first)
 
@@ -146,7 +146,7 @@ def branch_pairs(
     # 1. the largest overlaps of each common object, those of one object in a row
     order = _by_object(near.pairs, near.shared, 1 - side)
     common = near.pairs[order, 1 - side]
-    starts = _starts(common)
+    starts = _run_starts(common)
     rank = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
     order = order[rank < MOST_BRANCHES]
     common = near.pairs[order, 1 - side]
@@ -174,7 +174,7 @@ def _continuation(
     if far is not None:
         order = _by_object(far.pairs, far.shared, side)
         objects = far.pairs[order, side]
-        starts = _starts(objects)
+        starts = _run_starts(objects)
         first[objects[starts]] = far.iou[order[starts]]
         others = np.setdiff1d(np.arange(len(order)), starts, assume_unique=True)
         others = others[np.isin(others - 1, starts)]  # right behind the first
@@ -190,7 +190,7 @@ def _by_object(
     return order
 
 
-def _starts(numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+def _run_starts(numbers: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return where runs of equal numbers begin."""
     starts: NDArray[Any] = np.flatnonzero(np.diff(numbers, prepend=-1))
     return starts

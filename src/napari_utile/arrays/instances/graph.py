@@ -42,8 +42,8 @@ from napari_utile.arrays.instances.regions import united
 _SIGNED = np.dtype([("below", np.int64), ("above", np.int64), ("cost", np.float64)])
 STEP, AHEAD = 16, 16
 """Slices whose decisions become final at once, and how many more must be known for that."""
-_KEPT = 6
-"""Slices whose overlaps are kept: two before the one that is settled, and three after it."""
+_KEPT = 7
+"""Slices whose overlaps are kept: three before the one that is settled, and three after it."""
 
 
 def cut(count: int, pairs: NDArray[np.int64], costs: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -260,16 +260,9 @@ class GraphLinking:
             if upper and (link := _link(plane, upper)):
                 found.append(self._link_edges(plane, upper, link))
         for step in (-1, 1):
-            other, beyond = here.get(step), here.get(2 * step)
-            if other and (link := _link(plane, other)):
-                far = _link(other, beyond) if beyond else None
-                found.append(
-                    self._pair_edges(
-                        plane,
-                        other,
-                        *branch_pairs(link, int(step < 0), far, len(other.sizes) - 1),
-                    )
-                )
+            found += self._pair_edges(here, step, step)
+            if number not in self.ruined and number + step in self.ruined:  # and behind it
+                found += self._pair_edges(here, 2 * step, step)
         edges = with_costs(np.concatenate(found), self.costs)
         self._edges.append(edges)
         self._window.append(edges[["below", "above", "cost"]].copy())
@@ -284,21 +277,23 @@ class GraphLinking:
         edges["features"][:, 0] = link.shares.max(1)
         edges["features"][:, 1] = link.shares.min(1)
         edges["features"][:, 2] = (~link.is_first).sum(1)
-        edges["is_ruined"] = not {lower.number, upper.number}.isdisjoint(self.ruined)
+        edges["ruined"] = not {lower.number, upper.number}.isdisjoint(self.ruined)
         return edges
 
-    def _pair_edges(
-        self,
-        plane: _Plane,
-        other: _Plane,
-        pairs: NDArray[np.int64],
-        features: NDArray[np.float64],
-    ) -> Edges:
-        """Return the edges between objects of a plane that overlap one of another plane."""
+    def _pair_edges(self, here: Mapping[int, _Plane], step: int, on: int) -> list[Edges]:
+        """Return the edges between objects that overlap one of the plane at a distance.
+
+        What lies `on` from there says whether that goes on as one.
+        """
+        plane, other, beyond = here[0], here.get(step), here.get(step + on)
+        if not other or not (link := _link(plane, other)):
+            return []
+        far = _link(other, beyond) if beyond else None
+        pairs, features = branch_pairs(link, int(step < 0), far, len(other.sizes) - 1)
         edges = self._new_edges(plane, plane, pairs)
         edges["distance"], edges["features"] = PAIR, features
-        edges["is_ruined"] = not {plane.number, other.number}.isdisjoint(self.ruined)
-        return edges
+        edges["ruined"] = 2 if plane.number in self.ruined else other.number in self.ruined
+        return [edges]
 
     @staticmethod
     def _new_edges(lower: _Plane, upper: _Plane, pairs: NDArray[np.int64]) -> Edges:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 PAIR, NEXT, SKIP = 0, 1, 2
 """Distances of two objects in slices: of one slice, of neighbours, of next but one."""
+NEVER_ONE = -100.0
+"""Cost of two objects of a ruined slice: what they overlap says nothing."""
 FEATURES = 3
 """Of each edge, see `LinkCosts`."""
 
@@ -28,12 +30,13 @@ EDGE = np.dtype(
         ("overlap", np.int64),
         ("iou", np.float64),
         ("features", np.float64, (FEATURES,)),
-        ("is_ruined", np.bool_),
+        ("ruined", np.int64),
         ("cost", np.float64),
     ]
 )
 """An edge: the upper plane; the objects, numbered through the stack and in their planes; their
-distance in slices; pixels shared and IoU; features; whether a ruined slice is involved."""
+distance in slices; pixels shared and IoU; features; 1 if it leads to a ruined slice or says so
+by what lies there, 2 within one."""
 
 Edges = NDArray[Any]
 """Array of `EDGE`, shape (E,)."""
@@ -69,7 +72,7 @@ class LinkCosts:
         Taken from the cost of two objects of one slice: what is one there shows in every score
         of that slice, so the odds must be good.
     ruined : float
-        Factor of the costs of edges to a ruined slice.
+        Factor of the costs of edges between a ruined slice and others.
 
     Raises
     ------
@@ -148,9 +151,10 @@ def with_costs(edges: Edges, costs: LinkCosts) -> Edges:
 
     Notes
     -----
-    Edges to a ruined slice count less, and two objects of one slice do not attract by it. The
-    sums are taken column by column: a matrix product would round differently for other numbers
-    of edges, and the same stack in other blocks must come out the same.
+    Edges to a ruined slice count less. Two objects do not attract by what lies in it, and two
+    of its own stay apart. The sums are taken column by column: a matrix product would round
+    differently for other numbers of edges, and the same stack in other blocks must come out
+    the same.
     """
     edges = edges.copy()
     for distance in (PAIR, NEXT, SKIP):
@@ -160,8 +164,9 @@ def with_costs(edges: Edges, costs: LinkCosts) -> Edges:
         for column, weight in enumerate(weights):
             cost += weight * edges["features"][here, column]
         edges["cost"][here] = cost
-    ruined = edges["is_ruined"]
-    edges["cost"][ruined] *= costs.ruined
-    pairs = ruined & (edges["distance"] == PAIR)
-    edges["cost"][pairs] = np.minimum(edges["cost"][pairs], 0)
+    ruined, is_pair = edges["ruined"], edges["distance"] == PAIR
+    edges["cost"][(ruined > 0) & ~is_pair] *= costs.ruined
+    by_ruined = (ruined > 0) & is_pair
+    edges["cost"][by_ruined] = np.minimum(edges["cost"][by_ruined], 0)
+    edges["cost"][(ruined > 1) & is_pair] = NEVER_ONE
     return edges
