@@ -98,12 +98,12 @@ def test_a_branch_is_kept_and_a_false_merger_is_not():
     found, _, edges = linked(branch, LinkCosts(caution=0))
     assert len(np.unique(found[found > 0])) == 1
     pairs = edges[edges["distance"] == PAIR]
-    assert pairs["plane"].tolist() == [4]
+    assert pairs["plane"].tolist() == [4, 4, 5]  # two slices before it, and two
     # two neurites that a leak joins in one slice
     merger = [columns(left, right)] * 3 + [columns(stem)] + [columns(left, right)] * 3
     found, _, edges = linked(merger, LinkCosts(caution=0))
     assert found[0, 0, 10] == found[6, 0, 10] != found[0, 0, 25] == found[6, 0, 25]
-    assert edges[edges["distance"] == PAIR]["plane"].tolist() == [2, 4]
+    assert edges[edges["distance"] == PAIR]["plane"].tolist() == [1, 2, 4, 5]
 
 
 @pytest.mark.parametrize("kind", ["blank", "shifted"])

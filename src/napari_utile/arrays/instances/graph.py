@@ -259,10 +259,8 @@ class GraphLinking:
             upper = here.get(distance)
             if upper and (link := _link(plane, upper)):
                 found.append(self._link_edges(plane, upper, link))
-        for step in (-1, 1):
-            found += self._pair_edges(here, step, step)
-            if number not in self.ruined and number + step in self.ruined:  # and behind it
-                found += self._pair_edges(here, 2 * step, step)
+        for step in (-2, -1, 1, 2):
+            found += self._pair_edges(here, step)
         edges = with_costs(np.concatenate(found), self.costs)
         self._edges.append(edges)
         self._window.append(edges[["below", "above", "cost"]].copy())
@@ -280,12 +278,13 @@ class GraphLinking:
         edges["ruined"] = not {lower.number, upper.number}.isdisjoint(self.ruined)
         return edges
 
-    def _pair_edges(self, here: Mapping[int, _Plane], step: int, on: int) -> list[Edges]:
+    def _pair_edges(self, here: Mapping[int, _Plane], step: int) -> list[Edges]:
         """Return the edges between objects that overlap one of the plane at a distance.
 
-        What lies `on` from there says whether that goes on as one.
+        What lies behind it says whether that goes on as one.
         """
-        plane, other, beyond = here[0], here.get(step), here.get(step + on)
+        plane, other = here[0], here.get(step)
+        beyond = here.get(step + (1 if step > 0 else -1))
         if not other or not (link := _link(plane, other)):
             return []
         far = _link(other, beyond) if beyond else None

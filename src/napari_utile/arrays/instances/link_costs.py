@@ -59,7 +59,8 @@ class LinkCosts:
     next_rank, skip_rank : float
         Once for each of the two that overlaps a third object more.
     pair_bias : float
-        For two objects of one slice that both overlap a third, in the slice before or after.
+        For two objects of one slice that both overlap a third, in the next slice or the next
+        but one, before or after; once for each such object.
     pair_inside : float
         Times the share of them, the smaller one, that lies on the third.
     pair_whole : float
