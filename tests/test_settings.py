@@ -23,6 +23,7 @@ from napari_utile.settings import (
     CocoSettings,
     CompareSettings,
     EvaluateSettings,
+    LinkSettings,
     NetworkChoice,
     PredictSettings,
     SampleSettings,
@@ -39,6 +40,7 @@ EVERY = [
     EvaluateSettings,
     CocoSettings,
     CocoEvaluateSettings,
+    LinkSettings,
     SampleSettings,
 ]
 

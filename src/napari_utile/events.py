@@ -29,7 +29,15 @@ class RunStarted(_Event):
 
     event: Literal["RunStarted"] = "RunStarted"
     job: Literal[
-        "train", "predict", "preview", "augment", "compare", "evaluate", "objects", "mesh"
+        "train",
+        "predict",
+        "preview",
+        "augment",
+        "compare",
+        "evaluate",
+        "objects",
+        "mesh",
+        "link",
     ] = Field(description="augment: what previews were called before")
     out: str = Field("", description="Run folder or output; empty when nothing is written")
     device: str = Field("", description="Device in words: 'cpu (2 threads, bf16)'")

@@ -122,7 +122,23 @@ LossName = Literal["cross-entropy", "dice", "both"]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 SplitUnit = Literal["auto", "image", "slice", "block"]
 Sampling = Literal["uniform", "foreground", "classes", "borders"]
-Linking = Literal["overlap", "graph", "touch", "none"]
+Linking = Annotated[
+    Literal["graph", "overlap", "touch", "none"],
+    option(
+        ...,
+        "How instances of neighbouring slices become one: those that a graph over the stack "
+        "joins, the two that overlap most, all that touch, or never",
+    ),
+]
+LinkIou = Annotated[
+    float, option(..., "Least IoU of two instances that overlap and become one", ge=0, le=1)
+]
+LinkingCosts = Annotated[
+    str | None,
+    option(
+        ..., "JSON file of the costs of linking by a graph; default: of the model, or built in"
+    ),
+]
 Target = Annotated[
     Literal["instances", "classes"],
     option(..., "What a label id means: one object, or one kind of pixel", main=True),
@@ -603,14 +619,9 @@ class PredictSettings(Settings):
     min_size: MinSize = 0
     fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)
     instance_method: InstanceMethod = "watershed"
-    linking: Linking = option(
-        "overlap",
-        "How instances of neighbouring slices become one: the two that overlap most, those "
-        "that a graph over the stack joins, all that touch, or never",
-    )
-    link_iou: float = option(
-        0.25, "Least IoU of two instances that overlap and become one", ge=0, le=1
-    )
+    linking: Linking = "graph"
+    link_iou: LinkIou = 0.25
+    linking_costs: LinkingCosts = None
     objects_table: bool = option(
         False, "Write a table of the instances beside the result: size, place, shape, intensity"
     )
@@ -651,6 +662,14 @@ class WeightSettings(Settings):
     ignore: Ignore = Field(None, json_schema_extra=_MAIN)
     sparse: Sparse = Field(False, json_schema_extra=_FOLDED)
     strict: Strict = False
+
+
+class LinkSettings(Settings):
+    """How the instances of a finished result are linked again."""
+
+    linking: Linking = "graph"
+    link_iou: LinkIou = 0.25
+    linking_costs: LinkingCosts = None
 
 
 class SampleSettings(Settings):

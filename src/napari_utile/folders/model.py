@@ -13,14 +13,22 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
+from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.folders.standard_part import contradiction
-from napari_utile.io.disk import room_for, to_disk
+from napari_utile.io.disk import atomic_write, room_for, to_disk
 from napari_utile.settings import TrainSettings, axes_seen
 
 MODEL = "model"
@@ -30,7 +38,8 @@ DESCRIPTION = "bioimageio.yaml"
 CARD_FORMAT = 4
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
-refuses. 4: options and `context`, which version 3 refuses."""
+refuses. 4: options, `context` and `linking`, which version 3
+refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
@@ -89,6 +98,8 @@ class ModelCard(BaseModel):
         What the training images looked like.
     context : int
         Slices on each side of a slice that the network sees as further channels.
+    linking : dict of str to float, or None
+        Costs by which its instances are linked by a graph; None: those that are built in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,6 +116,14 @@ class ModelCard(BaseModel):
     trained_on: dict[str, Fact]
     appearance: Appearance | None = None
     context: int = Field(0, ge=0, le=MOST_CONTEXT)
+    linking: dict[str, float] | None = None
+
+    @field_validator("linking")
+    @classmethod
+    def _has_plausible_costs(cls, linking: dict[str, float] | None) -> dict[str, float] | None:
+        if linking is not None:
+            LinkCosts.of(linking)
+        return linking
 
     @model_validator(mode="after")
     def _has_plausible_ids(self) -> Self:
@@ -308,6 +327,29 @@ def model_problem(model: Path | None) -> str:
 
 
 # writing
+
+
+def write_linking(path: Path | str, linking: dict[str, float]) -> None:
+    """Write costs of linking into the card of a model; its parameters stay as they are.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the model or of its run.
+    linking : dict of str to float
+        See `LinkCosts`.
+
+    Raises
+    ------
+    UserError
+        If there is no model, or its card cannot be read or written.
+    """
+    folder = find_model(path)
+    description = read_description(folder)
+    card = card_in(description, folder).model_copy(update={"linking": linking})
+    description["config"]["utile"] = card.model_dump(mode="json") | {"format": CARD_FORMAT}
+    text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
+    atomic_write(folder / DESCRIPTION, text.encode())
 
 
 @contextmanager

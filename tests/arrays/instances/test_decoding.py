@@ -17,7 +17,7 @@ def test_the_defaults_are_those_that_are_documented_and_those_of_the_settings():
         "threshold": 0.5,
         "min_size": 0,
         "fill_holes": 0,
-        "linking": "overlap",
+        "linking": "graph",
         "link_iou": 0.25,
     }
     parameters = signature(instances).parameters

@@ -24,7 +24,7 @@ def edge(distance, features, ruined=0):
 
 @pytest.mark.parametrize("distance", [PAIR, NEXT, SKIP])
 def test_a_cost_is_the_weighted_sum_of_the_features(distance):
-    costs = LinkCosts(caution=0)
+    costs = LinkCosts(caution=0, next_bias=3, skip_bias=-2)  # whole numbers, too
     bias, *weights = costs.weights(distance)
     given = [0.3, 0.8, 2.0]
     (found,) = with_costs(edge(distance, given), costs)["cost"]

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from napari_utile.arrays.instances.link_costs import EDGE, NEXT, PAIR, SKIP, LinkCosts, with_costs
+from napari_utile.arrays.instances.link_costs import (
+    EDGE,
+    NEXT,
+    PAIR,
+    SKIP,
+    LinkCosts,
+    with_costs,
+)
 from napari_utile.arrays.instances.link_learning import FEWEST, learnt_costs
 
 PLANTED = LinkCosts(

@@ -96,7 +96,7 @@ def test_of_equal_overlaps_the_lower_id_wins():
 
 @pytest.mark.parametrize(("least", "joined"), [(0.25, True), (0.26, False), (0, True)])
 def test_the_iou_must_be_high_enough(least, joined):
-    rule = ObjectRule(link_iou=least)
+    rule = ObjectRule(linking="overlap", link_iou=least)
     found, numbering = through([[[1, 1, 0, 0]], [[0, 1, 0, 0]], [[0, 1, 1, 1]]], rule)
     assert found[1, 0].tolist() == [0, 1, 0, 0]  # 1 of 2
     assert found[2, 0].tolist() == ([0, 1, 1, 1] if least < 0.34 else [0, 2, 2, 2])
@@ -208,7 +208,7 @@ def test_links_may_be_emptied():
 
 def test_instances_are_linked_as_plane_by_plane():
     volume = random_volume(2).astype(np.float32)
-    found = instances(volume[None], method="components")
+    found = instances(volume[None], method="components", linking="overlap")
     expected, _ = through([label(plane, connectivity=1) for plane in volume])
     np.testing.assert_array_equal(found, expected)
 

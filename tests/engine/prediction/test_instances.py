@@ -58,7 +58,8 @@ def test_objects_found_in_blocks_are_those_of_the_whole_stack(
 
 
 def test_every_decision_of_linking_is_in_a_table(blob_files, tmp_path):
-    (*_, end, _) = segment(blob_files, tmp_path / "out.zarr", output="instances")
+    how = {"output": "instances", "linking": "overlap"}
+    (*_, end, _) = segment(blob_files, tmp_path / "out.zarr", **how)
     labels = open_image(tmp_path / "out.zarr").read()
     assert end.objects == labels.max() == len(np.unique(labels)) - 1
     with (tmp_path / "out.zarr.links.csv").open() as file:
@@ -73,6 +74,30 @@ def test_every_decision_of_linking_is_in_a_table(blob_files, tmp_path):
             assert float(row["iou"]) == pytest.approx(shared.sum() / union, abs=1e-3)
         else:
             assert below != above
+
+
+def test_every_edge_of_the_graph_is_in_a_table(blob_files, tmp_path):
+    for name in ("graph", "none"):
+        segment(blob_files, tmp_path / f"{name}.zarr", output="instances", linking=name)
+    labels, alone = (open_image(tmp_path / f"{n}.zarr").read() for n in ("graph", "none"))
+    with (tmp_path / "graph.zarr.links.csv").open() as file:
+        rows = [{k: float(v) for k, v in row.items() if k != "joined"} | {
+            "joined": row["joined"] == "True"} for row in csv.DictReader(file)]  # fmt: skip
+    assert {row["distance"] for row in rows} == {0, 1, 2}
+    firsts = [plane[plane > 0].min() for plane in alone]
+    for row in rows:
+        upper = int(row["plane"])
+        lower = upper - int(row["distance"])
+        below = alone[lower] == firsts[lower] + row["below_number"] - 1
+        above = alone[upper] == firsts[upper] + row["above_number"] - 1
+        assert (labels[lower][below] == row["below"]).all() and below.any()
+        assert (labels[upper][above] == row["above"]).all() and above.any()
+        assert row["joined"] == (row["below"] == row["above"])
+        if row["distance"]:
+            assert row["overlap"] == (below & above).sum() > 0
+            union = (below | above).sum()
+            assert row["iou"] == pytest.approx(row["overlap"] / union, abs=1e-6)
+    assert np.corrcoef([r["cost"] for r in rows], [r["joined"] for r in rows])[0, 1] > 0.5
 
 
 def test_nothing_is_linked_through_time(blob_files, tmp_path):

@@ -57,9 +57,9 @@ def instances(
     fill_holes : int, default 0
         Background of up to this many pixels of a slice, or voxels with `volumetric`, becomes
         part of the object around it.
-    linking : {"overlap", "graph", "touch", "none"}, default "overlap"
-        Which objects of neighbouring slices become one, see `arrays.instances.linking`: the
-        two that overlap most, those that a graph over the stack joins, all that touch, or none.
+    linking : {"graph", "overlap", "touch", "none"}, default "graph"
+        Which objects of neighbouring slices become one, see `arrays.instances.linking`: those
+        that a graph over the stack joins, the two that overlap most, all that touch, or none.
     link_iou : float, default 0.25
         Least IoU of two objects that become one by "overlap".
     costs : LinkCosts, optional
@@ -100,7 +100,7 @@ def instances(
     found = np.zeros(probabilities.shape[1:], np.int32)
     before: list[NDArray[np.uint32]] = []  # objects of the two slices before
     for index in np.ndindex(found.shape[:-ndim]):
-        here, objects = _plane_instances(foreground(probabilities[:, *index]), rule)
+        here, objects = plane_objects(foreground(probabilities[:, *index]), rule)
         lower = index[-1] if index and linking != "none" else 0
         overlap = overlaps(before[-1], here) if lower > 0 else None
         skipped = overlaps(before[-2], here) if lower > 1 and linking == "graph" else None
@@ -123,10 +123,23 @@ def _ruin_text(plane: int, leading: tuple[int, ...]) -> str:
     return ruin_text(*names)
 
 
-def _plane_instances(
+def plane_objects(
     foreground: NDArray[np.uint8], rule: ObjectRule
 ) -> tuple[NDArray[np.uint32], PlaneObjects]:
-    """Return the objects of a plane or volume (ids, tables), found in one block."""
+    """Return the objects of a plane or volume, found in one block.
+
+    Parameters
+    ----------
+    foreground : ndarray of uint8, shape (Y, X) or (Z, Y, X)
+        Foreground probabilities; 255 is 1.
+    rule : ObjectRule
+
+    Returns
+    -------
+    ids : ndarray of uint32, shape of `foreground`
+        1, 2, ... in raster order; 0 is background.
+    objects : PlaneObjects
+    """
     shape = foreground.shape
     inner = tuple(slice(0, size) for size in shape)
     whole = fragments(foreground, inner, (0,) * len(shape), shape, rule)

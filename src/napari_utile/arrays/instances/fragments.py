@@ -35,7 +35,10 @@ _Table = Mapping[str, NDArray[Any]]
 _Sides = tuple[NDArray[Any], NDArray[Any]]
 
 
-CHOICES = {"method": get_args(get_args(InstanceMethod)[0]), "linking": get_args(Linking)}
+CHOICES = {
+    "method": get_args(get_args(InstanceMethod)[0]),
+    "linking": get_args(get_args(Linking)[0]),
+}
 """What the options of `ObjectRule` can be."""
 
 

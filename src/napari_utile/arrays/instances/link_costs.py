@@ -161,7 +161,8 @@ def with_costs(edges: Edges, costs: LinkCosts) -> Edges:
     for distance in (PAIR, NEXT, SKIP):
         here = edges["distance"] == distance
         bias, *weights = costs.weights(distance)
-        cost = np.full(int(here.sum()), bias - (costs.caution if distance == PAIR else 0))
+        bias -= costs.caution if distance == PAIR else 0
+        cost = np.full(int(here.sum()), bias, np.float64)
         for column, weight in enumerate(weights):
             cost += weight * edges["features"][here, column]
         edges["cost"][here] = cost

@@ -74,6 +74,8 @@ class Model:
         channels; see `io.slice_context`.
     version : str
         Of U-Tile, which made it.
+    linking : dict of str to float, or None
+        Costs by which its instances are linked by a graph, see `LinkCosts`; None: built in.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class Model:
     appearance: Appearance | None = None
     version: str = __version__
     context: int = 0
+    linking: dict[str, float] | None = None
 
     def __post_init__(self) -> None:
         if missing := missing_members(self.network):
@@ -200,6 +203,7 @@ def card_of(model: Model) -> ModelCard:
         trained_on=model.trained_on,
         appearance=model.appearance,
         context=model.context,
+        linking=model.linking,
     )
 
 

@@ -27,7 +27,7 @@ from napari_utile.arrays.instances.fragments import (
     fragments,
     halo,
 )
-from napari_utile.arrays.instances.link_costs import EDGE, Edges
+from napari_utile.arrays.instances.link_costs import EDGE, Edges, LinkCosts
 from napari_utile.arrays.instances.linking import Numbering, Overlap, overlaps, sum_overlaps
 from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
 from napari_utile.engine.prediction.task import PredictionTask
@@ -67,6 +67,7 @@ class InstanceBuilder:
             method=settings.instance_method,
             linking=settings.linking if self.blocks.ndim == 2 else "none",
             link_iou=settings.link_iou,
+            costs=LinkCosts.of(task.plan.costs or {}),
         )
         self.work = task.work
         self._labels: Any = None

@@ -1,7 +1,7 @@
 """The plan of a prediction: everything that decides the bits of its result."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Self
@@ -9,10 +9,12 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from napari_utile import __version__
+from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.prediction.in_memory import device_and_dtype
 from napari_utile.engine.prediction.tile_size import choose_tile
+from napari_utile.folders.link_costs import read_link_costs
 from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
@@ -23,11 +25,10 @@ PLAN_FORMAT = 1
 WITHOUT_INFLUENCE = {"device", "tile", "format", "precision", "objects_table", *INPUT_OPTIONS}
 """Settings that may differ when a result is resumed: they say how it is computed, not what. The
 number format that comes of the precision is compared by itself."""
-OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "linking", "link_iou"}
-"""Settings that count for instances alone."""
-
-OF_LINKING = {"linking", "link_iou"}
+OF_LINKING = {"linking", "link_iou", "linking_costs"}
 """Settings of how objects of neighbouring slices become one."""
+OF_INSTANCES = {"min_size", "fill_holes", "instance_method", *OF_LINKING}
+"""Settings that count for instances alone."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class PredictionPlan:
         Shape of a block. Chosen once: another would change the last bits.
     model_path, image_path : str
         Where they were found.
+    costs : dict of str to float, or None
+        By which a graph links instances.
     """
 
     model: str
@@ -59,6 +62,7 @@ class PredictionPlan:
     image_path: str
     version: str = __version__
     format: int = PLAN_FORMAT
+    costs: dict[str, float] | None = None
 
     @classmethod
     def of(
@@ -95,6 +99,7 @@ class PredictionPlan:
             tile=choose_tile(model.network, plane, device, dtype, asked),
             model_path=str(Path(model_path).absolute()),
             image_path=str(stack.path.absolute()) if stack.path else stack.source,
+            costs=_costs_of(model, settings),
         )
 
     @classmethod
@@ -113,6 +118,14 @@ class PredictionPlan:
         """Return plain types, for a file."""
         return asdict(self)
 
+    def linked_as(self, there: Self | None) -> Self:
+        """Return the plan with the linking of another one, where it has slices to link."""
+        if there is None or there.settings.get("output") != "instances":
+            return self
+        settings = PredictSettings(**there.settings).model_dump(mode="json")
+        linking = {name: settings[name] for name in OF_LINKING}
+        return replace(self, settings=self.settings | linking, costs=there.costs)
+
     def differences(self, here: "PredictionPlan") -> list[str]:
         """Return in what `here` differs from this plan ("there"), in words; empty if not."""
         found = [] if self.model == here.model else ["the model is another"]
@@ -121,6 +134,9 @@ class PredictionPlan:
         # through the settings class: older versions had fewer options, or other names for them
         settings = PredictSettings(**self.settings).model_dump(mode="json")
         without = _without_influence(here.settings, len(here.tile))
+        if "linking" not in without and self.costs != here.costs:
+            found.append("the costs of linking are others")
+        without.add("linking_costs")  # the numbers count, not where they were found
         found += option_differences(settings, here.settings, without)
         found += option_differences(
             {"precision": self.precision}, {"precision": here.precision}
@@ -169,6 +185,15 @@ def options_without_effect(
     return [f"The option{has.format(told)} no effect on {what}: leave {it} out{way_on}."]
 
 
+def _costs_of(model: Model, settings: PredictSettings) -> dict[str, float] | None:
+    """Return the costs by which instances will be linked: of the file, model, or built in."""
+    if settings.output != "instances" or settings.linking != "graph" or model.network.ndim > 2:
+        return None
+    if settings.linking_costs:
+        return read_link_costs(settings.linking_costs).as_dict()
+    return LinkCosts.of(model.linking or {}).as_dict()
+
+
 def _without_influence(settings: Mapping[str, Any], ndim: int) -> set[str]:
     """Return the settings that change no bit of what these settings ask for."""
     names = set(WITHOUT_INFLUENCE)
@@ -176,6 +201,7 @@ def _without_influence(settings: Mapping[str, Any], ndim: int) -> set[str]:
         names |= OF_INSTANCES
     else:
         names |= {"dtype"} | ({"link_iou"} if settings["linking"] != "overlap" else set())
+        names |= {"linking_costs"} if settings["linking"] != "graph" else set()
         names |= OF_LINKING if ndim > 2 else set()  # volumes have no slices to link
     if settings["output"] == "probabilities":
         names |= {"threshold"}

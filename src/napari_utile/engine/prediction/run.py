@@ -147,6 +147,10 @@ class PredictionRun:
         stack = open_image(image)
         check_channels(self.model, stack)
         plan = PredictionPlan.of(self.model, self.digest, self.path, stack, self.settings)
+        if "linking" not in self.settings.model_fields_set and not self.execution.overwrite:
+            # older versions linked by overlap unless they were told otherwise
+            begun = PredictionPlan.read(WorkFolder(result).plan)
+            plan = plan.linked_as(finished_plan(result) or begun)
         return PredictionTask(self.model, stack, result, plan)
 
     def predict_image(
