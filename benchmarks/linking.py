@@ -7,9 +7,9 @@
 Accuracy is the variation of information with the truth in 3D, in bits, 0 best, of objects that
 are grown until they touch (`thin_borders`), so that the width of borders does not count. The
 *limit* gives each object of a slice the neurite it covers most: no linking of these objects
-can be better. *slices* is that of each slice alone, and *f1_50* its matching: of objects as they
-are, and *joined*, those as one to which the graph gave one id. In ruined stacks the slice in
-the middle has no tissue in its place; its truth counts like that of the others.
+can be better. *slices* is that of each slice alone, and *f1_50* its matching: of objects as
+they are, and *joined*, those as one to which the graph gave one id. In ruined stacks the one
+in the middle has no tissue in its place; its truth counts like that of the others.
 
 Cost is CPU time of one thread: of the network, the base-16 U-Net on this machine; and of
 linking: overlaps, graph and cut. Memory is the peak of what NumPy allocates (tracemalloc) while

@@ -135,7 +135,7 @@ def _answered(
             objects.sizes,
             *(overlaps(before[-n], here) if lower >= n else None for n in (1, 2)),
         )
-        owners.append(_owners(here, truth.plane(index), objects.sizes))
+        owners.append(_corrected_owners(here, truth.plane(index), objects.sizes))
         found.append(graph.take_edges())
         before = [*before[-1:], here]
         rate = done / max(monotonic() - started, 1e-9)
@@ -151,7 +151,7 @@ def _answered(
     return edges[is_known], (below == above)[is_known]
 
 
-def _owners(
+def _corrected_owners(
     objects: NDArray[np.uint32], truth: NDArray[np.integer], sizes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return for each object the corrected one that covers most of it; 0 if none does."""

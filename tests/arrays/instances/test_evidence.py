@@ -6,8 +6,8 @@ import pytest
 from napari_utile.arrays.instances.evidence import (
     MOST_BRANCHES,
     branch_pairs,
-    candidates,
     fit,
+    link_evidence,
     looks_ruined,
     ruin_text,
 )
@@ -24,7 +24,7 @@ def sizes(plane):
 
 
 def between(below, above):
-    return candidates(*overlaps(below, above), sizes(below), sizes(above))
+    return link_evidence(*overlaps(below, above), sizes(below), sizes(above))
 
 
 def test_shares_iou_and_ranks():

@@ -18,7 +18,7 @@ FITTING = 0.2
 """Fit of two slices, below which nothing is said of the slice between them."""
 
 
-class Candidates(NamedTuple):
+class LinkEvidence(NamedTuple):
     """Pairs of objects (below, above) of two slices that share pixels, a row each.
 
     Attributes
@@ -41,12 +41,12 @@ class Candidates(NamedTuple):
     is_first: NDArray[np.bool_]
 
 
-def candidates(
+def link_evidence(
     pairs: NDArray[np.int64],
     shared: NDArray[np.int64],
     below: NDArray[np.int64],
     above: NDArray[np.int64],
-) -> Candidates:
+) -> LinkEvidence:
     """Return what is known of each pair of overlapping objects.
 
     Parameters
@@ -58,7 +58,7 @@ def candidates(
 
     Returns
     -------
-    Candidates
+    LinkEvidence
     """
     sizes = np.stack([below[pairs[:, 0]], above[pairs[:, 1]]], axis=1)
     iou = shared / np.maximum(sizes.sum(1) - shared, 1)
@@ -67,15 +67,15 @@ def candidates(
         order = _by_object(pairs, shared, side)
         is_first[order[_run_starts(pairs[order, side])], side] = True
     shares = shared[:, None] / np.maximum(sizes, 1)
-    return Candidates(pairs, shared, shares, iou, is_first)
+    return LinkEvidence(pairs, shared, shares, iou, is_first)
 
 
-def fit(found: Candidates, below: NDArray[np.int64], above: NDArray[np.int64]) -> float:
+def fit(found: LinkEvidence, below: NDArray[np.int64], above: NDArray[np.int64]) -> float:
     """Return how well two slices fit each other, 0 to 1.
 
     Parameters
     ----------
-    found : Candidates
+    found : LinkEvidence
     below, above : ndarray of int64
         Sizes of the objects of the two slices.
 
@@ -121,17 +121,17 @@ def ruin_text(plane: str, before: str, after: str) -> str:
 
 
 def branch_pairs(
-    near: Candidates, side: int, far: Candidates | None, count: int
+    near: LinkEvidence, side: int, far: LinkEvidence | None, count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return pairs of objects of one slice that overlap a common object of the next one.
 
     Parameters
     ----------
-    near : Candidates
+    near : LinkEvidence
         Between the slice and the next one.
     side : {0, 1}
         Column of `near` in which the slice is.
-    far : Candidates or None
+    far : LinkEvidence or None
         Between the next slice and the one behind it; None if there is none.
     count : int
         Objects of the next slice.
@@ -167,7 +167,7 @@ def branch_pairs(
 
 
 def _continuation(
-    far: Candidates | None, side: int, count: int
+    far: LinkEvidence | None, side: int, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return for each object its IoU with the first partner, and the share of the second."""
     first, second = np.zeros(count + 1), np.zeros(count + 1)

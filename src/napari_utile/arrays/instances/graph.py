@@ -9,7 +9,7 @@ r"""Link the objects of a stack by a signed graph, through gaps, branches and a 
 The objects of the stack are the sets of nodes with the largest sum of costs within them: a
 *multicut*, also known as correlation clustering.
 
-    plane --overlaps--> candidates --3 slices later--> edges with costs --window--> decisions
+    plane --overlaps--> evidence --3 slices later--> edges with costs --window--> decisions
 
 A decision is final when `AHEAD` further slices are known. So a window of slices is in memory,
 and of the rest only which objects were joined.
@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.evidence import (
-    Candidates,
+    LinkEvidence,
     branch_pairs,
-    candidates,
     fit,
+    link_evidence,
     looks_ruined,
 )
 from napari_utile.arrays.instances.link_costs import (
@@ -95,17 +95,17 @@ def cut(count: int, pairs: NDArray[np.int64], costs: NDArray[np.float64]) -> NDA
     return least[sets]
 
 
-class _Plane(NamedTuple):
+class _GraphPlane(NamedTuple):
     """A plane of a volume, and its overlaps with the two before it."""
 
     number: int
     start: int
     sizes: NDArray[np.int64]
-    next: Candidates | None
-    skip: Candidates | None
+    next: LinkEvidence | None
+    skip: LinkEvidence | None
 
 
-def _link(one: _Plane, other: _Plane) -> Candidates | None:
+def _link(one: _GraphPlane, other: _GraphPlane) -> LinkEvidence | None:
     """Return the overlaps of two planes of a volume, from the upper one of them."""
     lower, upper = sorted((one, other), key=lambda plane: plane.number)
     return upper.next if upper.number == lower.number + 1 else upper.skip
@@ -128,7 +128,7 @@ class GraphLinking:
         self.costs = costs
         self.ruined: list[int] = []
         self._count = 0  # objects so far
-        self._planes: list[_Plane] = []  # the last ones of the volume
+        self._planes: list[_GraphPlane] = []  # the last ones of the volume
         self._settled = 0  # how many of the planes so far have their edges
         self._edges: list[Edges] = []  # that nobody has taken
         # The window: objects from `_low`; of those below `_frozen` the sets are known.
@@ -158,11 +158,11 @@ class GraphLinking:
             self._end_volume()
         number = self._planes[-1].number + 1 if self._planes else self._settled
         kept = self._planes
-        near = None if below is None else candidates(*below, kept[-1].sizes, sizes)
+        near = None if below is None else link_evidence(*below, kept[-1].sizes, sizes)
         far = None
         if skipped is not None and len(kept) > 1:
-            far = candidates(*skipped, kept[-2].sizes, sizes)
-        kept.append(_Plane(number, self._count, sizes, near, far))
+            far = link_evidence(*skipped, kept[-2].sizes, sizes)
+        kept.append(_GraphPlane(number, self._count, sizes, near, far))
         self._count += len(sizes) - 1
         if len(kept) > 2 and self._is_ruined(*kept[-3:]):
             self.ruined.append(kept[-2].number)
@@ -228,19 +228,19 @@ class GraphLinking:
         graph._joined = [arrays["graph_joined"]]
         sizes = [arrays[f"graph_sizes{place}"] for place in range(kept)]
         for place in range(kept):
-            links: dict[str, Candidates | None] = {}
+            links: dict[str, LinkEvidence | None] = {}
             for name, distance in (("next", NEXT), ("skip", SKIP)):
                 table = arrays.get(f"graph_{name}{place}")
                 # of the first planes that are kept, those before them are gone
                 links[name] = None
                 if table is not None and place >= distance:
                     below = sizes[place - distance]
-                    links[name] = candidates(table[:, :2], table[:, 2], below, sizes[place])
+                    links[name] = link_evidence(table[:, :2], table[:, 2], below, sizes[place])
             number, start = arrays[f"graph_plane{place}"].tolist()
-            graph._planes.append(_Plane(number, start, sizes[place], **links))
+            graph._planes.append(_GraphPlane(number, start, sizes[place], **links))
         return graph
 
-    def _is_ruined(self, lower: _Plane, plane: _Plane, upper: _Plane) -> bool:
+    def _is_ruined(self, lower: _GraphPlane, plane: _GraphPlane, upper: _GraphPlane) -> bool:
         if plane.next is None or upper.next is None or upper.skip is None:
             return False
         return looks_ruined(
@@ -267,7 +267,7 @@ class GraphLinking:
         self._starts.append(plane.start)
         self._settled += 1
 
-    def _link_edges(self, lower: _Plane, upper: _Plane, link: Candidates) -> Edges:
+    def _link_edges(self, lower: _GraphPlane, upper: _GraphPlane, link: LinkEvidence) -> Edges:
         """Return the edges between the objects of two planes."""
         edges = self._new_edges(lower, upper, link.pairs)
         edges["distance"] = upper.number - lower.number
@@ -278,7 +278,7 @@ class GraphLinking:
         edges["ruined"] = not {lower.number, upper.number}.isdisjoint(self.ruined)
         return edges
 
-    def _pair_edges(self, here: Mapping[int, _Plane], step: int) -> list[Edges]:
+    def _pair_edges(self, here: Mapping[int, _GraphPlane], step: int) -> list[Edges]:
         """Return the edges between objects that overlap one of the plane at a distance.
 
         What lies behind it says whether that goes on as one.
@@ -295,7 +295,7 @@ class GraphLinking:
         return [edges]
 
     @staticmethod
-    def _new_edges(lower: _Plane, upper: _Plane, pairs: NDArray[np.int64]) -> Edges:
+    def _new_edges(lower: _GraphPlane, upper: _GraphPlane, pairs: NDArray[np.int64]) -> Edges:
         edges = np.zeros(len(pairs), EDGE)
         edges["plane"] = upper.number
         edges["below_number"], edges["above_number"] = pairs.T
