@@ -243,3 +243,24 @@ def test_linking_of_slices_has_no_effect_on_volumes_and_is_said_so(volume_files)
     kept = list(segment_volume(volume_files, "a.zarr", linking="none"))
     assert [event.status for event in kept if type(event).__name__ == "ImageDone"] == ["kept"]
     assert open_zarr(volume_files / "a.zarr", "probabilities").shape == VOLUME
+
+
+def test_a_ruined_slice_is_named_by_its_place_in_the_image(blob_files, tmp_path):
+    same, other = blobs((60, 70)), blobs((60, 70), seed=8)
+    write_tiff(tmp_path / "em.tif", np.stack([same, same, same, other, same, same]))
+    settings = PredictSettings(
+        output="instances", tile=TILE, device="cpu", region="1:6,0:60,0:70"
+    )
+    run = predict_files(
+        blob_files / "model", [tmp_path / "em.tif"], tmp_path / "o.zarr", settings
+    )
+    said = [event.message for event in run if isinstance(event, Warned)]
+    (told,) = [text for text in said if "ruined" in text]
+    assert told.startswith(
+        "Slice 3 looks ruined: its objects fit neither those of slice 2 nor "
+    )
+    labels = open_image(tmp_path / "o.zarr").read()
+    np.testing.assert_array_equal(labels[1], labels[3])  # over it
+    likely = open_zarr(tmp_path / "o.zarr", "probabilities").read()
+    with pytest.warns(UserWarning, match="Slice 2 looks ruined"):
+        np.testing.assert_array_equal(utile.instances(likely[np.newaxis]), labels)
