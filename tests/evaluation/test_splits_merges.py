@@ -142,3 +142,11 @@ def test_specks_are_no_parts():
         prediction = truth.copy()
         prediction[4 : 4 + side, 9 : 9 + side, 9 : 9 + side] = 70
         assert [each.parts for each in listed(prediction, truth)] == [(3, 70)] * is_part
+
+
+def test_parts_that_all_touch_are_connected_once():
+    truth = tubes()
+    prediction = truth.copy()
+    prediction[:7, 8:20, 6:12], prediction[7:, 8:20, 6:18] = 4, 6
+    found = listed(prediction, truth)
+    assert [(each.parts, each.faces) for each in found] == [((3, 4), 7 * 12), ((6, 3), 72)]

@@ -61,7 +61,7 @@ def written(tmp_path):
     ("options", "change"),
     [
         ({}, lambda p, t: (p, t)),
-        ({"ignore": 13}, lambda p, t: (p, t)),
+        ({"ignore": 13}, lambda p, t: (np.where(t == 13, 12, p), t)),
         ({"sparse": True}, lambda p, t: (p, np.where(t == 21, 0, np.where(t == 0, 1, t)))),
         ({}, lambda p, t: (p, t > 0)),  # a mask needs the whole
         ({}, lambda p, t: (np.stack([p, p[::-1]]), np.stack([t, t]))),
