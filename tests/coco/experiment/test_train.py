@@ -205,3 +205,10 @@ def test_a_mask_made_small_stays_gray(tmp_path):
     coco = read_coco(tmp_path / "a.json", tmp_path)
     (small,) = small_images(coco, coco.images, 10)
     assert set(np.unique(small.data)) == {255 // 4}
+
+
+def test_pictures_have_no_other_slices(sample, tmp_path):
+    said = refusal(sample, tmp_path / "run", settings(context=1), ANIMALS)
+    assert said.startswith("3 slices are to be seen at once (context 1), and '")
+    assert "has no other slices" in said
+    assert not (tmp_path / "run" / "unet-seed0").exists()
