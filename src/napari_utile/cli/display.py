@@ -274,7 +274,7 @@ GOOD = ("done", "kept", "part")
 """Statuses of images that did not fail."""
 COUNTED = {
     "objects": "objects, block",
-    "numbers": "numbers, slice",
+    "numbers": "numbers",
     "pyramid": "pyramid, block",
     "table": "table of objects, block",
     "mesh": "meshes, object",
