@@ -8,11 +8,13 @@ import zarr
 from numpy.testing import assert_allclose, assert_array_equal
 
 import napari_utile as utile
+from napari_utile.arrays.objects.values import CELL
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, RunDone, RunStarted, Warned
 from napari_utile.io.images import write_tiff
 from napari_utile.io.stack import Stack
-from napari_utile.results import blocking, objects
+from napari_utile.results import objects
+from napari_utile.results.blocking import Blocking
 from napari_utile.results.columns import read_table
 from napari_utile.results.objects import measure_files, objects_table, table_of
 from tests.fixtures.measured_labels import boxes, by_skimage
@@ -57,24 +59,23 @@ def test_the_table_of_files_is_that_of_skimage(files):
     assert_allclose(found["intensity_sd"], expected["intensity_std"], rtol=1e-6)
 
 
-def test_no_blocking_changes_a_byte(files, monkeypatch):
-    written(files)
-    chunked = zarr.create_array(
-        files / "labels.zarr", shape=SHAPE, chunks=(3, 16, 16), dtype="u4",
-        dimension_names=list("zyx"),
-    )  # fmt: skip
-    chunked[:] = boxes(SHAPE)
-    monkeypatch.setattr(blocking, "CELL", 16)
-    monkeypatch.setattr("napari_utile.arrays.objects.values.CELL", 16)  # compiled in: 256
-    small = blocking.Blocking((1, *SHAPE), 3, 16)
-    monkeypatch.setattr(objects.Blocking, "of", lambda *_: small)
-    written(files, "small.csv")
-    # a window is a cell of its own here, so sums of fractions may differ in their last digit
-    whole, parts = (read_table((files / n).read_text()) for n in ("o.csv", "small.csv"))
-    for name in whole:
-        if not name.startswith("intensity"):
-            assert_array_equal(whole[name], parts[name])
-        assert_allclose(whole[name].astype(float), parts[name].astype(float), rtol=1e-8)
+@pytest.mark.parametrize(("chunks", "depth"), [((1, 300, 290), 1), ((3, 64, 64), 3)])
+def test_no_chunks_and_no_windows_change_a_byte(tmp_path, monkeypatch, chunks, depth):
+    shape = (5, 300, 290)
+    image = np.random.default_rng(0).normal(1e5, 3, shape).astype(np.float32)
+    arrays = {"labels": boxes(shape, side=40), "image": image}
+    for name, array in arrays.items():
+        write_tiff(tmp_path / f"{name}.tif", array, like=Stack(array, "zyx"))
+        stored = zarr.create_array(
+            tmp_path / f"{name}.zarr", shape=shape, chunks=chunks, dtype=array.dtype,
+            dimension_names=list("zyx"),
+        )  # fmt: skip
+        stored[:] = array
+    list(measure_files(tmp_path / "labels.tif", tmp_path / "a.csv", tmp_path / "image.tif"))
+    windows = Blocking((1, *shape), depth, CELL)  # four windows, of 256 px and less
+    monkeypatch.setattr(objects.Blocking, "of", lambda *_: windows)
+    list(measure_files(tmp_path / "labels.zarr", tmp_path / "b.csv", tmp_path / "image.zarr"))
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 class Killed(BaseException):
