@@ -3,16 +3,18 @@
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
-from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.cli.display import report
 from napari_utile.errors import UserError, printable
 from napari_utile.events import Event
 from napari_utile.settings import LinkSettings
+
+if TYPE_CHECKING:
+    from napari_utile.arrays.instances.link_costs import LinkCosts
 
 
 class Link(LinkSettings):
@@ -45,8 +47,9 @@ class Link(LinkSettings):
             return report(relink(self.result, settings, self._costs()), self.events, self.json_)
         return report(self._learnt(self.learn), self.events, self.json_)
 
-    def _costs(self) -> LinkCosts | None:
+    def _costs(self) -> "LinkCosts | None":
         """Return the costs of the file, or of the model; None if neither is named."""
+        from napari_utile.arrays.instances.link_costs import LinkCosts
         from napari_utile.folders.link_costs import read_link_costs
         from napari_utile.folders.model import read_card
 
@@ -57,8 +60,9 @@ class Link(LinkSettings):
         card = read_card(self.model) if self.model else None
         return LinkCosts.of(card.linking) if card and card.linking else None
 
-    def _learnt(self, corrected: str) -> Generator[Event, None, LinkCosts]:
+    def _learnt(self, corrected: str) -> Generator[Event, None, "LinkCosts"]:
         """Learn costs, and write them where they are wanted."""
+        from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS
         from napari_utile.folders.link_costs import write_link_costs
         from napari_utile.folders.model import write_linking
         from napari_utile.io.disk import check_file_output
