@@ -20,6 +20,9 @@ MEMORY_SHARE = {"cpu": 0.25, "cuda": 0.6}
 MAX_BYTES = {"cpu": 2**30, "cuda": 2**34}
 MAX_PIXELS = {"cpu": 3 * 2**18, "cuda": 2**22}
 """Larger tiles save a few per cent of margin, and a user waits longer for each."""
+OF_VOLUMES = 4
+"""Times as much of both for volumes, whose tiles have margins on six sides: of 96 x 192 x 192
+voxels and a 3D U-Net of depth 3, tiles of 1.8 instead of 0.4 million take 0.74 of the time."""
 WORKSPACE = 1.5
 """Memory that convolutions take for themselves, as a factor on what they return."""
 UNKNOWN = 8192
@@ -74,12 +77,15 @@ def choose_tile(
         count = prod(ceil(size / side) for size, side in zip(shape, tile, strict=True))
         return count * prod(network.input_size(tile)), count
 
-    memory = min(MEMORY_SHARE[device.type] * free_memory(device), MAX_BYTES[device.type])
+    factor = OF_VOLUMES if network.ndim == 3 else 1
+    most = factor * MAX_BYTES[device.type]
+    memory = min(MEMORY_SHARE[device.type] * free_memory(device), most)
     max_read = memory / (WORKSPACE * bytes_per_pixel(network, dtype))
     fitting: Iterable[PixelsPerAxis] = (
         tile
         for tile in candidates
-        if prod(tile) <= MAX_PIXELS[device.type] and prod(network.input_size(tile)) <= max_read
+        if prod(tile) <= factor * MAX_PIXELS[device.type]
+        and prod(network.input_size(tile)) <= max_read
     )
     return min(fitting, key=cost, default=strides)
 
