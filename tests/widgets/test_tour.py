@@ -1,6 +1,5 @@
 """From a stack with three annotated slices to a table of objects in 3D, in the real window."""
 
-
 import numpy as np
 import pytest
 
