@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.ndimage import distance_transform_edt
 
-from napari_utile.arrays.weight_maps.two_nearest import two_nearest
+from napari_utile.arrays.weight_maps.two_nearest import gaps_between, two_nearest
 
 
 def one_transform_per_object(labels, spacing=None):
@@ -89,3 +89,23 @@ def test_labels_stay_as_they_were():
 
 def test_no_pixels():
     assert two_nearest(np.zeros((0, 5), np.int32)).shape == (2, 0, 5)
+
+
+@pytest.mark.parametrize("factor", [70_001, -1])
+def test_any_id_gives_the_same_distances(factor):
+    labels = scattered((9, 20, 21), 60)
+    assert (two_nearest(labels * np.int32(factor)) == two_nearest(labels)).all()
+
+
+def test_a_line_longer_than_short_distances():
+    labels = np.zeros((2**14 + 5, 2), np.int32)
+    labels[0, 0], labels[-1, 1] = 1, 2
+    np.testing.assert_allclose(two_nearest(labels), one_transform_per_object(labels), rtol=1e-6)
+
+
+def test_gaps_are_the_sum_of_both_distances_but_on_objects():
+    labels = scattered((9, 20, 21), 60)
+    gaps = np.empty(labels.shape, np.float32)
+    gaps_between(labels, (3, 1, 1), gaps)
+    nearest, second = two_nearest(labels, (3, 1, 1))
+    assert (gaps == np.where(labels > 0, np.inf, nearest + second)).all()

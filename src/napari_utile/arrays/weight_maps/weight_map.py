@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
 from napari_utile.arrays.targets import TrainingTarget, annotated
-from napari_utile.arrays.weight_maps.two_nearest import two_nearest
+from napari_utile.arrays.weight_maps.two_nearest import gaps_between
 from napari_utile.events import doubted, warn
 from napari_utile.settings import WEIGHT_DEFAULTS
 
@@ -94,7 +95,8 @@ def weight_map(
     has_channel = given.ndim > 2 + volumetric and given.shape[-1] == 1
     labels = given[..., 0] if has_channel else given
     doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore, sparse=sparse)
-    told = [*ids_doubts([("", ids_in(labels))], ignore), *(doubt.text for doubt in doubts)]
+    told = [] if ignore is None else ids_doubts([("", ids_in(labels))], ignore)
+    told += [doubt.text for doubt in doubts]
     if labels.ndim > 2 and 1 < labels.shape[-1] <= FEW_COLUMNS < labels.shape[-2]:
         told.append(
             f"The labels {labels.shape} are read as slices of {labels.shape[-2]} x "
@@ -107,8 +109,7 @@ def weight_map(
     classes[unannotated] = IGNORE
     gaps = gap_widths(objects, spacing=spacing, volumetric=volumetric)
     gaps[unannotated] = np.inf
-    weights = class_weights(classes, class_balance) + border_term(gaps, w0, sigma)
-    return weights.reshape(given.shape)
+    return _weights(classes, class_balance, gaps, w0, sigma).reshape(given.shape)
 
 
 def target_weights(
@@ -132,8 +133,22 @@ def target_weights(
     ValueError
         If `w0` is negative, or `sigma` is not positive.
     """
-    gaps = np.where(target.classes == 0, gap_widths(target.objects), np.inf)
-    return class_weights(target.classes, class_balance) + border_term(gaps, w0, sigma)
+    gaps = gap_widths(target.objects)
+    gaps[target.classes != 0] = np.inf
+    return _weights(target.classes, class_balance, gaps, w0, sigma)
+
+
+def _weights(
+    classes: NDArray[np.uint8],
+    class_balance: bool,
+    gaps: NDArray[np.float32],
+    w0: float,
+    sigma: float,
+) -> NDArray[np.float32]:
+    """Return the sum of class weights and border term, in the memory of `gaps`."""
+    weights = border_term(gaps, w0, sigma, out=gaps)
+    _add_of_class(classes.ravel(), _of_classes(classes, class_balance), weights.ravel())
+    return weights
 
 
 def class_weights(classes: NDArray[np.uint8], class_balance: bool) -> NDArray[np.float32]:
@@ -156,10 +171,32 @@ def class_weights(classes: NDArray[np.uint8], class_balance: bool) -> NDArray[np
     >>> class_weights(np.array([[0, 0, 0, 1, 255]], np.uint8), True).round(2)
     array([[0.67, 0.67, 0.67, 2.  , 0.  ]], dtype=float32)
     """
-    counts = np.bincount(classes.ravel(), minlength=IGNORE + 1)[:IGNORE]
+    return _of_classes(classes, class_balance)[classes]
+
+
+def _of_classes(classes: NDArray[np.uint8], class_balance: bool) -> NDArray[np.float32]:
+    """Return the weight of each class, shape (`IGNORE` + 1,)."""
     weights = np.zeros(IGNORE + 1, np.float32)
-    weights[:IGNORE] = balance(counts) if class_balance else 1
-    return weights[classes]
+    weights[:IGNORE] = balance(_counts(classes.ravel())[:IGNORE]) if class_balance else 1
+    return weights
+
+
+@compiled
+def _counts(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the pixels of each class; `np.bincount` would make int64 of each of them."""
+    counts = np.zeros((4, 256), np.int64)  # neighbours count apart: none waits for another
+    for i in range(len(classes)):
+        counts[i % 4, classes[i]] += 1
+    return counts.sum(axis=0)
+
+
+@compiled
+def _add_of_class(
+    classes: NDArray[np.uint8], of_classes: NDArray[np.float32], weights: NDArray[np.float32]
+) -> None:
+    """Add the weight of each pixel's class, in place."""
+    for i in range(len(classes)):
+        weights[i] += of_classes[classes[i]]
 
 
 def balance(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
@@ -220,8 +257,9 @@ def gap_widths(
 
     Notes
     -----
-    Exact, and linear in the pixels: about half of one `scipy.ndimage.distance_transform_edt`
-    on one thread, for any number of objects. Slices or volumes of a stack run in parallel.
+    Exact, and linear in the pixels: about a third of one
+    `scipy.ndimage.distance_transform_edt` on one thread, for any number of objects. Slices or
+    volumes of a stack run in parallel.
 
     Examples
     --------
@@ -229,7 +267,9 @@ def gap_widths(
     array([[inf,  3.,  3., inf,  5.]], dtype=float32)
     """
     labels = check_labels(labels, ignore=ignore)
-    objects = np.where(ignored_pixels(labels, ignore), 0, labels)
+    objects = labels
+    if ignore is not None:
+        objects = np.where(ignored_pixels(labels, ignore), 0, labels)
     if objects.max(initial=0) > np.iinfo(np.int32).max:
         objects = consecutive(objects)
     objects = blocks(objects.astype(np.int32, copy=False), volumetric)
@@ -242,17 +282,19 @@ def gap_widths(
     gaps = np.empty(objects.shape, np.float32)
 
     def measure(objects: NDArray[np.int32], gaps: NDArray[np.float32]) -> None:
-        nearest, second = two_nearest(objects, spacing)
-        np.add(nearest, second, out=gaps)
+        gaps_between(objects, spacing, gaps)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(measure, objects, gaps))
     gaps = gaps.reshape(labels.shape)
-    np.copyto(gaps, np.inf, where=labels != 0)
+    if ignore is not None:
+        np.copyto(gaps, np.inf, where=labels == ignore)
     return gaps
 
 
-def border_term(gaps: NDArray[Any], w0: float, sigma: float) -> NDArray[np.float32]:
+def border_term(
+    gaps: NDArray[Any], w0: float, sigma: float, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Return the border term of the weight map, ``w0 exp(-gaps^2 / (2 sigma^2))``.
 
     Parameters
@@ -263,6 +305,8 @@ def border_term(gaps: NDArray[Any], w0: float, sigma: float) -> NDArray[np.float
         Height of the term.
     sigma : float
         Gap width over which it fades, in the unit of `gaps`.
+    out : ndarray of float32, shape of `gaps`, optional
+        Where to write it; it may be `gaps`.
 
     Returns
     -------
@@ -285,6 +329,6 @@ def border_term(gaps: NDArray[Any], w0: float, sigma: float) -> NDArray[np.float
     """
     if not (0 <= w0 < np.inf and 0 < sigma < np.inf):
         raise ValueError(f"w0 must be >= 0 and sigma > 0, got {w0} and {sigma}")
-    exponents = np.square(gaps, dtype=np.float32)
+    exponents = np.square(gaps, dtype=np.float32, out=out)
     exponents *= np.float32(-1 / (2 * sigma**2))
     return np.multiply(np.exp(exponents, out=exponents), np.float32(w0), out=exponents)
