@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from napari_utile.arrays.doubts.labels import label_doubts, looked_at
+from napari_utile.arrays.doubts.labels import LabelPlane, label_doubts, looked_at
 from napari_utile.samples.synthesis import synthetic_stack
 
 RANDOM = np.random.default_rng(0)
@@ -237,3 +237,20 @@ def test_predicted_classes_are_found_out():
     assert kinds_of(CLASSES, **predicted) == ["classes"]
     for ordinary in (OBJECTS, OBJECTS > 0, np.ones_like(OBJECTS), 0 * OBJECTS):
         assert kinds_of(ordinary.astype(int), **predicted) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (2, 2), (9, 8)])
+def test_steps_and_values_are_those_that_numpy_counts(shape):
+    ids = np.random.default_rng(1).integers(0, 5, shape)
+    plane = LabelPlane(ids)
+    padded = np.pad(ids, 1, "edge")
+    sides = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
+    above, below, left, right = (np.sign(side - ids) for side in sides)
+    steps = np.concatenate([np.diff(ids, axis=axis).ravel() for axis in (0, 1)])
+    assert plane.steps.edges == ((above != 0) | (below != 0) | (left != 0) | (right != 0)).sum()
+    assert plane.steps.between == ((above * below < 0) | (left * right < 0)).sum()
+    assert plane.steps.every == (steps != 0).sum()
+    assert plane.steps.by_one == (abs(steps) == 1).sum()
+    expected, counts = np.unique(ids[ids > 0], return_counts=True)
+    assert plane.values[0].tolist() == expected.tolist()
+    assert plane.values[1].tolist() == counts.tolist()

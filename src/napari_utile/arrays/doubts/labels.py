@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.doubts.ids import LOWEST_WHITE, IdRegions, one_id_per_object
 from napari_utile.arrays.doubts.wording import Doubt, count_of
 from napari_utile.arrays.instances.regions import regions
@@ -52,6 +53,24 @@ IGNORED_IDS = (255, 65535)
 """What data sets write where nothing is annotated."""
 
 
+class Steps(NamedTuple):
+    """How often ids change between neighbours along an axis."""
+
+    edges: int
+    """Pixels that differ from a neighbour."""
+    between: int
+    """Pixels between two neighbours along an axis: one is lower, the other higher."""
+    every: int
+    """Pairs of neighbours that differ."""
+    by_one: int
+    """Pairs of neighbours whose ids differ by 1."""
+
+    @property
+    def unit_share(self) -> float:
+        """Share of the pairs that differ in which they do so by 1."""
+        return self.by_one / max(self.every, 1)
+
+
 @dataclass(frozen=True, eq=False)
 class LabelPlane:
     """One plane of labels, and what can be seen in it.
@@ -81,8 +100,11 @@ class LabelPlane:
     @cached_property
     def values(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The ids that occur, without background, and their pixels."""
-        found, counts = np.unique(self.ids, return_counts=True)
-        return found[found != 0], counts[found != 0]
+        _, sizes, of = self.regions  # far fewer than pixels
+        found, which = np.unique(of, return_inverse=True)
+        counts = np.zeros(len(found), np.int64)
+        np.add.at(counts, which, sizes)
+        return found.astype(np.int64, copy=False), counts
 
     @cached_property
     def is_between(self) -> NDArray[np.bool_]:
@@ -94,14 +116,9 @@ class LabelPlane:
         return found
 
     @cached_property
-    def edges(self) -> NDArray[np.bool_]:
-        """Pixels that differ from a neighbour along an axis."""
-        found = np.zeros(self.ids.shape, bool)
-        for ids, marks in ((self.ids, found), (self.ids.T, found.T)):
-            differs = np.diff(ids, axis=0) != 0
-            marks[1:] |= differs
-            marks[:-1] |= differs
-        return found
+    def steps(self) -> "Steps":
+        """How often ids change between neighbours along an axis."""
+        return Steps(*_steps(self.ids))
 
     @property
     def flat(self) -> float:
@@ -110,24 +127,51 @@ class LabelPlane:
         same = (here == self.ids[1:, :-1]) & (here == self.ids[:-1, 1:])
         return float(same.mean()) if same.size else 1.0
 
-    @property
-    def unit_steps(self) -> float:
-        """Share of the edges over which the id changes by 1."""
-        steps = [np.abs(np.diff(self.ids, axis=axis)) for axis in (0, 1)]
-        edges = sum(int((step > 0).sum()) for step in steps)
-        return sum(int((step == 1).sum()) for step in steps) / max(edges, 1)
-
     @cached_property
     def regions(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], Labels]:
         """Connected regions of one id: number at each pixel; pixels and id of each region."""
         numbers, firsts = regions(self.ids)
-        sizes = np.bincount(numbers.ravel())[1:].astype(np.int64)
-        return numbers, sizes, self.ids.ravel()[firsts]
+        return numbers, _sizes(numbers, len(firsts)), self.ids.ravel()[firsts]
 
     @property
     def id_regions(self) -> IdRegions:
         """Connected regions of one id: pixels and id of each."""
         return IdRegions(*self.regions[1:])
+
+
+@compiled
+def _steps(ids: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """Count the pixels and pairs of `Steps` in ids (Y, X)."""
+    height, width = ids.shape
+    edges = between = every = by_one = 0
+    for y in range(height):
+        # At the border of the plane, a row or a pixel is its own neighbour.
+        above, below = ids[max(y - 1, 0)], ids[min(y + 1, height - 1)]
+        row = ids[y]
+        for x in range(width):
+            here = row[x]
+            left, right = row[max(x - 1, 0)], row[min(x + 1, width - 1)]
+            up, down = here - above[x], below[x] - here
+            back, on = here - left, right - here
+            edges += (up != 0) | (down != 0) | (back != 0) | (on != 0)
+            between += (
+                ((up > 0) & (down > 0))
+                | ((up < 0) & (down < 0))
+                | ((back > 0) & (on > 0))
+                | ((back < 0) & (on < 0))
+            )
+            every += (down != 0) + (on != 0)
+            by_one += (abs(down) == 1) + (abs(on) == 1)
+    return edges, between, every, by_one
+
+
+@compiled
+def _sizes(numbers: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
+    """Return the pixels of regions 1 ... `count`; `np.bincount` would copy the plane."""
+    sizes = np.zeros(count + 1, np.int64)
+    for number in numbers.ravel():
+        sizes[number] += 1
+    return sizes[1:]
 
 
 def looked_at(
@@ -200,9 +244,9 @@ def label_doubts(
 
     Notes
     -----
-    About 0.1 s for 10^6 pixels.
+    About 0.02 s for 10^6 pixels.
     """
-    looked = [plane for plane in planes if plane.values[0].size]
+    looked = [plane for plane in planes if plane.ids.any()]
     who = f"{kind} '{name}'" if name else f"The {kind.lower()}"
     for plane in looked:
         if doubt := _gray_values(plane, who, is_predicted):
@@ -239,7 +283,7 @@ def _most(planes: Sequence[LabelPlane], test: Any, who: str) -> Doubt | None:
 def _gray_values(plane: LabelPlane, who: str, is_predicted: bool = False) -> Doubt | None:
     """Doubt ids that change as gray values do."""
     ids, _ = plane.values
-    between, edges = int(plane.is_between.sum()), int(plane.edges.sum())
+    between, edges = plane.steps.between, plane.steps.edges
     _, sizes, _ = plane.regions
     specks = int((sizes <= SPECK).sum())
     is_gray = len(ids) > 2 and between >= FEW and between > BETWEEN * edges
@@ -248,7 +292,7 @@ def _gray_values(plane: LabelPlane, who: str, is_predicted: bool = False) -> Dou
     ):  # an outline may be one pixel wide, and its class between others
         is_gray = is_gray and not is_predicted and 2 * specks > len(sizes)
     is_speckled = len(ids) > 1 and specks >= 3 * FEW and specks > SPECKS * len(sizes)
-    is_slope = len(ids) >= FEW // 2 and plane.unit_steps > UNIT_STEPS
+    is_slope = len(ids) >= FEW // 2 and plane.steps.unit_share > UNIT_STEPS
     if not (is_gray or (is_speckled and not is_predicted) or is_slope):
         return None
     where = f" in {plane.place}" if plane.place else ""
