@@ -232,7 +232,7 @@ def _along(
             rows, names = squared[:, o, :, 0], ids[:, o, :, 0]
             for rank in range(2):
                 _divide(rows[rank], square, heights[rank, 0])
-            _line(
+            _along_line(
                 (heights[0, 0], heights[1, 0], names[0], names[1]),
                 square, False, hull, stretches,
                 (rows[0], rows[1], found[0, 0], found[1, 0]),
@@ -247,7 +247,7 @@ def _along(
                         heights[rank, j, q] = squared[rank, o, q, first + j] / square
                         names[rank, j, q] = ids[rank, o, q, first + j]
             for j in range(width):
-                _line(
+                _along_line(
                     (heights[0, j], heights[1, j], names[0, j], names[1, j]),
                     square, True, hull, stretches,
                     (out[0, j, :n], out[1, j, :n], found[0, j], found[1, j]),
@@ -266,7 +266,7 @@ def _divide(squared: Array, square: float, heights: Array) -> None:
 
 
 @compiled
-def _line(
+def _along_line(
     line: _Four,
     square: float,
     has_next: bool,
@@ -292,7 +292,7 @@ def _line(
         return
 
     # [1]: the lower envelope leads to the nearest object of each pixel y, seen from pixel q.
-    _own(size, 0, n, positions, rises, runs, owners)
+    _place(size, 0, n, positions, rises, runs, owners)
     q, before, id_, count = np.uint32(0), np.uint32(0), np.int64(NO_ID), 0
     for y in range(n):
         q = max(q, owners[y])
@@ -316,7 +316,7 @@ def _line(
             for y in range(begin, end):
                 out1[y], found1[y] = np.inf, 0
             continue
-        _own(size, begin, end, positions, rises, runs, owners)
+        _place(size, begin, end, positions, rises, runs, owners)
         q = np.uint32(0)
         for y in range(begin, end):
             q = max(q, owners[y])
@@ -362,7 +362,7 @@ def _hull(
 
 
 @inlined
-def _own(
+def _place(
     size: int, start: int, stop: int, positions: Array, rises: Array, runs: Array, owners: Array
 ) -> None:
     """Write each parabola's pixel where it begins to be lowest, within `start`...`stop`."""

@@ -177,12 +177,12 @@ def class_weights(classes: NDArray[np.uint8], class_balance: bool) -> NDArray[np
 def _of_classes(classes: NDArray[np.uint8], class_balance: bool) -> NDArray[np.float32]:
     """Return the weight of each class, shape (`IGNORE` + 1,)."""
     weights = np.zeros(IGNORE + 1, np.float32)
-    weights[:IGNORE] = balance(_counts(classes.ravel())[:IGNORE]) if class_balance else 1
+    weights[:IGNORE] = balance(_class_counts(classes.ravel())[:IGNORE]) if class_balance else 1
     return weights
 
 
 @compiled
-def _counts(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _class_counts(classes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the pixels of each class; `np.bincount` would make int64 of each of them."""
     counts = np.zeros((4, 256), np.int64)  # neighbours count apart: none waits for another
     for i in range(len(classes)):
