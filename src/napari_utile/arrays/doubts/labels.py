@@ -118,7 +118,7 @@ class LabelPlane:
     @cached_property
     def steps(self) -> "Steps":
         """How often ids change between neighbours along an axis."""
-        return Steps(*_steps(self.ids))
+        return Steps(*_edge_steps(self.ids))
 
     @property
     def flat(self) -> float:
@@ -140,7 +140,7 @@ class LabelPlane:
 
 
 @compiled
-def _steps(ids: NDArray[np.int64]) -> tuple[int, int, int, int]:
+def _edge_steps(ids: NDArray[np.int64]) -> tuple[int, int, int, int]:
     """Count the pixels and pairs of `Steps` in ids (Y, X)."""
     height, width = ids.shape
     edges = between = every = by_one = 0

@@ -292,7 +292,7 @@ def _along_line(
         return
 
     # [1]: the lower envelope leads to the nearest object of each pixel y, seen from pixel q.
-    _place(size, 0, n, positions, rises, runs, owners)
+    _place_owners(size, 0, n, positions, rises, runs, owners)
     q, before, id_, count = np.uint32(0), np.uint32(0), np.int64(NO_ID), 0
     for y in range(n):
         q = max(q, owners[y])
@@ -316,7 +316,7 @@ def _along_line(
             for y in range(begin, end):
                 out1[y], found1[y] = np.inf, 0
             continue
-        _place(size, begin, end, positions, rises, runs, owners)
+        _place_owners(size, begin, end, positions, rises, runs, owners)
         q = np.uint32(0)
         for y in range(begin, end):
             q = max(q, owners[y])
@@ -362,7 +362,7 @@ def _hull(
 
 
 @inlined
-def _place(
+def _place_owners(
     size: int, start: int, stop: int, positions: Array, rises: Array, runs: Array, owners: Array
 ) -> None:
     """Write each parabola's pixel where it begins to be lowest, within `start`...`stop`."""
