@@ -108,7 +108,7 @@ def test_a_sample_is_written_with_its_scale_and_never_twice(tmp_path):
 
 def test_a_sample_of_which_one_file_cannot_be_written_is_not_there(tmp_path, monkeypatch):
     pixels = np.zeros((1, 8, 8), np.uint8), np.full((1, 8, 8), 2**40)
-    monkeypatch.setattr(samples, "synthetic_stack", lambda: pixels)
+    monkeypatch.setattr(samples, "synthetic_stack", lambda *_, **__: pixels)
     with pytest.raises(UserError, match="A TIFF holds ids up to"):
         write_sample("synthetic", tmp_path)
     assert not list(tmp_path.iterdir())

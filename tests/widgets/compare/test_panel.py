@@ -11,7 +11,7 @@ from napari_utile.events import (
     StepDone,
 )
 from napari_utile.io.images import open_image
-from napari_utile.settings import NETWORK_NAMES, CompareSettings
+from napari_utile.settings import SLICE_NETWORKS, CompareSettings
 from napari_utile.widgets.kit.fields import TickList
 from tests.fixtures.compare_panel import DONE, STARTED, begins, ends, idle, text
 
@@ -20,10 +20,10 @@ def rows(panel):
     return panel.table.cells()
 
 
-def test_every_network_can_be_ticked_and_is(panel):
+def test_every_network_can_be_ticked_and_those_of_slices_are(panel):
     ticks = panel.form.widget("networks")
     assert isinstance(ticks, TickList)
-    assert tuple(ticks.ticked()) == NETWORK_NAMES
+    assert tuple(ticks.ticked()) == SLICE_NETWORKS
     assert panel.form.settings() == CompareSettings()
 
 

@@ -113,7 +113,7 @@ class Numbering:
     Examples
     --------
     >>> plane = PlaneObjects(maps=(), count=2, sizes=np.array([0, 4, 4]))
-    >>> numbering = Numbering(ObjectRule())
+    >>> numbering = Numbering(ObjectRule(linking="overlap"))
     >>> numbering.plane(plane, None)
     array([0, 1, 2], dtype=uint64)
     >>> numbering.plane(plane, (np.array([[1, 1], [2, 1]]), np.array([1, 3])))
