@@ -193,6 +193,14 @@ def test_what_is_given_wins_over_the_recipe():
     assert TrainSettings(width=8, recipe="paper").momentum == 0.99
 
 
+def test_networks_of_volumes_have_the_poolings_of_their_paper():
+    assert TrainSettings(network="unet-3d").depth == 3
+    assert TrainSettings(network="unet-3d", depth=2, recipe="paper").depth == 2
+    candidates = CompareSettings(networks=("unet-3d", "encoder-decoder-3d"))
+    assert candidates.candidate("unet-3d", 0) == TrainSettings(network="unet-3d")
+    assert TrainSettings(network="unet").depth == 4
+
+
 def test_filling_in_a_recipe_changes_neither_it_nor_what_was_given():
     given, before = {"recipe": "paper", "width": 8}, dict(PAPER)
     TrainSettings.model_validate(given)

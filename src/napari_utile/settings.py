@@ -64,6 +64,9 @@ PHOTOS: dict[str, Any] = {
 }
 """For photos of scenes: up stays up, objects are few and of any size, gaps are no borders."""
 
+VOLUMES: dict[str, Any] = {"depth": 3, "batch": 2}
+"""Of networks of volumes, as published (Cicek et al. 2016): each pooling doubles the margin of
+a tile on six sides."""
 RECIPES: dict[str, dict[str, Any]] = {"paper": PAPER, "photos": PHOTOS}
 """Named sets of options. An option that a set does not name has its default."""
 
@@ -370,7 +373,7 @@ class TrainingOptions(Settings):
         ge=0,
         le=2,
     )
-    depth: int = option(4, "Number of poolings", _NETWORK, ge=1, le=7)
+    depth: int = option(4, "Number of poolings; 3 in networks of volumes", _NETWORK, ge=1, le=7)
     width: int = option(16, "Features at full resolution", _NETWORK, ge=1, le=512)
     padding: Literal["valid", "same"] = option(
         "same", "Convolutions without padding, as published, or padded", _NETWORK
@@ -417,7 +420,7 @@ class TrainingOptions(Settings):
     )
     # the optimization
     tile: int = option(256, "Side of a training tile of the result, px", _TILES, ge=16)
-    batch: int = option(4, "Tiles per step", _TILES, ge=1)
+    batch: int = option(4, "Tiles per step; 2 in networks of volumes", _TILES, ge=1)
     sampling: Sampling = option("uniform", "Where tiles are drawn more often", _TILES)
     optimizer: Literal["muon", "adamw", "sgd"] = option("muon", "Update rule", _LEARNING)
     learning_rate: float = option(
@@ -471,9 +474,12 @@ class TrainingOptions(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_the_recipe(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            return RECIPES.get(str(given.get("recipe")), {}) | given
-        return given
+        if not isinstance(given, dict):
+            return given
+        networks = f"{given.get('network')} {given.get('networks')}"
+        sees_volumes = any(name in networks for name in VOLUME_NETWORKS)
+        recipe = RECIPES.get(str(given.get("recipe")), {})
+        return (VOLUMES if sees_volumes else {}) | recipe | given
 
     @field_validator("border")
     @classmethod

@@ -67,6 +67,15 @@ def test_the_paper_recipe_shows_its_values_and_leaves_the_rest(form):
     assert form.settings() == TrainSettings(sigma=7)
 
 
+def test_a_network_of_volumes_shows_its_depth_and_batch_and_leaves_the_rest(form):
+    form.set_value("width", 8)
+    form.set_value("network", "unet-3d")
+    assert form.settings() == TrainSettings(network="unet-3d", width=8)
+    assert form.widget("depth").value() == 3
+    form.set_value("network", "unet")
+    assert form.settings() == TrainSettings(width=8)
+
+
 def test_an_option_changed_after_the_recipe_wins_over_it(form):
     form.set_value("recipe", "paper")
     form.set_value("width", 8)

@@ -23,6 +23,8 @@ from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value
 
 S = TypeVar("S", bound=Settings)
 
+DECIDING = {"recipe", "network", "networks"}
+"""Fields that the defaults of others follow."""
 LABEL_WIDTH = 108
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -44,7 +46,7 @@ class Form(QWidget, Generic[S]):
 
     Notes
     -----
-    A field named ``recipe`` is a named set of the others: choosing one shows its values.
+    Recipe and network decide about other fields: choosing shows their values.
     """
 
     changed = Signal()
@@ -121,15 +123,14 @@ class Form(QWidget, Generic[S]):
             field.editor.setObjectName(name)
             for part in (field.editor, *field.editor.findChildren(QWidget)):
                 part.installEventFilter(self)
-            field.on_edit(self._on_recipe if name == "recipe" else self._check)
+            field.on_edit(self._on_choice if name in DECIDING else self._check)
         return form_rows({self._kind.label(name): self._fields[name].editor for name in names})
 
-    def _on_recipe(self) -> None:
-        """Show the options that the chosen recipe changes; leave the others as they are."""
-        recipe = self._fields["recipe"].read()
-        old = self._shown.model_dump(include={"recipe"})
-        before = self._kind.model_validate(old)
-        for name, value in self._kind.model_validate({"recipe": recipe}):
+    def _on_choice(self) -> None:
+        """Show the options that recipe and network decide; leave the others as they are."""
+        chosen = {name: self._fields[name].read() for name in DECIDING & self._fields.keys()}
+        before = self._kind.model_validate(self._shown.model_dump(include=set(chosen)))
+        for name, value in self._kind.model_validate(chosen):
             if name in self._fields and value != getattr(before, name):
                 self._write(name, value)
         self._check()
