@@ -70,6 +70,7 @@ SETS = {
     ),
     "vnc": Set("vnc/raw.tif", "vnc/membranes.tif", 0, 0.75, "50,4.6,4.6", is_volume=False),
 }
+FEW = ("--validations-per-run", "5")
 SLICES = ("--network", "unet", "--tile", "128")
 NETWORKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "2D, overlap": (SLICES, ("--linking", "overlap")),
@@ -150,7 +151,7 @@ def measured(
         if "3d" in " ".join(training):
             training = (*training, "--spacing", chosen.spacing)
         command = ["train", parts["train image"], parts["train labels"], "--out", run]
-        taken = utile([*command, "--steps", steps, "--seed", seed, *training])
+        taken = utile([*command, "--steps", steps, "--seed", seed, *FEW, *training])
         seconds.write_text(str(taken))
     model = ["predict", run / "model", parts["test image"], "--out", result]
     after = utile([*model, "--output", "instances", "--overwrite", *prediction])
