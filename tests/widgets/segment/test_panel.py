@@ -41,9 +41,10 @@ def test_starts_the_engine_on_model_and_image(panel, script, press, qtbot, model
 def test_a_model_trained_beside_it_is_chosen(open_panel, viewer, model):
     panel = open_panel(SegmentPanel, viewer)
     assert not panel.controls.button.isEnabled()
-    MODELS.trained.emit(model)
+    MODELS.announce(model)
     assert panel.model.path == model
     assert panel.controls.button.isEnabled()
+    assert open_panel(SegmentPanel, viewer).model.path == model  # opened later
 
 
 @pytest.mark.parametrize("name", ["model", ".model.previous"])  # left by an interrupted save

@@ -29,6 +29,12 @@ class _Models:
     """Announces a model that was just trained to every panel."""
 
     trained = Announcement(Path)
+    newest: Path | None = None
+
+    def announce(self, model: Path) -> None:
+        """Tell every panel, and those that are opened later."""
+        self.newest = model
+        self.trained.emit(model)
 
 
 MODELS = _Models()
@@ -196,5 +202,7 @@ def plain_name(name: str) -> str:
 
 
 def last_model() -> Path | None:
-    """Return the model that was trained last in the default place."""
+    """Return the model that was trained last in this window, else in the default place."""
+    if MODELS.newest and MODELS.newest.exists():
+        return MODELS.newest
     return next(iter(models_of_runs(data_folder() / "runs")), None)

@@ -180,7 +180,7 @@ class TrainPanel(Panel):
             self.folder.set_path(None)  # the next run needs another
         elif self.folder.path is None and can_resume(run.folder):
             self.controls.messages.offer("Choose this run folder to resume it.", run.folder)
-        MODELS.trained.emit(run.model)
+        MODELS.announce(run.model)
 
     # the preview
 
