@@ -85,8 +85,8 @@ def show_largest(viewer: Any, image: Any, result: Any, objects: Any) -> None:
     viewer.dims.ndisplay = 3
     image.opacity = 0.4
     image.rendering = "average"
-    viewer.scene.camera.angles = (0, 35, 60)
     viewer.reset_view()
+    viewer.scene.camera.angles = (10, 40, 60)
     wait(4)
 
 
