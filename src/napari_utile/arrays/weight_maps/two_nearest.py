@@ -120,7 +120,7 @@ def _transform(
     far = np.int64(1) << (2 * bits - 2)
     key = np.full((2, m), far, np.int64)  # of the plane before
     for i in range(n):
-        _forth(labels[i], bits, key[0], key[1], keys[0][i], keys[1][i])
+        sweep_forth(labels[i], bits, key[0], key[1], keys[0][i], keys[1][i])
     key[:] = far
 
     squared, ids = np.empty((2, m), np.float32), np.empty((2, m), np.int32)
@@ -138,7 +138,7 @@ def _transform(
         np.empty(room, whole), np.empty(room, whole),
     )  # fmt: skip
     for i in range(n - 1, -1, -1):
-        _back(bits, key[0], key[1], keys[0][i], keys[1][i])
+        sweep_back(bits, key[0], key[1], keys[0][i], keys[1][i])
         for rank in range(2):
             _unpack(key[rank], bits, steps[0], squared[rank], ids[rank])
         outer, inner = 1, m
@@ -159,7 +159,7 @@ def _transform(
 
 
 @compiled
-def _forth(
+def sweep_forth(
     labels: Array, bits: int, before0: Array, before1: Array, here0: Array, here1: Array
 ) -> None:
     """Step to the next plane: write the keys of the last two objects passed."""
@@ -175,7 +175,7 @@ def _forth(
 
 
 @compiled
-def _back(bits: int, before0: Array, before1: Array, here0: Array, here1: Array) -> None:
+def sweep_back(bits: int, before0: Array, before1: Array, here0: Array, here1: Array) -> None:
     """Step to the plane before: merge its keys with those that come back, in `before`."""
     one = np.int64(1) << bits
     for j in range(len(here0)):

@@ -1,7 +1,7 @@
 """The loss weight map of the U-Net paper (eq. 2): class balance plus a border term.
 
 The costly part, `gap_widths`, depends on the labels alone. `border_term` is cheap, so that
-w0 and sigma can be tried out live.
+w0 and sigma can be tried out live. A map that is made once measures only the gaps that count.
 """
 
 import os
@@ -15,14 +15,25 @@ from numpy.typing import ArrayLike, NDArray
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.doubts.ids import ids_doubts, ids_in
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
-from napari_utile.arrays.labels import IGNORE, blocks, check_labels, consecutive, ignored_pixels
+from napari_utile.arrays.labels import (
+    IGNORE,
+    Labels,
+    blocks,
+    check_labels,
+    consecutive,
+    ignored_pixels,
+)
 from napari_utile.arrays.targets import TrainingTarget, annotated
-from napari_utile.arrays.weight_maps.two_nearest import gaps_between
+from napari_utile.arrays.weight_maps.narrow_gaps import narrow_gaps
 from napari_utile.events import doubted, warn
 from napari_utile.settings import WEIGHT_DEFAULTS
 
 FEW_COLUMNS = 4
 """Columns of slices that are likelier colors."""
+LOOKED_AT = 2**20
+"""Pixels of a stack in which doubts are looked for: in all it takes as long as the map."""
+LOST = 2.0**-33
+"""Less than half of the last digit of any class weight: added to it, it is rounded away."""
 
 
 def weight_map(
@@ -91,10 +102,13 @@ def weight_map(
     >>> weight_map(gap_of_one, class_balance=False).round(1)
     array([[ 1. , 10.2,  1. ]], dtype=float32)
     """
+    widest = _faded(w0, sigma)
     given = check_labels(labels, ignore=ignore)
     has_channel = given.ndim > 2 + volumetric and given.shape[-1] == 1
     labels = given[..., 0] if has_channel else given
-    doubts = label_doubts(looked_at(labels, ignore), "", ignore=ignore, sparse=sparse)
+    doubts = label_doubts(
+        looked_at(labels, ignore, LOOKED_AT), "", ignore=ignore, sparse=sparse
+    )
     told = [] if ignore is None else ids_doubts([("", ids_in(labels))], ignore)
     told += [doubt.text for doubt in doubts]
     if labels.ndim > 2 and 1 < labels.shape[-1] <= FEW_COLUMNS < labels.shape[-2]:
@@ -107,7 +121,7 @@ def weight_map(
     objects, unannotated = annotated(labels, ignore, sparse)
     classes = (objects != 0).astype(np.uint8)
     classes[unannotated] = IGNORE
-    gaps = gap_widths(objects, spacing=spacing, volumetric=volumetric)
+    gaps = _gaps(objects, None, spacing, volumetric, widest)
     gaps[unannotated] = np.inf
     return _weights(classes, class_balance, gaps, w0, sigma).reshape(given.shape)
 
@@ -133,7 +147,7 @@ def target_weights(
     ValueError
         If `w0` is negative, or `sigma` is not positive.
     """
-    gaps = gap_widths(target.objects)
+    gaps = _gaps(target.objects, None, None, False, _faded(w0, sigma))
     gaps[target.classes != 0] = np.inf
     return _weights(target.classes, class_balance, gaps, w0, sigma)
 
@@ -266,7 +280,17 @@ def gap_widths(
     >>> gap_widths(np.array([[1, 0, 0, 2, 0]]))
     array([[inf,  3.,  3., inf,  5.]], dtype=float32)
     """
-    labels = check_labels(labels, ignore=ignore)
+    return _gaps(check_labels(labels, ignore=ignore), ignore, spacing, volumetric, np.inf)
+
+
+def _gaps(
+    labels: Labels,
+    ignore: int | None,
+    spacing: Sequence[float] | None,
+    volumetric: bool,
+    widest: float,
+) -> NDArray[np.float32]:
+    """Return `gap_widths`; of those from `widest` on, any width from there on."""
     objects = labels
     if ignore is not None:
         objects = np.where(ignored_pixels(labels, ignore), 0, labels)
@@ -282,7 +306,7 @@ def gap_widths(
     gaps = np.empty(objects.shape, np.float32)
 
     def measure(objects: NDArray[np.int32], gaps: NDArray[np.float32]) -> None:
-        gaps_between(objects, spacing, gaps)
+        narrow_gaps(objects, spacing, widest, gaps)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         list(threads.map(measure, objects, gaps))
@@ -327,8 +351,18 @@ def border_term(
     >>> border_term(np.array([2.0, np.inf]), w0=10, sigma=5).round(1)
     array([9.2, 0. ], dtype=float32)
     """
-    if not (0 <= w0 < np.inf and 0 < sigma < np.inf):
-        raise ValueError(f"w0 must be >= 0 and sigma > 0, got {w0} and {sigma}")
+    _check_border(w0, sigma)
     exponents = np.square(gaps, dtype=np.float32, out=out)
     exponents *= np.float32(-1 / (2 * sigma**2))
     return np.multiply(np.exp(exponents, out=exponents), np.float32(w0), out=exponents)
+
+
+def _faded(w0: float, sigma: float) -> float:
+    """Return the width of gaps from which the border term is less than `LOST`."""
+    _check_border(w0, sigma)
+    return float(sigma * np.sqrt(2 * np.log(max(w0 / LOST, 1))))
+
+
+def _check_border(w0: float, sigma: float) -> None:
+    if not (0 <= w0 < np.inf and 0 < sigma < np.inf):
+        raise ValueError(f"w0 must be >= 0 and sigma > 0, got {w0} and {sigma}")
