@@ -1,6 +1,10 @@
 """A finished result with other ids is, to the byte, one that was predicted with them."""
 
+import random
 import shutil
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +19,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone
 from napari_utile.io.images import open_image
 from napari_utile.settings import LinkSettings
+from tests.fixtures.processes import copies
 from tests.fixtures.segmented import ends, segment
 
 torch.set_num_threads(1)
@@ -111,6 +116,31 @@ def test_a_kill_within_the_exchange_is_resumed(results, overlap, monkeypatch, st
     list(relink(overlap, GRAPH))
     assert ids_of(overlap) == ids_of(results / "graph" / "r.zarr")
     assert not finished_plan(overlap).differences(finished_plan(results / "graph" / "r.zarr"))
+
+
+def link_and_tell(result, told):
+    """What a process does that is killed: it says that there was an event."""
+    for event in relink(result, GRAPH):
+        told.send(event.event)
+
+
+def test_kill_minus_9_at_any_moment_is_resumed(results, overlap):
+    processes, chance, deaths = copies(__name__), random.Random(9), 0
+    for _ in range(5):
+        heard, told = processes.Pipe(duplex=False)
+        process = processes.Process(target=link_and_tell, args=(overlap, told), daemon=True)
+        process.start()
+        told.close()
+        with suppress(EOFError):  # it had little left to do
+            for _ in range(chance.randrange(16)):
+                heard.recv()
+        time.sleep(chance.random() / 50)
+        process.kill()
+        process.join()
+        deaths += process.exitcode == -signal.SIGKILL
+    assert deaths
+    list(relink(overlap, GRAPH))
+    assert ids_of(overlap) == ids_of(results / "graph" / "r.zarr")
 
 
 def test_other_costs_give_other_ids_and_are_remembered(overlap):

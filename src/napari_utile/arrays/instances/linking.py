@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
 from napari_utile.arrays.instances.graph import GraphLinking
 from napari_utile.arrays.instances.regions import united
+from napari_utile.arrays.instances.runs import Runs
 
 Overlap = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Pairs of objects (below, above), (M, 2), and the number of pixels that they share, (M,)."""
@@ -42,15 +43,12 @@ def overlaps(below: NDArray[np.integer[Any]], above: NDArray[np.integer[Any]]) -
     (array([[1, 1],
            [2, 1]]), array([1, 2]))
     """
-    # Runs of equal pairs along the rows: objects are wide, so there are few.
-    keys = below.astype(np.uint64).ravel() << np.uint64(32) | above.astype(np.uint64).ravel()
-    starts = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-    starts = np.concatenate([[0], starts]) if keys.size else starts
-    lengths = np.diff(starts, append=keys.size)
-    lower, upper = keys[starts] >> np.uint64(32), keys[starts] & np.uint64(2**32 - 1)
-    both = (lower > 0) & (upper > 0)
-    pairs = np.stack([lower[both], upper[both]], axis=1).astype(np.int64)
-    return _sum_pairs(pairs, lengths[both])
+    return overlaps_of_runs(Runs.of(below), Runs.of(above))
+
+
+def overlaps_of_runs(below: Runs, above: Runs) -> Overlap:
+    """Return `overlaps` of objects that are given as runs."""
+    return _sum_pairs(*below.shared(above))
 
 
 def sum_overlaps(overlaps: Iterable[Overlap]) -> Overlap:

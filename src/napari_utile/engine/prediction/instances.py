@@ -10,7 +10,7 @@ a plane is a whole volume: nothing is linked, and its large tables are read one 
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.blocks import Block
 from napari_utile.arrays.instances.evidence import ruin_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
@@ -28,12 +27,16 @@ from napari_utile.arrays.instances.fragments import (
     halo,
 )
 from napari_utile.arrays.instances.link_costs import EDGE, Edges, LinkCosts
-from napari_utile.arrays.instances.linking import Numbering, Overlap, overlaps, sum_overlaps
-from napari_utile.engine.prediction.outputs import create_plain, open_plain, sync_block
+from napari_utile.arrays.instances.linking import (
+    Numbering,
+    Overlap,
+    overlaps_of_runs,
+    sum_overlaps,
+)
+from napari_utile.arrays.instances.runs import Runs
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal
-from napari_utile.io import zarr_folders
 from napari_utile.io.disk import atomic_write
 
 FRAGMENTS, FINAL = "fragments", "final"
@@ -70,7 +73,6 @@ class InstanceBuilder:
             costs=LinkCosts.of(task.plan.costs or {}),
         )
         self.work = task.work
-        self._labels: Any = None
         self._numbering = Numbering(self.rule)
         self._before: list[PlaneObjects] = []  # of the two planes before, the nearer one last
         self._final_count: int | None = None
@@ -92,13 +94,6 @@ class InstanceBuilder:
         """Mask of the blocks whose fragments are on disk, shape (blocks,)."""
         return self.work.done(FRAGMENTS, len(self.blocks))
 
-    def open(self) -> None:
-        """Open the array of fragments; create it if it does not exist."""
-        place = self.work / "fragments"
-        if not zarr_folders.is_zarr(place):
-            create_plain(place, self.blocks.shape, np.uint32, self.task.output.spec.chunks)
-        self._labels = open_plain(place)
-
     def find_fragments(self, number: int) -> None:
         """Find the fragments of a block, whose foreground with its halo is on disk."""
         block = self.blocks[number]
@@ -106,9 +101,8 @@ class InstanceBuilder:
         origin = tuple(side.start for side in block.window)
         shape = self.blocks.shape[-self.blocks.ndim :]
         found = fragments(foreground, inner, origin, shape, self.rule)
-        self._labels[(*block.index, *block.window)] = found.labels
-        atomic_write(self._table_path(number), lambda draft: _save_arrays(draft, found.tables))
-        sync_block(self._labels, block, self.blocks)
+        arrays = {**Runs.of(found.labels)._asdict(), **found.tables}
+        atomic_write(self._table_path(number), lambda draft: _save_arrays(draft, arrays))
         if self.journal:
             self.journal.write(FRAGMENTS, [number])
 
@@ -140,7 +134,7 @@ class InstanceBuilder:
         overlap, skipped = (self._overlap(plane, objects, step) for step in (1, 2))
         ids = self._numbering.plane(objects, overlap, skipped)
         # 3. labels, links and ids are on disk before the state that counts on them
-        yield from self._write(plane, objects, ids)
+        yield from self._write(plane, objects.maps, ids)
         if graph := self._numbering.graph:
             edges = {"edges": graph.take_edges()}
             atomic_write(self._edges_path(plane), lambda draft: _save_arrays(draft, edges))
@@ -148,7 +142,8 @@ class InstanceBuilder:
         self._numbering.links.clear()
         atomic_write(self._links_path(plane), text.encode())
         if not self._numbering.is_final:
-            atomic_write(self._ids_path(plane), lambda draft: _save_arrays(draft, {"ids": ids}))
+            maps = {f"{place}": ids[of_block] for place, of_block in enumerate(objects.maps)}
+            atomic_write(self._ids_path(plane), lambda draft: _save_arrays(draft, maps))
         self._before = [*self._before[-1:], objects] if self.blocks.ndim == 2 else []
         is_due = monotonic() - self._saved > SECONDS_BETWEEN_SAVES
         if is_due or plane == self.blocks.planes - 1:
@@ -178,8 +173,8 @@ class InstanceBuilder:
         done = self.work.done(FINAL, self.blocks.planes)
         for plane in np.flatnonzero(~done).tolist():
             with np.load(self._ids_path(plane)) as arrays:
-                ids = final[arrays["ids"]]
-            for _ in self._write(plane, self._assembled(plane), ids):
+                maps = [arrays[f"{place}"] for place in range(self.blocks.per_plane)]
+            for _ in self._write(plane, maps, final):
                 pass
             if self.journal:
                 self.journal.write(FINAL, [plane])
@@ -222,14 +217,17 @@ class InstanceBuilder:
             yield ruin_text(here, before, after)
 
     def _write(
-        self, plane: int, objects: PlaneObjects, ids: NDArray[np.uint64]
+        self, plane: int, maps: Sequence[NDArray[Any]], ids: NDArray[np.uint64]
     ) -> Iterator[int]:
+        """Write the labels of a plane: of each block the ids of what its fragments map to."""
         limit = self.task.output.max_label
-        if limit is not None and ids.max(initial=0) > limit:
-            raise UserError(f"A TIFF holds ids up to {limit:,}: write to .zarr instead.")
-        for number, block_map in zip(self.blocks.of_plane(plane), objects.maps, strict=True):
-            block = self.blocks[number]
-            self.task.output.put_labels(block, ids[block_map][self._fragments(block)])
+        for number, block_map in zip(self.blocks.of_plane(plane), maps, strict=True):
+            block, of_block = self.blocks[number], ids[block_map]
+            if limit is not None and of_block.max(initial=0) > limit:
+                raise UserError(f"A TIFF holds ids up to {limit:,}: write to .zarr instead.")
+            labels = self._fragments(number).mapped(of_block)
+            sizes = tuple(side.stop - side.start for side in block.window)
+            self.task.output.put_labels(block, labels.pixels(sizes))
             yield number
 
     def _assembled(self, plane: int) -> PlaneObjects:
@@ -249,9 +247,8 @@ class InstanceBuilder:
         numbers = zip(lower, self.blocks.of_plane(plane), strict=True)
         return sum_overlaps(
             [
-                overlaps(
-                    low_map[self._fragments(self.blocks[low])],
-                    high_map[self._fragments(self.blocks[high])],
+                overlaps_of_runs(
+                    self._fragments(low).mapped(low_map), self._fragments(high).mapped(high_map)
                 )
                 for (low, high), low_map, high_map in zip(
                     numbers, below.maps, above.maps, strict=True
@@ -265,8 +262,9 @@ class InstanceBuilder:
         is_linked = is_of_slices and self.rule.linking != "none"
         return self.blocks.index(plane)[-1] if is_linked else 0
 
-    def _fragments(self, block: Block) -> NDArray[np.uint32]:
-        return np.asarray(self._labels[(*block.index, *block.window)])
+    def _fragments(self, number: int) -> Runs:
+        with np.load(self._table_path(number)) as arrays:
+            return Runs(*(arrays[name] for name in Runs._fields))
 
     def _table_path(self, number: int) -> Path:
         return self.work / "tables" / str(number // 1000) / f"{number}.npz"
@@ -285,9 +283,9 @@ class InstanceBuilder:
 
 
 def _all_tables(path: Path) -> dict[str, NDArray[Any]]:
-    """Read the tables of a block."""
+    """Read the tables of a block, but not its labels."""
     with np.load(path) as arrays:
-        return dict(arrays)
+        return {name: arrays[name] for name in arrays.files if name not in Runs._fields}
 
 
 class _TableOnDisk(Mapping[str, NDArray[Any]]):

@@ -133,7 +133,6 @@ def _linked(task: "_LinkTask") -> Generator[Event, None, None]:
     journal = task.work.journal()
     try:
         builder = InstanceBuilder(task, journal)
-        builder.open()
         yield from finish_result(task, builder)
     finally:
         journal.close()

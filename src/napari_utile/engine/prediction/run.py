@@ -251,10 +251,7 @@ class PredictionRun:
     def _builder(self, task: PredictionTask, journal: Journal) -> InstanceBuilder | None:
         if task.settings.output != "instances":
             return None
-        builder = InstanceBuilder(task, journal)
-        with self._alone(task):
-            builder.open()
-        return builder
+        return InstanceBuilder(task, journal)
 
     def _worker(
         self, task: PredictionTask, builder: InstanceBuilder | None

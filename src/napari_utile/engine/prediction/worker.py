@@ -150,7 +150,6 @@ def compute_block(opened: WorkerTask, number: int) -> list[str]:
 def find_block(opened: WorkerTask, number: int) -> list[str]:
     """Find the fragments of a block and write them; return no warnings."""
     builder = InstanceBuilder(opened.task, None)
-    builder.open()
     builder.find_fragments(number)
     return []
 
