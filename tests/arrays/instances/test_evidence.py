@@ -54,10 +54,10 @@ def test_the_fit_is_the_weighted_iou_of_mutual_partners():
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ((0.1, 0.2, 0.6, 20), True),
-        ((0.1, 0.4, 0.6, 20), False),  # it fits the next one
-        ((0.0, 0.0, 0.1, 20), False),  # nothing fits there
-        ((0.0, 0.0, 0.6, 2), False),  # too few objects to tell
+        (([0.1, 0.2], 0.6, 20), True),
+        (([0.1, 0.4], 0.6, 20), False),  # it fits the next one
+        (([0.0, 0.0], 0.1, 20), False),  # nothing fits there
+        (([0.0, 0.0], 0.6, 2), False),  # too few objects to tell
     ],
 )
 def test_a_slice_looks_ruined_if_its_neighbours_fit_each_other_alone(given, expected):

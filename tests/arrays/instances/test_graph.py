@@ -118,7 +118,17 @@ def test_a_ruined_slice_is_named_and_bridged(kind):
             [found[z][good[z] == n][0] for n in range(1, NEURITES + 1)] for z in (below, above)
         ]
         assert ids[0] == ids[1] and len({*ids[0]}) == NEURITES
-    assert linked(good)[1].ruined == []
+    assert linked(good)[1].ruined == linked(good)[1].unfit == []
+
+
+@pytest.mark.parametrize("places", [(0,), (8,), (4, 5)])
+def test_ruined_slices_that_nothing_bridges_are_named(places):
+    planes = drifting(9)
+    for z in places:
+        planes[z] = np.roll(planes[z], (17, 23 + 9 * z), (0, 1))
+    for resumed in (lambda g: g, lambda g: GraphLinking.from_arrays(COSTS, g.to_arrays())):
+        _, graph, _ = linked(planes, between=resumed)
+        assert (graph.ruined, graph.unfit) == ([], [*places])
 
 
 def test_one_slice_between_few_objects_is_not_called_ruined():

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.given import given_array
-from napari_utile.arrays.instances.evidence import ruin_text
+from napari_utile.arrays.instances.evidence import ruin_text, unfit_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
     PlaneObjects,
@@ -111,6 +111,9 @@ def instances(
     final = numbering.final()
     for plane in numbering.graph.ruined if numbering.graph else ():
         warn(_ruin_text(plane, found.shape[:-2]), stacklevel=2)
+    for plane in numbering.graph.unfit if numbering.graph else ():
+        name = ", ".join(map(str, np.unravel_index(plane, found.shape[:-2])))
+        warn(unfit_text(name), stacklevel=2)
     return found if final is None else final.astype(np.int32)[found]
 
 

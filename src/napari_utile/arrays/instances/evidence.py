@@ -3,6 +3,7 @@
 It needs tables alone: the pixels that objects of two slices share, and the sizes of objects.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,24 +93,24 @@ def fit(found: LinkEvidence, below: NDArray[np.int64], above: NDArray[np.int64])
     return float((found.iou[mutual] * smaller).sum() / area) if area else 0.0
 
 
-def looks_ruined(lower: float, upper: float, across: float, bridged: int) -> bool:
-    """Return whether a slice fits neither neighbour, while the two fit each other.
+def looks_ruined(around: Sequence[float], across: float, bridged: int) -> bool:
+    """Return whether slices fit none of those near them, while two of those fit each other.
 
     Parameters
     ----------
-    lower, upper : float
-        `fit` of the slice and its two neighbours.
+    around : sequence of float
+        `fit` of the slice and those near it.
     across : float
-        `fit` of the neighbours.
+        `fit` of two that are near it.
     bridged : int
-        Objects of the neighbours that are each other's largest overlap.
+        Objects of these two that are each other's largest overlap.
 
     Returns
     -------
     bool
     """
     is_known = across >= FITTING and bridged >= FEWEST_BRIDGED
-    return is_known and max(lower, upper) < RUINED * across
+    return is_known and max(around) < RUINED * across
 
 
 def ruin_text(plane: str, before: str, after: str) -> str:
@@ -117,6 +118,14 @@ def ruin_text(plane: str, before: str, after: str) -> str:
     return (
         f"Slice {plane} looks ruined: its objects fit neither those of slice {before} nor "
         f"those of slice {after}, which fit each other; objects are bridged over it."
+    )
+
+
+def unfit_text(plane: str) -> str:
+    """Return a sentence about a slice that looks ruined where nothing can be bridged."""
+    return (
+        f"Slice {plane} looks ruined: its objects fit those of no intact slice near it; no "
+        "objects are bridged over it."
     )
 
 

@@ -15,7 +15,7 @@ A decision is final when `AHEAD` further slices are known. So a window of slices
 and of the rest only which objects were joined.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -111,6 +111,18 @@ def _link(one: _GraphPlane, other: _GraphPlane) -> LinkEvidence | None:
     return upper.next if upper.number == lower.number + 1 else upper.skip
 
 
+def _fit(lower: _GraphPlane, upper: _GraphPlane) -> tuple[float, int]:
+    """Return how well two planes fit each other, and how many objects do."""
+    link = _link(lower, upper)
+    if link is None:
+        return 0.0, 0
+    return fit(link, lower.sizes, upper.sizes), int(link.is_first.all(1).sum())
+
+
+def _looks_unfit(across: tuple[float, int], around: Sequence[tuple[float, int]]) -> bool:
+    return looks_ruined([value for value, _ in around], *across)
+
+
 class GraphLinking:
     """Sets of the objects of a stack, decided plane by plane.
 
@@ -121,12 +133,15 @@ class GraphLinking:
     Attributes
     ----------
     ruined : list of int
-        Planes that look ruined, so far.
+        Planes that look ruined, so far, and that objects are bridged over.
+    unfit : list of int
+        Those that look ruined at an end of the stack, or two in a row: nothing is bridged.
     """
 
     def __init__(self, costs: LinkCosts):
         self.costs = costs
         self.ruined: list[int] = []
+        self.unfit: list[int] = []
         self._count = 0  # objects so far
         self._planes: list[_GraphPlane] = []  # the last ones of the volume
         self._settled = 0  # how many of the planes so far have their edges
@@ -164,8 +179,7 @@ class GraphLinking:
             far = link_evidence(*skipped, kept[-2].sizes, sizes)
         kept.append(_GraphPlane(number, self._count, sizes, near, far))
         self._count += len(sizes) - 1
-        if len(kept) > 2 and self._is_ruined(*kept[-3:]):
-            self.ruined.append(kept[-2].number)
+        self._look_for_ruins()
         del kept[:-_KEPT]
         if self._settled <= number - 3:
             self._settle(self._settled)
@@ -174,6 +188,10 @@ class GraphLinking:
 
     def _end_volume(self) -> None:
         """Decide all that is left: what comes is not linked to it."""
+        if len(self._planes) > 2 and self._settled <= self._planes[-1].number:
+            *_, before, near, last = self._planes
+            if _looks_unfit(_fit(before, near), [_fit(near, last), _fit(before, last)]):
+                self.unfit.append(last.number)
         while self._planes and self._settled <= self._planes[-1].number:
             self._settle(self._settled)
         self._freeze(self._count)
@@ -203,6 +221,7 @@ class GraphLinking:
                 [self._count, self._settled, self._low, self._frozen, len(self._planes)]
             ),
             "graph_ruined": np.array(self.ruined, np.int64),
+            "graph_unfit": np.array(self.unfit, np.int64),
             "graph_roots": self._roots,
             "graph_starts": np.array(self._starts, np.int64),
             "graph_window": np.concatenate([np.empty(0, _SIGNED), *self._window]),
@@ -221,8 +240,8 @@ class GraphLinking:
         """Resume from the state that `to_arrays` returned."""
         graph = cls(costs)
         graph._count, graph._settled, graph._low, graph._frozen, kept = arrays["graph"].tolist()
-        graph.ruined, graph._starts = (
-            arrays[f"graph_{name}"].tolist() for name in ("ruined", "starts")
+        graph.ruined, graph.unfit, graph._starts = (
+            arrays[f"graph_{name}"].tolist() for name in ("ruined", "unfit", "starts")
         )
         graph._roots, graph._window = arrays["graph_roots"], [arrays["graph_window"]]
         graph._joined = [arrays["graph_joined"]]
@@ -240,15 +259,22 @@ class GraphLinking:
             graph._planes.append(_GraphPlane(number, start, sizes[place], **links))
         return graph
 
-    def _is_ruined(self, lower: _GraphPlane, plane: _GraphPlane, upper: _GraphPlane) -> bool:
-        if plane.next is None or upper.next is None or upper.skip is None:
-            return False
-        return looks_ruined(
-            fit(plane.next, lower.sizes, plane.sizes),
-            fit(upper.next, plane.sizes, upper.sizes),
-            fit(upper.skip, lower.sizes, upper.sizes),
-            int(upper.skip.is_first.all(1).sum()),
-        )
+    def _look_for_ruins(self) -> None:
+        """Judge the plane before the last one; the first one and two in a row, too."""
+        kept = self._planes
+        if len(kept) > 2:
+            lower, plane, upper = kept[-3:]
+            if _looks_unfit(_fit(lower, upper), [_fit(lower, plane), _fit(plane, upper)]):
+                self.ruined.append(plane.number)
+        if len(kept) == 3:
+            first, near, after = kept
+            if _looks_unfit(_fit(near, after), [_fit(first, near), _fit(first, after)]):
+                self.unfit.append(first.number)
+        if len(kept) > 4 and len(kept[-1].sizes) > 1:  # otherwise the sample may have ended
+            a, b, c, d, e = kept[-5:]
+            around = [_fit(b, c), _fit(b, d), _fit(c, e), _fit(d, e)]
+            if _looks_unfit(_fit(a, b), around):
+                self.unfit += [c.number, d.number]
 
     def _settle(self, number: int) -> None:
         """Make the edges from a plane upwards and within it: what they depend on is known."""
@@ -267,6 +293,10 @@ class GraphLinking:
         self._starts.append(plane.start)
         self._settled += 1
 
+    @property
+    def _all_ruined(self) -> list[int]:
+        return self.ruined + self.unfit
+
     def _link_edges(self, lower: _GraphPlane, upper: _GraphPlane, link: LinkEvidence) -> Edges:
         """Return the edges between the objects of two planes."""
         edges = self._new_edges(lower, upper, link.pairs)
@@ -275,7 +305,7 @@ class GraphLinking:
         edges["features"][:, 0] = link.shares.max(1)
         edges["features"][:, 1] = link.shares.min(1)
         edges["features"][:, 2] = (~link.is_first).sum(1)
-        edges["ruined"] = not {lower.number, upper.number}.isdisjoint(self.ruined)
+        edges["ruined"] = not {lower.number, upper.number}.isdisjoint(self._all_ruined)
         return edges
 
     def _pair_edges(self, here: Mapping[int, _GraphPlane], step: int) -> list[Edges]:
@@ -291,7 +321,8 @@ class GraphLinking:
         pairs, features = branch_pairs(link, int(step < 0), far, len(other.sizes) - 1)
         edges = self._new_edges(plane, plane, pairs)
         edges["distance"], edges["features"] = PAIR, features
-        edges["ruined"] = 2 if plane.number in self.ruined else other.number in self.ruined
+        ruined = self._all_ruined
+        edges["ruined"] = 2 if plane.number in ruined else other.number in ruined
         return [edges]
 
     @staticmethod

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.instances.evidence import ruin_text
+from napari_utile.arrays.instances.evidence import ruin_text, unfit_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
     PlaneObjects,
@@ -208,13 +208,17 @@ class InstanceBuilder:
 
     def doubts(self) -> Iterator[str]:
         """Yield a sentence for each slice that looks ruined."""
-        leading = np.array(self.blocks.starts[: len(self.blocks.leading)], int)
-        for plane in self._numbering.graph.ruined if self._numbering.graph else ():
-            here, before, after = (
-                ", ".join(map(str, (leading + self.blocks.index(near)).tolist()))
-                for near in (plane, plane - 1, plane + 1)
-            )
-            yield ruin_text(here, before, after)
+        graph = self._numbering.graph
+        for plane in graph.ruined if graph else ():
+            yield ruin_text(*map(self._name, (plane, plane - 1, plane + 1)))
+        for plane in graph.unfit if graph else ():
+            yield unfit_text(self._name(plane))
+
+    def _name(self, plane: int) -> str:
+        """Return the indices of a plane in the image."""
+        starts = self.blocks.starts[: len(self.blocks.leading)]
+        numbers = np.add(starts, self.blocks.index(plane)).tolist()
+        return ", ".join(map(str, numbers))
 
     def _write(
         self, plane: int, maps: Sequence[NDArray[Any]], ids: NDArray[np.uint64]
