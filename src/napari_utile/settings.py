@@ -26,6 +26,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -145,6 +146,15 @@ LinkingCosts = Annotated[
 Target = Annotated[
     Literal["instances", "classes"],
     option(..., "What a label id means: one object, or one kind of pixel", main=True),
+]
+LearntTarget = Annotated[
+    Literal["instances", "classes", "affinities"],
+    option(
+        ...,
+        "What a label id means: one object, or one kind of pixel. With affinities it is one "
+        "object too, and a network of volumes also learns which voxels are in the same one",
+        main=True,
+    ),
 ]
 Ignore = Annotated[int | None, option(..., "Label id of unannotated pixels", _LABELS)]
 Sparse = Annotated[
@@ -359,7 +369,7 @@ class TrainingOptions(Settings):
         "default", "Named set of options; those that are given win over it", main=True
     )
     # what is learnt
-    target: Target = "instances"
+    target: LearntTarget = "instances"
     ignore: Ignore = None
     sparse: Sparse = False
     # the network
@@ -481,6 +491,11 @@ class TrainingOptions(Settings):
         recipe = RECIPES.get(str(given.get("recipe")), {})
         return (VOLUMES if sees_volumes else {}) | recipe | given
 
+    @property
+    def meaning(self) -> Literal["instances", "classes"]:
+        """What a label id means, whatever is learnt of it."""
+        return "classes" if self.target == "classes" else "instances"
+
     @field_validator("border")
     @classmethod
     def _refuse_no_width(cls, border: str) -> str:
@@ -513,13 +528,36 @@ class TrainSettings(TrainingOptions, NetworkChoice):
     Raises
     ------
     UserError
-        If there is no such option, or its value is out of range.
+        If there is no such option, or its value is out of range; if affinities are to be
+        learnt by a network of slices, or of sparse labels.
     """
+
+    @field_validator("target")
+    @classmethod
+    def _refuse_affinities_of_slices(cls, target: str, others: ValidationInfo) -> str:
+        network = others.data.get("network", VOLUME_NETWORKS[0])
+        if target == "affinities" and network not in VOLUME_NETWORKS:
+            raise ValueError(
+                f"{network} sees slices, and affinities are learnt by networks of volumes: "
+                f"choose the network {' or '.join(VOLUME_NETWORKS)}, or the target instances"
+            )
+        return target
+
+    @field_validator("sparse")
+    @classmethod
+    def _refuse_affinities_of_strokes(cls, sparse: bool, others: ValidationInfo) -> bool:
+        if sparse and others.data.get("target") == "affinities":
+            raise ValueError(
+                "affinities are learnt of whole objects, not of strokes: mark what is not "
+                "annotated by an ignore id, or choose the target instances"
+            )
+        return sparse
 
 
 class CompareSettings(TrainingOptions):
     """Which networks are compared, and how each of them is trained."""
 
+    target: Target = "instances"
     networks: tuple[str, ...] = option(
         SLICE_NETWORKS, "Networks to compare, comma-separated", main=True, min_length=1
     )

@@ -16,7 +16,7 @@ from napari_utile.arrays.labels import (
     ignored_pixels,
 )
 from napari_utile.errors import UserError
-from napari_utile.settings import TRAIN_DEFAULTS, Target
+from napari_utile.settings import TRAIN_DEFAULTS, LearntTarget
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,19 @@ class TrainingTarget:
         Instances whose gaps the weight map stresses. 0 is everything else.
     ids : tuple of int
         Label id of each class; (0, 1) in a target of instances, (1, 2) if sparse.
+    drawn : ndarray of int32, shape of the labels, or None
+        In a target of affinities, instances without borders between them.
     """
 
     classes: NDArray[np.uint8]
     objects: NDArray[np.int32]
     ids: tuple[int, ...]
+    drawn: NDArray[np.int32] | None = None
 
 
 def training_target(
     labels: ArrayLike,
-    target: Target = TRAIN_DEFAULTS.target,
+    target: LearntTarget = TRAIN_DEFAULTS.target,
     ignore: int | None = TRAIN_DEFAULTS.ignore,
     sparse: bool = TRAIN_DEFAULTS.sparse,
     *,
@@ -55,9 +58,10 @@ def training_target(
     ----------
     labels : array_like of int, shape (..., Y, X)
         Label ids; see `check_labels` for what else is taken.
-    target : {"instances", "classes"}, default "instances"
+    target : {"instances", "classes", "affinities"}, default "instances"
         What an id means. Instances become two classes, background and object, with a gap of
         background between touching objects; a binary mask counts as its connected components.
+        With "affinities" they are kept without the gap, too.
     ignore : int, optional
         Id of unannotated pixels.
     sparse : bool, default False
@@ -98,8 +102,10 @@ def training_target(
     # Unannotated pixels are no object: they are background here, and marked at the end.
     labels, ignored = annotated(check_labels(labels, ignore=ignore), ignore, sparse, target)
     background = int(sparse)
-    if target == "instances":
+    drawn = None
+    if target != "classes":
         objects = as_instances(labels, volumetric=volumetric)
+        drawn = objects if target == "affinities" else None
         width = default_width(objects, volumetric) if border is None else border
         objects = with_borders(objects, width, volumetric, spacing)
         classes = (objects > 0).astype(np.uint8)
@@ -112,11 +118,11 @@ def training_target(
     classes[ignored] = IGNORE
     if alone:
         _refuse_one_class(classes, ids, target)
-    return TrainingTarget(classes, objects, ids)
+    return TrainingTarget(classes, objects, ids, drawn)
 
 
 def annotated(
-    labels: Labels, ignore: int | None, sparse: bool, target: Target = "instances"
+    labels: Labels, ignore: int | None, sparse: bool, target: LearntTarget = "instances"
 ) -> tuple[Labels, NDArray[np.bool_]]:
     """Return labels in which 0 is background, and the mask of unannotated pixels.
 
@@ -127,7 +133,7 @@ def annotated(
         Id of unannotated pixels.
     sparse : bool
         0 means unannotated too, and 1 is background.
-    target : {"instances", "classes"}, default "instances"
+    target : {"instances", "classes", "affinities"}, default "instances"
         What an id means.
 
     Returns
@@ -147,7 +153,7 @@ def annotated(
     (array([0, 0, 2, 0]), array([ True, False, False,  True]))
     """
     background = int(sparse)
-    if target == "instances" and ignore == background:
+    if target != "classes" and ignore == background:
         way_on = "" if sparse else ", or set sparse where background is painted as 1"
         raise UserError(
             f"The id {background} is background, so that ignore cannot be {background}: leave "
@@ -177,7 +183,7 @@ def _refuse_one_class(classes: NDArray[np.uint8], ids: tuple[int, ...], target: 
             raise UserError(f"The labels annotate no pixel: {annotated}.")
         case [0]:
             raise UserError(f"The labels show no object, only background: {annotated}.")
-        case [1] if target == "instances":
+        case [1] if target != "classes":
             raise UserError(f"The labels show no background, only objects: {annotated}.")
         case [only]:
             raise UserError(f"The labels show one class only, id {ids[only]}: {annotated}.")

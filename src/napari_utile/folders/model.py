@@ -24,6 +24,7 @@ from pydantic import (
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
+from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
@@ -35,17 +36,19 @@ MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
 DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
-CARD_FORMAT = 4
+CARD_FORMAT = 5
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
 refuses. 4: options, `context` and `linking`, which version 3
-refuses."""
+refuses. 5: options, `activation` of networks and `offsets`, which version 4 refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
 
 MOST_CONTEXT = 16
 """Slices on each side that a card may ask for."""
+FARTHEST = 64
+"""Voxels along an axis to the partner of an affinity, in a card."""
 
 Fact = str | int | float
 
@@ -100,6 +103,8 @@ class ModelCard(BaseModel):
         Slices on each side of a slice that the network sees as further channels.
     linking : dict of str to float, or None
         Costs by which its instances are linked by a graph; None: those that are built in.
+    offsets : tuple of tuple of int
+        Of the affinities that are its maps behind the foreground; () if they are classes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,6 +122,7 @@ class ModelCard(BaseModel):
     appearance: Appearance | None = None
     context: int = Field(0, ge=0, le=MOST_CONTEXT)
     linking: dict[str, float] | None = None
+    offsets: tuple[Offset, ...] = ()
 
     @field_validator("linking")
     @classmethod
@@ -124,6 +130,13 @@ class ModelCard(BaseModel):
         if linking is not None:
             LinkCosts.of(linking)
         return linking
+
+    @field_validator("offsets")
+    @classmethod
+    def _has_plausible_offsets(cls, offsets: tuple[Offset, ...]) -> tuple[Offset, ...]:
+        if not all(any(offset) and max(map(abs, offset)) <= FARTHEST for offset in offsets):
+            raise ValueError(f"offsets must lead to another voxel, at most {FARTHEST} away")
+        return offsets
 
     @model_validator(mode="after")
     def _has_plausible_ids(self) -> Self:
@@ -275,7 +288,7 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
             f"{__version__}: {place}: {first['msg']}."
         ) from None
     card_says = read.normalization, read.arguments, read.context, axes_seen(read.network)
-    if difference := contradiction(description, *card_says):
+    if difference := contradiction(description, *card_says, read.offsets):
         raise UserError(
             f"{folder / DESCRIPTION} contradicts itself: {difference}. Other programs follow "
             "the one and U-Tile the other: make both alike."

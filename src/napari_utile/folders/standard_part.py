@@ -1,10 +1,11 @@
 """The standard part of a package, which other programs follow, must say what the card says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from reprlib import repr as short
 from typing import Any
 
+from napari_utile.arrays.instances.affinities import Offset, affinity_names
 from napari_utile.arrays.intensity import Normalization
 
 ORDER_OF_AXES = {2: "batch, channel, y, x", 3: "batch, channel, z, y, x"}
@@ -36,6 +37,13 @@ def channel_axis(name: str, count: int, context: int = 0) -> dict[str, Any]:
     return {"type": "channel", "channel_names": names}
 
 
+def class_axis(count: int, offsets: Sequence[Offset] = ()) -> dict[str, Any]:
+    """Describe the axis of `count` maps of probability: classes, or those of affinities."""
+    if offsets:
+        return {"type": "channel", "channel_names": [*affinity_names(offsets)]}
+    return channel_axis("class", count)
+
+
 def _of_slice(offset: int) -> str:
     """Return what the names of channels of another slice end in."""
     return f"_{'before' if offset < 0 else 'after'}{abs(offset)}" if offset else ""
@@ -47,6 +55,7 @@ def contradiction(
     arguments: dict[str, Any],
     context: int = 0,
     ndim: int = 2,
+    offsets: Sequence[Offset] = (),
 ) -> str:
     """Return where the standard part says something else than the card; '' if nowhere.
 
@@ -61,6 +70,8 @@ def contradiction(
         What the card says.
     ndim : int, default 2
         Spatial axes of the network.
+    offsets : sequence of tuple of int, optional
+        Of affinities.
 
     Returns
     -------
@@ -69,7 +80,7 @@ def contradiction(
     """
     for place, there, entry, here in chain(
         _of_input(description, normalization, context, ORDER_OF_AXES[ndim]),
-        _of_output(description, arguments, ORDER_OF_AXES[ndim]),
+        _of_output(description, arguments, ORDER_OF_AXES[ndim], offsets),
         _of_architecture(description, arguments),
     ):
         if there != here:
@@ -102,14 +113,18 @@ def _of_input(
 
 
 def _of_output(
-    description: dict[str, Any], arguments: dict[str, Any], axes: str
+    description: dict[str, Any],
+    arguments: dict[str, Any],
+    axes: str,
+    offsets: Sequence[Offset],
 ) -> Iterator[Claim]:
     classes, maps = arguments.get("classes"), _first(description.get("outputs"))
     if not maps or not isinstance(classes, int) or classes < 1:
         return
     yield "outputs: axes", _axes(maps), "network", axes
-    ours = channel_axis("class", min(classes, 10_000))["channel_names"]
-    kinds = ("background", "foreground") if classes > 1 else ("foreground", "background")
+    ours = class_axis(min(classes, 10_000), offsets)["channel_names"]
+    kinds = ("background", "foreground")
+    kinds = kinds if classes > 1 and not offsets else kinds[::-1]
     yield "outputs: channel_names", _channels_in(maps, ours, kinds), "network", ", ".join(ours)
     yield "outputs: postprocessing", _steps(maps.get("postprocessing"), 1), "network", "none"
 

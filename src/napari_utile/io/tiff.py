@@ -224,6 +224,7 @@ def create_tiff(
     like: Stack,
     holds: Holds = "",
     ids: Sequence[int] = (),
+    channel_names: Sequence[str] = (),
 ) -> FileArray:
     """Create an OME-TIFF of zeros on disk, to be filled window by window.
 
@@ -241,6 +242,8 @@ def create_tiff(
         What the pixels are, to be written into the file.
     ids : sequence of int, optional
         Of probabilities: the label id of each channel.
+    channel_names : sequence of str, optional
+        What each channel is called, where that is not an id.
 
     Returns
     -------
@@ -254,7 +257,7 @@ def create_tiff(
     """
     path, kind = Path(path), np.dtype(dtype)
     nbytes = prod(shape) * kind.itemsize
-    options = _ome_options(shape, nbytes, like, holds, ids, is_partial=True)
+    options = _ome_options(shape, nbytes, like, holds, ids, True, channel_names)
     options["metadata"]["UUID"] = _uuid(f"{shape} {kind} {options}".encode())
     with room_for(path):
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
@@ -368,10 +371,13 @@ def _ome_options(
     holds: Holds = "",
     ids: Sequence[int] = (),
     is_partial: bool = False,
+    channel_names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return options of tifffile for an OME-TIFF with axes, scale and units of `like`."""
     axes = like.spatial_axes if len(shape) == len(like.shape) else "c" + like.spatial_axes
     metadata: dict[str, Any] = {"axes": axes.upper(), **statement(holds, ids, is_partial)}
+    if channel_names:
+        metadata["Channel"] = {"Name": [*channel_names]}
     for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):
         if axis != "t" and name != "pixel":
             metadata[f"PhysicalSize{axis.upper()}"] = scale

@@ -59,6 +59,9 @@ class Network(nn.Module):
     classes: int
     padding: Literal["valid", "same"] = "same"
     """Whether the network is trained on tiles that bring their margin, or pads them."""
+    activation: Literal["softmax", "sigmoid"] = "softmax"
+    """How logits become probabilities: soft-max over classes, or a sigmoid of each map. A
+    single map has a sigmoid anyway."""
     trains_on_windows = False
     """Whether a training tile is the window around a single pixel."""
     ndim = 2

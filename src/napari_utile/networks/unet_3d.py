@@ -43,6 +43,9 @@ class UNet3D(UNet):
         Rate behind the last two levels of the contracting path.
     spacing : (float, float, float), default (1, 1, 1)
         Size of a voxel along (Z, Y, X), in any unit; see `levels`.
+    activation : {"softmax", "sigmoid"}, default "softmax"
+        How logits are to be read: as classes of which each voxel has one, or each map by
+        itself.
 
     Notes
     -----
@@ -66,13 +69,16 @@ class UNet3D(UNet):
         norm: Literal["batch"] | None = "batch",
         dropout: float = 0.0,
         spacing: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        activation: Literal["softmax", "sigmoid"] = "softmax",
     ):
         Network.__init__(self)
         if padding not in ("valid", "same"):
             raise ValueError(f"padding must be 'valid' or 'same', got {padding!r}")
+        if activation not in ("softmax", "sigmoid"):
+            raise ValueError(f"activation must be 'softmax' or 'sigmoid', got {activation!r}")
         self.in_channels, self.classes = in_channels, classes
         self.depth, self.width, self.padding, self.norm = depth, width, padding, norm
-        self.dropout = dropout
+        self.dropout, self.activation = dropout, activation
         self.spacing = checked_spacing(spacing)
         kernels, self.poolings = levels(self.spacing, depth)
         self._looks_along = tuple(side > 1 for side in kernels[-1])

@@ -5,11 +5,14 @@ from inspect import signature
 import torch
 from torch import nn
 
+from napari_utile.arrays.instances.affinities import Offset, affinity_offsets
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
 from napari_utile.settings import VOLUME_NETWORKS, TrainSettings
+
+Offsets = tuple[Offset, ...]
 
 NETWORK_OPTIONS = ("depth", "width", "padding", "norm", "dropout")
 """Options of networks; not every network has every one."""
@@ -52,13 +55,29 @@ def network_from_settings(
     options = {name: getattr(settings, name) for name in network_options(network)}
     if options.get("norm") == "none":
         options["norm"] = None
+    offsets = learnt_offsets(settings, spacing)
     if settings.network in VOLUME_NETWORKS:
         options["spacing"] = spacing
+        options["activation"] = "sigmoid" if offsets else "softmax"
+    is_one_map = settings.output == "sigmoid" or offsets
     return network(
         in_channels=channels * slices_seen(settings.context),
-        classes=1 if settings.output == "sigmoid" else classes,
+        classes=1 + len(offsets) if is_one_map else classes,
         **options,
     )
+
+
+def learnt_offsets(settings: TrainSettings, spacing: tuple[float, ...]) -> Offsets:
+    """Return the offsets of the affinities that a network learns; () if it learns none.
+
+    Parameters
+    ----------
+    settings : TrainSettings
+        `target`.
+    spacing : (float, float, float)
+        Size of a voxel along (Z, Y, X).
+    """
+    return affinity_offsets(spacing) if settings.target == "affinities" else ()
 
 
 def network_options(network: type[nn.Module]) -> list[str]:

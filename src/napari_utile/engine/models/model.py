@@ -14,6 +14,7 @@ import yaml
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
+from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.package import (
     PARAMETERS_FILE,
@@ -76,12 +77,16 @@ class Model:
         Of U-Tile, which made it.
     linking : dict of str to float, or None
         Costs by which its instances are linked by a graph, see `LinkCosts`; None: built in.
+    offsets : tuple of tuple of int
+        Of affinities: from each voxel to its partner. The first map of the network is then the
+        foreground, and each of the others says whether a voxel and its partner are in the same
+        object.
 
     Raises
     ------
     UserError
         If the network is not `Tileable`, takes other channels than are normalized, or has
-        other classes than there are ids; if ids, target or context cannot be.
+        other classes than there are ids; if ids, target, context or offsets cannot be.
     """
 
     network: Network
@@ -95,6 +100,7 @@ class Model:
     version: str = __version__
     context: int = 0
     linking: dict[str, float] | None = None
+    offsets: tuple[Offset, ...] = ()
 
     def __post_init__(self) -> None:
         if missing := missing_members(self.network):
@@ -113,13 +119,15 @@ class Model:
             )
         if self.target not in ("instances", "classes"):
             raise UserError(f"The target is instances or classes, not {self.target!r}.")
-        self.ids = tuple(self.ids) or tuple(range(max(2, self.classes)))
-        if len(self.ids) != max(2, self.classes):
+        if self.offsets and (problem := self._offsets_problem()):
+            raise UserError(problem)
+        kinds = 2 if self.offsets else max(2, self.classes)
+        self.ids = tuple(self.ids) or tuple(range(kinds))
+        if len(self.ids) != kinds:
             raise UserError(
-                f"The network tells {max(2, self.classes)} kinds of pixels apart, but "
+                f"The network tells {kinds} kinds of pixels apart, but "
                 f"{len(self.ids)} ids are named."
             )
-
         if len({*self.ids}) != len(self.ids) or not all(0 <= n < 2**32 for n in self.ids):
             raise UserError(
                 f"The ids {self.ids} must differ, and lie between 0 and 4,294,967,295."
@@ -132,7 +140,7 @@ class Model:
 
     @property
     def classes(self) -> int:
-        """Maps of probabilities; 1 is a foreground map."""
+        """Maps of probabilities, affinities included; 1 is a foreground map."""
         return self.network.classes
 
     def save(self, folder: str | Path) -> None:
@@ -151,10 +159,29 @@ class Model:
         with replaced_model(Path(folder)) as draft:
             write_parameters(network, draft / PARAMETERS_FILE, Path(folder))
             description = write_package(
-                draft, network, card.arguments, self.normalization, self.context
+                draft, network, card.arguments, self.normalization, self.context, self.offsets
             ) | {"config": {"utile": card.model_dump(mode="json")}}
             text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
+
+    def _offsets_problem(self) -> str:
+        """Return why the maps of the network cannot be foreground and affinities, or ''."""
+        network = self.network
+        if self.classes != 1 + len(self.offsets):
+            return (
+                f"The network has {self.classes} maps, but foreground and affinities of "
+                f"{len(self.offsets)} offsets are {1 + len(self.offsets)}."
+            )
+        is_along_one = all(sum(map(bool, offset)) == 1 for offset in self.offsets)
+        if not is_along_one or {*map(len, self.offsets)} != {network.ndim}:
+            return (
+                f"An offset leads along one of the {network.ndim} axes of the network: "
+                f"{self.offsets}."
+            )
+        activation = getattr(network, "activation", "softmax")
+        if self.target != "instances" or activation != "sigmoid":
+            return "Affinities are those of instances, by a network with activation sigmoid."
+        return ""
 
     def _context_problem(self) -> str:
         """Return why the network cannot see so many slices; '' if it can."""
@@ -204,6 +231,7 @@ def card_of(model: Model) -> ModelCard:
         appearance=model.appearance,
         context=model.context,
         linking=model.linking,
+        offsets=model.offsets,
     )
 
 

@@ -7,7 +7,7 @@ runner that knows nothing of margins still gets the same numbers.
 import ast
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_utile import __version__
+from napari_utile.arrays.instances.affinities import Offset, affinity_names
 from napari_utile.arrays.intensity import Normalization
-from napari_utile.folders.standard_part import channel_axis, feeding
+from napari_utile.folders.standard_part import channel_axis, class_axis, feeding
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks.tileable import Network
 
@@ -47,6 +48,7 @@ class Mirroring:
     """Maps images to probabilities of the same size, for a network that needs a margin."""
 
     margin: tuple[int, ...]
+    activation: str
     input_size: Callable[[tuple[int, ...]], tuple[int, ...]]
     forward_tile: Callable[[Tensor], Tensor]
 
@@ -62,7 +64,8 @@ class Mirroring:
         logits = self.forward_tile(x)
         for axis, side in enumerate(sizes, start=2):
             logits = logits.narrow(axis, 0, side)
-        return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(1)
+        is_one_by_one = logits.shape[1] == 1 or self.activation == "sigmoid"
+        return logits.sigmoid() if is_one_by_one else logits.softmax(1)
 
 
 def write_package(
@@ -71,6 +74,7 @@ def write_package(
     arguments: dict[str, Any],
     normalization: Normalization,
     context: int = 0,
+    offsets: Sequence[Offset] = (),
 ) -> dict[str, Any]:
     """Write what stands beside the parameters, and describe all of it.
 
@@ -86,6 +90,8 @@ def write_package(
         How images are fed.
     context : int, default 0
         Slices on each side of each slice that are fed with it.
+    offsets : sequence of tuple of int, optional
+        Of affinities, which are its maps behind the foreground.
 
     Returns
     -------
@@ -93,7 +99,8 @@ def write_package(
         The description, still without `config`; the names in it are of files in `folder`.
     """
     (folder / ARCHITECTURE).write_text(source_of(type(network)), encoding="utf-8")
-    (folder / README).write_text(read_me(network, normalization, context), encoding="utf-8")
+    text = read_me(network, normalization, context, offsets)
+    (folder / README).write_text(text, encoding="utf-8")
     fed = normalization.repeated(slices_seen(context))
     _write_test(folder, network, fed)
     name = type(network).__name__
@@ -107,7 +114,7 @@ def write_package(
         "tags": ["segmentation", f"{network.ndim}d", name.lower()],
         "documentation": README,
         "inputs": [_input(folder, network, fed, context)],
-        "outputs": [_output(folder, network)],
+        "outputs": [_output(folder, network, offsets)],
         "weights": {
             "pytorch_state_dict": {
                 **_file(folder, PARAMETERS_FILE),
@@ -142,13 +149,13 @@ def _input(folder: Path, network: Network, fed: Normalization, context: int) -> 
     }
 
 
-def _output(folder: Path, network: Network) -> dict[str, Any]:
+def _output(folder: Path, network: Network, offsets: Sequence[Offset]) -> dict[str, Any]:
     """Describe the probabilities: of the size of the image, less what blocks overlap."""
     return {
         "id": "probabilities",
         "axes": [
             {"type": "batch"},
-            channel_axis("class", network.classes),
+            class_axis(network.classes, offsets),
             *(
                 {
                     "type": "space",
@@ -205,19 +212,31 @@ def _without_our_imports(source: str) -> str:
     return "".join(lines)
 
 
-def read_me(network: Network, normalization: Normalization, context: int = 0) -> str:
+def read_me(
+    network: Network,
+    normalization: Normalization,
+    context: int = 0,
+    offsets: Sequence[Offset] = (),
+) -> str:
     """Return a README: what the model is, and how it is fed."""
     slices = (
         f"Each slice of a stack is fed with the {context} before and after it: the channels "
         f"are those of the slice {context} before, ..., of the slice itself, ..., of the slice "
         f"{context} after; beyond the ends of the stack, slices are mirrored. "
     )
+    maps = "The output is one map of probability per class; class 0 is the background.\n\n"
+    if offsets:
+        maps = (
+            "The first map of the output is the probability of foreground. Each of the others "
+            "is the probability that a voxel and the one at its offset are in the same object: "
+            f"{', '.join(affinity_names(offsets)[1:])}.\n\n"
+        )
     return (
         f"# {type(network).__name__}\n\n"
         f"Trained with U-Tile {__version__}. Images are fed as (x - mean) / std with mean "
         f"{normalization.mean} and standard deviation {normalization.std}, per channel. "
         f"{slices if context else ''}"
-        "The output is one map of probability per class; class 0 is the background.\n\n"
+        f"{maps}"
         "## Validation\n\nThe scores are in `bioimageio.yaml` under `config: utile: scores`.\n"
     )
 

@@ -86,7 +86,7 @@ def predict_stack(
     """
     settings = settings or PredictSettings()
     check_channels(model, stack)
-    network = TiledNetwork(model.network, *device_and_dtype(settings))
+    network = TiledNetwork(model.network, *device_and_dtype(settings), model.offsets)
     starts, shape = part or ((0,) * len(stack.shape), stack.shape)
     blocks = Blocks(starts, shape, tile_size(model, stack, settings, tile))
     normalization = normalization_for(model, stack, settings)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.appearance import SET_NORMALIZE, whole_areas
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.doubts.images import outlier_doubt
+from napari_utile.arrays.instances.affinities import class_maps
 from napari_utile.arrays.instances.decoding import instances
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
@@ -184,7 +185,7 @@ def mismatch_of_objects(
     if not _knows_objects(model) or model.appearance is None:
         return None
     objects = instances(
-        probabilities,
+        class_maps(probabilities, model.offsets),
         settings.threshold,
         settings.min_size,
         volumetric=probabilities.ndim > 3,

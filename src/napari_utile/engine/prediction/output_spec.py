@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
+from napari_utile.arrays.instances.affinities import Offset, affinity_names, class_maps
 from napari_utile.arrays.instances.decoding import classes, foreground
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
@@ -32,6 +33,8 @@ class OutputSpec:
         Channels of the network's probabilities.
     ids : tuple of int
         Label id of each class.
+    offsets : tuple of tuple of int
+        Of the affinities, which are the channels behind the foreground.
     """
 
     blocks: Blocks
@@ -39,6 +42,7 @@ class OutputSpec:
     settings: PredictSettings
     maps: int
     ids: tuple[int, ...]
+    offsets: tuple[Offset, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -49,6 +53,13 @@ class OutputSpec:
     def channels(self) -> tuple[int, ...]:
         """The leading axis of the probabilities, if they have one."""
         return () if self.settings.output == "instances" else (self.maps,)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """What each channel of the probabilities is called."""
+        if self.offsets:
+            return affinity_names(self.offsets)
+        return tuple(f"class {i}" for i in self.ids[-self.maps :])
 
     @property
     def chunks(self) -> tuple[int, ...]:
@@ -81,7 +92,7 @@ class OutputSpec:
     def encoded(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Convert probabilities to what is stored: (K, Y, X), or the foreground (Y, X)."""
         if self.settings.output == "instances":
-            return foreground(probabilities)
+            return foreground(class_maps(probabilities, self.offsets))
         if self.probability_type == np.uint8:
             return np.rint(probabilities * np.float32(255)).astype(np.uint8)
         return probabilities.astype(self.probability_type, copy=False)
@@ -89,11 +100,17 @@ class OutputSpec:
     def decided(self, probabilities: NDArray[np.float32]) -> NDArray[Any]:
         """Return the label id (Y, X) of the most probable class."""
         ids = np.asarray(self.ids, self.label_type)
-        return ids[classes(probabilities, self.settings.threshold)]
+        likely = class_maps(probabilities, self.offsets)
+        return ids[classes(likely, self.settings.threshold)]
 
 
 def output_spec(
-    stack: Stack, blocks: Blocks, settings: PredictSettings, maps: int, ids: tuple[int, ...]
+    stack: Stack,
+    blocks: Blocks,
+    settings: PredictSettings,
+    maps: int,
+    ids: tuple[int, ...],
+    offsets: tuple[Offset, ...] = (),
 ) -> OutputSpec:
     """Return what will be written of a stack; nothing is read.
 
@@ -108,6 +125,8 @@ def output_spec(
         Channels of the network's probabilities.
     ids : tuple of int
         Label id of each class.
+    offsets : tuple of tuple of int, optional
+        Of affinities.
     """
     nothing: Any = np.broadcast_to(np.zeros((), stack.dtype), blocks.shape)
     translate = tuple(
@@ -119,4 +138,4 @@ def output_spec(
     like = replace(
         stack, data=nothing, axes=stack.spatial_axes, translate=translate, alpha=False
     )
-    return OutputSpec(blocks, like, settings, maps, ids)
+    return OutputSpec(blocks, like, settings, maps, ids, offsets)

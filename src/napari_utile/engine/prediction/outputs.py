@@ -163,9 +163,7 @@ class ZarrOutput(Output):
             spec.probability_type,
             chunks=(*spec.channels, *spec.chunks),
             like=spec.like,
-            channel_names=[f"class {i}" for i in spec.ids[-spec.maps :]]
-            if spec.channels
-            else None,
+            channel_names=spec.channel_names if spec.channels else None,
             overwrite=True,
             attributes={"kind": output, "settings": spec.settings.model_dump(mode="json")},
         )
@@ -240,9 +238,11 @@ class TiffOutput(Output):
 
     def create(self) -> None:
         spec = self.spec
-        ids = spec.ids[-spec.maps :] if spec.settings.output == "probabilities" else ()
-        holds = spec.settings.output
-        array = tiff.create_tiff(self.partial, *self._kind, spec.like, holds, ids)
+        holds, is_named = spec.settings.output, bool(spec.offsets)
+        has_maps = holds == "probabilities"
+        ids = spec.ids[-spec.maps :] if has_maps and not is_named else ()
+        names = spec.channel_names if has_maps and is_named else ()
+        array = tiff.create_tiff(self.partial, *self._kind, spec.like, holds, ids, names)
         if spec.settings.output == "instances":
             create_plain(self.work / "foreground", spec.shape, np.uint8, spec.chunks)
         self._take(array)

@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from napari_utile import __version__
+from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import digest_of_parameters
@@ -51,6 +52,8 @@ class PredictionPlan:
         Where they were found.
     costs : dict of str to float, or None
         By which a graph links instances.
+    offsets : tuple of tuple of int
+        Of the affinities that the model finds beside the foreground.
     """
 
     model: str
@@ -63,6 +66,7 @@ class PredictionPlan:
     version: str = __version__
     format: int = PLAN_FORMAT
     costs: dict[str, float] | None = None
+    offsets: tuple[Offset, ...] = ()
 
     @classmethod
     def of(
@@ -100,6 +104,7 @@ class PredictionPlan:
             model_path=str(Path(model_path).absolute()),
             image_path=str(stack.path.absolute()) if stack.path else stack.source,
             costs=_costs_of(model, settings),
+            offsets=model.offsets,
         )
 
     @classmethod
@@ -221,6 +226,7 @@ def digest_of_model(model: Model) -> str:
         32 hexadecimal digits.
     """
     facts = f"{model.normalization} {model.ids} {type(model.network).__name__} "
+    facts += f"{model.offsets} " if model.offsets else ""
     facts += str(getattr(model.network, "arguments", ""))
     digest = blake2b(facts.encode(), digest_size=16)
     digest.update(digest_of_parameters(model.network.state_dict()).encode())

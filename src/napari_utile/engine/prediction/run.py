@@ -86,7 +86,8 @@ class PredictionRun:
     @cached_property
     def network(self) -> TiledNetwork:
         """The network on its device, once for all images."""
-        return TiledNetwork(self.model.network, *device_and_dtype(self.settings))
+        model = self.model
+        return TiledNetwork(model.network, *device_and_dtype(self.settings), model.offsets)
 
     @cached_property
     def digest(self) -> str:

@@ -54,7 +54,8 @@ class PredictionTask:
         self.settings = PredictSettings(**plan.settings)
         self.blocks = Blocks(*part_of(stack, self.settings.region), plan.tile)
         self.work = WorkFolder(result)
-        spec = output_spec(stack, self.blocks, self.settings, model.classes, model.ids)
+        maps = model.classes, model.ids, model.offsets
+        spec = output_spec(stack, self.blocks, self.settings, *maps)
         self.output = output_for(result, spec, self.work)
 
     def with_plan(self, plan: PredictionPlan) -> "PredictionTask":

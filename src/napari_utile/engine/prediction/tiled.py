@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.arrays.tiling import Reader, Window, read_mirrored, tile_around
 from napari_utile.engine.devices import is_out_of_memory
 from napari_utile.engine.models.parameters import in_float32
@@ -54,6 +55,8 @@ class TiledNetwork:
         Computes.
     dtype : torch.dtype, optional
         Number format of the convolutions; None is float32.
+    offsets : sequence of tuple of int, optional
+        Of affinities, which are the maps behind the foreground.
 
     Attributes
     ----------
@@ -62,10 +65,14 @@ class TiledNetwork:
     """
 
     def __init__(
-        self, network: Network, device: torch.device, dtype: torch.dtype | None = None
+        self,
+        network: Network,
+        device: torch.device,
+        dtype: torch.dtype | None = None,
+        offsets: Sequence[Offset] = (),
     ):
         self.network: Network = for_inference(network, device, dtype)
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.offsets = device, dtype, tuple(offsets)
         self.max_side: int | None = None
 
     def within_memory(
@@ -101,26 +108,49 @@ class TiledNetwork:
         seven rotations that it does not name.)
         """
         if not averaging:
-            return probabilities(self._whole_logits(plane, write))
-        seen = [
-            view.undo(
-                probabilities(
-                    self._whole_logits(view.of(plane), view.window(write, plane.shape))
-                )
-            )
-            for view in views(len(write))
-        ]
+            return self._probabilities(plane, write)
+        seen = [self._seen(view, plane, write) for view in views(len(write), self.offsets)]
         return np.mean(seen, axis=0, dtype=np.float32)
 
-    def _whole_logits(self, plane: Plane, write: Window) -> Values:
-        """Compute logits of which the probabilities are numbers, or refuse."""
+    def _seen(self, view: "View", plane: Plane, write: Window) -> Values:
+        """Compute the probabilities of a window in a view, turned back.
+
+        In a mirrored view a voxel sees its pairs from the other end: the affinity of the pair
+        (v, v + offset) is found at its partner, v + offset.
+        """
+        still = (0,) * len(write)
+        moves = [
+            tuple(step * flip for step, flip in zip(offset, view.flips, strict=True))
+            for offset in (still, *self.offsets)
+        ]
+        axes = [*zip(write, plane.shape, zip(*moves, strict=True), strict=True)]
+        wide = tuple(
+            slice(max(0, side.start + min(steps)), min(size, side.stop + max(steps)))
+            for side, size, steps in axes
+        )
+        turned = self._probabilities(view.of(plane), view.window(wide, plane.shape))
+        found = view.undo(turned)
+        if not self.offsets:
+            return found
+        maps = [0, *(1 + self.offsets.index(view.swapped(each)) for each in self.offsets)]
+        places = [  # beyond the border there is no partner
+            [
+                np.arange(side.start + step, side.stop + step).clip(0, size - 1) - part.start
+                for (side, size, _), part, step in zip(axes, wide, move, strict=True)
+            ]
+            for move in moves
+        ]
+        return np.stack([found[k][np.ix_(*at)] for k, at in zip(maps, places, strict=True)])
+
+    def _probabilities(self, plane: Plane, write: Window) -> Values:
+        """Compute probabilities that are numbers, or refuse."""
         found = self.logits(plane, write)
         if np.isnan(found).any() or np.isposinf(found).any():
             raise UserError(
                 f"{type(self.network).__name__} gives logits that are NaN or infinite: its "
                 "parameters are too large for the numbers that it computes with, or broken."
             )
-        return found
+        return probabilities(found, getattr(self.network, "activation", "softmax"))
 
     @torch.inference_mode()
     def logits(self, plane: Plane, write: Window) -> Values:
@@ -164,9 +194,12 @@ class TiledNetwork:
         network = self.network
         if averaging:
             # The last two axes are swapped in half of the views, so the larger surplus counts.
-            written = tuple(side.stop - side.start for side in write)
+            far = max((abs(step) for offset in self.offsets for step in offset), default=0)
+            written = tuple(side.stop - side.start + far for side in write)
             read_sizes = network.input_size(written)
-            reach = max(read - side for read, side in zip(read_sizes, written, strict=True))
+            reach = far + max(
+                read - side for read, side in zip(read_sizes, written, strict=True)
+            )
             read = tuple(slice(side.start - reach, side.stop + reach) for side in write)
         else:
             tile = tile_around(
@@ -253,7 +286,7 @@ def for_inference(network: Network, device: torch.device, dtype: torch.dtype | N
     return network
 
 
-def probabilities(logits: Values) -> Values:
+def probabilities(logits: Values, activation: str = "softmax") -> Values:
     """Turn logits into probabilities: soft-max over K, or a sigmoid if K is 1.
 
     Not by torch, which rounds differently where the work of its threads is divided.
@@ -261,13 +294,16 @@ def probabilities(logits: Values) -> Values:
     Parameters
     ----------
     logits : ndarray of float32, shape (K, ...)
+    activation : {"softmax", "sigmoid"}, default "softmax"
+        Of the network; "sigmoid" is one of each map, also if there are several.
 
     Returns
     -------
     ndarray of float32, shape (K, ...)
         From 0 to 1.
     """
-    result: Values = expit(logits) if len(logits) == 1 else softmax(logits, axis=0)
+    is_one_by_one = len(logits) == 1 or activation == "sigmoid"
+    result: Values = expit(logits) if is_one_by_one else softmax(logits, axis=0)
     return result
 
 
@@ -290,13 +326,13 @@ class View:
         """Return the plane in this view; it is still read lazily."""
 
         def read(*window: slice) -> Values:
-            return self.do(plane.read(*self._flipped(self._swapped(window), plane.shape)))
+            return self.do(plane.read(*self._flipped(self.swapped(window), plane.shape)))
 
-        return Plane(self._swapped(plane.shape), read)
+        return Plane(self.swapped(plane.shape), read)
 
     def window(self, window: Window, shape: PixelsPerAxis) -> Window:
         """Return where a window of a plane of that shape lies in this view."""
-        found: Window = self._swapped(self._flipped(window, shape))
+        found: Window = self.swapped(self._flipped(window, shape))
         return found
 
     def do(self, pixels: NDArray) -> NDArray:
@@ -312,7 +348,8 @@ class View:
     def _axes(self) -> tuple[int, ...]:
         return tuple(i - len(self.flips) for i, flip in enumerate(self.flips) if flip)
 
-    def _swapped(self, axes: Sequence) -> tuple:
+    def swapped(self, axes: Sequence) -> tuple:
+        """Return something of each axis in the order of the axes in this view."""
         return (*axes[:-2], axes[-1], axes[-2]) if self.transpose else tuple(axes)
 
     def _flipped(self, window: Sequence[slice], shape: PixelsPerAxis) -> tuple[slice, ...]:
@@ -322,12 +359,16 @@ class View:
         )
 
 
-def views(ndim: int) -> list[View]:
-    """Return all views of a plane of `ndim` spatial axes: 8 of an image, 16 of a volume."""
-    return [
+def views(ndim: int, offsets: Sequence[Offset] = ()) -> list[View]:
+    """Return all views of a plane of `ndim` spatial axes: 8 of an image, 16 of a volume.
+
+    Those with swapped axes are left out if not every affinity has a counterpart there.
+    """
+    found = [
         View(tuple(flips), transpose)
         for *flips, transpose in product((False, True), repeat=ndim + 1)
     ]
+    return [view for view in found if {*map(view.swapped, offsets)} == {*offsets}]
 
 
 def _parts(write: Window, side: int) -> Iterator[Window]:

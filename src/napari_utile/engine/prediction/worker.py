@@ -178,7 +178,7 @@ def _open(result: Path, device: str) -> WorkerTask:
     task = PredictionTask(model, open_image(plan.image_path), result, plan)
     task.output.open()
     settings = task.settings.model_copy(update={"device": device})
-    network = TiledNetwork(model.network, *device_and_dtype(settings))
+    network = TiledNetwork(model.network, *device_and_dtype(settings), model.offsets)
     return WorkerTask(task, task.computer(network))
 
 

@@ -90,12 +90,13 @@ class BestModel:
             copy_with(self.network, parameters).eval(),
             normalization=setup.data.normalization,
             settings=setup.settings,
-            target=setup.settings.target,
+            target=setup.settings.meaning,
             ids=setup.data.ids,
             scores=scores,
             trained_on=setup.facts,
             appearance=setup.data.appearance,
             context=setup.settings.context,
+            offsets=setup.data.offsets,
         )
 
 

@@ -81,7 +81,44 @@ class Loss(ABC):
 
     def mean(self, logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
         """Return the loss of tiles, a scalar; 0 if nothing is annotated."""
-        return self.weighted_sum(logits, classes, weights) / total_weight(classes, weights)
+        total = self.total_weight(classes, weights)
+        return self.weighted_sum(logits, classes, weights) / total
+
+    def total_weight(self, classes: Tensor, weights: Tensor) -> Tensor:
+        """Add up the weights of all that is annotated, to divide a `weighted_sum` by.
+
+        Parameters
+        ----------
+        classes : Tensor of uint8, shape (N, Y, X)
+            Class of each pixel; `IGNORE` counts for nothing.
+        weights : Tensor of float32, shape (N, Y, X)
+            The weight map.
+
+        Returns
+        -------
+        Tensor
+            A scalar, at least 1e-12.
+        """
+        return (weights * (classes != IGNORE)).sum().clamp_min(1e-12)
+
+    def totals(self, classes: Tensor, weights: Tensor, count: int) -> NDArray[Any]:
+        """Return the weight of each class, of which `guess` takes those of all planes.
+
+        Parameters
+        ----------
+        classes : Tensor of uint8, shape (1, Y, X)
+            On the CPU.
+        weights : Tensor of float32, shape (1, Y, X)
+        count : int
+            Number of classes.
+
+        Returns
+        -------
+        ndarray of float64, shape (count,)
+            The sum is the `total_weight`.
+        """
+        annotated = classes != IGNORE
+        return np.bincount(classes[annotated], weights[annotated], minlength=count)
 
     def guess(self, totals: NDArray[Any]) -> float:
         """Return the lowest loss of a prediction that is the same at every pixel.
@@ -89,7 +126,7 @@ class Loss(ABC):
         Parameters
         ----------
         totals : ndarray of float, shape (N, K)
-            Weight of each class in each of N tiles or planes; K is at least 2.
+            Weight of each class in each of N tiles or planes, see `totals`; K is at least 2.
 
         Returns
         -------
@@ -184,24 +221,6 @@ LOSSES: dict[str, Loss] = {
     "both": SumOfLosses(CrossEntropy(), Dice()),
 }
 """Name of a loss, as in `TrainSettings.loss`, -> the loss."""
-
-
-def total_weight(classes: Tensor, weights: Tensor) -> Tensor:
-    """Add up the weights of annotated pixels, to divide a `weighted_sum` by.
-
-    Parameters
-    ----------
-    classes : Tensor of uint8, shape (N, Y, X)
-        Class of each pixel; `IGNORE` counts for nothing.
-    weights : Tensor of float32, shape (N, Y, X)
-        The weight map.
-
-    Returns
-    -------
-    Tensor
-        A scalar, at least 1e-12.
-    """
-    return (weights * (classes != IGNORE)).sum().clamp_min(1e-12)
 
 
 def per_pixel(values: Tensor, weights: Tensor) -> Tensor:

@@ -12,6 +12,15 @@ BALANCED_WINDOWS: dict[str, Any] = {"sampling": "classes", "w0": 0.0, "class_bal
 Ciresan et al. (2012) did. The weight map on top would count what is rare twice."""
 
 
+UNWEIGHTED: dict[str, Any] = {
+    "output": "sigmoid",
+    "loss": "cross-entropy",
+    "w0": 0.0,
+    "class_balance": False,
+}
+"""How affinities are learnt: all that is annotated weighs the same."""
+
+
 def effective_settings(settings: TrainSettings) -> TrainSettings:
     """Return the settings that take effect: what is recorded is what is used.
 
@@ -23,6 +32,8 @@ def effective_settings(settings: TrainSettings) -> TrainSettings:
     update: dict[str, Any] = {}
     if NETWORKS[settings.network].trains_on_windows:
         update |= BALANCED_WINDOWS
+    if settings.target == "affinities":
+        update |= UNWEIGHTED
     if settings.network in VOLUME_NETWORKS and settings.context:
         update["context"] = 0
     return settings.model_copy(update=update) if update else settings
@@ -51,6 +62,10 @@ def unused_options(settings: TrainSettings) -> Iterator[str]:
         if _differs(name, settings, default):
             chosen = getattr(settings, name)
             yield f"The network {settings.network} has no {name}: {chosen} is not used."
+    for name in UNWEIGHTED if settings.target == "affinities" else ():
+        if _differs(name, settings, default) and _differs(name, settings, used):
+            chosen, word = getattr(settings, name), name.replace("_", " ")
+            yield f"Affinities are learnt without {word}: {chosen} is not used."
 
 
 def _differs(name: str, one: TrainSettings, other: TrainSettings) -> bool:

@@ -151,7 +151,7 @@ def samples(
     own = [_own_slice(plane, data.channels) for plane in data.training]
     images, classes, weights = rendered(own, draws)
     spacing = max(2, size[-1] // GRID_LINES)
-    lined = [replace(plane, image=_grid_lines(plane, spacing)) for plane in data.training]
+    lined = [replace(plane, image=_grid_lines(plane, spacing)) for plane in own]
     grid = rendered(lined, [draw._replace(gain=1.0, shift=0.0) for draw in draws]).images
     sides = zip(size[-2:], sampler.output[-2:], strict=True)
     margins = [((side - output) // 2,) * 2 for side, output in sides]
@@ -171,7 +171,7 @@ def samples(
 def _own_slice(plane: AnnotatedPlane, channels: int) -> AnnotatedPlane:
     """Return a plane without the channels of the slices around it."""
     first = (len(plane.image) - channels) // 2
-    return replace(plane, image=plane.image[first : first + channels])
+    return replace(plane, image=plane.image[first : first + channels], ids=None)
 
 
 def _grid_lines(plane: AnnotatedPlane, spacing: int) -> torch.Tensor:

@@ -10,11 +10,13 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from napari_utile.arrays.augmentation.draws import Draw
+from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.engine.devices import autocast_dtype, is_out_of_memory
 from napari_utile.engine.models.parameters import parameter_problem
+from napari_utile.engine.training.affinity_loss import AffinityLoss
 from napari_utile.engine.training.data.tiles import Batch, TileSampler
 from napari_utile.engine.training.distributed import Group, share_statistics
-from napari_utile.engine.training.losses import LOSSES, total_weight
+from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.optimizers import make_optimizer, restore_optimizer
 from napari_utile.engine.training.random_state import (
     check_generator_state,
@@ -53,6 +55,8 @@ class TrainingStep:
     resized : callable, optional
         Makes a sampler of the same planes for tiles of another side; without it they keep
         their size when memory runs out.
+    offsets : tuple of tuple of int, optional
+        Of the affinities that are learnt.
 
     Attributes
     ----------
@@ -74,13 +78,14 @@ class TrainingStep:
         dtype: torch.dtype | None = None,
         places: Sequence[str] = (),
         resized: Callable[[int], TileSampler] | None = None,
+        offsets: tuple[Offset, ...] = (),
     ):
         self.group = Group.here()
         if self.group.size > 1:
             network = share_statistics(network, sampler.device)
         self.network, self.sampler, self.resized = network, sampler, resized
         self.settings, self.dtype, self.places = settings, dtype, places
-        self.loss = LOSSES[settings.loss]
+        self.loss = AffinityLoss(offsets) if offsets else LOSSES[settings.loss]
         self.batch = batch or settings.batch
         self.optimizer = make_optimizer(network, settings)
         self.progress = TrainingProgress()
@@ -107,6 +112,7 @@ class TrainingStep:
             autocast_dtype(device, setup.settings.precision, training=True),
             setup.data.places,
             sampler,
+            setup.data.offsets,
         )
 
     @property
@@ -186,7 +192,7 @@ class TrainingStep:
     def _loss(self, batch: Batch) -> Tensor:
         """Compute the loss of a batch and its gradient, each as the sum over its parts."""
         self.optimizer.zero_grad()
-        total = self.group.sum(total_weight(batch.classes, batch.weights))
+        total = self.group.sum(self.loss.total_weight(batch.classes, batch.weights))
         losses = []
         for part in split_batch(batch, self.parts):
             images = part.images.contiguous(memory_format=memory_format(part.images.ndim))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from napari_utile.arrays.instances.affinities import class_maps
 from napari_utile.arrays.instances.decoding import classes, foreground_probability
 from napari_utile.arrays.labels import IGNORE, components
 from napari_utile.engine.prediction.in_memory import logits, probabilities
@@ -82,7 +83,7 @@ def validate(
         if not isfinite(judged[-1].loss):
             return Validation(judged[-1].loss, {}, judged[0].foreground)
     totals = np.stack([each.weights for each in judged])
-    weights = totals.sum(axis=1)
+    weights = totals.reshape(len(totals), -1).sum(axis=1)
     mean = np.average([each.loss for each in judged], weights=weights) if any(weights) else 0
     confusion = np.sum([each.confusion for each in judged], axis=0)
     return Validation(
@@ -103,7 +104,7 @@ class PlaneValidation:
 
     loss: float
     weights: NDArray[Any]
-    """Sum of the loss weights of each class."""
+    """Sum of the loss weights of each class, see `Loss.totals`."""
     confusion: NDArray[np.int64]
     tables: tuple[Contingency, Contingency] | None
     """Overlaps of objects with the truth, as predicted and with thinned borders."""
@@ -136,15 +137,15 @@ def validate_plane(
         network, truth.image.numpy(), device=device, on_event=lambda event: warn(event.message)
     )
     found = loss.mean(
-        torch.from_numpy(predicted)[None], truth.classes[None], truth.weights[None]
+        torch.from_numpy(predicted)[None], truth.learnt[None], truth.weights[None]
     ).item()
-    predicted = probabilities(predicted)
+    predicted = class_maps(probabilities(predicted, network.activation), plane.offsets)
     true, annotated = truth.classes.numpy(), truth.classes.numpy() != IGNORE
     k = max(2, len(predicted))
     pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
     return PlaneValidation(
         found,
-        np.bincount(true[annotated], truth.weights.numpy()[annotated], minlength=k),
+        loss.totals(truth.learnt[None], truth.weights[None], k),
         np.bincount(pairs, minlength=k * k).reshape(k, k),
         compare_plane(plane, predicted) if isfinite(found) else None,
         foreground_probability(predicted),

@@ -52,7 +52,7 @@ class PairChoice:
         if problem or settings is None:
             self.note.show_doubts(None, ("instances", None, False))
         else:
-            meaning = settings.target, settings.ignore, settings.sparse
+            meaning = settings.meaning, settings.ignore, settings.sparse
             self.note.show_doubts(self.labels.layer, meaning, self.image.layer)
         is_of_image = self.image.layer is None or bool(thin)
         mark(self.image.native, problem if is_of_image else "", "Input of the network")

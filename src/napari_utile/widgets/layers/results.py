@@ -11,6 +11,7 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer
 
+from napari_utile.arrays.instances.affinities import FOREGROUND
 from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
 from napari_utile.folders.job import ShownResult
@@ -130,7 +131,9 @@ class Result(QObject):
         if part != "probabilities":
             key = f"{self.out} {part}"
             return [self._put(key, part, ReadOnly(stack.data), name=name, **given)]
-        classes = range(1, stack.channels) if stack.channels > 1 else [0]
+        classes = [*range(1, stack.channels)] or [0]
+        if stack.channel_names[:1] == (FOREGROUND,):  # affinities behind it are for machines
+            classes = [0]
         has_channels, axis = "c" in stack.axes, stack.axes.find("c")
         return [
             self._put(

@@ -43,6 +43,8 @@ from napari_utile.settings import TrainSettings, axes_seen
 
 BYTES_OF_LABELS = 42
 """Per pixel: ids, objects, classes, weights, density, and the temporary arrays for them."""
+BYTES_OF_AFFINITIES = 8
+"""Per pixel, in addition: objects without borders, and their ids with a sign."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Annotations:
             check_slices(image, settings.context)
         check_volumes(images, settings)
         spacing = voxel_spacing(images, settings)
-        check_room(images, settings.context)
+        check_room(images, settings.context, settings.target == "affinities")
         pairs = [
             Annotated.read(image, truth, settings, alone=len(images) == 1)
             for image, truth in zip(images, labels, strict=True)
@@ -162,7 +164,9 @@ class Annotations:
         return cls(tuple(pair.among(ids) for pair in pairs), channels, ids, spacing, doubts)
 
 
-def check_room(images: Sequence[Stack], context: int = 0) -> None:
+def check_room(
+    images: Sequence[Stack], context: int = 0, with_affinities: bool = False
+) -> None:
     """Check that the images fit into the memory, before anything is read.
 
     Parameters
@@ -170,15 +174,18 @@ def check_room(images: Sequence[Stack], context: int = 0) -> None:
     images : sequence of Stack
     context : int, default 0
         Slices on each side that are kept with each slice.
+    with_affinities : bool, default False
+        Whether they are learnt.
 
     Raises
     ------
     UserError
         If they do not; names the size, the budget, and what helps.
     """
+    of_labels = BYTES_OF_LABELS + with_affinities * BYTES_OF_AFFINITIES
     needed = sum(
         prod(image.shape)
-        * (BYTES_OF_LABELS + image.channels * (4 * slices_seen(context) + image.dtype.itemsize))
+        * (of_labels + image.channels * (4 * slices_seen(context) + image.dtype.itemsize))
         for image in images
     )
     budget = memory_budget()

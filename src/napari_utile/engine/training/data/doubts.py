@@ -46,7 +46,8 @@ def annotation_doubts(
     list of Doubt
     """
     planes = looked_at(ids, settings.ignore)
-    found = label_doubts(planes, labels.name, settings.target, settings.ignore, settings.sparse)
+    meaning = settings.meaning, settings.ignore, settings.sparse
+    found = label_doubts(planes, labels.name, *meaning)
     if labels.is_complete:  # each annotation is an object, of whatever size and shape
         found = [doubt for doubt in found if doubt.kind not in ("background", "classes")]
     if found and found[0].kind == GRAY and looks_like_labels(_middle(image)):
@@ -58,7 +59,7 @@ def annotation_doubts(
                 "pixel. Exchange them.",
             )
         ]
-    elif not found and settings.target == "instances":
+    elif not found and settings.meaning == "instances":
         found = [*_wide_objects(planes, labels.name, settings.tile)]
     if settings.target == "classes" and labels.holds == "instances":
         found.append(

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from napari_utile.arrays.instances.affinities import Offset
+
 HIDDEN = -1
 """Id of unannotated pixels in the truth."""
 
@@ -27,6 +29,13 @@ class AnnotatedPlane:
     density: Tensor | None = None
     """(Y, X), on the CPU; how often a pixel is the centre of a tile, in any unit that all
     planes share. None is 1 everywhere."""
+    ids: Tensor | None = None
+    """int32, (Z, Y, X), where affinities are learnt; see `signed_ids`."""
+
+    @property
+    def learnt(self) -> Tensor:
+        """What the loss compares the output of a network with: ids, or classes."""
+        return self.classes if self.ids is None else self.ids
 
     def to(self, device: torch.device) -> "AnnotatedPlane":
         """Copy the plane to a device; the density stays on the CPU, where tiles are drawn."""
@@ -35,6 +44,7 @@ class AnnotatedPlane:
             image=self.image.to(device),
             classes=self.classes.to(device),
             weights=self.weights.to(device),
+            ids=None if self.ids is None else self.ids.to(device),
         )
 
 
@@ -52,9 +62,12 @@ class ValidationPlane:
         Whether `objects` are instances.
     ids : tuple of int
         Label id of each class.
+    offsets : tuple of tuple of int
+        Of the affinities that are learnt.
     """
 
     truth: AnnotatedPlane
     objects: NDArray[np.integer]
     has_objects: bool = True
     ids: tuple[int, ...] = (0, 1)
+    offsets: tuple[Offset, ...] = ()

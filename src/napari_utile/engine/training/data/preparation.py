@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.appearance import Appearance, whole_areas
 from napari_utile.arrays.augmentation.density import density
+from napari_utile.arrays.instances.affinities import Offset, signed_ids
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import Region, Split
 from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
+from napari_utile.engine.models.factory import learnt_offsets
 from napari_utile.engine.prediction.block_computer import replaced_slices, replaced_text
 from napari_utile.engine.training.data.annotations import (
     Annotated,
@@ -46,6 +48,8 @@ class TrainingData:
     """Label id of each class."""
     spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Size of a voxel along (z, y, x), in any unit, for a network that sees volumes."""
+    offsets: tuple[Offset, ...] = ()
+    """Of the affinities that are learnt."""
     warnings: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Of the images."""
@@ -124,6 +128,7 @@ def training_data(
     counts = class_counts(pairs, parts.training)[: len(ids)]
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
+    offsets = learnt_offsets(settings, annotations.spacing)
     seen = [SeenImage(pair.image, settings.context) for pair in pairs]
 
     def plane(region: Region) -> AnnotatedPlane:
@@ -136,8 +141,9 @@ def training_data(
             ValidationPlane(
                 plane(region),
                 _truth(pairs[region.image].target, region, settings),
-                has_objects=settings.target == "instances",
+                has_objects=settings.meaning == "instances",
                 ids=ids,
+                offsets=offsets,
             )
             for region in parts.validation
         ),
@@ -146,6 +152,7 @@ def training_data(
         channels=annotations.channels,
         ids=ids,
         spacing=annotations.spacing,
+        offsets=offsets,
         appearance=_appearance(planes, pairs, parts.training, settings),
         warnings=(
             *warnings,
@@ -268,17 +275,26 @@ def _annotated_plane(
     classes = region.of(target.classes)
     annotated = classes != IGNORE
     weights = factors[np.where(annotated, classes, 0)] * annotated
-    if len(region.window) == 3:  # gaps in pixels of x
-        relative = [side / spacing[-1] for side in spacing]
-        gaps = gap_widths(region.of(target.objects), spacing=relative, volumetric=True)
+    ids = None
+    if target.drawn is not None:  # affinities: all that is annotated weighs the same
+        ids = torch.from_numpy(signed_ids(region.of(target.drawn), classes))
     else:
-        gaps = gap_widths(region.of(target.objects))
-    weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
+        gaps = _gaps(region.of(target.objects), spacing)
+        weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
     return AnnotatedPlane(
         image=torch.from_numpy(seen.read(region, normalization)),
         classes=torch.from_numpy(np.ascontiguousarray(classes)),
         weights=torch.from_numpy(weights.astype(np.float32)),
+        ids=ids,
     )
+
+
+def _gaps(objects: NDArray[np.int32], spacing: tuple[float, ...]) -> NDArray[np.float32]:
+    """Return the widths of the gaps between objects of a plane or volume, in pixels of x."""
+    if objects.ndim == 2:
+        return gap_widths(objects)
+    relative = [side / spacing[-1] for side in spacing]
+    return gap_widths(objects, spacing=relative, volumetric=True)
 
 
 def _appearance(
@@ -291,7 +307,7 @@ def _appearance(
     used = [pairs[i].image for i in dict.fromkeys(region.image for region in regions)]
     sides = [sqrt(area) for image in used if (area := pixel_um2(image))]
     areas: list[int] = []
-    if settings.target == "instances":
+    if settings.meaning == "instances":
         for region in regions:
             areas += whole_areas(region.of(pairs[region.image].target.objects))
     names = next((image.channel_names for image in used if image.channel_names), ())
@@ -303,5 +319,5 @@ def _truth(
 ) -> NDArray[np.integer]:
     """Return the truth of a region: objects or classes, `HIDDEN` where unannotated."""
     classes = region.of(target.classes)
-    truth = region.of(target.objects) if settings.target == "instances" else classes
+    truth = region.of(target.objects) if settings.meaning == "instances" else classes
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))

@@ -17,7 +17,8 @@ def renderer(planes: Sequence[Tiles], size: Sizes, margin: Sizes) -> Callable[..
     Parameters
     ----------
     planes : sequence of (image, classes, weights)
-        float32 (C, Y, X) or (C, Z, Y, X), uint8 and float32 of its spatial shape.
+        float32 (C, Y, X) or (C, Z, Y, X), uint8 (or int32, of volumes) and float32 of its
+        spatial shape.
     size, margin : tuple of int
         Sides of the image of a tile, and what classes and weights lack on each side, in pixels.
 

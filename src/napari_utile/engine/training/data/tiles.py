@@ -50,7 +50,7 @@ class Batch(NamedTuple):
     images: Tensor
     """float32, (N, C, Y, X); with unpadded convolutions the margin is included."""
     classes: Tensor
-    """uint8, (N, y, x)"""
+    """uint8, (N, y, x); where affinities are learnt int32, see `signed_ids`."""
     weights: Tensor
     """float32, (N, y, x)"""
 
@@ -104,7 +104,7 @@ class TileSampler:
         self.deformation, self.generator = deformation, generator
         self.device = planes[0].image.device
         self.renderer = renderer(
-            [(plane.image, plane.classes, plane.weights) for plane in planes], size, margin
+            [(plane.image, plane.learnt, plane.weights) for plane in planes], size, margin
         )
         self.shapes = [tuple(plane.classes.shape) for plane in planes]
         self.densities = [cumulated(plane.density) for plane in planes]

@@ -22,7 +22,7 @@ class VolumeRenderer:
     Parameters
     ----------
     volumes : sequence of (image, classes, weights)
-        float32 (C, Z, Y, X), uint8 (Z, Y, X) and float32 (Z, Y, X); sizes may differ.
+        float32 (C, Z, Y, X), uint8 or int32 (Z, Y, X) and float32 (Z, Y, X); sizes may differ.
     size, margin : (int, int, int)
         Sides of the image of a tile, and what classes and weights lack on each side, in voxels.
     """
@@ -36,7 +36,7 @@ class VolumeRenderer:
         """Render one tile for each placement, from the volume of that number."""
         n, channels = len(numbers), len(self.volumes[0].image)
         images = np.empty((n, channels, *self.size), np.float32)
-        classes = np.empty((n, *self.inner), np.uint8)
+        classes = np.empty((n, *self.inner), self.volumes[0].classes.dtype)
         weights = np.empty((n, *self.inner), np.float32)
         tiles = map(Layers, images, classes, weights)
         for number, placement, tile in zip(numbers, placements, tiles, strict=True):
