@@ -47,6 +47,14 @@ def missing_members(network: object) -> list[str]:
     return [name for name in asked if not hasattr(network, name)]
 
 
+def activation_of(network: object) -> str:
+    """Return how the logits of a network become probabilities, "softmax" if it does not say.
+
+    A single map has a sigmoid anyway.
+    """
+    return getattr(network, "activation", "softmax")
+
+
 class Network(nn.Module):
     """Base of the networks of U-Tile; see `Tileable` for what the engine asks of them.
 
@@ -60,8 +68,7 @@ class Network(nn.Module):
     padding: Literal["valid", "same"] = "same"
     """Whether the network is trained on tiles that bring their margin, or pads them."""
     activation: Literal["softmax", "sigmoid"] = "softmax"
-    """How logits become probabilities: soft-max over classes, or a sigmoid of each map. A
-    single map has a sigmoid anyway."""
+    """How logits become probabilities: by soft-max over all maps, or a sigmoid of each."""
     trains_on_windows = False
     """Whether a training tile is the window around a single pixel."""
     ndim = 2

@@ -12,7 +12,6 @@ from napari_utile.engine.training.losses import (
     CrossEntropy,
     Dice,
     Loss,
-    total_weight,
 )
 
 torch.set_num_threads(1)
@@ -79,7 +78,7 @@ def test_sums_and_gradients_of_the_parts_add_up(loss, random, channels, parts):
     logits, classes, weights = some(random, channels, tiles=5)
     classes[0] = IGNORE  # a part without annotated pixels
     classes[1, :3] = IGNORE
-    total = total_weight(classes, weights)
+    total = loss.total_weight(classes, weights)
     gradients, sums = [], []
     for count in (1, parts):
         divided = [tensor.tensor_split(count) for tensor in (logits, classes, weights)]

@@ -40,7 +40,7 @@ from napari_utile.folders.model import (
 )
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS, Network
-from napari_utile.networks.tileable import missing_members
+from napari_utile.networks.tileable import activation_of, missing_members
 from napari_utile.settings import TrainSettings
 
 LARGEST_ARGUMENT = 4096
@@ -178,8 +178,7 @@ class Model:
                 f"An offset leads along one of the {network.ndim} axes of the network: "
                 f"{self.offsets}."
             )
-        activation = getattr(network, "activation", "softmax")
-        if self.target != "instances" or activation != "sigmoid":
+        if self.target != "instances" or activation_of(network) != "sigmoid":
             return "Affinities are those of instances, by a network with activation sigmoid."
         return ""
 

@@ -19,7 +19,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import Warned
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.layers import Convolutions, memory_format
-from napari_utile.networks.tileable import Network, PixelsPerAxis
+from napari_utile.networks.tileable import Network, PixelsPerAxis, activation_of
 
 Values = NDArray[np.float32]
 
@@ -150,7 +150,7 @@ class TiledNetwork:
                 f"{type(self.network).__name__} gives logits that are NaN or infinite: its "
                 "parameters are too large for the numbers that it computes with, or broken."
             )
-        return probabilities(found, getattr(self.network, "activation", "softmax"))
+        return probabilities(found, activation_of(self.network))
 
     @torch.inference_mode()
     def logits(self, plane: Plane, write: Window) -> Values:

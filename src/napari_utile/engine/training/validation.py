@@ -28,7 +28,7 @@ from napari_utile.metrics.overlap import (
     pixel_error,
 )
 from napari_utile.metrics.partitions import thin_borders
-from napari_utile.networks.tileable import Network
+from napari_utile.networks.tileable import Network, activation_of
 from napari_utile.settings import EvaluateSettings
 
 THRESHOLD = 0.5
@@ -139,7 +139,7 @@ def validate_plane(
     found = loss.mean(
         torch.from_numpy(predicted)[None], truth.learnt[None], truth.weights[None]
     ).item()
-    predicted = class_maps(probabilities(predicted, network.activation), plane.offsets)
+    predicted = class_maps(probabilities(predicted, activation_of(network)), plane.offsets)
     true, annotated = truth.classes.numpy(), truth.classes.numpy() != IGNORE
     k = max(2, len(predicted))
     pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
