@@ -245,6 +245,23 @@ def test_values_that_cannot_be_are_refused(wrong):
         TrainSettings(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("others", "reason"),
+    [
+        (
+            {},
+            "target: unet sees slices, and affinities are learnt by networks of volumes: ",
+        ),
+        ({"network": "unet-3d", "sparse": True}, "sparse: affinities are learnt of whole obj"),
+    ],
+)
+def test_affinities_are_refused_where_they_cannot_be_learnt(others, reason):
+    with pytest.raises(UserError, match=reason):
+        TrainSettings(target="affinities", **others)
+    with pytest.raises(UserError, match="target"):
+        CompareSettings(networks=("unet-3d", "encoder-decoder-3d"), target="affinities")
+
+
 @pytest.mark.parametrize("tile", ["auto", 1, 4096])
 def test_a_tile_is_a_number_or_auto(tile):
     assert PredictSettings(tile=tile).tile == tile

@@ -174,6 +174,9 @@ def test_a_moved_model_is_still_a_model(tmp_path):
         ({"ids": (0, 0)}, r"ids \(0, 0\) must differ"),
         ({"ids": (0, -3)}, "lie between"),
         ({"target": "foo"}, "instances or classes, not 'foo'"),
+        ({"offsets": ((-1, 0), (0, -1))}, "has 2 maps, but foreground and affinities of 2 off"),
+        ({"offsets": ((-1, -1),)}, "offset leads along one of the 2 axes"),
+        ({"offsets": ((-1, 0),)}, "by a network with activation sigmoid"),
     ],
 )
 def test_ids_and_targets_that_cannot_be_are_refused_at_once(change, reason):

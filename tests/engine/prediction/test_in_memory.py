@@ -19,7 +19,7 @@ from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, views
 from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned
 from napari_utile.io.stack import Stack
-from napari_utile.networks import EncoderDecoder, UNet
+from napari_utile.networks import EncoderDecoder, UNet, UNet3D
 from napari_utile.settings import PredictSettings
 from tests.fixtures.lively import in_one_pass, lively
 
@@ -37,6 +37,10 @@ NETWORKS = {
     "encoder-decoder valid": lively(EncoderDecoder(1, 2, depth=2, width=4, norm="batch")),
     "encoder-decoder padded": lively(EncoderDecoder(1, 2, depth=3, width=4, padding="same")),
 }
+
+
+ISOTROPIC = ((-1, 0, 0), (0, -3, 0), (0, 0, -3))
+FLAT = ((-1, 0, 0), (0, -1, 0), (0, 0, -3))
 
 
 def noise(network, shape, seed=0):
@@ -167,6 +171,37 @@ def test_averaging_tiles_is_averaging_whole_images(shape):
             views.append(np.rot90(seen, -quarter, (1, 2)))
     result, _, _ = run(Model(network), image, "cyx", tile=16, averaging=True)
     np.testing.assert_allclose(result, np.mean(views, axis=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("offsets", [ISOTROPIC, FLAT], ids=["swapped", "not swapped"])
+def test_averaging_looks_at_affinities_from_both_ends(offsets):
+    """Each pair of voxels is looked up in each view, wherever its ends lie there."""
+    torch.manual_seed(0)
+    network = UNet3D(1, 4, depth=1, width=2, padding="same", activation="sigmoid").eval()
+    image = noise(network, (5, 7, 9))
+    found, counts = np.zeros((2, 4, 5, 7, 9))
+    places = np.indices(image.shape[1:])
+    for view in views(3, offsets):
+        likely = probabilities(logits(network, view.do(image)), "sigmoid")
+        there = np.stack([view.do(axis) for axis in places])  # original places in the view
+        seen = {tuple(there[:, *i]): i for i in np.ndindex(there[0].shape)}
+        for p in np.ndindex(image.shape[1:]):
+            found[0][p] += likely[0][seen[p]]
+            counts[0][p] += 1
+            for k, offset in enumerate(offsets, start=1):
+                q = tuple(np.add(p, offset).tolist())
+                if min(q) < 0:
+                    continue
+                ends = [(seen[p], seen[q]), (seen[q], seen[p])]
+                steps = [tuple(np.subtract(b, a).tolist()) for a, b in ends]
+                way = 0 if steps[0] in offsets else 1
+                found[k][p] += likely[1 + offsets.index(steps[way])][ends[way][0]]
+                counts[k][p] += 1
+    model = Model(network, offsets=offsets)
+    assert counts.max() == len(views(3, offsets)) == (16 if offsets == ISOTROPIC else 8)
+    result, _, _ = run(model, image, "czyx", tile=4, averaging=True)
+    known = counts > 0
+    np.testing.assert_allclose(result[known], found[known] / counts[known], atol=1e-5)
 
 
 def test_views_undo_themselves():

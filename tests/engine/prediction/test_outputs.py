@@ -56,6 +56,16 @@ def test_probabilities_are_written_as_they_are_if_asked(tmp_path, name):
     np.testing.assert_array_equal(back, found)
 
 
+@pytest.mark.parametrize("name", ["p.zarr", "p.tif"])
+def test_affinities_have_names_and_classes_are_those_of_the_foreground(tmp_path, name):
+    found, offsets = 1 - probabilities(3), ((-1, 0, 0), (0, 0, -9))
+    back = written(tmp_path / name, found, offsets=offsets)
+    assert back.channel_names == ("foreground", "affinity_z-1", "affinity_x-9")
+    options = {"output": "classes", "ids": (0, 7), "offsets": offsets}
+    back = written(tmp_path / f"c_{name}", found, **options).read()
+    np.testing.assert_array_equal(back, 7 * (found[0] > 0.5))
+
+
 def test_half_floats_are_kept_as_such(tmp_path):
     found = probabilities()
     back = written(tmp_path / "p.zarr", found, dtype="float16")

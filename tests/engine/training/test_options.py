@@ -23,12 +23,24 @@ torch.set_num_threads(1)
         ({"network": "sliding-window", "w0": 4}, ["sliding-window has no w0: 4.0"]),
         ({"network": "sliding-window", "w0": 0, "sampling": "classes"}, []),
         ({"network": "fcn", "recipe": "paper"}, []),
+        ({"network": "unet-3d", "target": "affinities"}, []),
     ],
 )
 def test_options_that_a_network_lacks_are_named(options, unused):
     said = list(unused_options(TrainSettings(**options)))
     assert [sentence.partition("The network ")[2] for sentence in said] == [
         f"{text} is not used." for text in unused
+    ]
+
+
+def test_affinities_are_learnt_without_weights():
+    asked = TrainSettings(network="unet-3d", target="affinities", w0=4, loss="dice")
+    used = effective_settings(asked)
+    assert (used.w0, used.loss, used.output) == (0, "cross-entropy", "sigmoid")
+    assert effective_settings(used) == used and not [*unused_options(used)]
+    assert [*unused_options(asked)] == [
+        f"Affinities are learnt without {name} is not used."
+        for name in ("loss: dice", "w0: 4.0")
     ]
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import napari_utile as utile
+from napari_utile.arrays.instances.affinities import affinity_offsets
 from napari_utile.engine.training.front import train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, Warned
@@ -55,6 +56,23 @@ def test_a_few_slices_are_enough_to_start_from():
     assert any("9 of 12 slices of 'ids' have no label" in message for message in told)
 
 
+def test_affinities_are_learnt_and_read_back(tmp_path):
+    image, _ = balls()
+    options = tiny(**CUBES, target="affinities", tile=40, steps=20, batch=2, width=4)
+    events, model = drained(start(options, pair=balls()))
+    assert "foreground, affinity_z-1, affinity_y-1" in events[0].facts["maps"]
+    done = [event for event in events if isinstance(event, EpochDone)]
+    assert done[-1].val_loss < done[0].val_loss
+    assert {"iou", "f1_50"} <= done[-1].scores.keys()
+    model.save(tmp_path / "model")
+    loaded = utile.load_model(tmp_path / "model")
+    assert (loaded.classes, loaded.ids, loaded.target) == (10, (0, 1), "instances")
+    assert loaded.offsets == model.offsets == affinity_offsets((1, 1, 1))
+    found = utile.predict(loaded, image)
+    tiled = utile.predict(loaded, image, tile=(8, 16, 16))
+    np.testing.assert_allclose(tiled, found, atol=1e-5)
+
+
 @pytest.fixture
 def files(tmp_path):
     paths = tmp_path / "em.tif", tmp_path / "ids.tif"
@@ -63,8 +81,9 @@ def files(tmp_path):
     return paths
 
 
-def test_a_run_that_was_stopped_ends_with_the_same_bits(files, tmp_path):
-    options = tiny(**CUBES, padding="valid", steps=6)
+@pytest.mark.parametrize("target", ["instances", "affinities"])
+def test_a_run_that_was_stopped_ends_with_the_same_bits(files, tmp_path, target):
+    options = tiny(**CUBES, padding="valid", steps=6, target=target)
     whole, _ = drained(train_files(*files, tmp_path / "whole", options))
     run = train_files(*files, tmp_path / "stopped", options)
     for event in run:

@@ -80,7 +80,9 @@ def counterpart(settings: TrainSettings, images: list[Stack]) -> TrainSettings |
     if other not in NETWORK_NAMES or not has_slices:
         return None
     context = settings.context if axes_seen(other) == 2 else 0
-    return settings.model_copy(update={"network": other, "context": context})
+    # affinities are those of volumes
+    update = {"network": other, "context": context, "target": settings.meaning}
+    return settings.model_copy(update=update)
 
 
 def _cost(step: TrainingStep, setup: TrainingSetup) -> Facts:

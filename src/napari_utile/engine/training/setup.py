@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from napari_utile.arrays.instances.affinities import affinity_names
 from napari_utile.arrays.splits import Split
 from napari_utile.arrays.tiling import Sizes
 from napari_utile.engine.devices import choose_device
@@ -67,6 +68,8 @@ class TrainingSetup:
             "training tile": self.tiles.words,
             "tiles per step": self.tiles.per_step,
         }
+        if self.data.offsets:
+            facts["maps"] = ", ".join(affinity_names(self.data.offsets))
         if self.settings.context:
             facts["slices seen"] = slices_seen(self.settings.context)
         return facts

@@ -1,6 +1,7 @@
 """The same draws give the same tiles of volumes, by compiled code and by tensors."""
 
 import numpy as np
+import pytest
 import torch
 
 from napari_utile.arrays.augmentation.draws import Deformation
@@ -13,6 +14,8 @@ from napari_utile.engine.training.data.volume_rendering import (
 
 torch.set_num_threads(1)
 
+LARGE_ID = 2**30
+
 
 def noise(*shape, seed=0):
     random = torch.Generator().manual_seed(seed)
@@ -23,8 +26,12 @@ def noise(*shape, seed=0):
     )
 
 
-def test_tensors_and_compiled_code_give_the_same_tiles():
+@pytest.mark.parametrize("learns_ids", [False, True])
+def test_tensors_and_compiled_code_give_the_same_tiles(learns_ids):
     parts, size, margin = [noise(9, 30, 20), noise(1, 5, 40, seed=1)], (6, 12, 14), (1, 2, 3)
+    of_classes = VolumeRenderer(parts, size, margin)
+    if learns_ids:
+        parts = [(a, LARGE_ID - b.to(torch.int32), c) for a, b, c in parts]
     sampler = TileSampler(
         [AnnotatedPlane(*part) for part in parts],
         size,
@@ -43,3 +50,5 @@ def test_tensors_and_compiled_code_give_the_same_tiles():
     # a source in the middle between two voxels may be rounded either way
     for got, expected in zip(tensors[1:], compiled[1:], strict=True):
         assert (got == expected).float().mean() > 0.999
+    if learns_ids:
+        assert torch.equal(LARGE_ID - compiled[1], of_classes(*asked)[1].to(torch.int32))
