@@ -24,8 +24,8 @@ from pydantic import (
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
-from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.arrays.instances.link_costs import LinkCosts
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.folders.standard_part import contradiction

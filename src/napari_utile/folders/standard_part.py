@@ -5,7 +5,7 @@ from itertools import chain
 from reprlib import repr as short
 from typing import Any
 
-from napari_utile.arrays.instances.affinities import Offset, affinity_names
+from napari_utile.arrays.instances.offsets import Offset, affinity_names
 from napari_utile.arrays.intensity import Normalization
 
 ORDER_OF_AXES = {2: "batch, channel, y, x", 3: "batch, channel, z, y, x"}

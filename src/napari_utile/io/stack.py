@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.instances.offsets import FOREGROUND
 from napari_utile.errors import UserError
 from napari_utile.io.memory import check_memory
 
@@ -300,7 +301,7 @@ def read_prediction(stack: Stack) -> NDArray[Any]:
     ndarray
         Labels of the shape of `stack`, or probabilities (C, *shape of `stack`); both without
         a single time point. Where the file says that it holds the probabilities of the
-        foreground, C is 1.
+        foreground, alone or with affinities, C is 1.
 
     Raises
     ------
@@ -308,8 +309,9 @@ def read_prediction(stack: Stack) -> NDArray[Any]:
         If it is a color picture, or does not fit into the memory.
     """
     if stack.holds == "probabilities":
-        pixels = stack.read()
-        return _at_one_time(stack, pixels if "c" in stack.axes else pixels[np.newaxis])
+        pixels = stack.read() if "c" in stack.axes else stack.read()[np.newaxis]
+        is_with_affinities = stack.channel_names[:1] == (FOREGROUND,)
+        return _at_one_time(stack, pixels[:1] if is_with_affinities else pixels)
     is_whole = stack.dtype.kind in "biu"
     if "c" not in stack.axes or (is_whole and stack.channels == 1):
         return read_labels(stack)

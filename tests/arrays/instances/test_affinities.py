@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from napari_utile.arrays.instances.affinities import (
-    affinity_offsets,
     affinity_targets,
     mutex_watershed,
     pair_offsets,
@@ -26,22 +25,6 @@ def test_targets_are_those_of_plain_python():
             if is_inside and 3 not in (labels[p], labels[q]):
                 expected = int(labels[p] == labels[q] and labels[p] != 0)
             assert target[p] == expected
-
-
-@pytest.mark.parametrize(
-    ("spacing", "steps"),
-    [
-        ((10, 10, 10), ((1, 3, 9), (1, 3, 9), (1, 3, 9))),
-        ((40, 10, 10), ((1, 2, 3), (1, 3, 9), (1, 3, 9))),
-        ((0.235, 0.15, 0.15), ((1, 2, 6), (1, 3, 9), (1, 3, 9))),
-    ],
-)
-def test_partners_are_about_as_far_along_each_axis(spacing, steps):
-    offsets = affinity_offsets(spacing)
-    for axis, expected in enumerate(steps):
-        along = [-offset[axis] for offset in offsets if offset[axis]]
-        assert tuple(along) == expected
-    assert all(np.count_nonzero(offset) == 1 for offset in offsets)
 
 
 def by_hand(affinities, offsets, mask, strides):

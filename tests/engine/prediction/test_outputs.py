@@ -10,6 +10,7 @@ from napari_utile.engine.prediction.outputs import output_for
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import open_zarr
+from napari_utile.io.stack import read_prediction
 from tests.fixtures.output_specs import SHAPE, TILE, spec
 
 
@@ -61,6 +62,7 @@ def test_affinities_have_names_and_classes_are_those_of_the_foreground(tmp_path,
     found, offsets = 1 - probabilities(3), ((-1, 0, 0), (0, 0, -9))
     back = written(tmp_path / name, found, offsets=offsets)
     assert back.channel_names == ("foreground", "affinity_z-1", "affinity_x-9")
+    assert np.abs(read_prediction(back)[0] / 255 - found[0]).max() < 0.01  # is evaluated
     options = {"output": "classes", "ids": (0, 7), "offsets": offsets}
     back = written(tmp_path / f"c_{name}", found, **options).read()
     np.testing.assert_array_equal(back, 7 * (found[0] > 0.5))

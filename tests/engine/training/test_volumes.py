@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import napari_utile as utile
-from napari_utile.arrays.instances.affinities import affinity_offsets
+from napari_utile.arrays.instances.offsets import affinity_offsets
 from napari_utile.engine.training.front import train_files
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, Warned

@@ -5,7 +5,7 @@ from inspect import signature
 import torch
 from torch import nn
 
-from napari_utile.arrays.instances.affinities import Offset, affinity_offsets
+from napari_utile.arrays.instances.offsets import Offset, affinity_offsets
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS

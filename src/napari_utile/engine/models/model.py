@@ -14,7 +14,7 @@ import yaml
 
 from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
-from napari_utile.arrays.instances.affinities import Offset
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.package import (
     PARAMETERS_FILE,

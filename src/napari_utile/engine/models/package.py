@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_utile import __version__
-from napari_utile.arrays.instances.affinities import Offset, affinity_names
+from napari_utile.arrays.instances.offsets import Offset, affinity_names
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.folders.standard_part import channel_axis, class_axis, feeding
 from napari_utile.io.slice_context import slices_seen

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from napari_utile.arrays.appearance import SET_NORMALIZE, whole_areas
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.doubts.images import outlier_doubt
-from napari_utile.arrays.instances.affinities import class_maps
 from napari_utile.arrays.instances.decoding import instances
+from napari_utile.arrays.instances.offsets import class_maps
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer

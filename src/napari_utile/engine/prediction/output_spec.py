@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.arrays.instances.affinities import Offset, affinity_names, class_maps
 from napari_utile.arrays.instances.decoding import classes, foreground
+from napari_utile.arrays.instances.offsets import Offset, affinity_names, class_maps
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 

@@ -9,8 +9,8 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from napari_utile import __version__
-from napari_utile.arrays.instances.affinities import Offset
 from napari_utile.arrays.instances.link_costs import LinkCosts
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.prediction.in_memory import device_and_dtype

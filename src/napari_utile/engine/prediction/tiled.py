@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from napari_utile.arrays.instances.affinities import Offset
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.tiling import Reader, Window, read_mirrored, tile_around
 from napari_utile.engine.devices import is_out_of_memory
 from napari_utile.engine.models.parameters import in_float32

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from napari_utile.arrays.instances.affinities import UNANNOTATED, Offset, pair_windows
+from napari_utile.arrays.instances.affinities import UNANNOTATED, pair_windows
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.engine.training.losses import Loss
 
 

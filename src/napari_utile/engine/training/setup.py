@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from napari_utile.arrays.instances.affinities import affinity_names
+from napari_utile.arrays.instances.offsets import affinity_names
 from napari_utile.arrays.splits import Split
 from napari_utile.arrays.tiling import Sizes
 from napari_utile.engine.devices import choose_device

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from torch import Tensor, nn
 
 from napari_utile.arrays.augmentation.draws import Draw
-from napari_utile.arrays.instances.affinities import Offset
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.engine.devices import autocast_dtype, is_out_of_memory
 from napari_utile.engine.models.parameters import parameter_problem
 from napari_utile.engine.training.affinity_loss import AffinityLoss

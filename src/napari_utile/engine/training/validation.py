@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from napari_utile.arrays.instances.affinities import class_maps
 from napari_utile.arrays.instances.decoding import classes, foreground_probability
+from napari_utile.arrays.instances.offsets import class_maps
 from napari_utile.arrays.labels import IGNORE, components
 from napari_utile.engine.prediction.in_memory import logits, probabilities
 from napari_utile.engine.training.data.planes import HIDDEN, ValidationPlane

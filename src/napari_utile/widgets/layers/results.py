@@ -11,7 +11,7 @@ from napari.layers import Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer
 
-from napari_utile.arrays.instances.affinities import FOREGROUND
+from napari_utile.arrays.instances.offsets import FOREGROUND
 from napari_utile.errors import UserError
 from napari_utile.events import PreviewReady
 from napari_utile.folders.job import ShownResult

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_utile.arrays.instances.affinities import Offset
+from napari_utile.arrays.instances.offsets import Offset
 
 HIDDEN = -1
 """Id of unannotated pixels in the truth."""

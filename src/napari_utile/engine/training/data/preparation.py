@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.appearance import Appearance, whole_areas
 from napari_utile.arrays.augmentation.density import density
-from napari_utile.arrays.instances.affinities import Offset, signed_ids
+from napari_utile.arrays.instances.affinities import signed_ids
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import Region, Split
