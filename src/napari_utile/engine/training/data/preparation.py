@@ -280,7 +280,7 @@ def _annotated_plane(
     if target.drawn is not None:  # affinities: all that is annotated weighs the same
         ids = torch.from_numpy(signed_ids(region.of(target.drawn), classes))
     else:
-        gaps = _gaps(region.of(target.objects), spacing)
+        gaps = _gaps_between(region.of(target.objects), spacing)
         weights += np.where(classes == 0, border_term(gaps, settings.w0, settings.sigma), 0)
     return AnnotatedPlane(
         image=torch.from_numpy(seen.read(region, normalization)),
@@ -290,7 +290,9 @@ def _annotated_plane(
     )
 
 
-def _gaps(objects: NDArray[np.int32], spacing: tuple[float, ...]) -> NDArray[np.float32]:
+def _gaps_between(
+    objects: NDArray[np.int32], spacing: tuple[float, ...]
+) -> NDArray[np.float32]:
     """Return the widths of the gaps between objects of a plane or volume, in pixels of x."""
     if objects.ndim == 2:
         return gap_widths(objects)
