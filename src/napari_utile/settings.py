@@ -663,6 +663,11 @@ class PredictSettings(Settings):
     min_size: MinSize = 0
     fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)
     instance_method: InstanceMethod = "watershed"
+    grow: Annotated[float, Field(ge=0, le=4)] | Literal["auto"] = option(
+        "auto",
+        "How far objects grow into narrow gaps, px; auto: over half the border between objects "
+        "that the model learnt, or 0 for one of 1 px",
+    )
     linking: Linking = "graph"
     link_iou: LinkIou = 0.25
     linking_costs: LinkingCosts = None

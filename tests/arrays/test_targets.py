@@ -17,6 +17,13 @@ def test_instances_become_two_classes_with_gaps():
     assert target.ids == (0, 1)
 
 
+def test_the_width_of_the_border_is_known():
+    dense = np.repeat([[5, 8]], 9, axis=1)
+    widths = [training_target(dense, border=width).border for width in (0.5, 1, 3, None)]
+    assert widths == [1, 1, 3, 4]  # by default 4 where labels are dense
+    assert training_target(np.array([[5, 5, 8, 8, 0]]), "classes", border=3).border == 1
+
+
 def test_a_dense_partition_gets_its_background_from_the_gaps():
     assert training_target(np.arange(1, 5).reshape(2, 2).repeat(3, 0)).classes.min() == 0
 

@@ -1,7 +1,7 @@
 """Training targets: the class of every pixel, and the pixels that are unannotated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,12 +33,15 @@ class TrainingTarget:
         Label id of each class; (0, 1) in a target of instances, (1, 2) if sparse.
     drawn : ndarray of int32, shape of the labels, or None
         In a target of affinities, instances without borders between them.
+    border : float
+        Width of the background between touching instances, in pixels of x.
     """
 
     classes: NDArray[np.uint8]
     objects: NDArray[np.int32]
     ids: tuple[int, ...]
     drawn: NDArray[np.int32] | None = None
+    border: float = field(default=1.0, repr=False)
 
 
 def training_target(
@@ -101,7 +104,7 @@ def training_target(
     """  # noqa: E501
     # Unannotated pixels are no object: they are background here, and marked at the end.
     labels, ignored = annotated(check_labels(labels, ignore=ignore), ignore, sparse, target)
-    background = int(sparse)
+    background, width = int(sparse), 1.0
     drawn = None
     if target != "classes":
         objects = as_instances(labels, volumetric=volumetric)
@@ -118,7 +121,7 @@ def training_target(
     classes[ignored] = IGNORE
     if alone:
         _refuse_one_class(classes, ids, target)
-    return TrainingTarget(classes, objects, ids, drawn)
+    return TrainingTarget(classes, objects, ids, drawn, border=max(1.0, width))
 
 
 def annotated(

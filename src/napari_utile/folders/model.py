@@ -40,7 +40,7 @@ CARD_FORMAT = 5
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
 refuses. 4: options, `context` and `linking`, which version 3
-refuses. 5: options, `activation` of networks and `offsets`, which version 4 refuses."""
+refuses. 5: options, `activation` of networks, `offsets`, `border`, which version 4 refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
@@ -105,6 +105,8 @@ class ModelCard(BaseModel):
         Costs by which its instances are linked by a graph; None: those that are built in.
     offsets : tuple of tuple of int
         Of the affinities that are its maps behind the foreground; () if they are classes.
+    border : float
+        Width of the background between touching objects in what it learnt, in pixels of x.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,6 +125,7 @@ class ModelCard(BaseModel):
     context: int = Field(0, ge=0, le=MOST_CONTEXT)
     linking: dict[str, float] | None = None
     offsets: tuple[Offset, ...] = ()
+    border: float = Field(1.0, ge=1, le=1000)
 
     @field_validator("linking")
     @classmethod

@@ -3,10 +3,20 @@
 import numpy as np
 import pytest
 
-from napari_utile.arrays.instances.border_sums import FIRST_CAPACITY, border_sums
+from napari_utile.arrays.instances.border_sums import DIGIT, are_between, border_sums
 
 
-def by_looking(labels, depths, mask, foreground):
+def seen_apart(here, there, axis):
+    """Whether two leads end at more than a right angle, seen from between two neighbours."""
+    step = np.eye(3)[axis] / 2
+    return (here - step) @ (there + step) < 0
+
+
+def as_numbers(leads):
+    return (leads @ DIGIT ** np.arange(leads.shape[-1])).astype(np.int16)
+
+
+def by_looking(labels, heights, mask, foreground, leads):
     found = {}
     for axis in range(labels.ndim):
         for p in np.ndindex(labels.shape):
@@ -18,12 +28,14 @@ def by_looking(labels, depths, mask, foreground):
             ):
                 continue
             ends = tuple(sorted((int(labels[p]), int(labels[q]))))
-            row = found.setdefault(ends, [0] * 5)
             at = 0 if mask[p] and mask[q] else 2
+            if at == 2 and labels.ndim == 3 and not seen_apart(leads[p], leads[q], axis):
+                continue
+            row = found.setdefault(ends, [0] * 5)
             row[at] += 1
             row[at + 1] += int(foreground[p]) + int(foreground[q])
             if at == 0:
-                row[4] = max(row[4], int(min(depths[p], depths[q])))
+                row[4] = max(row[4], int(min(heights[p], heights[q])))
     return sorted(found), [found[ends] for ends in sorted(found)]
 
 
@@ -34,26 +46,26 @@ def by_looking(labels, depths, mask, foreground):
 def test_borders_are_those_of_plain_python(shape, ids):
     rng = np.random.default_rng(len(shape))
     labels = rng.integers(0, ids, shape, np.uint32, endpoint=True)
-    depths = rng.integers(0, 2**15, shape).astype(np.uint16)
+    heights = rng.integers(0, 2**15, shape).astype(np.uint16)
     mask, foreground = rng.random(shape) < 0.7, rng.integers(0, 256, shape).astype(np.uint8)
-    pairs, measures = border_sums(labels, depths, mask, foreground)
-    ends, rows = by_looking(labels, depths, mask, foreground)
+    leads = rng.integers(-4, 4, (*shape, len(shape)), endpoint=True) * ~mask[..., np.newaxis]
+    pairs, measures = border_sums(labels, heights, mask, foreground, as_numbers(leads))
+    ends, rows = by_looking(labels, heights, mask, foreground, leads)
     assert pairs.tolist() == [list(both) for both in ends]
     assert measures.tolist() == rows
 
 
-def test_a_table_grows_with_the_number_of_borders():
-    labels = np.arange(1, 3 * FIRST_CAPACITY, dtype=np.uint32)[np.newaxis]
-    nothing = np.zeros(labels.shape, np.uint16)
-    pairs, measures = border_sums(labels, nothing, nothing > 0, nothing.astype(np.uint8))
-    first = np.arange(1, 3 * FIRST_CAPACITY - 1)
-    np.testing.assert_array_equal(pairs, np.stack([first, first + 1], axis=1))
-    assert (measures == [0, 0, 1, 0, 0]).all()
-
-
 def test_nothing_has_no_borders():
     nothing = np.zeros((0, 5), np.uint32)
-    pairs, measures = border_sums(
-        nothing, nothing.astype(np.uint16), nothing > 0, nothing.astype(np.uint8)
-    )
+    types = (np.uint16, bool, np.uint8, np.int16)
+    pairs, measures = border_sums(nothing, *(nothing.astype(dtype) for dtype in types))
     assert pairs.shape == (0, 2) and measures.shape == (0, 5)
+
+
+def test_a_border_lies_between_two_leads_that_end_on_both_sides_of_it():
+    leads = np.random.default_rng(0).integers(-7, 7, (2, 500, 3), endpoint=True)
+    for axis in range(3):
+        expected = [seen_apart(here, there, axis) for here, there in zip(*leads, strict=True)]
+        assert 0 < sum(expected) < 500
+        found = are_between(*map(as_numbers, leads), axis)
+        np.testing.assert_array_equal(found, expected)

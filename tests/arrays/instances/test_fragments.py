@@ -16,16 +16,10 @@ from napari_utile.arrays.instances.fragments import (
     assemble,
     foreground_mask,
     fragments,
-    halo,
 )
-from napari_utile.arrays.instances.watershed import (
-    FINENESS,
-    REACH,
-    RISE,
-    SPECK,
-    depth,
-    surely_one,
-)
+from napari_utile.arrays.instances.growth import gaps
+from napari_utile.arrays.instances.heights import FINENESS, halo, landscape
+from napari_utile.arrays.instances.watershed import REACH, RISE, SPECK, surely_one
 from napari_utile.arrays.labels import components
 
 SIZES = [(1, 512), (512, 1), (7, 11), (13, 40), (16, 16), (37, 53), (64, 30)]
@@ -34,6 +28,7 @@ RULES = [
     ObjectRule(method="components"),
     ObjectRule(fill_holes=12, min_size=20),
     ObjectRule(threshold=0.4, method="components", fill_holes=30, min_size=6),
+    ObjectRule(fill_holes=7, growth=(1.2, 2.5, 2.0)),
 ]
 
 
@@ -47,7 +42,8 @@ def random_plane(seed, shape=(64, 61), smoothing=2.0, contrast=90):
 
 def objects_of(foreground, block, rule, reach=None):
     """Objects of a plane by way of blocks; and what was assembled."""
-    reach = halo(foreground.ndim) if reach is None else reach
+    rule = replace(rule, growth=rule.growth[-foreground.ndim :])
+    reach = rule.reach(foreground.ndim) if reach is None else reach
     wheres = [part.window for part in Blocks.whole(foreground.shape, block)]
     grid = tuple(-(-side // step) for side, step in zip(foreground.shape, block, strict=True))
     found = []
@@ -226,14 +222,14 @@ def neighbours(pixel, shape):
             yield (*pixel[:axis], side + 1, *pixel[axis + 1 :])
 
 
-def parts_by_walking(plane, mask, depths):
-    """Give each pixel the top that it comes to, walking from pixel to pixel."""
+def parts_by_walking(plane, mask, heights):
+    """Give each pixel the top that it comes to, and the pixel of the mask that it leads to."""
     shape = plane.shape
     steps = {p: 0 for p in np.ndindex(shape) if mask[p]}
     best = {}
     for pixel in steps:
         ways = [p for p in neighbours(pixel, shape) if mask[p]] + [pixel]
-        best[pixel] = min(ways, key=lambda p: (-int(depths[p]), p))
+        best[pixel] = min(ways, key=lambda p: (-int(heights[p]), p))
     for step in range(1, REACH + 1):
         ring = {}
         for pixel in np.ndindex(shape):
@@ -246,10 +242,19 @@ def parts_by_walking(plane, mask, depths):
     def top(pixel):
         return pixel if best[pixel] == pixel else top(best[pixel])
 
-    return {pixel: top(pixel) for pixel in best}
+    def lead(pixel):
+        return pixel if mask[pixel] else lead(best[pixel])
+
+    return {pixel: top(pixel) for pixel in best}, {pixel: lead(pixel) for pixel in best}
 
 
-def borders_by_looking(part, plane, mask, depths):
+def is_between(p, q, leads):
+    """Whether the pixels of the mask are seen from between p and q at an obtuse angle."""
+    middle = (np.array(p) + q) / 2
+    return np.dot(leads[p] - middle, leads[q] - middle) < 0
+
+
+def borders_by_looking(part, leads, plane, mask, heights):
     """Measure borders pixel pair by pixel pair: {(part, part): [n, sum, n, sum, saddle]}."""
     found = {}
     for p in part:
@@ -257,18 +262,18 @@ def borders_by_looking(part, plane, mask, depths):
             if q > p and q in part and part[p] != part[q]:
                 border = found.setdefault(tuple(sorted((part[p], part[q]))), [0, 0, 0, 0, 0])
                 at = 0 if mask[p] and mask[q] else 2
+                if at == 2 and plane.ndim == 3 and not is_between(p, q, leads):
+                    continue
                 border[at] += 1
                 border[at + 1] += int(plane[p]) + int(plane[q])
                 if at == 0:
-                    border[4] = max(border[4], min(int(depths[p]), int(depths[q])))
-    return {pair: border for pair, border in sorted(found.items()) if border[0]}
+                    border[4] = max(border[4], min(int(heights[p]), int(heights[q])))
+    counts = slice(1) if plane.ndim == 2 else slice(3)  # in a volume also those across a gap
+    return {pair: border for pair, border in sorted(found.items()) if any(border[counts])}
 
 
 def likelihood(border, ndim):
-    ends = 4 * REACH  # two ends, two pairs for each pixel on a diagonal
-    if ndim == 3:  # a ring of that width around a disc, three pairs for each pixel
-        radius = np.sqrt(border[0] / 3 / np.pi)
-        ends = 3 * np.pi * ((radius + REACH) ** 2 - radius**2)
+    ends = 4 * REACH if ndim == 2 else 0  # two ends, two pairs for each pixel on a diagonal
     counted = max(0, border[2] - ends)
     share = counted / border[2] if border[2] else 0
     return (border[1] + share * border[3]) / (border[0] + counted) / 510
@@ -276,34 +281,36 @@ def likelihood(border, ndim):
 
 def objects_by_hand(plane, rule):
     """Separate the objects of a plane in the simplest way, one decision after the other."""
-    mask = plane > rule.threshold * 255
-    depths = depth(mask)
-    part = parts_by_walking(plane, mask, depths)
-    height = {top: int(depths[top]) for top in set(part.values())}
+    mask, ndim = plane > rule.threshold * 255, plane.ndim
+    heights = landscape(mask, plane)
+    part, leads = parts_by_walking(plane, mask, heights)
+    height = {top: int(heights[top]) for top in set(part.values())}
     one = {top: top for top in height}
 
     def renamed(a, b):
         for top in one:
             one[top] = min(a, b) if one[top] in (a, b) else one[top]
 
-    saddles = borders_by_looking(part, plane, mask, depths)
+    saddles = borders_by_looking(part, leads, plane, mask, heights)
     for (p, q), border in sorted(saddles.items(), key=lambda item: (-item[1][4], item[0])):
+        if not border[0]:
+            continue
         a, b = one[p], one[q]
-        heights = [max(height[t] for t in one if one[t] == end) for end in (a, b)]
-        if a != b and min(heights) - border[4] < RISE * FINENESS:
+        tops = [max(height[t] for t in one if one[t] == end) for end in (a, b)]
+        if a != b and min(tops) - border[4] < RISE[ndim] * FINENESS[ndim]:
             renamed(a, b)
 
     part = {pixel: one[top] for pixel, top in part.items()}
     one = {top: top for top in set(part.values())}
-    borders = borders_by_looking(part, plane, mask, depths)
+    borders = borders_by_looking(part, leads, plane, mask, heights)
     rank = {pair: i for i, pair in enumerate(borders)}
     size = {top: sum(mask[p] for p in part if part[p] == top) for top in one}
     while True:
         sure = [
             (-round(likelihood(border, plane.ndim), 12), rank[pair], pair)
             for pair, border in borders.items()
-            if likelihood(border, plane.ndim) > surely_one(rule.threshold)
-            or min(size[pair[0]], size[pair[1]]) < SPECK[plane.ndim]
+            if likelihood(border, plane.ndim) > surely_one(rule.threshold, plane.ndim)
+            or (min(size[pair[0]], size[pair[1]]) < SPECK[plane.ndim] and border[0])
         ]
         if not sure:
             break
@@ -319,8 +326,9 @@ def objects_by_hand(plane, rule):
                 rank[ends] = min(rank.get(ends, 10**9), ranks_before[pair])
     objects = np.zeros(plane.shape, int)
     numbers = {}
+    grown = mask | gaps(mask, rule.growth)
     for pixel in np.ndindex(plane.shape):
-        if mask[pixel]:
+        if grown[pixel] and pixel in part:
             objects[pixel] = numbers.setdefault(one[part[pixel]], len(numbers) + 1)
     return objects
 
@@ -335,11 +343,15 @@ def test_watershed_is_what_plain_python_finds(seed, smoothing, contrast):
     np.testing.assert_array_equal(objects_of(plane, (31, 29), rule)[0], by_hand)
 
 
-@pytest.mark.parametrize(("seed", "smoothing"), [(0, 2.5), (1, (1.5, 3, 3))])
-def test_watershed_of_a_volume_is_what_plain_python_finds(seed, smoothing):
-    volume, rule = random_plane(seed, (12, 22, 20), smoothing, 60), ObjectRule()
+@pytest.mark.parametrize(
+    ("seed", "smoothing", "growth"), [(0, 2.5, ()), (1, (1.5, 3, 3), (1, 2, 2))]
+)
+def test_watershed_of_a_volume_is_what_plain_python_finds(seed, smoothing, growth):
+    volume = random_plane(seed, (12, 22, 20), smoothing, 60)
+    rule = ObjectRule(growth=growth)
     by_hand = objects_by_hand(volume, rule)
-    assert by_hand.max() > label(volume > 127)[1]
+    assert (by_hand[volume > 127] != label(volume > 127)[0][volume > 127]).any()
+    assert bool(by_hand[volume <= 127].any()) == (len(growth) > 0)
     np.testing.assert_array_equal(objects_of(volume, (7, 13, 9), rule)[0], by_hand)
 
 

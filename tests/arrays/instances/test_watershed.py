@@ -2,24 +2,21 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+from scipy.ndimage import label
 
 from napari_utile.arrays.instances import watershed
+from napari_utile.arrays.instances.border_sums import DIGIT
 from napari_utile.arrays.instances.decoding import instances
+from napari_utile.arrays.instances.heights import DEEPEST, FINENESS, halo, landscape
 from napari_utile.arrays.instances.watershed import (
-    FINENESS,
     HERE,
     NOWHERE,
     REACH,
     RISE,
-    SMOOTHING,
     _mean_foreground,
     agglomerate,
     borders,
-    depth,
     directions,
-    ends_of_border,
-    halo,
     merge_hills,
     surely_one,
     trees,
@@ -27,8 +24,7 @@ from napari_utile.arrays.instances.watershed import (
 
 Y, X = np.mgrid[:64, :96]
 UP, LEFT, RIGHT, DOWN = range(4)
-HALO, ENDS = halo(2), 4 * REACH
-DEEPEST, SPECK = watershed.DEEPEST[2], watershed.SPECK[2]
+ENDS, SPECK = 4 * REACH, watershed.SPECK[2]
 
 
 def probability(objects, inside=0.95, outside=0.05):
@@ -172,28 +168,11 @@ def test_thin_flat_and_waisted_objects_of_a_volume_stay_whole(axes):
     z, y, x = axes
     rods = [(abs(x) < 28) & (np.hypot(y, z) <= width / 2) for width in (2, 5, 11)]
     sheets = [(abs(x) < 24) & (abs(y) < 18) & (abs(z) <= width / 2) for width in (2, 5, 11)]
-    ball = np.hypot(np.hypot(z, y), abs(x) - 12) < 12
-    waisted = ball | ((abs(x) < 12) & (np.hypot(z, y) < 5))
+    balls = np.hypot(np.hypot(z, y), abs(x) - 14) < 12
+    waisted = balls | ((abs(x) < 14) & (np.hypot(z, y) < 5))
     for whole in (*rods, *sheets, waisted):
         assert label(whole)[1] == 1
         assert count_in_volume(whole) == 1
-
-
-def test_the_depth_of_a_volume_is_that_of_its_slices_where_all_are_equal():
-    mask = np.broadcast_to(blobs(1) > 0.5, (3, *Y.shape))
-    distance = np.minimum(distance_transform_edt(mask[0]), watershed.DEEPEST[3])
-    smooth = gaussian_filter(distance, SMOOTHING, mode="reflect")
-    for found in depth(mask):
-        np.testing.assert_allclose(found / FINENESS, smooth, atol=0.05)
-
-
-def test_the_depth_of_a_volume_is_a_smoothed_distance():
-    mask = gaussian_filter(np.random.default_rng(0).normal(size=(30, 40, 35)), 3) > 0
-    distance = np.minimum(distance_transform_edt(mask), watershed.DEEPEST[3])
-    smooth = gaussian_filter(distance, SMOOTHING, mode="reflect")
-    np.testing.assert_allclose(depth(mask) / FINENESS, smooth, atol=0.05)
-    full = depth(np.ones((4, 3, 2), bool))
-    assert (full == watershed.DEEPEST[3] * FINENESS).all()
 
 
 def test_a_speck_of_a_volume_is_a_ball_of_that_reach():
@@ -202,22 +181,6 @@ def test_a_speck_of_a_volume_is_a_ball_of_that_reach():
 
 
 # --- how it is found
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_depth_is_a_smoothed_distance_in_steps(seed):
-    mask = blobs(seed) > 0.5
-    distance = np.minimum(distance_transform_edt(mask), DEEPEST)
-    smooth = gaussian_filter(distance, SMOOTHING, mode="reflect")
-    assert depth(mask).dtype == np.uint16
-    np.testing.assert_allclose(depth(mask) / FINENESS, smooth, atol=0.05)
-
-
-def test_depth_is_the_same_wherever_it_is_cut_out():
-    mask = np.tile(blobs(3) > 0.4, (3, 3))
-    cut = np.s_[50:150, 100:230]
-    inner = np.s_[50 + HALO : 150 - HALO, 100 + HALO : 230 - HALO]
-    np.testing.assert_array_equal(depth(mask)[inner], depth(mask[cut])[HALO:-HALO, HALO:-HALO])
 
 
 @pytest.mark.parametrize("shape", [(180, 200), (84, 86, 88)], ids=["plane", "volume"])
@@ -230,31 +193,30 @@ def test_pixels_lead_the_same_way_wherever_they_are_cut_out(shape):
     for offset in ((0,) * len(shape), (13, 20, 5)):
         cut = tuple(slice(o, o + n - 20) for o, n in zip(offset, shape, strict=False))
         inner = tuple(slice(s.start + reach, s.stop - reach) for s in cut)
-        whole = directions(depth(mask), mask, gray)
-        again = directions(depth(mask[cut]), mask[cut], gray[cut])
-        within = again[(slice(reach, -reach),) * len(shape)]
-        np.testing.assert_array_equal(within, whole[inner])
+        whole = directions(landscape(mask, gray), mask, gray)
+        parts = mask[cut], gray[cut]
+        again = directions(landscape(*parts), *parts)
+        within = (slice(reach, -reach),) * len(shape)
+        for cut_out, of_whole in zip(again, whole, strict=True):
+            np.testing.assert_array_equal(cut_out[within], of_whole[inner])
 
 
-def test_a_full_plane_is_as_deep_as_can_be():
-    assert (depth(np.ones((5, 4), bool)) == DEEPEST * FINENESS).all()
-
-
-def test_pixels_lead_to_the_deepest_neighbour_in_the_mask_the_first_of_equals():
-    depths = np.array([[5, 6, 5], [5, 5, 9], [7, 5, 5]], np.uint16)
+def test_pixels_lead_to_the_highest_neighbour_in_the_mask_the_first_of_equals():
+    heights = np.array([[5, 6, 5], [5, 5, 9], [7, 5, 5]], np.uint16)
     mask = np.array([[1, 1, 1], [1, 1, 0], [1, 1, 1]], bool)
-    towards = directions(depths, mask, np.zeros((3, 3), np.uint8))
+    towards, _ = directions(heights, mask, np.zeros((3, 3), np.uint8))
     # the 9 is off the mask; that pixel leads up, the first of its three neighbours
     assert towards.tolist() == [[RIGHT, HERE, LEFT], [DOWN, UP, UP], [HERE, LEFT, LEFT]]
 
 
 def test_the_background_leads_to_its_likeliest_neighbour_up_to_the_reach():
     mask = np.array([[1, 0, 0, 0, 0, 0, 0]], bool)
-    towards = directions(mask.astype(np.uint16), mask, np.zeros((1, 7), np.uint8))
+    towards, leads = directions(mask.astype(np.uint16), mask, np.zeros((1, 7), np.uint8))
     assert towards.tolist() == [[HERE] + REACH * [LEFT] + 2 * [NOWHERE]]
+    assert leads.tolist() == [[0] + [-DIGIT * step for step in (1, 2, 3, 4)] + [0, 0]]
     beside = np.array([[1, 0, 1]], bool)
     foreground = np.array([[200, 0, 201]], np.uint8)
-    assert directions(beside.astype(np.uint16), beside, foreground)[0, 1] == RIGHT
+    assert directions(beside.astype(np.uint16), beside, foreground)[0][0, 1] == RIGHT
 
 
 def test_trees_end_at_a_top_or_where_they_leave():
@@ -269,14 +231,15 @@ def test_a_border_is_measured_pair_by_pair():
     parts = np.array([[1, 2, 2], [1, 2, 0], [1, 1, 3]])
     mask = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 1]], bool)
     gray = np.arange(9).reshape(3, 3).astype(np.uint8)
-    pairs, measures = borders(parts, 10 * gray.astype(np.uint16), mask, gray)
+    leads = np.zeros((3, 3), np.int16)
+    pairs, measures = borders(parts, 10 * gray.astype(np.uint16), mask, gray, leads)
     assert pairs.tolist() == [[1, 2], [1, 3]]
     # 1-2: (0, 1) in the mask, saddle 0; (3, 4) and (4, 7) half off it. 1-3: (7, 8), saddle 70
     assert measures.tolist() == [[1, 1, 2, 18, 0], [1, 15, 0, 0, 70]]
 
 
 def mean_in_a_plane(border):
-    return _mean_foreground(np.array(border), *ends_of_border(2))
+    return _mean_foreground(np.array(border), watershed.ENDS[2])
 
 
 def test_the_mean_leaves_out_the_ends():
@@ -288,7 +251,7 @@ def test_the_mean_leaves_out_the_ends():
 
 
 def test_a_hill_is_joined_over_the_deepest_saddle_it_hardly_rises_over():
-    steps = int(RISE * FINENESS)
+    steps = int(RISE[2] * FINENESS[2])
     pairs = np.array([[0, 1], [0, 2], [1, 2]])
     saddles = np.array([5, 0, 4]) * steps
     measures = np.stack([np.ones(3, int), *np.zeros((3, 3), int), saddles], axis=1)
@@ -297,13 +260,17 @@ def test_a_hill_is_joined_over_the_deepest_saddle_it_hardly_rises_over():
     assert merge_hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps).tolist() == [0, 0, 0]
     # then together they are as high as the higher one
     assert merge_hills(pairs, measures, np.array([5.5, 9, 6]) * steps).tolist() == [0, 0, 2]
+    # a step is 1 px, and in a volume, where heights are probabilities, much less
+    assert merge_hills(pairs, measures, np.array([9, 5.5, 5]) * steps, 3).tolist() == [0, 0, 0]
 
 
-def test_parts_that_meet_off_the_mask_only_are_not_joined():
-    measures = np.array([[0, 0, 30, 30 * 510, 0]])
-    apart = np.array([[0, 1]])
+def test_parts_that_meet_off_the_mask_only_are_joined_in_volumes_if_that_is_likely():
+    measures = np.array([[0, 0, 30, 30 * 510 * 0.6, 0]], int)
+    apart, sizes = np.array([[0, 1]]), np.array([1, 1])
     assert merge_hills(apart, measures, np.array([1, 1])).tolist() == [0, 1]
-    assert agglomerate(apart, measures, np.array([1, 1]), 0.5).tolist() == [0, 1]
+    assert agglomerate(apart, measures, sizes, 0.5).tolist() == [0, 1]
+    assert agglomerate(apart, measures, sizes, 0.5, 3).tolist() == [0, 0]
+    assert agglomerate(apart, measures, sizes, 0.7, 3).tolist() == [0, 1]  # also specks
 
 
 def border(pixels, share):
@@ -334,9 +301,10 @@ def test_of_equal_borders_the_first_goes_first():
     assert agglomerate(pairs, measures, np.full(3, SPECK), 0.6).tolist() == [0, 0, 2]
 
 
-def test_a_border_is_none_from_two_thirds_on():
+def test_a_border_is_none_from_two_thirds_on_and_in_a_volume_from_less():
     assert surely_one(0.5) == pytest.approx(2 / 3)
     assert surely_one(0.7) == pytest.approx(0.8)
+    assert surely_one(0.5, 3) == 0.4
 
 
 def test_a_border_that_was_added_up_keeps_the_first_of_its_places():

@@ -47,6 +47,7 @@ def test_everything_else_is_kept_too(tmp_path):
         ids=(0, 7, 9),
         scores={"iou": 0.9},
         trained_on={"images": 3, "labels": "labels.tif"},
+        border=4.5,
     )
     model.save(tmp_path / "model")
     loaded = load_model(tmp_path / "model")
@@ -57,6 +58,7 @@ def test_everything_else_is_kept_too(tmp_path):
         "ids",
         "scores",
         "trained_on",
+        "border",
         "version",
     ):
         assert getattr(loaded, name) == getattr(model, name), name

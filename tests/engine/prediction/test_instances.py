@@ -186,7 +186,7 @@ def bytes_of(result):
     "rule",
     [
         {},
-        {"fill_holes": 30, "min_size": 40, "threshold": 0.45},
+        {"fill_holes": 30, "min_size": 40, "threshold": 0.45, "grow": 1.5},
         {"instance_method": "components", "fill_holes": 30, "min_size": 40},
     ],
     ids=str,
@@ -195,8 +195,8 @@ def test_objects_of_blocks_are_those_of_the_whole_volume(volume_files, name, rul
     events = list(segment_volume(volume_files, name, **rule))
     likely = utile.predict(cubes_model(), open_image(volume_files / "em.tif"))
     given = dict(rule)
-    method = given.pop("instance_method", "watershed")
-    expected = utile.instances(likely, volumetric=True, method=method, **given)
+    method, growth = given.pop("instance_method", "watershed"), given.pop("grow", 0)
+    expected = utile.instances(likely, volumetric=True, method=method, growth=growth, **given)
     assert expected.max() > 1
     np.testing.assert_array_equal(open_image(volume_files / name).read(), expected)
     assert not (volume_files / f"{name}.links.csv").exists()

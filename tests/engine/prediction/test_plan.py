@@ -11,19 +11,22 @@ from napari_utile.engine.prediction.plan import (
     options_without_effect,
 )
 from napari_utile.io.stack import Stack
-from napari_utile.networks import UNet
+from napari_utile.networks import UNet, UNet3D
 from napari_utile.settings import PredictSettings
 
 PIXELS = np.arange(4 * 30 * 40, dtype=np.uint16).reshape(4, 30, 40)
 
 
-def model(seed=0):
+def model(seed=0, border=1.0):
     torch.manual_seed(seed)
-    return utile.Model(UNet(1, 2, depth=1, width=2))
+    return utile.Model(UNet(1, 2, depth=1, width=2), border=border)
 
 
-def plan(pixels=PIXELS, seed=0, **settings):
-    made, chosen = model(seed), PredictSettings(**{"device": "cpu", "tile": 16} | settings)
+def plan(pixels=PIXELS, seed=0, border=1.0, **settings):
+    made, chosen = (
+        model(seed, border),
+        PredictSettings(**{"device": "cpu", "tile": 16} | settings),
+    )
     digest = digest_of_model(made)
     return PredictionPlan.of(made, digest, "model", Stack(pixels, "zyx"), chosen)
 
@@ -82,6 +85,11 @@ def test_the_same_is_the_same_also_when_read_again():
         ({}, {"dtype": "float32"}, "dtype: uint8 there, float32 here"),
         ({"output": "instances"}, {"output": "instances", "min_size": 5}, "min"),
         ({}, {"region": "0:2,0:30,0:40"}, "region"),
+        (
+            {"output": "instances", "border": 4},
+            {"output": "instances", "border": 4, "grow": 0},
+            "instances grow by 2.5 x 2.5 px there and by nothing here",
+        ),
     ],
 )
 def test_what_changes_the_result_is_named(there, here, difference):
@@ -96,10 +104,28 @@ def test_what_changes_the_result_is_named(there, here, difference):
         ({}, {"min_size": 5, "threshold": 0.7}),  # of probabilities they decide nothing
         ({"output": "instances"}, {"output": "instances", "dtype": "float32"}),
         ({}, {"region": "0:4,0:30,0:40"}),  # all of it
+        ({"output": "instances", "border": 4}, {"output": "instances", "grow": 2.5}),
     ],
 )
 def test_what_changes_no_bit_may_change(there, here):
     assert plan(**there).differences(plan(**here)) == []
+
+
+def test_instances_grow_by_what_the_model_learnt_in_voxels_of_each_axis():
+    spacing, settings = (40.0, 20.0, 10.0), PredictSettings(output="instances", tile=16)
+    network = UNet3D(1, 2, depth=1, width=2, spacing=spacing)
+    stack = Stack(PIXELS, "zyx")
+
+    def growth(border, **changed):
+        made = utile.Model(network, border=border)
+        chosen = settings.model_copy(update=changed)
+        return PredictionPlan.of(made, "digest", "model", stack, chosen).growth
+
+    assert growth(5) == (0.75, 1.5, 3)  # (5 + 1) / 2 pixels of x
+    assert growth(100) == (1, 2, 4)  # no farther than parts reach
+    assert growth(100, grow=1.0) == (0.25, 0.5, 1)
+    assert growth(1) == growth(5, grow=0.0) == growth(5, output="classes") == ()
+    assert growth(5, instance_method="components") == ()
 
 
 def test_the_digest_is_of_parameters_and_normalization():

@@ -33,7 +33,7 @@ def test_a_volume_is_learnt_and_judged_as_one():
     events, model = drained(start(options, pair=balls()))
     done = [event for event in events if isinstance(event, EpochDone)][-1]
     assert done.scores["iou"] > 0.8
-    assert model.network.spacing == (1, 1, 1)
+    assert (model.network.spacing, model.border) == ((1, 1, 1), 1)
     image, truth = balls()
     found = utile.predict(model, image)[1] > 0.5
     union = (found | (truth > 0)).sum()

@@ -1,23 +1,28 @@
-"""Sums over the borders of labels, in one pass over the pixels.
-
-A table with open addressing takes the place of sorting all pixels: there are many pixels, and
-few pairs of labels.
-"""
+"""Sums over the borders of labels, in one pass over the pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.compiled import compiled
+from napari_utile.arrays.instances.pair_table import (
+    FIRST_CAPACITY,
+    larger_table,
+    new_table,
+    pairs_in_order,
+    place_of_key,
+)
 
-FIRST_CAPACITY = 2**10
-"""Entries of a table at first, a power of two; it grows when it is half full."""
+DIGIT = 16
+"""Steps along the first axis count 1 in a lead, those along the next one `DIGIT`, and so on: up
+to 7 steps along each."""
 
 
 def border_sums(
     labels: NDArray[np.integer],
-    depths: NDArray[np.uint16],
+    heights: NDArray[np.uint16],
     mask: NDArray[np.bool_],
     foreground: NDArray[np.uint8],
+    leads: NDArray[np.int16],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return pairs of labels with neighbouring pixels, and measures of their pixel pairs.
 
@@ -25,7 +30,10 @@ def border_sums(
     ----------
     labels : ndarray of int, any shape
         Below 2**32; 0 has no borders.
-    depths, mask, foreground : ndarray of uint16, bool and uint8, shape of `labels`
+    heights, mask, foreground : ndarray of uint16, bool and uint8, shape of `labels`
+    leads : ndarray of int16, shape of `labels`
+        From each pixel to one of the mask, see `is_between`. In a volume pairs off the mask
+        count only where they are between two of these.
 
     Returns
     -------
@@ -33,32 +41,29 @@ def border_sums(
         Labels whose pixels share a face, the lower first, sorted.
     measures : ndarray of int64, shape (B, 5)
         Of pixel pairs inside the mask, and of those not: their number, and the sum of the
-        foreground of both pixels. And the largest of the lower depths of pairs inside.
+        foreground of both pixels. And the largest of the lower heights of pairs inside.
     """
-    flat = (array.ravel() for array in (labels, depths, mask, foreground))
-    keys, rows = _border_sums(*flat, np.array(labels.shape))
-    used = np.flatnonzero(keys)
-    used = used[np.argsort(keys[used])]
-    low, high = keys[used] >> np.uint64(32), keys[used] & np.uint64(2**32 - 1)
-    return np.stack([low, high], axis=1).astype(np.int64), rows[used]
+    flat = (array.ravel() for array in (labels, heights, mask, foreground, leads))
+    return pairs_in_order(*_border_sums(*flat, np.array(labels.shape)))
 
 
 @compiled
 def _border_sums(
     labels: NDArray[np.uint32],
-    depths: NDArray[np.uint16],
+    heights: NDArray[np.uint16],
     mask: NDArray[np.bool_],
     foreground: NDArray[np.uint8],
+    leads: NDArray[np.int16],
     shape: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    keys, rows = _table(FIRST_CAPACITY)
+    keys, rows = new_table(FIRST_CAPACITY, 5)
     count, last = 0, np.int64(0)
     strides = np.ones(len(shape), np.int64)
     for axis in range(len(shape) - 1, 0, -1):
         strides[axis - 1] = strides[axis] * shape[axis]
-    ahead = np.empty(len(shape), np.int64)
+    ahead, along = np.empty(len(shape), np.int64), np.empty(len(shape), np.int64)
     for row in range(0, labels.size, shape[-1]):
-        ways = _ways_ahead(ahead, row, shape, strides)
+        ways = _ways_ahead(ahead, along, row, shape, strides)
         end = row + shape[-1]
         for i in range(row, end):
             if labels[i] == 0:
@@ -67,21 +72,25 @@ def _border_sums(
                 j = i + ahead[way]
                 if labels[j] == 0 or labels[j] == labels[i]:
                     continue
+                is_inside = mask[i] and mask[j]
+                beside = not is_inside and len(shape) > 2
+                if beside and not is_between(leads[i], leads[j], along[way]):
+                    continue
                 low, high = min(labels[i], labels[j]), max(labels[i], labels[j])
                 key = np.uint64(low) << np.uint64(32) | np.uint64(high)
                 if keys[last] != key:
-                    last = _place_of_key(keys, key)
+                    last = place_of_key(keys, key)
                     if keys[last] == 0:
                         keys[last] = key
                         count += 1
                         if 2 * count > len(keys):
-                            keys, rows = _grown(keys, rows)
-                            last = _place_of_key(keys, key)
-                at = 0 if mask[i] and mask[j] else 2
+                            keys, rows = larger_table(keys, rows)
+                            last = place_of_key(keys, key)
+                at = 0 if is_inside else 2
                 rows[last, at] += 1
                 rows[last, at + 1] += np.int64(foreground[i]) + np.int64(foreground[j])
                 if at == 0:
-                    saddle = np.int64(min(depths[i], depths[j]))
+                    saddle = np.int64(min(heights[i], heights[j]))
                     rows[last, 4] = max(rows[last, 4], saddle)
     return keys, rows
 
@@ -89,48 +98,64 @@ def _border_sums(
 @compiled
 def _ways_ahead(
     ahead: NDArray[np.int64],
+    along: NDArray[np.int64],
     row: int,
     shape: NDArray[np.int64],
     strides: NDArray[np.int64],
 ) -> int:
-    """Set how far the next pixel along each axis lies, the last axis first; return how many.
+    """Set how far the next pixel lies, and along which axis, the last first; return how many.
 
     An axis whose last row this is has none.
     """
-    ahead[0], ways = 1, 1
+    ahead[0], along[0], ways = 1, len(shape) - 1, 1
     for axis in range(len(shape) - 1):
         if row // strides[axis] % shape[axis] < shape[axis] - 1:
-            ahead[ways] = strides[axis]
+            ahead[ways], along[ways] = strides[axis], axis
             ways += 1
     return ways
 
 
 @compiled
-def _table(capacity: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return an empty table: a key of 0 is a free place."""
-    return np.zeros(capacity, np.uint64), np.zeros((capacity, 5), np.int64)
+def is_between(here: int, there: int, axis: int) -> bool:
+    """Return whether two neighbours lie between the pixels of the mask that they lead to.
+
+    Parameters
+    ----------
+    here, there : int
+        Leads of a pixel and of the next one along `axis`: steps along axis 0, 1, ... times
+        1, `DIGIT`, ...
+    axis : int
+
+    Returns
+    -------
+    bool
+        True if from the middle of both the two pixels of the mask are seen at more than a
+        right angle: they face each other there. False beside them, where both leads point the
+        same way.
+    """
+    product = 0
+    for each in range(3):
+        step = 1 if each == axis else 0
+        one = ((here + DIGIT // 2) & (DIGIT - 1)) - DIGIT // 2
+        other = ((there + DIGIT // 2) & (DIGIT - 1)) - DIGIT // 2
+        here, there = (here - one) // DIGIT, (there - other) // DIGIT
+        product += (2 * one - step) * (2 * other + step)
+    return product < 0
 
 
 @compiled
-def _place_of_key(keys: NDArray[np.uint64], key: np.uint64) -> np.int64:
-    """Return the place of a key, or the free one that it gets (Knuth, TAOCP 3, sec. 6.4)."""
-    last = np.uint64(len(keys) - 1)
-    mixed = key * np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
-    at = (mixed >> np.uint64(32)) & last
-    while keys[at] != 0 and keys[at] != key:
-        at = (at + np.uint64(1)) & last
-    return np.int64(at)
+def are_between(
+    here: NDArray[np.int16], there: NDArray[np.int16], axis: int
+) -> NDArray[np.bool_]:
+    """Return `is_between` of each pair of pixels.
 
-
-@compiled
-def _grown(
-    keys: NDArray[np.uint64], rows: NDArray[np.int64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return a table with twice the places."""
-    larger, moved = _table(2 * len(keys))
-    for i in range(len(keys)):
-        if keys[i] != 0:
-            place = _place_of_key(larger, keys[i])
-            larger[place] = keys[i]
-            moved[place] = rows[i]
-    return larger, moved
+    Parameters
+    ----------
+    here, there : ndarray of int16, shape (M,)
+    axis : int
+        Along which all pairs lie.
+    """
+    found = np.empty(len(here), np.bool_)
+    for i in range(len(here)):
+        found[i] = is_between(here[i], there[i], axis)
+    return found

@@ -1,5 +1,6 @@
 """Decode the probabilities of a network: instances, classes, foreground."""
 
+from collections.abc import Sequence
 from typing import Any
 from warnings import warn
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.given import given_array
+from napari_utile.arrays.instances.affinity_sums import affinity_table, near_and_far
 from napari_utile.arrays.instances.evidence import ruin_text, unfit_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
@@ -16,6 +18,7 @@ from napari_utile.arrays.instances.fragments import (
 )
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.instances.linking import Numbering, overlaps
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.errors import UserError
 from napari_utile.settings import InstanceMethod, Linking
 
@@ -33,6 +36,8 @@ def instances(
     linking: Linking = ObjectRule.linking,
     link_iou: float = ObjectRule.link_iou,
     costs: LinkCosts = ObjectRule.costs,
+    growth: float | Sequence[float] = 0.0,
+    offsets: Sequence[Offset] = (),
 ) -> NDArray[np.int32]:
     """Return the instances of a probability map.
 
@@ -64,6 +69,13 @@ def instances(
         Least IoU of two objects that become one by "overlap".
     costs : LinkCosts, optional
         By which "graph" decides.
+    growth : float or sequence of float, default 0
+        By how many pixels objects of a "watershed" grow where the gap to a neighbour is narrow,
+        along all axes or each; at most 4. Networks that learnt a wide border end objects half
+        of it too early.
+    offsets : sequence of tuple of int, optional
+        `probabilities` are those of the foreground and, for each offset, the affinity of each
+        voxel and its partner: how likely they are in one object. For volumes and "watershed".
 
     Returns
     -------
@@ -90,17 +102,21 @@ def instances(
     """
     probabilities = np.asarray(given_array(probabilities, "probabilities"))
     _refuse_no_classes(probabilities)
-    _refuse_no_probabilities(probabilities)
+    if offsets:
+        _refuse_other_maps(probabilities, volumetric, method, offsets)
+    _refuse_no_probabilities(probabilities[:1] if offsets else probabilities)
     ndim = min(3, probabilities.ndim - 1) if volumetric else 2
     if volumetric:
         method, linking = method or "components", "none"
     method = method or ObjectRule.method
-    rule = ObjectRule(threshold, min_size, fill_holes, method, linking, link_iou, costs)
+    widths = (float(growth),) * ndim if isinstance(growth, int | float) else tuple(growth)
+    options = (threshold, min_size, fill_holes, method, linking, link_iou, costs, widths)
+    rule = ObjectRule(*options, tuple(offsets))
     numbering = Numbering(rule)
     found = np.zeros(probabilities.shape[1:], np.int32)
     before: list[NDArray[np.uint32]] = []  # objects of the two slices before
     for index in np.ndindex(found.shape[:-ndim]):
-        here, objects = plane_objects(foreground(probabilities[:, *index]), rule)
+        here, objects = _objects_at(probabilities[:, *index], rule)
         lower = index[-1] if index and linking != "none" else 0
         overlap = overlaps(before[-1], here) if lower > 0 else None
         skipped = overlaps(before[-2], here) if lower > 1 and linking == "graph" else None
@@ -117,6 +133,16 @@ def instances(
     return found if final is None else final.astype(np.int32)[found]
 
 
+def _objects_at(
+    probabilities: NDArray[Any], rule: ObjectRule
+) -> tuple[NDArray[np.uint32], PlaneObjects]:
+    """Return the objects of probabilities (C, Y, X) or (C, Z, Y, X)."""
+    if not rule.offsets:
+        return plane_objects(foreground(probabilities), rule)
+    maps = np.stack([foreground(each[np.newaxis]) for each in probabilities])
+    return plane_objects(maps[0], rule, maps[1:])
+
+
 def _ruin_text(plane: int, leading: tuple[int, ...]) -> str:
     """Return a sentence about the plane of that number."""
     names = (
@@ -127,7 +153,9 @@ def _ruin_text(plane: int, leading: tuple[int, ...]) -> str:
 
 
 def plane_objects(
-    foreground: NDArray[np.uint8], rule: ObjectRule
+    foreground: NDArray[np.uint8],
+    rule: ObjectRule,
+    affinities: NDArray[np.uint8] | None = None,
 ) -> tuple[NDArray[np.uint32], PlaneObjects]:
     """Return the objects of a plane or volume, found in one block.
 
@@ -136,6 +164,8 @@ def plane_objects(
     foreground : ndarray of uint8, shape (Y, X) or (Z, Y, X)
         Foreground probabilities; 255 is 1.
     rule : ObjectRule
+    affinities : ndarray of uint8, shape (offsets, Z, Y, X), optional
+        For a rule with offsets.
 
     Returns
     -------
@@ -145,8 +175,16 @@ def plane_objects(
     """
     shape = foreground.shape
     inner = tuple(slice(0, size) for size in shape)
-    whole = fragments(foreground, inner, (0,) * len(shape), shape, rule)
-    objects = assemble([whole.tables], (1,) * len(shape), rule)
+    near, tables = None, []
+    if affinities is not None:
+        near_ones, far_ones = near_and_far(rule.offsets)
+        near = affinities[near_ones]
+    whole = fragments(foreground, inner, (0,) * len(shape), shape, rule, near)
+    if affinities is not None:
+        far = affinities[far_ones], [rule.offsets[i] for i in far_ones]
+        blocks = [(0, inner, len(whole.tables["sizes"]))]
+        tables = [affinity_table(whole.labels, blocks, inner, *far)]
+    objects = assemble([whole.tables], (1,) * len(shape), rule, tables)
     return objects.maps[0][whole.labels], objects
 
 
@@ -237,6 +275,25 @@ def classes(
 def _refuse_no_classes(probabilities: NDArray[Any]) -> None:
     if probabilities.ndim < 3:
         raise ValueError(f"probabilities must be (C, ..., Y, X), got {probabilities.shape}")
+
+
+def _refuse_other_maps(
+    probabilities: NDArray[Any],
+    volumetric: bool,
+    method: InstanceMethod | None,
+    offsets: Sequence[Offset],
+) -> None:
+    """Refuse what has no affinities of these offsets."""
+    if not volumetric or method != "watershed" or probabilities.ndim < 4:
+        raise ValueError(
+            "affinities are those of volumes (C, Z, Y, X): set volumetric, and the method to "
+            "watershed"
+        )
+    if len(probabilities) != 1 + len(offsets):
+        raise ValueError(
+            f"foreground and affinities of {len(offsets)} offsets are {1 + len(offsets)} maps, "
+            f"got {len(probabilities)}"
+        )
 
 
 def _refuse_no_probabilities(probabilities: NDArray[Any]) -> None:

@@ -7,7 +7,7 @@ one object. So memory holds the pixels of one block and the tables of all.
     probabilities --fragments()--> labels of the block, tables --assemble()--> their objects
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, get_args
@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances import watershed
+from napari_utile.arrays.instances.affinity_sums import likely_inside, near_and_far
+from napari_utile.arrays.instances.border_sums import are_between
+from napari_utile.arrays.instances.growth import MOST_GROWTH, gaps, growth_halo
+from napari_utile.arrays.instances.heights import halo, landscape
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
+from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.instances.regions import (
     NEVER,
     first_elements,
@@ -25,11 +30,11 @@ from napari_utile.arrays.instances.regions import (
     roots,
     unite,
 )
-from napari_utile.arrays.instances.watershed import HERE, halo
+from napari_utile.arrays.instances.watershed import HERE
 from napari_utile.arrays.tiling import Sizes, Window
 from napari_utile.settings import PREDICT_DEFAULTS, InstanceMethod, Linking
 
-__all__ = ["Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments", "halo"]
+__all__ = ["Fragments", "ObjectRule", "PlaneObjects", "assemble", "fragments"]
 
 _Table = Mapping[str, NDArray[Any]]
 _Sides = tuple[NDArray[Any], NDArray[Any]]
@@ -65,6 +70,12 @@ class ObjectRule:
         Least IoU of two objects that become one by "overlap".
     costs : LinkCosts
         By which "graph" decides.
+    growth : tuple of float
+        By how many pixels objects of a "watershed" grow into narrow gaps, along each axis of
+        the plane; empty for none. See `arrays.instances.growth`.
+    offsets : tuple of tuple of int
+        Of affinities that were found beside the foreground of a volume: a "watershed" then
+        joins fragments by the affinities between them. See `arrays.instances.affinity_sums`.
 
     Raises
     ------
@@ -79,6 +90,8 @@ class ObjectRule:
     linking: Linking = PREDICT_DEFAULTS.linking
     link_iou: float = PREDICT_DEFAULTS.link_iou
     costs: LinkCosts = DEFAULT_COSTS
+    growth: tuple[float, ...] = ()
+    offsets: tuple[Offset, ...] = ()
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -92,6 +105,16 @@ class ObjectRule:
         for name in ("min_size", "fill_holes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} should be 0 or more, not {getattr(self, name)}")
+        if not all(0 <= width <= MOST_GROWTH for width in self.growth):
+            raise ValueError(f"growth should be 0 to {MOST_GROWTH:g}, not {self.growth}")
+        if self.offsets:
+            near_and_far(self.offsets)
+
+    def reach(self, ndim: int) -> int:
+        """Return how many pixels around a block of so many axes decide about its fragments."""
+        if self.method != "watershed":
+            return 0
+        return max(halo(ndim) + bool(self.offsets), growth_halo(self.growth))
 
 
 @dataclass(frozen=True)
@@ -153,14 +176,15 @@ def fragments(
     origin: Sizes,
     shape: Sizes,
     rule: ObjectRule,
+    near: NDArray[np.uint8] | None = None,
 ) -> Fragments:
     """Return the fragments of a block, and the tables from which objects are assembled.
 
     Parameters
     ----------
     foreground : ndarray of uint8, shape (Y, X) or (Z, Y, X); any for "components"
-        Foreground probabilities of the block and a halo of at least `halo` pixels (fewer
-        only at the borders of the plane); 255 is 1. "components" needs no halo.
+        Foreground probabilities of the block and a halo of at least `rule.reach` pixels (fewer
+        only at the borders of the plane); 255 is 1.
     inner : tuple of slice
         Where the block lies in `foreground`, per axis.
     origin : tuple of int
@@ -168,6 +192,9 @@ def fragments(
     shape : tuple of int
         Size of the plane, per axis.
     rule : ObjectRule
+    near : ndarray of uint8, shape (3, Z, Y, X), optional
+        Affinities of each voxel and the one before it along each axis, with the same halo; for
+        a rule with offsets.
 
     Returns
     -------
@@ -179,25 +206,30 @@ def fragments(
         If the halo is too narrow, or for "watershed" the axes are not those.
     """
     mask = foreground_mask(foreground, rule.threshold)
-    block, inside = foreground[inner], mask[inner]
+    block, inside = foreground[inner], mask[inner].copy()
     if rule.method == "watershed":
         if foreground.ndim not in (2, 3):
             raise ValueError(
                 f"a watershed needs the axes (Y, X) or (Z, Y, X), got {foreground.shape}"
             )
-        _refuse_narrow_halo(foreground.shape, inner, origin, shape)
-        depths = watershed.depth(mask)
-        towards = watershed.directions(depths, mask, foreground)[inner]
-        depths = depths[inner]
-        parts, tops, leave = watershed.trees(towards)
+        _refuse_narrow_halo(rule.reach(len(shape)), foreground.shape, inner, origin, shape)
+        seen = foreground if near is None else likely_inside(foreground, near)
+        heights = landscape(mask, seen)
+        towards, leads = watershed.directions(heights, mask, foreground)
+        heights, leads = heights[inner], leads[inner]
+        parts, tops, leave = watershed.trees(towards[inner])
         found = _ways_out(tops, leave, block.shape, origin, shape)
-        heights = np.where(leave == HERE, depths.ravel()[tops], 0)
-        found |= {"heights": heights, "edge_depths": _edge(depths)}
-        found["pairs"], found["measures"] = watershed.borders(parts, depths, inside, block)
+        found["heights"] = np.where(leave == HERE, heights.ravel()[tops], 0)
+        found |= {"edge_heights": _edge(heights), "edge_leads": _edge(leads)}
+        found["pairs"], found["measures"] = watershed.borders(
+            parts, heights, inside, block, leads
+        )
+        inside |= gaps(mask, rule.growth)[inner]
     else:
         parts, firsts = regions(inside)
         found = {"names": firsts}
     count = len(found["names"])
+    found["mask_sizes"] = np.bincount(parts[mask[inner]], minlength=count + 1)[1:]
     labels = np.where(inside, parts, np.uint32(0))
     holes, of_holes = _holes(labels, origin, shape, rule.fill_holes)
     edges = {"shape": np.array(block.shape), "edge_foreground": _edge(block)}
@@ -207,9 +239,8 @@ def fragments(
 
 
 def _refuse_narrow_halo(
-    given: tuple[int, ...], inner: Window, origin: Sizes, shape: Sizes
+    least: int, given: tuple[int, ...], inner: Window, origin: Sizes, shape: Sizes
 ) -> None:
-    least = halo(len(shape))
     for size, part, start, whole in zip(given, inner, origin, shape, strict=True):
         stop = start + part.stop - part.start
         if part.start < min(least, start) or size - part.stop < min(least, whole - stop):
@@ -324,7 +355,12 @@ def _side_of(line: NDArray[Any], shape: NDArray[np.integer], side: int) -> NDArr
     return line[ends[side] : ends[side + 1]]
 
 
-def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) -> PlaneObjects:
+def assemble(
+    tables: Sequence[_Table],
+    grid: tuple[int, ...],
+    rule: ObjectRule,
+    affinities: Iterable[_Table] = (),
+) -> PlaneObjects:
     """Return the objects of a plane, assembled from the fragments of its blocks.
 
     Parameters
@@ -336,6 +372,9 @@ def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) 
         Number of blocks along each axis.
     rule : ObjectRule
         The same as for the fragments.
+    affinities : iterable of mapping of str to ndarray, optional
+        `affinity_table` of each block, of the offsets that are not to direct neighbours; for a
+        rule with offsets.
 
     Returns
     -------
@@ -348,7 +387,7 @@ def assemble(tables: Sequence[_Table], grid: tuple[int, ...], rule: ObjectRule) 
     """
     plane = _Plane(tables, grid)
     group = (
-        _groups_by_watershed(plane, rule)
+        _groups_by_watershed(plane, rule, affinities)
         if rule.method == "watershed"
         else _groups_by_contact(plane)
     )
@@ -398,8 +437,8 @@ class _Plane:
             columns = [_numbered(*both) for both in zip(columns, own, strict=True)]
         return np.concatenate(columns)
 
-    def faces(self, *names: str) -> Iterator[list[_Sides]]:
-        """Yield for each face between blocks its pixels on this side, and those beyond.
+    def faces(self, *names: str) -> Iterator[tuple[int, list[_Sides]]]:
+        """Yield for each face between blocks its axis, its pixels here, and those beyond.
 
         Each time there is a pair for each name of an edge.
         """
@@ -407,10 +446,14 @@ class _Plane:
             for side in self.sides[len(self.grid) :]:
                 if (other := self.neighbour(block, side)) is not None:
                     back = self.sides[-1] - side
-                    yield [
-                        (self.side(block, side, name), self.side(other, back, name))
-                        for name in names
-                    ]
+                    axis, _ = _axis_and_step(side, len(self.grid))
+                    yield (
+                        axis,
+                        [
+                            (self.side(block, side, name), self.side(other, back, name))
+                            for name in names
+                        ],
+                    )
 
     def neighbour(self, block: int, side: int) -> int | None:
         """Return the number of the block beyond a side; None at the border of the plane."""
@@ -439,13 +482,15 @@ def _numbered(numbers: NDArray[np.integer], own: slice) -> NDArray[np.int64]:
 def _groups_by_contact(plane: _Plane) -> NDArray[np.int64]:
     """Return the group of each fragment: those that touch across a face are one."""
     sets = np.arange(plane.parts[-1].stop)
-    for (parts,) in plane.faces("edge_parts"):
+    for _, (parts,) in plane.faces("edge_parts"):
         pairs = np.stack(parts, axis=1)
         unite(sets, pairs[pairs.all(axis=1)])
     return roots(sets)
 
 
-def _groups_by_watershed(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
+def _groups_by_watershed(
+    plane: _Plane, rule: ObjectRule, affinities: Iterable[_Table]
+) -> NDArray[np.int64]:
     """Return the group of each fragment: one top, then merged hills, then agglomeration."""
     # Fragments on both sides of an exit lead to the same top: one part.
     tree = np.arange(plane.parts[-1].stop)
@@ -465,12 +510,17 @@ def _groups_by_watershed(plane: _Plane, rule: ObjectRule) -> NDArray[np.int64]:
     ends, measures = _all_borders(plane, part, rule.threshold)
     heights = np.zeros(len(tops), np.int64)
     np.maximum.at(heights, part[1:], plane.column("heights"))
-    hill = watershed.merge_hills(ends, measures, heights)
+    hill = watershed.merge_hills(ends, measures, heights, len(plane.grid))
     part = hill[part[1:]]
     # Of what is left, parts whose common border is likely foreground are one object.
-    sizes = np.bincount(part, plane.column("sizes"), len(tops)).astype(np.int64)
-    borders = _between_parts(hill[ends], measures)
-    sure = watershed.surely_one(rule.threshold)
+    sizes = np.bincount(part, plane.column("mask_sizes"), len(tops)).astype(np.int64)
+    if rule.offsets:
+        borders = _all_affinities(plane, affinities, part)
+        sizes[:] = watershed.SPECK[3]  # also small parts are what affinities say
+        sure = watershed.surely_one(rule.threshold)
+    else:
+        borders = _between_parts(hill[ends], measures)
+        sure = watershed.surely_one(rule.threshold, len(plane.grid))
     one = watershed.agglomerate(*borders, sizes, sure, len(plane.grid))
     return np.append(0, tops[one[part]])
 
@@ -502,19 +552,33 @@ def _all_borders(
     for table, own in zip(plane.tables, plane.parts, strict=True):
         ends = part[_numbered(table["pairs"], own)]
         found.append(_between_parts(ends, table["measures"]))
-    for parts, depths, shares in plane.faces("edge_parts", "edge_depths", "edge_foreground"):
+    names = ("edge_parts", "edge_heights", "edge_foreground", "edge_leads")
+    for axis, (parts, *pixels) in plane.faces(*names):
         meet = (parts[0] > 0) & (parts[1] > 0)
-        here, there = (side[meet] for side in shares)
-        measures = watershed.pixel_pair_measures(
-            depths[0][meet],
-            depths[1][meet],
-            foreground_mask(here, threshold),
-            foreground_mask(there, threshold),
-            here,
-            there,
-        )
+        heights, shares, leads = ((here[meet], there[meet]) for here, there in pixels)
+        masks = (foreground_mask(shares[0], threshold), foreground_mask(shares[1], threshold))
+        all_count = np.ones(len(leads[0]), bool)
+        between = are_between(*leads, axis) if len(plane.grid) > 2 else all_count
+        measures = watershed.pixel_pair_measures(heights, masks, shares, between)
         ends = part[np.stack([side[meet] for side in parts], axis=1)]
         found.append(_between_parts(ends, measures))
+    return watershed.sum_borders(
+        *(np.concatenate(of_all) for of_all in zip(*found, strict=True))
+    )
+
+
+def _all_affinities(
+    plane: _Plane, tables: Iterable[_Table], part: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sum up the affinities of parts as if they were borders."""
+    starts = np.array([own.start for own in plane.parts])
+    found = [(np.empty((0, 2), np.int64), np.empty((0, 5), np.int64))]
+    for table in tables:
+        blocks, fragments = table["affine_ends"][:, ::2], table["affine_ends"][:, 1::2]
+        count, total = table["affine_sums"].T
+        # a border counts both pixels of a pair, an affinity is one number
+        measures = np.stack([count, 2 * total, *np.zeros((3, len(count)), np.int64)], axis=1)
+        found.append(_between_parts(part[starts[blocks] + fragments - 2], measures))
     return watershed.sum_borders(
         *(np.concatenate(of_all) for of_all in zip(*found, strict=True))
     )
@@ -527,7 +591,7 @@ def _owners(plane: _Plane, group: NDArray[np.int64], most: int) -> NDArray[np.in
     hole = np.arange(count)
     beside = [plane.column("beside_hole", plane.holes)]
     around = [plane.column("beside_part", plane.parts)]
-    for holes, parts in plane.faces("edge_holes", "edge_parts") if most else ():
+    for _, (holes, parts) in plane.faces("edge_holes", "edge_parts") if most else ():
         pairs = np.stack(holes, axis=1)
         unite(hole, pairs[pairs.all(axis=1)])
         for here, there in (0, 1), (1, 0):

@@ -12,32 +12,28 @@ lengths are voxels along every axis, whatever the distance of the slices.
 """
 
 from heapq import heapify, heappop, heappush
-from math import pi, prod, sqrt
-from typing import Any
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.compiled import compiled
-from napari_utile.arrays.instances.border_sums import border_sums
+from napari_utile.arrays.instances.border_sums import DIGIT, border_sums
+from napari_utile.arrays.instances.heights import FINENESS
 from napari_utile.arrays.instances.regions import root, roots
 
-DEEPEST = {2: 32, 3: 16}
-"""Depths are cut off here, in pixels, for each number of axes. In a volume what lies around a
-block costs most, and deep inside of an object there are no leaks."""
-SMOOTHING = 2.0
-"""Standard deviation of the Gaussian that smooths the depth, in pixels."""
-FINENESS = 1024
-"""Units of depth per pixel: depth is in whole numbers, so sums have one order."""
-RISE = 1.0
-"""A part whose top rises less above the saddle to a deeper part joins it, in pixels."""
+RISE = {2: 1.0, 3: 1 / 16}
+"""A part whose top rises less above the saddle to a higher part joins it: pixels of depth in a
+plane, probability in a volume."""
 REACH = 4
 """How far into the background a border is followed, in pixels: about half a membrane."""
 SPECK = {2: 50, 3: 268}
 """A part with fewer pixels joins a neighbour if it has one: disc or ball of radius `REACH`."""
 
-_WINDOW = np.arange(-round(4 * SMOOTHING), round(4 * SMOOTHING) + 1)
-_WEIGHTS = np.rint(2**12 * np.exp(-((_WINDOW / SMOOTHING) ** 2) / 2))
+ENDS = {2: 4 * REACH, 3: 0}
+"""Pixel pairs of background that any border has, however surely it is none. In a plane it has
+two ends, where it runs on for `REACH` pixels with two pairs for each pixel on a diagonal. In a
+volume pairs count only between two parts, which leaves out the ring around a border."""
 
 NOWHERE, OUTSIDE, HERE = -1, -2, 6
 """Where a pixel points to if not to a neighbour: it is in no part, not in the block, a top.
@@ -47,214 +43,79 @@ they are 0 to 5. `2 * ndim - 1 - side` is the opposite of a side.
 """
 
 
-def halo(ndim: int) -> int:
-    """Return how many pixels around a block decide where its own pixels lead to.
-
-    Parameters
-    ----------
-    ndim : int
-        Axes of the block, 2 or 3.
-
-    Returns
-    -------
-    int
-        41 in a plane, 25 in a volume.
-    """
-    return DEEPEST[ndim] + len(_WINDOW) // 2 + 1
-
-
-def surely_one(threshold: float) -> float:
+def surely_one(threshold: float, ndim: int = 2) -> float:
     """Return the mean foreground along a border above which its two parts are one object.
 
     Parameters
     ----------
     threshold : float
         Of the foreground, 0 to 1.
+    ndim : int, default 2
+        Axes of what the parts lie in.
 
     Returns
     -------
     float
-        A third of the way from the threshold to 1: 2/3 at 0.5.
+        In a plane a third of the way from the threshold to 1: 2/3 at 0.5. In a volume four
+        fifths of the threshold: 0.4 at 0.5. There pairs of background count only where two
+        parts face each other, and across a border that is foreground they hardly do.
 
     Notes
     -----
     With four networks trained on 19 slices of ISBI 2012 the Rand score on five others is 0.97
     to 0.98 for 0.6 to 0.75 (0.974 here), and 0.92 for connected components.
+
+    In 40 slices of FIB-SEM neurites that a 3D U-Net had learnt from (a border of 4 px in the
+    target, 400 steps), the variation of information was 1.8 to 2.0 bits for 0.3 to 0.45 and
+    2.1 for 0.5, with 0.4 in 40 other slices 2.1 (the depth of the foreground, as in a plane:
+    2.6). Synthetic balls with a gap of 1 to 2 px, rods and sheets came out right as often as
+    with depth for 0.4, less often for less.
     """
-    return threshold + (1 - threshold) / 3
-
-
-def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Return the smoothed distance of each pixel to the background, up to `DEEPEST`.
-
-    Beyond the border the plane is mirrored.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (Y, X) or (Z, Y, X)
-        Where objects are.
-
-    Returns
-    -------
-    ndarray of uint16, shape of `mask`
-        In units of 1 / `FINENESS` pixel. Whole numbers: the sum does not depend on its order.
-    """
-    most = DEEPEST[mask.ndim]
-    distances = np.rint(2**4 * np.sqrt(np.arange(most**2 + 1)))
-    depths = distances[_squared_distance(mask, most)]
-    for axis in range(mask.ndim):  # all sums stay below 2**53, so their order does not matter
-        depths = _smoothed(depths, axis)
-    unit = 2**4 * _WEIGHTS.sum() ** mask.ndim / FINENESS
-    return np.rint(depths / unit).astype(np.uint16)
-
-
-def _as_rows(array: NDArray[Any], shape: tuple[int, ...], axis: int) -> NDArray[Any]:
-    """Return an array of that shape with one of its axes in the middle of three."""
-    return array.reshape(-1, shape[axis], prod(shape[axis + 1 :]))
-
-
-def _squared_distance(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
-    """Return the squared Euclidean distance to the background, at most `most` squared.
-
-    One pass for each axis, as in Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012,
-    sec. 4. The distance is cut off, so a search along the axis that ends where no nearer pixel
-    can be replaces their lower envelope.
-    """
-    rows = len(mask)
-    squared: NDArray[np.int32] = _squared_along_first(mask.reshape(rows, -1), most)
-    for axis in range(1, mask.ndim):
-        squared = _least_along_middle(_as_rows(squared, mask.shape, axis))
-    return squared.reshape(mask.shape)
-
-
-@compiled
-def _squared_along_first(mask: NDArray[np.bool_], most: int) -> NDArray[np.int32]:
-    """Square the distance to the background along the columns: downwards, then upwards."""
-    height, width = mask.shape
-    squared = np.empty(mask.shape, np.int32)
-    above = np.full(width, most, np.int32)
-    for y in range(height):
-        for x in range(width):
-            above[x] = min(above[x] + 1, most) if mask[y, x] else 0
-            squared[y, x] = above[x]
-    below = np.full(width, most, np.int32)
-    for y in range(height - 1, -1, -1):
-        for x in range(width):
-            below[x] = min(squared[y, x], below[x] + 1)
-            squared[y, x] = below[x] ** 2
-    return squared
-
-
-@compiled
-def _least_along_middle(before: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Add the distance along the middle axis: the least sum of squares wins.
-
-    Pixels farther aside than the least distance so far cannot improve it.
-    """
-    outer, length, inner = before.shape
-    squared = np.empty(before.shape, np.int32)
-    for i in range(outer):
-        for y in range(length):
-            for x in range(inner):
-                least, aside = before[i, y, x], 1
-                while aside * aside < least:
-                    if y >= aside:
-                        least = min(least, aside**2 + before[i, y - aside, x])
-                    if y + aside < length:
-                        least = min(least, aside**2 + before[i, y + aside, x])
-                    aside += 1
-                squared[i, y, x] = least
-    return squared
-
-
-def _smoothed(array: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Smooth an array along one axis; beyond the border it is mirrored."""
-    if axis == array.ndim - 1:
-        smooth = _correlated_along_rows(array.reshape(-1, array.shape[axis]), _WEIGHTS)
-    else:
-        smooth = _correlated_across_rows(_as_rows(array, array.shape, axis), _WEIGHTS)
-    return smooth.reshape(array.shape)
-
-
-@compiled
-def _correlated_across_rows(
-    rows: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Correlate the middle axis with even weights: rows are added up, many pixels at once."""
-    outer, length, inner = rows.shape
-    result, reach = np.empty(rows.shape), len(weights) // 2
-    for i in range(outer):
-        for y in range(length):
-            sums = result[i, y]
-            sums[:] = weights[reach] * rows[i, y]
-            for k in range(reach):
-                weight = weights[k]
-                one = rows[i, _mirrored_place(y + k - reach, length)]
-                other = rows[i, _mirrored_place(y - k + reach, length)]
-                for x in range(inner):
-                    sums[x] += weight * (one[x] + other[x])
-    return result
-
-
-@compiled
-def _correlated_along_rows(
-    rows: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Correlate rows with even weights: they are shifted and added up, many pixels at once."""
-    count, length = rows.shape
-    result, reach = np.empty(rows.shape), len(weights) // 2
-    wide = np.empty(length + 2 * reach)
-    for i in range(count):
-        for x in range(len(wide)):
-            wide[x] = rows[i, _mirrored_place(x - reach, length)]
-        sums = result[i]
-        sums[:] = weights[reach] * rows[i]
-        for k in range(reach):
-            weight, one, other = weights[k], wide[k:], wide[2 * reach - k :]
-            for x in range(length):
-                sums[x] += weight * (one[x] + other[x])
-    return result
-
-
-@compiled
-def _mirrored_place(place: int, length: int) -> int:
-    """Return what lies at a place before or behind a row that is mirrored there."""
-    within = place % (2 * length)
-    return min(within, 2 * length - 1 - within)
+    return threshold + (1 - threshold) / 3 if ndim == 2 else 0.8 * threshold
 
 
 def directions(
-    depths: NDArray[np.uint16], mask: NDArray[np.bool_], foreground: NDArray[np.uint8]
-) -> NDArray[np.int8]:
+    heights: NDArray[np.uint16], mask: NDArray[np.bool_], foreground: NDArray[np.uint8]
+) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
     """Return which neighbour each pixel points to, on the way to the top of its part.
 
-    In the mask that is the deepest neighbour, or `HERE`, a top, where none is deeper. In the
+    In the mask that is the highest neighbour, or `HERE`, a top, where none is higher. In the
     background up to `REACH` steps from the mask it is the most likely foreground of those
     one step nearer. Ties go to the first in raster order.
 
     Parameters
     ----------
-    depths : ndarray of uint16, shape (Y, X) or (Z, Y, X)
-        See `depth`.
-    mask : ndarray of bool, shape of `depths`
-    foreground : ndarray of uint8, shape of `depths`
+    heights : ndarray of uint16, shape (Y, X) or (Z, Y, X)
+        See `heights.landscape`.
+    mask : ndarray of bool, shape of `heights`
+    foreground : ndarray of uint8, shape of `heights`
         Probabilities; 255 is 1.
 
     Returns
     -------
-    ndarray of int8, shape of `depths`
+    towards : ndarray of int8, shape of `heights`
         The number of a neighbour, `HERE` or `NOWHERE`. Exact at `halo` pixels or more from
         where the arrays were cut out of a larger plane.
+    leads : ndarray of int16, shape of `heights`
+        From each pixel to the first of the mask that it leads to: steps along each axis as
+        the digits of one number, see `border_sums.is_between`.
     """
+    ndim = mask.ndim
     rings = np.where(mask, np.int8(0), np.int8(REACH + 1))
-    heights, rings, shares = (
-        np.pad(depths, 1),
+    landscape, rings, shares = (
+        np.pad(heights, 1),
         np.pad(rings, 1, constant_values=-1),
         np.pad(foreground, 1),
     )
-    towards = _point(heights.ravel(), rings.ravel(), shares.ravel(), _offsets(rings.shape))
-    within = (slice(1, -1),) * mask.ndim
-    return np.ascontiguousarray(towards.reshape(rings.shape)[within])
+    digits = [DIGIT**axis for axis in range(ndim)]
+    step_leads = np.array([*(-digit for digit in digits), *reversed(digits)], np.int16)
+    flat = (array.ravel() for array in (landscape, rings, shares))
+    found = _point(*flat, _offsets(rings.shape), step_leads)
+    within = (slice(1, -1),) * ndim
+    towards, leads = (
+        np.ascontiguousarray(array.reshape(rings.shape)[within]) for array in found
+    )
+    return towards, leads
 
 
 def _offsets(shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -265,25 +126,26 @@ def _offsets(shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 @compiled
 def _point(
-    depths: NDArray[np.uint16],
+    heights: NDArray[np.uint16],
     rings: NDArray[np.int8],
     foreground: NDArray[np.uint8],
     steps: NDArray[np.int64],
-) -> NDArray[np.int8]:
+    step_leads: NDArray[np.int16],
+) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
     """See `directions`. Rings are steps from the mask, as far as known; -1 is a frame."""
     sides = len(steps)
-    towards = np.full(len(rings), NOWHERE, np.int8)
+    towards, leads = np.full(len(rings), NOWHERE, np.int8), np.zeros(len(rings), np.int16)
     ring, count = np.empty(len(rings), np.int64), 0
     # The mask points uphill; the background beside it is the first ring.
     for i in range(len(rings)):
         if rings[i] == 0:
-            deepest, best = depths[i], HERE
+            highest, best = heights[i], HERE
             for side in range(sides):
                 j = i + steps[side]
                 if rings[j] == 0:
                     is_before = best == HERE and side < sides // 2
-                    if depths[j] > deepest or (is_before and depths[j] == deepest):
-                        deepest, best = depths[j], side
+                    if heights[j] > highest or (is_before and heights[j] == highest):
+                        highest, best = heights[j], side
                 elif rings[j] > REACH:
                     rings[j], ring[count] = 1, j
                     count += 1
@@ -299,11 +161,12 @@ def _point(
                 if rings[j] == step - 1:
                     if foreground[j] > likeliest:
                         towards[i], likeliest = side, foreground[j]
+                        leads[i] = leads[j] + step_leads[side]
                 elif rings[j] > REACH and step < REACH:
                     rings[j], ring[count] = step + 1, j
                     count += 1
         first = last
-    return towards
+    return towards, leads
 
 
 def trees(
@@ -364,18 +227,24 @@ def _trees(
 
 def borders(
     labels: NDArray[np.integer],
-    depths: NDArray[np.uint16],
+    heights: NDArray[np.uint16],
     mask: NDArray[np.bool_],
     foreground: NDArray[np.uint8],
+    leads: NDArray[np.int16],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the borders of parts, and sums of the pixel pairs along them.
+
+    In a volume a pair of which a pixel is background counts only if it lies between the two
+    parts: beside them both run on side by side, and that is no border.
 
     Parameters
     ----------
     labels : ndarray of int, shape (Y, X) or (Z, Y, X)
         Parts; 0 is none.
-    depths, mask, foreground : ndarray of uint16, bool and uint8, shape of `labels`
+    heights, mask, foreground : ndarray of uint16, bool and uint8, shape of `labels`
         As in `directions`.
+    leads : ndarray of int16, shape of `labels`
+        See `directions`.
 
     Returns
     -------
@@ -383,38 +252,39 @@ def borders(
         Parts that have neighbouring pixels, the lower first.
     measures : ndarray of int64, shape (B, 5)
         Of their pixel pairs inside the mask, and of those not: their number, and the sum of
-        the probabilities of both pixels. And the depth of their saddle, where it is deepest.
+        the probabilities of both pixels. And the height of their saddle, where it is highest.
     """
-    return border_sums(labels, depths, mask, foreground)
+    return border_sums(labels, heights, mask, foreground, leads)
 
 
 def pixel_pair_measures(
-    depth_here: NDArray[np.uint16],
-    depth_there: NDArray[np.uint16],
-    mask_here: NDArray[np.bool_],
-    mask_there: NDArray[np.bool_],
-    here: NDArray[np.uint8],
-    there: NDArray[np.uint8],
+    heights: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    foregrounds: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    between: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Return what single pairs of pixels add to the measures of a border (see `borders`).
 
     Parameters
     ----------
-    depth_here, depth_there : ndarray of uint16, shape (M,)
-        Depths of both pixels, see `depth`.
-    mask_here, mask_there : ndarray of bool, shape (M,)
+    heights : pair of ndarray of uint16, shape (M,)
+        Heights of both pixels.
+    masks : pair of ndarray of bool, shape (M,)
         Whether they are foreground.
-    here, there : ndarray of uint8, shape (M,)
+    foregrounds : pair of ndarray of uint8, shape (M,)
         Their foreground probabilities; 255 is 1.
+    between : ndarray of bool, shape (M,)
+        Whether a pair counts that is not inside the mask.
 
     Returns
     -------
     ndarray of int64, shape (M, 5)
     """
-    inside = mask_here & mask_there
-    both = here.astype(np.int64) + there
-    saddle = inside * np.minimum(depth_here, depth_there)
-    columns = (inside, inside * both, ~inside, ~inside * both, saddle)
+    inside = masks[0] & masks[1]
+    outside = ~inside & between
+    both = foregrounds[0].astype(np.int64) + foregrounds[1]
+    saddle = inside * np.minimum(*heights)
+    columns = (inside, inside * both, outside, outside * both, saddle)
     return np.stack([column.astype(np.int64) for column in columns], axis=1)
 
 
@@ -431,7 +301,7 @@ def sum_borders(
     Returns
     -------
     pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
-        Each pair once, the lower part first, sorted; the saddle is the deepest of all.
+        Each pair once, the lower part first, sorted; the saddle is the highest of all.
     """
     low, high = pairs.min(axis=1), pairs.max(axis=1)
     base = high.max(initial=0) + 1
@@ -444,16 +314,21 @@ def sum_borders(
 
 
 def merge_hills(
-    pairs: NDArray[np.int64], measures: NDArray[np.int64], heights: NDArray[np.integer]
+    pairs: NDArray[np.int64],
+    measures: NDArray[np.int64],
+    heights: NDArray[np.integer],
+    ndim: int = 2,
 ) -> NDArray[np.int64]:
-    """Merge the parts whose tops rise less than `RISE` above a saddle, the deepest first.
+    """Merge the parts whose tops rise less than `RISE` above a saddle, the highest first.
 
     Parameters
     ----------
     pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
         Borders as `borders` returns them, of parts 0, 1, ... in raster order of their tops.
     heights : ndarray of int, shape (P,)
-        Depth of the tops.
+        Of the tops.
+    ndim : int, default 2
+        Axes of what the parts lie in.
 
     Returns
     -------
@@ -464,7 +339,10 @@ def merge_hills(
     saddles = measures[touching, 4]
     order = np.argsort(-saddles, kind="stable")
     one: NDArray[np.int64] = _merge_hills(
-        pairs[touching][order], saddles[order], heights.astype(np.int64), RISE * FINENESS
+        pairs[touching][order],
+        saddles[order],
+        heights.astype(np.int64),
+        RISE[ndim] * FINENESS[ndim],
     )
     return one
 
@@ -477,7 +355,7 @@ def _merge_hills(
     rise: float,
 ) -> NDArray[np.int64]:
     parents = np.arange(len(heights))
-    # Deepest saddles first, as water that sinks would part the hills.
+    # Highest saddles first, as water that sinks would part the hills.
     for i in range(len(pairs)):
         a, b = root(parents, pairs[i, 0]), root(parents, pairs[i, 1])
         if min(heights[a], heights[b]) < saddles[i] + rise:
@@ -503,7 +381,8 @@ def agglomerate(
         Of the parts, in pixels of the mask.
     threshold : float
         Mean foreground along a border above which its two parts are merged; a part smaller
-        than `SPECK` always joins the neighbour with the likeliest border.
+        than `SPECK` always joins the neighbour in the mask with the likeliest border. In a
+        plane only neighbours in the mask are merged, in a volume also those across a gap.
     ndim : int, default 2
         Axes of what the parts lie in.
 
@@ -523,34 +402,14 @@ def agglomerate(
     for instance in Nunez-Iglesias et al., "Machine Learning of Hierarchical Clustering to
     Segment 2D and 3D Images", PLoS ONE 2013.
     """
-    touching = measures[:, 0] > 0
-    sums = measures[touching, :4].copy()
+    counts = measures[:, 0] > 0
+    if ndim > 2:
+        counts |= measures[:, 2] > 0
+    sums = measures[counts, :4].copy()
     joined: NDArray[np.int64] = _agglomerate(
-        pairs[touching], sums, sizes.copy(), threshold, SPECK[ndim], *ends_of_border(ndim)
+        pairs[counts], sums, sizes.copy(), threshold, SPECK[ndim], ENDS[ndim]
     )
     return joined
-
-
-def ends_of_border(ndim: int) -> tuple[float, float]:
-    """Return how many pixel pairs of background any border has, however surely it is none.
-
-    At its ends a border runs on for `REACH` pixels. In a plane it has two of them, with two
-    pairs for each pixel on a diagonal. In a volume its ends are a ring of that width, at least
-    that around a disc, with three pairs for each pixel on a diagonal.
-
-    Parameters
-    ----------
-    ndim : int
-        2 or 3.
-
-    Returns
-    -------
-    always, per_root : float
-        The number is `always`, and `per_root` times the root of the pairs in the mask.
-    """
-    if ndim == 2:
-        return 4.0 * REACH, 0.0
-    return 3 * pi * REACH**2, 2 * REACH * sqrt(3 * pi)
 
 
 @compiled
@@ -560,8 +419,7 @@ def _agglomerate(
     sizes: NDArray[np.int64],
     threshold: float,
     speck: int,
-    always: float,
-    per_root: float,
+    ends: int,
 ) -> NDArray[np.int64]:
     """Merge parts along the likeliest border until none is likely enough.
 
@@ -582,7 +440,7 @@ def _agglomerate(
             first[part] = 2 * border + which
             degrees[part] += 1
         known[pairs[border, 0] * count + pairs[border, 1]] = border
-        means[border] = _mean_foreground(sums[border], always, per_root)
+        means[border] = _mean_foreground(sums[border], ends)
         queue.append((-means[border], border, border))
     heapify(queue)
 
@@ -591,7 +449,8 @@ def _agglomerate(
         if gone[border] or -unlikely != means[border] or rank != ranks[border]:
             continue  # an outdated entry: the border has grown or gone since
         a, b = root(parents, pairs[border, 0]), root(parents, pairs[border, 1])
-        if -unlikely <= threshold and min(sizes[a], sizes[b]) >= speck:
+        is_speck = min(sizes[a], sizes[b]) < speck and sums[border, 0] > 0
+        if -unlikely <= threshold and not is_speck:
             continue
         # The part with fewer borders moves its list over to the other.
         into, small = (a, b) if degrees[a] >= degrees[b] else (b, a)
@@ -608,7 +467,7 @@ def _agglomerate(
                     both = known[key]
                     sums[both] += sums[moved]
                     means[both], ranks[both] = (
-                        _mean_foreground(sums[both], always, per_root),
+                        _mean_foreground(sums[both], ends),
                         min(ranks[both], ranks[moved]),
                     )
                     gone[moved] = True
@@ -628,12 +487,9 @@ def _agglomerate(
 
 
 @compiled
-def _mean_foreground(border: NDArray[np.int64], always: float, per_root: float) -> float:
-    """Return the mean foreground along a border, without its ends in the background.
-
-    See `ends_of_border` for the last two.
-    """
+def _mean_foreground(border: NDArray[np.int64], ends: int) -> float:
+    """Return the mean foreground along a border, without its ends in the background."""
     inside, sum_inside, outside, sum_outside = border
-    counted = max(0.0, outside - always - per_root * np.sqrt(inside))
+    counted = max(0, outside - ends)
     share = counted / outside if outside else 0.0
     return (sum_inside + share * sum_outside) / (inside + counted) / (2 * 255)

@@ -81,6 +81,8 @@ class Model:
         Of affinities: from each voxel to its partner. The first map of the network is then the
         foreground, and each of the others says whether a voxel and its partner are in the same
         object.
+    border : float
+        Width of the background between touching objects in what it learnt, in pixels of x.
 
     Raises
     ------
@@ -101,6 +103,7 @@ class Model:
     context: int = 0
     linking: dict[str, float] | None = None
     offsets: tuple[Offset, ...] = ()
+    border: float = 1.0
 
     def __post_init__(self) -> None:
         if missing := missing_members(self.network):
@@ -231,6 +234,7 @@ def card_of(model: Model) -> ModelCard:
         context=model.context,
         linking=model.linking,
         offsets=model.offsets,
+        border=model.border,
     )
 
 

@@ -24,7 +24,6 @@ from napari_utile.arrays.instances.fragments import (
     PlaneObjects,
     assemble,
     fragments,
-    halo,
 )
 from napari_utile.arrays.instances.link_costs import EDGE, Edges, LinkCosts
 from napari_utile.arrays.instances.linking import (
@@ -71,6 +70,7 @@ class InstanceBuilder:
             linking=settings.linking if self.blocks.ndim == 2 else "none",
             link_iou=settings.link_iou,
             costs=LinkCosts.of(task.plan.costs or {}),
+            growth=task.plan.growth,
         )
         self.work = task.work
         self._numbering = Numbering(self.rule)
@@ -82,7 +82,7 @@ class InstanceBuilder:
     @property
     def reach(self) -> int:
         """Pixels around a block whose foreground decides about its fragments."""
-        return halo(self.blocks.ndim) if self.rule.method == "watershed" else 0
+        return self.rule.reach(self.blocks.ndim)
 
     @property
     def count(self) -> int:

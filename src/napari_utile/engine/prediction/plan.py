@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from napari_utile import __version__
+from napari_utile.arrays.instances.growth import MOST_GROWTH, growth_of_border
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.engine.models.model import Model
@@ -28,7 +29,7 @@ WITHOUT_INFLUENCE = {"device", "tile", "format", "precision", "objects_table", *
 number format that comes of the precision is compared by itself."""
 OF_LINKING = {"linking", "link_iou", "linking_costs"}
 """Settings of how objects of neighbouring slices become one."""
-OF_INSTANCES = {"min_size", "fill_holes", "instance_method", *OF_LINKING}
+OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "grow", *OF_LINKING}
 """Settings that count for instances alone."""
 
 
@@ -54,6 +55,8 @@ class PredictionPlan:
         By which a graph links instances.
     offsets : tuple of tuple of int
         Of the affinities that the model finds beside the foreground.
+    growth : tuple of float
+        By how many pixels instances grow into narrow gaps, along each axis; empty for none.
     """
 
     model: str
@@ -67,6 +70,7 @@ class PredictionPlan:
     format: int = PLAN_FORMAT
     costs: dict[str, float] | None = None
     offsets: tuple[Offset, ...] = ()
+    growth: tuple[float, ...] = ()
 
     @classmethod
     def of(
@@ -105,6 +109,7 @@ class PredictionPlan:
             image_path=str(stack.path.absolute()) if stack.path else stack.source,
             costs=_costs_of(model, settings),
             offsets=model.offsets,
+            growth=_growth_of(model, settings),
         )
 
     @classmethod
@@ -141,7 +146,10 @@ class PredictionPlan:
         without = _without_influence(here.settings, len(here.tile))
         if "linking" not in without and self.costs != here.costs:
             found.append("the costs of linking are others")
-        without.add("linking_costs")  # the numbers count, not where they were found
+        if tuple(self.growth) != here.growth:
+            growths = (_growth_text(growth) for growth in (self.growth, here.growth))
+            found.append("instances grow by {} there and by {} here".format(*growths))
+        without |= {"linking_costs", "grow"}  # the numbers count, not where they were found
         found += option_differences(settings, here.settings, without)
         found += option_differences(
             {"precision": self.precision}, {"precision": here.precision}
@@ -197,6 +205,20 @@ def _costs_of(model: Model, settings: PredictSettings) -> dict[str, float] | Non
     if settings.linking_costs:
         return read_link_costs(settings.linking_costs).as_dict()
     return LinkCosts.of(model.linking or {}).as_dict()
+
+
+def _growth_of(model: Model, settings: PredictSettings) -> tuple[float, ...]:
+    """Return by how much instances grow along each axis, in pixels; () if they do not."""
+    if settings.output != "instances" or settings.instance_method != "watershed":
+        return ()
+    along_x = growth_of_border(model.border) if settings.grow == "auto" else settings.grow
+    sides = getattr(model.network, "spacing", (1.0,) * model.network.ndim)
+    growth = tuple(min(along_x * sides[-1] / side, MOST_GROWTH) for side in sides)
+    return growth if max(growth) >= 1 else ()
+
+
+def _growth_text(growth: tuple[float, ...]) -> str:
+    return " x ".join(f"{width:g}" for width in growth) + " px" if growth else "nothing"
 
 
 def _without_influence(settings: Mapping[str, Any], ndim: int) -> set[str]:

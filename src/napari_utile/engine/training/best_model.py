@@ -97,6 +97,7 @@ class BestModel:
             appearance=setup.data.appearance,
             context=setup.settings.context,
             offsets=setup.data.offsets,
+            border=setup.data.border,
         )
 
 

@@ -51,6 +51,8 @@ class TrainingData:
     """Size of a voxel along (z, y, x), in any unit, for a network that sees volumes."""
     offsets: tuple[Offset, ...] = ()
     """Of the affinities that are learnt."""
+    border: float = 1.0
+    """Width of the border between touching objects, in pixels of x: the narrowest of all."""
     warnings: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """Of the images."""
@@ -154,6 +156,7 @@ def training_data(
         ids=ids,
         spacing=annotations.spacing,
         offsets=offsets,
+        border=min(pair.target.border for pair in pairs),
         appearance=_appearance(planes, pairs, parts.training, settings),
         warnings=(
             *warnings,

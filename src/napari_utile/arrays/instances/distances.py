@@ -1,0 +1,96 @@
+"""Distances to the background of a mask up to a limit, squared, in whole numbers."""
+
+from collections.abc import Sequence
+from math import isqrt, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.compiled import compiled
+
+
+def squared_distance(
+    mask: NDArray[np.bool_], most: int, weights: Sequence[int] | None = None
+) -> NDArray[np.int32]:
+    """Return the squared Euclidean distance of each pixel to the background, up to a limit.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, any shape
+        Beyond its border there is no background.
+    most : int
+        Squared distances are cut off here.
+    weights : sequence of int, optional
+        By which squared steps along each axis are multiplied; 1 by default.
+
+    Returns
+    -------
+    ndarray of int32, shape of `mask`
+
+    Notes
+    -----
+    One pass for each axis, as in Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012,
+    sec. 4. The distance is cut off, so a search along the axis that ends where no nearer pixel
+    can be replaces their lower envelope.
+
+    Examples
+    --------
+    >>> squared_distance(np.array([[1, 1, 0, 1, 1, 1, 1]]) > 0, 9)
+    array([[4, 1, 0, 1, 4, 9, 9]], dtype=int32)
+    """
+    first, *others = [min(weight, most) for weight in weights or (1,) * mask.ndim]
+    rows, steps = len(mask), isqrt(most // first) + 1
+    squared: NDArray[np.int32] = _squared_along_first(
+        mask.reshape(rows, -1), steps, first, most
+    )
+    for axis, weight in enumerate(others, start=1):
+        squared = _least_along_middle(as_rows(squared, mask.shape, axis), weight)
+    return squared.reshape(mask.shape)
+
+
+def as_rows(array: NDArray[Any], shape: tuple[int, ...], axis: int) -> NDArray[Any]:
+    """Return an array of that shape with one of its axes in the middle of three."""
+    return array.reshape(-1, shape[axis], prod(shape[axis + 1 :]))
+
+
+@compiled
+def _squared_along_first(
+    mask: NDArray[np.bool_], steps: int, weight: int, most: int
+) -> NDArray[np.int32]:
+    """Square the distance to the background along the columns: downwards, then upwards."""
+    height, width = mask.shape
+    squared = np.empty(mask.shape, np.int32)
+    above = np.full(width, steps, np.int32)
+    for y in range(height):
+        for x in range(width):
+            above[x] = min(above[x] + 1, steps) if mask[y, x] else 0
+            squared[y, x] = above[x]
+    below = np.full(width, steps, np.int32)
+    for y in range(height - 1, -1, -1):
+        for x in range(width):
+            below[x] = min(squared[y, x], below[x] + 1)
+            squared[y, x] = min(weight * below[x] ** 2, most)
+    return squared
+
+
+@compiled
+def _least_along_middle(before: NDArray[np.int32], weight: int) -> NDArray[np.int32]:
+    """Add the distance along the middle axis: the least sum of squares wins.
+
+    Pixels farther aside than the least distance so far cannot improve it.
+    """
+    outer, length, inner = before.shape
+    squared = np.empty(before.shape, np.int32)
+    for i in range(outer):
+        for y in range(length):
+            for x in range(inner):
+                least, aside = before[i, y, x], 1
+                while weight * aside**2 < least:
+                    if y >= aside:
+                        least = min(least, weight * aside**2 + before[i, y - aside, x])
+                    if y + aside < length:
+                        least = min(least, weight * aside**2 + before[i, y + aside, x])
+                    aside += 1
+                squared[i, y, x] = least
+    return squared

@@ -1,0 +1,54 @@
+"""A table of sums for pairs of labels, filled in one pass over the pixels, in compiled code.
+
+Open addressing takes the place of sorting all pixels: there are many pixels, and few pairs of
+labels. The key of a pair is its lower label times 2**32 plus the higher one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_utile.arrays.compiled import compiled
+
+FIRST_CAPACITY = 2**10
+"""Entries of a table at first, a power of two; it grows when it is half full."""
+
+
+@compiled
+def new_table(capacity: int, columns: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return an empty table: a key of 0 is a free place."""
+    return np.zeros(capacity, np.uint64), np.zeros((capacity, columns), np.int64)
+
+
+@compiled
+def place_of_key(keys: NDArray[np.uint64], key: np.uint64) -> np.int64:
+    """Return the place of a key, or the free one that it gets (Knuth, TAOCP 3, sec. 6.4)."""
+    last = np.uint64(len(keys) - 1)
+    mixed = key * np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
+    at = (mixed >> np.uint64(32)) & last
+    while keys[at] != 0 and keys[at] != key:
+        at = (at + np.uint64(1)) & last
+    return np.int64(at)
+
+
+@compiled
+def larger_table(
+    keys: NDArray[np.uint64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return a table with twice the places."""
+    larger, moved = new_table(2 * len(keys), rows.shape[1])
+    for i in range(len(keys)):
+        if keys[i] != 0:
+            place = place_of_key(larger, keys[i])
+            larger[place] = keys[i]
+            moved[place] = rows[i]
+    return larger, moved
+
+
+def pairs_in_order(
+    keys: NDArray[np.uint64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of a table, the lower label first, sorted, and their rows."""
+    used = np.flatnonzero(keys)
+    used = used[np.argsort(keys[used])]
+    low, high = keys[used] >> np.uint64(32), keys[used] & np.uint64(2**32 - 1)
+    return np.stack([low, high], axis=1).astype(np.int64), rows[used]
