@@ -13,6 +13,8 @@ from napari_utile.arrays.instances.affinity_sums import (
     affinity_table,
     likely_inside,
     near_and_far,
+    overlapping,
+    partner_blocks,
 )
 from napari_utile.arrays.instances.decoding import instances, plane_objects
 from napari_utile.arrays.instances.fragments import ObjectRule, assemble, fragments
@@ -57,14 +59,13 @@ def in_blocks(maps, block, rule):
     for part in wheres:
         wide, inner = wheres.around(part, affinity_halo(FAR_OFFSETS))
         around = []
-        for number in wheres.near(part, affinity_halo(FAR_OFFSETS)):
-            window = tuple(
-                slice(max(0, side.start - w.start), min(side.stop, w.stop) - w.start)
-                for side, w in zip(wheres[number].window, wide, strict=True)
-            )
-            around.append((number, window, len(found[number].tables["sizes"])))
+        read = np.zeros_like(labels[wide])
+        for number in partner_blocks(wheres, part, FAR_OFFSETS):
+            here, there = overlapping(wheres[number].window, wide)
+            read[there] = found[number].labels[here]
+            around.append((number, there, len(found[number].tables["sizes"])))
         far = maps[1:][FAR][:, *part.window]
-        tables.append(affinity_table(labels[wide], around, inner, far, FAR_OFFSETS))
+        tables.append(affinity_table(read, around, inner, far, FAR_OFFSETS))
     plane = assemble([each.tables for each in found], wheres.grid, rule, tables)
     objects = np.zeros(shape, np.uint32)
     for part, numbers in zip(wheres, plane.maps, strict=True):

@@ -20,7 +20,7 @@ from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
 from tests.fixtures.blob_model import blobs
 from tests.fixtures.segmented import TILE, segment
-from tests.fixtures.volume_model import blobs_in_volume, cubes_model
+from tests.fixtures.volume_model import affinities_model, blobs_in_volume, cubes_model
 
 torch.set_num_threads(1)
 
@@ -221,6 +221,27 @@ def test_the_result_does_not_depend_on_blocks_parts_or_stops(volume_files):
         assert (volume_files / ".stopped.zarr.utile").exists()
     list(segment_volume(volume_files, "stopped.zarr"))
     assert bytes_of(volume_files / "stopped.zarr") == bytes_of(volume_files / "whole.zarr")
+
+
+def test_objects_by_affinities_are_those_of_the_whole_volume_also_after_a_stop(
+    volume_files, monkeypatch
+):
+    model = affinities_model()
+    monkeypatch.setattr(front, "load_model", lambda path: model)
+    likely = utile.predict(model, open_image(volume_files / "em.tif"))
+    by_affinities = {"volumetric": True, "method": "watershed", "offsets": model.offsets}
+    expected = utile.instances(likely, **by_affinities)
+    assert expected.max() > 1
+    without = utile.instances(likely[:1], volumetric=True, method="watershed")
+    assert (expected != without).any()
+    for stage, count in (("objects", 5), ("numbers", 3)):
+        stopped = segment_volume(volume_files, "stopped.zarr")
+        next(islice((e for e in stopped if getattr(e, "stage", "") == stage), count, None))
+        stopped.close()
+    for name in ("stopped.zarr", "whole.tif"):
+        list(segment_volume(volume_files, name))
+        np.testing.assert_array_equal(open_image(volume_files / name).read(), expected)
+    assert not (volume_files / ".stopped.zarr.utile").exists()
 
 
 def test_volumes_of_time_points_are_apart(volume_files):

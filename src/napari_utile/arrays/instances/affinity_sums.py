@@ -4,11 +4,12 @@ A pair is a voxel and its partner, which an offset leads to. Partners may lie in
 the fragments around a block are read with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.blocks import Block, Blocks
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.instances.pair_table import (
@@ -185,3 +186,40 @@ def affinity_table(
     own = pairs - np.array(starts, np.int64)[which]
     ends = np.stack([np.array(numbers, np.int64)[which], own], axis=2).reshape(-1, 4)
     return {"affine_ends": ends, "affine_sums": sums}
+
+
+def partner_blocks(blocks: Blocks, block: Block, offsets: Sequence[Offset]) -> Iterator[int]:
+    """Yield the numbers of the blocks that hold voxels of a block, or partners of them.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    block : Block
+    offsets : sequence of tuple of int
+    """
+    moved = [
+        tuple(
+            slice(side.start + step, side.stop + step)
+            for side, step in zip(block.window, offset, strict=True)
+        )
+        for offset in (*offsets, (0,) * len(block.window))
+    ]
+    for number in blocks.near(block, affinity_halo(offsets)):
+        window = blocks[number].window
+        if any(_meet(window, each) for each in moved):
+            yield number
+
+
+def overlapping(window: Window, wide: Window) -> tuple[Window, Window]:
+    """Return where a window and another one overlap, in the first and in the second."""
+    here, there = [], []
+    for side, other in zip(window, wide, strict=True):
+        start, stop = max(side.start, other.start), min(side.stop, other.stop)
+        here.append(slice(start - side.start, stop - side.start))
+        there.append(slice(start - other.start, stop - other.start))
+    return tuple(here), tuple(there)
+
+
+def _meet(one: Window, other: Window) -> bool:
+    sides = zip(one, other, strict=True)
+    return all(a.start < b.stop and b.start < a.stop for a, b in sides)

@@ -18,6 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.instances.affinity_sums import (
+    affinity_halo,
+    affinity_table,
+    near_and_far,
+    overlapping,
+    partner_blocks,
+)
 from napari_utile.arrays.instances.evidence import ruin_text, unfit_text
 from napari_utile.arrays.instances.fragments import (
     ObjectRule,
@@ -71,6 +78,7 @@ class InstanceBuilder:
             link_iou=settings.link_iou,
             costs=LinkCosts.of(task.plan.costs or {}),
             growth=task.plan.growth,
+            offsets=task.plan.offsets if settings.instance_method == "watershed" else (),
         )
         self.work = task.work
         self._numbering = Numbering(self.rule)
@@ -100,7 +108,11 @@ class InstanceBuilder:
         foreground, inner = self.task.output.foreground(block, self.reach)
         origin = tuple(side.start for side in block.window)
         shape = self.blocks.shape[-self.blocks.ndim :]
-        found = fragments(foreground, inner, origin, shape, self.rule)
+        near = None
+        if self.rule.offsets:
+            near_ones, _ = near_and_far(self.rule.offsets)
+            near = self.task.output.affinities_around(block, self.reach)[near_ones]
+        found = fragments(foreground, inner, origin, shape, self.rule, near)
         arrays = {**Runs.of(found.labels)._asdict(), **found.tables}
         atomic_write(self._table_path(number), lambda draft: _save_arrays(draft, arrays))
         if self.journal:
@@ -240,7 +252,33 @@ class InstanceBuilder:
         read = (
             _all_tables if self.blocks.ndim == 2 else _TableOnDisk
         )  # those of planes are small
-        return assemble([read(path) for path in paths], self.blocks.grid, self.rule)
+        affinities = [
+            _TableOnDisk(self._summed_affinities(number))
+            for number in self.blocks.of_plane(plane)
+            if self.rule.offsets
+        ]
+        tables = [read(path) for path in paths]
+        return assemble(tables, self.blocks.grid, self.rule, affinities)
+
+    def _summed_affinities(self, number: int) -> Path:
+        """Return the table of affinities of a block; made once, when all have fragments."""
+        path = self.work / "affinity_sums" / str(number // 1000) / f"{number}.npz"
+        if not path.exists():
+            block = self.blocks[number]
+            _, far = near_and_far(self.rule.offsets)
+            offsets = [self.rule.offsets[i] for i in far]
+            wide, inner = self.blocks.around(block, affinity_halo(offsets))
+            labels = np.zeros([side.stop - side.start for side in wide], np.uint32)
+            around = []
+            for near in partner_blocks(self.blocks, block, offsets):
+                here, there = overlapping(self.blocks[near].window, wide)
+                labels[there] = self._pixels(near)[here]
+                count = len(_TableOnDisk(self._table_path(near))["sizes"])
+                around.append((near - self.blocks.of_plane(block.plane).start, there, count))
+            affinities = self.task.output.affinities_around(block, 0)[far]
+            table = affinity_table(labels, around, inner, affinities, offsets)
+            atomic_write(path, lambda draft: _save_arrays(draft, table))
+        return path
 
     def _overlap(self, plane: int, above: PlaneObjects, step: int) -> Overlap | None:
         """Count the pixels that objects share with those of a plane before, if they may."""
@@ -265,6 +303,11 @@ class InstanceBuilder:
         is_of_slices = self.blocks.ndim == 2 and "z" in self.task.stack.spatial_axes
         is_linked = is_of_slices and self.rule.linking != "none"
         return self.blocks.index(plane)[-1] if is_linked else 0
+
+    def _pixels(self, number: int) -> NDArray[Any]:
+        """Return the fragments of the pixels of a block."""
+        window = self.blocks[number].window
+        return self._fragments(number).pixels(tuple(side.stop - side.start for side in window))
 
     def _fragments(self, number: int) -> Runs:
         with np.load(self._table_path(number)) as arrays:

@@ -55,6 +55,12 @@ class OutputSpec:
         return () if self.settings.output == "instances" else (self.maps,)
 
     @property
+    def kept_affinities(self) -> int:
+        """Number of affinities that are kept, until instances are found by them."""
+        by_affinities = self.settings.instance_method == "watershed"
+        return len(self.offsets) if self.settings.output == "instances" and by_affinities else 0
+
+    @property
     def channel_names(self) -> tuple[str, ...]:
         """What each channel of the probabilities is called."""
         if self.offsets:

@@ -41,6 +41,8 @@ class Output(ABC):
         Takes (K, *shape), or the foreground, of `shape`. None if they are not written.
     labels : array or None
         Takes classes or instances.
+    affinities : array or None
+        Takes (offsets, *shape), where instances are found by affinities; temporary.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -51,6 +53,7 @@ class Output(ABC):
         self.path, self.spec, self.work = path, spec, work
         self.probabilities: Any = None
         self.labels: Any = None
+        self.affinities: Any = None
 
     @property
     @abstractmethod
@@ -100,6 +103,10 @@ class Output(ABC):
             channels = (slice(None),) * len(spec.channels)
             self.probabilities[(*channels, *where)] = spec.encoded(probabilities)
             sync_block(self.probabilities, block, spec.blocks, len(spec.channels))
+        if self.affinities is not None:
+            as_bytes = np.rint(probabilities[1:] * np.float32(255)).astype(np.uint8)
+            self.affinities[(slice(None), *where)] = as_bytes
+            sync_block(self.affinities, block, spec.blocks, 1)
         if spec.settings.output == "classes":
             self.put_labels(block, spec.decided(probabilities))
 
@@ -112,6 +119,22 @@ class Output(ABC):
         """Read the foreground of a block with a halo; return it, and the block in it."""
         wide, inner = self.spec.blocks.around(block, halo)
         return np.asarray(self.probabilities[(*block.index, *wide)]), inner
+
+    def affinities_around(self, block: Block, halo: int) -> NDArray[np.uint8]:
+        """Read the affinities (offsets, Z, Y, X) of a block with a halo."""
+        wide, _ = self.spec.blocks.around(block, halo)
+        return np.asarray(self.affinities[(slice(None), *block.index, *wide)])
+
+    def _create_affinities(self) -> None:
+        """Create the temporary array of affinities, where they are kept, and open it."""
+        if count := self.spec.kept_affinities:
+            shape, chunks = (count, *self.spec.shape), (count, *self.spec.chunks)
+            create_plain(self.work / "affinities", shape, np.uint8, chunks)
+        self._open_affinities()
+
+    def _open_affinities(self) -> None:
+        if self.spec.kept_affinities:
+            self.affinities = open_plain(self.work / "affinities")
 
     def lost(self) -> str:
         """Return which parts of a complete output are gone, as a sentence, or ''."""
@@ -156,6 +179,7 @@ class ZarrOutput(Output):
         zarr_folders.check_zarr_output(self.path, image, overwrite)
 
     def create(self) -> None:
+        self._create_affinities()
         spec, output = self.spec, self.spec.settings.output
         self.probabilities = ome_zarr.create_image(
             self.path,
@@ -173,6 +197,7 @@ class ZarrOutput(Output):
             )
 
     def open(self) -> None:
+        self._open_affinities()
         output = self.spec.settings.output
         self.probabilities = ome_zarr.reopen(self.path)
         if output != "probabilities":
@@ -237,6 +262,7 @@ class TiffOutput(Output):
             raise UserError(f"{self.path}: a TIFF has no float16; choose the dtype float32.")
 
     def create(self) -> None:
+        self._create_affinities()
         spec = self.spec
         holds, is_named = spec.settings.output, bool(spec.offsets)
         has_maps = holds == "probabilities"
@@ -248,6 +274,7 @@ class TiffOutput(Output):
         self._take(array)
 
     def open(self) -> None:
+        self._open_affinities()
         self._take(tiff.reopen_tiff(self.partial, *self._kind))
 
     def _take(self, array: Any) -> None:
@@ -297,8 +324,9 @@ def output_for(path: Path, spec: OutputSpec, work: WorkFolder) -> Output:
 
 
 def _fragment_bytes(spec: OutputSpec) -> int:
-    """Temporary disk space of the fragment labels, in bytes."""
-    return 4 * prod(spec.shape) if spec.settings.output == "instances" else 0
+    """Temporary disk space of the fragment labels, and of affinities, in bytes."""
+    per_pixel = 4 + spec.kept_affinities
+    return per_pixel * prod(spec.shape) if spec.settings.output == "instances" else 0
 
 
 def create_plain(
