@@ -250,18 +250,29 @@ def test_the_mean_leaves_out_the_ends():
     )
 
 
-def test_a_hill_is_joined_over_the_deepest_saddle_it_hardly_rises_over():
-    steps = int(RISE[2] * FINENESS[2])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_hill_is_joined_over_the_highest_saddle_it_hardly_rises_over(ndim):
+    steps = int(RISE[ndim] * FINENESS[ndim])
     pairs = np.array([[0, 1], [0, 2], [1, 2]])
     saddles = np.array([5, 0, 4]) * steps
     measures = np.stack([np.ones(3, int), *np.zeros((3, 3), int), saddles], axis=1)
     # 1 rises half a pixel over 0; 2 rises a pixel, which is no longer hardly
-    assert merge_hills(pairs, measures, np.array([9, 5.5, 5]) * steps).tolist() == [0, 0, 2]
-    assert merge_hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps).tolist() == [0, 0, 0]
+    assert merge_hills(pairs, measures, np.array([9, 5.5, 5]) * steps, ndim).tolist() == [
+        0,
+        0,
+        2,
+    ]
+    assert merge_hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps, ndim).tolist() == [
+        0,
+        0,
+        0,
+    ]
     # then together they are as high as the higher one
-    assert merge_hills(pairs, measures, np.array([5.5, 9, 6]) * steps).tolist() == [0, 0, 2]
-    # a step is 1 px, and in a volume, where heights are probabilities, much less
-    assert merge_hills(pairs, measures, np.array([9, 5.5, 5]) * steps, 3).tolist() == [0, 0, 0]
+    assert merge_hills(pairs, measures, np.array([5.5, 9, 6]) * steps, ndim).tolist() == [
+        0,
+        0,
+        2,
+    ]
 
 
 def test_parts_that_meet_off_the_mask_only_are_joined_in_volumes_if_that_is_likely():
