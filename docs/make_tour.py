@@ -33,6 +33,7 @@ def main() -> None:
         os.chdir(home)
         import napari
 
+        import napari_utile as utile
         from napari_utile.samples.synthesis import synthetic_stack
 
         viewer = napari.Viewer(title="napari", show=True)
@@ -63,6 +64,9 @@ def main() -> None:
         objects.labels_layer.choose(result)
         press(objects.controls.button, lambda: not objects.controls.is_running)
         wait_until(lambda: "id" in objects.columns)
+        report = utile.evaluate(np.asarray(result.data), truth, volumetric=True)
+        count = len(np.unique(truth[truth > 0]))
+        print(f"{len(objects.columns['id'])} objects, {count} in the truth: {report}")
         show_largest(viewer, image, result, objects)
         save(viewer.screenshot(canvas_only=False, flash=False), out / "objects.png")
         viewer.close()
