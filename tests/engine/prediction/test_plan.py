@@ -88,7 +88,7 @@ def test_the_same_is_the_same_also_when_read_again():
         (
             {"output": "instances", "border": 4},
             {"output": "instances", "border": 4, "grow": 0},
-            "instances grow by 2.5 x 2.5 px there and by nothing here",
+            "instances grow by 3.5 x 3.5 px there and by nothing here",
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_what_changes_the_result_is_named(there, here, difference):
         ({}, {"min_size": 5, "threshold": 0.7}),  # of probabilities they decide nothing
         ({"output": "instances"}, {"output": "instances", "dtype": "float32"}),
         ({}, {"region": "0:4,0:30,0:40"}),  # all of it
-        ({"output": "instances", "border": 4}, {"output": "instances", "grow": 2.5}),
+        ({"output": "instances", "border": 4}, {"output": "instances", "grow": 3.5}),
     ],
 )
 def test_what_changes_no_bit_may_change(there, here):
@@ -121,7 +121,7 @@ def test_instances_grow_by_what_the_model_learnt_in_voxels_of_each_axis():
         chosen = settings.model_copy(update=changed)
         return PredictionPlan.of(made, "digest", "model", stack, chosen).growth
 
-    assert growth(5) == (0.75, 1.5, 3)  # (5 + 1) / 2 pixels of x
+    assert growth(3) == pytest.approx((0.7, 1.4, 2.8))  # 1.4 (3 + 1) / 2 pixels of x
     assert growth(100) == (1, 2, 4)  # no farther than parts reach
     assert growth(100, grow=1.0) == (0.25, 0.5, 1)
     assert growth(1) == growth(5, grow=0.0) == growth(5, output="classes") == ()

@@ -19,6 +19,10 @@ MOST_GROWTH = 4.0
 ROOM = 1.5
 """A gap is what is narrower than two borders or so: no ball of `ROOM` times the growth fits in.
 What is found is not exactly as wide as what was learnt."""
+WIDER = 1.4
+"""How much wider than the border that was learnt the gaps are that a network leaves where it is
+not sure: in FIB-SEM of neurites, 400 steps, growing over half of 1.4 borders finds 0.22 of the
+objects (f1_50), over half of one 0.09."""
 _UNITS = 2**12
 
 
@@ -31,7 +35,7 @@ def growth_of_border(width: float) -> float:
         Of the border, in pixels. Pixels whose centre is less than half of ``width + 1`` from
         another object were background, see `arrays.borders`.
     """
-    return min((width + 1) / 2, MOST_GROWTH) if width > 1 else 0.0
+    return min(WIDER * (width + 1) / 2, MOST_GROWTH) if width > 1 else 0.0
 
 
 def growth_halo(growth: Sequence[float]) -> int:
