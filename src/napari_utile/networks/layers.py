@@ -145,6 +145,8 @@ def initialize(module: nn.Module) -> None:
     """
     if not isinstance(module, CONVOLUTION_LAYERS + TRANSPOSED_LAYERS):
         return
+    if module.weight.is_meta:  # without values; torch would import its compiler to draw none
+        return
     # each pixel of a 2 x 2 up-convolution of stride 2 sees one pixel of every channel
     seen = 1 if isinstance(module, TRANSPOSED_LAYERS) else module.weight[0, 0].numel()
     nn.init.normal_(module.weight, std=sqrt(2 / (module.in_channels * seen)))

@@ -97,7 +97,8 @@ def _aligned(side: int, stride: int) -> int:
 def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float:
     """Return the peak memory of a network, in bytes per pixel of a tile that it reads.
 
-    It is run on a tile without values (the device "meta"), which costs milliseconds.
+    It is run on a tile without values (the device "meta"), which costs milliseconds, and once
+    only: its size is remembered.
 
     Parameters
     ----------
@@ -110,9 +111,19 @@ def bytes_per_pixel(network: Network, dtype: torch.dtype | None = None) -> float
     float
         `UNKNOWN` if the network needs values to be run.
     """
+    dtype = dtype or torch.float32
+    known = _known.setdefault(network, {})
+    if dtype not in known:
+        known[dtype] = _peak_per_pixel(network, dtype)
+    return known[dtype]
+
+
+_known = weakref.WeakKeyDictionary[Network, dict[torch.dtype, float]]()
+
+
+def _peak_per_pixel(network: Network, dtype: torch.dtype) -> float:
     # about 2^20 pixels, whatever the number of axes
     sides = network.input_size(network.ndim * (round(2 ** (20 / network.ndim)),))
-    dtype = dtype or torch.float32
     state = {
         f"network.{name}": value.to("meta", dtype if value.is_floating_point() else value.dtype)
         for name, value in network.state_dict().items()
@@ -149,10 +160,15 @@ class _Peak(TorchDispatchMode):
         self.alive, self.peak = 0, 0
         self.known = weakref.WeakSet[Any]()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return false: torch would import its compiler, for seconds, to keep it away."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result = WITHOUT_VALUES.get(func, func)(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.untyped_storage() not in self.known:
                 self._count(tensor.untyped_storage())
@@ -167,3 +183,46 @@ class _Peak(TorchDispatchMode):
 
     def _release(self, size: int) -> None:
         self.alive -= size
+
+
+def _convolution(
+    x: Tensor,
+    kernels: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> Tensor:
+    """Return an empty tensor of the shape of a convolution."""
+    sides = []
+    for axis, (side, kernel) in enumerate(zip(x.shape[2:], kernels.shape[2:], strict=True)):
+        step, cut = stride[axis], dilation[axis] * (kernel - 1) - 2 * padding[axis]
+        if transposed:
+            sides.append((side - 1) * step + cut + output_padding[axis] + 1)
+        else:
+            sides.append((side - cut - 1) // step + 1)
+    channels = groups * kernels.shape[1] if transposed else kernels.shape[0]
+    return x.new_empty(x.shape[0], channels, *sides)
+
+
+def _batch_norm(x: Tensor, *arguments: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Return empty tensors as a batch normalization does that learns nothing."""
+    return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
+
+
+def _concatenation(tensors: list[Tensor], axis: int = 0) -> Tensor:
+    """Return an empty tensor of the shape of several ones behind each other."""
+    shape = list(tensors[0].shape)
+    shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
+    return tensors[0].new_empty(shape)
+
+
+WITHOUT_VALUES: dict[Any, Any] = {
+    torch.ops.aten.convolution.default: _convolution,
+    torch.ops.aten.native_batch_norm.default: _batch_norm,
+    torch.ops.aten.cat.default: _concatenation,
+}
+"""Operations whose shapes torch computes in Python, for which it imports its compiler, too."""
