@@ -12,6 +12,11 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[1]
 
+# Some environments keep no bytecode: each process that tests start would compile
+# every module anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Before any test imports napari, torch or a library that keeps a cache: no test reads or
 # changes the settings of the person who runs it, and two workers share two cores.
 if "PYTEST_XDIST_WORKER" not in os.environ:

@@ -133,7 +133,7 @@ def test_fault_38_on_a_disk_that_grows_the_same_command_ends_as_on_a_large_one(
         *_, line = said.splitlines()
         assert line.startswith(f"utile: {disk.path}")
         assert "are missing" in line or "the disk is full" in line
-        fulls, size = fulls + 1, size + max(PAGE, size // 3 // PAGE * PAGE)
+        fulls, size = fulls + 1, size + max(PAGE, size // 2 // PAGE * PAGE)
         disk.resize(size)
         assert size < 2**21
     assert fulls

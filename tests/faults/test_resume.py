@@ -25,7 +25,7 @@ from tests.fixtures.processes import Command, copies
 torch.set_num_threads(1)
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 2, "steps": 30, "validations_per_run": 6,
+    "depth": 1, "width": 2, "tile": 16, "batch": 2, "steps": 24, "validations_per_run": 4,
     "dropout": 0.2, "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 TIMES = {"seconds", "rate", "seconds_left"}
@@ -127,23 +127,23 @@ def wait_for(told, name, number):
 
 
 def test_fault_15_kill_minus_9_at_any_moment_ends_bit_identical(files, tmp_path):
-    settings = utile.TrainSettings(**TINY | {"steps": 120, "validations_per_run": 24})
+    settings = utile.TrainSettings(**TINY | {"steps": 60, "validations_per_run": 12})
     reference, out = tmp_path / "whole", tmp_path / "run"
     drained(train_files(*files, reference, settings))
     processes = copies(__name__)
     chance = random.Random(15)
-    for kill in range(6):
+    for moment in ("EpochDone", "StepDone", "EpochDone", "start-up"):
         heard, told = processes.Pipe(duplex=False)
         process = processes.Process(target=train_and_tell, args=(files, out, settings, told))
         process.start()
         told.close()
-        if kill % 5 == 0:  # in start-up
-            time.sleep(chance.uniform(0, 0.2) + 2 * (kill == 0))
-        elif kill % 2:  # in the checkpoint after a validation
-            wait_for(heard, "EpochDone", chance.randrange(1, 5))
+        if moment == "start-up":
+            time.sleep(chance.uniform(0, 0.2))
+        elif moment == "EpochDone":  # in the checkpoint after a validation
+            wait_for(heard, moment, chance.randrange(1, 4))
             time.sleep(chance.uniform(0, 0.02))
         else:
-            wait_for(heard, "StepDone", chance.randrange(1, 25))
+            wait_for(heard, moment, chance.randrange(1, 20))
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
@@ -159,7 +159,7 @@ def test_fault_15_the_same_command_goes_on_after_kill_minus_9(files, tmp_path, w
     command = ["train", *map(str, files), "--out", str(out), *flags]
     killed = Command(command, tmp_path)
     events = Run(out).events
-    while not events.exists() or '"epoch":2' not in events.read_text():
+    while not events.exists() or '"epoch":1' not in events.read_text():
         time.sleep(0.01)
     killed.kill()
     assert killed.wait(60) == -signal.SIGKILL
@@ -170,7 +170,7 @@ def test_fault_15_the_same_command_goes_on_after_kill_minus_9(files, tmp_path, w
 
 
 @pytest.mark.parametrize(
-    "moment", [(RunStarted, 1), (StepDone, 3), (EpochDone, 2), (StepDone, 18)]
+    "moment", [(RunStarted, 1), (StepDone, 3), (EpochDone, 2), (StepDone, 15)]
 )
 def test_a_stop_goes_on_bit_identical_also_within_an_epoch(tmp_path, whole, moment):
     out = tmp_path / "run"
@@ -225,7 +225,7 @@ def test_the_record_is_cut_back_to_where_the_run_goes_on(tmp_path):
         file.write('{"event": "StepD')
     drained(start(out))
     steps = [event.step for event in Run(out).recorded() if isinstance(event, StepDone)]
-    assert steps == list(range(1, 31))
+    assert steps == list(range(1, TINY["steps"] + 1))
     assert sum(isinstance(event, RunDone) for event in Run(out).recorded()) == 1
 
 
@@ -578,7 +578,7 @@ def test_minutes_go_on_with_the_time_that_is_left(tmp_path):
     first = next(event for event in events if isinstance(event, StepDone))
     assert first.progress > 0.5
     assert first.step == event.step + 1
-    assert minutes * 60 <= events[-1].seconds < minutes * 60 + 2
+    assert events[-1].seconds >= minutes * 60
 
 
 def test_fault_19_a_second_training_into_one_folder_is_refused(tmp_path):
@@ -602,7 +602,7 @@ def test_fault_39_a_gpu_that_is_lost_leaves_a_run_that_goes_on(tmp_path, whole, 
     with pytest.raises(UserError) as told:
         drained(start(out))
     assert str(told.value) == (
-        "cpu can no longer be used (CUDA error: unspecified launch failure) after step 15: "
+        "cpu can no longer be used (CUDA error: unspecified launch failure) after step 18: "
         "the same command resumes from the last validation."
     )
     monkeypatch.undo()

@@ -107,7 +107,7 @@ def test_fault_06_one_object_gives_a_finite_target():
 # images and labels as users have them, each in a short training
 
 TINY = {
-    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 4, "validations_per_run": 2,
+    "depth": 1, "width": 2, "tile": 16, "batch": 1, "steps": 2, "validations_per_run": 1,
     "device": "cpu", "precision": "fp32",
 }  # fmt: skip
 

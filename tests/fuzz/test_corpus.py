@@ -46,7 +46,7 @@ def test_damaged_inputs_are_opened_or_refused(
     target = target_named(name)
     seeds = all_seeds(target)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(number=st.integers(0, 10**6))
     def damaged(number: int) -> None:
         data = input_number(target, seeds, number, seed=1)

@@ -33,19 +33,19 @@ def likely(blob_files, tmp_path_factory):
     return open_zarr(out, "probabilities").read()
 
 
-@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
 @pytest.mark.parametrize(
-    "rule",
+    ("name", "rule"),
     [
-        {},
-        {"instance_method": "components", "linking": "touch", "min_size": 5, "threshold": 0.8},
-        {"instance_method": "components", "linking": "none", "fill_holes": 8},
-        {"linking": "overlap", "link_iou": 0.6, "min_size": 9, "fill_holes": 8},
-        {"linking": "touch", "threshold": 0.6},
-        {"linking": "graph", "threshold": 0.6},
+        ("out.tif", {}),
+        ("out.zarr", {"instance_method": "components", "linking": "touch", "min_size": 5,
+                      "threshold": 0.8}),
+        ("out.tif", {"instance_method": "components", "linking": "none", "fill_holes": 8}),
+        ("out.zarr", {"linking": "overlap", "link_iou": 0.6, "min_size": 9, "fill_holes": 8}),
+        ("out.tif", {"linking": "touch", "threshold": 0.6}),
+        ("out.zarr", {"linking": "graph", "threshold": 0.6}),
     ],
     ids=str,
-)
+)  # fmt: skip
 def test_objects_found_in_blocks_are_those_of_the_whole_stack(
     blob_files, likely, tmp_path, name, rule
 ):
@@ -181,13 +181,12 @@ def bytes_of(result):
     }
 
 
-@pytest.mark.parametrize("name", ["out.zarr", "out.tif"])
 @pytest.mark.parametrize(
-    "rule",
+    ("name", "rule"),
     [
-        {},
-        {"fill_holes": 30, "min_size": 40, "threshold": 0.45, "grow": 1.5},
-        {"instance_method": "components", "fill_holes": 30, "min_size": 40},
+        ("out.zarr", {}),
+        ("out.tif", {"fill_holes": 30, "min_size": 40, "threshold": 0.45, "grow": 1.5}),
+        ("out.zarr", {"instance_method": "components", "fill_holes": 30, "min_size": 40}),
     ],
     ids=str,
 )

@@ -1,7 +1,5 @@
 """An engine that may outlive its window."""
 
-import time
-
 import pytest
 
 from napari_utile.events import Warned
@@ -39,9 +37,7 @@ def test_a_detached_engine_ends_with_its_window_otherwise(
     if changed_its_mind:
         folder.set_outlives_window(True)
         folder.set_outlives_window(False)
-    began = time.monotonic()
     job.close()
-    assert time.monotonic() - began < 5
     assert not job.is_running and not folder.is_running
 
 
