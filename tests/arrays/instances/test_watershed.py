@@ -256,23 +256,15 @@ def test_a_hill_is_joined_over_the_highest_saddle_it_hardly_rises_over(ndim):
     pairs = np.array([[0, 1], [0, 2], [1, 2]])
     saddles = np.array([5, 0, 4]) * steps
     measures = np.stack([np.ones(3, int), *np.zeros((3, 3), int), saddles], axis=1)
-    # 1 rises half a pixel over 0; 2 rises a pixel, which is no longer hardly
-    assert merge_hills(pairs, measures, np.array([9, 5.5, 5]) * steps, ndim).tolist() == [
-        0,
-        0,
-        2,
-    ]
-    assert merge_hills(pairs, measures, np.array([9, 5.5, 4.9]) * steps, ndim).tolist() == [
-        0,
-        0,
-        0,
-    ]
+
+    def joined(*heights):
+        return merge_hills(pairs, measures, np.array(heights) * steps, steps).tolist()
+
+    # 1 rises half a step over 0; 2 rises a step, which is no longer hardly
+    assert joined(9, 5.5, 5) == [0, 0, 2]
+    assert joined(9, 5.5, 4.9) == [0, 0, 0]
     # then together they are as high as the higher one
-    assert merge_hills(pairs, measures, np.array([5.5, 9, 6]) * steps, ndim).tolist() == [
-        0,
-        0,
-        2,
-    ]
+    assert joined(5.5, 9, 6) == [0, 0, 2]
 
 
 def test_parts_that_meet_off_the_mask_only_are_joined_in_volumes_if_that_is_likely():

@@ -19,7 +19,7 @@ from napari_utile.arrays.instances import watershed
 from napari_utile.arrays.instances.affinity_sums import likely_inside, near_and_far
 from napari_utile.arrays.instances.border_sums import are_between
 from napari_utile.arrays.instances.growth import MOST_GROWTH, gaps, growth_halo
-from napari_utile.arrays.instances.heights import halo, landscape
+from napari_utile.arrays.instances.heights import FINENESS, halo, landscape
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.instances.regions import (
@@ -510,7 +510,9 @@ def _groups_by_watershed(
     ends, measures = _all_borders(plane, part, rule.threshold)
     heights = np.zeros(len(tops), np.int64)
     np.maximum.at(heights, part[1:], plane.column("heights"))
-    hill = watershed.merge_hills(ends, measures, heights, len(plane.grid))
+    ndim = len(plane.grid)
+    rise = watershed.RISE_OF_AFFINITIES if rule.offsets else watershed.RISE[ndim]
+    hill = watershed.merge_hills(ends, measures, heights, rise * FINENESS[ndim])
     part = hill[part[1:]]
     # Of what is left, parts whose common border is likely foreground are one object.
     sizes = np.bincount(part, plane.column("mask_sizes"), len(tops)).astype(np.int64)
@@ -520,8 +522,8 @@ def _groups_by_watershed(
         sure = watershed.surely_one(rule.threshold)
     else:
         borders = _between_parts(hill[ends], measures)
-        sure = watershed.surely_one(rule.threshold, len(plane.grid))
-    one = watershed.agglomerate(*borders, sizes, sure, len(plane.grid))
+        sure = watershed.surely_one(rule.threshold, ndim)
+    one = watershed.agglomerate(*borders, sizes, sure, ndim)
     return np.append(0, tops[one[part]])
 
 
