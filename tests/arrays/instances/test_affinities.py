@@ -1,24 +1,27 @@
-"""Affinities of labels."""
+"""Pairs of voxels in labels."""
 
 import numpy as np
+import pytest
 
-from napari_utile.arrays.instances.affinities import (
-    affinity_targets,
-)
+from napari_utile.arrays.instances.affinities import UNANNOTATED, pair_windows, signed_ids
 from napari_utile.arrays.labels import IGNORE
 
-VOLUME = [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (-2, 0, 0), (0, -3, 0), (0, 0, -3)]
+
+@pytest.mark.parametrize("offset", [(-1, 0, 0), (0, -3, 0), (1, -2, 0), (0, 9, 0)])
+def test_windows_hold_each_voxel_with_a_partner_inside(offset):
+    shape = (4, 6, 7)
+    numbers = np.arange(4 * 6 * 7).reshape(shape)
+    here, there = pair_windows(shape, offset)
+    expected = []
+    for p in np.ndindex(shape):
+        q = tuple(i + step for i, step in zip(p, offset, strict=True))
+        if all(0 <= i < n for i, n in zip(q, shape, strict=True)):
+            expected.append((numbers[p], numbers[q]))
+    found = zip(numbers[here].ravel(), numbers[there].ravel(), strict=True)
+    assert [*found] == expected
 
 
-def test_targets_are_those_of_plain_python():
-    labels = np.random.default_rng(0).integers(0, 4, (4, 6, 7))
-    offsets = [*VOLUME, (1, -2, 0), (0, 9, 0)]
-    found = affinity_targets(labels, offsets, ignore=3)
-    for target, offset in zip(found, offsets, strict=True):
-        for p in np.ndindex(labels.shape):
-            q = tuple(i + step for i, step in zip(p, offset, strict=True))
-            is_inside = all(0 <= i < n for i, n in zip(q, labels.shape, strict=True))
-            expected = IGNORE
-            if is_inside and 3 not in (labels[p], labels[q]):
-                expected = int(labels[p] == labels[q] and labels[p] != 0)
-            assert target[p] == expected
+def test_ids_of_borders_are_negative_and_what_is_unannotated_is_told_apart():
+    ids = np.array([4, 4, 9, 0, 7], np.int32)
+    classes = np.array([1, 0, 1, 0, IGNORE], np.uint8)
+    assert signed_ids(ids, classes).tolist() == [4, -4, 9, 0, UNANNOTATED]

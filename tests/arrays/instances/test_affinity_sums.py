@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.arrays.instances.affinities import affinity_targets
+from napari_utile.arrays.instances.affinities import pair_windows
 from napari_utile.arrays.instances.affinity_sums import (
     affinity_halo,
     affinity_sums,
@@ -37,7 +37,10 @@ def cells(shape, seed, count=12):
 def noisy_maps(labels, seed, noise):
     """Foreground and affinities of labels, with noise, as uint8."""
     rng = np.random.default_rng(seed)
-    targets = affinity_targets(labels, OFFSETS) == 1
+    targets = np.zeros((len(OFFSETS), *labels.shape), bool)
+    for target, offset in zip(targets, OFFSETS, strict=True):
+        here, there = pair_windows(labels.shape, offset)
+        target[here] = labels[here] == labels[there]
     borders = targets[:3].all(axis=0)
     maps = np.concatenate([borders[np.newaxis], targets]).astype(float)
     return np.rint(

@@ -4,8 +4,6 @@ An offset says which two: a voxel, and the one that lies so far from it. `affini
 objects of them.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,42 +39,6 @@ def signed_ids(instances: NDArray[np.int32], classes: NDArray[np.uint8]) -> NDAr
     signed = np.where(classes == 1, instances, -instances).astype(np.int32)
     signed[classes == IGNORE] = UNANNOTATED
     return signed
-
-
-def affinity_targets(
-    labels: NDArray[np.integer], offsets: Sequence[Offset], ignore: int | None = None
-) -> NDArray[np.uint8]:
-    """Return for each voxel and offset whether the two voxels are in the same object.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (Y, X) or (Z, Y, X)
-        Instances; 0 is background.
-    offsets : sequence of tuple of int
-        From each voxel to its partner.
-    ignore : int, optional
-        Id of what nobody annotated.
-
-    Returns
-    -------
-    ndarray of uint8, shape (offsets, *labels.shape)
-        1 for the same object; 0 for two, or if one of them is background; `IGNORE` if one of
-        them is not annotated, or lies outside.
-
-    Examples
-    --------
-    >>> affinity_targets(np.array([[5, 5, 0, 7]]), [(0, -1)])
-    array([[[255,   1,   0,   0]]], dtype=uint8)
-    """
-    targets = np.full((len(offsets), *labels.shape), IGNORE, np.uint8)
-    for target, offset in zip(targets, offsets, strict=True):
-        here, there = pair_windows(labels.shape, offset)
-        a, b = labels[here], labels[there]
-        found = ((a == b) & (a != 0)).astype(np.uint8)
-        if ignore is not None:
-            found[(a == ignore) | (b == ignore)] = IGNORE
-        target[here] = found
-    return targets
 
 
 def pair_windows(shape: tuple[int, ...], offset: Offset) -> tuple[Window, Window]:
