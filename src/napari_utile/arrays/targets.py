@@ -99,9 +99,9 @@ def training_target(
     --------
     >>> training_target(np.array([[5, 5, 8, 8, 0]])).classes
     array([[1, 1, 0, 1, 0]], dtype=uint8)
-    >>> training_target(np.array([[5, 5, 8, 8, 0]]), "classes")
-    TrainingTarget(classes=array([[1, 1, 2, 2, 0]], dtype=uint8), objects=array([[1, 1, 2, 2, 0]], dtype=int32), ids=(0, 5, 8))
-    """  # noqa: E501
+    >>> training_target(np.array([[5, 5, 8, 8, 0]]), "classes").ids
+    (0, 5, 8)
+    """
     # Unannotated pixels are no object: they are background here, and marked at the end.
     labels, ignored = annotated(check_labels(labels, ignore=ignore), ignore, sparse, target)
     background, width = int(sparse), 1.0

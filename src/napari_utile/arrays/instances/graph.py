@@ -188,7 +188,7 @@ class GraphLinking:
 
     def _end_volume(self) -> None:
         """Decide all that is left: what comes is not linked to it."""
-        if len(self._planes) > 2 and self._settled <= self._planes[-1].number:
+        if len(self._planes) > 3 and self._settled <= self._planes[-1].number:
             *_, before, near, last = self._planes
             if _looks_unfit(_fit(before, near), [_fit(near, last), _fit(before, last)]):
                 self.unfit.append(last.number)
@@ -266,8 +266,8 @@ class GraphLinking:
             lower, plane, upper = kept[-3:]
             if _looks_unfit(_fit(lower, upper), [_fit(lower, plane), _fit(plane, upper)]):
                 self.ruined.append(plane.number)
-        if len(kept) == 3:
-            first, near, after = kept
+        if len(kept) == 4:  # of three slices, two may be alike by chance
+            first, near, after, _ = kept
             if _looks_unfit(_fit(near, after), [_fit(first, near), _fit(first, after)]):
                 self.unfit.append(first.number)
         if len(kept) > 4 and len(kept[-1].sizes) > 1:  # otherwise the sample may have ended

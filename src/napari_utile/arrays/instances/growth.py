@@ -73,8 +73,8 @@ def gaps(mask: NDArray[np.bool_], growth: Sequence[float]) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> gaps(np.array([[1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]]) > 0, (1, 1)).astype(int)
-    array([[0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]])
+    >>> gaps(np.array([[1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]]) > 0, (1, 1)).astype(int)
+    array([[0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]])
     """
     if max(growth, default=0.0) < 1:
         return np.zeros(mask.shape, bool)

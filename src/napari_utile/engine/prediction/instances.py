@@ -45,7 +45,7 @@ from napari_utile.errors import UserError
 from napari_utile.folders.journal import Journal
 from napari_utile.io.disk import atomic_write
 
-FRAGMENTS, FINAL = "fragments", "final"
+FRAGMENTS, FINAL = "runs", "final"
 """Stages of the journal: blocks with fragments, and planes whose ids are final."""
 SECONDS_BETWEEN_SAVES = 5
 """Planes that were numbered since the state was last saved are numbered again after a kill."""

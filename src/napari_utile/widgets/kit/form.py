@@ -1,6 +1,7 @@
 """A settings class as a Qt form. It checks through the class itself and computes nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -130,9 +131,10 @@ class Form(QWidget, Generic[S]):
         """Show the options that recipe and network decide; leave the others as they are."""
         chosen = {name: self._fields[name].read() for name in DECIDING & self._fields.keys()}
         before = self._kind.model_validate(self._shown.model_dump(include=set(chosen)))
-        for name, value in self._kind.model_validate(chosen):
-            if name in self._fields and value != getattr(before, name):
-                self._write(name, value)
+        with suppress(ValidationError):  # which the check below says
+            for name, value in self._kind.model_validate(chosen):
+                if name in self._fields and value != getattr(before, name):
+                    self._write(name, value)
         self._check()
 
     def _write(self, name: str, value: Any) -> None:
