@@ -129,13 +129,13 @@ def _answered(
     found = [np.empty(0, EDGE)]
     indices = likely.indices
     for done, index in enumerate(indices, 1):
-        here, objects = plane_objects(likely.plane(index), rule)
+        here, objects = plane_objects(likely.plane(index)[0], rule)
         lower = index[-1] if index else 0
         graph.plane(
             objects.sizes,
             *(overlaps(before[-n], here) if lower >= n else None for n in (1, 2)),
         )
-        owners.append(_corrected_owners(here, truth.plane(index), objects.sizes))
+        owners.append(_corrected_owners(here, truth.plane(index)[0], objects.sizes))
         found.append(graph.take_edges())
         before = [*before[-1:], here]
         rate = done / max(monotonic() - started, 1e-9)
