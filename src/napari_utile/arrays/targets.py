@@ -32,7 +32,8 @@ class TrainingTarget:
     ids : tuple of int
         Label id of each class; (0, 1) in a target of instances, (1, 2) if sparse.
     drawn : ndarray of int32, shape of the labels, or None
-        In a target of affinities, instances without borders between them.
+        Instances without borders between them, in a target of affinities, and where borders
+        are wider than a pixel.
     border : float
         Width of the background between touching instances, in pixels of x.
     """
@@ -64,7 +65,7 @@ def training_target(
     target : {"instances", "classes", "affinities"}, default "instances"
         What an id means. Instances become two classes, background and object, with a gap of
         background between touching objects; a binary mask counts as its connected components.
-        With "affinities" they are kept without the gap, too.
+        With "affinities", or a wider border, they are kept without the gap, too.
     ignore : int, optional
         Id of unannotated pixels.
     sparse : bool, default False
@@ -108,8 +109,8 @@ def training_target(
     drawn = None
     if target != "classes":
         objects = as_instances(labels, volumetric=volumetric)
-        drawn = objects if target == "affinities" else None
         width = default_width(objects, volumetric) if border is None else border
+        drawn = objects if target == "affinities" or width > 1 else None
         objects = with_borders(objects, width, volumetric, spacing)
         classes = (objects > 0).astype(np.uint8)
         ids: tuple[int, ...] = (background, background + 1)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.decoding import classes, foreground_probability, instances
+from napari_utile.arrays.instances.model_rule import ModelRule
+from napari_utile.arrays.instances.offsets import class_maps
 from napari_utile.arrays.labels import check_labels, components
 from napari_utile.arrays.targets import annotated
 from napari_utile.errors import UserError
@@ -255,15 +257,18 @@ def _strange_ids(
 
 
 def labels_and_boundary(
-    probabilities: NDArray[Any], settings: EvaluateSettings
+    probabilities: NDArray[Any], settings: EvaluateSettings, rule: ModelRule
 ) -> tuple[LabelsOrMask, NDArray[Any]]:
     """Find the objects of probabilities, and a map that is high on the borders between them.
 
     Parameters
     ----------
     probabilities : ndarray, shape (C, ..., Y, X)
-        Of each class, background first; or of the foreground, if C is 1.
+        Of each class, background first; or of the foreground, if C is 1. With affinities, if
+        the rule has offsets.
     settings : EvaluateSettings
+    rule : ModelRule
+        Of the model that made them.
 
     Returns
     -------
@@ -277,15 +282,17 @@ def labels_and_boundary(
     UserError
         If the probabilities leave 0 to 1, or do not add up to 1.
     """
-    given = as_probabilities(probabilities, probabilities.shape[1:])
+    likely = as_probabilities(class_maps(probabilities, rule.offsets), probabilities.shape[1:])
     found = instances(
-        given,
+        probabilities,
         settings.threshold,
         method=settings.instance_method,
         linking="none",
         volumetric=settings.volumetric,
+        growth=rule.growth,
+        offsets=rule.offsets,
     )
-    return found, _boundary(given)
+    return found, _boundary(likely)
 
 
 def is_mask(labels: LabelsOrMask) -> bool:

@@ -55,6 +55,12 @@ def activation_of(network: object) -> str:
     return getattr(network, "activation", "softmax")
 
 
+def sides_of_pixel(network: Tileable) -> tuple[float, ...]:
+    """Return the sides of a pixel along each axis; all 1 if a network does not say them."""
+    sides: tuple[float, ...] = getattr(network, "spacing", (1.0,) * network.ndim)
+    return sides
+
+
 class Network(nn.Module):
     """Base of the networks of U-Tile; see `Tileable` for what the engine asks of them.
 

@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from napari_utile.arrays.instances.affinities import pair_windows, signed_ids
+from napari_utile.arrays.instances.decoding import instances
+from napari_utile.arrays.instances.model_rule import ModelRule
+from napari_utile.arrays.instances.offsets import affinity_offsets
 from napari_utile.arrays.labels import IGNORE
+from napari_utile.engine.training.affinity_loss import AffinityLoss
 from napari_utile.engine.training.data.planes import HIDDEN, AnnotatedPlane, ValidationPlane
 from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.validation import validate
@@ -111,6 +116,45 @@ def test_planes_of_one_size_are_scored_like_a_stack(hidden):
         {name: report[name] for name in scores_in("validation")}
     )
     assert 0.2 < found.scores["iou"] < 0.9
+
+
+class LooksAtVolumes(Looks):
+    ndim, margin, stride_alignment = 3, (0, 0, 0), (1, 1, 1)
+
+
+@pytest.mark.parametrize("hidden", [0, 3])
+@pytest.mark.parametrize("offsets", [(), affinity_offsets((2, 1, 1))])
+def test_volumes_are_scored_by_the_objects_that_prediction_finds(offsets, hidden):
+    truth = np.zeros((10, 24, 24), int)
+    for number, (y, x) in enumerate(np.ndindex(2, 3)):  # rods, 2 px apart and up to the border
+        truth[:, 12 * y : 12 * y + 10, 8 * x : 8 * x + 6] = number + 1
+    targets = [truth > 0]
+    for offset in offsets:
+        here, there = pair_windows(truth.shape, offset)
+        targets.append(np.zeros(truth.shape, bool))
+        targets[-1][here] = (truth[here] == truth[there]) & (truth[here] > 0)
+    noise = np.random.default_rng(0).normal(0, 1.5, (len(targets), *truth.shape))
+    odds = torch.from_numpy((4.0 * np.array(targets) - 2 + noise).astype(np.float32))
+    maps = odds.sigmoid() if offsets else torch.cat([-odds, odds]).softmax(0)
+    rule = ModelRule.learnt(4, (2, 1, 1), offsets)
+    truth[:hidden] = HIDDEN
+    classes = np.where(truth == HIDDEN, IGNORE, truth > 0).astype(np.uint8)
+    ids = torch.from_numpy(signed_ids(truth, classes)) if offsets else None
+    plane = AnnotatedPlane(odds, torch.from_numpy(classes), torch.ones(truth.shape), ids=ids)
+    network = LooksAtVolumes(max(2, len(odds)))
+    network.activation = "sigmoid" if offsets else "softmax"
+    loss = AffinityLoss(offsets) if offsets else LOSSES["cross-entropy"]
+    scores = validate(network, [ValidationPlane(plane, truth, rule=rule)], CPU, loss).scores
+    found = instances(
+        maps.numpy(),
+        volumetric=True,
+        method="watershed",
+        growth=(1.75, 3.5, 3.5),
+        offsets=offsets,
+    )
+    report = evaluate(found, truth, ignore=HIDDEN, volumetric=True)
+    assert scores == pytest.approx({name: report[name] for name in scores_in("validation")})
+    assert 0.1 < scores["f1_50"] < 1
 
 
 def test_planes_of_any_sizes_are_pooled_not_averaged():

@@ -6,7 +6,10 @@ import torch
 
 import napari_utile as utile
 from napari_utile.arrays.instances.offsets import affinity_offsets
+from napari_utile.engine.prediction.plan import rule_of
 from napari_utile.engine.training.front import train_files
+from napari_utile.engine.training.run import TrainingRun
+from napari_utile.engine.training.setup import set_up_training
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, Warned
 from napari_utile.io.images import open_image, write_tiff
@@ -71,6 +74,26 @@ def test_affinities_are_learnt_and_read_back(tmp_path):
     found = utile.predict(loaded, image)
     tiled = utile.predict(loaded, image, tile=(8, 16, 16))
     np.testing.assert_allclose(tiled, found, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"network": "unet-3d", "spacing": (2, 1, 1), "target": "affinities"},
+        {"network": "unet-3d", "spacing": (2, 1, 1)},
+        {"network": "unet", "spacing": (2, 1, 3)},
+    ],
+)
+def test_a_model_is_judged_by_what_it_remembers_and_by_objects_as_drawn(options):
+    image, _ = balls()
+    objects = 1 + np.indices(image.shape)[2] // 8  # slabs that touch
+    objects[:, :4] = 0
+    setup = set_up_training(*stacks(image, objects), tiny(**options, border="4"))
+    (plane, *_), run = setup.data.validation, TrainingRun(setup)
+    assert plane.rule == rule_of(run.best.model)
+    assert max(plane.rule.growth) == 3.5  # 1.4 times half of 4 + 1
+    region = setup.data.split.validation[0]
+    np.testing.assert_array_equal(plane.objects, objects[(*region.index, *region.window)])
 
 
 @pytest.fixture

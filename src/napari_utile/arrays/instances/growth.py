@@ -38,6 +38,25 @@ def growth_of_border(width: float) -> float:
     return min(WIDER * (width + 1) / 2, MOST_GROWTH) if width > 1 else 0.0
 
 
+def growth_along_axes(along_x: float, sides: Sequence[float]) -> tuple[float, ...]:
+    """Return by how many pixels objects grow along each axis; () if they do not.
+
+    Parameters
+    ----------
+    along_x : float
+        Along the last axis, in pixels.
+    sides : sequence of float
+        Of a pixel, along each axis, in any unit.
+
+    Examples
+    --------
+    >>> growth_along_axes(2.0, (40, 10, 10)), growth_along_axes(0.9, (1, 1))
+    ((0.5, 2.0, 2.0), ())
+    """
+    growth = tuple(min(along_x * sides[-1] / side, MOST_GROWTH) for side in sides)
+    return growth if max(growth) >= 1 else ()
+
+
 def growth_halo(growth: Sequence[float]) -> int:
     """Return how many pixels around a block decide where its objects grow.
 

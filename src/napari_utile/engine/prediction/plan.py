@@ -9,8 +9,9 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from napari_utile import __version__
-from napari_utile.arrays.instances.growth import MOST_GROWTH, growth_of_border
+from napari_utile.arrays.instances.growth import growth_along_axes
 from napari_utile.arrays.instances.link_costs import LinkCosts
+from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import digest_of_parameters
@@ -20,6 +21,7 @@ from napari_utile.folders.link_costs import read_link_costs
 from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
+from napari_utile.networks.tileable import sides_of_pixel
 from napari_utile.settings import INPUT_OPTIONS, PredictSettings, option_differences
 
 PLAN_FORMAT = 1
@@ -204,17 +206,22 @@ def _costs_of(model: Model, settings: PredictSettings) -> dict[str, float] | Non
         return None
     if settings.linking_costs:
         return read_link_costs(settings.linking_costs).as_dict()
-    return LinkCosts.of(model.linking or {}).as_dict()
+    return rule_of(model).costs.as_dict()
+
+
+def rule_of(model: Model) -> ModelRule:
+    """Return how the probabilities of a model become objects, unless settings say otherwise."""
+    costs = LinkCosts.of(model.linking or {})
+    return ModelRule.learnt(model.border, sides_of_pixel(model.network), model.offsets, costs)
 
 
 def _growth_of(model: Model, settings: PredictSettings) -> tuple[float, ...]:
     """Return by how much instances grow along each axis, in pixels; () if they do not."""
     if settings.output != "instances" or settings.instance_method != "watershed":
         return ()
-    along_x = growth_of_border(model.border) if settings.grow == "auto" else settings.grow
-    sides = getattr(model.network, "spacing", (1.0,) * model.network.ndim)
-    growth = tuple(min(along_x * sides[-1] / side, MOST_GROWTH) for side in sides)
-    return growth if max(growth) >= 1 else ()
+    if settings.grow == "auto":
+        return rule_of(model).growth
+    return growth_along_axes(settings.grow, sides_of_pixel(model.network))
 
 
 def _growth_text(growth: tuple[float, ...]) -> str:

@@ -28,6 +28,7 @@ from napari_utile.metrics.overlap import (
     pixel_error,
 )
 from napari_utile.metrics.partitions import thin_borders
+from napari_utile.metrics.volume_tables import grown
 from napari_utile.networks.tileable import Network, activation_of
 from napari_utile.settings import EvaluateSettings
 
@@ -139,7 +140,8 @@ def validate_plane(
     found = loss.mean(
         torch.from_numpy(predicted)[None], truth.learnt[None], truth.weights[None]
     ).item()
-    predicted = class_maps(probabilities(predicted, activation_of(network)), plane.offsets)
+    maps = probabilities(predicted, activation_of(network))
+    predicted = class_maps(maps, plane.rule.offsets)
     true, annotated = truth.classes.numpy(), truth.classes.numpy() != IGNORE
     k = max(2, len(predicted))
     pairs = true[annotated].astype(np.int64) * k + classes(predicted)[annotated]
@@ -147,7 +149,7 @@ def validate_plane(
         found,
         loss.totals(truth.learnt[None], truth.weights[None], k),
         np.bincount(pairs, minlength=k * k).reshape(k, k),
-        compare_plane(plane, predicted) if isfinite(found) else None,
+        compare_plane(plane, maps) if isfinite(found) else None,
         foreground_probability(predicted),
     )
 
@@ -161,13 +163,18 @@ def compare_plane(
     ----------
     plane : ValidationPlane
         The truth.
-    predicted : ndarray of float32, shape (K, Y, X)
-        Probabilities.
+    predicted : ndarray of float32, shape (K, Y, X) or (K, Z, Y, X)
+        Probabilities, and affinities if any are learnt.
 
     Returns
     -------
     Contingency, Contingency
         As predicted, and with thinned borders, as `evaluate` does; see `evaluation.rows`.
+
+    Notes
+    -----
+    Objects are those that prediction finds in this plane, by the same functions: joined by
+    affinities, and grown back into borders.
     """
     hidden = plane.objects == HIDDEN
     truth = np.where(hidden, 0, plane.objects)
@@ -176,14 +183,18 @@ def compare_plane(
         instance_method="watershed" if plane.has_objects else "components",
         volumetric=plane.objects.ndim == 3,
     )
-    found, boundary = labels_and_boundary(predicted, settings)
+    found, boundary = labels_and_boundary(predicted, settings, plane.rule)
     found = np.where(hidden, 0, found)
     if not plane.has_objects:
         table = contingency(found > 0, truth > 0, hidden)
         return table, table
-    # unannotated pixels can cut an object in two
-    found = components(found, volumetric=settings.volumetric)
-    thin = thin_borders(found, boundary)
+    if settings.volumetric:
+        whole = tuple(slice(0, side) for side in found.shape)
+        thin = grown(found, truth > 0, whole)
+        assert thin is not None  # nothing lies outside
+    else:
+        found = components(found)  # unannotated pixels can cut an object in two
+        thin = thin_borders(found, boundary)
     return contingency(found, truth, hidden), contingency(thin, truth, hidden)
 
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_utile.arrays.instances.offsets import Offset
+from napari_utile.arrays.instances.model_rule import IN_SLICES, ModelRule
 
 HIDDEN = -1
 """Id of unannotated pixels in the truth."""
@@ -62,12 +62,12 @@ class ValidationPlane:
         Whether `objects` are instances.
     ids : tuple of int
         Label id of each class.
-    offsets : tuple of tuple of int
-        Of the affinities that are learnt.
+    rule : ModelRule
+        By which what the network finds becomes objects.
     """
 
     truth: AnnotatedPlane
     objects: NDArray[np.integer]
     has_objects: bool = True
     ids: tuple[int, ...] = (0, 1)
-    offsets: tuple[Offset, ...] = ()
+    rule: ModelRule = IN_SLICES

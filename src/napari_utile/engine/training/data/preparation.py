@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from napari_utile.arrays.appearance import Appearance, whole_areas
 from napari_utile.arrays.augmentation.density import density
 from napari_utile.arrays.instances.affinities import signed_ids
+from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
@@ -33,7 +34,7 @@ from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
 from napari_utile.io.images import Stack
 from napari_utile.io.slice_context import slices_around, slices_seen, with_context
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import TrainSettings, axes_seen
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ def training_data(
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
     offsets = learnt_offsets(settings, annotations.spacing)
+    border = min(pair.target.border for pair in pairs)
+    sides = annotations.spacing if axes_seen(settings.network) == 3 else (1.0, 1.0)
     seen = [SeenImage(pair.image, settings.context) for pair in pairs]
 
     def plane(region: Region) -> AnnotatedPlane:
@@ -146,7 +149,7 @@ def training_data(
                 _truth(pairs[region.image].target, region, settings),
                 has_objects=settings.meaning == "instances",
                 ids=ids,
-                offsets=offsets,
+                rule=ModelRule.learnt(border, sides, offsets),
             )
             for region in parts.validation
         ),
@@ -156,7 +159,7 @@ def training_data(
         ids=ids,
         spacing=annotations.spacing,
         offsets=offsets,
-        border=min(pair.target.border for pair in pairs),
+        border=border,
         appearance=_appearance(planes, pairs, parts.training, settings),
         warnings=(
             *warnings,
@@ -280,7 +283,8 @@ def _annotated_plane(
     annotated = classes != IGNORE
     weights = factors[np.where(annotated, classes, 0)] * annotated
     ids = None
-    if target.drawn is not None:  # affinities: all that is annotated weighs the same
+    if settings.target == "affinities":  # all that is annotated weighs the same
+        assert target.drawn is not None
         ids = torch.from_numpy(signed_ids(region.of(target.drawn), classes))
     else:
         gaps = _gaps_between(region.of(target.objects), spacing)
@@ -323,7 +327,12 @@ def _appearance(
 def _truth(
     target: TrainingTarget, region: Region, settings: TrainSettings
 ) -> NDArray[np.integer]:
-    """Return the truth of a region: objects or classes, `HIDDEN` where unannotated."""
+    """Return the truth of a region: objects or classes, `HIDDEN` where unannotated.
+
+    Where what is found grows back, or is joined by affinities, it is compared with objects as
+    they were drawn.
+    """
     classes = region.of(target.classes)
-    truth = region.of(target.objects) if settings.meaning == "instances" else classes
+    objects = region.of(target.objects if target.drawn is None else target.drawn)
+    truth = objects if settings.meaning == "instances" else classes
     return np.where(classes == IGNORE, HIDDEN, truth.astype(np.int64))
