@@ -357,7 +357,8 @@ def _larger(pairs: Numbers, sums: Numbers) -> tuple[Numbers, Numbers]:
             place = _hash(pairs[i, 0], pairs[i, 1]) & (places - 1)
             while larger_sums[place] > 0:
                 place = (place + 1) & (places - 1)
-            larger[place], larger_sums[place] = pairs[i], sums[i]
+            larger[place, 0], larger[place, 1] = pairs[i, 0], pairs[i, 1]
+            larger_sums[place] = sums[i]
     return larger, larger_sums
 
 

@@ -103,7 +103,9 @@ def _correlated_across_rows(
     for i in range(outer):
         for y in range(length):
             sums = result[i, y]
-            sums[:] = weights[reach] * rows[i, y]
+            middle = rows[i, y]
+            for x in range(inner):
+                sums[x] = weights[reach] * middle[x]
             for k in range(reach):
                 weight = weights[k]
                 one = rows[i, _mirrored_place(y + k - reach, length)]
@@ -125,7 +127,8 @@ def _correlated_along_rows(
         for x in range(len(wide)):
             wide[x] = rows[i, _mirrored_place(x - reach, length)]
         sums = result[i]
-        sums[:] = weights[reach] * rows[i]
+        for x in range(length):
+            sums[x] = weights[reach] * rows[i, x]
         for k in range(reach):
             weight, one, other = weights[k], wide[k:], wide[2 * reach - k :]
             for x in range(length):

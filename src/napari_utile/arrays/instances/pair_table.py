@@ -20,6 +20,12 @@ def new_table(capacity: int, columns: int) -> tuple[NDArray[np.uint64], NDArray[
 
 
 @compiled
+def key_of_pair(one: int, other: int) -> np.uint64:
+    """Return the key of two different labels, in any order."""
+    return np.uint64(min(one, other)) << np.uint64(32) | np.uint64(max(one, other))
+
+
+@compiled
 def place_of_key(keys: NDArray[np.uint64], key: np.uint64) -> np.int64:
     """Return the place of a key, or the free one that it gets (Knuth, TAOCP 3, sec. 6.4)."""
     last = np.uint64(len(keys) - 1)
@@ -40,7 +46,8 @@ def larger_table(
         if keys[i] != 0:
             place = place_of_key(larger, keys[i])
             larger[place] = keys[i]
-            moved[place] = rows[i]
+            for column in range(rows.shape[1]):
+                moved[place, column] = rows[i, column]
     return larger, moved
 
 

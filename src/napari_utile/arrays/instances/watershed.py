@@ -20,6 +20,12 @@ from numpy.typing import NDArray
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.instances.border_sums import DIGIT, border_sums
 from napari_utile.arrays.instances.heights import FINENESS
+from napari_utile.arrays.instances.pair_table import (
+    FIRST_CAPACITY,
+    key_of_pair,
+    larger_table,
+    place_of_key,
+)
 from napari_utile.arrays.instances.regions import root, roots
 
 RISE = {2: 1.0, 3: 1 / 64}
@@ -436,7 +442,8 @@ def _agglomerate(
     following = np.full(2 * len(pairs), -1)
     means, ranks = np.empty(len(pairs)), np.arange(len(pairs))
     gone = np.zeros(len(pairs), np.bool_)
-    known, queue = dict(), [(-1.0, 0, 0) for _ in range(0)]  # noqa: C408
+    (keys, known), used = _table_of_borders(pairs), len(pairs)
+    queue = [(-1.0, 0, 0) for _ in range(0)]
     # Hang each border into the lists of its two parts, and queue it by its mean.
     for border in range(len(pairs)):
         for which in range(2):
@@ -444,7 +451,6 @@ def _agglomerate(
             following[2 * border + which] = first[part]
             first[part] = 2 * border + which
             degrees[part] += 1
-        known[pairs[border, 0] * count + pairs[border, 1]] = border
         means[border] = _mean_foreground(sums[border], ends)
         queue.append((-means[border], border, border))
     heapify(queue)
@@ -466,11 +472,13 @@ def _agglomerate(
             after, moved = following[slot], slot // 2
             if not gone[moved]:
                 other = root(parents, pairs[moved, 1 - slot % 2])
-                key = min(into, other) * count + max(into, other)
-                if key in known:
+                key = key_of_pair(into, other)
+                place = place_of_key(keys, key)
+                if keys[place] == key:
                     # Both had a border with `other`: add it to that one, and queue the sum.
-                    both = known[key]
-                    sums[both] += sums[moved]
+                    both = known[place, 0]
+                    for column in range(sums.shape[1]):
+                        sums[both, column] += sums[moved, column]
                     means[both], ranks[both] = (
                         _mean_foreground(sums[both], ends),
                         min(ranks[both], ranks[moved]),
@@ -478,14 +486,38 @@ def _agglomerate(
                     gone[moved] = True
                     heappush(queue, (-means[both], ranks[both], both))
                 else:
-                    known[key] = moved
+                    keys[place], known[place, 0] = key, moved
+                    used += 1
+                    if 2 * used > len(keys):
+                        keys, known = larger_table(keys, known)
                     following[slot], first[into] = first[into], slot
                     degrees[into] += 1
             slot = after
 
-    # Name each set by its first part.
-    least = np.full(count, -1)
-    for part in range(count):
+    return _first_members(parents)
+
+
+@compiled
+def _table_of_borders(
+    pairs: NDArray[np.int64],
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return a table that finds the border of two parts; a dictionary takes long to compile."""
+    capacity = FIRST_CAPACITY
+    while capacity < 4 * len(pairs):
+        capacity *= 2
+    keys, known = np.zeros(capacity, np.uint64), np.empty((capacity, 1), np.int64)
+    for border in range(len(pairs)):
+        key = key_of_pair(pairs[border, 0], pairs[border, 1])
+        place = place_of_key(keys, key)
+        keys[place], known[place, 0] = key, border
+    return keys, known
+
+
+@compiled
+def _first_members(parents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first member of the set of each part."""
+    least = np.full(len(parents), -1)
+    for part in range(len(parents)):
         top = root(parents, part)
         least[top] = part if least[top] < 0 else least[top]
     return least[parents]
@@ -494,7 +526,7 @@ def _agglomerate(
 @compiled
 def _mean_foreground(border: NDArray[np.int64], ends: int) -> float:
     """Return the mean foreground along a border, without its ends in the background."""
-    inside, sum_inside, outside, sum_outside = border
+    inside, sum_inside, outside, sum_outside = border[0], border[1], border[2], border[3]
     counted = max(0, outside - ends)
     share = counted / outside if outside else 0.0
     return (sum_inside + share * sum_outside) / (inside + counted) / (2 * 255)

@@ -228,14 +228,15 @@ def _along(
     _, outer, n, inner = squared.shape
     square = step * step
     if not has_next:  # lines of the last axis are contiguous
-        for o in range(outer):
-            rows, names = squared[:, o, :, 0], ids[:, o, :, 0]
+        flat, labels = squared.reshape(2, outer * n), ids.reshape(2, outer * n)
+        for begin in range(0, outer * n, n):
+            end = begin + n
             for rank in range(2):
-                _divide(rows[rank], square, heights[rank, 0])
+                _divide(flat[rank, begin:end], square, heights[rank, 0])
             _along_line(
-                (heights[0, 0], heights[1, 0], names[0], names[1]),
-                square, False, hull, stretches,
-                (rows[0], rows[1], found[0, 0], found[1, 0]),
+                (heights[0, 0], heights[1, 0], labels[0, begin:end], labels[1, begin:end]),
+                square, has_next, hull, stretches,
+                (flat[0, begin:end], flat[1, begin:end], found[0, 0], found[1, 0]),
             )  # fmt: skip
         return
     for o in range(outer):
@@ -249,7 +250,7 @@ def _along(
             for j in range(width):
                 _along_line(
                     (heights[0, j], heights[1, j], names[0, j], names[1, j]),
-                    square, True, hull, stretches,
+                    square, has_next, hull, stretches,
                     (out[0, j, :n], out[1, j, :n], found[0, j], found[1, j]),
                 )  # fmt: skip
             for rank in range(2):
