@@ -45,4 +45,4 @@ def test_it_is_an_annotation_that_others_keep_and_a_description_that_humans_read
 def test_what_is_no_statement_says_nothing(tmp_path, change):
     write_tiff(tmp_path / "a.tif", np.zeros((4, 5), np.float32), holds="probabilities")
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
-        assert read_statement(change(tif.ome_metadata)) == ("", ())
+        assert read_statement(change(tif.ome_metadata)) == ("", (), {})

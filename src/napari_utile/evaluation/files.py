@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from napari_utile.arrays.doubts.shapes import shape_hint
+from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.errors import UserError
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.inputs import Side
@@ -87,8 +88,10 @@ class OpenedPair:
 
     def _read(self) -> tuple[Side, Side]:
         predicted, true = self.prediction, self.truth
+        rule, axes = ModelRule.read(predicted.rule), predicted.spatial_axes
+        pixels = read_prediction(predicted, affinities=bool(rule and rule.offsets))
         return (
-            Side(read_prediction(predicted), predicted.holds, predicted.ids),
+            Side(pixels, predicted.holds, predicted.ids, rule, axes),
             Side(read_labels(true), true.holds),
         )
 

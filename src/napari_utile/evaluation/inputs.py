@@ -1,7 +1,7 @@
 """Input of an evaluation: a prediction and its truth, as labels of one shape."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from napari_utile.arrays.instances.offsets import class_maps
 from napari_utile.arrays.labels import check_labels, components
 from napari_utile.arrays.targets import annotated
 from napari_utile.errors import UserError
+from napari_utile.evaluation.found_objects import Finding, finding_of, found_objects
 from napari_utile.evaluation.meaning import as_probabilities, check_target, meaning_of
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.events import SliceDone, Warned, doubted
@@ -35,16 +36,33 @@ class Side:
         What the pixels are.
     ids : tuple of int, optional
         Of probabilities: the label id of each channel.
+    rule : ModelRule, optional
+        Of probabilities: how their model finds objects, if it is known which made them.
+        Affinities may lie behind the foreground then.
+    axes : str, optional
+        Of the pixels without channels, such as "zyx"; empty if it is not known.
     """
 
     pixels: Any
     holds: Holds = ""
     ids: tuple[int, ...] = ()
+    rule: ModelRule | None = None
+    axes: str = ""
 
     @classmethod
     def of(cls, given: Any) -> "Side":
         """Return an array as a side of which nothing is said; a side as it is."""
         return given if isinstance(given, Side) else cls(given)
+
+    def without_affinities(self) -> "Side":
+        """Return the side with the maps of the classes, or of the foreground, alone."""
+        return replace(self, pixels=self.pixels[:1]) if self.has_affinities else self
+
+    @property
+    def has_affinities(self) -> bool:
+        """Whether all maps of the model are there, and some of them are affinities."""
+        count = len(self.rule.offsets) if self.rule else 0
+        return count > 0 and self.holds == "probabilities" and len(self.pixels) == 1 + count
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +83,8 @@ class LabelPair:
         Which of them were masks: their objects are connected components.
     is_decoded : bool
         Whether the prediction was made here, of probabilities.
+    finding : Finding, optional
+        How its instances were found then.
     """
 
     prediction: LabelsOrMask
@@ -74,6 +94,7 @@ class LabelPair:
     name: str = ""
     masks: tuple[str, ...] = ()
     is_decoded: bool = False
+    finding: Finding | None = None
 
     @property
     def indices(self) -> list[tuple[int, ...]]:
@@ -138,23 +159,26 @@ def instance_pair(
     UserError
         If the shapes differ, or an array holds neither labels nor probabilities.
     """
-    side, true_side = Side.of(prediction), Side.of(truth)
-    truth = _not_empty(true_side.pixels)
+    whole, true_side = Side.of(prediction), Side.of(truth)
+    side, truth = whole.without_affinities(), _not_empty(true_side.pixels)
     meaning = meaning_of(side.pixels, truth.shape, settings, side.holds)
     yield from doubted(meaning.doubts, settings.strict)
     check_target(truth, settings, true_side.holds, "truth")
-    given = meaning.pixels if meaning.is_probabilities else None
+    given, finding = (meaning.pixels if meaning.is_probabilities else None), None
     truth, ignored = _annotated(truth, settings)
     if given is None:
         labels = check_labels(meaning.pixels, "predicted labels")
         if settings.sparse and side.holds == "classes":  # of a network that learnt such labels
             labels = np.where(labels == 1, 0, labels)
     else:
+        has_affinities, has_slices = whole.has_affinities, "z" in side.axes
+        finding = finding_of(side.rule, settings, truth.ndim, has_affinities, has_slices)
+        maps = whole.pixels.reshape(-1, *truth.shape) if finding.rule.offsets else given
         counter = counter or SliceCounter(given[0, ..., 0, 0].size)
-        labels = yield from _likely_objects(given, settings, counter)
+        labels = yield from found_objects(maps, finding, counter)
     if ignored is not None:
         labels = np.where(ignored, 0, labels)
-        if given is not None:  # ignored pixels can divide an object of probabilities
+        if finding and not finding.is_known:  # ignored pixels can divide an object
             labels = components(labels, settings.volumetric)
     truth = check_labels(truth, "true labels")
     masks = tuple(
@@ -162,14 +186,14 @@ def instance_pair(
         for name, ids in (("prediction", labels), ("truth", truth))
         if is_mask(ids) and (name == "truth" or given is None)
     )
-    is_decoded = given is not None
     if given is None and probabilities is not None:
         given = as_probabilities(np.asarray(probabilities), truth.shape)
     if "prediction" in masks:
         labels = components(labels > 0, settings.volumetric)
     if "truth" in masks:
         truth = components(truth > 0, settings.volumetric)
-    return LabelPair(labels, truth, ignored, given, name, masks, is_decoded)
+    is_decoded = finding is not None
+    return LabelPair(labels, truth, ignored, given, name, masks, is_decoded, finding)
 
 
 def class_pair(
@@ -200,7 +224,7 @@ def class_pair(
     UserError
         If the shapes differ, or an array holds neither labels nor probabilities.
     """
-    side, true_side = Side.of(prediction), Side.of(truth)
+    side, true_side = Side.of(prediction).without_affinities(), Side.of(truth)
     truth = _not_empty(true_side.pixels)
     meaning = meaning_of(side.pixels, truth.shape, settings, side.holds)
     yield from doubted(meaning.doubts, settings.strict)
@@ -315,24 +339,3 @@ def _not_empty(truth: Any) -> NDArray[Any]:
         raise UserError(f"The truth has shape {truth.shape}, but needs the axes (Y, X).")
     has_channel = truth.ndim > 2 and truth.shape[-1] == 1
     return truth[..., 0] if has_channel else truth
-
-
-def _likely_objects(
-    probabilities: NDArray[Any], settings: EvaluateSettings, counter: SliceCounter
-) -> Generator[SliceDone, None, NDArray[np.int32]]:
-    """Number the objects of probabilities (C, ..., Y, X), slice by slice."""
-    if settings.volumetric:
-        return instances(probabilities, settings.threshold, volumetric=True)
-    found = np.zeros(probabilities.shape[1:], np.int32)
-    highest = 0
-    for index in np.ndindex(found.shape[:-2]):
-        plane = instances(
-            probabilities[:, *index],
-            settings.threshold,
-            method=settings.instance_method,
-            linking="none",
-        )
-        found[index] = np.where(plane > 0, plane + highest, 0)
-        highest += int(plane.max(initial=0))
-        yield counter.step()
-    return found

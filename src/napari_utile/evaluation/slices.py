@@ -156,6 +156,7 @@ def instance_report(
         rows=_report_rows([(each.name, each.row) for each in slices], whole),
         notes=(
             *_mask_notes(pairs),
+            *_finding_notes(pairs),
             *empty_slice_notes([(each.name, each.tables[0]) for each in slices]),
             *([unranked] if not is_ranked and ROUNDING < coco.ap < 1 - ROUNDING else []),
         ),
@@ -259,6 +260,12 @@ def _mask_notes(pairs: Sequence[LabelPair]) -> list[str]:
             which = f" ({', '.join(masks)})" if len(masks) < len(pairs) else ""
             notes.append(f"The objects of the {side} are the connected parts of a mask{which}.")
     return notes
+
+
+def _finding_notes(pairs: Sequence[LabelPair]) -> list[str]:
+    """Note what was taken for granted about how objects were found in probabilities."""
+    assumed = (pair.finding.assumed for pair in pairs if pair.finding)
+    return [text for text in dict.fromkeys(assumed) if text]
 
 
 def _kinds_by_slice(

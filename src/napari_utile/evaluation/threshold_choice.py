@@ -119,4 +119,7 @@ def with_thresholds(report: Report, rows: Sequence[Row], chosen: range | None) -
     words = best[0]["chosen_on"].replace("it is scored", "they are scored")
     note = f"The best thresholds were chosen on {words}."
     notes = (*report.notes, note)
+    findings = [pair.finding for pair in report.sides if pair.finding]
+    if any(each.axes > 2 or each.rule.growth for each in findings):
+        notes += ("Objects at other thresholds were found slice by slice, and did not grow.",)
     return replace(report, notes=notes, thresholds=pooled_rows(rows, others), best=best)

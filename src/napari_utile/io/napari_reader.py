@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_utile.arrays.instances.offsets import FOREGROUND
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.events import Warned, warn
@@ -27,7 +28,7 @@ from napari_utile.io.ngff import (
     utile_of,
 )
 from napari_utile.io.remote import open_node
-from napari_utile.io.stack import DOUBTS, HOLDS, Stack
+from napari_utile.io.stack import DOUBTS, HOLDS, RULE, Stack
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.io.zarr_nodes import member, open_folder, zarr_errors
 
@@ -157,19 +158,22 @@ def _image_layers(
 def _probability_layers(
     stack: Stack, levels: list[zarr.Array], name: str, visible: bool
 ) -> Iterator[LayerData]:
-    """Describe a layer per class, but for the background."""
+    """Describe a layer per class, but for the background; affinities are not shown."""
+    shown = [*range(1, stack.channels)] or [0]
+    if stack.channel_names[:1] == (FOREGROUND,):
+        shown = [0]
     top = 1 if stack.dtype.kind == "f" else 255
     for channel, arrays in enumerate(_channel_levels(stack, levels)):
-        if stack.channels > 1 and channel == 0:
+        if channel not in shown:
             continue
         given = _place(stack) | {
-            "name": f"{name} {PROBABILITIES}" + (f" {channel}" if stack.channels > 2 else ""),
+            "name": f"{name} {PROBABILITIES}" + (f" {channel}" if len(shown) > 1 else ""),
             "contrast_limits": (0, top),
             "colormap": "magenta",
             "blending": "additive",
             "opacity": 0.6,
             "visible": visible,
-            "metadata": {HOLDS: stack.holds},
+            "metadata": {HOLDS: stack.holds} | ({RULE: stack.rule} if stack.rule else {}),
         }
         yield _layer_data(arrays), given, "image"
 

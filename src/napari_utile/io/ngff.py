@@ -330,6 +330,7 @@ def _described_image(source: Path | str, group: zarr.Group, ngff: dict[str, Any]
         doubts=(*doubts, *place.doubts),
         holds=holds,
         ids=ids,
+        rule=utile.get("rule") if holds == PROBABILITIES else None,
         labels_beside=() if is_ours else tuple(listed),
         channel_names=_channel_names(ngff, place.axes, data.shape),
     )

@@ -25,6 +25,8 @@ NARROW = 4
 MAX_SLICES = 10_000_000
 HOLDS = "utile_holds"
 """Key of the metadata in which a layer of napari says it."""
+RULE = "utile_rule"
+"""Key of the metadata in which a layer of probabilities keeps the `rule` of its stack."""
 DOUBTS = "utile_doubts"
 """Key of the metadata in which a layer of napari keeps the doubts about its file."""
 
@@ -59,6 +61,8 @@ class Stack:
         What the file or layer says that the pixels are. Empty if it does not say.
     ids : tuple of int, optional
         Of probabilities: the label id of each channel, where the file says it.
+    rule : mapping, optional
+        Of probabilities in a result: how they become objects, as `ModelRule.read` takes it.
     labels_beside : tuple of str, optional
         Where in the file the labels of this image are.
     colors : mapping of int to (int, int, int), optional
@@ -83,6 +87,7 @@ class Stack:
     doubts: tuple[str, ...] = ()
     holds: Holds = ""
     ids: tuple[int, ...] = ()
+    rule: Mapping[str, Any] | None = None
     labels_beside: tuple[str, ...] = ()
     colors: Mapping[int, tuple[int, int, int]] | None = None
     channel_names: tuple[str, ...] = ()
@@ -288,20 +293,22 @@ def check_one_channel(labels: Stack) -> None:
     )
 
 
-def read_prediction(stack: Stack) -> NDArray[Any]:
+def read_prediction(stack: Stack, affinities: bool = False) -> NDArray[Any]:
     """Read a prediction: labels, or probabilities with the channels first.
 
     Parameters
     ----------
     stack : Stack
         Integers in one channel are labels. Otherwise each channel holds probabilities.
+    affinities : bool, default False
+        Whether to read affinities behind the foreground, too.
 
     Returns
     -------
     ndarray
         Labels of the shape of `stack`, or probabilities (C, *shape of `stack`); both without
         a single time point. Where the file says that it holds the probabilities of the
-        foreground, alone or with affinities, C is 1.
+        foreground, alone or with affinities that are not asked for, C is 1.
 
     Raises
     ------
@@ -310,8 +317,8 @@ def read_prediction(stack: Stack) -> NDArray[Any]:
     """
     if stack.holds == "probabilities":
         pixels = stack.read() if "c" in stack.axes else stack.read()[np.newaxis]
-        is_with_affinities = stack.channel_names[:1] == (FOREGROUND,)
-        return _at_one_time(stack, pixels[:1] if is_with_affinities else pixels)
+        leaves_out = stack.channel_names[:1] == (FOREGROUND,) and not affinities
+        return _at_one_time(stack, pixels[:1] if leaves_out else pixels)
     is_whole = stack.dtype.kind in "biu"
     if "c" not in stack.axes or (is_whole and stack.channels == 1):
         return read_labels(stack)

@@ -1,7 +1,7 @@
 """Reading and writing TIFF, BigTIFF, OME-TIFF and ImageJ stacks, pixels only on demand."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from math import prod
 from pathlib import Path
@@ -145,7 +145,7 @@ def _stack_of(
     spatial = [axis for axis in SPATIAL if axis in axes]
     taken = [known.get(axis, (1.0, "pixel")) for axis in spatial]
     channels = int(data.shape[axes.index("c")]) if "c" in axes else 1
-    holds, ids = read_statement(tif.ome_metadata or "")
+    holds, ids, rule = read_statement(tif.ome_metadata or "")
     extra = tuple(page.extrasamples or ())
     # 1 and 2 mark opacity
     has_alpha = bool(extra) and extra[-1] in (1, 2) and "c" in axes
@@ -165,6 +165,7 @@ def _stack_of(
         doubts=tuple(doubts),
         holds=holds,
         ids=ids,
+        rule=rule,
         channel_names=channel_names(tif, series, root, channels),
     )
 
@@ -192,7 +193,7 @@ def write_tiff(
     """
     like = like or Stack(array, "tzyx"[-array.ndim :])
     pixels = _as_ome_type(array)
-    options = _ome_options(pixels.shape, pixels.nbytes, like, holds)
+    options = _ome_options(pixels.shape, pixels.nbytes, like, statement(holds))
     options["metadata"]["UUID"] = _uuid(pixels)
     atomic_write(
         path, lambda draft: tifffile.imwrite(draft, pixels, **options), _file_bytes(pixels)
@@ -225,6 +226,7 @@ def create_tiff(
     holds: Holds = "",
     ids: Sequence[int] = (),
     channel_names: Sequence[str] = (),
+    rule: Mapping[str, Any] | None = None,
 ) -> FileArray:
     """Create an OME-TIFF of zeros on disk, to be filled window by window.
 
@@ -244,6 +246,8 @@ def create_tiff(
         Of probabilities: the label id of each channel.
     channel_names : sequence of str, optional
         What each channel is called, where that is not an id.
+    rule : mapping, optional
+        Of probabilities: how they become objects, see `Stack`.
 
     Returns
     -------
@@ -257,7 +261,9 @@ def create_tiff(
     """
     path, kind = Path(path), np.dtype(dtype)
     nbytes = prod(shape) * kind.itemsize
-    options = _ome_options(shape, nbytes, like, holds, ids, True, channel_names)
+    options = _ome_options(
+        shape, nbytes, like, statement(holds, ids, rule, is_partial=True), channel_names
+    )
     options["metadata"]["UUID"] = _uuid(f"{shape} {kind} {options}".encode())
     with room_for(path):
         return FileArray.of(tifffile.memmap(path, shape=shape, dtype=kind, **options))
@@ -368,14 +374,15 @@ def _ome_options(
     shape: tuple[int, ...],
     nbytes: int,
     like: Stack,
-    holds: Holds = "",
-    ids: Sequence[int] = (),
-    is_partial: bool = False,
+    said: Mapping[str, Any],
     channel_names: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return options of tifffile for an OME-TIFF with axes, scale and units of `like`."""
+    """Return options of tifffile for an OME-TIFF with axes, scale and units of `like`.
+
+    `said` is a `statement`.
+    """
     axes = like.spatial_axes if len(shape) == len(like.shape) else "c" + like.spatial_axes
-    metadata: dict[str, Any] = {"axes": axes.upper(), **statement(holds, ids, is_partial)}
+    metadata: dict[str, Any] = {"axes": axes.upper(), **said}
     if channel_names:
         metadata["Channel"] = {"Name": [*channel_names]}
     for axis, scale, name in zip(like.spatial_axes, like.scale, like.units, strict=True):

@@ -1,6 +1,7 @@
 """What our TIFF files say about their own pixels, as an annotation of their OME-XML."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import tifffile
@@ -18,7 +19,11 @@ IN_WORDS = {
 
 
 def statement(
-    holds: Holds, ids: Sequence[int] = (), is_partial: bool = False
+    holds: Holds,
+    ids: Sequence[int] = (),
+    rule: Mapping[str, Any] | None = None,
+    *,
+    is_partial: bool = False,
 ) -> dict[str, Any]:
     """Return metadata for tifffile that say what the pixels are.
 
@@ -28,6 +33,8 @@ def statement(
         What they are; with "" only that U-Tile wrote them.
     ids : sequence of int, optional
         Of probabilities: the label id of each channel.
+    rule : mapping, optional
+        Of probabilities: how they become objects, see `Stack`.
     is_partial : bool, default False
         Whether pixels are still missing; `completed` says that they are there.
 
@@ -36,6 +43,8 @@ def statement(
     dict
     """
     said = {"Namespace": NAMESPACE, "holds": holds, "ids": " ".join(map(str, ids))}
+    if rule:
+        said["rule"] = json.dumps(rule)
     if is_partial:
         said["complete"] = "0"
     words = {"Description": IN_WORDS[holds]} if holds else {}
@@ -55,7 +64,7 @@ def completed(xml: bytes) -> bytes:
     return xml.replace(_PARTIAL, _COMPLETE)
 
 
-def read_statement(xml: str) -> tuple[Holds, tuple[int, ...]]:
+def read_statement(xml: str) -> tuple[Holds, tuple[int, ...], dict[str, Any]]:
     """Read what a file says that its pixels are.
 
     Parameters
@@ -68,17 +77,20 @@ def read_statement(xml: str) -> tuple[Holds, tuple[int, ...]]:
     holds : Holds
     ids : tuple of int
         Of probabilities: the label id of each channel, if they are known.
+    rule : dict
+        Of probabilities: how they become objects, see `Stack`; empty if it is not known.
     """
     if NAMESPACE not in xml:
-        return "", ()
+        return "", (), {}
     try:
         notes = tifffile.xml2dict(xml)["OME"]["StructuredAnnotations"]["MapAnnotation"]
         for note in notes if isinstance(notes, list) else [notes]:
             if note.get("Namespace") == NAMESPACE:
                 said = {pair["K"]: str(pair.get("value", "")) for pair in note["Value"]["M"]}
                 ids = tuple(int(word) for word in said.get("ids", "").split())
+                rule = json.loads(said.get("rule", "{}"))
                 if said.get("holds") in get_args(Holds):
-                    return cast(Holds, said["holds"]), ids
+                    return cast(Holds, said["holds"]), ids, rule
     except (SyntaxError, KeyError, TypeError, ValueError, AttributeError):  # edited by hand
         pass
-    return "", ()
+    return "", (), {}

@@ -5,6 +5,8 @@ import pytest
 import tifffile
 import zarr
 
+from napari_utile.arrays.instances.decoding import instances
+from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.evaluation import evaluate
 from napari_utile.io.images import Stack, write_tiff
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
@@ -30,6 +32,20 @@ def test_probabilities_of_the_foreground_are_taken_as_such(panel, run, viewer, c
     assert run(panel)["iou"] == 1
     panel.form.set_value("threshold", "0.95")
     assert run(panel)["iou"] == 0
+
+
+def test_a_layer_of_a_result_knows_how_its_model_finds_objects(panel, run, viewer, cells):
+    likely = np.where(cells[1] > 0, 230, 20).astype(np.uint8)
+    rule = ModelRule.learnt(3, (1, 1))
+    said = {"utile_holds": "probabilities", "utile_rule": rule.as_dict()}
+    layer = viewer.add_image(likely, name="p", metadata=said)
+    panel.prediction.choose(layer)
+    grown = run(panel)
+    found = instances(likely[np.newaxis], growth=rule.growth)
+    assert grown["iou"] == evaluate(found, cells[1])["iou"]
+    layer.metadata.pop("utile_rule")
+    assert run(panel)["iou"] == 1 > grown["iou"]
+    assert "does not say which model" in panel.messages.text()
 
 
 def test_a_lazy_layer_is_read(panel, run, viewer, result):

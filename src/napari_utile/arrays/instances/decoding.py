@@ -1,6 +1,6 @@
 """Decode the probabilities of a network: instances, classes, foreground."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 from warnings import warn
 
@@ -20,6 +20,7 @@ from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.instances.linking import Numbering, overlaps
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.errors import UserError
+from napari_utile.events import drain
 from napari_utile.settings import InstanceMethod, Linking
 
 HALF_PRECISION = 1e-3
@@ -112,7 +113,38 @@ def instances(
     widths = (float(growth),) * ndim if isinstance(growth, int | float) else tuple(growth)
     options = (threshold, min_size, fill_holes, method, linking, link_iou, costs, widths)
     rule = ObjectRule(*options, tuple(offsets))
-    numbering = Numbering(rule)
+
+    def say(doubt: str) -> None:
+        if doubt:
+            warn(doubt, stacklevel=4)
+
+    return drain(instances_by_rule(probabilities, rule, ndim), say)
+
+
+def instances_by_rule(
+    probabilities: NDArray[Any], rule: ObjectRule, ndim: int
+) -> Generator[str, None, NDArray[np.int32]]:
+    """Find the instances of probabilities slice by slice, or volume by volume.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (C, ..., Y, X)
+        See `instances`. Not checked.
+    rule : ObjectRule
+        Its linking counts for slices along the last of the axes before them.
+    ndim : {2, 3}
+        Axes of what is one plane: (Y, X) or (Z, Y, X).
+
+    Yields
+    ------
+    str
+        Empty after each plane; at the end a sentence about each that looks ruined.
+
+    Returns
+    -------
+    ndarray of int32, shape (..., Y, X)
+    """
+    linking, numbering = rule.linking, Numbering(rule)
     found = np.zeros(probabilities.shape[1:], np.int32)
     before: list[NDArray[np.uint32]] = []  # objects of the two slices before
     for index in np.ndindex(found.shape[:-ndim]):
@@ -123,13 +155,14 @@ def instances(
         ids = numbering.plane(objects, overlap, skipped)
         found[index] = ids[here]
         before = [*before[-1:], here]
+        yield ""
     # By "graph" and "touch" a later slice may unite earlier objects: ids are final only now.
     final = numbering.final()
     for plane in numbering.graph.ruined if numbering.graph else ():
-        warn(_ruin_text(plane, found.shape[:-2]), stacklevel=2)
+        yield _ruin_text(plane, found.shape[:-2])
     for plane in numbering.graph.unfit if numbering.graph else ():
         name = ", ".join(map(str, np.unravel_index(plane, found.shape[:-2])))
-        warn(unfit_text(name), stacklevel=2)
+        yield unfit_text(name)
     return found if final is None else final.astype(np.int32)[found]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.instances.decoding import classes, foreground
+from napari_utile.arrays.instances.model_rule import IN_SLICES, ModelRule
 from napari_utile.arrays.instances.offsets import Offset, affinity_names, class_maps
 from napari_utile.io.stack import Stack
 from napari_utile.settings import PredictSettings
@@ -33,8 +34,8 @@ class OutputSpec:
         Channels of the network's probabilities.
     ids : tuple of int
         Label id of each class.
-    offsets : tuple of tuple of int
-        Of the affinities, which are the channels behind the foreground.
+    rule : ModelRule
+        By which instances are found; probabilities keep it for those who do so later.
     """
 
     blocks: Blocks
@@ -42,7 +43,12 @@ class OutputSpec:
     settings: PredictSettings
     maps: int
     ids: tuple[int, ...]
-    offsets: tuple[Offset, ...] = ()
+    rule: ModelRule = IN_SLICES
+
+    @property
+    def offsets(self) -> tuple[Offset, ...]:
+        """Offsets of the affinities, which are the channels behind the foreground."""
+        return self.rule.offsets
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,7 +122,7 @@ def output_spec(
     settings: PredictSettings,
     maps: int,
     ids: tuple[int, ...],
-    offsets: tuple[Offset, ...] = (),
+    rule: ModelRule = IN_SLICES,
 ) -> OutputSpec:
     """Return what will be written of a stack; nothing is read.
 
@@ -131,8 +137,8 @@ def output_spec(
         Channels of the network's probabilities.
     ids : tuple of int
         Label id of each class.
-    offsets : tuple of tuple of int, optional
-        Of affinities.
+    rule : ModelRule, optional
+        Of the model.
     """
     nothing: Any = np.broadcast_to(np.zeros((), stack.dtype), blocks.shape)
     translate = tuple(
@@ -144,4 +150,4 @@ def output_spec(
     like = replace(
         stack, data=nothing, axes=stack.spatial_axes, translate=translate, alpha=False
     )
-    return OutputSpec(blocks, like, settings, maps, ids, offsets)
+    return OutputSpec(blocks, like, settings, maps, ids, rule)

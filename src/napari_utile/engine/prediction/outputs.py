@@ -189,7 +189,11 @@ class ZarrOutput(Output):
             like=spec.like,
             channel_names=spec.channel_names if spec.channels else None,
             overwrite=True,
-            attributes={"kind": output, "settings": spec.settings.model_dump(mode="json")},
+            attributes={
+                "kind": output,
+                "settings": spec.settings.model_dump(mode="json"),
+                "rule": spec.rule.as_dict(),
+            },
         )
         if output != "probabilities":
             self.labels = ome_zarr.create_labels(
@@ -268,7 +272,8 @@ class TiffOutput(Output):
         has_maps = holds == "probabilities"
         ids = spec.ids[-spec.maps :] if has_maps and not is_named else ()
         names = spec.channel_names if has_maps and is_named else ()
-        array = tiff.create_tiff(self.partial, *self._kind, spec.like, holds, ids, names)
+        rule = spec.rule.as_dict() if has_maps else {}
+        array = tiff.create_tiff(self.partial, *self._kind, spec.like, holds, ids, names, rule)
         if spec.settings.output == "instances":
             create_plain(self.work / "foreground", spec.shape, np.uint8, spec.chunks)
         self._take(array)

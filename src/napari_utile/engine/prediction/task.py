@@ -20,7 +20,7 @@ from napari_utile.engine.prediction.block_computer import BlockComputer
 from napari_utile.engine.prediction.mismatch import normalization_for
 from napari_utile.engine.prediction.output_spec import output_spec
 from napari_utile.engine.prediction.outputs import output_for
-from napari_utile.engine.prediction.plan import PredictionPlan
+from napari_utile.engine.prediction.plan import PredictionPlan, rule_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.disk import check_there, room_for
@@ -54,7 +54,7 @@ class PredictionTask:
         self.settings = PredictSettings(**plan.settings)
         self.blocks = Blocks(*part_of(stack, self.settings.region), plan.tile)
         self.work = WorkFolder(result)
-        maps = model.classes, model.ids, model.offsets
+        maps = model.classes, model.ids, rule_of(model)
         spec = output_spec(stack, self.blocks, self.settings, *maps)
         self.output = output_for(result, spec, self.work)
 

@@ -17,6 +17,7 @@ from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from napari_utile.arrays.doubts.shapes import shape_hint
+from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.errors import UserError
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.evaluate import EvaluatedImage, score_images
@@ -25,7 +26,7 @@ from napari_utile.evaluation.inputs import Side
 from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
-from napari_utile.io.stack import Stack
+from napari_utile.io.stack import RULE, Stack
 from napari_utile.settings import EvaluateSettings
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
@@ -202,7 +203,8 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
             check_memory(np.dtype(data.dtype).itemsize * prod(data.shape), f"Layer '{name}'")
         predicted = yield from steps("reading slice", _copied(sides[0][1]))
         true = yield from steps("reading slice", _copied(sides[1][1]))
-        pair = Side(predicted, holds), Side(true, held_in(truth))
+        rule, axes = ModelRule.read(prediction.metadata.get(RULE)), stack.spatial_axes
+        pair = Side(predicted, holds, (), rule, axes), Side(true, held_in(truth))
         image = EvaluatedImage(
             lambda: pair,
             len(stack.indices),

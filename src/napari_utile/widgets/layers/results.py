@@ -18,7 +18,7 @@ from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_views import LazyChannel, ReadOnly
 from napari_utile.io.ome_zarr import open_zarr
-from napari_utile.io.stack import DOUBTS, HOLDS, Stack
+from napari_utile.io.stack import DOUBTS, HOLDS, RULE, Stack
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.widgets.layers.stacks import doubts_about, shifted
 
@@ -145,18 +145,20 @@ class Result(QObject):
                 colormap="magenta",
                 blending="additive",
                 opacity=0.6,
+                rule=stack.rule,
                 **given,
             )
             for channel in classes
         ]
 
-    def _put(self, key: str, part: str, data: Any, **given: Any) -> Layer:
+    def _put(self, key: str, part: str, data: Any, rule: Any = None, **given: Any) -> Layer:
         """Add a layer, in place of one that shows what was on disk there before."""
         is_image = part == "probabilities"
         for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
             self._viewer.layers.remove(old)
+        said = {ON_DISK: key, HOLDS: part} | ({RULE: rule} if rule else {})
         add = self._viewer.add_image if is_image else self._viewer.add_labels
-        return add(data, metadata={ON_DISK: key, HOLDS: part}, **given)
+        return add(data, metadata=said, **given)
 
 
 class Preview:
