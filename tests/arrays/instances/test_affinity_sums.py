@@ -144,3 +144,18 @@ def test_affinities_are_refused_that_cannot_be(given, message):
     options = {"volumetric": True, "method": "watershed", "offsets": OFFSETS} | given
     with pytest.raises(ValueError, match=message):
         instances(np.zeros((10, 4, 4, 4), np.uint8), **options)
+
+
+def test_objects_meet_where_affinities_are_lowest_not_in_the_middle_of_the_gap():
+    foreground = np.full((6, 7, 30), 130, np.uint8)
+    foreground[..., 12:18] = 120  # a gap of six voxels
+    affinities = np.full((9, 6, 7, 30), 250, np.uint8)
+    for channel, far in ((2, 1), (5, 3), (8, 9)):
+        affinities[channel, ..., 16 : 16 + far] = 5  # of pairs on both sides of 15 | 16
+    maps = np.concatenate([foreground[np.newaxis], affinities])
+    mirrored = np.flip(maps, 3).copy()  # there the second voxel of a pair is the first
+    for channel, offset in enumerate(OFFSETS, start=1):
+        mirrored[channel] = np.roll(mirrored[channel], -offset[2], axis=2)
+    for each, edge in ((maps, 16), (mirrored, 14)):
+        found = instances(each, volumetric=True, method="watershed", offsets=OFFSETS, growth=4)
+        assert (found == np.where(np.arange(30) < edge, 1, 2)).all()

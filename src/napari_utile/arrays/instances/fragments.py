@@ -19,7 +19,12 @@ from napari_utile.arrays.instances import watershed
 from napari_utile.arrays.instances.affinity_sums import likely_inside, near_and_far
 from napari_utile.arrays.instances.border_sums import are_between
 from napari_utile.arrays.instances.growth import MOST_GROWTH, gaps, growth_halo
-from napari_utile.arrays.instances.heights import FINENESS, halo, landscape
+from napari_utile.arrays.instances.heights import (
+    FINENESS,
+    SMOOTHING_OF_AFFINITIES,
+    halo,
+    landscape,
+)
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.instances.regions import (
@@ -114,7 +119,9 @@ class ObjectRule:
         """Return how many pixels around a block of so many axes decide about its fragments."""
         if self.method != "watershed":
             return 0
-        return max(halo(ndim) + bool(self.offsets), growth_halo(self.growth))
+        if not self.offsets:
+            return max(halo(ndim), growth_halo(self.growth))
+        return 1 + max(halo(ndim, SMOOTHING_OF_AFFINITIES), growth_halo(self.growth))
 
 
 @dataclass(frozen=True)
@@ -213,18 +220,17 @@ def fragments(
                 f"a watershed needs the axes (Y, X) or (Z, Y, X), got {foreground.shape}"
             )
         _refuse_narrow_halo(rule.reach(len(shape)), foreground.shape, inner, origin, shape)
-        seen = foreground if near is None else likely_inside(foreground, near)
-        heights = landscape(mask, seen)
-        towards, leads = watershed.directions(heights, mask, foreground)
+        heights, towards, leads, grown = _ways(foreground, mask, rule, near)
         heights, leads = heights[inner], leads[inner]
         parts, tops, leave = watershed.trees(towards[inner])
         found = _ways_out(tops, leave, block.shape, origin, shape)
         found["heights"] = np.where(leave == HERE, heights.ravel()[tops], 0)
         found |= {"edge_heights": _edge(heights), "edge_leads": _edge(leads)}
+        within = inside if near is None else grown[inner]
         found["pairs"], found["measures"] = watershed.borders(
-            parts, heights, inside, block, leads
+            parts, heights, within, block, leads
         )
-        inside |= gaps(mask, rule.growth)[inner]
+        inside = grown[inner]
     else:
         parts, firsts = regions(inside)
         found = {"names": firsts}
@@ -236,6 +242,26 @@ def fragments(
     edges |= {"edge_parts": _edge(parts), "edge_holes": _edge(holes)}
     tables = {**found, **_extents(labels, count, origin, shape), **of_holes, **edges}
     return Fragments(np.where(holes > 0, holes + np.uint32(count), labels), tables)
+
+
+def _ways(
+    foreground: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    rule: ObjectRule,
+    near: NDArray[np.uint8] | None,
+) -> tuple[NDArray[np.uint16], NDArray[np.int8], NDArray[np.int16], NDArray[np.bool_]]:
+    """Return the landscape, the ways up in it (see `watershed.directions`), and the mask grown.
+
+    With affinities the landscape has a floor in narrow gaps, too: there objects meet where it
+    is lowest. Without, what lies in a gap belongs to the nearest of the mask.
+    """
+    grown = mask | gaps(mask, rule.growth)
+    if near is None:
+        heights = landscape(mask, foreground)
+        return heights, *watershed.directions(heights, mask, foreground), grown
+    seen = likely_inside(foreground, near)
+    heights = landscape(mask, seen, SMOOTHING_OF_AFFINITIES)
+    return heights, *watershed.directions(heights, grown, foreground, 0), grown
 
 
 def _refuse_narrow_halo(
@@ -400,7 +426,8 @@ def assemble(
     np.minimum.at(firsts, group[1:], plane.column("firsts"))
     # By "touch" an object may be small here and large through the stack: linking drops it.
     least = 1 if rule.linking == "touch" else max(1, rule.min_size)
-    kept = 1 + np.flatnonzero(sizes[1:] >= least)
+    sure = np.bincount(group[1:], plane.column("mask_sizes"), count)
+    kept = 1 + np.flatnonzero((sizes[1:] >= least) & (sure[1:] > 0))
     kept = kept[np.argsort(firsts[kept])]
     number = np.zeros(count, np.uint32)
     number[kept] = np.arange(1, len(kept) + 1)
@@ -507,7 +534,7 @@ def _groups_by_watershed(
     part = rank[tree]
 
     # A top that hardly rises above its saddle is no hill of its own.
-    ends, measures = _all_borders(plane, part, rule.threshold)
+    ends, measures = _all_borders(plane, part, rule)
     heights = np.zeros(len(tops), np.int64)
     np.maximum.at(heights, part[1:], plane.column("heights"))
     ndim = len(plane.grid)
@@ -518,7 +545,7 @@ def _groups_by_watershed(
     sizes = np.bincount(part, plane.column("mask_sizes"), len(tops)).astype(np.int64)
     if rule.offsets:
         borders = _all_affinities(plane, affinities, part)
-        sizes[:] = watershed.SPECK[3]  # also small parts are what affinities say
+        sizes[sizes > 0] = watershed.SPECK[3]  # also small parts are what affinities say
         sure = watershed.surely_one(rule.threshold)
     else:
         borders = _between_parts(hill[ends], measures)
@@ -547,7 +574,7 @@ def _crossings(plane: _Plane) -> Iterator[NDArray[np.int64]]:
 
 
 def _all_borders(
-    plane: _Plane, part: NDArray[np.int64], threshold: float
+    plane: _Plane, part: NDArray[np.int64], rule: ObjectRule
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sum up the borders of parts, within blocks and across their faces."""
     found = []
@@ -558,8 +585,12 @@ def _all_borders(
     for axis, (parts, *pixels) in plane.faces(*names):
         meet = (parts[0] > 0) & (parts[1] > 0)
         heights, shares, leads = ((here[meet], there[meet]) for here, there in pixels)
-        masks = (foreground_mask(shares[0], threshold), foreground_mask(shares[1], threshold))
         all_count = np.ones(len(leads[0]), bool)
+        if rule.offsets:  # parts are in the grown mask only
+            masks = all_count, all_count
+        else:
+            one, other = (foreground_mask(share, rule.threshold) for share in shares)
+            masks = one, other
         between = are_between(*leads, axis) if len(plane.grid) > 2 else all_count
         measures = watershed.pixel_pair_measures(heights, masks, shares, between)
         ends = part[np.stack([side[meet] for side in parts], axis=1)]

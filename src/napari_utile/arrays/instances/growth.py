@@ -3,7 +3,8 @@
 A target with a border of some pixels ends objects half of it before what was drawn, wherever
 another object is near; what such a network finds ends there, too. So objects grow back, but in
 gaps only: where an object lies beside wide background, it ends where it was drawn. Two objects
-never meet before the middle, since every background pixel belongs to the part that it leads to.
+never meet before the middle, since every background pixel belongs to the part that it leads to;
+by affinities they meet where these are lowest.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,10 @@
 
 In a plane that is the depth: how far a pixel lies inside the foreground. In a volume, where
 objects often fill all of it and a part of one is rarely the deepest, it is the foreground
-probability itself, smoothed.
+probability itself, smoothed; with affinities, the mean of both.
 """
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +17,34 @@ DEEPEST = 32
 """Depths are cut off here, in pixels."""
 SMOOTHING = 2.0
 """Standard deviation of the Gaussian that smooths the landscape, in pixels."""
+SMOOTHING_OF_AFFINITIES = 1.0
+"""The same where affinities say which parts are one: a part too many does not matter."""
 FINENESS = {2: 1024, 3: 256 * 255}
 """Units of height, in a plane per pixel of depth, in a volume per 1 of probability: heights are
 in whole numbers, so sums have one order."""
 
-_WINDOW = np.arange(-round(4 * SMOOTHING), round(4 * SMOOTHING) + 1)
-_WEIGHTS = np.rint(2**12 * np.exp(-((_WINDOW / SMOOTHING) ** 2) / 2))
 
-
-def halo(ndim: int) -> int:
+def halo(ndim: int, smoothing: float = SMOOTHING) -> int:
     """Return how many pixels around a block decide where its own pixels lead to.
 
     Parameters
     ----------
     ndim : int
         Axes of the block, 2 or 3.
+    smoothing : float, optional
+        Of the landscape, in pixels.
 
     Returns
     -------
     int
-        41 in a plane, 9 in a volume.
+        41 in a plane, 9 in a volume, if smoothed by `SMOOTHING`.
     """
-    return (DEEPEST if ndim == 2 else 0) + len(_WINDOW) // 2 + 1
+    return (DEEPEST if ndim == 2 else 0) + len(_gaussian(smoothing)) // 2 + 1
 
 
-def landscape(mask: NDArray[np.bool_], foreground: NDArray[np.uint8]) -> NDArray[np.uint16]:
+def landscape(
+    mask: NDArray[np.bool_], foreground: NDArray[np.uint8], smoothing: float = SMOOTHING
+) -> NDArray[np.uint16]:
     """Return the landscape of a plane or volume. Beyond its border it is mirrored.
 
     Parameters
@@ -48,13 +53,17 @@ def landscape(mask: NDArray[np.bool_], foreground: NDArray[np.uint8]) -> NDArray
         Where objects are.
     foreground : ndarray of uint8, shape of `mask`
         Probabilities; 255 is 1.
+    smoothing : float, optional
+        Standard deviation of the Gaussian that smooths a volume, in voxels.
 
     Returns
     -------
     ndarray of uint16, shape of `mask`
         In units of 1 / `FINENESS`: `depth` of a plane, smoothed probability of a volume.
     """
-    return depth(mask) if mask.ndim == 2 else _as_heights(foreground.astype(float), 255, 3)
+    if mask.ndim == 2:
+        return depth(mask)
+    return _as_heights(foreground.astype(float), 255, 3, smoothing)
 
 
 def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
@@ -76,20 +85,32 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.uint16]:
     return _as_heights(distances[squared_distance(mask, DEEPEST**2)], 2**4, 2)
 
 
-def _as_heights(values: NDArray[np.float64], one: int, ndim: int) -> NDArray[np.uint16]:
+def _as_heights(
+    values: NDArray[np.float64], one: int, ndim: int, smoothing: float = SMOOTHING
+) -> NDArray[np.uint16]:
     """Smooth whole numbers, of which `one` stands for 1; return units of height."""
+    weights = _gaussian(smoothing)
     for axis in range(ndim):  # all sums stay below 2**53, so their order does not matter
-        values = _smoothed(values, axis)
-    unit = one * _WEIGHTS.sum() ** ndim / FINENESS[ndim]
+        values = _smoothed(values, axis, weights)
+    unit = one * weights.sum() ** ndim / FINENESS[ndim]
     return np.rint(values / unit).astype(np.uint16)
 
 
-def _smoothed(array: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    """Smooth an array along one axis; beyond the border it is mirrored."""
+@cache
+def _gaussian(smoothing: float) -> NDArray[np.float64]:
+    """Return weights of a Gaussian, whole numbers, up to 4 standard deviations."""
+    window = np.arange(-round(4 * smoothing), round(4 * smoothing) + 1)
+    return np.rint(2**12 * np.exp(-((window / smoothing) ** 2) / 2))
+
+
+def _smoothed(
+    array: NDArray[np.float64], axis: int, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Correlate an array with weights along one axis; beyond the border it is mirrored."""
     if axis == array.ndim - 1:
-        smooth = _correlated_along_rows(array.reshape(-1, array.shape[axis]), _WEIGHTS)
+        smooth = _correlated_along_rows(array.reshape(-1, array.shape[axis]), weights)
     else:
-        smooth = _correlated_across_rows(as_rows(array, array.shape, axis), _WEIGHTS)
+        smooth = _correlated_across_rows(as_rows(array, array.shape, axis), weights)
     return smooth.reshape(array.shape)
 
 

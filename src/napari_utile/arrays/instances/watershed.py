@@ -86,12 +86,15 @@ def surely_one(threshold: float, ndim: int = 2) -> float:
 
 
 def directions(
-    heights: NDArray[np.uint16], mask: NDArray[np.bool_], foreground: NDArray[np.uint8]
+    heights: NDArray[np.uint16],
+    mask: NDArray[np.bool_],
+    foreground: NDArray[np.uint8],
+    reach: int = REACH,
 ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
     """Return which neighbour each pixel points to, on the way to the top of its part.
 
     In the mask that is the highest neighbour, or `HERE`, a top, where none is higher. In the
-    background up to `REACH` steps from the mask it is the most likely foreground of those
+    background up to `reach` steps from the mask it is the most likely foreground of those
     one step nearer. Ties go to the first in raster order.
 
     Parameters
@@ -101,6 +104,7 @@ def directions(
     mask : ndarray of bool, shape of `heights`
     foreground : ndarray of uint8, shape of `heights`
         Probabilities; 255 is 1.
+    reach : int, default `REACH`
 
     Returns
     -------
@@ -112,7 +116,7 @@ def directions(
         the digits of one number, see `border_sums.is_between`.
     """
     ndim = mask.ndim
-    rings = np.where(mask, np.int8(0), np.int8(REACH + 1))
+    rings = np.where(mask, np.int8(0), np.int8(reach + 1))
     landscape, rings, shares = (
         np.pad(heights, 1),
         np.pad(rings, 1, constant_values=-1),
@@ -121,7 +125,7 @@ def directions(
     digits = [DIGIT**axis for axis in range(ndim)]
     step_leads = np.array([*(-digit for digit in digits), *reversed(digits)], np.int16)
     flat = (array.ravel() for array in (landscape, rings, shares))
-    found = _point(*flat, _offsets(rings.shape), step_leads)
+    found = _point(*flat, _offsets(rings.shape), step_leads, reach)
     within = (slice(1, -1),) * ndim
     towards, leads = (
         np.ascontiguousarray(array.reshape(rings.shape)[within]) for array in found
@@ -142,6 +146,7 @@ def _point(
     foreground: NDArray[np.uint8],
     steps: NDArray[np.int64],
     step_leads: NDArray[np.int16],
+    reach: int,
 ) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
     """See `directions`. Rings are steps from the mask, as far as known; -1 is a frame."""
     sides = len(steps)
@@ -157,13 +162,13 @@ def _point(
                     is_before = best == HERE and side < sides // 2
                     if heights[j] > highest or (is_before and heights[j] == highest):
                         highest, best = heights[j], side
-                elif rings[j] > REACH:
+                elif rings[j] > reach:
                     rings[j], ring[count] = 1, j
                     count += 1
             towards[i] = best
     # Each ring points to the one before it, step by step from the edge of the mask.
     first = 0
-    for step in range(1, REACH + 1):
+    for step in range(1, reach + 1):
         last = count
         for k in range(first, last):
             i, likeliest = ring[k], -1
@@ -173,7 +178,7 @@ def _point(
                     if foreground[j] > likeliest:
                         towards[i], likeliest = side, foreground[j]
                         leads[i] = leads[j] + step_leads[side]
-                elif rings[j] > REACH and step < REACH:
+                elif rings[j] > reach and step < reach:
                     rings[j], ring[count] = step + 1, j
                     count += 1
         first = last
