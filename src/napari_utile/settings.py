@@ -228,6 +228,12 @@ def axes_seen(network: str) -> int:
     return 3 if network in VOLUME_NETWORKS else 2
 
 
+def targets_of(network: str) -> tuple[str, ...]:
+    """Return what a network can learn of labels: affinities only if it sees volumes."""
+    names: tuple[str, ...] = get_args(get_args(LearntTarget)[0])
+    return tuple(name for name in names if name != "affinities" or axes_seen(network) == 3)
+
+
 LARGEST = 2**53
 """Of whole numbers, in any option: floating-point numbers hold larger ones only roughly."""
 HARDWARE_OPTIONS = frozenset({"device", "precision"})

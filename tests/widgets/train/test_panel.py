@@ -240,6 +240,29 @@ def test_the_estimate_tells_what_volumes_would_cost(panel, script, press, qtbot,
     assert not (home / "runs").exists()
 
 
+def test_affinities_are_offered_for_networks_of_volumes_alone(panel):
+    targets, status = panel.form.widget("target"), panel.controls.status
+
+    def offered():
+        return [targets.itemText(i) for i in range(targets.count())]
+
+    assert offered() == ["instances", "classes"]
+    panel.form.set_value("network", "unet-3d")
+    assert offered() == ["instances", "classes", "affinities"]
+    panel.form.set_value("target", "affinities")
+    assert status.isHidden() and panel.controls.button.isEnabled()
+    panel.form.set_value("network", "unet")
+    assert (targets.currentText(), offered()) == ("instances", ["instances", "classes"])
+    assert not status.isHidden()
+    assert status.text().startswith("The target is instances again: unet sees slices")
+    assert panel.form.settings().target == "instances" and panel.controls.button.isEnabled()
+    panel.form.set_value("target", "classes")
+    panel.form.set_value("network", "fcn")
+    assert targets.currentText() == "classes" and status.isHidden()
+    panel.form.show_settings(TrainSettings(network="unet-3d", target="affinities"))
+    assert (targets.currentText(), len(offered())) == ("affinities", 3)
+
+
 def test_a_network_of_volumes_needs_slices(panel, viewer):
     panel.form.set_value("network", "unet-3d")
     assert panel.controls.button.isEnabled()

@@ -93,7 +93,7 @@ class Controls(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)
-        self.status = QLabel()
+        self.status, self._said = QLabel(), ""
         self.status.setWordWrap(True)
         self.messages = Messages()
         self._shown_in: dict[QPushButton, set[State]] = {}
@@ -124,6 +124,12 @@ class Controls(QWidget):
         self.button.setEnabled(self.is_running or not problem)
         for button, states in self._shown_in.items():
             button.setEnabled(self.state in states and (self.is_running or not problem))
+
+    def say(self, text: str) -> None:
+        """Show a sentence in the status line while nothing runs; '' removes it."""
+        if self.state is State.IDLE:
+            self._said = text
+            self._set_state(State.IDLE, text)
 
     def add(self, button: QPushButton, tooltip: str, *states: State) -> None:
         """Add a button that is there in these states."""
@@ -221,8 +227,9 @@ class Controls(QWidget):
             self.bar.reset()
         verbs = {State.IDLE: self._verb, State.STOPPING: "Stop at once"}
         self.button.setText(verbs.get(state, "Stop"))
-        for part in (self.bar, self.status):
-            part.setVisible(state is not State.IDLE)
+        self._said = self._said if state is State.IDLE else ""
+        self.bar.setVisible(state is not State.IDLE)
+        self.status.setVisible(state is not State.IDLE or bool(self._said))
         for button, states in self._shown_in.items():
             button.setVisible(state in states)
         self.set_problem(self._problem)

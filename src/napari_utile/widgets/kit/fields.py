@@ -1,7 +1,7 @@
 """Editors of single options, chosen by the annotation of the option."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,13 +18,18 @@ LINE, PADDING = 20, 4
 
 @dataclass(frozen=True)
 class Field:
-    """One editor, and how it is read, written and listened to."""
+    """One editor, and how it is read, written and listened to.
+
+    Where an option has names to choose from, `offer` leaves only some of them; one that is
+    written comes back with all others.
+    """
 
     editor: QWidget
     read: Callable[[], Any]
     write: Callable[[Any], None]
     on_edit: Callable[[Callable[[], None]], Any]
     help: str
+    offer: Callable[[Sequence[Any]], None] | None = None
 
 
 def field_of(info: FieldInfo, words: Mapping[Any, str] = NO_WORDS) -> Field:
@@ -38,7 +43,8 @@ def field_of(info: FieldInfo, words: Mapping[Any, str] = NO_WORDS) -> Field:
         choices = [(word, value) for value, word in words.items()]
         return _field(info, create_widget(widget_type="ComboBox", options={"choices": choices}))
     if kind is bool or get_origin(kind) is Literal:
-        return _field(info, create_widget(annotation=kind))
+        widget = create_widget(annotation=kind)
+        return _field(info, widget) if kind is bool else _choice(info, widget, get_args(kind))
     if kind is int:
         limits = {type(m).__name__: m for m in info.metadata}
         low = limits["Ge"].ge if "Ge" in limits else -LARGEST_INT
@@ -98,6 +104,21 @@ def _field(info: FieldInfo, widget: Any) -> Field:
         widget.native, lambda: widget.value, write,
         lambda slot: widget.changed.connect(lambda _: slot()), info.description or "",
     )  # fmt: skip
+
+
+def _choice(info: FieldInfo, widget: Any, names: Sequence[Any]) -> Field:
+    field = _field(info, widget)
+
+    def offer_some(some: Sequence[Any]) -> None:
+        if list(widget.choices) != list(some):
+            widget.choices = list(some)
+
+    def write(value: Any) -> None:
+        if value not in widget.choices:
+            widget.choices = list(names)
+        field.write(value)
+
+    return replace(field, write=write, offer=offer_some)
 
 
 def _line(info: FieldInfo, read: Callable[[str], Any], write: Callable[[Any], str]) -> Field:

@@ -117,6 +117,36 @@ class Form(QWidget, Generic[S]):
         """Set one field as if the user had typed it."""
         self._fields[name].write(value)
 
+    def value(self, name: str) -> Any:
+        """Return what one field shows, right or wrong."""
+        return self._fields[name].read()
+
+    def offer(self, name: str, choices: Sequence[Any]) -> bool:
+        """Leave only some values of an option to choose.
+
+        Parameters
+        ----------
+        name : str
+            Of an option with a list of names.
+        choices : sequence
+            In their order; the default is one of them.
+
+        Returns
+        -------
+        bool
+            Whether another was chosen, so that the field is now at its default.
+        """
+        field, default = self._fields[name], self._kind.model_fields[name].default
+        assert field.offer is not None
+        is_lost = field.read() not in choices
+        with QSignalBlocker(field.editor):
+            if is_lost:
+                field.write(default)
+            field.offer(choices)
+        if is_lost:
+            self._check()
+        return is_lost
+
     def _rows(self, names: Sequence[str]) -> QFormLayout:
         names = [name for name in names if name in self._fields]
         for name in names:

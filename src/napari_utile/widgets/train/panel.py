@@ -19,7 +19,7 @@ from napari_utile.events import (
 from napari_utile.folders.model import model_problem
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
-from napari_utile.settings import TrainSettings
+from napari_utile.settings import TrainSettings, targets_of
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
@@ -83,6 +83,8 @@ class TrainPanel(Panel):
         column.addWidget(self.curves)
         column.addStretch()
 
+        self._offered_for = ""
+        self.form.changed.connect(self._offer_targets)
         for source in (self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
         self.folder.changed.connect(self._on_folder)
@@ -90,7 +92,23 @@ class TrainPanel(Panel):
             lambda run: self.folder.set_path(Path(run))
         )
         self.controls.happened.connect(self._show)
+        self._offer_targets()
         self._check()
+
+    def _offer_targets(self) -> None:
+        """Offer what the chosen network can learn; say so if that changes the target."""
+        network = self.form.value("network")
+        if network == self._offered_for:
+            return
+        self._offered_for = network
+        lost = self.form.value("target")
+        is_lost = self.form.offer("target", targets_of(network))
+        self.controls.say(
+            f"The target is {self.form.value('target')} again: {network} sees slices, and "
+            f"{lost} are learnt by networks of volumes."
+            if is_lost
+            else ""
+        )
 
     def _check(self) -> None:
         wrong = self.form.problem()
