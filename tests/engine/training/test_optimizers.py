@@ -1,5 +1,7 @@
 """Update rules, and what of a network decays."""
 
+import sys
+
 import pytest
 import torch
 
@@ -20,6 +22,35 @@ def test_kernels_decay_and_nothing_else(name):
     decay = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     expected = {id(p): 0.1 * (p.ndim == 4) for p in network.parameters()}
     assert decay == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)]
+)
+def test_steps_are_those_of_pytorch_without_its_compiler(name, kind, monkeypatch):
+    settings, twins = TrainSettings(optimizer=name), (tiny(), tiny())
+    own, (kernels, others) = make_optimizer(twins[0], settings), ([], [])
+    for parameter in twins[1].parameters():
+        (kernels if parameter.ndim > 1 else others).append(parameter)
+    groups = [{"params": kernels, "weight_decay": settings.weight_decay}]
+    groups += [{"params": others, "weight_decay": 0.0}]
+    options = {k: own.defaults[k] for k in ("lr", "betas", "momentum") if k in own.defaults}
+    other = kind(groups, **options)
+    for _ in range(3):
+        descend(twins[1], other)
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # it cannot be imported
+    for _ in range(3):
+        descend(twins[0], own)
+        own.load_state_dict(own.state_dict())
+    assert isinstance(own, kind)
+    for mine, its in zip(*(twin.parameters() for twin in twins), strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=0)
+
+
+def descend(network, optimizer):
+    optimizer.zero_grad()
+    sum(p.square().sum() for p in network.parameters()).backward()
+    optimizer.step()
 
 
 @pytest.mark.parametrize("name", ["muon", "adamw"])

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_utile.arrays.labels import IGNORE
+from napari_utile.engine.training.optimizers import without_compiler
 
 
 class Loss(ABC):
@@ -139,7 +140,9 @@ class Loss(ABC):
         weights = torch.from_numpy(totals / max(totals.sum(), 1e-12)).float()[:, None]
         classes = torch.arange(k, dtype=torch.uint8).expand(count, 1, k)
         guess = weights.sum((0, 1)).clamp_min(1e-6).log().requires_grad_()
-        descent = torch.optim.LBFGS([guess], max_iter=100, line_search_fn="strong_wolfe")
+        descent = without_compiler(torch.optim.LBFGS)(
+            [guess], max_iter=100, line_search_fn="strong_wolfe"
+        )
 
         @torch.enable_grad()
         def evaluate() -> Tensor:

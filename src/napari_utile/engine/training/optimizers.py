@@ -1,5 +1,7 @@
 """The update rules by which a network learns."""
 
+import inspect
+from functools import cache
 from typing import Any
 
 import torch
@@ -26,11 +28,32 @@ def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.O
         {"params": others, "weight_decay": 0.0},
     ]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum)
-    betas = (settings.momentum, 0.999)
-    if settings.optimizer == "muon":
-        return Muon(groups, lr=settings.learning_rate, betas=betas)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)
+        sgd = without_compiler(torch.optim.SGD)
+        return sgd(groups, lr=settings.learning_rate, momentum=settings.momentum)
+    adam = without_compiler(Muon if settings.optimizer == "muon" else torch.optim.AdamW)
+    return adam(groups, lr=settings.learning_rate, betas=(settings.momentum, 0.999))
+
+
+@cache
+def without_compiler(kind: type[torch.optim.Optimizer]) -> Any:
+    """Return an optimizer that does not import torch's compiler: this takes seconds.
+
+    PyTorch wraps methods of optimizers to keep them away from a compiler that is not used here,
+    and imports it for that.
+
+    Parameters
+    ----------
+    kind : subclass of torch.optim.Optimizer
+
+    Returns
+    -------
+    subclass of `kind`
+        With the functions that were wrapped; where they are not, it is the same as `kind`.
+    """
+    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), methods | {"step": step})
 
 
 FAR_TOO_MANY = 1e12
