@@ -1,10 +1,12 @@
 """What every test stands on. Nothing here loads torch or napari."""
 
 import atexit
+import gc
 import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -39,6 +41,9 @@ HAS_SCREEN &= os.environ.get("UTILE_SCREEN") != "no"  # a machine without OpenGL
 if not HAS_SCREEN:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+# What modules hold stays: to look through it again and again for garbage takes minutes.
+gc.disable()  # until all are imported
+
 # The same examples in every run; a machine that does other things too is no failure.
 hypothesis.settings.register_profile("utile", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("utile")
@@ -58,6 +63,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "make_napari_viewer" in getattr(item, "fixturenames", ()):
             item.add_marker(no_screen)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among what was imported."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _garbage_of_others() -> Iterator[None]:
+    """Leave alone what a file of tests has imported, too."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
