@@ -11,12 +11,23 @@ from PIL import Image
 
 from napari_utile import evaluate, load_model
 from napari_utile.io.images import open_image
-from napari_utile.samples.samples import synthetic_stack
+from napari_utile.samples import samples
 from napari_utile.settings import TrainSettings
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NETWORKS = ("unet", "encoder-decoder")
 SCORES = {"iou", "f1_50", "panoptic_quality", "matching_ap50"}
+
+
+def small_stack(shape=(8, 256, 256), real=samples.synthetic_stack, **options):
+    """Return `synthetic_stack` with planes of 96 x 96 pixels at most."""
+    return real((shape[0], *np.minimum(shape[1:], 96).tolist()), **options)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Make the sample small."""
+    monkeypatch.setattr(samples, "synthetic_stack", small_stack)
 
 
 @pytest.fixture
@@ -37,7 +48,7 @@ def test_every_example_is_tested_here():
     assert [p.name for p in EXAMPLES.glob("*.py") if f'"{p.name}"' not in here] == []
 
 
-def test_arrays_in_model_and_scores_out(run, capsys):
+def test_arrays_in_model_and_scores_out(run, small, capsys):
     names = run("train_on_arrays.py", "--steps", 2)
     assert names["probabilities"].shape == (2, *names["unseen"].shape)
     assert names["segmentation"].shape == names["unseen"].shape
@@ -52,14 +63,14 @@ def test_every_image_of_a_folder_is_segmented(run, capsys):
     assert capsys.readouterr().out.count(" cells\n") == 3
 
 
-def test_both_networks_stand_in_the_table(run, capsys):
+def test_both_networks_stand_in_the_table(run, small, capsys):
     run("unet_beside_plain_cnn.py", "--steps", 1)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[0] for row in rows] == ["unet", "encoder-decoder"]
     assert all(0 <= float(score) <= 1 for row in rows for score in row[1:])
 
 
-def test_networks_are_compared_in_one_folder(run, capsys):
+def test_networks_are_compared_in_one_folder(run, small, capsys):
     names = run("compare_networks.py", "--steps", 1, "--seeds", 0, "--out", "cmp")
     assert [row["network"] for row in names["comparison"].rows] == ["unet", "encoder-decoder"]
     out = capsys.readouterr().out
@@ -72,7 +83,7 @@ def test_networks_are_compared_in_one_folder(run, capsys):
     }  # fmt: skip
 
 
-def test_the_coco_experiment_ends_in_a_table(run, capsys):
+def test_the_coco_experiment_ends_in_a_table(run, small, capsys):
     names = run("coco_experiment.py", "--steps", 1, "--seeds", "0,1", "--out", "coco")
     assert [row["network"] for row in names["rows"]] == ["unet", "encoder-decoder"]
     assert all(0 <= row["coco_ap"] <= 1 for row in names["rows"])
@@ -111,12 +122,13 @@ def test_the_weight_map_shows_in_a_real_window(run, monkeypatch, make_napari_vie
 def demo(tmp_path_factory):
     """Run the demo into one folder, on a stack of one's own and then on the sample."""
     folder = tmp_path_factory.mktemp("demo")
-    image, labels = synthetic_stack((3, 48, 64))
+    image, labels = samples.synthetic_stack((3, 48, 64))
     own = {"--image": folder / "image.npy", "--labels": folder / "labels.npy"}
     np.save(own["--image"], image)
     np.save(own["--labels"], labels)
     out = folder / "out"
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "synthetic_stack", small_stack)
         for more in (own, {}):
             flags = {"--out": out, "--steps": 1, **more}.items()
             patch.setattr(sys, "argv", ["demo.py", *(str(x) for flag in flags for x in flag)])
@@ -134,7 +146,7 @@ def test_demo_reports_both_networks_on_slices_left_out(demo):
 
 
 def test_demo_scores_the_last_slices_only(demo):
-    found, (_, truth) = open_image(demo / "unet.zarr").read(), synthetic_stack()
+    found, (_, truth) = open_image(demo / "unet.zarr").read(), small_stack()
     report = json.loads((demo / "report.json").read_text())
     assert report["rows"][0]["iou"] == evaluate(found[6:], truth[6:])["iou"]
 
