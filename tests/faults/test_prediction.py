@@ -27,8 +27,8 @@ from tests.fixtures.processes import copies
 
 torch.set_num_threads(1)
 
-SHAPE, TILE = (4, 60, 70), 16
-BLOCKS = 4 * 4 * 5
+SHAPE, TILE = (4, 60, 70), 24
+BLOCKS = 4 * 3 * 3
 PARTS = ((1, 2), (2, 2))
 
 
@@ -131,11 +131,11 @@ def test_fault_20_only_missing_blocks_are_computed(files, whole, tmp_path):
     before = 0
     for event in run:
         before += isinstance(event, TileDone)
-        if before == 30:
+        if before == 15:
             break
     run.close()
     events = drained(segment(files, tmp_path / "out.zarr"))
-    assert 30 <= BLOCKS - len(tiles(events)) <= 36  # a few were on their way to the disk
+    assert 15 <= BLOCKS - len(tiles(events)) <= 21  # a few were on their way to the disk
     assert tiles(events)[-1].done == tiles(events)[-1].total == BLOCKS
     assert bits(tmp_path / "out.zarr") == bits(whole)
 
@@ -144,11 +144,11 @@ def test_fault_20_a_tiff_goes_on_too_and_says_that_it_is_partial(files, tmp_path
     drained(segment(files, tmp_path / "whole.tif"))
     run = segment(files, tmp_path / "out.tif")
     for event in run:
-        if isinstance(event, TileDone) and event.done == 30:
+        if isinstance(event, TileDone) and event.done == 15:
             break
     run.close()
     assert sorted(path.name for path in tmp_path.glob("out*")) == ["out.partial.tif"]
-    assert len(tiles(drained(segment(files, tmp_path / "out.tif")))) <= BLOCKS - 30
+    assert len(tiles(drained(segment(files, tmp_path / "out.tif")))) <= BLOCKS - 15
     left = sorted(path.name for path in tmp_path.glob("out*"))
     assert left == ["out.tif", "out.tif.links.csv"]
     there, back = (open_image(tmp_path / name).read() for name in ("whole.tif", "out.tif"))
@@ -251,13 +251,13 @@ def torn(monkeypatch):
 
 
 def test_fault_24_a_block_that_fails_does_not_cost_the_others(files, whole, tmp_path, torn):
-    torn.update({7, 50})
+    torn.update({7, 30})
     events = drained(segment(files, tmp_path / "out.zarr"))
     assert len(tiles(events)) == BLOCKS - 2
     (end,) = [event for event in events if isinstance(event, ImageDone)]
     assert end.status == "incomplete"
     assert (
-        "2 of 80 blocks failed, the first at slice 0, rows 16-32, columns 32-48" in end.message
+        "2 of 36 blocks failed, the first at slice 0, rows 48-60, columns 24-48" in end.message
     )
     assert "the disk is broken there" in end.message
     assert events[-1].failed
@@ -274,7 +274,7 @@ def test_fault_24_an_incomplete_result_ends_with_status_1(files, tmp_path, torn,
     flags = ["--output=instances", f"--tile={TILE}", "--device=cpu"]
     names = [str(files / "model"), str(files / "em.tif"), "--out", str(tmp_path / "out.zarr")]
     assert main(["predict", *names, *flags]) == 1
-    assert "incomplete: 1 of 80 blocks failed" in capsys.readouterr().err
+    assert "incomplete: 1 of 36 blocks failed" in capsys.readouterr().err
 
 
 def test_fault_24_a_block_that_fails_once_is_tried_again(files, whole, tmp_path, monkeypatch):
@@ -306,7 +306,7 @@ def test_fault_39_a_gpu_that_is_lost_ends_the_run_which_goes_on_later(
 
     def lost(self, plane, write):
         count.append(1)
-        if len(count) > 20:
+        if len(count) > 12:
             raise RuntimeError("CUDA error: unspecified launch failure\nmore")
         return logits(self, plane, write)
 
@@ -316,7 +316,7 @@ def test_fault_39_a_gpu_that_is_lost_ends_the_run_which_goes_on_later(
     ):
         drained(segment(files, tmp_path / "out.zarr"))
     monkeypatch.undo()
-    assert len(tiles(drained(segment(files, tmp_path / "out.zarr")))) == BLOCKS - 20
+    assert len(tiles(drained(segment(files, tmp_path / "out.zarr")))) == BLOCKS - 12
     assert bits(tmp_path / "out.zarr") == bits(whole)
 
 
@@ -335,10 +335,10 @@ def test_fault_40_too_little_memory_makes_a_block_smaller_or_the_run_end(
     with pytest.raises(UserError, match="Not even a tile of 2 x 2 px fits into the memory"):
         drained(segment(files, tmp_path / "out.zarr"))
     assert not (tmp_path / "out.zarr").exists()
-    limit = 8
+    limit = 12
     events = drained(segment(files, tmp_path / "out.zarr"))
     assert any(
-        "tiles of 8 px instead of 16" in e.message for e in events if isinstance(e, Warned)
+        "tiles of 12 px instead of 24" in e.message for e in events if isinstance(e, Warned)
     )
     there = open_image(whole).read()
     np.testing.assert_array_equal(open_image(tmp_path / "out.zarr").read(), there)
@@ -349,7 +349,7 @@ import os, signal
 from napari_utile.engine.prediction.block_computer import BlockComputer
 
 def deadly(self, number, read=BlockComputer.read):
-    if number == 41 and not os.path.exists({cured!r}):
+    if number == 19 and not os.path.exists({cured!r}):
         os.kill(os.getpid(), signal.SIGKILL)
     return read(self, number)
 
@@ -369,7 +369,7 @@ def test_fault_40_a_block_that_kills_its_worker_is_never_counted_as_done(
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(
-            n_workers=2,
+            n_workers=1,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
@@ -381,7 +381,7 @@ def test_fault_40_a_block_that_kills_its_worker_is_never_counted_as_done(
         (end,) = [event for event in events if isinstance(event, ImageDone)]
         assert end.status == "incomplete"
         assert (
-            "1 of 80 blocks failed, the first at slice 2, rows 0-16, columns 16-32"
+            "1 of 36 blocks failed, the first at slice 2, rows 0-24, columns 24-48"
             in end.message
         )
         assert len(tiles(events)) == BLOCKS - 1

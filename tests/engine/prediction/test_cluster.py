@@ -22,8 +22,8 @@ from tests.fixtures.blob_model import blob_model, blobs
 distributed = pytest.importorskip("distributed")
 torch.set_num_threads(1)
 
-SHAPE, TILE = (3, 60, 70), 16
-BLOCKS = 3 * 4 * 5
+SHAPE, TILE = (3, 60, 70), 24
+BLOCKS = 3 * 3 * 3
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +104,18 @@ def test_another_result_at_the_same_place_is_not_mixed_up(files, scheduler, tmp_
     assert_same(files, out)
 
 
-def test_a_run_without_workers_waits_and_can_be_stopped(files, tmp_path):
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-    ) as cluster:
-        run = segment(files, tmp_path / "out.zarr", scheduler=cluster.scheduler_address)
-        tiles = 0
-        for event in run:
-            tiles += isinstance(event, TileDone)
-            if tiles == 3:
-                cluster.scale(0)
-            if isinstance(event, Waiting) and event.message:
-                break
-        assert event.message == "No worker is left; waiting for one."
-        run.close()
+def test_a_run_without_workers_waits_and_can_be_stopped(files, scheduler, tmp_path):
+    """The last with these workers: it sends them away."""
+    run = segment(files, tmp_path / "out.zarr", scheduler=scheduler.scheduler_address)
+    tiles = 0
+    for event in run:
+        tiles += isinstance(event, TileDone)
+        if tiles == 3:
+            scheduler.scale(0)
+        if isinstance(event, Waiting) and event.message:
+            break
+    assert event.message == "No worker is left; waiting for one."
+    run.close()
 
 
 def test_an_answer_that_is_lost_with_its_worker_holds_nothing_up():

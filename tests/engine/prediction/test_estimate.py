@@ -20,7 +20,7 @@ def test_a_dry_run_counts_what_is_missing_and_names_what_is_bad(blob_files, tmp_
     segment(tmp_path, tmp_path / "out", ["a.tif", "c.tif"])
     names = ["a.tif", "b.tif", "c.tif"]
     events = segment(tmp_path, tmp_path / "out", names, execution=Execution(dry_run=True))
-    assert events[0].facts["blocks"] == 4 * 5
+    assert events[0].facts["blocks"] == 3 * 3
     assert [e.message for e in events if isinstance(e, Warned)] == [
         f"{tmp_path}/c.tif will be left out: {tmp_path}/c.tif is empty."
     ]
@@ -31,8 +31,8 @@ def test_what_it_takes_is_said_before(blob_files, tmp_path):
     events = segment(blob_files, tmp_path / "out.zarr", execution=how, output="instances")
     (started,) = [event for event in events if isinstance(event, RunStarted)]
     facts = started.facts
-    assert facts["blocks"] == 3 * 4 * 5
-    assert facts["block"] == "16 x 16"
+    assert facts["blocks"] == 3 * 3 * 3
+    assert facts["block"] == "24 x 24"
     assert facts["disk"].startswith(
         f"up to {(5 * 4 / 3 + 4) * np.prod(SHAPE) / 1000:.1f} kB of "
     )
