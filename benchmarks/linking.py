@@ -28,9 +28,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
+from napari_utile.arrays.instances.assembly import PlaneObjects
 from napari_utile.arrays.instances.decoding import instances
-from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
 from napari_utile.arrays.instances.linking import Numbering, overlaps
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.metrics.matching import f1, match
 from napari_utile.metrics.overlap import contingency
 from napari_utile.metrics.partitions import thin_borders, vi_merge, vi_split

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.decoding import instances_by_rule
-from napari_utile.arrays.instances.fragments import ObjectRule
 from napari_utile.arrays.instances.model_rule import ModelRule
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.events import SliceDone, Warned
 from napari_utile.settings import EvaluateSettings

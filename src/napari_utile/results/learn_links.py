@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.instances.decoding import plane_objects
-from napari_utile.arrays.instances.fragments import ObjectRule
 from napari_utile.arrays.instances.graph import GraphLinking
 from napari_utile.arrays.instances.link_costs import EDGE, Edges, LinkCosts
 from napari_utile.arrays.instances.link_learning import learnt_costs
 from napari_utile.arrays.instances.linking import overlaps
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, Event, RunDone, RunStarted, Warned
 from napari_utile.io.images import open_image

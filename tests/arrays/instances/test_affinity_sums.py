@@ -16,8 +16,10 @@ from napari_utile.arrays.instances.affinity_sums import (
     overlapping,
     partner_blocks,
 )
+from napari_utile.arrays.instances.assembly import assemble
 from napari_utile.arrays.instances.decoding import instances, plane_objects
-from napari_utile.arrays.instances.fragments import ObjectRule, assemble, fragments
+from napari_utile.arrays.instances.fragments import fragments
+from napari_utile.arrays.instances.object_rule import ObjectRule
 
 OFFSETS = tuple(
     tuple(-far * (axis == i) for axis in range(3)) for far in (1, 3, 9) for i in range(3)

@@ -69,3 +69,14 @@ def test_a_border_lies_between_two_leads_that_end_on_both_sides_of_it():
         assert 0 < sum(expected) < 500
         found = are_between(*map(as_numbers, leads), axis)
         np.testing.assert_array_equal(found, expected)
+
+
+def test_a_border_is_measured_pair_by_pair():
+    parts = np.array([[1, 2, 2], [1, 2, 0], [1, 1, 3]])
+    mask = np.array([[1, 1, 1], [1, 0, 0], [1, 1, 1]], bool)
+    gray = np.arange(9).reshape(3, 3).astype(np.uint8)
+    leads = np.zeros((3, 3), np.int16)
+    pairs, measures = border_sums(parts, 10 * gray.astype(np.uint16), mask, gray, leads)
+    assert pairs.tolist() == [[1, 2], [1, 3]]
+    # 1-2: (0, 1) in the mask, saddle 0; (3, 4) and (4, 7) half off it. 1-3: (7, 8), saddle 70
+    assert measures.tolist() == [[1, 1, 2, 18, 0], [1, 15, 0, 0, 70]]

@@ -8,9 +8,10 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label
 
+from napari_utile.arrays.instances.assembly import PlaneObjects
 from napari_utile.arrays.instances.decoding import instances
-from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
 from napari_utile.arrays.instances.linking import Numbering, overlaps, sum_overlaps
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.labels import consecutive
 
 RULES = [ObjectRule(linking=linking) for linking in ("none", "overlap", "touch", "graph")]

@@ -14,10 +14,10 @@ from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.instances.pair_table import (
     FIRST_CAPACITY,
-    larger_table,
+    key_of_pair,
     new_table,
     pairs_in_order,
-    place_of_key,
+    with_entry,
 )
 from napari_utile.arrays.tiling import Window
 
@@ -133,16 +133,9 @@ def _affinity_sums(
                     here, there = parts[row + x], parts[row + x + ahead]
                     if here in (there, 0) or there == 0:
                         continue
-                    low, high = min(here, there), max(here, there)
-                    key = np.uint64(low) << np.uint64(32) | np.uint64(high)
+                    key = key_of_pair(here, there)
                     if keys[last] != key:
-                        last = place_of_key(keys, key)
-                        if keys[last] == 0:
-                            keys[last] = key
-                            count += 1
-                            if 2 * count > len(keys):
-                                keys, rows = larger_table(keys, rows)
-                                last = place_of_key(keys, key)
+                        keys, rows, count, last = with_entry(keys, rows, count, key)
                     rows[last, 0] += 1
                     rows[last, 1] += affinities[channel, z, y, x]
     return keys, rows

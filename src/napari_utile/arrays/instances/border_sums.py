@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from napari_utile.arrays.compiled import compiled
 from napari_utile.arrays.instances.pair_table import (
     FIRST_CAPACITY,
-    larger_table,
+    key_of_pair,
     new_table,
     pairs_in_order,
-    place_of_key,
+    with_entry,
 )
 
 DIGIT = 16
@@ -76,16 +76,9 @@ def _border_sums(
                 beside = not is_inside and len(shape) > 2
                 if beside and not is_between(leads[i], leads[j], along[way]):
                     continue
-                low, high = min(labels[i], labels[j]), max(labels[i], labels[j])
-                key = np.uint64(low) << np.uint64(32) | np.uint64(high)
+                key = key_of_pair(labels[i], labels[j])
                 if keys[last] != key:
-                    last = place_of_key(keys, key)
-                    if keys[last] == 0:
-                        keys[last] = key
-                        count += 1
-                        if 2 * count > len(keys):
-                            keys, rows = larger_table(keys, rows)
-                            last = place_of_key(keys, key)
+                    keys, rows, count, last = with_entry(keys, rows, count, key)
                 at = 0 if is_inside else 2
                 rows[last, at] += 1
                 rows[last, at + 1] += np.int64(foreground[i]) + np.int64(foreground[j])
@@ -159,3 +152,59 @@ def are_between(
     for i in range(len(here)):
         found[i] = is_between(here[i], there[i], axis)
     return found
+
+
+def pixel_pair_measures(
+    heights: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    masks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    foregrounds: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    between: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Return what single pairs of pixels add to the measures of a border (see `border_sums`).
+
+    Parameters
+    ----------
+    heights : pair of ndarray of uint16, shape (M,)
+        Heights of both pixels.
+    masks : pair of ndarray of bool, shape (M,)
+        Whether they are foreground.
+    foregrounds : pair of ndarray of uint8, shape (M,)
+        Their foreground probabilities; 255 is 1.
+    between : ndarray of bool, shape (M,)
+        Whether a pair counts that is not inside the mask.
+
+    Returns
+    -------
+    ndarray of int64, shape (M, 5)
+    """
+    inside = masks[0] & masks[1]
+    outside = ~inside & between
+    both = foregrounds[0].astype(np.int64) + foregrounds[1]
+    saddle = inside * np.minimum(*heights)
+    columns = (inside, inside * both, outside, outside * both, saddle)
+    return np.stack([column.astype(np.int64) for column in columns], axis=1)
+
+
+def sum_borders(
+    pairs: NDArray[np.int64], measures: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return borders with the measures of the same two parts summed.
+
+    Parameters
+    ----------
+    pairs, measures : ndarray of int64, shapes (M, 2) and (M, 5)
+        Parts that meet, in any order and any number of times; see `border_sums`.
+
+    Returns
+    -------
+    pairs, measures : ndarray of int64, shapes (B, 2) and (B, 5)
+        Each pair once, the lower part first, sorted; the saddle is the highest of all.
+    """
+    low, high = pairs.min(axis=1), pairs.max(axis=1)
+    base = high.max(initial=0) + 1
+    unique, which = np.unique(low * base + high, return_inverse=True)
+    totals = np.zeros((len(unique), 5), np.int64)
+    for column in range(4):
+        totals[:, column] = np.bincount(which, measures[:, column], len(unique))  # to 2**53
+    np.maximum.at(totals[:, 4], which, measures[:, 4])
+    return np.stack(np.divmod(unique, base), axis=1), totals

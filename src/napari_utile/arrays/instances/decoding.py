@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.given import given_array
 from napari_utile.arrays.instances.affinity_sums import affinity_table, near_and_far
+from napari_utile.arrays.instances.assembly import PlaneObjects, assemble
 from napari_utile.arrays.instances.evidence import ruin_text, unfit_text
-from napari_utile.arrays.instances.fragments import (
-    ObjectRule,
-    PlaneObjects,
-    assemble,
-    fragments,
-)
+from napari_utile.arrays.instances.fragments import fragments
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.instances.linking import Numbering, overlaps
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.errors import UserError
 from napari_utile.events import drain
@@ -58,7 +55,7 @@ def instances(
         does not count then.
     method : {"watershed", "components"}, optional
         Watershed and merging, which separates objects that only a narrow neck joins, see
-        `arrays.instances.watershed`; or connected components. By default "watershed", of
+        `arrays.instances.merging`; or connected components. By default "watershed", of
         volumes "components".
     fill_holes : int, default 0
         Background of up to this many pixels of a slice, or voxels with `volumetric`, becomes

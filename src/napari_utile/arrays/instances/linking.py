@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.instances.fragments import ObjectRule, PlaneObjects
+from napari_utile.arrays.instances.assembly import PlaneObjects
 from napari_utile.arrays.instances.graph import GraphLinking
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.instances.regions import united
 from napari_utile.arrays.instances.runs import Runs
 

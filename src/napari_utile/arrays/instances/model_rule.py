@@ -3,9 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from napari_utile.arrays.instances.fragments import ObjectRule
 from napari_utile.arrays.instances.growth import growth_along_axes, growth_of_border
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.instances.offsets import Offset
 
 

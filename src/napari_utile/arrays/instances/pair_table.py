@@ -51,6 +51,24 @@ def larger_table(
     return larger, moved
 
 
+@compiled
+def with_entry(
+    keys: NDArray[np.uint64], rows: NDArray[np.int64], count: int, key: np.uint64
+) -> tuple[NDArray[np.uint64], NDArray[np.int64], int, np.int64]:
+    """Return a table that has an entry of a key, the number of its entries, and where that is.
+
+    A walk over pixel pairs asks for it where the key is another than that of the pair before.
+    """
+    place = place_of_key(keys, key)
+    if keys[place] == 0:
+        keys[place] = key
+        count += 1
+        if 2 * count > len(keys):
+            keys, rows = larger_table(keys, rows)
+            place = place_of_key(keys, key)
+    return keys, rows, count, place
+
+
 def pairs_in_order(
     keys: NDArray[np.uint64], rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -25,13 +25,9 @@ from napari_utile.arrays.instances.affinity_sums import (
     overlapping,
     partner_blocks,
 )
+from napari_utile.arrays.instances.assembly import PlaneObjects, assemble
 from napari_utile.arrays.instances.evidence import ruin_text, unfit_text
-from napari_utile.arrays.instances.fragments import (
-    ObjectRule,
-    PlaneObjects,
-    assemble,
-    fragments,
-)
+from napari_utile.arrays.instances.fragments import fragments
 from napari_utile.arrays.instances.link_costs import EDGE, Edges, LinkCosts
 from napari_utile.arrays.instances.linking import (
     Numbering,
@@ -39,6 +35,7 @@ from napari_utile.arrays.instances.linking import (
     overlaps_of_runs,
     sum_overlaps,
 )
+from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.instances.runs import Runs
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
