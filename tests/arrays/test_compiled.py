@@ -16,8 +16,9 @@ NOWHERE_TO_WRITE = """
 import numba.core.caching
 numba.core.caching.CacheImpl._locator_classes = []
 import napari_utile.arrays.augmentation.warp
-from napari_utile import weight_map
-assert weight_map([[1, 0, 2, 2]]).shape == (1, 4)
+import numpy as np
+from napari_utile.arrays.instances.regions import united
+assert united(3, np.array([[2, 1]])).tolist() == [0, 1, 1]
 """
 
 

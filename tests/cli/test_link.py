@@ -48,7 +48,7 @@ def test_costs_are_learnt_into_a_file_or_a_model_and_used(result, blob_files, tm
     assert main([*command, "--model", str(model)]) == 0
     assert LinkCosts.of(read_card(model).linking) == costs
     predict = ["predict", str(model), str(blob_files / "em.tif"), "--output=instances"]
-    assert main([*predict, "--out", str(tmp_path / "by_model.zarr"), "--tile=16"]) == 0
+    assert main([*predict, "--out", str(tmp_path / "by_model.zarr"), "--tile=24"]) == 0
     assert provenance(tmp_path / "by_model.zarr")["plan"]["costs"] == costs.as_dict()
 
 
@@ -57,7 +57,7 @@ def test_predict_takes_costs_from_a_file(blob_files, tmp_path):  # noqa: F811
     write_link_costs(tmp_path / "costs.json", costs)
     files = [str(blob_files / name) for name in ("model", "em.tif")]
     command = ["predict", *files, "--out", str(tmp_path / "o.zarr"), "--output=instances"]
-    given = [f"--linking-costs={tmp_path / 'costs.json'}", "--tile=16", "--device=cpu"]
+    given = [f"--linking-costs={tmp_path / 'costs.json'}", "--tile=24", "--device=cpu"]
     assert main([*command, *given]) == 0
     assert provenance(tmp_path / "o.zarr")["plan"]["costs"] == costs.as_dict()
 
