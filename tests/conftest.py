@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,8 +56,27 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return None if is_test else True
 
 
+LONG = dict.fromkeys(
+    ("test_stack_job.py", "test_main_job.py", "test_tour.py", "test_examples.py",
+     "test_cluster.py", "test_distributed.py", "test_local_workers.py", "test_stopping.py"),
+    100,
+)  # fmt: skip
+"""Files of few tests that take long, and as how many tests they count."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the order below: xdist would leave the longest tests for the end."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a real window where there is no screen (`make test` brings one)."""
+    """Begin with the longest files, so that no worker waits for another in the end.
+
+    And skip what needs a real window where there is no screen (`make test` brings one).
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: -max(tests[item.path], LONG.get(item.path.name, 0)))
     if HAS_SCREEN:
         return
     no_screen = pytest.mark.skip(reason="no screen: use `make test` or xvfb-run")
