@@ -254,7 +254,7 @@ def network_seconds(size: int) -> float:
 
     from napari_utile.engine.prediction.in_memory import device_and_dtype
     from napari_utile.networks import UNet
-    from napari_utile.settings import PredictSettings
+    from napari_utile.settings.prediction import PredictSettings
 
     torch.set_num_threads(1)
     device, dtype = device_and_dtype(PredictSettings(device="cpu"))

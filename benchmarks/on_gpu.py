@@ -31,7 +31,9 @@ from napari_utile.io.images import open_image
 from napari_utile.io.tiff import write_tiff
 from napari_utile.networks import NETWORKS, UNet, UNet3D
 from napari_utile.samples.synthesis import synthetic_stack
-from napari_utile.settings import PredictSettings, TrainSettings, axes_seen
+from napari_utile.settings.options import axes_seen
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 
 LAST_START = 480
 """Seconds after which no part is begun."""

@@ -30,7 +30,8 @@ import numpy as np
 
 import napari_utile as utile
 from napari_utile.io.images import open_image
-from napari_utile.settings import PredictSettings, TrainSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 
 PLAIN = {
     "elastic": 0.0,

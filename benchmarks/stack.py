@@ -30,7 +30,7 @@ from napari_utile.engine.prediction.in_memory import device_and_dtype, tile_size
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.io.images import open_image
 from napari_utile.networks import UNet
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 
 class Way(NamedTuple):

@@ -30,7 +30,7 @@ from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import for_inference
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 
 class Way(NamedTuple):

@@ -29,7 +29,7 @@ from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.events import StepDone
 from napari_utile.io.stack import Stack
 from napari_utile.samples.synthesis import synthetic_stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 WARM_UP = 3
 

@@ -22,7 +22,7 @@ from napari_utile.folders.model import ModelCard
 from napari_utile.metrics.overlap import iou
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import WeightSettings
+from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, scrolling_column
 from napari_utile.widgets.process.command_line import flags
@@ -34,7 +34,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture
 def add_choice():
-    """Return a function that adds a choice to an option, as its line in settings.py does."""
+    """Return a function that adds a choice to an option, as its line in settings/ does."""
     kinds = (TrainSettings, ModelCard)  # the card of a model holds the settings
     with pytest.MonkeyPatch.context() as patch:
 

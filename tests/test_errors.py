@@ -5,7 +5,9 @@ import pytest
 from napari_utile.errors import EngineError, UserError, printable
 from napari_utile.io.disk import check_writable
 from napari_utile.io.images import open_image
-from napari_utile.settings import EvaluateSettings, PredictSettings, TrainSettings
+from napari_utile.settings.evaluation import EvaluateSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def test_an_error_of_the_user_is_a_value_error_and_none_of_ours_is_a_runtime_error():

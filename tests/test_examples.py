@@ -12,7 +12,7 @@ from PIL import Image
 from napari_utile import evaluate, load_model
 from napari_utile.io.images import open_image
 from napari_utile.samples import samples
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NETWORKS = ("unet", "encoder-decoder")

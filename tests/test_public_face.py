@@ -32,7 +32,7 @@ def test_names_are_those_of_their_homes():
     assert utile.Model is models.model.Model
     assert utile.load_model is models.model.load_model
     assert utile.networks is networks
-    assert utile.TrainSettings is settings.TrainSettings
+    assert utile.TrainSettings is settings.training.TrainSettings
     assert utile.UserError is errors.UserError
 
 

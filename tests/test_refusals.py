@@ -5,14 +5,11 @@ from pydantic import ValidationError
 
 from napari_utile.errors import UserError
 from napari_utile.refusals import sentence, why
-from napari_utile.settings import (
-    CompareSettings,
-    PredictSettings,
-    Settings,
-    TrainSettings,
-    WeightSettings,
-    refused_option,
-)
+from napari_utile.settings.arrays import WeightSettings
+from napari_utile.settings.checked import Settings, refused_option
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 
 
 @pytest.mark.parametrize(

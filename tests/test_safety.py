@@ -23,7 +23,7 @@ from napari_utile.folders.job import JobFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image
 from napari_utile.networks import UNet
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.process.command_line import engine_command, engine_environment
 
 

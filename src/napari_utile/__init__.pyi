@@ -12,7 +12,7 @@ from napari_utile.errors import EngineError as EngineError
 from napari_utile.errors import UserError as UserError
 from napari_utile.evaluation import evaluate as evaluate
 from napari_utile.results.objects import objects_table as objects_table
-from napari_utile.settings import PredictSettings as PredictSettings
-from napari_utile.settings import TrainSettings as TrainSettings
+from napari_utile.settings.prediction import PredictSettings as PredictSettings
+from napari_utile.settings.training import TrainSettings as TrainSettings
 
 __version__: str

@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from napari_utile.cli.coco import CocoTrain
 from napari_utile.cli.main import main, present_arguments
 from napari_utile.events import CandidateDone, RunDone, RunStarted, parse_event
-from napari_utile.settings import CompareSettings
+from napari_utile.settings.comparison import CompareSettings
 from tests.fixtures.coco_sample import write_coco_sample
 
 TINY = {

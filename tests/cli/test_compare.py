@@ -12,7 +12,7 @@ from napari_utile.cli.compare import Compare
 from napari_utile.cli.main import main
 from napari_utile.errors import UserError
 from napari_utile.events import RunStarted, parse_event
-from napari_utile.settings import CompareSettings
+from napari_utile.settings.comparison import CompareSettings
 from tests.fixtures.commands import FLAGS, complaint
 
 

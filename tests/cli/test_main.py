@@ -12,7 +12,7 @@ from napari_utile.cli import small
 from napari_utile.cli.main import main
 from napari_utile.errors import EngineError, UserError
 from napari_utile.events import RunDone, RunFailed, RunStarted, StepDone, parse_event
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.commands import PATHS, complaint, predict, train
 
 # what is printed where

@@ -3,7 +3,8 @@
 import pytest
 
 from napari_utile.cli.main import main
-from napari_utile.settings import PredictSettings, TrainSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.commands import PATHS, TINY, complaint, train
 
 # flags are settings

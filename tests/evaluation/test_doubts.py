@@ -8,7 +8,7 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.doubts import Looks
 from napari_utile.events import Warned
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 MASK = np.zeros((60, 60))
 MASK[10:25, 10:25] = MASK[30:50, 20:55] = 255

@@ -6,7 +6,7 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.events import RunDone, RunStarted, SliceDone, drain
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 def run_of(prediction, truth, **options):

@@ -16,7 +16,7 @@ from napari_utile.events import drain
 from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
 from napari_utile.io.stack import Stack
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 @pytest.fixture

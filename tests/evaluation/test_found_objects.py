@@ -20,7 +20,7 @@ from napari_utile.events import drain
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.napari_reader import read_layers
 from napari_utile.networks import UNet, UNet3D
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 torch.set_num_threads(1)
 NETWORKS = {

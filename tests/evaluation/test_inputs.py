@@ -8,7 +8,7 @@ from napari_utile.errors import UserError
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.inputs import Side, class_pair, instance_pair, is_mask
 from napari_utile.events import drain
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 def test_instances_with_what_they_were_made_of_score_as_that_does(foreground, truth):

@@ -12,7 +12,7 @@ from napari_utile.events import Warned, drain
 from napari_utile.io.images import write_tiff
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete
 from napari_utile.io.stack import Stack
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 AUTO = EvaluateSettings()
 

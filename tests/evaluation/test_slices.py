@@ -13,7 +13,7 @@ from napari_utile.metrics.coco.ap import coco_scores
 from napari_utile.metrics.matching import iou_rows
 from napari_utile.metrics.overlap import combine_tables, contingency
 from napari_utile.metrics.warping import warping_error
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 def test_coco_scores_of_a_slice_and_of_all_ranked_together(foreground, truth):

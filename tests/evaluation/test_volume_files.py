@@ -13,7 +13,7 @@ from napari_utile.io.images import write_tiff
 from napari_utile.io.ome_zarr import create_image, create_labels
 from napari_utile.io.stack import Stack
 from napari_utile.metrics.volume_tables import BLOCK, REACH
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 SHAPE = (7, 40, 48)
 

@@ -108,7 +108,7 @@ def process_cycle(folder: Path) -> Callable[[], None]:
     from napari_utile.engine.training.front import train_files
     from napari_utile.events import StepDone, TileDone
     from napari_utile.io.images import write_tiff
-    from napari_utile.settings import PredictSettings
+    from napari_utile.settings.prediction import PredictSettings
     from tests.fixtures.tiny_training import cells, tiny
 
     for name, array in zip(("em", "ids"), cells(), strict=True):

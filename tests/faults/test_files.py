@@ -17,7 +17,7 @@ from napari_utile.io import ome_zarr
 from napari_utile.io.disk import check_file_output, check_writable, locked
 from napari_utile.io.images import as_stack, open_image
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.new_run import new_run
 
 

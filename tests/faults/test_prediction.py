@@ -21,7 +21,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import ImageDone, TileDone, Warned
 from napari_utile.io import ome_zarr
 from napari_utile.io.images import open_image, write_tiff
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.blob_model import blob_model, blobs
 from tests.fixtures.processes import copies
 

@@ -9,7 +9,8 @@ from napari_utile.engine.training.data.preparation import prepare
 from napari_utile.folders.comparison import ComparisonFolder, split_facts, split_from_facts
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.pairs import stack_pairs
-from napari_utile.settings import CompareSettings, TrainSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.comparison import ONE_PLANE, cells
 
 

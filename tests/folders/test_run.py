@@ -9,7 +9,8 @@ import pytest
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, Warned
 from napari_utile.folders.run import Run
-from napari_utile.settings import PredictSettings, TrainSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.new_run import new_run
 
 OLD = Path(__file__).parents[1] / "old"

@@ -12,7 +12,7 @@ from napari_utile.engine.training.front import train_files
 from napari_utile.events import EpochDone
 from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.trained import TINY, cells
 from tests.fuzz.target_model import changed_archive
 

@@ -17,7 +17,8 @@ from napari_utile.folders.run import Run
 from napari_utile.io.disk import locked
 from napari_utile.io.fingerprints import digest_of_planes, fingerprint
 from napari_utile.io.stack import Stack
-from napari_utile.settings import CompareSettings, PredictSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.prediction import PredictSettings
 
 KIND = "text"
 STACK = Stack(np.arange(600, dtype=np.uint8).reshape(2, 15, 20), "zyx")

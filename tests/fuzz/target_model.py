@@ -17,7 +17,7 @@ from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.front import predict
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.networks import SegNet, UNet
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fuzz.mutations import mutate as mutate_bytes
 
 KIND = "bytes"

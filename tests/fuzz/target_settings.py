@@ -7,14 +7,12 @@ from napari_utile.cli.compare import Compare
 from napari_utile.cli.predict import Predict
 from napari_utile.cli.train import Train
 from napari_utile.errors import UserError
-from napari_utile.settings import (
-    CocoSettings,
-    CompareSettings,
-    EvaluateSettings,
-    PredictSettings,
-    TrainSettings,
-    WeightSettings,
-)
+from napari_utile.settings.arrays import WeightSettings
+from napari_utile.settings.coco import CocoSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.evaluation import EvaluateSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.process.command_line import flags
 
 KIND = "json"

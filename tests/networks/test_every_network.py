@@ -11,7 +11,7 @@ from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.networks import FCN, EncoderDecoder, SegNet, SlidingWindow, UNet
 from napari_utile.networks import NETWORKS as ALL
-from napari_utile.settings import SLICE_NETWORKS
+from napari_utile.settings.options import SLICE_NETWORKS
 
 torch.set_num_threads(1)
 

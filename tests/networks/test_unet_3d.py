@@ -11,7 +11,7 @@ from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.networks import NETWORKS, EncoderDecoder3D, UNet3D
 from napari_utile.networks.unet_3d import levels
-from napari_utile.settings import VOLUME_NETWORKS
+from napari_utile.settings.options import VOLUME_NETWORKS
 
 torch.set_num_threads(1)
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.tiling import Window
-from napari_utile.settings import TRAIN_DEFAULTS, SplitUnit
+from napari_utile.settings.options import SplitUnit
+from napari_utile.settings.training import TRAIN_DEFAULTS
 
 SizedPlane = tuple[int, tuple[int, ...], tuple[int, ...]]
 """Number of the image, index of the plane in it, and its size: (Y, X), or (Z, Y, X) where

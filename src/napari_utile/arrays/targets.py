@@ -16,7 +16,8 @@ from napari_utile.arrays.labels import (
     ignored_pixels,
 )
 from napari_utile.errors import UserError
-from napari_utile.settings import TRAIN_DEFAULTS, LearntTarget
+from napari_utile.settings.options import LearntTarget
+from napari_utile.settings.training import TRAIN_DEFAULTS
 
 
 @dataclass(frozen=True)

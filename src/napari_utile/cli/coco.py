@@ -12,14 +12,9 @@ from pydantic_settings import CliPositionalArg, CliSubCommand, get_subcommand
 from napari_utile.cli.display import DONE, print_warning
 from napari_utile.cli.options import JobCommand, report_comparison
 from napari_utile.errors import UserError, printable
-from napari_utile.settings import (
-    CocoEvaluateSettings,
-    CocoSettings,
-    CompareSettings,
-    CrowdsAsObjects,
-    SkipBroken,
-    Strict,
-)
+from napari_utile.settings.coco import CocoEvaluateSettings, CocoSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import CrowdsAsObjects, SkipBroken, Strict
 
 
 class _Images(BaseModel):

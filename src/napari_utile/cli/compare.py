@@ -9,7 +9,7 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.options import JobCommand, report_comparison
-from napari_utile.settings import CompareSettings
+from napari_utile.settings.comparison import CompareSettings
 
 
 class Compare(JobCommand, CompareSettings):

@@ -12,7 +12,7 @@ from pydantic_settings import CliPositionalArg
 
 from napari_utile.cli.display import follow_run, print_warning, report
 from napari_utile.errors import UserError, printable
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 if TYPE_CHECKING:
     from napari_utile.evaluation import Report

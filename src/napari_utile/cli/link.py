@@ -11,7 +11,7 @@ from pydantic_settings import CliPositionalArg
 from napari_utile.cli.display import report
 from napari_utile.errors import UserError, printable
 from napari_utile.events import Event
-from napari_utile.settings import LinkSettings
+from napari_utile.settings.prediction import LinkSettings
 
 if TYPE_CHECKING:
     from napari_utile.arrays.instances.link_costs import LinkCosts

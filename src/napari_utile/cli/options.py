@@ -19,7 +19,8 @@ from napari_utile.errors import UserError
 from napari_utile.events import Event, Warned
 from napari_utile.json_files import read_json
 from napari_utile.refusals import clause, sentence
-from napari_utile.settings import RECIPES, Settings, refused_option
+from napari_utile.settings.checked import Settings, refused_option
+from napari_utile.settings.training import RECIPES
 
 BUDGET = {"steps", "minutes"}
 """Options that limit a run; one as a flag replaces both of a file."""

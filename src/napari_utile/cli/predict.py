@@ -12,7 +12,7 @@ from napari_utile.cli.display import DONE, print_facts, print_warning, report
 from napari_utile.cli.options import JobCommand
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunStarted, drain
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 
 class Predict(JobCommand, PredictSettings):

@@ -14,7 +14,7 @@ from napari_utile.cli.display import DONE, print_facts, print_warning
 from napari_utile.errors import UserError, printable
 from napari_utile.events import doubted
 from napari_utile.io.units import size_text
-from napari_utile.settings import SampleSettings, WeightSettings
+from napari_utile.settings.arrays import SampleSettings, WeightSettings
 
 if TYPE_CHECKING:
     from napari_utile.io.stack import Stack

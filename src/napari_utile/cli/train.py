@@ -12,7 +12,7 @@ from napari_utile.cli.display import DONE, print_facts, print_warning, report
 from napari_utile.cli.options import JobCommand
 from napari_utile.cli.stopping import ignoring_stops
 from napari_utile.events import Event, RunStarted, drain
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 class Train(JobCommand, TrainSettings):

@@ -13,7 +13,9 @@ from pydantic_settings import BaseSettings, CliSettingsSource
 
 from napari_utile.cli.options import kebab
 from napari_utile.errors import UserError
-from napari_utile.settings import CompareSettings, EvaluateSettings, TrainSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.evaluation import EvaluateSettings
+from napari_utile.settings.training import TrainSettings
 
 SPLIT_AT_COMMAS = frozenset({"networks", "seeds", "spacing"})
 """Options whose values never hold a comma: one flag may give several of them."""

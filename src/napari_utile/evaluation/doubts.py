@@ -12,7 +12,8 @@ from napari_utile.arrays.doubts.wording import Doubt, told_together
 from napari_utile.evaluation.inputs import LabelPair, Side
 from napari_utile.evaluation.meaning import as_plane, looks_gray
 from napari_utile.events import Warned, doubted
-from napari_utile.settings import EvaluateSettings, Target
+from napari_utile.settings.evaluation import EvaluateSettings
+from napari_utile.settings.options import Target
 
 
 class Looks:

@@ -46,7 +46,8 @@ from napari_utile.events import (
     transform,
     warn,
 )
-from napari_utile.settings import EvaluateSettings, renamed_keywords
+from napari_utile.settings.checked import renamed_keywords
+from napari_utile.settings.evaluation import EvaluateSettings
 
 OnEvent = Callable[[Event], object] | None
 Made = TypeVar("Made")

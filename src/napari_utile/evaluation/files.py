@@ -28,7 +28,7 @@ from napari_utile.io.pictures import palette_doubts
 from napari_utile.io.stack import Stack, read_labels, read_prediction
 from napari_utile.io.units import micrometers
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.events import SliceDone, Warned
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 @dataclass(frozen=True)

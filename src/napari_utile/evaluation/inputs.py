@@ -19,7 +19,7 @@ from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.events import SliceDone, Warned, doubted
 from napari_utile.io.stack import Holds
 from napari_utile.metrics.overlap import LabelsOrMask
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 MANY_CLASSES = 9
 """Ids without counterpart that are likelier objects than classes."""

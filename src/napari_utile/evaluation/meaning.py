@@ -14,7 +14,7 @@ from napari_utile.arrays.instances.decoding import HALF_PRECISION, value_of_one
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Holds
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 MANY_IDS = 16
 """Fewer different numbers than these are not suspected to be gray values."""

@@ -17,7 +17,7 @@ from napari_utile.evaluation.thresholds import (
     threshold_scores,
 )
 from napari_utile.events import SliceDone
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 def chosen_slices(settings: EvaluateSettings, slices: int) -> range | None:

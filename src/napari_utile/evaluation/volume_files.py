@@ -18,7 +18,7 @@ from napari_utile.events import SliceDone, Warned, doubted
 from napari_utile.io.lazy_arrays import window_of
 from napari_utile.io.stack import Stack
 from napari_utile.metrics.overlap import LabelsOrMask
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 LARGE = 2**28
 """Bytes of both sides from which on they are not read as a whole."""

@@ -26,13 +26,10 @@ from napari_utile.io.fingerprints import digest_of_planes
 from napari_utile.io.images import Stack
 from napari_utile.io.slice_context import planes_seen
 from napari_utile.json_files import read_json
-from napari_utile.settings import (
-    HARDWARE_OPTIONS,
-    INPUT_OPTIONS,
-    CompareSettings,
-    TrainSettings,
-    option_differences,
-)
+from napari_utile.settings.checked import option_differences
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import HARDWARE_OPTIONS, INPUT_OPTIONS
+from napari_utile.settings.training import TrainSettings
 
 MAY_CHANGE = {"networks", "seeds", *HARDWARE_OPTIONS, *INPUT_OPTIONS}
 """Options that may change when a comparison is resumed."""

@@ -30,7 +30,8 @@ from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.folders.standard_part import contradiction
 from napari_utile.io.disk import atomic_write, room_for, to_disk
-from napari_utile.settings import TrainSettings, axes_seen
+from napari_utile.settings.options import axes_seen
+from napari_utile.settings.training import TrainSettings
 
 MODEL = "model"
 """Name of the folder of a model in the folder of its run."""

@@ -17,7 +17,7 @@ from napari_utile.io.disk import (
     room_for,
     to_disk,
 )
-from napari_utile.settings import Settings
+from napari_utile.settings.checked import Settings
 
 
 class Record(NamedTuple):

@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 from napari_utile.errors import UserError
 from napari_utile.io.lazy_arrays import window_of
 from napari_utile.io.stack import Stack
-from napari_utile.settings import axes_seen
+from napari_utile.settings.options import axes_seen
 
 CACHE_BYTES = 2**28
 """Pixels kept in memory at most: each slice is seen from all slices around it."""

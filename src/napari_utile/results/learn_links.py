@@ -22,7 +22,7 @@ from napari_utile.io.images import open_image
 from napari_utile.io.ome_zarr import open_zarr, provenance
 from napari_utile.io.stack import Stack, check_holds_labels
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 SURE = 0.5
 """An object of a slice counts as the corrected object that covers more than this of it."""

@@ -15,7 +15,7 @@ from napari_utile.io.napari_reader import LayerData
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff import open_tiff, write_tiff
 from napari_utile.samples.synthesis import synthetic_stack
-from napari_utile.settings import SAMPLE_DEFAULTS, SampleSettings
+from napari_utile.settings.arrays import SAMPLE_DEFAULTS, SampleSettings
 
 __all__ = ["isbi2012", "isbi2012_layers", "synthetic_layers", "synthetic_stack", "write_sample"]
 

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, label
 from scipy.spatial import cKDTree
 
 from napari_utile.errors import UserError
-from napari_utile.settings import SAMPLE_DEFAULTS
+from napari_utile.settings.arrays import SAMPLE_DEFAULTS
 
 FloatPlane = NDArray[np.float32]
 

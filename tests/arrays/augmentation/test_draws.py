@@ -7,7 +7,7 @@ import pytest
 
 from napari_utile.arrays.augmentation.draws import Deformation, _on_pixels
 from napari_utile.arrays.augmentation.warp import turned
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 STILL = Deformation(elastic=0, rotation=0, flips=False, gray=0, deformed=1)
 NORMAL = np.random.default_rng(0).normal(size=(3, 3, 2)).astype(np.float32)

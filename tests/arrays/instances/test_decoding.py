@@ -9,7 +9,8 @@ from scipy.ndimage import gaussian_filter, label
 from napari_utile.arrays.instances.decoding import classes, instances
 from napari_utile.arrays.labels import components
 from napari_utile.errors import UserError
-from napari_utile.settings import EvaluateSettings, PredictSettings
+from napari_utile.settings.evaluation import EvaluateSettings
+from napari_utile.settings.prediction import PredictSettings
 
 
 def test_the_defaults_are_those_that_are_documented_and_those_of_the_settings():

@@ -20,7 +20,7 @@ from napari_utile.arrays.weight_maps.weight_map import (
     weight_map,
 )
 from napari_utile.errors import UserError
-from napari_utile.settings import WeightSettings
+from napari_utile.settings.arrays import WeightSettings
 
 TWO_OBJECTS_ONE_PIXEL_APART = np.array([[1, 0, 2]])
 

@@ -29,12 +29,9 @@ from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
-from napari_utile.settings import (
-    CocoEvaluateSettings,
-    CocoSettings,
-    CompareSettings,
-    PredictSettings,
-)
+from napari_utile.settings.coco import CocoEvaluateSettings, CocoSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.coco_sample import all_crowds, write_coco_sample
 
 TINY = {

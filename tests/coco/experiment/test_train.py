@@ -13,7 +13,8 @@ from napari_utile.engine.models.model import load_model
 from napari_utile.errors import UserError
 from napari_utile.events import CandidateDone, RunStarted, StepDone, Warned, drain
 from napari_utile.io.images import open_image
-from napari_utile.settings import CocoSettings, CompareSettings
+from napari_utile.settings.coco import CocoSettings
+from napari_utile.settings.comparison import CompareSettings
 from tests.fixtures.coco_sample import all_crowds, write_coco_sample
 
 TINY = {

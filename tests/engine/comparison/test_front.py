@@ -23,7 +23,8 @@ from napari_utile.events import (
 )
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image
-from napari_utile.settings import CompareSettings, TrainSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.comparison import (
     CANDIDATES,
     ONE_PLANE,

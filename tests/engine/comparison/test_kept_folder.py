@@ -10,7 +10,8 @@ from napari_utile.events import (
 )
 from napari_utile.io.pairs import stack_pairs
 from napari_utile.io.stack import Stack
-from napari_utile.settings import CompareSettings, TrainSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.comparison import ONE_PLANE, SHALLOW, TINY, TWO, cells, drained, started
 
 torch.set_num_threads(1)

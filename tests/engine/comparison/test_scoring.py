@@ -11,7 +11,7 @@ from napari_utile.engine.comparison.figures import draw_results
 from napari_utile.evaluation import evaluate
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
-from napari_utile.settings import CompareSettings
+from napari_utile.settings.comparison import CompareSettings
 from tests.fixtures.comparison import CANDIDATES, TINY, cells, drained, started
 
 torch.set_num_threads(1)

@@ -15,7 +15,7 @@ from napari_utile.errors import UserError
 from napari_utile.folders import model as folder_module
 from napari_utile.folders.model import CARD_FORMAT, model_problem, read_card
 from napari_utile.networks import EncoderDecoder, UNet
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 NETWORKS = [
     UNet(3, 4, depth=2, width=3, padding="same", norm="batch", dropout=0.25),

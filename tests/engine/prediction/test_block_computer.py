@@ -14,7 +14,7 @@ from napari_utile.events import Warned
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.blob_model import blobs
 from tests.fixtures.lively import in_one_pass, lively
 from tests.fixtures.segmented import SHAPE, segment, stopped

@@ -16,7 +16,7 @@ from napari_utile.engine.prediction.worker import BlockAnswer
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, TileDone, Waiting, Warned
 from napari_utile.io.images import open_image, write_tiff
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.blob_model import blob_model, blobs
 
 distributed = pytest.importorskip("distributed")

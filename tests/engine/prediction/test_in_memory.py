@@ -20,7 +20,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import TileDone, Warned
 from napari_utile.io.stack import Stack
 from napari_utile.networks import EncoderDecoder, UNet, UNet3D
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.lively import in_one_pass, lively
 
 torch.set_num_threads(1)

@@ -17,7 +17,7 @@ from napari_utile.events import BlockDone, Warned
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.blob_model import blobs
 from tests.fixtures.segmented import TILE, segment
 from tests.fixtures.volume_model import affinities_model, blobs_in_volume, cubes_model

@@ -14,7 +14,7 @@ from napari_utile.engine.prediction.worker import BlockWork
 from napari_utile.errors import EngineError
 from napari_utile.events import BlockDone, ImageDone, TileDone
 from napari_utile.io.images import open_image, write_tiff
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from tests.fixtures.blob_model import blob_model, blobs
 
 torch.set_num_threads(1)

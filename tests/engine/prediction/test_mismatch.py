@@ -17,7 +17,7 @@ from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.normal(100, 20, (1, 80, 80))

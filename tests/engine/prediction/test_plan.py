@@ -12,7 +12,7 @@ from napari_utile.engine.prediction.plan import (
 )
 from napari_utile.io.stack import Stack
 from napari_utile.networks import UNet, UNet3D
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 PIXELS = np.arange(4 * 30 * 40, dtype=np.uint16).reshape(4, 30, 40)
 

@@ -18,7 +18,7 @@ from napari_utile.engine.prediction.resume import finished_plan
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone
 from napari_utile.io.images import open_image
-from napari_utile.settings import LinkSettings
+from napari_utile.settings.prediction import LinkSettings
 from tests.fixtures.processes import copies
 from tests.fixtures.segmented import ends, segment
 

@@ -19,7 +19,7 @@ from napari_utile.errors import UserError
 from napari_utile.folders import run
 from napari_utile.io.images import as_stack
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 SPLIT = Split((Region(0, (0,)), Region(0, (1,))), (Region(0, (3,)),), "by hand")
 STATE = {"weights": torch.arange(3.0), "events": 7}

@@ -13,7 +13,7 @@ from napari_utile.engine.training.setup import set_up_training
 from napari_utile.engine.training.validation import Validation, validate
 from napari_utile.events import EpochDone, RunDone, StepDone, Warned
 from napari_utile.io.images import as_stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ import torch
 
 from napari_utile.engine.training.optimizers import make_optimizer, restore_optimizer
 from napari_utile.networks import UNet
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def tiny(**options):

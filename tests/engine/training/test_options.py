@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_utile.engine.training.options import effective_settings, unused_options
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 torch.set_num_threads(1)
 

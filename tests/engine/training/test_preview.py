@@ -21,7 +21,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunStarted, Warned
 from napari_utile.io.images import open_image
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 torch.set_num_threads(1)
 

@@ -18,7 +18,7 @@ from napari_utile.engine.training.validation import validate
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
 from napari_utile.io.images import open_image
 from napari_utile.networks import EncoderDecoder, UNet
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.new_run import new_run
 from tests.fixtures.tiny_training import TINY, cells, drained, stacks, start, tiny
 

@@ -26,7 +26,7 @@ from napari_utile.engine.training.validation import validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, StepDone
 from napari_utile.networks import UNet
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 torch.set_num_threads(1)
 

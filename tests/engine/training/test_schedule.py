@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_utile.engine.training.schedule import learning_rate
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def test_one_cycle_by_formula():

@@ -7,7 +7,7 @@ from napari_utile.engine.models.factory import network_from_settings
 from napari_utile.engine.training.setup import can_learn_from_one, set_up_training
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.errors import UserError
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.tiny_training import cells, stacks, tiny
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.step import TrainingStep, split_batch
 from napari_utile.errors import UserError
 from napari_utile.networks import UNet
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 torch.set_num_threads(1)
 

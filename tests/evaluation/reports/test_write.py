@@ -12,7 +12,7 @@ from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.evaluate import EvaluatedImage, evaluate_images
 from napari_utile.evaluation.reports.write import write_report
 from napari_utile.events import drain
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 
 def test_dollars_in_names_are_no_formulas(tmp_path, foreground, truth):

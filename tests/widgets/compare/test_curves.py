@@ -1,7 +1,8 @@
 """The curves of several networks."""
 
 from napari_utile.folders.run import Run
-from napari_utile.settings import NETWORK_NAMES, CompareSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import NETWORK_NAMES
 from napari_utile.widgets.compare.curves import NETWORK_COLORS, network_color
 from tests.fixtures.compare_panel import DONE, STARTED, begins, epoch, idle
 

@@ -11,7 +11,8 @@ from napari_utile.events import (
     StepDone,
 )
 from napari_utile.io.images import open_image
-from napari_utile.settings import SLICE_NETWORKS, CompareSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import SLICE_NETWORKS
 from napari_utile.widgets.kit.fields import TickList
 from tests.fixtures.compare_panel import DONE, STARTED, begins, ends, idle, text
 

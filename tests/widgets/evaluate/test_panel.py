@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_utile.evaluation import evaluate
 from napari_utile.events import SliceDone
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.evaluate import inputs
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
 from tests.fixtures.evaluate_panel import SLOW, clipboard, idle

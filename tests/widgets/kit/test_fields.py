@@ -3,7 +3,8 @@
 import pytest
 from qtpy.QtWidgets import QComboBox
 
-from napari_utile.settings import NETWORK_NAMES, TrainSettings
+from napari_utile.settings.options import NETWORK_NAMES
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.fields import TickList, field_of, offer, value_text
 
 

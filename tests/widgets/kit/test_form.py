@@ -5,7 +5,8 @@ from pydantic_settings import CliApp, get_subcommand
 from qtpy.QtWidgets import QLabel
 
 from napari_utile.errors import UserError
-from napari_utile.settings import PredictSettings, TrainSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.process.command_line import flags

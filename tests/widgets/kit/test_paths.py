@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from napari_utile.errors import UserError
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import (
     PathChoice,
     fresh_folder,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_utile.errors import UserError
-from napari_utile.settings import CocoSettings
+from napari_utile.settings.coco import CocoSettings
 from napari_utile.widgets.process.command_line import (
     engine_command,
     find_python,

@@ -8,7 +8,7 @@ import pytest
 
 from napari_utile.io.images import open_image
 from napari_utile.samples.samples import synthetic_stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel

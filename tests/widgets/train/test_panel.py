@@ -9,7 +9,7 @@ from napari.layers import Image
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
 from napari_utile.io.images import open_image, write_tiff
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import MODELS, new_run_folder
 from napari_utile.widgets.train.panel import TrainPanel
 from tests.fixtures.new_run import new_run

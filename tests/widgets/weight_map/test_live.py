@@ -6,7 +6,7 @@ import pytest
 from napari_utile.arrays.labels import with_gaps
 from napari_utile.arrays.weight_maps.weight_map import weight_map
 from napari_utile.io.stack import Stack
-from napari_utile.settings import WeightSettings
+from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.weight_map.live import LiveWeights
 
 LABELS = np.zeros((3, 12, 20), np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.settings import Sampling
+from napari_utile.settings.options import Sampling
 
 _ON_OBJECTS = 0.75
 """Fraction of the tiles around objects, for "foreground"; the others show background."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.augmentation.volume_warp import VolumePlacement, volume_turn
 from napari_utile.arrays.augmentation.warp import Placement, Turn, turned
-from napari_utile.settings import TRAIN_DEFAULTS, TrainingOptions
+from napari_utile.settings.training import TRAIN_DEFAULTS, TrainingOptions
 
 _QUARTERS = (0.0, 90.0, 180.0, 270.0)
 """Degrees by which a tile turns onto pixels."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.arrays.labels import Labels
-from napari_utile.settings import Target
+from napari_utile.settings.options import Target
 
 LOW = 0.1
 """IoU of objects that hardly agree at all."""

@@ -19,7 +19,7 @@ from napari_utile.arrays.doubts.ids import LOWEST_WHITE, IdRegions, one_id_per_o
 from napari_utile.arrays.doubts.wording import Doubt, count_of
 from napari_utile.arrays.instances.regions import regions
 from napari_utile.arrays.labels import Labels, ignored_pixels
-from napari_utile.settings import Target
+from napari_utile.settings.options import Target
 
 LARGEST_SIDE = 2048
 """Of what is looked at of a plane, in its middle, px."""

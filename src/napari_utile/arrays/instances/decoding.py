@@ -18,7 +18,7 @@ from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.errors import UserError
 from napari_utile.events import drain
-from napari_utile.settings import InstanceMethod, Linking
+from napari_utile.settings.options import InstanceMethod, Linking
 
 HALF_PRECISION = 1e-3
 """By how much probabilities in half precision may lie outside 0 to 1."""

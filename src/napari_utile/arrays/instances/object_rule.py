@@ -11,7 +11,8 @@ from napari_utile.arrays.instances.growth import MOST_GROWTH, growth_halo
 from napari_utile.arrays.instances.heights import SMOOTHING_OF_AFFINITIES, halo
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.arrays.instances.offsets import Offset
-from napari_utile.settings import PREDICT_DEFAULTS, InstanceMethod, Linking
+from napari_utile.settings.options import InstanceMethod, Linking
+from napari_utile.settings.prediction import PREDICT_DEFAULTS
 
 CHOICES = {
     "method": get_args(get_args(InstanceMethod)[0]),

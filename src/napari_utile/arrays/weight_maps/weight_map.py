@@ -26,7 +26,7 @@ from napari_utile.arrays.labels import (
 from napari_utile.arrays.targets import TrainingTarget, annotated
 from napari_utile.arrays.weight_maps.narrow_gaps import narrow_gaps
 from napari_utile.events import doubted, warn
-from napari_utile.settings import WEIGHT_DEFAULTS
+from napari_utile.settings.arrays import WEIGHT_DEFAULTS
 
 FEW_COLUMNS = 4
 """Columns of slices that are likelier colors."""

@@ -57,13 +57,10 @@ from napari_utile.io.images import open_image
 from napari_utile.io.names import composed
 from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.json_files import read_json
-from napari_utile.settings import (
-    INPUT_OPTIONS,
-    NETWORK_NAMES,
-    CocoEvaluateSettings,
-    PredictSettings,
-    TrainSettings,
-)
+from napari_utile.settings.coco import CocoEvaluateSettings
+from napari_utile.settings.options import INPUT_OPTIONS, NETWORK_NAMES
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 
 DATA = "data.json"
 NOTHING_TO_FIND = (

@@ -19,7 +19,9 @@ from napari_utile.errors import UserError
 from napari_utile.events import Event, RunStarted, Warned, transform
 from napari_utile.folders.comparison import OTHER_FOLDER
 from napari_utile.io.disk import atomic_write
-from napari_utile.settings import CocoSettings, CompareSettings, Settings, option_differences
+from napari_utile.settings.checked import Settings, option_differences
+from napari_utile.settings.coco import CocoSettings
+from napari_utile.settings.comparison import CompareSettings
 
 COCO = "coco.json"
 

@@ -50,12 +50,9 @@ from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import Stack
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
 from napari_utile.json_files import read_json
-from napari_utile.settings import (
-    SLICE_NETWORKS,
-    CompareSettings,
-    TrainingOptions,
-    TrainSettings,
-)
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import SLICE_NETWORKS
+from napari_utile.settings.training import TrainingOptions, TrainSettings
 
 
 def compare(

@@ -33,7 +33,8 @@ from napari_utile.io.images import Stack, write_tiff
 from napari_utile.io.ngff import PROBABILITIES
 from napari_utile.io.slice_context import slices_around
 from napari_utile.io.stack import Holds
-from napari_utile.settings import PredictSettings, TrainSettings
+from napari_utile.settings.prediction import PredictSettings
+from napari_utile.settings.training import TrainSettings
 
 Part = tuple[Index, Index]
 """First pixel and shape of a part of a stack."""

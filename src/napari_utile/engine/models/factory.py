@@ -10,7 +10,8 @@ from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import VOLUME_NETWORKS, TrainSettings
+from napari_utile.settings.options import VOLUME_NETWORKS
+from napari_utile.settings.training import TrainSettings
 
 Offsets = tuple[Offset, ...]
 

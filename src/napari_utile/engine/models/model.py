@@ -41,7 +41,7 @@ from napari_utile.folders.model import (
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS, Network
 from napari_utile.networks.tileable import activation_of, missing_members
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 LARGEST_ARGUMENT = 4096
 AT_LEAST_ONE = ("in_channels", "classes", "width")

@@ -8,7 +8,7 @@ from napari_utile.engine.models.parameters import Parameters
 from napari_utile.errors import UserError
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import option_differences
+from napari_utile.settings.checked import option_differences
 
 FREE = {"dropout", "padding"}
 """Arguments of a network that its parameters do not depend on."""

@@ -36,7 +36,7 @@ from napari_utile.events import (
 )
 from napari_utile.io.images import as_stack, expand, unread_images
 from napari_utile.io.pairs import is_file_name
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 
 def predict(

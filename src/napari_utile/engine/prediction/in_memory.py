@@ -32,7 +32,7 @@ from napari_utile.events import TileDone, Warned, doubted, drain, warn
 from napari_utile.io.slice_context import check_slices
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 __all__ = ["check_channels", "logits", "predict_stack", "probabilities", "tile_size"]
 

@@ -24,7 +24,7 @@ from napari_utile.io.agreement import doubts_as_image
 from napari_utile.io.channel_names import other_channels
 from napari_utile.io.pictures import colored_image_doubts
 from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 PROBE = {2: 512, 3: 64}
 """Side of the part whose objects are measured, in pixels, for each number of axes."""

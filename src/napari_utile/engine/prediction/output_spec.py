@@ -12,7 +12,7 @@ from napari_utile.arrays.instances.decoding import classes, foreground
 from napari_utile.arrays.instances.model_rule import IN_SLICES, ModelRule
 from napari_utile.arrays.instances.offsets import Offset, affinity_names, class_maps
 from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 MAX_LABEL = 2**32 - 1
 """Largest id in 32 bits."""

@@ -22,7 +22,9 @@ from napari_utile.io.fingerprints import fingerprint, image_change
 from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import sides_of_pixel
-from napari_utile.settings import INPUT_OPTIONS, PredictSettings, option_differences
+from napari_utile.settings.checked import option_differences
+from napari_utile.settings.options import INPUT_OPTIONS
+from napari_utile.settings.prediction import PredictSettings
 
 PLAN_FORMAT = 1
 """Goes up when partial outputs of older versions can no longer be resumed."""

@@ -33,7 +33,7 @@ from napari_utile.io import ome_zarr, pyramids
 from napari_utile.io.disk import check_free, to_disk
 from napari_utile.io.ngff import LABELS
 from napari_utile.results.learn_links import settings_of_instances
-from napari_utile.settings import LinkSettings, PredictSettings
+from napari_utile.settings.prediction import LinkSettings, PredictSettings
 
 EXCHANGE = "exchange"
 """Stage of the journal: the new ids are complete, and are put in place of the old ones."""

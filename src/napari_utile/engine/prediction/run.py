@@ -42,7 +42,7 @@ from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.agreement import time_texts
 from napari_utile.io.images import open_image
 from napari_utile.results.objects import table_of, write_objects_table
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 
 class PredictionRun:

@@ -26,7 +26,7 @@ from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.disk import check_there, room_for
 from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 
 FINISHING = "finishing"
 """File that tells the processes of other parts that this one finishes the result."""

@@ -20,12 +20,9 @@ from napari_utile.io.disk import atomic_write, check_free
 from napari_utile.io.fingerprints import aligned_index, digest_of_planes
 from napari_utile.io.images import Stack
 from napari_utile.io.slice_context import planes_seen
-from napari_utile.settings import (
-    HARDWARE_OPTIONS,
-    INPUT_OPTIONS,
-    TrainSettings,
-    option_differences,
-)
+from napari_utile.settings.checked import option_differences
+from napari_utile.settings.options import HARDWARE_OPTIONS, INPUT_OPTIONS
+from napari_utile.settings.training import TrainSettings
 
 CHECKPOINT_FORMAT = 1
 """Counts up when what older versions wrote cannot be resumed from."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import EpochDone, StepDone
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 MEDIAN_WINDOW = 10
 """Steps over whose median the training loss is read: single tiles are hard by chance."""

@@ -13,7 +13,8 @@ from napari_utile.events import Event, RunDone, RunStarted, Warned
 from napari_utile.io.pairs import open_pairs
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import duration_text
-from napari_utile.settings import NETWORK_NAMES, TrainSettings, axes_seen
+from napari_utile.settings.options import NETWORK_NAMES, axes_seen
+from napari_utile.settings.training import TrainSettings
 
 TIMED_STEPS = 3
 """Steps that are timed, after one that is not: the first one compiles and allocates."""

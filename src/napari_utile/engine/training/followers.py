@@ -10,7 +10,7 @@ from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.errors import UserError
 from napari_utile.io.pairs import open_pairs
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def follow_training(

@@ -9,7 +9,7 @@ from napari_utile.engine.training.run import run_training
 from napari_utile.errors import UserError
 from napari_utile.events import Event, drain, warn
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def train(

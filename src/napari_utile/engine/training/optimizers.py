@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from napari_utile.engine.training.muon import Muon, is_kernel
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def make_optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

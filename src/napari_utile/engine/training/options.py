@@ -5,7 +5,8 @@ from typing import Any
 
 from napari_utile.engine.models.factory import NETWORK_OPTIONS, network_options
 from napari_utile.networks import NETWORKS
-from napari_utile.settings import VOLUME_NETWORKS, TrainSettings
+from napari_utile.settings.options import VOLUME_NETWORKS
+from napari_utile.settings.training import TrainSettings
 
 BALANCED_WINDOWS: dict[str, Any] = {"sampling": "classes", "w0": 0.0, "class_balance": False}
 """How a network is trained on windows: as many of each class, all of the same weight, as

@@ -25,7 +25,7 @@ from napari_utile.io.disk import all_or_none, check_file_output, check_free
 from napari_utile.io.images import Stack, stem_of, write_tiff
 from napari_utile.io.pairs import open_pairs
 from napari_utile.io.tiff import write_colors
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 GRID_LINES = 8
 """Lines of the regular grid per side of a tile."""

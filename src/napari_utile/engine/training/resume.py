@@ -16,7 +16,8 @@ from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunStarted
 from napari_utile.folders.model import read_card
 from napari_utile.folders.run import Run
-from napari_utile.settings import HARDWARE_OPTIONS, TrainSettings
+from napari_utile.settings.options import HARDWARE_OPTIONS
+from napari_utile.settings.training import TrainSettings
 
 
 def begin_run(run: Run, setup: TrainingSetup, overwrite: bool) -> None:

@@ -37,7 +37,7 @@ from napari_utile.events import EpochDone, Event, RunDone, RunStarted, StepDone,
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import room_for
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def run_training(

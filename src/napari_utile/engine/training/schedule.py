@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import cos, pi
 
 from napari_utile.engine.training.budget import Budget
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 VALIDATION_SHARE = 0.1
 """Of a run that ends by the clock: validations come less often where they cost more."""

@@ -22,7 +22,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.io.stack import Stack
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 @dataclass(frozen=True)

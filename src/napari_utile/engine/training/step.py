@@ -29,7 +29,7 @@ from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.errors import UserError
 from napari_utile.networks.layers import NORM_LAYERS, memory_format
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 NORM_MOMENTUM = 0.1
 """How far one batch moves the running statistics of batch normalization; that of torch."""

@@ -30,7 +30,7 @@ from napari_utile.metrics.overlap import (
 from napari_utile.metrics.partitions import thin_borders
 from napari_utile.metrics.volume_tables import grown
 from napari_utile.networks.tileable import Network, activation_of
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 
 THRESHOLD = 0.5
 

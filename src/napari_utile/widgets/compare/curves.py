@@ -1,7 +1,7 @@
 """The learning curves of several networks, one color for each."""
 
 from napari_utile.events import EpochDone
-from napari_utile.settings import NETWORK_NAMES
+from napari_utile.settings.options import NETWORK_NAMES
 from napari_utile.widgets.kit.plots import Plots, dotted_line, points_before, scores_of
 
 NETWORK_COLORS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#f0e442", "#0072b2")

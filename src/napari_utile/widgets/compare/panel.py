@@ -22,7 +22,8 @@ from napari_utile.events import (
 from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
-from napari_utile.settings import NETWORK_NAMES, CompareSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import NETWORK_NAMES
 from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone

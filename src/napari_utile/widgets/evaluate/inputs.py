@@ -27,7 +27,7 @@ from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.events import Event
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import RULE, Stack
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.paths import PathChoice

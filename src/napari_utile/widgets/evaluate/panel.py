@@ -23,7 +23,7 @@ from napari_utile.evaluation.splits_merges import splits_merges_columns
 from napari_utile.events import Event
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.memory import check_memory
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.evaluate.inputs import EvaluationInputs, InputsChoice
 from napari_utile.widgets.evaluate.report import Outcome, ReportView
 from napari_utile.widgets.kit.background import Work

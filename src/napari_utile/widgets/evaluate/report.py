@@ -14,7 +14,7 @@ from napari_utile.evaluation import Report
 from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.scores import GROUPS, score_named
 from napari_utile.evaluation.splits_merges import COLUMN_TIPS
-from napari_utile.settings import EvaluateSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
 from napari_utile.widgets.evaluate.inputs import EvaluationInputs
 from napari_utile.widgets.kit.camera import go_to, look_at

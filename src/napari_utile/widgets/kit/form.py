@@ -18,7 +18,7 @@ from superqt import QCollapsible
 
 from napari_utile.errors import UserError
 from napari_utile.refusals import why
-from napari_utile.settings import Settings
+from napari_utile.settings.checked import Settings
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value_text
 

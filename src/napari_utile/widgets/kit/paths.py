@@ -17,7 +17,8 @@ from napari_utile.folders.model import models_of_runs
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, private_folder
 from napari_utile.io.names import windows_problem
-from napari_utile.settings import Settings, TrainSettings
+from napari_utile.settings.checked import Settings
+from napari_utile.settings.training import TrainSettings
 
 JOBS = "segmentations"
 """Folder, in that of the user's data, where the folders of jobs are."""

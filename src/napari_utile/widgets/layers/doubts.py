@@ -11,7 +11,7 @@ from napari_utile.arrays.doubts.labels import label_doubts, looked_at
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import micrometers
-from napari_utile.settings import Target
+from napari_utile.settings.options import Target
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.layers.stacks import (

@@ -16,7 +16,7 @@ from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_problem, volume_problem
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainingOptions
+from napari_utile.settings.training import TrainingOptions
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import DoubtsNote

@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_utile.errors import UserError
 from napari_utile.io.processes import safe_environment
-from napari_utile.settings import Settings
+from napari_utile.settings.checked import Settings
 
 
 def engine_environment() -> dict[str, str]:

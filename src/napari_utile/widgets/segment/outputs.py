@@ -12,7 +12,7 @@ from napari_utile.io.images import expand
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.tiff import partial_name
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.paths import known_jobs
 from napari_utile.widgets.layers.results import placement_to_json
 from napari_utile.widgets.layers.snapshots import Source

@@ -22,7 +22,7 @@ from napari_utile.events import (
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.io.units import duration_text
-from napari_utile.settings import PredictSettings
+from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls

@@ -19,7 +19,8 @@ from napari_utile.events import (
 from napari_utile.folders.model import model_problem
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
-from napari_utile.settings import TrainSettings, targets_of
+from napari_utile.settings.options import targets_of
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls

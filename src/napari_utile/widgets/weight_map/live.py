@@ -12,7 +12,7 @@ from napari_utile.arrays.labels import IGNORE, as_instances, check_labels, with_
 from napari_utile.arrays.targets import annotated
 from napari_utile.arrays.weight_maps.weight_map import border_term, class_weights, gap_widths
 from napari_utile.io.stack import Stack
-from napari_utile.settings import WeightSettings
+from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.progress import Step
 
 SliceIndex = tuple[int, ...]

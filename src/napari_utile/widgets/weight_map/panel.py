@@ -10,7 +10,7 @@ from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
 from napari_utile.io.memory import check_memory
-from napari_utile.settings import WeightSettings
+from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.panel import Panel

@@ -7,7 +7,7 @@ import pytest
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.training.data.preparation import prepare
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.annotated import FIELD, cells, prepared, refusal, stack
 
 # how it is divided

@@ -9,7 +9,7 @@ from napari_utile.arrays.splits import Region, Split
 from napari_utile.arrays.targets import training_target
 from napari_utile.engine.training.data.doubts import annotation_doubts, copies, gray_values
 from napari_utile.engine.training.data.preparation import prepare
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.annotated import FIELD, cells, prepared, refusal, stack
 
 IMAGE, OBJECTS = cells((4, 64, 64))

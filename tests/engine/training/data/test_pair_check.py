@@ -3,7 +3,7 @@ import pytest
 
 from napari_utile.engine.training.data.pair_check import check_shapes, pair_check
 from napari_utile.errors import UserError
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.annotated import cells, stack
 
 IMAGE, OBJECTS = cells((16, 24))

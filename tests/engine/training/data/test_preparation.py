@@ -14,7 +14,7 @@ from napari_utile.arrays.weight_maps.weight_map import weight_map
 from napari_utile.engine.training.data.planes import HIDDEN
 from napari_utile.engine.training.data.preparation import prepare
 from napari_utile.errors import UserError
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 from tests.fixtures.annotated import FIELD, cells, prepared, refusal, stack
 
 

@@ -11,7 +11,7 @@ from napari_utile.engine.training.data.spacing import (
 )
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 VOLUMES = TrainSettings(network="unet-3d", steps=1)
 

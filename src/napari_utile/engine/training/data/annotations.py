@@ -39,7 +39,8 @@ from napari_utile.io.pictures import colored_image_doubts, palette_doubts
 from napari_utile.io.slice_context import check_slices, slices_seen
 from napari_utile.io.stack import Stack, read_labels
 from napari_utile.io.units import size_text
-from napari_utile.settings import TrainSettings, axes_seen
+from napari_utile.settings.options import axes_seen
+from napari_utile.settings.training import TrainSettings
 
 BYTES_OF_LABELS = 42
 """Per pixel: ids, objects, classes, weights, density, and the temporary arrays for them."""

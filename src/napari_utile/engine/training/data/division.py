@@ -11,7 +11,8 @@ from napari_utile.engine.training.data.annotations import Annotated, class_count
 from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_seen
-from napari_utile.settings import SplitUnit, TrainSettings, axes_seen
+from napari_utile.settings.options import SplitUnit, axes_seen
+from napari_utile.settings.training import TrainSettings
 
 
 def divide(

@@ -16,7 +16,7 @@ from napari_utile.arrays.splits import Region, Split
 from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.io.agreement import jpeg_doubts, pair_doubts
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 SIDE = 512
 """Of the windows in which gray values are measured, px."""

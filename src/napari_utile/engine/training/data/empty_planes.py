@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.training.data.annotations import Annotated
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 MANY = 0.5
 """Share of planes without object from which the annotation may have stopped before its end."""

@@ -12,7 +12,7 @@ from napari_utile.arrays.tiling import Sizes
 from napari_utile.engine.training.data.planes import AnnotatedPlane
 from napari_utile.engine.training.data.tiles import TileSampler
 from napari_utile.networks.tileable import Network
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 WINDOWS_PER_TILE = 16
 """Windows in place of each tile, where a network is trained on windows: of steps of 32 to 512

@@ -8,7 +8,7 @@ from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack, check_one_channel, read_labels
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 
 def pair_check(settings: TrainSettings) -> Callable[[Stack, Stack], None]:

@@ -34,7 +34,8 @@ from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
 from napari_utile.io.images import Stack
 from napari_utile.io.slice_context import slices_around, slices_seen, with_context
-from napari_utile.settings import TrainSettings, axes_seen
+from napari_utile.settings.options import axes_seen
+from napari_utile.settings.training import TrainSettings
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from napari_utile.errors import UserError
 from napari_utile.io.slice_context import volume_problem
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import micrometers
-from napari_utile.settings import BORDER, TrainSettings, axes_seen
+from napari_utile.settings.options import axes_seen
+from napari_utile.settings.training import BORDER, TrainSettings
 
 SAME = 1.1
 """Ratio up to which two sizes count as one."""

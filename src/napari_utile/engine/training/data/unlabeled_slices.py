@@ -6,7 +6,7 @@ from napari_utile.arrays.doubts.wording import Doubt
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.io.stack import Stack
-from napari_utile.settings import TrainSettings
+from napari_utile.settings.training import TrainSettings
 
 MOST = 0.5
 """Share of empty slices above which, by default, they are taken for unannotated."""

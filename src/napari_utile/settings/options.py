@@ -1,0 +1,235 @@
+"""What options can be, and the names that are chosen from: each type once, for all classes."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
+
+
+def option(
+    default: Any,
+    description: str,
+    group: str = "",
+    main: bool = False,
+    label: str = "",
+    words: Mapping[Any, str] | None = None,
+    **limits: Any,
+) -> Any:
+    """Declare one option of a settings class.
+
+    Parameters
+    ----------
+    default : object
+        Its value if it is not given; `...` in a type that several classes share.
+    description : str
+        Tooltip of the field and help of the flag.
+    group : str, default ""
+        Title under which a form folds the option away; without one it is under "More".
+    main : bool, default False
+        Whether a form always shows the option.
+    label : str, default ""
+        What a form calls it; by default its name.
+    words : mapping of object to str, optional
+        All values that it can have, and what a form calls each of them.
+    **limits
+        `ge`, `gt`, `le`, `lt`, `min_length`, as of `pydantic.Field`.
+    """
+    shown: dict[str, Any] = {"group": group} | ({"main": True} if main else {})
+    shown |= {"label": label} if label else {}
+    shown |= {"words": dict(words)} if words else {}
+    return Field(default, description=description, json_schema_extra=shown, **limits)
+
+
+SHOWN: dict[str, Any] = {"main": True}
+
+
+FOLDED: dict[str, Any] = {"main": False}
+
+
+LABELING, NETWORK = "Labels and validation", "Network"
+
+
+TILES, LEARNING = "Tiles and augmentation", "Learning"
+
+
+# Options that several classes have: each class gives its own default.
+NetworkName = Literal[
+    "unet",
+    "encoder-decoder",
+    "segnet",
+    "fcn",
+    "sliding-window",
+    "unet-3d",
+    "encoder-decoder-3d",
+]
+
+
+LossName = Literal["cross-entropy", "dice", "both"]
+
+
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+SplitUnit = Literal["auto", "image", "slice", "block"]
+
+
+Sampling = Literal["uniform", "foreground", "classes", "borders"]
+
+
+Linking = Annotated[
+    Literal["graph", "overlap", "touch", "none"],
+    option(
+        ...,
+        "How instances of neighbouring slices become one: those that a graph over the stack "
+        "joins, the two that overlap most, all that touch, or never",
+    ),
+]
+
+
+LinkIou = Annotated[
+    float, option(..., "Least IoU of two instances that overlap and become one", ge=0, le=1)
+]
+
+
+LinkingCosts = Annotated[
+    str | None,
+    option(
+        ..., "JSON file of the costs of linking by a graph; default: of the model, or built in"
+    ),
+]
+
+
+Target = Annotated[
+    Literal["instances", "classes"],
+    option(..., "What a label id means: one object, or one kind of pixel", main=True),
+]
+
+
+LearntTarget = Annotated[
+    Literal["instances", "classes", "affinities"],
+    option(
+        ...,
+        "What a label id means: one object, or one kind of pixel. With affinities it is one "
+        "object too, and a network of volumes also learns which voxels are in the same one",
+        main=True,
+    ),
+]
+
+
+Ignore = Annotated[int | None, option(..., "Label id of unannotated pixels", LABELING)]
+
+
+Sparse = Annotated[
+    bool,
+    option(..., "0 = unannotated, 1 = background, 2... = the objects or classes", LABELING),
+]
+
+
+Threshold = Annotated[
+    float,
+    option(..., "Foreground probability above which a pixel is object", gt=0, lt=1),
+]
+
+
+InstanceMethod = Annotated[
+    Literal["watershed", "components"],
+    option(
+        ...,
+        "How foreground becomes instances: watershed and merging, or connected components",
+    ),
+]
+
+
+MinSize = Annotated[int, option(..., "Smaller objects are dropped, px", ge=0)]
+
+
+GapWeight = Annotated[
+    float, option(..., "Extra weight of narrow gaps (paper: 10)", main=True, ge=0)
+]
+
+
+GapWidth = Annotated[
+    float,
+    option(..., "Gap width over which it fades (paper: 5), px", main=True, gt=0),
+]
+
+
+ClassBalance = Annotated[bool, option(..., "Give every class the same total weight", LEARNING)]
+
+
+Category = Annotated[
+    tuple[str, ...],
+    option(..., "Categories, or groups of them such as animal; default: all"),
+]
+
+
+Device = Annotated[str, option(..., "auto, cpu, cuda or cuda:N")]
+
+
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    option(..., "Number format of the convolutions; auto: by the device"),
+]
+
+
+Normalize = Annotated[
+    Literal["model", "image"],
+    Field(
+        description="Gray values by which an image is normalized: those of the training "
+        "images, or its own"
+    ),
+]
+
+
+Strict = Annotated[
+    bool,
+    option(..., "Refuse input that raises any doubt, instead of warning of it", "Input"),
+]
+
+
+SkipBroken = Annotated[
+    bool,
+    option(..., "Leave out and name broken files and entries, instead of refusing", "Input"),
+]
+
+
+CrowdsAsObjects = Annotated[
+    bool,
+    option(
+        ..., "Take crowds for objects: some tools mark every brushed object as a crowd", "Input"
+    ),
+]
+
+
+NETWORK_NAMES: tuple[str, ...] = get_args(NetworkName)
+"""The names of `networks.NETWORKS`, which stand here because settings import no torch."""
+
+
+VOLUME_NETWORKS = ("unet-3d", "encoder-decoder-3d")
+"""Those that see volumes (Z, Y, X); the others see one slice at a time."""
+
+
+SLICE_NETWORKS = tuple(name for name in NETWORK_NAMES if name not in VOLUME_NETWORKS)
+
+
+LOSS_NAMES: tuple[str, ...] = get_args(LossName)
+"""The names of `engine.training.losses.LOSSES`, for the same reason."""
+
+
+def axes_seen(network: str) -> int:
+    """Return the number of spatial axes that a network sees at once: 3, or 2 of a slice."""
+    return 3 if network in VOLUME_NETWORKS else 2
+
+
+def targets_of(network: str) -> tuple[str, ...]:
+    """Return what a network can learn of labels: affinities only if it sees volumes."""
+    names: tuple[str, ...] = get_args(get_args(LearntTarget)[0])
+    return tuple(name for name in names if name != "affinities" or axes_seen(network) == 3)
+
+
+HARDWARE_OPTIONS = frozenset({"device", "precision"})
+"""Options that decide how a network is computed, not what: they may change when resuming."""
+
+
+INPUT_OPTIONS = frozenset({"strict", "skip_broken"})
+"""Options that decide what is refused, not what is computed: they may change when resuming."""
