@@ -8,7 +8,8 @@ With a screen, leave out `xvfb-run ...` to watch.
 import argparse
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -29,19 +30,8 @@ SLICE = 2
 
 def main() -> None:
     """Preview, train, segment, weigh, evaluate and compare; take a picture of each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=1.5, help="how long to train")
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder for the pictures")
-    wanted = parser.parse_args()
-    out = wanted.out.absolute()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        # Runs and settings of the user are neither read nor changed.
-        os.environ |= {"XDG_DATA_HOME": home, "NAPARI_CONFIG": f"{home}/napari.yaml"}
-        os.chdir(home)
-        import napari
-
-        viewer = napari.Viewer(title="napari", show=True)
-        viewer.window.resize(*SIZE)
+    minutes, out = wanted(__doc__)
+    with new_window() as viewer:
         image, truth = viewer.open_sample("napari-utile", "synthetic")
         names = ("Train on layers", "Segment", "Weight map", "Evaluate")
         opened = [viewer.window.add_plugin_dock_widget("napari-utile", name) for name in names]
@@ -49,7 +39,7 @@ def main() -> None:
         lay_out(*(dock for dock, _ in opened))
 
         train.folder.set_path(Path("runs/synthetic"))
-        fill_in(train, {"minutes": str(wanted.minutes), **SMALL})
+        fill_in(train, {"minutes": str(minutes), **SMALL})
         viewer.dims.set_current_step(0, SLICE)
         press(train.look, lambda: not train.controls.is_running)
         truth.visible = False
@@ -83,6 +73,28 @@ def main() -> None:
         draw_report(Path("runs/synthetic"), out)
         segment_slowly(viewer, image, segment, opened, out)
         compare_networks(viewer, image, truth, out)
+
+
+def wanted(description: str) -> tuple[float, Path]:
+    """Return how many minutes to train, and the folder for the pictures, as the shell says."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=1.5, help="how long to train")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder for the pictures")
+    given = parser.parse_args()
+    return given.minutes, given.out.absolute()
+
+
+@contextmanager
+def new_window() -> Iterator[Any]:
+    """Open a viewer in a folder of its own: nothing of the user is read or changed."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        os.environ |= {"XDG_DATA_HOME": home, "NAPARI_CONFIG": f"{home}/napari.yaml"}
+        os.chdir(home)
+        import napari
+
+        viewer = napari.Viewer(title="napari", show=True)
+        viewer.window.resize(*SIZE)
+        yield viewer
         viewer.close()
 
 

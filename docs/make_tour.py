@@ -6,14 +6,11 @@ The way of the chapter "From three painted slices to a table" in docs/stacks.md,
 data: what somebody would paint is copied from the truth, and nothing else of it is used.
 """
 
-import argparse
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_pictures import DOCS, SIZE, fill_in, press, save, wait, wait_until
+from make_pictures import fill_in, new_window, press, save, wait, wait_until, wanted
 
 SLICES, SIDE = 16, 256
 PAINTED = (3, 8, 13)
@@ -23,21 +20,11 @@ OPTIONS = {"steps": "", "width": 8, "depth": 3, "tile": 128, "context": 1}
 
 def main() -> None:
     """Paint, train, segment, measure, and go to an object."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=1.5, help="how long to train")
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder for the pictures")
-    wanted = parser.parse_args()
-    out = wanted.out.absolute()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        os.environ |= {"XDG_DATA_HOME": home, "NAPARI_CONFIG": f"{home}/napari.yaml"}
-        os.chdir(home)
-        import napari
-
+    minutes, out = wanted(__doc__)
+    with new_window() as viewer:
         import napari_utile as utile
         from napari_utile.samples.synthesis import synthetic_stack
 
-        viewer = napari.Viewer(title="napari", show=True)
-        viewer.window.resize(*SIZE)
         pixels, truth = synthetic_stack((SLICES, SIDE, SIDE))
         place = {"scale": (50, 4, 4), "units": ("nm",) * 3}
         image = viewer.add_image(pixels, name="em", **place)
@@ -48,7 +35,7 @@ def main() -> None:
 
         train = opened(viewer, "Train on layers")
         train.folder.set_path(Path("runs/painted"))
-        fill_in(train, {"minutes": str(wanted.minutes), **OPTIONS})
+        fill_in(train, {"minutes": str(minutes), **OPTIONS})
         press(train.controls.button, lambda: not train.controls.is_running)
         print(train.controls.messages.text())
         train.preview.remove()
@@ -69,7 +56,6 @@ def main() -> None:
         print(f"{len(objects.columns['id'])} objects, {count} in the truth: {report}")
         show_largest(viewer, image, result, objects)
         save(viewer.screenshot(canvas_only=False, flash=False), out / "objects.png")
-        viewer.close()
 
 
 def opened(viewer: Any, name: str) -> Any:
