@@ -134,7 +134,7 @@ def wait_for_steps(run, number):
 
 
 def test_a_stop_ends_all_and_one_process_goes_on(folder, monkeypatch, capsys):
-    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 60 --validations-per-run 12"
+    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations-per-run 20"
     first, second = start(folder, *2 * [command])
     wait_for_steps(folder / "run", 12)
     second.send_signal(signal.SIGTERM)  # torchrun tells all of them
@@ -149,7 +149,7 @@ def test_a_stop_ends_all_and_one_process_goes_on(folder, monkeypatch, capsys):
 def test_fault_18_the_death_of_one_process_is_said_and_nothing_is_lost(
     folder, monkeypatch, capsys
 ):
-    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 60 --validations-per-run 12"
+    command = f"image.tif labels.tif {SMALL} --batch 2 --steps 100 --validations-per-run 20"
     first, second = start(folder, *2 * [command])
     wait_for_steps(folder / "run", 12)
     second.kill()
