@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from napari_utile.arrays.splits import Region, Split
+from napari_utile.arrays.tiling import Window
 from napari_utile.errors import UserError
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, locked
@@ -28,7 +29,7 @@ from napari_utile.io.slice_context import planes_seen
 from napari_utile.json_files import read_json
 from napari_utile.settings.checked import option_differences
 from napari_utile.settings.comparison import CompareSettings
-from napari_utile.settings.options import HARDWARE_OPTIONS, INPUT_OPTIONS
+from napari_utile.settings.options import HARDWARE_OPTIONS, INPUT_OPTIONS, axes_seen
 from napari_utile.settings.training import TrainSettings
 
 MAY_CHANGE = {"networks", "seeds", *HARDWARE_OPTIONS, *INPUT_OPTIONS}
@@ -41,6 +42,8 @@ class _RegionFacts(BaseModel):
 
     image: int = Field(ge=0)
     index: tuple[int, ...]
+    z: tuple[int | None, int | None] | None = None
+    """Of volumes alone."""
     y: tuple[int | None, int | None]
     x: tuple[int | None, int | None]
     """(start, stop); None is the border of the image."""
@@ -53,6 +56,7 @@ class _DataFacts(BaseModel):
     labels: str
     split: str
     guard: int | None
+    axis: int = -1
     training: tuple[_RegionFacts, ...]
     validation: tuple[_RegionFacts, ...]
 
@@ -137,6 +141,8 @@ class ComparisonFolder:
             ) from None
         there = CompareSettings.read(self.settings)
         words = option_differences(there.model_dump(), settings.model_dump(), MAY_CHANGE)
+        if (axes := axes_seen(there.networks[0])) != axes_seen(settings.networks[0]):
+            words.append(f"its networks see {'slices' if axes == 2 else 'volumes'}")
         if facts.labels != _digest_of_labels(labels):
             words.append("the labels have changed")
         elif facts.images != _digest_of_images(images, split, settings.context):
@@ -221,6 +227,7 @@ def split_facts(split: Split) -> dict[str, Any]:
     return {
         "split": split.how,
         "guard": split.guard,
+        "axis": split.axis,
         "training": [_region_facts(region) for region in split.training],
         "validation": [_region_facts(region) for region in split.validation],
     }
@@ -230,17 +237,24 @@ def split_from_facts(facts: dict[str, Any]) -> Split:
     """Return the split that `split_facts` describes."""
     training, validation = (
         tuple(
-            Region(part["image"], tuple(part["index"]), (slice(*part["y"]), slice(*part["x"])))
+            Region(part["image"], tuple(part["index"]), _window_of_facts(part))
             for part in facts[name]
         )
         for name in ("training", "validation")
     )
-    return Split(training, validation, facts["split"], facts["guard"])
+    return Split(training, validation, facts["split"], facts["guard"], facts.get("axis", -1))
 
 
 def _region_facts(region: Region) -> dict[str, Any]:
-    y, x = ([side.start, side.stop] for side in region.window)
-    return {"image": region.image, "index": list(region.index), "y": y, "x": x}
+    axes = "zyx"[-len(region.window) :]
+    sides = {
+        axis: [side.start, side.stop] for axis, side in zip(axes, region.window, strict=True)
+    }
+    return {"image": region.image, "index": list(region.index), **sides}
+
+
+def _window_of_facts(part: dict[str, Any]) -> Window:
+    return tuple(slice(*part[axis]) for axis in "zyx" if part.get(axis) is not None)
 
 
 def _digest_of_labels(labels: Sequence[Stack]) -> str:
@@ -250,16 +264,22 @@ def _digest_of_labels(labels: Sequence[Stack]) -> str:
 def _digest_of_images(images: Sequence[Stack], split: Split, context: int) -> str:
     """Compute the digest of the planes that are split, and of those that are seen with them.
 
-    It is '' if the images lack one of them.
+    Or of the volumes. It is '' if the images lack one of them.
     """
-    places = {region.plane for region in (*split.training, *split.validation)}
-    if not places <= _all_planes(images):
+    regions = (*split.training, *split.validation)
+    places = {region.plane for region in regions}
+    if not places <= _all_planes(images, len(regions[0].window) if regions else 2):
         return ""
     return digest_of_planes(images, planes_seen(images, places, context))
 
 
-def _all_planes(stacks: Sequence[Stack]) -> set[tuple[int, tuple[int, ...]]]:
-    return {(i, index) for i, stack in enumerate(stacks) for index in stack.indices}
+def _all_planes(stacks: Sequence[Stack], ndim: int = 2) -> set[tuple[int, tuple[int, ...]]]:
+    return {
+        (i, index)
+        for i, stack in enumerate(stacks)
+        if len(stack.shape) >= ndim
+        for index in stack.indices_of(ndim)
+    }
 
 
 def _candidate_name(network: str, seed: int) -> str:

@@ -171,7 +171,12 @@ def _stack_of(
 
 
 def write_tiff(
-    path: Path | str, array: NDArray[Any], like: Stack | None = None, holds: Holds = ""
+    path: Path | str,
+    array: NDArray[Any],
+    like: Stack | None = None,
+    holds: Holds = "",
+    channel_names: Sequence[str] = (),
+    rule: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an OME-TIFF, completely or not at all, with scale and units of `like`.
 
@@ -185,6 +190,10 @@ def write_tiff(
         The image that it was made from. The position (`translate`) has no place in a TIFF.
     holds : Holds, optional
         What the pixels are, to be written into the file.
+    channel_names : sequence of str, optional
+        What each channel is called.
+    rule : mapping, optional
+        Of probabilities: how they become objects, see `Stack`.
 
     Raises
     ------
@@ -193,7 +202,8 @@ def write_tiff(
     """
     like = like or Stack(array, "tzyx"[-array.ndim :])
     pixels = _as_ome_type(array)
-    options = _ome_options(pixels.shape, pixels.nbytes, like, statement(holds))
+    said = statement(holds, rule=rule)
+    options = _ome_options(pixels.shape, pixels.nbytes, like, said, channel_names)
     options["metadata"]["UUID"] = _uuid(pixels)
     atomic_write(
         path, lambda draft: tifffile.imwrite(draft, pixels, **options), _file_bytes(pixels)

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from napari_utile.settings.options import (
     NETWORK_NAMES,
     SLICE_NETWORKS,
     VOLUME_NETWORKS,
     Seed,
-    Target,
     axes_seen,
     option,
 )
@@ -19,9 +18,12 @@ from napari_utile.settings.training import NetworkChoice, TrainingOptions, Train
 class CompareSettings(TrainingOptions):
     """Which networks are compared, and how each of them is trained."""
 
-    target: Target = "instances"
     networks: tuple[str, ...] = option(
-        SLICE_NETWORKS, "Networks to compare, comma-separated", main=True, min_length=1
+        SLICE_NETWORKS,
+        "Networks to compare, comma-separated",
+        main=True,
+        min_length=1,
+        validate_default=True,
     )
     seeds: tuple[Seed, ...] = option(
         (0,), "Each network is trained once for each of these seeds", main=True, min_length=1
@@ -37,7 +39,9 @@ class CompareSettings(TrainingOptions):
 
     @field_validator("networks")
     @classmethod
-    def _refuse_unknown_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+    def _refuse_networks_that_do_not_fit(
+        cls, networks: tuple[str, ...], others: ValidationInfo
+    ) -> tuple[str, ...]:
         if unknown := [name for name in networks if name not in NETWORK_NAMES]:
             raise ValueError(
                 f"there is no network {unknown[0]!r}; there are {', '.join(NETWORK_NAMES)}"
@@ -46,6 +50,11 @@ class CompareSettings(TrainingOptions):
             raise ValueError(
                 "networks of volumes and networks of slices do not share a split: compare "
                 f"{', '.join(VOLUME_NETWORKS)} by themselves"
+            )
+        if others.data.get("target") == "affinities" and axes_seen(networks[0]) == 2:
+            raise ValueError(
+                "affinities are learnt by networks of volumes: compare "
+                f"{', '.join(VOLUME_NETWORKS)}, or choose the target instances"
             )
         return tuple(dict.fromkeys(networks))
 

@@ -224,6 +224,16 @@ class TrainingOptions(Settings):
         """What a label id means, whatever is learnt of it."""
         return "classes" if self.target == "classes" else "instances"
 
+    @field_validator("sparse")
+    @classmethod
+    def _refuse_affinities_of_strokes(cls, sparse: bool, others: ValidationInfo) -> bool:
+        if sparse and others.data.get("target") == "affinities":
+            raise ValueError(
+                "affinities are learnt of whole objects, not of strokes: mark what is not "
+                "annotated by an ignore id, or choose the target instances"
+            )
+        return sparse
+
     @field_validator("border")
     @classmethod
     def _refuse_no_width(cls, border: str) -> str:
@@ -270,16 +280,6 @@ class TrainSettings(TrainingOptions, NetworkChoice):
                 f"choose the network {' or '.join(VOLUME_NETWORKS)}, or the target instances"
             )
         return target
-
-    @field_validator("sparse")
-    @classmethod
-    def _refuse_affinities_of_strokes(cls, sparse: bool, others: ValidationInfo) -> bool:
-        if sparse and others.data.get("target") == "affinities":
-            raise ValueError(
-                "affinities are learnt of whole objects, not of strokes: mark what is not "
-                "annotated by an ignore id, or choose the target instances"
-            )
-        return sparse
 
 
 TRAIN_DEFAULTS = TrainSettings()

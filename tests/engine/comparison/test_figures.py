@@ -97,23 +97,27 @@ def test_found_objects_have_the_color_of_the_true_ones():
     assert (np.abs(colors[:, None] - colors).max(axis=-1) + np.eye(40)).min() > 0.03
 
 
-def test_results_stand_beside_image_and_truth(tmp_path, monkeypatch):
+@pytest.mark.parametrize("volumes", [False, True])
+def test_results_stand_beside_image_and_truth(tmp_path, monkeypatch, volumes):
     truth = np.zeros((2, 20, 30), np.uint8)
     truth[:, 4:9, 3:9], truth[:, 12:18, 10:25] = 1, 2
     found = np.where(truth == 2, 7, 0).astype(np.uint8)
+    found[int(not volumes)] = 0  # drawn is the other slice
     both, one = ValidationFolder(tmp_path), ValidationFolder(tmp_path / "unet")
     write_tiff(both.file("truth"), truth)
     write_tiff(both.file("image"), 100 * truth)
     write_tiff(one.file("instances"), found)
-    titles = []
+    titles, said = [], []
     monkeypatch.setattr(
         figures, "save",
         lambda figure, path: (titles.extend(ax.get_title() for ax in figure.axes),
+                              said.append(figure.get_supxlabel()),
                               Figure.savefig(figure, path)),
     )  # fmt: skip
     row = {"iou": 0.75, "v_rand": 0.9}
     out = tmp_path / "results.png"
-    figures.draw_results(out, both, {"unet": (row, one)})
+    figures.draw_results(out, both, {"unet": (row, one)}, volumes)
+    assert ("middle slice of the volume" in said[0]) == volumes
     assert [t for t in titles if t] == ["image", "truth", "unet\nIoU 0.750   V Rand 0.900"]
     pixels = np.asarray(Image.open(out).convert("RGB"), int)
     once, twice = (

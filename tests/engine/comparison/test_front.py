@@ -159,7 +159,7 @@ def test_networks_and_seeds_may_be_added(copy, trainings):
 
 def test_a_network_that_sees_more_may_be_added(tmp_path, trainings, monkeypatch):
     fields = {"unet": 21, "segnet": 45}
-    monkeypatch.setattr(front, "receptive_field", lambda s: fields[s.network])
+    monkeypatch.setattr(front, "receptive_field", lambda s, _: 2 * (fields[s.network],))
     drained(started(SHALLOW, tmp_path, ONE_PLANE))
     before = (tmp_path / "data.json").read_text()
     more = SHALLOW.model_copy(update={"networks": ("unet", "segnet")})
@@ -260,7 +260,7 @@ def test_the_guard_band_fits_the_largest_network(tmp_path):
         candidates = [
             front.Candidate(settings.candidate(n, 0), tmp_path) for n in settings.networks
         ]
-        guards[name] = max(front.receptive_fields(candidates).values())
+        guards[name] = max(front.receptive_fields(candidates).values())[-1]
         drained(started(settings, tmp_path / name, (image, labels)))
         assert json.loads((tmp_path / name / "data.json").read_text())["guard"] == guards[name]
     # margin of a padded U-Net: 6 * 2^depth - 2 pixels on each side
@@ -268,8 +268,8 @@ def test_the_guard_band_fits_the_largest_network(tmp_path):
 
 
 def test_the_guard_band_is_that_of_the_network_that_sees_most(tmp_path, monkeypatch):
-    fields = {"unet": 45, "fcn": 101, "segnet": 77}
-    monkeypatch.setattr(front, "receptive_field", lambda s: fields[s.network])
+    fields = {"unet": (45, 45), "fcn": (11, 101), "segnet": (77, 77)}
+    monkeypatch.setattr(front, "receptive_field", lambda s, _: fields[s.network])
     candidates = [front.Candidate(TrainSettings(network=n), tmp_path) for n in fields]
     assert front.receptive_fields(candidates) == fields
     settings = CompareSettings(**TINY | {"steps": 1}, networks=("unet", "fcn", "segnet"))

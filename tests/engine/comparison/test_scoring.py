@@ -7,11 +7,14 @@ import pytest
 import torch
 
 import napari_utile as utile
+from napari_utile.arrays.instances.decoding import instances
 from napari_utile.engine.comparison.figures import draw_results
+from napari_utile.engine.prediction.plan import rule_of
 from napari_utile.evaluation import evaluate
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
 from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.options import VOLUME_NETWORKS
 from tests.fixtures.comparison import CANDIDATES, TINY, cells, drained, started
 
 torch.set_num_threads(1)
@@ -57,6 +60,47 @@ def test_scores_are_those_of_the_results_in_the_folder(compared, name):
     assert row["seconds_per_megapixel"] == pytest.approx(
         row["seconds_to_predict"] / (32 * 40e-6)
     )
+
+
+@pytest.mark.parametrize(
+    ("target", "networks"),
+    [("instances", VOLUME_NETWORKS[1:]), ("affinities", VOLUME_NETWORKS)],
+)
+def test_networks_of_volumes_are_scored_by_the_objects_that_predict_finds(
+    tmp_path, target, networks, trainings
+):
+    image, labels = cells((6, 24, 64))
+    more = {"target": target, "networks": networks, "border": "3", "spacing": (1, 1, 1)}
+    settings = CompareSettings(**TINY | {"steps": 6, "validations": 1}, **more)
+    _, result = drained(started(settings, tmp_path, (image, labels)))
+    (lies,) = json.loads((tmp_path / "validation/places.json").read_text())
+    assert lies["slices"] == [[z] for z in range(6)]
+    left = lies["corner"][1]
+    truth = open_image(tmp_path / "validation/truth.tif").read()
+    np.testing.assert_array_equal(truth > 0, labels[..., left:] > 0)
+    for run in result.runs:
+        folder = tmp_path / f"{run['network']}-seed0"
+        model = utile.load_model(folder / "model")
+        p = utile.predict(model, image[..., left:])
+        found = instances(
+            p,
+            volumetric=True,
+            method="watershed",
+            growth=rule_of(model).growth,
+            offsets=model.offsets,
+        )
+        written = open_image(folder / "validation/probabilities.tif")
+        np.testing.assert_allclose(written.read(), p, atol=1e-5)
+        assert written.rule == json.loads(json.dumps(rule_of(model).as_dict()))
+        ids = open_image(folder / "validation/instances.tif").read()
+        np.testing.assert_array_equal(ids, found)
+        report = evaluate(found, labels[..., left:], volumetric=True)
+        both = run.keys() & report.keys()
+        assert {"f1_50", "panoptic_quality", "v_rand"} <= both
+        assert {n: run[n] for n in both} == pytest.approx({n: report[n] for n in both})
+    assert len(trainings) == len(networks)
+    again = drained(started(settings, tmp_path, (image, labels)))[1]
+    assert (again.runs, len(trainings)) == (result.runs, len(networks))
 
 
 # what goes wrong

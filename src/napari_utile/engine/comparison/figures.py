@@ -142,6 +142,7 @@ def _scale_losses(ax: Any, values: Sequence[float]) -> None:
 NONE = np.iinfo(np.int64).max
 """Id of an object that matches no true one."""
 CAPTION = "color: matches that true object (IoU at least 0.5)    white: matches none"
+MIDDLE = "the middle slice of the volume to validate; objects are matched in the whole volume"
 
 
 @plain_style()
@@ -149,6 +150,7 @@ def draw_results(
     path: Path,
     truth: ValidationFolder,
     results: Mapping[str, tuple[Mapping[str, Any], ValidationFolder]],
+    volumes: bool = False,
 ) -> None:
     """Draw the first validation image, its truth, and the result of every network.
 
@@ -163,15 +165,21 @@ def draw_results(
         Image and truth.
     results : mapping
         Network -> its row of the table, and its results.
+    volumes : bool, default False
+        Whether networks saw volumes: objects are matched in the first one, and its middle
+        slice is drawn.
     """
     from matplotlib.figure import Figure
 
-    image, true = _first_plane(truth, "image"), _first_plane(truth, "truth")[0]
+    ndim = 3 if volumes else 2
+    image, true = _first_drawn(truth, "image", ndim), _first_drawn(truth, "truth", ndim)[0]
     kind = "classes" if next(iter(results.values()))[1].files("classes") else "instances"
-    found = [_first_plane(folder, kind)[0] for _, folder in results.values()]
+    found = [_first_drawn(folder, kind, ndim)[0] for _, folder in results.values()]
     if kind == "instances":
         found = [partners(objects, true) for objects in found]
-    ids = np.unique([true, *found])
+    image = np.stack([_slice_drawn(channel) for channel in image])
+    true, *found = map(_slice_drawn, (true, *found))
+    ids = np.union1d([0], [true, *found])  # where objects fill the image, 0 stays black
     colors = np.where(ids[:, None] == NONE, 1.0, colors_of(len(ids)))
     titles = [_title_of(network, row) for network, (row, _) in results.items()]
     painted = [colors[np.searchsorted(ids, plane)] for plane in (true, *found)]
@@ -191,15 +199,22 @@ def draw_results(
     for ax, (title, picture) in zip(figure.axes, panels, strict=False):
         ax.imshow(picture, interpolation="nearest")
         ax.set_title(title, fontsize=9)
-    if kind == "instances":
-        figure.supxlabel(CAPTION, fontsize=8, color="0.35")
+    said = [CAPTION] * (kind == "instances") + [MIDDLE] * volumes
+    if said:
+        figure.supxlabel("\n".join(said), fontsize=8, color="0.35")
     save(figure, path)
 
 
-def _first_plane(folder: ValidationFolder, name: str) -> NDArray[Any]:
-    """Read the first plane (C, Y, X) of a layer."""
+def _first_drawn(folder: ValidationFolder, name: str, ndim: int) -> NDArray[Any]:
+    """Read the first plane (C, Y, X) of a layer, or its first volume (C, Z, Y, X)."""
     stack = open_image(folder.files(name)[0])
-    return stack.plane(stack.indices[0])
+    ndim = min(ndim, len(stack.shape))
+    return stack.window(stack.indices_of(ndim)[0], ndim * (slice(None),))
+
+
+def _slice_drawn(image: NDArray[Any]) -> NDArray[Any]:
+    """Return (Y, X) of the middle of a volume; a plane as it is."""
+    return image[image.shape[0] // 2] if image.ndim == 3 else image
 
 
 def colors_of(count: int) -> NDArray[np.float64]:
@@ -229,12 +244,12 @@ def partners(found: NDArray[Any], true: NDArray[Any]) -> NDArray[np.int64]:
 
     Parameters
     ----------
-    found, true : ndarray of int, shape (Y, X)
+    found, true : ndarray of int, shape (Y, X) or (Z, Y, X)
         Instances.
 
     Returns
     -------
-    ndarray of int64, shape (Y, X)
+    ndarray of int64, of that shape
         Matches have an IoU of at least 0.5.
     """
     table = contingency(found, true)

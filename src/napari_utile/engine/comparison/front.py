@@ -25,8 +25,9 @@ from napari_utile.engine.devices import autocast_dtype, choose_device, describe
 from napari_utile.engine.models.factory import receptive_field
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.training.checkpoints import differing_settings
+from napari_utile.engine.training.data.annotations import Annotations
 from napari_utile.engine.training.data.pair_check import pair_check
-from napari_utile.engine.training.data.preparation import TrainingData, prepare
+from napari_utile.engine.training.data.preparation import TrainingData, training_data
 from napari_utile.engine.training.run import run_training
 from napari_utile.errors import UserError
 from napari_utile.events import (
@@ -51,7 +52,7 @@ from napari_utile.io.images import Stack
 from napari_utile.io.pairs import Images, open_pairs, stack_pairs
 from napari_utile.json_files import read_json
 from napari_utile.settings.comparison import CompareSettings
-from napari_utile.settings.options import SLICE_NETWORKS
+from napari_utile.settings.options import SLICE_NETWORKS, axes_seen
 from napari_utile.settings.training import TrainingOptions, TrainSettings
 
 
@@ -97,7 +98,8 @@ def compare(
         If the input cannot be trained on, there is no such network, the folder holds another
         comparison, or no network could be trained.
     """
-    given = (settings or TrainSettings()).model_dump(include=set(TrainingOptions.model_fields))
+    shared = set(TrainingOptions.model_fields)
+    given = settings.model_dump(include=shared) if settings else {}
     wanted = CompareSettings(**given, networks=tuple(networks), seeds=tuple(seeds))
     run = run_comparison(*stack_pairs(images, labels), wanted, out, overwrite)
     return drain(run, on_event)
@@ -197,10 +199,8 @@ def run_comparison(
         for seed in settings.seeds
         for network in settings.networks
     ]
-    fields = receptive_fields(candidates)
     with folder.locked():
-        guard = max(fields.values(), default=0)
-        data = _prepare_folder(folder, images, labels, settings, guard, overwrite)
+        data, fields = _prepare_folder(folder, images, labels, settings, candidates, overwrite)
         yield RunStarted(
             job="compare",
             out=str(out),
@@ -214,7 +214,8 @@ def run_comparison(
         )
         told = tuple(dict.fromkeys((*left_out, *data.warnings)))
         yield from (Warned(message=message) for message in told)
-        result = Comparison(out, notes=table_notes(settings.seeds, data.split, fields))
+        sees = {network: sides[data.split.axis] for network, sides in fields.items()}
+        result = Comparison(out, notes=table_notes(settings.seeds, data.split, sees))
         result = yield from _run_candidates(candidates, images, labels, data, result, overwrite)
         if not result.runs:
             raise UserError(f"No network could be trained. {result.failed[0]}")
@@ -229,20 +230,26 @@ def _prepare_folder(
     images: Sequence[Stack],
     labels: Sequence[Stack],
     settings: CompareSettings,
-    guard: int,
+    candidates: Sequence["Candidate"],
     overwrite: bool,
-) -> TrainingData:
-    """Split and prepare the data that all networks share, and record them in the folder."""
+) -> tuple[TrainingData, Mapping[str, tuple[int, ...]]]:
+    """Split and prepare the data that all networks share, and record them in the folder.
+
+    Also return the receptive field of each network.
+    """
     split = None if overwrite else folder.split(settings, images, labels)
-    first = settings.candidate(settings.networks[0], settings.seeds[0])
-    data = prepare(images, labels, first, guard, split)
+    first = candidates[0].settings
+    annotations = Annotations.read(images, labels, first)
+    fields = receptive_fields(candidates, annotations.spacing)
+    guard = [*map(max, zip(*fields.values(), strict=True))] or 0
+    data = training_data(annotations, first, guard, split)
     if overwrite:
         folder.clear()
     atomic_write(folder.settings, settings.text().encode())
     if split is None:
         folder.write_data(images, labels, data.split, settings.context)
     write_truth(folder.validation, images, data)
-    return data
+    return data, fields
 
 
 def _run_candidates(
@@ -444,22 +451,26 @@ def training_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def receptive_fields(candidates: Sequence[Candidate]) -> dict[str, int]:
+def receptive_fields(
+    candidates: Sequence[Candidate], spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
+) -> dict[str, tuple[int, ...]]:
     """Return the receptive field of each network in pixels, without those that cannot be built.
 
     Parameters
     ----------
     candidates : sequence of Candidate
+    spacing : (float, float, float), default (1, 1, 1)
+        Size of a voxel along (Z, Y, X), for networks that see volumes.
 
     Returns
     -------
     dict
-        Network -> receptive field.
+        Network -> sides of its receptive field, per axis.
     """
-    fields: dict[str, int] = {}
+    fields: dict[str, tuple[int, ...]] = {}
     for settings in {c.network: c.settings for c in candidates}.values():
         with suppress(UserError):
-            fields[settings.network] = receptive_field(settings)
+            fields[settings.network] = receptive_field(settings, spacing)
     return fields
 
 
@@ -498,4 +509,5 @@ def draw_figures(result: Comparison, by_time: bool) -> None:
         curves.setdefault(run["network"], []).append(found)
         panels.setdefault(run["network"], (run, ValidationFolder(folder)))
     draw_curves(comparison.curves, curves, by_time)
-    draw_results(comparison.results, comparison.validation, panels)
+    volumes = axes_seen(result.runs[0]["network"]) == 3
+    draw_results(comparison.results, comparison.validation, panels, volumes)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from math import prod
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Index
 from napari_utile.arrays.instances.decoding import classes, instances
+from napari_utile.arrays.instances.model_rule import IN_SLICES, ModelRule
+from napari_utile.arrays.instances.offsets import affinity_names
 from napari_utile.arrays.splits import Region
 from napari_utile.engine.models.model import load_model
 from napari_utile.engine.prediction.in_memory import predict_stack
@@ -47,9 +49,9 @@ class Results:
 
     Attributes
     ----------
-    probabilities : list of ndarray of float32, shape (K, Y, X)
-        One per region.
-    results : list of ndarray of int, shape (Y, X)
+    probabilities : list of ndarray of float32, shape (K, Y, X) or (K, Z, Y, X)
+        One per region; with affinities, if any are learnt.
+    results : list of ndarray of int, shape (Y, X) or (Z, Y, X)
         Instances, or label ids of classes.
     scores : dict
         Scores of all regions together, by name.
@@ -104,14 +106,30 @@ def score_model(
     for cut in cuts:
         result, run = predicted(*cut)
         seconds += yield from timed(run)
-        found.append(result.reshape(len(result), *result.shape[-2:]))
+        found.append(result.reshape(len(result), *result.shape[-loaded.network.ndim :]))
     megapixels = sum(prod(shape) for _, (_, shape) in cuts) / 1e6
     has_objects = data.validation[0].has_objects
     return Results(
         found,
-        [instances(p) if has_objects else np.asarray(loaded.ids)[classes(p)] for p in found],
+        [
+            _objects_predicted(plane, p) if has_objects else np.asarray(loaded.ids)[classes(p)]
+            for plane, p in zip(data.validation, found, strict=True)
+        ],
         _scores_of_regions(data.validation, found),
         {"seconds_to_predict": seconds, "seconds_per_megapixel": seconds / megapixels},
+    )
+
+
+def _objects_predicted(
+    plane: ValidationPlane, predicted: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """Find the objects of a region as `predict` does."""
+    return instances(
+        predicted,
+        volumetric=plane.objects.ndim == 3,
+        method="watershed",
+        growth=plane.rule.growth,
+        offsets=plane.rule.offsets,
     )
 
 
@@ -128,13 +146,16 @@ def _cut_region(
     part : (tuple of int, tuple of int)
         First pixel and shape of the region in the stack.
     """
-    image = images[region.image]
+    image, ndim = images[region.image], len(region.window)
     if not context:
-        pixels = image.plane(region.index, *region.window)
         stack = Stack(
-            pixels, "cyx", name=image.name, scale=image.scale[-2:], units=image.units[-2:]
+            image.window(region.index, region.window),
+            "c" + "zyx"[-ndim:],
+            name=image.name,
+            scale=image.scale[-ndim:],
+            units=image.units[-ndim:],
         )
-        return stack, ((0, 0), stack.shape)
+        return stack, (ndim * (0,), stack.shape)
     around = sorted({*slices_around(image, region.index, context)})
     pixels = np.stack([image.plane(index, *region.window) for index in around], axis=1)
     stack = Stack(
@@ -221,7 +242,7 @@ def write_truth(folder: ValidationFolder, images: Sequence[Stack], data: Trainin
         Split, and truth of the validation part.
     """
     found = _region_stacks(images, data.split.validation)
-    lies = [layer.lies(data.split.validation) for layer in found]
+    lies = [layer.lies() for layer in found]
     atomic_write(folder.places, json.dumps(lies, indent=2).encode())
     for layer in found:
         cuts = (_cut_region(images, data.split.validation[i]) for i in layer.places)
@@ -258,7 +279,8 @@ def write_results(
     kind: Holds = "instances" if data.validation[0].has_objects else "classes"
     for layer in _region_stacks(images, data.split.validation):
         maps = [found.probabilities[i] for i in layer.places]
-        layer.write(folder, PROBABILITIES, maps, PROBABILITIES)
+        rule = data.validation[layer.places[0]].rule
+        layer.write(folder, PROBABILITIES, maps, PROBABILITIES, rule)
         layer.write(folder, kind, [found.results[i] for i in layer.places], kind)
 
 
@@ -266,10 +288,13 @@ def write_results(
 class _RegionStack:
     """Validation regions that make one stack: the same window of slices of one image.
 
+    Or of volumes, one after the other in time.
+
     Attributes
     ----------
     places : list of int
         Positions of the regions in the split.
+    regions : list of Region
     image : Stack
         Their image.
     suffix : str
@@ -277,13 +302,25 @@ class _RegionStack:
     """
 
     places: list[int]
+    regions: list[Region]
     image: Stack
     suffix: str
 
-    def lies(self, regions: Sequence[Region]) -> dict[str, Any]:
+    @property
+    def ndim(self) -> int:
+        """Axes of a region: 2, or 3 if it is a volume."""
+        return len(self.regions[0].window)
+
+    def lies(self) -> dict[str, Any]:
         """Return its suffix, its slices of the image, and its upper left corner (y, x)."""
-        corner = [int(side.start or 0) for side in regions[self.places[0]].window]
-        slices = [[int(i) for i in regions[place].index] for place in self.places]
+        *z, y, x = self.regions[0].window
+        lines = [range(*side.indices(self.image.shape[-3])) for side in z]
+        slices = [
+            [int(i) for i in (*region.index, *place)]
+            for region in self.regions
+            for place in product(*lines)
+        ]
+        corner = [int(side.start or 0) for side in (y, x)]
         return {"suffix": self.suffix, "slices": slices, "corner": corner}
 
     def write(
@@ -292,17 +329,24 @@ class _RegionStack:
         kind: str,
         planes: Sequence[NDArray[Any]],
         holds: Holds = "",
+        rule: ModelRule = IN_SLICES,
     ) -> None:
-        """Write planes (Y, X) or (C, Y, X), one per region, as one TIFF."""
-        axes = "zyx"[-2 - (len(planes) > 1) :]
-        array = np.stack(planes, axis=-3) if len(planes) > 1 else planes[0]
+        """Write planes (Y, X) or (C, Y, X), or volumes, one per region, as one TIFF.
+
+        Of probabilities also the rule by which they become objects.
+        """
+        ndim, is_several = self.ndim, len(planes) > 1
+        axes = ("t" * (ndim == 3) + "zyx")[-ndim - is_several :]
+        array = np.stack(planes, axis=-ndim - 1) if is_several else planes[0]
         template = np.broadcast_to(np.uint8(0), array.shape[-len(axes) :])
         image, known = self.image, self.image.spatial_axes.endswith(axes)
         like = Stack(template, axes)
         if known:
             n = len(axes)
             like = Stack(template, axes, scale=image.scale[-n:], units=image.units[-n:])
-        write_tiff(folder.file(kind, self.suffix), array, like, holds)
+        names = affinity_names(rule.offsets) if rule.offsets else ()
+        said = rule.as_dict() if holds == PROBABILITIES else None
+        write_tiff(folder.file(kind, self.suffix), array, like, holds, names, said)
 
 
 def _region_stacks(images: Sequence[Stack], regions: Sequence[Region]) -> list[_RegionStack]:
@@ -315,7 +359,10 @@ def _region_stacks(images: Sequence[Stack], regions: Sequence[Region]) -> list[_
     ]
     return [
         _RegionStack(
-            places, images[regions[places[0]].image], f"_{n}" if len(groups) > 1 else ""
+            places,
+            [regions[i] for i in places],
+            images[regions[places[0]].image],
+            f"_{n}" if len(groups) > 1 else "",
         )
         for n, places in enumerate(groups)
     ]

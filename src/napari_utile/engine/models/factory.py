@@ -86,10 +86,12 @@ def network_options(network: type[nn.Module]) -> list[str]:
     return [name for name in NETWORK_OPTIONS if name in signature(network).parameters]
 
 
-def receptive_field(settings: TrainSettings) -> int:
-    """Return the longest side, in pixels, of what a network sees to classify one pixel."""
+def receptive_field(
+    settings: TrainSettings, spacing: tuple[float, ...] = (1.0, 1.0, 1.0)
+) -> tuple[int, ...]:
+    """Return the sides, in pixels per axis, of what a network sees to classify one pixel."""
     with torch.device("meta"):
-        return max(receptive_field_of(network_from_settings(settings, channels=1, classes=2)))
+        return receptive_field_of(network_from_settings(settings, 1, 2, spacing))
 
 
 def receptive_field_of(network: Network) -> tuple[int, ...]:
