@@ -13,6 +13,7 @@ from napari_utile.arrays.instances.merging import (
     agglomerate,
     merge_hills,
     surely_one,
+    surely_one_by_affinity,
 )
 from napari_utile.arrays.instances.watershed import REACH
 
@@ -246,6 +247,19 @@ def test_a_border_is_none_from_two_thirds_on_and_in_a_volume_from_less():
     assert surely_one(0.5) == pytest.approx(2 / 3)
     assert surely_one(0.7) == pytest.approx(0.8)
     assert surely_one(0.5, 3) == 0.4
+
+
+def test_two_large_parts_join_only_if_their_affinity_is_surer():
+    pairs = np.array([[0, 1], [1, 2], [3, 4]])
+    measures = np.array([border(4, 0.7), border(4, 0.65), border(4, 0.9)])
+    sizes, limits = np.array([300, 200, 99, 100, 100]), (0.6, 3, (0.85, 100))
+    assert agglomerate(pairs, measures, sizes, *limits).tolist() == [0, 1, 1, 3, 3]
+    # 1 and 2 are large only when they are one; a part of the mask's edge alone always joins
+    sizes = np.array([100, 60, 40, 0, 100])
+    measures = np.array([border(4, 0.65), border(4, 0.7), border(4, 0.1)])
+    assert agglomerate(pairs, measures, sizes, *limits).tolist() == [0, 1, 1, 3, 3]
+    assert surely_one_by_affinity(0.5) == pytest.approx((0.6, 0.85))
+    assert surely_one_by_affinity(0.9) == pytest.approx((0.92, 0.97))
 
 
 def test_a_border_that_was_added_up_keeps_the_first_of_its_places():

@@ -21,10 +21,11 @@ from napari_utile.arrays.instances.heights import FINENESS
 from napari_utile.arrays.instances.merging import (
     RISE,
     RISE_OF_AFFINITIES,
-    SPECK,
     agglomerate,
     merge_hills,
+    size_of_large,
     surely_one,
+    surely_one_by_affinity,
 )
 from napari_utile.arrays.instances.object_rule import ObjectRule, foreground_mask
 from napari_utile.arrays.instances.regions import NEVER, roots, unite
@@ -217,12 +218,14 @@ def _groups_by_watershed(
     sizes = np.bincount(part, plane.column("mask_sizes"), len(tops)).astype(np.int64)
     if rule.offsets:
         borders = _all_affinities(plane, affinities, part)
-        sizes[sizes > 0] = SPECK[3]  # also small parts are what affinities say
-        sure = surely_one(rule.threshold)
+        grown = np.bincount(part, plane.column("sizes"), len(tops)).astype(np.int64)
+        sizes = np.where(sizes > 0, grown, 0)
+        sure, surer = surely_one_by_affinity(rule.threshold)
+        by_affinity = surer, size_of_large(rule.offsets)
+        one = agglomerate(*borders, sizes, sure, ndim, by_affinity)
     else:
         borders = _between_parts(hill[ends], measures)
-        sure = surely_one(rule.threshold, ndim)
-    one = agglomerate(*borders, sizes, sure, ndim)
+        one = agglomerate(*borders, sizes, surely_one(rule.threshold, ndim), ndim)
     return np.append(0, tops[one[part]])
 
 
