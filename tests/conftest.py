@@ -100,6 +100,13 @@ def _garbage_of_others() -> Iterator[None]:
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    """Begin each file with one thread: by more, PyTorch convolves in another order."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """Folder of the project."""
