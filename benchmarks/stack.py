@@ -2,7 +2,8 @@
 
     python benchmarks/stack.py --data vnc/raw.tif --model run/model
 
-The stack repeats a small one with shifts; without --data it is noise. *bare* runs the network
+The stack is a small one, mirrored at its borders again and again, so that slices go on as in
+tissue; without --data it is noise. *bare* runs the network
 as it predicts, on the tiles of the first slices, cut, mirrored and normalized beforehand and
 kept in memory. The others are `predict_files` from an uncompressed TIFF to an OME-Zarr, with
 reading, writing, journal, objects and smaller levels. Each way runs in its own process, so that
@@ -20,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import tifffile
 import torch
+from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.intensity import Normalization
@@ -91,14 +93,20 @@ def main() -> None:
 
 
 def write_stack(path: Path, slices: int, size: int, data: Path | None) -> None:
-    """Repeat a small stack, shifted from slice to slice, to any size."""
+    """Mirror a small stack at its borders to any size."""
     rng = np.random.default_rng(0)
     small = tifffile.imread(data) if data else rng.integers(0, 255, (4, 512, 512), np.uint8)
     stack = tifffile.memmap(path, shape=(slices, size, size), dtype=np.uint8)
+    order = mirrored_order(len(small), slices)
+    rows, columns = (mirrored_order(side, size) for side in small.shape[1:])
     for z in range(slices):
-        plane = np.roll(small[z % len(small)], rng.integers(0, 512, 2), (0, 1))
-        repeats = [-(-size // side) for side in plane.shape]
-        stack[z] = np.tile(plane, repeats)[:size, :size]
+        stack[z] = small[order[z]][np.ix_(rows, columns)]
+
+
+def mirrored_order(length: int, size: int) -> NDArray[np.int64]:
+    """Return the places 0, 1, ... length - 1, length - 1, ... 1, 0, 0, 1, ..."""
+    there_and_back = np.r_[:length, length - 1 : -1 : -1] if length > 1 else np.zeros(1, int)
+    return np.resize(there_and_back, size)
 
 
 def random_model(path: Path) -> Path:

@@ -1,6 +1,8 @@
 """Smaller levels of an OME-Zarr image, each of half the width and height."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from napari_utile.io.ngff import with_smaller_levels
 from napari_utile.io.ome_zarr import create_level, open_multiscale, sync_chunk
+from napari_utile.io.threads import run_in_order, usable_cores
 
 
 def write_smaller_levels(
@@ -37,7 +40,7 @@ def write_smaller_levels(
     Notes
     -----
     Images are halved by `halved_by_mean`, labels by `halved_by_majority`. Memory holds four
-    chunks of the larger level and the one made of them.
+    chunks of the larger level and the one made of them, for each core that works.
     """
     group = open_multiscale(path, labels)
     halve = halved_by_majority if labels else halved_by_mean
@@ -54,11 +57,11 @@ def write_smaller_levels(
             continue
         axes = "".join(larger.metadata.dimension_names)
         level = create_level(group, number, shape, larger.dtype, larger.chunks, axes)
-        for chunk in np.ndindex(level.cdata_shape):
-            _fill(level, larger, chunk, halve)
-            sync_chunk(level, chunk)
-            done += 1
-            yield done, total
+        fill = partial(_fill, level, larger, halve)
+        with ThreadPoolExecutor(usable_cores(), "pyramid") as pool:
+            for _ in run_in_order(pool, fill, np.ndindex(level.cdata_shape)):
+                done += 1
+                yield done, total
     group.attrs["ome"] = with_smaller_levels(ngff, len(shapes))
 
 
@@ -148,10 +151,11 @@ def _chunk_count(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
 def _fill(
     level: zarr.Array,
     larger: zarr.Array,
-    chunk: tuple[int, ...],
     halve: Callable[[NDArray[Any]], NDArray[Any]],
+    chunk: tuple[int, ...],
 ) -> None:
-    """Compute one chunk of a level from the four of the larger one that it covers."""
+    """Write one chunk of a level from the four of the larger one that it covers."""
     at = [slice(i * c, (i + 1) * c) for i, c in zip(chunk, level.chunks, strict=True)]
     wide = [slice(2 * s.start, 2 * s.stop) for s in at[-2:]]
     level[tuple(at)] = halve(larger[(*at[:-2], *wide)])
+    sync_chunk(level, chunk)

@@ -1,6 +1,6 @@
 """Reading, computing and writing at the same time, and what is done about failures."""
 
-from threading import Event, get_ident
+from threading import Barrier, Event, get_ident
 
 import pytest
 
@@ -14,10 +14,21 @@ from napari_utile.engine.prediction.compute import (
 from napari_utile.errors import UserError
 
 
+@pytest.fixture(params=[1, 2], ids="{} at once".format, autouse=True)
+def at_once(request, monkeypatch):
+    """Run each test with one block after the other, and with two side by side."""
+    monkeypatch.setitem(ARGUMENTS, "at_once", request.param)
+    return request.param
+
+
+ARGUMENTS = {}
+
+
 def run(numbers, read=int, compute=None, write=print, failures=None):
     """Compute blocks; the events are their numbers when they are on disk."""
     failures = Failures() if failures is None else failures
-    return compute_blocks(numbers, read, compute or double, write, lambda n: [n], failures)
+    compute = compute or double
+    return compute_blocks(numbers, read, compute, write, lambda n: [n], failures, **ARGUMENTS)
 
 
 def double(value):
@@ -39,7 +50,7 @@ def test_events_of_the_computation_are_passed_on():
     assert list(run([7], compute=talkative)) == ["about 7", 7]
 
 
-def test_each_of_the_three_has_a_thread_of_its_own():
+def test_each_of_the_three_has_a_thread_of_its_own(at_once):
     threads = {}
 
     def compute(value):
@@ -56,10 +67,33 @@ def test_each_of_the_three_has_a_thread_of_its_own():
         )
     )
     assert len(set(threads.values())) == 3
-    assert threads["compute"] == get_ident()
+    assert (threads["compute"] == get_ident()) == (at_once == 1)
 
 
-def test_only_a_few_blocks_are_read_ahead_and_wait_to_be_written():
+def test_so_many_are_computed_side_by_side(at_once):
+    meeting = Barrier(at_once)
+
+    def compute(value):
+        meeting.wait(5)  # nobody goes on before all are there
+        yield f"met {value}"
+        return value
+
+    events = [*run(range(4), compute=compute)]
+    assert [event for event in events if isinstance(event, int)] == [*range(4)]
+    assert {*events} == {*range(4), *(f"met {n}" for n in range(4))}
+
+
+def test_what_was_told_before_an_error_is_passed_on():
+    def compute(value):
+        yield f"about {value}"
+        raise RuntimeError("odd")
+
+    failures = Failures()
+    assert list(run([3], compute=compute, failures=failures)) == ["about 3", "about 3"]
+    assert [*failures] == [3]
+
+
+def test_only_a_few_blocks_are_read_ahead_and_wait_to_be_written(at_once):
     read, may_write = [], Event()
 
     def compute(_value):
@@ -68,7 +102,7 @@ def test_only_a_few_blocks_are_read_ahead_and_wait_to_be_written():
     steps = run(range(100), read.append, compute, lambda n, v: may_write.wait(5))
     may_write.set()
     next(steps)
-    assert len(read) <= 1 + AHEAD + BEHIND + 1
+    assert len(read) <= at_once + AHEAD + BEHIND + at_once
     steps.close()
 
 
@@ -119,7 +153,7 @@ def test_a_block_that_fails_is_tried_once_more_at_the_end():
     assert tried == [0, 1, 2, 3, 0, 3] and not failures
 
 
-def test_too_many_failures_in_a_row_end_the_run():
+def test_too_many_failures_in_a_row_end_the_run(at_once):
     def read(number):
         tried.append(number)
         raise OSError(str(number))
@@ -127,7 +161,7 @@ def test_too_many_failures_in_a_row_end_the_run():
     tried = []
     with pytest.raises(OSError, match=str(MAX_CONSECUTIVE_FAILURES - 1)):
         list(run(range(100), read))
-    assert len(tried) <= MAX_CONSECUTIVE_FAILURES + AHEAD
+    assert len(tried) <= MAX_CONSECUTIVE_FAILURES + AHEAD + at_once
 
 
 def test_where_one_failure_is_too_many_it_is_raised():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_utile.engine.prediction.in_memory import logits
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities
 from napari_utile.errors import UserError
 from napari_utile.networks import FCN, EncoderDecoder, SegNet, SlidingWindow, UNet
@@ -112,6 +113,26 @@ def test_probabilities_are_the_same_whatever_the_number_of_threads():
             found.append(probabilities(logits))
         np.testing.assert_array_equal(found[0], found[1])
         np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_a_cpu_of_several_cores_computes_two_of_our_tiles_at_once():
+    class Other(UNet):
+        pass
+
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found += [TiledNetwork(net, CPU).at_once for net in (NETWORKS["unet"], Other(width=8))]
+    assert found == [1, 1, 2, 1]
+
+
+def test_tiles_that_are_computed_at_once_are_the_same_to_the_bit():
+    pixels = np.random.default_rng(0).normal(size=(1, 150, 170)).astype(np.float32)
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        found.append(logits(NETWORKS["unet"], pixels, (48, 48)))
+    np.testing.assert_array_equal(*found)
 
 
 def test_extreme_logits_are_certain():

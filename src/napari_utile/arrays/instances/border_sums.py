@@ -62,16 +62,16 @@ def _border_sums(
     for axis in range(len(shape) - 1, 0, -1):
         strides[axis - 1] = strides[axis] * shape[axis]
     ahead, along = np.empty(len(shape), np.int64), np.empty(len(shape), np.int64)
+    at_border = np.empty(shape[-1], np.int64)
     for row in range(0, labels.size, shape[-1]):
         ways = _ways_ahead(ahead, along, row, shape, strides)
-        end = row + shape[-1]
-        for i in range(row, end):
-            if labels[i] == 0:
-                continue
-            for way in range(1 if i == end - 1 else 0, ways):
+        for way in range(ways):
+            stop = row + shape[-1] - (1 if way == 0 else 0)
+            found = _borders(labels[row:stop], labels[row + ahead[way] : stop + ahead[way]],
+                             at_border)  # fmt: skip
+            for place in at_border[:found]:
+                i = row + place
                 j = i + ahead[way]
-                if labels[j] == 0 or labels[j] == labels[i]:
-                    continue
                 is_inside = mask[i] and mask[j]
                 beside = not is_inside and len(shape) > 2
                 if beside and not is_between(leads[i], leads[j], along[way]):
@@ -86,6 +86,18 @@ def _border_sums(
                     saddle = np.int64(min(heights[i], heights[j]))
                     rows[last, 4] = max(rows[last, 4], saddle)
     return keys, rows
+
+
+@compiled
+def _borders(
+    here: NDArray[np.uint32], there: NDArray[np.uint32], places: NDArray[np.int64]
+) -> int:
+    """Set `places` to where two labels differ that are not 0; return how many there are."""
+    count = 0
+    for i in range(len(here)):
+        places[count] = i  # kept if the next one does not take its place: no branch
+        count += (here[i] != there[i]) & (here[i] != 0) & (there[i] != 0)
+    return count
 
 
 @compiled

@@ -31,8 +31,8 @@ def squared_distance(
     Notes
     -----
     One pass for each axis, as in Felzenszwalb & Huttenlocher, Theory of Computing 8, 2012,
-    sec. 4. The distance is cut off, so a search along the axis that ends where no nearer pixel
-    can be replaces their lower envelope.
+    sec. 4. The distance is cut off, so comparing each pixel with those up to there replaces
+    their lower envelope.
 
     Examples
     --------
@@ -78,19 +78,26 @@ def _squared_along_first(
 def _least_along_middle(before: NDArray[np.int32], weight: int) -> NDArray[np.int32]:
     """Add the distance along the middle axis: the least sum of squares wins.
 
-    Pixels farther aside than the least distance so far cannot improve it.
+    Pixels farther aside than the largest distance cannot improve one. Whole rows are compared,
+    many pixels at once: no search from pixel to pixel is as fast, though it ends sooner.
     """
     outer, length, inner = before.shape
-    squared = np.empty(before.shape, np.int32)
+    squared = before.copy()
     for i in range(outer):
-        for y in range(length):
-            for x in range(inner):
-                least, aside = before[i, y, x], 1
-                while weight * aside**2 < least:
-                    if y >= aside:
-                        least = min(least, weight * aside**2 + before[i, y - aside, x])
-                    if y + aside < length:
-                        least = min(least, weight * aside**2 + before[i, y + aside, x])
-                    aside += 1
-                squared[i, y, x] = least
+        largest = before[i].max()
+        found, given = squared[i].ravel(), before[i].ravel()
+        aside = 1
+        while aside < length and weight * aside**2 < largest:
+            step, added = aside * inner, np.int32(weight * aside**2)
+            _lower(found[:-step], given[step:], added)
+            _lower(found[step:], given[:-step], added)
+            aside += 1
     return squared
+
+
+@compiled
+def _lower(values: NDArray[np.int32], others: NDArray[np.int32], added: np.int32) -> None:
+    """Lower values to those of others and a number, where these are less."""
+    for x in range(len(values)):
+        other = np.int32(others[x] + added)
+        values[x] = other if other < values[x] else values[x]

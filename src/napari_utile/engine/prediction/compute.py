@@ -2,7 +2,7 @@
 
     time ->      1        2        3        4
     reader    read 0   read 1   read 2   read 3
-    caller             compute 0 ... 1  ...  2        the only one that uses the network
+    network            compute 0 ... 1  ...  2        the caller, or as many threads as asked
     writer                       write 0 ... write 1
 
 Every prediction, in memory or on disk, runs through `compute_blocks`. It knows neither
@@ -11,12 +11,13 @@ networks nor files, and holds no more than a few blocks.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import Any, TypeVar
 
 from napari_utile.engine.devices import is_lost
 from napari_utile.errors import UserError
+from napari_utile.events import drain
 
 AHEAD, BEHIND = 2, 2
 """Blocks that are read before they are computed, and that wait to be written."""
@@ -35,6 +36,7 @@ def compute_blocks(
     write: Callable[[int, Computed], object],
     report: Callable[[int], Iterable[Report]],
     failures: "Failures",
+    at_once: int = 1,
 ) -> Generator[Report, None, None]:
     """Read, compute and write blocks; yield what `compute` and `report` yield.
 
@@ -53,20 +55,87 @@ def compute_blocks(
         Returns the events of a block that is on disk.
     failures : Failures
         Collects what `read` and `compute` raise; raises it if the run is to be given up.
+    at_once : int, default 1
+        With 2 or more, as many threads run `compute`, each on a block of its own. What it
+        yields comes when the block is computed.
     """
-    with ThreadPoolExecutor(1, "reader") as reader, ThreadPoolExecutor(1, "writer") as writer:
+    with (
+        ThreadPoolExecutor(1, "reader") as reader,
+        ThreadPoolExecutor(at_once, "network") as network,
+        ThreadPoolExecutor(1, "writer") as writer,
+    ):
         for attempt in failures.attempts(numbers):
             writing: deque[tuple[int, Future[object]]] = deque()
-            with closing(_read_ahead(reader, read, attempt)) as blocks:
-                for number, pixels in blocks:
+            reading = _read_ahead(reader, read, attempt)
+            work = _computations(network, at_once, compute, reading)
+            with closing(reading), closing(work):
+                for number, pixels, computation in work:
                     try:
-                        values: Any = yield from compute(pixels.result())
+                        values: Any = yield from computation
                     except Exception as error:  # of this block; others may do
                         failures.add(number, error, was_read=not pixels.exception())
                         continue
                     writing.append((number, writer.submit(write, number, values)))
                     yield from _written(writing, BEHIND, report, failures)
             yield from _written(writing, 0, report, failures)
+
+
+def _computations(
+    network: ThreadPoolExecutor,
+    at_once: int,
+    compute: Callable[[Pixels], Generator[Report, None, Computed]],
+    reading: Iterable[tuple[int, Future[Pixels]]],
+) -> Generator[
+    tuple[int, Future[Pixels], Generator[Report, None, Computed]],
+    None,
+    None,
+]:
+    """Yield each block and the run that computes it: here, or begun before in a thread."""
+    if at_once == 1:
+        for number, pixels in reading:
+            yield number, pixels, _computed_here(compute, pixels)
+        return
+    begun: deque[tuple[int, Future[Pixels], Future[Computed], list[Report]]] = deque()
+
+    def first() -> tuple[int, Future[Pixels], Generator[Report, None, Computed]]:
+        number, pixels, computed, events = begun.popleft()
+        return number, pixels, _awaited(computed, events)
+
+    try:
+        for number, pixels in reading:
+            events: list[Report] = []
+            computed = network.submit(_computed_there, compute, pixels, events)
+            begun.append((number, pixels, computed, events))
+            if len(begun) > at_once:  # one is there for the first thread that is free
+                yield first()
+        while begun:
+            yield first()
+    finally:
+        for _, _, computed, _ in begun:
+            computed.cancel()
+
+
+def _computed_here(
+    compute: Callable[[Pixels], Generator[Report, None, Computed]], pixels: Future[Pixels]
+) -> Generator[Report, None, Computed]:
+    return (yield from compute(pixels.result()))
+
+
+def _computed_there(
+    compute: Callable[[Pixels], Generator[Report, None, Computed]],
+    pixels: Future[Pixels],
+    events: list[Report],
+) -> Computed:
+    return drain(compute(pixels.result()), events.append)
+
+
+def _awaited(
+    future: Future[Computed], events: list[Report]
+) -> Generator[Report, None, Computed]:
+    """Wait for a block that a thread computes; yield what it told, return its values."""
+    wait([future])
+    yield from events
+    return future.result()
 
 
 def _read_ahead(

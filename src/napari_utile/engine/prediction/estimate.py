@@ -48,10 +48,11 @@ def estimate(
     done = sum(int(task.computed.sum()) for task in tasks)
     disk = sum(task.output.nbytes for task in tasks)
     free = free_disk(first.result)
+    at_once = network.at_once if network else 1
     facts: Facts = {
         "blocks": f"{done} of {count} done" if done else count,
         "block": " x ".join(map(str, first.blocks.tile)),
-        "memory": f"about {size_text(max(map(_memory, tasks)))}",
+        "memory": f"about {size_text(max(_memory(task, at_once) for task in tasks))}",
         "disk": f"up to {size_text(disk)} of {size_text(free)} that are free",
     }
     if network and (always or count - done >= MIN_BLOCKS_TO_TIME):
@@ -60,16 +61,16 @@ def estimate(
     return facts
 
 
-def _memory(task: PredictionTask) -> float:
-    """Bytes that the process will hold: itself, a tile in work, and tiles that wait."""
+def _memory(task: PredictionTask, at_once: int) -> float:
+    """Bytes that the process will hold: itself, tiles in work, and tiles that wait."""
     network: Network = task.model.network
     read = prod(network.input_size(task.blocks.tile))
     dtype = None if task.plan.precision == "float32" else getattr(torch, task.plan.precision)
-    waiting = (AHEAD + BEHIND + 1) * read * 4 * (network.in_channels + network.classes)
+    waiting = (AHEAD + BEHIND + at_once) * read * 4 * (network.in_channels + network.classes)
     own: int = psutil.Process().memory_info().rss
     if task.model.context:  # slices are kept for those that are seen with them
         waiting += min(CACHE_BYTES, slices_seen(task.model.context) * _plane_bytes(task))
-    return own + WORKSPACE * bytes_per_pixel(network, dtype) * read + waiting
+    return own + at_once * WORKSPACE * bytes_per_pixel(network, dtype) * read + waiting
 
 
 def _plane_bytes(task: PredictionTask) -> int:

@@ -106,7 +106,9 @@ def predict_stack(
     found = doubts_before(model, stack, settings, lambda: early) if doubts else []
     yield from doubted(found, settings.strict)
     numbers, failures = range(len(blocks)), Failures(max_consecutive=1)
-    yield from compute_blocks(numbers, computer.read, computer.compute, write, report, failures)
+    yield from compute_blocks(
+        numbers, computer.read, computer.compute, write, report, failures, network.at_once
+    )
     if probes and not is_large and not found:
         index, window = middle(shape, model.network.ndim)
         far = mismatch_of_objects(model, target[:, *index, *window], stack.name, settings)
@@ -160,6 +162,7 @@ def logits(
         write,
         lambda _: (),
         Failures(max_consecutive=1),
+        tiled.at_once,
     )
     drain(run, on_event)
     return result

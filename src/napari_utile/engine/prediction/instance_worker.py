@@ -31,11 +31,10 @@ from napari_utile.engine.prediction.stages import (
     block_done,
     number_plane,
     numbering_progress,
-    run_in_order,
-    usable_cores,
 )
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.events import BlockDone, Waiting
+from napari_utile.io.threads import run_in_order, usable_cores
 
 POLL_SECONDS = 0.2
 """Time between two looks at what the threads have done."""
@@ -141,12 +140,9 @@ class InstanceWorker:
     def _find_and_number(self, plane: int) -> None:
         numbers = self.task.blocks.of_plane(plane)
         missing = [number for number in numbers if not self._has_fragments[number]]
-        found: Iterator[object] = (
-            run_in_order(self._pool, self.builder.find_fragments, missing)
-            if self._around is None
-            else (self._early[number].result() for number in missing)
-        )
-        for _ in found:
+        in_order = run_in_order(self._pool, self.builder.find_fragments, missing)
+        early = (self._early[number].result() for number in missing)
+        for _ in in_order if self._around is None else early:
             self._events.put(block_done(self.task, "objects", self._found.step()))
             if self._stopped.is_set():
                 return

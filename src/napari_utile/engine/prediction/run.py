@@ -294,8 +294,10 @@ class PredictionRun:
         if self._workers:
             computer, device = None, self.settings.device
             return compute_on_workers(self._workers, task, device, journal, report, failures)
-        computer = task.computer(self.network)
-        return compute_blocks(missing, computer.read, computer.compute, write, report, failures)
+        computer, at_once = task.computer(self.network), self.network.at_once
+        return compute_blocks(
+            missing, computer.read, computer.compute, write, report, failures, at_once
+        )
 
     def _finished(
         self,

@@ -3,9 +3,8 @@
 They yield events. What an event reports is on disk, and is not computed again.
 """
 
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.progress import StageProgress
 from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.events import BlockDone, Event, Warned
+from napari_utile.io.threads import run_in_order, usable_cores
 
 Stage = Literal["objects", "numbers", "pyramid"]
 
@@ -44,9 +44,12 @@ def finish_result(
         for plane in range(first, planes):
             yield from number_plane(task, builder, plane, progress)
         progress = StageProgress(planes)
-        for done in builder.finish_ids():
-            yield block_done(task, "numbers", progress.reach(done, planes))
-        builder.write_links()
+        builder.decide()
+        with ThreadPoolExecutor(1, "links") as pool:
+            links = pool.submit(builder.write_links)
+            for done in builder.finish_ids():
+                yield block_done(task, "numbers", progress.reach(done, planes))
+            links.result()
         yield from (Warned(message=text) for text in builder.doubts())
         facts["objects"] = builder.count
     progress = StageProgress(0)
@@ -124,46 +127,6 @@ def number_plane(
             yield block_done(task, "numbers", progress.step())
     if task.blocks.ndim == 2:
         yield block_done(task, "numbers", progress.step())
-
-
-def run_in_order(
-    pool: ThreadPoolExecutor, work: Callable[[int], object], numbers: Iterable[int]
-) -> Iterator[int]:
-    """Run `work` for each number in a pool, a few at a time; yield the numbers in order.
-
-    Closing the iterator cancels what has not started.
-
-    Parameters
-    ----------
-    pool : ThreadPoolExecutor
-    work : callable
-    numbers : iterable of int
-
-    Yields
-    ------
-    int
-    """
-    running: dict[int, Future[object]] = {}
-    try:
-        for number in numbers:
-            running[number] = pool.submit(work, number)
-            while len(running) > 2 * usable_cores():
-                first = next(iter(running))
-                running.pop(first).result()
-                yield first
-        while running:
-            first = next(iter(running))
-            running.pop(first).result()
-            yield first
-    finally:
-        for future in running.values():
-            future.cancel()
-
-
-def usable_cores() -> int:
-    """Return the number of cores that a batch system grants this process; 8 at most."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return min(8, len(allowed(0)) if allowed else os.cpu_count() or 1)
 
 
 def block_done(task: PredictionTask, stage: Stage, counted: dict[str, Any]) -> BlockDone:

@@ -1,6 +1,7 @@
 """A network on windows of a plane: exact at every seam, in smaller parts if memory is short."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -22,6 +23,11 @@ from napari_utile.networks.layers import Convolutions, memory_format
 from napari_utile.networks.tileable import Network, PixelsPerAxis, activation_of
 
 Values = NDArray[np.float32]
+
+AT_ONCE = 2
+"""Windows that a CPU computes side by side. The threads of one wait for each other after every
+layer, so one that something else delays, as the search for objects, delays them all; meanwhile
+another window has the cores."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,9 @@ class TiledNetwork:
     ----------
     max_side : int or None
         Largest side of a part in pixels, once memory has run out.
+    at_once : int
+        Windows that are computed fastest side by side, each in a thread: `AT_ONCE` by the cores
+        of a CPU. Other networks than U-Tile's may not bear that.
     """
 
     def __init__(
@@ -74,6 +83,8 @@ class TiledNetwork:
         self.network: Network = for_inference(network, device, dtype)
         self.device, self.dtype, self.offsets = device, dtype, tuple(offsets)
         self.max_side: int | None = None
+        bears_it = device.type == "cpu" and type(network) in NETWORKS.values()
+        self.at_once = AT_ONCE if bears_it and torch.get_num_threads() > 1 else 1
 
     def within_memory(
         self, compute: Callable[[Plane, Window], Values], plane: Plane, write: Window
@@ -163,11 +174,8 @@ class TiledNetwork:
         try:
             x = torch.from_numpy(np.ascontiguousarray(pixels))[None].to(self.device)
             x = x.contiguous(memory_format=memory_format(x.ndim))
-            with (
-                torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None),
-                # the 10-bit mantissa of TF32 would make tiles differ by 1e-3
-                torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-            ):
+            autocast = torch.autocast(self.device.type, self.dtype, self.dtype is not None)
+            with autocast, exact_on(self.device):
                 scores = network.forward_tile(x)
             check_shape(network, tuple(x.shape[2:]), tuple(scores.shape))
             cut = tile.cut(network.margin)
@@ -222,6 +230,13 @@ class TiledNetwork:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return ceil(side / 2 / stride) * stride
+
+
+def exact_on(device: torch.device) -> AbstractContextManager[None]:
+    """Forbid TF32 on a GPU: with its mantissa of 10 bits tiles would differ by 1e-3."""
+    if device.type != "cuda":  # threads may not change such a switch of the whole process
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def check_shape(network: Network, read: PixelsPerAxis, shape: tuple[int, ...]) -> None:
