@@ -124,7 +124,7 @@ def divided(data: Path, chosen: Set, folder: Path) -> dict[str, Path]:
         ):
             paths[f"{part} {kind}"] = folder / f"{part}_{kind}.tif"
             if not paths[f"{part} {kind}"].exists():
-                tifffile.imwrite(paths[f"{part} {kind}"], piece)
+                tifffile.imwrite(paths[f"{part} {kind}"], piece, photometric="minisblack")
     return paths
 
 

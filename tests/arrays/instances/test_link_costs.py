@@ -7,6 +7,7 @@ import pytest
 
 from napari_utile.arrays.instances.link_costs import (
     EDGE,
+    LEAST_IOU,
     NEVER_ONE,
     NEXT,
     PAIR,
@@ -16,8 +17,9 @@ from napari_utile.arrays.instances.link_costs import (
 )
 
 
-def edge(distance, features, ruined=0):
+def edge(distance, features, ruined=0, iou=1.0):
     edges = np.zeros(1, EDGE)
+    edges["iou"] = iou
     edges["distance"], edges["features"], edges["ruined"] = distance, features, ruined
     return edges
 
@@ -60,6 +62,9 @@ def test_ruined_slices_count_less_and_join_no_pairs():
         with_costs(edge(NEXT, [1, 1, 0], ruined), costs)["cost"][0] for ruined in (0, 1)
     )
     assert ruined == plain / 4
+    across = edge(NEXT, [1, 1, 0], 1, iou=LEAST_IOU - 0.01)
+    assert with_costs(across, costs)["cost"][0] == 0
+    assert with_costs(edge(NEXT, [1, 1, 0], 0, iou=0.01), costs)["cost"][0] == plain
     assert with_costs(edge(PAIR, [1, 1, 0], 1), costs)["cost"][0] == 0
     assert with_costs(edge(PAIR, [0, 0, 1], 1), costs)["cost"][0] == 2 - 7.3
     assert with_costs(edge(PAIR, [1, 1, 0], 2), costs)["cost"][0] == NEVER_ONE

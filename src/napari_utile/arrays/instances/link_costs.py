@@ -16,6 +16,8 @@ PAIR, NEXT, SKIP = 0, 1, 2
 """Distances of two objects in slices: of one slice, of neighbours, of next but one."""
 NEVER_ONE = -100.0
 """Cost of two objects of a ruined slice: what they overlap says nothing."""
+LEAST_IOU = 0.2
+"""An object of a ruined slice may be one with those that it shares at least this IoU with."""
 FEATURES = 3
 """Of each edge, see `LinkCosts`."""
 
@@ -152,10 +154,11 @@ def with_costs(edges: Edges, costs: LinkCosts) -> Edges:
 
     Notes
     -----
-    Edges to a ruined slice count less. Two objects do not attract by what lies in it, and two
-    of its own stay apart. The sums are taken column by column: a matrix product would round
-    differently for other numbers of edges, and the same stack in other blocks must come out
-    the same.
+    Edges to a ruined slice count less, and do not attract below `LEAST_IOU`: what is left there
+    of a neurite has its place, and what runs across several has none. Two objects do not
+    attract by what lies in it, and two of its own stay apart. The sums are taken column by
+    column: a matrix product would round differently for other numbers of edges, and the same
+    stack in other blocks must come out the same.
     """
     edges = edges.copy()
     for distance in (PAIR, NEXT, SKIP):
@@ -168,7 +171,7 @@ def with_costs(edges: Edges, costs: LinkCosts) -> Edges:
         edges["cost"][here] = cost
     ruined, is_pair = edges["ruined"], edges["distance"] == PAIR
     edges["cost"][(ruined > 0) & ~is_pair] *= costs.ruined
-    by_ruined = (ruined > 0) & is_pair
+    by_ruined = (ruined > 0) & (is_pair | (edges["iou"] < LEAST_IOU))
     edges["cost"][by_ruined] = np.minimum(edges["cost"][by_ruined], 0)
     edges["cost"][(ruined > 1) & is_pair] = NEVER_ONE
     return edges
