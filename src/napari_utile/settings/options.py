@@ -221,10 +221,11 @@ def axes_seen(network: str) -> int:
     return 3 if network in VOLUME_NETWORKS else 2
 
 
-def targets_of(network: str) -> tuple[str, ...]:
-    """Return what a network can learn of labels: affinities only if it sees volumes."""
+def targets_of(*networks: str) -> tuple[str, ...]:
+    """Return what all of these can learn of labels: affinities only if they see volumes."""
     names: tuple[str, ...] = get_args(get_args(LearntTarget)[0])
-    return tuple(name for name in names if name != "affinities" or axes_seen(network) == 3)
+    see_volumes = all(axes_seen(network) == 3 for network in networks)
+    return tuple(name for name in names if name != "affinities" or see_volumes)
 
 
 HARDWARE_OPTIONS = frozenset({"device", "precision"})

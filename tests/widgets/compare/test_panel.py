@@ -67,6 +67,20 @@ def test_the_command_line_understands_what_the_panel_writes(panel):
     assert parsed.options() == settings
 
 
+def test_affinities_are_offered_where_all_ticked_networks_see_volumes(panel):
+    ticks, targets = panel.form.widget("networks"), panel.form.widget("target")
+    assert targets.findText("affinities") < 0
+    ticks.tick(["unet-3d"])
+    panel.form.set_value("target", "affinities")
+    assert panel.form.settings().target == "affinities"
+    ticks.tick(["unet-3d", "segnet"])
+    assert targets.currentText() == "instances" and targets.findText("affinities") < 0
+    assert panel.controls.status.text().startswith("The target is instances again: segnet sees")
+    other = CompareSettings(networks=("unet-3d",), target="affinities")
+    panel.form.show_settings(other)
+    assert panel.form.settings() == other
+
+
 @pytest.mark.parametrize(("field", "value"), [("networks", []), ("seeds", ["x"])])
 def test_nothing_to_compare_is_red_and_said(panel, field, value):
     if field == "networks":

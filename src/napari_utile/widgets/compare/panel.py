@@ -38,6 +38,7 @@ from napari_utile.widgets.kit.paths import (
 )
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.kit.table_model import Spread
+from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.process.command_line import flags
@@ -89,6 +90,8 @@ class ComparePanel(Panel):
         for part in (self.curves, self.table, self.copy, self.row):
             part.hide()
 
+        self._targets = TargetOffer(self.form, "networks")
+        self.form.changed.connect(self._offer_targets)
         for source in (self.image, self.labels_layer, self.form):
             source.changed.connect(self._check)
         self.folder.changed.connect(self._on_folder)
@@ -98,7 +101,13 @@ class ComparePanel(Panel):
         self.controls.happened.connect(self._show)
         self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.table.text()))
         self.row.toggled.connect(self._on_row)
+        self._offer_targets()
         self._check()
+
+    def _offer_targets(self) -> None:
+        """Offer what all ticked networks can learn; say so if that changes the target."""
+        if (said := self._targets.update()) is not None:
+            self.controls.say(said)
 
     def _check(self) -> None:
         wrong = self.form.problem()

@@ -19,7 +19,6 @@ from napari_utile.events import (
 from napari_utile.folders.model import model_problem
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
-from napari_utile.settings.options import targets_of
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
@@ -35,6 +34,7 @@ from napari_utile.widgets.kit.paths import (
     new_run_folder,
     unused,
 )
+from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.samples import SampleLayers
@@ -84,7 +84,7 @@ class TrainPanel(Panel):
         column.addWidget(self.curves)
         column.addStretch()
 
-        self._offered_for = ""
+        self._targets = TargetOffer(self.form, "network")
         self.form.changed.connect(self._offer_targets)
         for source in (self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
@@ -98,18 +98,8 @@ class TrainPanel(Panel):
 
     def _offer_targets(self) -> None:
         """Offer what the chosen network can learn; say so if that changes the target."""
-        network = self.form.value("network")
-        if network == self._offered_for:
-            return
-        self._offered_for = network
-        lost = self.form.value("target")
-        is_lost = self.form.offer("target", targets_of(network))
-        self.controls.say(
-            f"The target is {self.form.value('target')} again: {network} sees slices, and "
-            f"{lost} are learnt by networks of volumes."
-            if is_lost
-            else ""
-        )
+        if (said := self._targets.update()) is not None:
+            self.controls.say(said)
 
     def _check(self) -> None:
         wrong = self.form.problem()
