@@ -80,8 +80,8 @@ def whole(files):
 
 
 def segment_and_tell(files, out, how, told):
-    """What a process does that is killed: it says the name of each event."""
-    torch.set_num_threads(1)
+    """What a process does that is killed, two tiles at once: it says the name of each event."""
+    torch.set_num_threads(2)
     for event in segment(files, out, how):
         told.send(event.event)
 
