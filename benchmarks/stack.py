@@ -3,11 +3,12 @@
     python benchmarks/stack.py --data vnc/raw.tif --model run/model
 
 The stack is a small one, mirrored at its borders again and again, so that slices go on as in
-tissue; without --data it is noise. *bare* runs the network
-as it predicts, on the tiles of the first slices, cut, mirrored and normalized beforehand and
-kept in memory. The others are `predict_files` from an uncompressed TIFF to an OME-Zarr, with
-reading, writing, journal, objects and smaller levels. Each way runs in its own process, so that
-its peak memory is measured alone: the largest resident size on Linux.
+tissue; without --data it is noise. *bare* runs the network as it predicts, on the tiles of the
+first slices, cut, mirrored and normalized beforehand and kept in memory; it runs before,
+between and after the others, and its mean counts. The others are `predict_files` from an
+uncompressed TIFF to an OME-Zarr, with reading, writing, journal, objects and smaller levels.
+Each way runs in its own process, so that its peak memory is measured alone: the largest
+resident size on Linux.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import mean
 from time import perf_counter
 from typing import NamedTuple
 
@@ -70,25 +72,21 @@ def main() -> None:
         folder = Path(name)
         write_stack(folder / "stack.tif", options.slices, options.size, options.data)
         model = options.model or random_model(folder / "model")
-        kinds = [("bare", options.few)]
-        kinds += [
-            (output, slices)
-            for output in ("probabilities", "instances")
-            for slices in (options.few, options.slices)
-        ]
+        rows: list[tuple[str, int, Measured]] = []
+        for kind in ("bare", "probabilities", "bare", "instances", "bare"):
+            for slices in (options.few, options.slices)[: 1 if kind == "bare" else 2]:
+                way = Way(kind, slices, folder, model, options.device, options.precision)
+                rows.append((kind, slices, in_its_own_process(way)))
         print(f"{options.size} x {options.size} px, {torch.get_num_threads()} threads")
         print(f"{'':16}{'slices':>7}{'s':>9}{'s/slice':>9}{'/ bare':>8}{'GB':>7}{'/ few':>7}")
-        bare, few = 0.0, 0.0
-        for kind, slices in kinds:
-            way = Way(kind, slices, folder, model, options.device, options.precision)
-            took = in_its_own_process(way)
+        bare = mean(took.seconds / slices for kind, slices, took in rows if kind == "bare")
+        few = 0.0
+        for kind, slices, took in rows:
             pace = took.seconds / slices
-            bare = bare or pace
             few = took.gigabytes if slices == options.few else few
             print(
                 f"{kind:16}{slices:7}{took.seconds:9.1f}{pace:9.3f}{pace / bare:8.3f}"
-                f"{took.gigabytes:7.2f}{took.gigabytes / few:7.2f}",
-                flush=True,
+                f"{took.gigabytes:7.2f}{took.gigabytes / few:7.2f}"
             )
 
 
