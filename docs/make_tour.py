@@ -77,6 +77,7 @@ def show_largest(viewer: Any, image: Any, result: Any, objects: Any) -> None:
     image.rendering = "average"
     viewer.reset_view()
     viewer.scene.camera.angles = (10, 40, 60)
+    viewer.scene.camera.zoom *= 0.6
     wait(4)
 
 
