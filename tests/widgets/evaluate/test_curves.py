@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+
+from napari_utile.widgets.kit.plots import Graphics
 
 
 @pytest.fixture
@@ -32,12 +35,18 @@ def test_precision_is_drawn_against_recall_for_each_threshold(likely, run):
     assert recalls[-1] == pytest.approx(0.84) and precisions[-1] == 0 and precisions[-2] > 0
 
 
-def test_scores_are_drawn_against_the_iou_threshold(panel, run):
+def test_scores_are_drawn_against_the_iou_threshold(panel, run, qtbot):
     report = run(panel)
     lines = choose_curve(panel, "scores against IoU threshold")
     assert {"f1", "matching_ap", "precision", "recall", "panoptic_quality"} == set(lines)
     assert lines["f1"][0][0] == 0.5
     assert lines["f1"][1][0] == report["f1_50"]
+    graphics = panel.view.curves.findChild(Graphics)
+    (inside,) = (item.getViewBox() for item in graphics.ci.items)
+    before = inside.viewRange()
+    inside.setRange(xRange=(50, 60), yRange=(7, 8))
+    qtbot.mouseDClick(graphics.viewport(), Qt.MouseButton.LeftButton)
+    assert inside.viewRange() == before
 
 
 def test_a_score_is_drawn_against_the_probability_threshold_and_the_best_is_marked(likely, run):

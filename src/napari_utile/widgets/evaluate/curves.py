@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 
 from napari_utile.evaluation import Report
 from napari_utile.widgets.kit.fields import offer, wide_choice
-from napari_utile.widgets.kit.plots import PlotLegend, new_plot
+from napari_utile.widgets.kit.plots import Graphics, PlotLegend, new_plot
 
 PRECISION_RECALL = "precision against recall"
 SCORES_BY_IOU = "scores against IoU threshold"
@@ -44,9 +44,8 @@ class ScoreCurves(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        graphics = pg.GraphicsLayoutWidget()
-        graphics.setBackground(None)
-        graphics.ci.setContentsMargins(0, 4, 8, 4)
+        graphics = Graphics()
+        graphics.double_clicked.connect(self._draw)
         graphics.setMinimumHeight(MIN_PLOT_HEIGHT)
         graphics.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._plot = new_plot(graphics, "")

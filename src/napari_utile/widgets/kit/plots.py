@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_utile.events import EpochDone
@@ -13,6 +13,33 @@ REDRAW_INTERVAL = 200
 """Milliseconds between two drawings."""
 FEWEST_STEPS = 10
 """Least number of steps on the axis: there is no half step."""
+
+
+class Graphics(pg.GraphicsLayoutWidget):
+    """Room for plots: the wheel scrolls the panel, and who dragged them gets all back.
+
+    Attributes
+    ----------
+    double_clicked : Signal
+        All that is drawn is to be shown again.
+    """
+
+    double_clicked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setBackground(None)
+        self.ci.setContentsMargins(0, 4, 8, 4)
+        self.setToolTip("Drag to move, double click to see all again")
+
+    def wheelEvent(self, event: Any) -> None:  # noqa: N802, the name is Qt's
+        """Leave the wheel to what the plots are in."""
+        event.ignore()
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:  # noqa: N802, the name is Qt's
+        """Ask for all that is drawn."""
+        self.double_clicked.emit()
+        event.accept()
 
 
 class Plots(QWidget):
@@ -26,9 +53,8 @@ class Plots(QWidget):
 
     def __init__(self, preferred: Sequence[str]):
         super().__init__()
-        graphics = pg.GraphicsLayoutWidget()
-        graphics.setBackground(None)
-        graphics.ci.setContentsMargins(0, 4, 8, 4)
+        graphics = Graphics()
+        graphics.double_clicked.connect(self._show_all)
         self.keys = PlotLegend(), PlotLegend()
         self.score = ScoreChoice(preferred)
         self.score.changed.connect(self._draw_soon)
@@ -51,12 +77,18 @@ class Plots(QWidget):
         self._loss.hideAxis("bottom")
         self._score.setLabel("bottom", "step")
         self._score.setXLink(self._loss)
-        self._score.setYRange(0, 1, padding=0.03)
+        self._show_all()
 
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(REDRAW_INTERVAL)
         self._pause.timeout.connect(self._draw)
+
+    def _show_all(self) -> None:
+        """Let both plots follow their curves again."""
+        self._loss.enableAutoRange()
+        self._score.enableAutoRange(axis="x")
+        self._score.setYRange(0, 1, padding=0.03)
 
     def _draw(self) -> None:
         """Draw the current data."""
@@ -163,12 +195,12 @@ def points_before(points: Sequence[Any], step: int) -> list[Any]:
     return [point for point in points if point.step < step]
 
 
-def new_plot(graphics: pg.GraphicsLayoutWidget, title: str) -> pg.PlotItem:
+def new_plot(graphics: Graphics, title: str) -> pg.PlotItem:
     """Add a plot below the others, with quiet axes and no menu.
 
     Parameters
     ----------
-    graphics : GraphicsLayoutWidget
+    graphics : Graphics
     title : str
         Of the vertical axis.
 
