@@ -52,11 +52,7 @@ class LayerChoice(ComboBox):
         self.value = layer
 
     def _layers(self, _widget: Any = None) -> list[Layer]:
-        return [
-            layer
-            for layer in self._viewer.layers
-            if isinstance(layer, self._kinds) and not layer.metadata.get(HELPER)
-        ]
+        return [layer for layer in self._viewer.layers if is_choice(layer, *self._kinds)]
 
     def _refresh(self, _event: Any = None) -> None:
         """Offer the layers that there are; what was chosen stays, under any name."""
@@ -83,9 +79,14 @@ class LayerTicks(TickList):
         self._refresh()
 
     def _refresh(self, _event: Any = None) -> None:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        layers = [layer for layer in self._viewer.layers if is_choice(layer, Image)]
         self.offer({layer: layer.name for layer in layers}, TICKS_IN_VIEW)
         self.changed.emit()
+
+
+def is_choice(layer: Layer, *kinds: type[Layer]) -> bool:
+    """Whether a layer is of one of these types, and no helper."""
+    return isinstance(layer, kinds) and not layer.metadata.get(HELPER)
 
 
 def following(widget: Any, slot: Callable[..., Any], *events: Any) -> None:

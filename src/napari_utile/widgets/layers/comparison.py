@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
 from napari_utile.json_files import read_json
+from napari_utile.widgets.layers.active import active_kept
 from napari_utile.widgets.layers.stacks import placement, shifted, stack_of
 
 RESULT_GAP = 0.03
@@ -56,16 +57,21 @@ class ComparisonLayers:
         width = max(part.corner[1] + part.image.shape[-2] for part in parts) - left
         self._step = round(width * (1 + RESULT_GAP))
         self._first = round(self._width * (1 + RESULT_GAP)) - left
-        for part in parts:
-            self._add_images(part, len(folders))
-            for number, (name, folder) in enumerate(folders.items()):
-                pixels = part.result(folder)
-                layer = self._viewer.add_labels(pixels, name=name + part.suffix, **self._place)
-                self._results.append((layer, part, number))
-        self._add_names(list(folders), parts[0])
+        with active_kept(self._viewer):
+            for part in parts:
+                self._add_part(part, folders)
+            self._add_names(list(folders), parts[0])
         self.show_in_a_row(is_row)
         self._bring_into_view([index for part in parts for index in part.slices])
         self._viewer.reset_view()
+
+    def _add_part(self, part: "ValidationPart", folders: Mapping[str, Path]) -> None:
+        """Add the image of a part, and what each network makes of it."""
+        self._add_images(part, len(folders))
+        for number, (name, folder) in enumerate(folders.items()):
+            pixels = part.result(folder)
+            layer = self._viewer.add_labels(pixels, name=name + part.suffix, **self._place)
+            self._results.append((layer, part, number))
 
     def show_in_a_row(self, is_row: bool) -> None:
         """Place the results side by side, or each on its place in the image."""

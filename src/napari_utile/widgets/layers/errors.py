@@ -13,6 +13,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_utile.evaluation.error_types import KIND_COLORS, KIND_MEANINGS, KINDS
+from napari_utile.widgets.layers.active import add_helper
 from napari_utile.widgets.layers.choice import HELPER
 
 WEAK_OPACITY = {"matched": 0.2, "border": 0.6}
@@ -113,26 +114,6 @@ class ErrorOverlay:
         )
         layer.editable = False
         return layer
-
-
-def add_helper(viewer: Viewer, layer: Any) -> Any:
-    """Add a helper layer; the layer that the user works on stays active.
-
-    Parameters
-    ----------
-    viewer : Viewer
-    layer : Layer
-
-    Returns
-    -------
-    Layer
-        The same.
-    """
-    active = viewer.layers.selection.active
-    viewer.add_layer(layer)
-    if active is not None:
-        viewer.layers.selection.active = active
-    return layer
 
 
 def _error_colormap(kinds: Collection[str]) -> DirectLabelColormap:

@@ -13,8 +13,8 @@ from skimage.measure import find_contours
 from napari_utile.evaluation.inputs import LabelPair
 from napari_utile.evaluation.object_table import ObjectTable
 from napari_utile.widgets.kit.camera import MIN_BOX_SIDE
+from napari_utile.widgets.layers.active import add_helper
 from napari_utile.widgets.layers.choice import HELPER
-from napari_utile.widgets.layers.errors import add_helper
 
 TRUTH_COLOR, PREDICTION_COLOR = "#ffffff", "#ff9f1c"
 LINE_WIDTH = 0.012

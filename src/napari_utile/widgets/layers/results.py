@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer
 
@@ -20,6 +20,8 @@ from napari_utile.io.lazy_views import LazyChannel, ReadOnly
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import DOUBTS, HOLDS, RULE, Stack
 from napari_utile.io.zarr_folders import is_zarr
+from napari_utile.widgets.layers.active import active_kept, add_helper
+from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.stacks import doubts_about, shifted
 
 MIN_REFRESH_INTERVAL = 200
@@ -154,11 +156,12 @@ class Result(QObject):
     def _put(self, key: str, part: str, data: Any, rule: Any = None, **given: Any) -> Layer:
         """Add a layer, in place of one that shows what was on disk there before."""
         is_image = part == "probabilities"
-        for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
-            self._viewer.layers.remove(old)
         said = {ON_DISK: key, HOLDS: part} | ({RULE: rule} if rule else {})
         add = self._viewer.add_image if is_image else self._viewer.add_labels
-        return add(data, metadata=said, **given)
+        with active_kept(self._viewer):
+            for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
+                self._viewer.layers.remove(old)
+            return add(data, metadata=said, **given)
 
 
 class Preview:
@@ -177,15 +180,10 @@ class Preview:
         if self.layer in self._viewer.layers:
             self.layer.data, self.layer.translate = pixels, place["translate"]
         elif self.layer is None:  # once it is removed it stays away
-            self.layer = self._viewer.add_image(
-                pixels,
-                name="training preview",
-                contrast_limits=(0, 1),
-                colormap="magenta",
-                blending="additive",
-                opacity=0.6,
-                **place,
-            )
+            look = {"contrast_limits": (0, 1), "colormap": "magenta", "blending": "additive"}
+            layer = Image(pixels, name="training preview", opacity=0.6, **look, **place)
+            layer.metadata[HELPER] = True
+            self.layer = add_helper(self._viewer, layer)
 
     def remove(self) -> None:
         """Remove the layer: another run starts."""

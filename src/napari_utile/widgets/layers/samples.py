@@ -11,6 +11,8 @@ from napari.viewer import Viewer
 
 from napari_utile.folders.preview import TILE_KINDS, PreviewFolder
 from napari_utile.io.images import Stack, open_image
+from napari_utile.widgets.layers.active import active_kept
+from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.stacks import placement, stack_of
 
 SAMPLE_GAP = 0.03
@@ -39,6 +41,7 @@ class SampleLayers:
     def __init__(self, viewer: Viewer, image: Layer, shape: tuple[int, ...]):
         self._viewer, self._shape = viewer, shape
         self._place = placement(image, stack_of(image, like=shape).axes)
+        self._aid = {"metadata": {HELPER: True}}
         self._look = {"colormap": image.colormap, "contrast_limits": image.contrast_limits}
         self._is_color = image.rgb
         self._extent = image.extent.world[:, -2:]
@@ -46,8 +49,9 @@ class SampleLayers:
 
     def show(self, out: Path, old: "SampleLayers | None" = None) -> None:
         """Add the layers; they take the place of `old` ones, and are as visible as those."""
-        visible = old.remove() if old else {}
-        self.layers = [*self._maps(out), *self._samples(out)]
+        with active_kept(self._viewer):
+            visible = old.remove() if old else {}
+            self.layers = [*self._maps(out), *self._samples(out)]
         for layer in self.layers:
             layer.visible = visible.get(layer.name, layer.visible)
         if not visible:
@@ -73,6 +77,7 @@ class SampleLayers:
             opacity=0.5,
             contrast_limits=(0, max(1.0, float(density.max()))),
             visible=not is_flat,
+            **self._aid,
             **self._place,
         )
         yield self._viewer.add_labels(
@@ -81,6 +86,7 @@ class SampleLayers:
             opacity=0.25,
             colormap=DirectLabelColormap(color_dict=PART_COLORS),
             features=PART_FEATURES,
+            **self._aid,
             **self._place,
         )
 
@@ -95,7 +101,11 @@ class SampleLayers:
         shape = found["labels"].shape
 
         def given(name: str) -> dict[str, Any]:
-            return {"name": f"samples: {name}", **self._beside(places[name], shape)}
+            return {
+                "name": f"samples: {name}",
+                **self._aid,
+                **self._beside(places[name], shape),
+            }
 
         image = found["image"]
         if self._is_color or image.channels == 1:

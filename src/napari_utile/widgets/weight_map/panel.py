@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.QtCore import QTimer
 
@@ -15,7 +15,8 @@ from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
-from napari_utile.widgets.layers.choice import LayerChoice, following
+from napari_utile.widgets.layers.active import add_helper
+from napari_utile.widgets.layers.choice import HELPER, LayerChoice, following
 from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
@@ -140,14 +141,16 @@ class WeightMapPanel(Panel):
             return
         weights, index = self._map.weights, self._in_view()
         if self.overlay is None:
-            self.overlay = self._viewer.add_image(
+            self.overlay = Image(
                 weights,
                 name="weight map",
                 colormap="turbo",
                 opacity=0.7,
                 contrast_limits=(0, max(1.0, float(weights[index].max()))),
+                metadata={HELPER: True},
                 **placement(self._source, stack_of(self._source).axes),
             )
+            add_helper(self._viewer, self.overlay)
             self.overlay.colorbar.visible = True
             return
         if self.overlay.data is not weights:

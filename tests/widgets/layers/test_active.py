@@ -1,0 +1,64 @@
+"""Layers of U-Tile come without taking the brush from the user."""
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_utile.events import PreviewReady
+from napari_utile.widgets.layers.active import active_kept
+from napari_utile.widgets.layers.results import Preview
+from napari_utile.widgets.layers.stacks import placement, stack_of
+
+
+@pytest.mark.parametrize("selected", [["a"], ["a", "b"], []])
+def test_what_was_selected_is_selected_again(viewer, selected):
+    layers = {name: viewer.add_image(np.zeros((4, 4)), name=name) for name in "abc"}
+    viewer.layers.selection = {layers[name] for name in selected}
+    with active_kept(viewer):
+        viewer.layers.remove(layers["c"])
+        new = viewer.add_image(np.ones((4, 4)), name="new")
+    found = {layer.name for layer in viewer.layers.selection}
+    assert found == ({*selected} or {"new"})
+    active = viewer.layers.selection.active
+    assert active == (layers["a"] if selected == ["a"] else None if selected else new)
+
+
+def dragged(canvas, places):
+    """Move the mouse over these places with its button down."""
+    for place in places:
+        moved = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(place),
+            QPointF(canvas.mapToGlobal(place)),
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(canvas, moved)
+        QApplication.processEvents()
+
+
+def test_a_stroke_goes_on_when_a_preview_comes(make_napari_viewer, qtbot, tmp_path):
+    viewer = make_napari_viewer(show=True)
+    image = viewer.add_image(np.zeros((64, 64)), name="em")
+    labels = viewer.add_labels(np.zeros((64, 64), int), name="painted")
+    labels.mode, labels.brush_size = "paint", 3
+    viewer.reset_view()
+    canvas = viewer.window._qt_viewer.canvas.native
+    qtbot.waitUntil(lambda: canvas.width() > 200)
+    tifffile.imwrite(tmp_path / "p.tif", np.ones((64, 64), np.float32))
+    preview = Preview(viewer, placement(image, stack_of(image).axes))
+
+    way = [canvas.rect().center() + QPoint(step, 0) for step in range(0, 100, 5)]
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=way[0])
+    dragged(canvas, way[1:10])
+    before = np.count_nonzero(labels.data)
+    preview.show(PreviewReady(path=str(tmp_path / "p.tif"), index=(), origin=(0, 0), step=1))
+    dragged(canvas, way[10:])
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=way[-1])
+    assert preview.layer in viewer.layers
+    assert viewer.layers.selection.active is labels
+    assert np.count_nonzero(labels.data) > before > 0
