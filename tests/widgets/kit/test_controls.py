@@ -1,6 +1,7 @@
 """The state of the controls decides what their buttons say and do."""
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_utile.errors import UserError
 from napari_utile.events import RunDone, RunStarted, StepDone
@@ -45,6 +46,17 @@ def test_a_run_is_prepared_paused_resumed_and_stopped(controls, script, press, q
     assert (controls.state, shown(controls)) == (State.STOPPING, ["Stop at once"])
     qtbot.waitUntil(lambda: controls.state is State.IDLE)
     assert shown(controls) == ["Train", "Copy as command"]
+
+
+def test_a_double_click_starts_once(controls, script, press, qtbot):
+    script(STARTED, STEP, {"do": "wait"}, STOPPED)
+    press(controls.button)
+    for second in (qtbot.mouseDClick, qtbot.mouseRelease):  # as Qt tells the second click
+        second(controls.button, Qt.MouseButton.LeftButton)
+    assert controls.state is State.PREPARING
+    qtbot.waitUntil(lambda: controls.state is State.RUNNING)
+    press(controls.button)
+    qtbot.waitUntil(lambda: controls.state is State.IDLE)
 
 
 def test_what_cannot_be_collected_starts_nothing(qtbot, press, errors):

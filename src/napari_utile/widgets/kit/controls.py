@@ -49,6 +49,14 @@ class State(Enum):
     """The engine was asked to save and end."""
 
 
+class StartButton(QPushButton):
+    """A button whose double click is one click: the second would stop what the first began."""
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:  # noqa: N802, the name is Qt's
+        """Leave out the second click."""
+        event.accept()
+
+
 class Controls(QWidget):
     """Button, progress bar, status line and messages of a panel, and the state of its work.
 
@@ -88,7 +96,7 @@ class Controls(QWidget):
         self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
         self.destroyed.connect(partial(_end, self._ends))
 
-        self.button = QPushButton(verb)
+        self.button = StartButton(verb)
         self.button.clicked.connect(lambda: self.press(collect, then))
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
