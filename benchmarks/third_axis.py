@@ -55,6 +55,8 @@ class Set:
     step: int = 1
     """Of the slices that are taken."""
     is_volume: bool = True
+    are_membranes: bool = False
+    """Whether what is labelled are membranes, and objects the rest."""
 
 
 SETS = {
@@ -68,7 +70,15 @@ SETS = {
     "isbi2012": Set(
         "isbi2012/volume.tif", "isbi2012/labels.tif", 0, 0.75, "50,4,4", is_volume=False
     ),
-    "vnc": Set("vnc/raw.tif", "vnc/membranes.tif", 0, 0.75, "50,4.6,4.6", is_volume=False),
+    "vnc": Set(
+        "vnc/raw.tif",
+        "vnc/membranes.tif",
+        0,
+        0.75,
+        "50,4.6,4.6",
+        is_volume=False,
+        are_membranes=True,
+    ),
 }
 FEW = ("--validations-per-run", "5")
 SLICES = ("--network", "unet", "--tile", "128")
@@ -118,6 +128,8 @@ def divided(data: Path, chosen: Set, folder: Path) -> dict[str, Path]:
     paths = {}
     for kind, path in (("image", chosen.image), ("labels", chosen.labels)):
         stack = tifffile.imread(data / path)[:: chosen.step]
+        if kind == "labels" and chosen.are_membranes:
+            stack = np.where(stack > 0, 0, 255).astype(stack.dtype)
         cut = round(chosen.cut * stack.shape[chosen.axis])
         for part, piece in zip(
             ("train", "test"), np.split(stack, [cut], chosen.axis), strict=True
