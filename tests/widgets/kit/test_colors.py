@@ -29,12 +29,12 @@ def luminance(red, green, blue):
 
 @pytest.mark.parametrize("name", ["dark", "light"])
 @pytest.mark.parametrize("tone", Tone)
-def test_a_message_stands_out_from_the_panel(theme, name, tone):
+def test_a_message_stands_out_from_panels_and_fields(theme, name, tone):
     theme(name)
     color = tuple(bytes.fromhex(color_of(tone)[1:]))
-    ground = get_theme(name).background.as_rgb_tuple()[:3]
-    dark, light = sorted(luminance(*rgb) for rgb in (color, ground))
-    assert (light + 0.05) / (dark + 0.05) > 3  # WCAG 2.2, large text and parts of a window
+    for ground in (get_theme(name).background, get_theme(name).foreground):
+        dark, light = sorted(luminance(*rgb[:3]) for rgb in (color, ground.as_rgb_tuple()))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, success criterion 1.4.3
 
 
 def test_messages_change_their_color_with_the_theme(theme, qtbot):
