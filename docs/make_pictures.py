@@ -148,7 +148,7 @@ def worst_in_the_middle(objects: Any, middle: np.ndarray) -> int:
 
 def segment_slowly(viewer: Any, image: Any, segment: Any, opened: list[Any], out: Path) -> None:
     """Segment in small tiles; take a picture of the window while a slice is half filled."""
-    jobs, _ = viewer.window.add_plugin_dock_widget("napari-utile", "Jobs")
+    jobs, _ = viewer.window.add_plugin_dock_widget("napari-utile", "Runs")
     for dock, panel in opened:
         dock.setVisible(panel is segment)
     for layer in viewer.layers:

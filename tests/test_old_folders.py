@@ -242,7 +242,7 @@ def listed(place):
 def state_of(folder):
     """Return the state in which the window lists a job."""
     pytest.importorskip("qtpy")
-    from napari_utile.widgets.jobs.entry import JobEntry
+    from napari_utile.widgets.runs.entry import JobEntry
 
     entry = JobEntry(folder, folder.record)
     entry.update()

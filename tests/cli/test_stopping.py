@@ -11,13 +11,20 @@ import pytest
 
 from napari_utile.cli.main import main
 from napari_utile.events import RunDone, RunStarted, parse_event
+from napari_utile.folders.job import JobFolder
 from tests.fixtures.commands import predict, train
 from tests.fixtures.processes import Command
 
 
-def test_stop_on_standard_input_saves_and_ends(folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "stdin", io.StringIO("stop\n"))
-    assert main(train(folder, tmp_path / "run", "--steps", "100000", "--events")) == 130
+@pytest.mark.parametrize("told_by", ["a word", "a file"])
+def test_a_window_stops_a_training_which_saves(folder, tmp_path, monkeypatch, capsys, told_by):
+    job, word = JobFolder(tmp_path / "job"), "stop\n" if told_by == "a word" else ""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(word))
+    job.begin()
+    if told_by == "a file":
+        job.request_stop()
+    given = ["--steps", "100000", "--events", "--job", str(job.path)]
+    assert main(train(folder, tmp_path / "run", *given)) == 130
     last = parse_event(capsys.readouterr().out.splitlines()[-1])
     assert isinstance(last, RunDone)
     assert last.stopped

@@ -44,9 +44,9 @@ def test_no_sign_in_a_name_has_a_meaning(command, name):
     found = command("predict", name, name, "--out", name, "--settings", name, "--job", name)
     assert found.image == [name]
     assert {found.model, found.out, found.settings, found.job} == {Path(name)}
-    found = command("train", name, name, "--out", name, "--warm-start", name)
+    found = command("train", name, name, "--out", name, "--warm-start", name, "--job", name)
     assert (found.image, found.labels) == (name, name)
-    assert {found.out, found.warm_start} == {Path(name)}
+    assert {found.out, found.warm_start, found.job} == {Path(name)}
     found = command("evaluate", name, name, "--image", name, "--objects-csv", name)
     assert {found.prediction, found.truth, found.image} == {name}
 

@@ -18,10 +18,10 @@ from napari_utile.folders.job import JobFolder
 from napari_utile.io.images import open_image
 from napari_utile.widgets.compare.panel import ComparePanel
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
-from napari_utile.widgets.jobs.panel import JobsPanel
 from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.layers import pair
 from napari_utile.widgets.process import process
+from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel
 from napari_utile.widgets.weight_map.panel import WeightMapPanel
@@ -266,7 +266,7 @@ def test_fault_34_closed_panels_leave_nothing_in_memory(
         panel = open_panel(kind, window)
         if kind is SegmentPanel:
             panel.model.set_path(model)
-        if kind is not JobsPanel:
+        if kind is not RunsPanel:
             press(panel.controls.button)
         if kind in (TrainPanel, SegmentPanel, ComparePanel):
             qtbot.waitUntil(idle(panel))
@@ -275,7 +275,7 @@ def test_fault_34_closed_panels_leave_nothing_in_memory(
 
     script(STARTED, DONE)
     window.add_labels(np.ones((3, 64, 64), int), name="result")
-    kinds = TrainPanel, SegmentPanel, ComparePanel, EvaluatePanel, WeightMapPanel, JobsPanel
+    kinds = TrainPanel, SegmentPanel, ComparePanel, EvaluatePanel, WeightMapPanel, RunsPanel
     panels = [opened_and_closed(kind) for kind in kinds]
 
     def all_are_gone():

@@ -23,7 +23,7 @@ from napari_utile.events import (
 )
 from napari_utile.folders.job import EngineStart, JobFolder, JobRecord
 from napari_utile.folders.run import Run
-from napari_utile.widgets.jobs.entry import JobEntry
+from napari_utile.widgets.runs.entry import JobEntry
 
 KIND = "text"
 EVENTS = (

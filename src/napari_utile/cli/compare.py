@@ -8,11 +8,11 @@ from pydantic_settings import (
     CliPositionalArg,
 )
 
-from napari_utile.cli.options import JobCommand, report_comparison
+from napari_utile.cli.options import FollowedCommand, report_comparison
 from napari_utile.settings.comparison import CompareSettings
 
 
-class Compare(JobCommand, CompareSettings):
+class Compare(FollowedCommand, CompareSettings):
     """Train several networks on one split with one budget each, and compare their scores."""
 
     kind: ClassVar = CompareSettings
@@ -23,8 +23,8 @@ class Compare(JobCommand, CompareSettings):
     )
 
     def run(self) -> int:
-        options = self.options()
+        options, job = self.options(), self.followed_in()
         from napari_utile.engine.comparison.front import compare_files
 
         run = compare_files(self.image, self.labels, self.out, options, self.overwrite)
-        return report_comparison(run, self.out, self.events, self.json_)
+        return report_comparison(run, self.out, self.events, self.json_, job)

@@ -11,9 +11,9 @@ from napari_utile.cli.display import (
     STOPPED,
     Display,
     follow_run,
-    print_line,
     print_table,
     print_warning,
+    report,
 )
 from napari_utile.errors import UserError
 from napari_utile.events import Event, Warned
@@ -90,6 +90,26 @@ class JobCommand(BaseModel):
             raise UserError(f"{path}: {error}.") from None
 
 
+class FollowedCommand(JobCommand):
+    """Flags of a command that a window may follow through a folder, and outlive."""
+
+    job: Path | None = Field(
+        None, description="Folder by which a window follows and stops the run"
+    )
+
+    def followed_in(self) -> Path | None:
+        """Return the folder by which a window follows the run.
+
+        Raises
+        ------
+        UserError
+            If no events are printed for it.
+        """
+        if self.job and not self.events:
+            raise UserError("--job needs --events.")
+        return self.job
+
+
 def kebab(name: str) -> str:
     """Return the name of an option as in its flag, without the leading dashes.
 
@@ -102,7 +122,11 @@ def kebab(name: str) -> str:
 
 
 def report_comparison(
-    run: Generator[Event, None, Any], folder: Path, events: bool, only_json: bool
+    run: Generator[Event, None, Any],
+    folder: Path,
+    events: bool,
+    only_json: bool,
+    job: Path | None = None,
 ) -> int:
     """Show a comparison as it runs, then its table.
 
@@ -114,6 +138,8 @@ def report_comparison(
         After a stop, the table of the networks that are done is read from here.
     events, only_json : bool
         As of the flags.
+    job : Path, optional
+        Folder by which a window follows the run, and stops it.
 
     Returns
     -------
@@ -121,7 +147,7 @@ def report_comparison(
         Exit status.
     """
     if events:
-        return follow_run(run, print_line, to_stdin=True).status
+        return report(run, events, only_json, job)
     if only_json:
         status, comparison = follow_run(run, print_warning)
     else:

@@ -9,13 +9,13 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, print_facts, print_warning, report
-from napari_utile.cli.options import JobCommand
+from napari_utile.cli.options import FollowedCommand
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunStarted, drain
 from napari_utile.settings.prediction import PredictSettings
 
 
-class Predict(JobCommand, PredictSettings):
+class Predict(FollowedCommand, PredictSettings):
     """Run a model over images of any size; the same command resumes an unfinished result."""
 
     kind: ClassVar = PredictSettings
@@ -35,9 +35,6 @@ class Predict(JobCommand, PredictSettings):
     dry_run: bool = Field(
         False, description="Print the time, memory and disk it takes, and end"
     )
-    job: Path | None = Field(
-        None, description="Folder by which a window follows and stops the run"
-    )
 
     @field_validator("part")
     @classmethod
@@ -54,8 +51,7 @@ class Predict(JobCommand, PredictSettings):
 
         if self.part and (self.scheduler or self.workers):
             raise UserError("--part and --scheduler or --workers exclude each other: give one.")
-        if self.job and not self.events:
-            raise UserError("--job needs --events.")
+        job = self.followed_in()
         execution = Execution(
             overwrite=self.overwrite,
             resume=self.resume,
@@ -68,7 +64,7 @@ class Predict(JobCommand, PredictSettings):
         if self.dry_run and not self.events:
             drain(run, self._print_estimate)
             return DONE
-        return report(run, self.events, self.json_, self.job)
+        return report(run, self.events, self.json_, job)
 
     def _print_estimate(self, event: Event) -> None:
         print_warning(event)

@@ -9,13 +9,13 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, print_facts, print_warning, report
-from napari_utile.cli.options import JobCommand
+from napari_utile.cli.options import FollowedCommand, JobCommand
 from napari_utile.cli.stopping import ignoring_stops
 from napari_utile.events import Event, RunStarted, drain
 from napari_utile.settings.training import TrainSettings
 
 
-class Train(JobCommand, TrainSettings):
+class Train(FollowedCommand, TrainSettings):
     """Train a network on images and their labels."""
 
     kind: ClassVar = TrainSettings
@@ -30,7 +30,7 @@ class Train(JobCommand, TrainSettings):
     )
 
     def run(self) -> int:
-        options = self.options()
+        options, job = self.options(), self.followed_in()
         if self.dry_run:
             return self._estimate(options)
         from napari_utile.engine.training.distributed import process_group
@@ -45,7 +45,7 @@ class Train(JobCommand, TrainSettings):
             run = train_files(
                 self.image, self.labels, self.out, options, self.overwrite, self.warm_start
             )
-            return report(run, self.events, self.json_)
+            return report(run, self.events, self.json_, job)
 
     def _estimate(self, options: TrainSettings) -> int:
         from napari_utile.engine.training.estimate import estimate_training

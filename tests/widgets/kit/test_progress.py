@@ -16,17 +16,19 @@ def image(status="done", **more):
     return ImageDone(image="a.tif", out="OUT", status=status, seconds=80, **more)
 
 
-def test_the_share_of_several_images_counts_those_that_ended():
+def test_share_and_time_left_of_several_images_are_of_all_of_them():
     run = RunProgress()
-    assert not run.add(RunStarted(job="predict", images=2, facts={"images": 2}))
+    assert not run.add(RunStarted(job="predict", images=3, facts={"images": 3}))
     assert run.add(tile(2))
     assert (run.share, run.line()) == (
-        (0 + 2 / 4) / 2,
-        "image 1 of 2, a.tif · tile 2 of 4 · 2 tiles/s · 1 min 0 s left",
-    )
+        (0 + 2 / 4) / 3,
+        "image 1 of 3, a.tif · tile 2 of 4 · 2 tiles/s · 3 min 2 s left",
+    )  # 60 s of this one, and twice 2 tiles / 2 per second + 60 s
     run.add(image())
     run.add(tile(1))
-    assert run.share == (1 + 1 / 4) / 2
+    assert (run.share, run.seconds_left) == ((1 + 1 / 4) / 3, 60 + 80)
+    run.add(tile(4).model_copy(update={"seconds_left": 0.0}))
+    assert run.seconds_left == 80  # the last image waits
     run.add(image("failed", message="It is torn."))
     assert run.summary() == "1 done, 1 failed"
 

@@ -6,7 +6,7 @@ import pytest
 import napari_utile as utile
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.samples.samples import synthetic_stack
-from napari_utile.widgets.jobs.panel import JobsPanel
+from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 
 SLOW = 60_000  # torch alone takes seconds to load on a busy machine
@@ -35,7 +35,7 @@ def em(make_napari_viewer_proxy):
 def test_a_stack_is_stopped_goes_on_from_the_list_and_a_part_of_it_is_the_same(
     em, open_panel, press, qtbot, errors, home, untrained, tmp_path
 ):
-    segment, jobs = open_panel(SegmentPanel, em), open_panel(JobsPanel, em)
+    segment, jobs = open_panel(SegmentPanel, em), open_panel(RunsPanel, em)
     jobs.show()
     segment.model.set_path(untrained)
     segment.form.set_value("output", "instances")
@@ -100,7 +100,7 @@ def test_of_a_folder_the_torn_image_is_named_and_the_others_are_done(
     for name in ("a", "b"):
         tifffile.imwrite(folder / f"{name}.tif", em.layers["em"].data[0])
     (folder / "torn.tif").write_bytes((folder / "a.tif").read_bytes()[:2000])
-    segment, jobs = open_panel(SegmentPanel, em), open_panel(JobsPanel, em)
+    segment, jobs = open_panel(SegmentPanel, em), open_panel(RunsPanel, em)
     jobs.show()
     segment.model.set_path(untrained)
     segment.source.kind.setCurrentText("a folder or files")

@@ -156,7 +156,7 @@ def test_an_output_that_another_window_writes_is_refused(
     (folder,) = map(JobFolder, (home / "segmentations").iterdir())
     with folder.held():
         panel.output.set_path(tmp_path / "mine.zarr")
-        assert "is being written; see the panel Jobs" in text(panel)
+        assert "is being written; see the panel Runs" in text(panel)
         assert not panel.controls.button.isEnabled()
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
+from statistics import fmean
 from time import monotonic
 from typing import TypeVar
 
@@ -92,6 +93,7 @@ class RunProgress:
     what : str
         What is being done, with count and rate.
     seconds_left : float or None
+        Of the whole run; of several images estimated from those that have ended.
     images : list of ImageDone
         Images that have ended.
     end : RunDone, RunFailed or None
@@ -107,6 +109,7 @@ class RunProgress:
         self.end: RunDone | RunFailed | None = None
         self._candidate = ""
         self._is_computing = False
+        self._spent = 0.0  # seconds on the tiles of this image
 
     def add(self, event: Event | Step) -> bool:
         """Follow an event; return whether it reports progress."""
@@ -122,6 +125,7 @@ class RunProgress:
                 return True
             case TileDone():
                 self._is_computing = event.done < event.total
+                self._spent = event.done / event.rate if event.rate > 0 else 0.0
                 rate = f"{event.rate:.3g} tiles/s"
                 self._note_part(event, f"tile {event.done} of {event.total} · {rate}")
                 return True
@@ -142,7 +146,7 @@ class RunProgress:
                 return True
             case ImageDone():
                 self.images.append(event)
-                self._is_computing = False
+                self._is_computing, self._spent = False, 0.0
             case RunDone() | RunFailed():
                 self.end = event
         return False
@@ -167,13 +171,21 @@ class RunProgress:
         """Follow a tile or block of one image of several."""
         self.image = event.image
         share: float | None = event.done / max(event.total, 1)
+        left = event.seconds_left
         if self._candidate:
             share = None
         elif self.total > 1:
             number = len(self.images) + 1
             share = (len(self.images) + event.done / max(event.total, 1)) / self.total
             what = f"image {number} of {self.total}, {event.image} · {what}"
-        self._note(share, what, event.seconds_left)
+            left = None if left is None else left + self._seconds_of_others(left)
+        self._note(share, what, left)
+
+    def _seconds_of_others(self, left: float) -> float:
+        """Estimate the time for the images after this one, of which `left` seconds are left."""
+        took = [image.seconds for image in self.images if image.status == "done"]
+        others = self.total - len(self.images) - 1
+        return max(others, 0) * (fmean(took) if took else self._spent + left)
 
 
 def needs_text(event: RunStarted) -> str:

@@ -33,7 +33,7 @@ class Engine(QObject):
     Attributes
     ----------
     is_in_jobs : bool
-        Whether the panel Jobs lists it and can stop it.
+        Whether the panel Runs lists it and can stop it.
     """
 
     happened = Signal(object)

@@ -42,7 +42,7 @@ def output_problem(out: Path | None, is_batch: bool) -> str:
     if out is None:
         return ""
     if (job := job_writing(out)) and job.is_running:
-        return f"{out} is being written; see the panel Jobs."
+        return f"{out} is being written; see the panel Runs."
     is_file = out.suffix.lower() in OUTPUT_SUFFIXES
     if is_batch:
         is_folder = out.is_dir() or not (is_file or out.exists())

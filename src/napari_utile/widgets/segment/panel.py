@@ -65,7 +65,7 @@ class SegmentPanel(Panel):
         self.note.setWordWrap(True)
         self.keep_running = QCheckBox("keep running when napari is closed")
         self.keep_running.setToolTip(
-            "Unticked, it stops with napari; resume it with Resume in the panel Jobs"
+            "Unticked, it stops with napari; resume it with Resume in the panel Runs"
         )
         self.controls = EngineControls("Segment", self._collect, self._launch)
         self.estimate = self.controls.add_button(

@@ -9,8 +9,8 @@ from qtpy.QtCore import QCoreApplication
 from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted
 from napari_utile.io.images import Stack
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, reopen
-from napari_utile.widgets.jobs.panel import JobsPanel
 from napari_utile.widgets.process.detached import DetachedEngine
+from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.known_job import DONE, FAILED, STARTED, STOPPED, say, tile
 from tests.fixtures.segment_panel import fill
@@ -25,7 +25,7 @@ def instances(out, value=7):
 
 @pytest.fixture
 def panel(open_panel, viewer):
-    panel = open_panel(JobsPanel, viewer)
+    panel = open_panel(RunsPanel, viewer)
     panel.show()
     return panel
 
@@ -241,7 +241,7 @@ def test_a_job_that_cannot_go_on_says_why(panel, job, script, qtbot, press):
 def test_closing_the_list_does_not_end_what_it_started(
     open_panel, viewer, job, script, qtbot, press
 ):
-    panel = JobsPanel(viewer)
+    panel = RunsPanel(viewer)
     panel.show()
     folder = job(STARTED, tile(1), STOPPED)
     script(STARTED, {"do": "wait"}, DONE)

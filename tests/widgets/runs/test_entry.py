@@ -1,7 +1,7 @@
 """One job as the list shows it."""
 
-from napari_utile.widgets.jobs import entry as _job_entry
-from napari_utile.widgets.jobs.entry import JobEntry
+from napari_utile.widgets.runs import entry as _job_entry
+from napari_utile.widgets.runs.entry import JobEntry
 from tests.fixtures.known_job import STARTED, say, tile
 
 

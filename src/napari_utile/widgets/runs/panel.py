@@ -23,7 +23,6 @@ from qtpy.QtWidgets import (
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunFailed
 from napari_utile.folders.job import ShownResult
-from napari_utile.widgets.jobs.entry import JobEntry
 from napari_utile.widgets.kit.background import Background
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.messages import Messages
@@ -31,6 +30,7 @@ from napari_utile.widgets.kit.paths import known_jobs
 from napari_utile.widgets.kit.progress import ENDED_WELL, outcome_text
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.process.detached import DetachedEngine
+from napari_utile.widgets.runs.entry import JobEntry
 
 REFRESH_INTERVAL = 1000
 """Milliseconds between two readings of the job folders, while the list is visible."""
@@ -43,7 +43,7 @@ TONES = {
 ROW_KEY = Qt.ItemDataRole.UserRole
 
 
-class JobsPanel(QWidget):
+class RunsPanel(QWidget):
     """All jobs of Segment, of this window, of others, and of closed ones."""
 
     def __init__(self, napari_viewer: Viewer):
