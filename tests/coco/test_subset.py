@@ -80,7 +80,7 @@ def test_broken_entries_are_left_out_on_demand(sample, tmp_path):
     part = write_subset(path, folder, tmp_path / "x", skip_broken=True, on_event=said.append)
     assert len(part.images) == 5 and ids_in(tmp_path / "x") == {11, 12, 14, 15, 16}
     assert "image 13 (000013.png) is not in" in said[0].message
-    assert "1 annotations are of images that are broken" in said[0].message
+    assert "1 annotation of broken images" in said[0].message
 
 
 def test_an_image_of_another_size_is_named_before_it_is_copied(sample, tmp_path):

@@ -65,7 +65,7 @@ def test_several_arrays_are_counted_and_pair_up():
     images, truths = stack_pairs([image, image], [labels, labels])
     assert [stack.name for stack in images] == ["image 1", "image 2"]
     assert [stack.name for stack in truths] == ["labels 1", "labels 2"]
-    with pytest.raises(UserError, match="2 images and 1 labels do not pair up"):
+    with pytest.raises(UserError, match="2 images and labels of 1 do not pair up"):
         stack_pairs([image, image], labels)
 
 

@@ -12,6 +12,7 @@ from pydantic_settings import CliPositionalArg, CliSubCommand, get_subcommand
 from napari_utile.cli.display import DONE, print_warning
 from napari_utile.cli.options import JobCommand, report_comparison
 from napari_utile.errors import UserError, printable
+from napari_utile.io.units import counted
 from napari_utile.settings.coco import CocoEvaluateSettings, CocoSettings
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.settings.options import CrowdsAsObjects, SkipBroken, Strict
@@ -61,10 +62,10 @@ class Subset(_Images):
         )
         crowds = sum(annotation.is_crowd for annotation in written.annotations)
         objects = len(written.annotations) - crowds
-        more = f", {crowds} crowds" if crowds else ""
+        more = f", {counted(crowds, 'crowds')}" if crowds else ""
         if len(written.images) < written.listed:
             more += f" (of {written.listed} images in {self.annotations.name})"
-        count = f"{len(written.images)} images, {objects} objects{more}"
+        count = f"{counted(len(written.images), 'images')}, {counted(objects, 'objects')}{more}"
         print(printable(f"{self.out}: {count}"))
         return DONE
 

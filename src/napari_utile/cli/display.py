@@ -38,7 +38,7 @@ from napari_utile.events import (
     drain,
 )
 from napari_utile.folders.job import JobFolder
-from napari_utile.io.units import duration_text
+from napari_utile.io.units import counted, duration_text
 
 if TYPE_CHECKING:
     from napari_utile.evaluation.scores import Place
@@ -308,7 +308,7 @@ def _image_line(event: ImageDone) -> str:
         "kept": "kept, as it was finished",
         "part": "this part is done, others not",
     }
-    objects = "" if event.objects is None else f", {event.objects:,} objects"
+    objects = "" if event.objects is None else f", {counted(event.objects, 'objects')}"
     took = duration_text(event.seconds)
     return f"{event.image}: {ends[event.status]}{objects}, {took}: {event.out}"
 

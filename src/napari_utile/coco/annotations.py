@@ -24,6 +24,7 @@ from napari_utile.io.disk import atomic_write, check_file_output
 from napari_utile.io.images import open_image
 from napari_utile.io.names import composed
 from napari_utile.io.stack import Stack
+from napari_utile.io.units import counted
 
 __all__ = ["Annotation", "Category", "CocoAnnotations", "CocoImage", "read_coco"]
 
@@ -324,7 +325,7 @@ def read_coco(
     if content["annotations"] and not entries.annotations and faults:
         raise UserError(f"{path}: no annotation can be used: {faults[-1]}.")
     if lost := sum(entries.lost.values()):
-        faults.append(f"{lost:,} annotations are of images that are broken")
+        faults.append(f"{counted(lost, 'annotations')} of broken images")
     return CocoAnnotations(
         path,
         tuple(entries.categories.values()),

@@ -159,7 +159,7 @@ def _whole_lines(whole: Mapping[str, float], names: Sequence[str]) -> list[str]:
 def _largest_lines(found: Sequence[SplitMerge]) -> list[str]:
     """Return the largest splits and merges in a line each."""
     more = len(found) - MOST_TOLD
-    rest = [f"... and {more:,} more splits and merges"] if more > 0 else []
+    rest = [f"... and {more:,} more"] if more > 0 else []
     return [*map(str, found[:MOST_TOLD]), *rest]
 
 

@@ -22,6 +22,7 @@ from napari_utile.io.images import (
 from napari_utile.io.names import found_path, is_url, last_part
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff_parts import parts_among
+from napari_utile.io.units import counted
 
 Images = NDArray[Any] | Sequence[NDArray[Any]]
 """One array or several."""
@@ -212,7 +213,9 @@ def stack_pairs(images: Images, labels: Images) -> tuple[list[Stack], list[Stack
     """
     images, labels = _several(images), _several(labels)
     if len(images) != len(labels):
-        raise UserError(f"{len(images)} images and {len(labels)} labels do not pair up.")
+        raise UserError(
+            f"{counted(len(images), 'images')} and labels of {len(labels)} do not pair up."
+        )
     truths = [as_stack(ids, name=name) for ids, name in _named(labels, "labels")]
     stacks = [
         as_stack(image, name=name, shape=truth.shape)

@@ -145,6 +145,24 @@ def size_text(nbytes: float) -> str:
     return decimal(round(nbytes))
 
 
+def counted(number: float, name: str) -> str:
+    """Write how many there are of something.
+
+    Parameters
+    ----------
+    number : int or float
+    name : str
+        In the plural: that of one is the same without the last letter.
+
+    Examples
+    --------
+    >>> counted(1, "objects"), counted(1234, "objects"), counted(1.5, "minutes")
+    ('1 object', '1,234 objects', '1.5 minutes')
+    """
+    amount = f"{number:,}".removesuffix(".0")
+    return f"{amount} {name[:-1] if number == 1 else name}"
+
+
 def duration_text(seconds: float) -> str:
     """Write a duration in the two largest units; `humanize` is too long for a progress bar.
 

@@ -268,13 +268,14 @@ def test_after_a_restart_the_same_is_said_and_nothing_twice(cut):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"minutes": 0.5}, True), ({"minutes": 9, "steps": 40}, True), ({"steps": 3}, False),
-     ({"minutes": 9, "steps": 3}, False)],
+    [({"minutes": 0.5}, True), ({"minutes": 1}, True), ({"minutes": 9, "steps": 40}, True),
+     ({"steps": 3}, False), ({"minutes": 9, "steps": 3}, False)],
 )  # fmt: skip
 def test_few_steps_in_the_time_given_are_said_at_the_end(options, said):
     watching = watch(**options)
     assert after([0.7, 0.6, 0.6], [], watching=watching) == []
-    expected = f"Only 3 steps fitted into {options.get('minutes')} minutes, "
+    minutes = options.get("minutes")
+    expected = f"Only 3 steps fitted into {minutes} minute{'s' * (minutes != 1)}, "
     assert [message[: len(expected)] for message in watching.end()] == [expected] * said
 
 

@@ -89,7 +89,7 @@ def test_images_of_different_sizes_are_a_list():
 
 def test_images_and_labels_must_pair_up():
     image, objects = cells()
-    with pytest.raises(UserError, match="2 images and 1 labels do not pair up"):
+    with pytest.raises(UserError, match="2 images and labels of 1 do not pair up"):
         utile.train([image, image], [objects], SETTINGS)
 
 

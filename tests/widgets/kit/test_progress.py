@@ -64,6 +64,7 @@ def test_work_is_told_step_by_step_and_keeps_its_result(monkeypatch):
     ("event", "words"),
     [
         (image(objects=1234), "done in 1 min 20 s, 1,234 objects"),
+        (image(objects=1), "done in 1 min 20 s, 1 object"),
         (image("kept"), "kept, as it was finished"),
         (image("failed", message="It is torn."), "failed: It is torn."),
     ],
@@ -72,8 +73,8 @@ def test_how_an_image_ended(event, words):
     assert outcome_text(event) == words
 
 
-def test_what_a_run_needs():
-    facts = {"model": "m", "images": 1, "blocks": 96, "memory": "about 1.1 GB"}
-    assert (
-        needs_text(RunStarted(job="predict", facts=facts)) == "96 blocks, memory about 1.1 GB"
-    )
+@pytest.mark.parametrize(("blocks", "words"), [(96, "96 blocks"), (1, "1 block")])
+def test_what_a_run_needs(blocks, words):
+    facts = {"model": "m", "images": 1, "blocks": blocks, "memory": "about 1.1 GB"}
+    needs = needs_text(RunStarted(job="predict", facts=facts))
+    assert needs == f"{words}, memory about 1.1 GB"

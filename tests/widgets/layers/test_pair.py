@@ -38,5 +38,10 @@ def test_a_layer_of_too_many_axes_is_a_problem_that_is_said(model):
 def test_a_plane_that_is_not_finite_is_refused_by_layer_and_slice(bad):
     plane = np.arange(4.0).reshape(1, 2, 2)
     plane[0, 1, 1] = bad
-    with pytest.raises(UserError, match=r"Image 'em', slice 7, .*NaN"):
+    with pytest.raises(UserError, match="Image 'em', slice 7 has pixels that are NaN"):
         check_plane("em", plane, (7,))
+
+
+def test_a_plane_of_one_gray_value_is_refused(model):
+    with pytest.raises(UserError, match=r"Image 'small' is constant \(3\)"):
+        check_plane("small", np.full((1, 2, 2), 3), ())

@@ -146,7 +146,7 @@ def test_each_image_of_a_batch_has_a_row_and_says_what_failed(panel, job, viewer
         assert panel.details.text() == "b.tif: failed: It is torn."
         assert enabled(panel) == ["Stop"]
         choose(panel, 0, child=0)
-        assert panel.details.text() == "a.tif: done in 3 s, 1 objects"
+        assert panel.details.text() == "a.tif: done in 3 s, 1 object"
         panel.show_it.click()
         assert viewer.layers["a instances"].data[0, 0, 0] == 7
         np.testing.assert_array_equal(viewer.layers["a instances"].scale, (1, 2, 3))

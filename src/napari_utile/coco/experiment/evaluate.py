@@ -56,6 +56,7 @@ from napari_utile.io.disk import atomic_write, check_writable, locked
 from napari_utile.io.images import open_image
 from napari_utile.io.names import composed
 from napari_utile.io.ngff import PROBABILITIES
+from napari_utile.io.units import counted
 from napari_utile.json_files import read_json
 from napari_utile.settings.coco import CocoEvaluateSettings
 from napari_utile.settings.options import INPUT_OPTIONS, NETWORK_NAMES
@@ -481,7 +482,8 @@ def evaluation_notes(truth: Truth, runs: Sequence[Run], annotations: Path) -> tu
     )
     crowds = truth.chosen.crowds
     return (
-        f"{len(truth.annotated)} images of {annotations.name}, {truth.coco.objects} objects: "
+        f"{counted(len(truth.annotated), 'images')} of {annotations.name}, "
+        f"{counted(truth.coco.objects, 'objects')}: "
         f"{learnt}. Crowds are ignored"
         + (f" ({crowds:,} of {crowds + truth.coco.objects:,} annotations)." if crowds else "."),
         *_note_on_trained_images(truth),

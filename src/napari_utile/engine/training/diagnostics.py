@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from napari_utile.engine.training.losses import LOSSES
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import EpochDone, StepDone
+from napari_utile.io.units import counted
 from napari_utile.settings.training import TrainSettings
 
 MEDIAN_WINDOW = 10
@@ -129,9 +130,10 @@ class Watch:
         """Return warnings about the run as a whole."""
         minutes = self.settings.minutes
         if minutes and self.steps < MIN_STEPS and self.steps != self.settings.steps:
+            taken, given = counted(self.steps, "steps"), counted(minutes, "minutes")
             yield (
-                f"Only {self.steps} steps fitted into {minutes:g} minutes, and a network needs "
-                "hundreds: train longer, or choose a smaller width or tile."
+                f"Only {taken} fitted into {given}, and a network needs hundreds: "
+                "train longer, or choose a smaller width or tile."
             )
 
     def state(self) -> dict[str, Any]:

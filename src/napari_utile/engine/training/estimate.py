@@ -12,7 +12,7 @@ from napari_utile.engine.training.step import TrainingStep
 from napari_utile.events import Event, RunDone, RunStarted, Warned
 from napari_utile.io.pairs import open_pairs
 from napari_utile.io.stack import Stack
-from napari_utile.io.units import duration_text
+from napari_utile.io.units import counted, duration_text
 from napari_utile.settings.options import NETWORK_NAMES, axes_seen
 from napari_utile.settings.training import TrainSettings
 
@@ -97,8 +97,9 @@ def _cost(step: TrainingStep, setup: TrainingSetup) -> Facts:
     seconds = (perf_counter() - began) / TIMED_STEPS
     total = f"{setup.settings.minutes:g} min" if setup.settings.minutes else ""
     if steps := setup.settings.steps:
-        by_steps = f"about {duration_text(steps * seconds)} for {steps:,} steps"
+        by_steps = f"about {duration_text(steps * seconds)} for {counted(steps, 'steps')}"
         total = f"{by_steps}, at most {total}" if total else by_steps
     elif seconds:
-        total += f", about {60 * (setup.settings.minutes or 0) / seconds:,.0f} steps"
+        count = round(60 * (setup.settings.minutes or 0) / seconds)
+        total += f", about {counted(count, 'steps')}"
     return {"a step": f"{seconds:.2g} s", "time": f"{total}, and the validations"}

@@ -320,8 +320,8 @@ class TrainingRun:
         reason, progress = "", self.step.progress
         if progress.is_stuck(self.settings.patience):
             reason = (
-                f"Ended early, after step {progress.step}: the last {progress.since_best} "
-                f"validations were no better than {progress.best:.3g}."
+                f"Ended early, after step {progress.step}: no validation of the last "
+                f"{progress.since_best} was better than {progress.best:.3g}."
             )
         yield from warnings_of([*self.watch.end(), *([reason] if reason else [])])
         yield RunDone(

@@ -20,7 +20,7 @@ from napari_utile.events import (
     TileDone,
     transform,
 )
-from napari_utile.io.units import duration_text
+from napari_utile.io.units import counted, duration_text
 
 WorkResult = TypeVar("WorkResult")
 
@@ -200,7 +200,7 @@ def needs_text(event: RunStarted) -> str:
     str
     """
     words = [
-        f"{value} {name}" if isinstance(value, int) else f"{name} {value}"
+        counted(value, name) if isinstance(value, int) else f"{name} {value}"
         for name, value in event.facts.items()
         if name not in ("model", "output") and (name, value) != ("images", 1)
     ]
@@ -209,7 +209,7 @@ def needs_text(event: RunStarted) -> str:
 
 def _end_of_one(event: ImageDone) -> str:
     words = ["kept, as it was finished"] if event.status == "kept" else []
-    words += [] if event.objects is None else [f"{event.objects:,} objects"]
+    words += [] if event.objects is None else [counted(event.objects, "objects")]
     return ", ".join(words)
 
 
@@ -229,5 +229,5 @@ def outcome_text(event: ImageDone) -> str:
         return "kept, as it was finished"
     if event.status not in ENDED_WELL:
         return f"{event.status}: {event.message}"
-    objects = "" if event.objects is None else f", {event.objects:,} objects"
+    objects = "" if event.objects is None else f", {counted(event.objects, 'objects')}"
     return f"{event.status} in {duration_text(event.seconds)}{objects}"

@@ -158,11 +158,11 @@ def check_plane(image: str, plane: NDArray[Any], index: tuple[int, ...]) -> None
     low, high = plane.min(), plane.max()
     if not np.isfinite(low) or not np.isfinite(high):
         raise UserError(
-            f"{where}, has pixels that are NaN or infinite; replace them or cut them out."
+            f"{where} has pixels that are NaN or infinite; replace them or cut them out."
         )
     if low == high:
         raise UserError(
-            f"{where}, is constant ({low}): nothing can be learned from it; leave it out."
+            f"{where} is constant ({low}): nothing can be learned from it; leave it out."
         )
 
 

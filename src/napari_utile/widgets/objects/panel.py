@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone
 from napari_utile.folders.journal import WorkFolder
+from napari_utile.io.units import counted
 from napari_utile.results.columns import Columns, read_table
 from napari_utile.results.objects import table_of
 from napari_utile.widgets.kit.background import Background, Work
@@ -173,7 +174,9 @@ class ObjectsPanel(Panel):
             part.show()
         words = {n: _yes_or_no(v) if v.dtype == bool else v for n, v in columns.items()}
         self.table.show_columns(words)
-        self.controls.messages.add(f"{len(columns['id']):,} objects: {path}", Tone.SUCCESS)
+        self.controls.messages.add(
+            f"{counted(len(columns['id']), 'objects')}: {path}", Tone.SUCCESS
+        )
         if self._measured in self._viewer.layers:
             show_features(self._measured, columns)
 
