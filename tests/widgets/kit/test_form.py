@@ -2,9 +2,13 @@
 
 import pytest
 from pydantic_settings import CliApp, get_subcommand
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit
 
 from napari_utile.errors import UserError
+from napari_utile.settings.arrays import WeightSettings
+from napari_utile.settings.comparison import CompareSettings
+from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.colors import Tone, color_of
@@ -47,7 +51,7 @@ def test_a_wrong_value_is_red_with_the_reason_and_gives_no_settings(form):
     field = form.widget("learning_rate")
     assert color_of(Tone.ERROR) in field.styleSheet()
     assert "greater than 0" in field.toolTip()
-    assert form.problem().startswith("learning rate: ")
+    assert form.problem() == "learning rate must be greater than 0."
     with pytest.raises(UserError, match="learning rate"):
         form.settings()
 
@@ -57,6 +61,60 @@ def test_a_mended_value_is_no_longer_red(form):
     form.set_value("learning_rate", "1e-4")
     assert form.widget("learning_rate").styleSheet() == ""
     assert form.settings().learning_rate == 1e-4
+
+
+KINDS = (TrainSettings, CompareSettings, PredictSettings, EvaluateSettings, WeightSettings)
+
+
+def test_a_decimal_comma_is_a_point_and_a_wrong_number_is_refused_in_plain_words(qtbot):
+    typed = 0
+    for kind in KINDS:
+        form = Form(kind)
+        qtbot.addWidget(form)
+        for name, info in kind.model_fields.items():
+            if not isinstance(form.widget(name), QLineEdit):
+                continue
+            if info.annotation in (float, float | None):
+                typed += 1
+                form.set_value(name, "0,75")
+                assert getattr(form.settings(), name) == 0.75
+            form.set_value(name, "many?")
+            assert form.problem().startswith(kind.label(name)) or info.annotation is not float
+            for jargon in ("Input", "valid ", "parse", "unable", "_"):
+                assert jargon not in form.problem()
+            form.show_settings(kind())
+    assert typed > 12
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "told"),
+    [
+        ("minutes", "abc", "minutes must be a number, like 5 or 1.5."),
+        ("steps", "1,5", "steps must be a whole number, like 5."),
+        ("spacing", "40; 10; x", "spacing: x must be a number, like 5 or 1.5."),
+        ("border", "wide", "border: 'wide' is no width; write it like 3, 30nm or auto."),
+    ],
+)
+def test_a_wrong_number_is_told_with_an_example(form, name, typed, told):
+    form.widget(name).setText(typed)
+    assert form.problem() == told
+    assert form.widget(name).toolTip() == told
+
+
+def test_lengths_and_lists_take_a_decimal_comma(form):
+    form.widget("border").setText("2,5 nm")
+    form.widget("spacing").setText("4,5; 1; 1")
+    assert form.settings() == TrainSettings(border="2.5 nm", spacing=(4.5, 1, 1))
+
+
+def test_a_comma_typed_beside_a_slider_is_a_point(qtbot):
+    form = Form(WeightSettings, {"sigma": (0.5, 30)})
+    qtbot.addWidget(form)
+    number = form.widget("sigma").findChild(QDoubleSpinBox)
+    number.selectAll()
+    qtbot.keyClicks(number, "1,5")
+    qtbot.keyClick(number, Qt.Key.Key_Return)
+    assert form.settings().sigma == 1.5
 
 
 def test_the_paper_recipe_shows_its_values_and_leaves_the_rest(form):

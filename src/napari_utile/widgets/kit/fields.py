@@ -1,5 +1,6 @@
 """Editors of single options, chosen by the annotation of the option."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -7,11 +8,22 @@ from typing import Any, Literal, get_args, get_origin
 
 from magicgui.widgets import create_widget
 from pydantic.fields import FieldInfo
-from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QSizePolicy, QWidget
+from qtpy.QtCore import QEvent, QLocale, QObject, QSignalBlocker, QSize, Qt, Signal
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDoubleSpinBox,
+    QListWidget,
+    QListWidgetItem,
+    QSizePolicy,
+    QWidget,
+)
 
 LARGEST_INT = 2**31 - 1
 NO_WORDS: Mapping[Any, str] = MappingProxyType({})
+DECIMAL_COMMA = re.compile(r"([-+]?\d*),(\d+(?:e[-+]?\d+)?(?: ?[a-zµ]+)?)", re.IGNORECASE)
+"""Of a single number, with or without a unit."""
 LINE, PADDING = 20, 4
 """Height of a line of a list, and what a theme may leave free above and below them, px."""
 
@@ -53,10 +65,29 @@ def field_of(info: FieldInfo, words: Mapping[Any, str] = NO_WORDS) -> Field:
     if get_origin(kind) is tuple:
         return _line(info, _words_in, lambda values: ", ".join(map(str, values)))
     if type(None) in get_args(kind):
-        line = _line(info, lambda text: None if text in ("", "off") else text, value_text)
+        line = _line(
+            info, lambda text: None if text in ("", "off") else pointed(text), value_text
+        )
         line.editor.setPlaceholderText("off")
         return line
-    return _line(info, str, value_text)
+    return _line(info, pointed, value_text)
+
+
+def pointed(text: str) -> str:
+    """Return a typed number with a decimal point where it has a decimal comma.
+
+    Parameters
+    ----------
+    text : str
+        Anything; what is no such number comes back as it is.
+
+    Examples
+    --------
+    >>> pointed("1,5"), pointed(" 2,5 nm"), pointed("1,2,3")
+    ('1.5', '2.5 nm', '1,2,3')
+    """
+    found = DECIMAL_COMMA.fullmatch(text.strip())
+    return f"{found[1]}.{found[2]}" if found else text
 
 
 def slider_of(info: FieldInfo, low: float, high: float) -> Field:
@@ -75,7 +106,26 @@ def slider_of(info: FieldInfo, low: float, high: float) -> Field:
     """
     options = {"min": low, "max": high, "step": 0.1}
     slider = create_widget(annotation=float, widget_type="FloatSlider", options=options)
+    CommaFilter(slider.native.findChild(QDoubleSpinBox))
     return _field(info, slider)
+
+
+class CommaFilter(QObject):
+    """Types a point for a comma into a number; Qt leaves commas out, and 1,5 is 15."""
+
+    def __init__(self, number: QDoubleSpinBox):
+        super().__init__(number)
+        locale = QLocale.c()
+        locale.setNumberOptions(QLocale.NumberOption.RejectGroupSeparator)
+        number.setLocale(locale)
+        number.installEventFilter(self)
+
+    def eventFilter(self, number: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Send the other key."""
+        if event.type() != QEvent.Type.KeyPress or event.text() != ",":
+            return False
+        point = QKeyEvent(event.type(), Qt.Key.Key_Period, event.modifiers(), ".")
+        return bool(QApplication.sendEvent(number, point))
 
 
 def ticks_of(info: FieldInfo, names: Sequence[str]) -> Field:
@@ -131,7 +181,9 @@ def _line(info: FieldInfo, read: Callable[[str], Any], write: Callable[[Any], st
 
 
 def _words_in(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """Return entries between semicolons, where commas are decimal, or else between commas."""
+    parts = map(pointed, text.split(";")) if ";" in text else text.split(",")
+    return [part.strip() for part in parts if part.strip()]
 
 
 def value_text(value: Any) -> str:

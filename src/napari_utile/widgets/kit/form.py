@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_utile.errors import UserError
-from napari_utile.refusals import why
+from napari_utile.refusals import sentence, why
 from napari_utile.settings.checked import Settings
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value_text
@@ -26,6 +26,8 @@ S = TypeVar("S", bound=Settings)
 
 DECIDING = {"recipe", "network", "networks"}
 """Fields that the defaults of others follow."""
+EXAMPLES = {"a number": ", like 5 or 1.5", "a whole number": ", like 5"}
+"""Of what an option must be."""
 LABEL_WIDTH = 108
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -62,7 +64,7 @@ class Form(QWidget, Generic[S]):
         super().__init__()
         self._kind = kind
         self._shown = kind()
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, str] = {}  # a sentence for each wrong field
         self._fields = {
             name: slider_of(info, *sliders[name])
             if name in sliders
@@ -98,8 +100,7 @@ class Form(QWidget, Generic[S]):
 
     def problem(self) -> str:
         """Return what is wrong with the first wrong field, or ''."""
-        found = self.problems.items()
-        return next((f"{self._kind.label(name)}: {why}" for name, why in found), "")
+        return next(iter(self.problems.values()), "")
 
     def show_settings(self, settings: S) -> None:
         """Fill every field from `settings`; what the class filled in is left to the class."""
@@ -183,12 +184,22 @@ class Form(QWidget, Generic[S]):
             wrong: dict[str, list[Any]] = {}
             for detail in error.errors():
                 wrong.setdefault(str(detail["loc"][0]), []).append(detail)
-            self.problems = {name: why(details) for name, details in wrong.items()}
+            self.problems = {name: self._refusal(name, wrong[name]) for name in wrong}
         else:
             self._show_what_the_class_filled_in()
         for name, field in self._fields.items():
             mark(field.editor, self.problems.get(name), field.help)
         self.changed.emit()
+
+    def _refusal(self, name: str, details: Sequence[Any]) -> str:
+        """Return why a value is refused: 'minutes must be a number, like 5 or 1.5.'."""
+        told, label, loc = why(details), self._kind.label(name), details[0]["loc"]
+        if not told.startswith("should be "):
+            return sentence(f"{label}: {told}")
+        if isinstance(loc[-1], int):  # an entry of several
+            label = f"{label}: {details[0]['input']}"
+        told = told.removeprefix("should be ")
+        return sentence(f"{label} must be {told}{EXAMPLES.get(told, '')}")
 
     def _show_what_the_class_filled_in(self) -> None:
         for name, field in self._fields.items():
