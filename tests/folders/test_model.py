@@ -1,6 +1,5 @@
 import pytest
 
-from napari_utile.errors import UserError
 from napari_utile.folders.model import (
     DESCRIPTION,
     find_model,
@@ -8,7 +7,6 @@ from napari_utile.folders.model import (
     models_of_runs,
     previous_model,
     read_card,
-    replaced_model,
 )
 from tests.fixtures.window import write_card
 
@@ -63,16 +61,3 @@ def test_no_model_is_said(tmp_path):
     assert "Choose a model" in model_problem(None)
     assert "does not exist" in model_problem(tmp_path / "nowhere")
     assert "is no model" in model_problem(tmp_path)
-
-
-def test_an_interrupted_save_leaves_the_older_model_alone(run):
-    def save(folder):
-        with replaced_model(folder) as draft:
-            (draft / "weights.pt").write_bytes(b"half")
-            raise OSError("full")
-
-    with pytest.raises(OSError, match="full"):
-        save(run / "model")
-    assert [path.name for path in run.iterdir()] == ["model"]
-    with pytest.raises(UserError, match="is not a model"):
-        save(run)

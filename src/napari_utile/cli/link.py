@@ -64,7 +64,7 @@ class Link(LinkSettings):
         """Learn costs, and write them where they are wanted."""
         from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS
         from napari_utile.folders.link_costs import write_link_costs
-        from napari_utile.folders.model import write_linking
+        from napari_utile.folders.model_writing import write_linking
         from napari_utile.io.disk import check_file_output
         from napari_utile.results.learn_links import learn_links
 

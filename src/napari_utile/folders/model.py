@@ -1,14 +1,10 @@
-"""The folder of a model: where it is, what its card says, and how it is replaced. No torch.
+"""The folder of a model: where it is, and what its card says. No torch.
 
 A model is a BioImage.IO package. What only U-Tile needs is in its description under
 ``config: utile``, the *card*: all of a model but its parameters. The engine builds networks
 from the card; the window reads it to know what a model expects.
 """
 
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -29,7 +25,6 @@ from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.folders.standard_part import contradiction
-from napari_utile.io.disk import atomic_write, room_for, to_disk
 from napari_utile.settings.options import axes_seen
 from napari_utile.settings.training import TrainSettings
 
@@ -37,11 +32,14 @@ MODEL = "model"
 """Name of the folder of a model in the folder of its run."""
 DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
-CARD_FORMAT = 5
+PARAMETERS_FILE = "weights.pt"
+"""The parameters of its network."""
+CARD_FORMAT = 6
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
 refuses. 4: options, `context` and `linking`, which version 3
-refuses. 5: options, `activation` of networks, `offsets`, `border`, which version 4 refuses."""
+refuses. 5: options, `activation` of networks, `offsets`, `border`, which version 4 refuses.
+6: options and `name`, which version 5 refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
@@ -50,6 +48,8 @@ MOST_CONTEXT = 16
 """Slices on each side that a card may ask for."""
 FARTHEST = 64
 """Voxels along an axis to the partner of an affinity, in a card."""
+LONGEST_NAME = 64
+"""Characters of the name of a model."""
 
 Fact = str | int | float
 
@@ -108,6 +108,8 @@ class ModelCard(BaseModel):
         Of the affinities that are its maps behind the foreground; () if they are classes.
     border : float
         Width of the background between touching objects in what it learnt, in pixels of x.
+    name : str
+        By which the user knows it; '' if none was given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,6 +129,14 @@ class ModelCard(BaseModel):
     linking: dict[str, float] | None = None
     offsets: tuple[Offset, ...] = ()
     border: float = Field(1.0, ge=1, le=1000)
+    name: str = ""
+
+    @field_validator("name")
+    @classmethod
+    def _has_plausible_name(cls, name: str) -> str:
+        if problem := name_problem(name):
+            raise ValueError(problem)
+        return name
 
     @field_validator("linking")
     @classmethod
@@ -152,6 +162,15 @@ class ModelCard(BaseModel):
     def in_channels(self) -> int:
         """Channels of an image, without those of other slices: each has its normalization."""
         return len(self.normalization.mean)
+
+
+def name_problem(name: str) -> str:
+    """Return why a model cannot have a name, or ''. It may be '': no name was given."""
+    if len(name) > LONGEST_NAME:
+        return f"the name of a model has at most {LONGEST_NAME} characters"
+    if not name.isprintable() or name != name.strip():
+        return "the name of a model is one line, without blanks around it"
+    return ""
 
 
 # reading
@@ -194,7 +213,7 @@ def find_model(path: Path | str) -> Path:
 
 
 def models_of_runs(place: Path) -> list[Path]:
-    """List the models in run folders, the one that was saved last first.
+    """List the models in run folders, the one that was trained last first.
 
     Parameters
     ----------
@@ -210,9 +229,28 @@ def models_of_runs(place: Path) -> list[Path]:
     written: dict[Path, float] = {}
     for model in models:
         for folder in (model, previous_model(model)):
-            if (description := folder / DESCRIPTION).is_file():
-                written.setdefault(model, description.stat().st_mtime)
+            if (folder / DESCRIPTION).is_file():
+                written.setdefault(model, time_of_training(folder))
     return sorted(written, key=lambda model: written[model], reverse=True)
+
+
+def time_of_training(folder: Path) -> float:
+    """Return when the parameters in the folder of a model were saved, as seconds since 1970.
+
+    A new name, or new costs of linking, change the description alone.
+
+    Parameters
+    ----------
+    folder : Path
+        As `find_model` returns it.
+    """
+    parameters = folder / PARAMETERS_FILE
+    return (parameters if parameters.is_file() else folder / DESCRIPTION).stat().st_mtime
+
+
+def previous_model(folder: Path) -> Path:
+    """Return where the older model is while `folder` is replaced."""
+    return folder.with_name(f".{folder.name}.previous")
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -321,6 +359,20 @@ def read_card(path: Path | str) -> ModelCard:
     return card_in(read_description(folder), folder)
 
 
+def given_name(path: Path | str) -> str:
+    """Return the name that the user gave a model; '' if none, or if it cannot be read.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the model or of its run.
+    """
+    try:
+        return read_card(path).name
+    except (UserError, OSError):
+        return ""
+
+
 def model_problem(model: Path | None) -> str:
     """Return why a model cannot be used, as far as its card says; "" if it can.
 
@@ -341,100 +393,3 @@ def model_problem(model: Path | None) -> str:
     except (UserError, OSError) as error:
         return str(error)
     return ""
-
-
-# writing
-
-
-def write_linking(path: Path | str, linking: dict[str, float]) -> None:
-    """Write costs of linking into the card of a model; its parameters stay as they are.
-
-    Parameters
-    ----------
-    path : path
-        Folder of the model or of its run.
-    linking : dict of str to float
-        See `LinkCosts`.
-
-    Raises
-    ------
-    UserError
-        If there is no model, or its card cannot be read or written.
-    """
-    folder = find_model(path)
-    description = read_description(folder)
-    card = card_in(description, folder).model_copy(update={"linking": linking})
-    description["config"]["utile"] = card.model_dump(mode="json") | {"format": CARD_FORMAT}
-    text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
-    atomic_write(folder / DESCRIPTION, text.encode())
-
-
-@contextmanager
-def replaced_model(folder: Path) -> Iterator[Path]:
-    """Yield a draft folder that becomes the model `folder` when the block ends.
-
-    An older model at the same place can be loaded until the new one is complete; if the
-    block raises, it stays, and the draft is removed.
-
-    Parameters
-    ----------
-    folder : Path
-        Of a new model, or of one that is replaced.
-
-    Yields
-    ------
-    Path
-        An empty folder beside it.
-
-    Raises
-    ------
-    UserError
-        If something else is at that place, or the disk is full.
-    """
-    is_empty = folder.is_dir() and not any(folder.iterdir())
-    if folder.exists() and not is_empty and not (folder / DESCRIPTION).is_file():
-        raise UserError(f"{folder} exists and is not a model; choose another name.")
-    with room_for(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-        draft.mkdir()
-        try:
-            yield draft
-            _put_in_place(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def previous_model(folder: Path) -> Path:
-    """Return where the older model is while `folder` is replaced."""
-    return folder.with_name(f".{folder.name}.previous")
-
-
-def remove_drafts(folder: Path) -> None:
-    """Remove the drafts of a model that killed processes left.
-
-    The older model stays: it may be the only complete one.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the model.
-    """
-    for draft in folder.parent.glob(f".{folder.name}.*"):
-        if draft != previous_model(folder):
-            shutil.rmtree(draft, ignore_errors=True)
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    # First the content, then the name: a power cut must not leave a name without content.
-    for path in (*draft.rglob("*"), draft):
-        to_disk(path)
-    # No system renames onto a folder that is not empty, so there is a moment without `folder`;
-    # `find_model` then finds the older one.
-    previous = previous_model(folder)
-    if folder.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        folder.rename(previous)
-    draft.rename(folder)
-    to_disk(folder.parent)
-    shutil.rmtree(previous, ignore_errors=True)

@@ -8,7 +8,8 @@ from typing import NamedTuple, Self
 
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, RunDone, parse_event
-from napari_utile.folders.model import MODEL, read_card, remove_drafts
+from napari_utile.folders.model import MODEL, read_card
+from napari_utile.folders.model_writing import remove_drafts
 from napari_utile.io.disk import (
     atomic_write,
     check_there,

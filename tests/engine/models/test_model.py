@@ -12,7 +12,7 @@ from napari_utile.engine.models import model as module
 from napari_utile.engine.models.model import Model, load_model
 from napari_utile.engine.prediction.front import predict
 from napari_utile.errors import UserError
-from napari_utile.folders import model as folder_module
+from napari_utile.folders import model_writing as folder_module
 from napari_utile.folders.model import CARD_FORMAT, model_problem, read_card
 from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings.training import TrainSettings
@@ -48,6 +48,7 @@ def test_everything_else_is_kept_too(tmp_path):
         scores={"iou": 0.9},
         trained_on={"images": 3, "labels": "labels.tif"},
         border=4.5,
+        name="Mine, großes",
     )
     model.save(tmp_path / "model")
     loaded = load_model(tmp_path / "model")
@@ -59,6 +60,7 @@ def test_everything_else_is_kept_too(tmp_path):
         "scores",
         "trained_on",
         "border",
+        "name",
         "version",
     ):
         assert getattr(loaded, name) == getattr(model, name), name

@@ -16,6 +16,7 @@ from napari_utile.engine.training.run import TrainingRun, run_training
 from napari_utile.engine.training.setup import set_up_training
 from napari_utile.engine.training.validation import validate
 from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
+from napari_utile.folders.model_writing import write_name
 from napari_utile.io.images import open_image
 from napari_utile.networks import EncoderDecoder, UNet
 from napari_utile.settings.training import TrainSettings
@@ -254,7 +255,12 @@ def test_a_run_with_context_resumes_to_the_bit(tmp_path):
         if isinstance(event, StepDone) and event.step == 4:
             break
     run.close()
+    write_name(tmp_path / "run", "mine")  # between stop and resume
     _, resumed = drained(run_training(*stacks(*pair), settings, tmp_path / "run"))
-    assert load_model(tmp_path / "run").context == 2
+    saved = load_model(tmp_path / "run")
+    assert (saved.context, saved.name, saved.trained_on["images"]) == (2, "mine", "em")
+    write_name(tmp_path / "run", "yours")  # a finished run is kept all the same
+    *_, done = run_training(*stacks(*pair), settings, tmp_path / "run")
+    assert done.kept
     for name, value in whole.network.state_dict().items():
         assert torch.equal(resumed.network.state_dict()[name], value)

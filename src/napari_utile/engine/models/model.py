@@ -16,11 +16,7 @@ from napari_utile import __version__
 from napari_utile.arrays.appearance import Appearance
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
-from napari_utile.engine.models.package import (
-    PARAMETERS_FILE,
-    package_problem,
-    write_package,
-)
+from napari_utile.engine.models.package import package_problem, write_package
 from napari_utile.engine.models.parameters import (
     assign_parameters,
     digest,
@@ -31,13 +27,15 @@ from napari_utile.engine.models.parameters import (
 from napari_utile.errors import UserError
 from napari_utile.folders.model import (
     DESCRIPTION,
+    PARAMETERS_FILE,
     Fact,
     ModelCard,
     card_in,
     find_model,
+    name_problem,
     read_description,
-    replaced_model,
 )
+from napari_utile.folders.model_writing import name_for_others, replaced_model
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS, Network
 from napari_utile.networks.tileable import activation_of, missing_members
@@ -83,6 +81,8 @@ class Model:
         object.
     border : float
         Width of the background between touching objects in what it learnt, in pixels of x.
+    name : str
+        By which the user knows it, in lists of models; one line.
 
     Raises
     ------
@@ -104,6 +104,7 @@ class Model:
     linking: dict[str, float] | None = None
     offsets: tuple[Offset, ...] = ()
     border: float = 1.0
+    name: str = ""
 
     def __post_init__(self) -> None:
         if missing := missing_members(self.network):
@@ -124,6 +125,8 @@ class Model:
             raise UserError(f"The target is instances or classes, not {self.target!r}.")
         if self.offsets and (problem := self._offsets_problem()):
             raise UserError(problem)
+        if problem := name_problem(self.name):
+            raise UserError(f"{self.name!r}: {problem}.")
         kinds = 2 if self.offsets else max(2, self.classes)
         self.ids = tuple(self.ids) or tuple(range(kinds))
         if len(self.ids) != kinds:
@@ -164,6 +167,8 @@ class Model:
             description = write_package(
                 draft, network, card.arguments, self.normalization, self.context, self.offsets
             ) | {"config": {"utile": card.model_dump(mode="json")}}
+            if self.name:
+                description["name"] = name_for_others(self.name, card.network)
             text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
             (draft / DESCRIPTION).write_text(text, encoding="utf-8")
 
@@ -235,6 +240,7 @@ def card_of(model: Model) -> ModelCard:
         linking=model.linking,
         offsets=model.offsets,
         border=model.border,
+        name=model.name,
     )
 
 

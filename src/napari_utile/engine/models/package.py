@@ -22,6 +22,7 @@ from torch import Tensor
 from napari_utile import __version__
 from napari_utile.arrays.instances.offsets import Offset, affinity_names
 from napari_utile.arrays.intensity import Normalization
+from napari_utile.folders.model import PARAMETERS_FILE
 from napari_utile.folders.standard_part import channel_axis, class_axis, feeding
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks.tileable import Network
@@ -29,7 +30,7 @@ from napari_utile.networks.tileable import Network
 SPECIFICATION = "0.5.4"
 """Version of the BioImage.IO model description that is written."""
 
-ARCHITECTURE, PARAMETERS_FILE, README = "network.py", "weights.pt", "README.md"
+ARCHITECTURE, README = "network.py", "README.md"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
 CLOSE, LARGEST_TEST = 0.01, 2**24
 """By how much probabilities differ between devices at most, and numbers in a test."""

@@ -1,5 +1,6 @@
 """The best network of a run so far: in memory, in the run folder, and in checkpoints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,9 +11,13 @@ from napari_utile.engine.models.parameters import Parameters, parameter_problem
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import PreviewReady
+from napari_utile.folders.model import given_name
 from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.networks.tileable import Network
+
+NAMES_TOLD = 3
+"""Names of images in the card of a model, of which the last may stand for all others."""
 
 
 class BestModel:
@@ -35,6 +40,7 @@ class BestModel:
 
     def __init__(self, network: Network, setup: TrainingSetup, run: Run | None):
         self.network, self.setup, self.run = network, setup, run
+        self._name: str | None = None  # that the user gave it; nobody renames it while it runs
         self.model = self._model(network.state_dict(), {})
 
     def keep(self, found: Validation | None) -> None:
@@ -82,6 +88,9 @@ class BestModel:
         self.model = self._model(parameters, scores)
         if self.run:
             self.run.check_there()
+            if self._name is None:
+                self._name = given_name(self.run.model)
+            self.model.name = self._name
             self.model.save(self.run.model)
 
     def _model(self, parameters: Parameters, scores: dict[str, float]) -> Model:
@@ -93,12 +102,30 @@ class BestModel:
             target=setup.settings.meaning,
             ids=setup.data.ids,
             scores=scores,
-            trained_on=setup.facts,
+            trained_on=setup.facts | {"images": names_text(setup.data.names)},
             appearance=setup.data.appearance,
             context=setup.settings.context,
             offsets=setup.data.offsets,
             border=setup.data.border,
         )
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Return names of images in one line, of many only the first.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Examples
+    --------
+    >>> names_text(["a", "b"]), names_text(["a", "b", "c", "d"])
+    ('a, b', 'a, b and 2 more')
+    """
+    if len(names) <= NAMES_TOLD:
+        return ", ".join(names)
+    told = NAMES_TOLD - 1
+    return f"{', '.join(names[:told])} and {len(names) - told} more"
 
 
 def copy_with(network: Network, parameters: Parameters) -> Network:

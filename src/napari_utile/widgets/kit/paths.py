@@ -1,12 +1,9 @@
 """Where runs, models and segmentations are kept, and the field that chooses a path."""
 
 import os
-import re
 from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 
-from platformdirs import user_data_path
 from psygnal import Signal as Announcement
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
@@ -14,14 +11,12 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWi
 from napari_utile.errors import UserError
 from napari_utile.folders.job import JobFolder, job_folders
 from napari_utile.folders.model import models_of_runs
+from napari_utile.folders.places import JOBS, RUNS, data_folder, plain_name, unused
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, private_folder
-from napari_utile.io.names import windows_problem
 from napari_utile.settings.checked import Settings
 from napari_utile.settings.training import TrainSettings
 
-JOBS = "segmentations"
-"""Folder, in that of the user's data, where the folders of jobs are."""
 LISTED_JOBS = 50
 """Most jobs that are listed."""
 
@@ -95,11 +90,6 @@ class PathChoice(QWidget):
             self.set_path(Path(chosen))
 
 
-def data_folder() -> Path:
-    """Return the user's folder for runs and results. It may not exist yet."""
-    return user_data_path("napari-utile", appauthor=False)
-
-
 def known_jobs() -> list[JobFolder]:
     """Return the newest segmentations of this user, the newest first."""
     return job_folders(data_folder() / JOBS, LISTED_JOBS)
@@ -134,12 +124,6 @@ def lasting_folder(kind: str, name: str) -> Path:
         Of the layer.
     """
     return data_folder() / kind / plain_name(name)
-
-
-def unused(folder: Path) -> Path:
-    """Return `folder`, or if it exists a name beside it that does not."""
-    numbered = (folder.with_name(f"{folder.name}_{i}") for i in count(2))
-    return next(path for path in chain([folder], numbered) if not path.exists())
 
 
 def folder_problem(folder: Path | None, kind: type[Settings] = TrainSettings) -> str:
@@ -196,14 +180,8 @@ def new_run_folder(folder: Path, settings: Settings) -> None:
         atomic_write(run.settings, settings.text().encode())
 
 
-def plain_name(name: str) -> str:
-    """Replace what not every file system allows in a name."""
-    name = re.sub(r"[^\w.-]+", "-", name)[:60].strip("-.") or "layer"
-    return f"layer-{name}"[:60] if windows_problem(name) else name
-
-
 def last_model() -> Path | None:
     """Return the model that was trained last in this window, else in the default place."""
     if MODELS.newest and MODELS.newest.exists():
         return MODELS.newest
-    return next(iter(models_of_runs(data_folder() / "runs")), None)
+    return next(iter(models_of_runs(data_folder() / RUNS)), None)

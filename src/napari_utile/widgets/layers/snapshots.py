@@ -13,12 +13,12 @@ from napari.layers import Layer
 from numpy.typing import NDArray
 
 from napari_utile.errors import UserError
+from napari_utile.folders.places import plain_name, unused
 from napari_utile.io.disk import check_free, room_for
 from napari_utile.io.images import open_image
 from napari_utile.io.lazy_arrays import reads_file
 from napari_utile.io.ome_zarr import create_image, mark_complete, provenance
 from napari_utile.io.stack import Stack
-from napari_utile.widgets.kit.paths import plain_name, unused
 from napari_utile.widgets.layers.regions import Region
 from napari_utile.widgets.layers.stacks import (
     is_in_memory,

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone
 from napari_utile.folders.journal import WorkFolder
+from napari_utile.folders.places import plain_name
 from napari_utile.io.units import counted
 from napari_utile.results.columns import Columns, read_table
 from napari_utile.results.objects import table_of
@@ -21,7 +22,7 @@ from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.panel import Panel
-from napari_utile.widgets.kit.paths import lasting_folder, plain_name
+from napari_utile.widgets.kit.paths import lasting_folder
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.measured import go_to_object, result_shown, show_features

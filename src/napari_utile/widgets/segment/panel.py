@@ -21,6 +21,7 @@ from napari_utile.events import (
 )
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
+from napari_utile.folders.places import JOBS
 from napari_utile.io.units import duration_text
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
@@ -29,7 +30,7 @@ from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
-from napari_utile.widgets.kit.paths import JOBS, MODELS, PathChoice, fresh_folder, last_model
+from napari_utile.widgets.kit.paths import MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk

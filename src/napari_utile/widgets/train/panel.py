@@ -17,6 +17,7 @@ from napari_utile.events import (
     StepDone,
 )
 from napari_utile.folders.model import model_problem
+from napari_utile.folders.places import unused
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings.training import TrainSettings
@@ -32,7 +33,6 @@ from napari_utile.widgets.kit.paths import (
     folder_problem,
     fresh_folder,
     new_run_folder,
-    unused,
 )
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.pair import PairChoice
