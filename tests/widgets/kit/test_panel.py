@@ -17,3 +17,11 @@ def test_work_is_left_when_the_panel_is_taken_out_of_its_dock_and_not_before(qtb
     assert left == []
     panel.setParent(None)
     assert left == ["left"]
+
+
+def test_a_panel_without_work_is_closed_like_any_other(qtbot):
+    panel, dock = Panel(), QDockWidget()
+    qtbot.addWidget(dock)
+    dock.setWidget(panel)
+    panel.setParent(None)
+    assert panel.parent() is None

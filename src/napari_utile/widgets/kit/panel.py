@@ -15,14 +15,15 @@ class Panel(QScrollArea):
     Attributes
     ----------
     controls : Controls
-        Of its work; set by the panel.
+        Of its work; set by a panel that has some.
     """
 
     controls: Controls
 
     def event(self, event: QEvent) -> bool:
         """Leave the work when napari takes the panel out of its dock: it is closed."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+        works = hasattr(self, "controls")
+        if works and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.controls.leave()
             if self.controls.is_running:
                 _CLOSED.add(self)

@@ -1,0 +1,1 @@
+"""The panel in which labels are made, named and counted."""

@@ -1,0 +1,217 @@
+"""The panel that makes labels for an image, names their classes, and counts what is painted."""
+
+from math import prod
+from typing import Any
+
+from napari.layers import Image, Labels
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QLabel, QPushButton
+
+from napari_utile.errors import UserError
+from napari_utile.settings.labels import LabelSettings
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.messages import Messages
+from napari_utile.widgets.kit.panel import Panel
+from napari_utile.widgets.label.class_table import ClassRow, ClassTable, ids_of_rows
+from napari_utile.widgets.label.new_labels import new_labels
+from napari_utile.widgets.layers.brush import plane_in_view, take_brush
+from napari_utile.widgets.layers.choice import LayerChoice, following
+from napari_utile.widgets.layers.meaning import (
+    MEANINGS,
+    class_names,
+    default_name,
+    label_meaning,
+    meaning_text,
+    name_class,
+    say_meaning,
+)
+from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
+
+MOST_ROWS = 200
+"""Rows of the table; labels of objects may have many thousand ids."""
+IMAGE_HELP = "The image that is labelled"
+LABELS_HELP = "The labels that are painted"
+
+
+class LabelPanel(Panel):
+    """An image in, labels out: made, named and counted while they are painted."""
+
+    def __init__(self, napari_viewer: Viewer):
+        super().__init__()
+        self._viewer = napari_viewer
+        self.image = LayerChoice(napari_viewer, Image)
+        self.labels_layer = LayerChoice(napari_viewer, Labels, newest=True)
+        self.new = QPushButton("New labels")
+        self.new.setToolTip("Make an empty labels layer for the image, and take the brush")
+        self.form: Form[LabelSettings] = Form(LabelSettings)
+        self.meaning = _wrapped()
+        self.table = ClassTable()
+        self.more = _wrapped()
+        self.add = QPushButton("Add class")
+        self.messages = Messages()
+        self._layer: Any = None  # the labels that are followed
+        self._watch: PaintedWatch | None = None
+
+        column = scrolling_column(self)
+        column.addLayout(form_rows({"image": self.image.native}))
+        column.addWidget(self.new)
+        column.addLayout(form_rows({"labels": self.labels_layer.native}))
+        for part in (self.form, self.meaning, self.table, self.more, self.add, self.messages):
+            column.addWidget(part)
+        column.addStretch()
+
+        self.new.clicked.connect(self.make_labels)
+        self.add.clicked.connect(self.add_class)
+        self.table.chosen.connect(self.select)
+        self.table.renamed.connect(self._on_renamed)
+        self.image.changed.connect(lambda _: self._on_image())
+        self.labels_layer.changed.connect(lambda _: self._on_layer())
+        self.form.changed.connect(self._on_form)
+        MEANINGS.changed.connect(self._on_meaning)
+        following(self, self._on_step, napari_viewer.dims.events.current_step)
+        self._on_image()
+        self._on_layer()
+
+    def make_labels(self) -> None:
+        """Add an empty labels layer on the chosen image, with the brush in hand."""
+        self.messages.clear()
+        try:
+            layer = new_labels(self.image.layer)
+            watch = watch_of(layer, is_empty=True)  # before another panel counts it
+            self._viewer.add_layer(layer)
+            self.labels_layer.choose(layer)
+            take_brush(self._viewer, layer, 1, is_new=True)
+            assert self._watch is watch
+        except UserError as error:
+            self.messages.add(str(error), Tone.ERROR)
+        self._show_rows()
+
+    def add_class(self) -> None:
+        """Select the lowest id above all that are used or named."""
+        meaning = label_meaning(self._layer)
+        used = {*class_names(self._layer), *self._pixels.totals} - {meaning.ignore}
+        used |= {self._layer.selected_label, meaning.first - 1} - {meaning.ignore}
+        id_ = max(used) + 1
+        self.select(id_ + (id_ == meaning.ignore))
+
+    def select(self, id_: int) -> None:
+        """Paint an id from now on."""
+        self.messages.clear()
+        try:
+            take_brush(self._viewer, self._layer, id_)
+        except UserError as error:
+            self.messages.add(str(error), Tone.ERROR)
+        self._show_rows()
+
+    @property
+    def _pixels(self) -> Any:
+        assert self._watch is not None
+        return self._watch.pixels
+
+    # what changes
+
+    def _on_image(self) -> None:
+        missing = "" if self.image.layer else "Open an image first: there is none yet."
+        mark(self.image.native, missing, IMAGE_HELP)
+        self.new.setEnabled(not missing)
+
+    def _on_layer(self) -> None:
+        """Follow the chosen labels, and no others any more."""
+        layer = self.labels_layer.layer
+        if layer is not self._layer:
+            for event in self._events():
+                event.disconnect(self._show_rows)
+            if self._watch:
+                self._watch.changed.disconnect(self._show_rows)
+            self._layer, self._watch = layer, watch_of(layer) if layer else None
+            for event in self._events():
+                event.connect(self._show_rows)  # napari holds it weakly
+            if self._watch:
+                self._watch.changed.connect(self._show_rows)
+        for part in (self.form, self.table, self.add):
+            part.setEnabled(layer is not None)
+        self.labels_layer.native.setToolTip(LABELS_HELP)
+        self._on_meaning(layer)
+
+    def _events(self) -> list[Any]:
+        """Return what changes rows beside pixels."""
+        if self._layer is None:
+            return []
+        events = self._layer.events
+        return [events.selected_label, events.colormap, events.features]
+
+    def _on_form(self) -> None:
+        if self._layer is not None and not self.form.problem():
+            say_meaning(self._layer, self.form.settings())
+        self._show_rows()
+
+    def _on_meaning(self, layer: Any) -> None:
+        """Show what the ids of the chosen labels mean, whichever panel was told."""
+        if layer is not self._layer:
+            return
+        if layer is not None and self.form.settings() != label_meaning(layer):
+            self.form.show_settings(label_meaning(layer))
+        self._show_rows()
+
+    def _on_step(self, _event: Any = None) -> None:
+        self._show_rows()
+
+    def _on_renamed(self, id_: int, name: str) -> None:
+        name_class(self._layer, id_, name)
+        self._show_rows()
+
+    # what is shown
+
+    def _show_rows(self, _event: Any = None) -> None:
+        """Show the classes with what is painted of each."""
+        if self._layer is None:
+            self.table.show_rows([], 0)
+            self.meaning.setText("Choose labels, or make new ones for the image.")
+            self.more.hide()
+            return
+        meaning, selected = label_meaning(self._layer), self._layer.selected_label
+        self.meaning.setText(meaning_text(meaning))
+        is_of_classes = meaning.target == "classes"
+        self.add.setText("Add class" if is_of_classes else "New object")
+        here = plane_in_view(self._viewer, self._layer)
+        assert self._watch is not None
+        self._watch.look_at(here)
+        names = class_names(self._layer)
+        always = {meaning.background, selected, *names} | ({1} if is_of_classes else set())
+        ids, left_out = ids_of_rows(self._pixels.totals, sorted(always), MOST_ROWS)
+        self.table.show_rows([self._row(id_, names, here) for id_ in ids], selected)
+        self.more.setText(self._painted_text(left_out))
+        self.more.setVisible(True)
+
+    def _row(self, id_: int, names: dict[int, str], here: tuple[int, ...]) -> ClassRow:
+        meaning, pixels = label_meaning(self._layer), self._pixels
+        total = pixels.totals.get(id_, 0)
+        count = pixels.of(here).get(id_, 0) if pixels.knows(here) else None
+        text = f"{total:,}" if pixels.is_complete else f"≥ {total:,}"
+        if id_ == 0:  # nothing is painted of it
+            count, text = None, "–"
+        color = self._layer.get_color(id_) if id_ else None
+        shown = None if color is None else tuple(map(float, color))
+        return ClassRow(id_, shown, names.get(id_) or default_name(id_, meaning), count, text)
+
+    def _painted_text(self, left_out: int) -> str:
+        """Return how much is painted, and how many ids have no row."""
+        pixels = self._pixels
+        planes, count = len(pixels.painted), sum(pixels.totals.values())
+        slices = prod(pixels.shape[:-2])
+        if not planes:
+            said = "Nothing is painted yet."
+        else:
+            share = f"{count / (planes * pixels.plane_size):.1%} of its pixels"
+            many = share.replace("its", "their") if planes > 1 else share
+            of = f"{planes:,} of {slices:,} slices, " if slices > 1 else ""
+            said = f"Painted: {of}{many}."
+        more = f" {left_out:,} more labels are not listed." if left_out else ""
+        return said + more
+
+
+def _wrapped() -> QLabel:
+    line = QLabel()
+    line.setWordWrap(True)
+    return line
