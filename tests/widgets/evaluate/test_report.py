@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
-from tests.fixtures.evaluate_panel import click, click_on, clipboard, column
+from tests.fixtures.evaluate_panel import click, click_on, clipboard, column, in_view
 
 # tables
 
@@ -34,13 +34,22 @@ def test_a_click_on_a_name_sorts_the_slices_below_the_whole(panel, run):
     assert column(scores, "slice") == ["all", "0", "2", "1"]
 
 
-def test_scores_of_one_group_can_be_shown_alone(panel, run):
+def test_a_few_columns_are_shown_first_and_all_or_a_group_of_them_on_demand(panel, run):
     run(panel)
     group, scores = panel.view.group, panel.view.scores
-    group.setCurrentIndex(group.findData("counts"))
-    group.activated.emit(group.currentIndex())
-    shown = [n for j, n in enumerate(scores.names) if not scores.isColumnHidden(j)]
-    assert shown[0] == "slice" and "true_positives" in shown and "iou" not in shown
+    few = ["slice", "found", "missed", "merged", "split", "invented"]
+    few += ["iou", "f1_50", "coco_ap", "v_rand"]
+
+    def shown(data):
+        group.setCurrentIndex(group.findData(data))
+        group.activated.emit(group.currentIndex())
+        return [n for j, n in enumerate(scores.names) if not scores.isColumnHidden(j)]
+
+    assert group.currentText() == "main columns"
+    assert shown(group.currentData()) == few
+    assert shown("counts")[:2] == ["slice", "found"] and "iou" not in shown("counts")
+    group.setCurrentText("all columns")
+    assert shown(group.currentData()) == scores.names and len(scores.names) > 20
 
 
 def test_every_score_is_explained(panel, run):
@@ -78,6 +87,8 @@ def test_the_table_in_view_is_copied_for_a_spreadsheet(panel, run, press, tab):
     press(panel.copy)
     lines = [line.split("\t") for line in clipboard().splitlines()]
     names = list(report.rows[0]) if tab == 0 else list(report.objects.names)
+    if tab == 0:
+        names[1:1] = ["found", "missed", "merged", "split", "invented"]
     assert lines[0] == names
     row = report.rows[-1] if tab == 0 else report.objects.row(0)
     assert float(lines[1][names.index("iou")]) == row["iou"]  # all digits
@@ -94,23 +105,32 @@ def test_classes_have_no_objects_and_no_errors(panel, run, viewer):
     assert "mean_iou" in report
     assert "errors" not in viewer.layers
     assert panel.view.legend.isHidden() and not panel.view.tabs.isTabVisible(1)
+    assert panel.view.summary.whole.isHidden() and panel.view.walk.isHidden()
+    assert viewer.layers["cells"].visible  # they cover no errors
+    assert "mean IoU" in panel.view.summary.scores.text()
     panel.view.scores.chosen.emit(2)  # slices are found all the same
     assert viewer.dims.point[0] == 50
 
 
+def test_the_compared_layers_are_hidden_while_errors_are_shown(panel, run, viewer):
+    truth, result = viewer.layers["cells"], viewer.layers["result"]
+    run(panel)
+    assert not truth.visible and not result.visible and viewer.layers["em"].visible
+    panel.view.hides.click()
+    assert truth.visible and result.visible
+    panel.view.hides.click()
+    assert not truth.visible
+    viewer.layers.remove("errors")
+    assert truth.visible and result.visible
+    run(panel)
+    result.visible = True
+    result.visible = False  # so the user wants it
+    panel.setParent(None)
+    panel.view.leave()
+    assert truth.visible and not result.visible
+
+
 # where a click leads
-
-
-def in_view(viewer, layer, pixel):
-    """Say whether a pixel is on the slice in view, and in the middle of the canvas."""
-    missing = viewer.dims.ndim - layer.ndim  # leading axes that the layer does not have
-    place = np.array([*viewer.dims.point[:missing], *layer.data_to_world(pixel)])
-    shown, hidden = list(viewer.dims.displayed), list(viewer.dims.not_displayed)
-    close = np.array(viewer.canvas.size) / viewer.scene.camera.zoom / 20
-    is_near = np.abs(place[shown] - viewer.scene.camera.center[-len(shown) :])[-2:] < close
-    steps = np.array(viewer.dims.range)[hidden, 2]
-    on_slice = np.abs(place - viewer.dims.point)[hidden] <= steps / 2
-    return bool(is_near.all() and on_slice.all())
 
 
 def test_a_click_on_a_slice_moves_the_slider_there(docked, window, run, qtbot):

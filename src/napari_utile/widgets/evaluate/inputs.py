@@ -7,6 +7,7 @@ from enum import Enum
 from math import prod
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -179,6 +180,12 @@ class EvaluationInputs:
     evaluation: Callable[[EvaluateSettings], Evaluation]
     places: list[dict[str, Any]]
     images: tuple[Stack, ...] = ()
+    _layers: tuple["ref[Layer]", ...] = ()
+
+    @property
+    def compared(self) -> list[Layer]:
+        """The two layers, if they are still there."""
+        return [layer for layer in (each() for each in self._layers) if layer is not None]
 
 
 def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> EvaluationInputs:
@@ -217,7 +224,8 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
     others = (layer for layer in viewer.layers if layer is not prediction)
     images = tuple(image for layer in others if (image := _image_of(layer, stack.shape)))[:1]
     places = [placement(truth, stack.axes)]
-    return EvaluationInputs((prediction.name, truth.name), evaluation, places, images)
+    names, layers = (prediction.name, truth.name), (ref(prediction), ref(truth))
+    return EvaluationInputs(names, evaluation, places, images, layers)
 
 
 def _image_of(layer: Layer, shape: tuple[int, ...]) -> Stack | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from napari.viewer import Viewer
 from numpy.typing import NDArray
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_utile.evaluation import Report
+from napari_utile.evaluation.error_counts import error_counts
 from napari_utile.evaluation.error_types import BORDER, ErrorLayer
 from napari_utile.evaluation.reports.write import write_report
 from napari_utile.evaluation.splits_merges import splits_merges_columns
@@ -85,6 +87,12 @@ class EvaluatePanel(Panel):
         problem = self.inputs.problem() or self.form.problem()
         self.controls.set_problem(problem)
         self.controls.show_in(self.command, *COPYABLE if self.inputs.is_of_files else ())
+
+    def event(self, event: QEvent) -> bool:
+        """Show again what was hidden, too, when the panel is closed."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.view.leave()
+        return super().event(event)
 
     # the work
 
@@ -175,7 +183,8 @@ def _outcome_of(
         errors = yield from steps("errors of slice", _painted(layer))
         border = None if len(report.sides) > 1 else int((errors == BORDER).sum())
     parts = splits_merges_columns(report.splits_merges) if report.splits_merges else {}
-    return Outcome(inputs, settings, report, columns, errors, border, parts)
+    counts = None if objects is None else error_counts(report)
+    return Outcome(inputs, settings, report, columns, errors, border, parts, counts)
 
 
 def _painted(layer: ErrorLayer) -> Generator[tuple[int, int], None, Errors]:

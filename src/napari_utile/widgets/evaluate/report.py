@@ -1,27 +1,34 @@
 """What an evaluation found: scores, objects and curves in tabs, errors as a layer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
 from numpy.typing import NDArray
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QTabWidget, QVBoxLayout, QWidget
 
 from napari_utile.evaluation import Report
+from napari_utile.evaluation.error_counts import COUNT_MEANINGS, ErrorCounts
 from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.scores import GROUPS, score_named
 from napari_utile.evaluation.splits_merges import COLUMN_TIPS
 from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
 from napari_utile.widgets.evaluate.inputs import EvaluationInputs
+from napari_utile.widgets.evaluate.summary import MAIN_SCORES, Summary
+from napari_utile.widgets.evaluate.walk import ErrorWalk
 from napari_utile.widgets.kit.camera import go_to, look_at
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.table import Table
+from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.errors import ErrorOverlay, Legend
 from napari_utile.widgets.layers.outlines import ObjectMarker
+
+MAIN = "main"
+"""The columns that are shown first: what became of the objects, and the main scores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,8 @@ class Outcome:
         How many pixels of them are border; None if there are more images.
     splits_merges : mapping of str to ndarray
         Of the table of splits and merges; none if there are no volumes.
+    counts : tuple of (ErrorCounts, list of ErrorCounts), optional
+        What became of the objects of the whole, and of each slice; None for classes.
     """
 
     inputs: EvaluationInputs
@@ -50,6 +59,7 @@ class Outcome:
     errors: NDArray[np.uint8] | None
     border: int | None
     splits_merges: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    counts: tuple[ErrorCounts, list[ErrorCounts]] | None = None
 
 
 class ReportView(QWidget):
@@ -62,8 +72,12 @@ class ReportView(QWidget):
         merge is.
     group, kind : QComboBox
         Which scores, and which objects are listed.
+    summary : Summary
+    walk : ErrorWalk
     curves : ScoreCurves
     legend : Legend
+    hides : QCheckBox
+        Whether the compared layers are hidden while errors are shown.
     errors : ErrorOverlay
     marker : ObjectMarker
     """
@@ -73,8 +87,17 @@ class ReportView(QWidget):
         self._viewer = viewer
         self.outcome: Outcome | None = None
         self._image = 0  # the one that the layer of errors is of
+        self._rows: dict[tuple[int, tuple[int, ...]], int] = {}  # number of each slice
+        self._frame: Labels | None = None  # of the first image
         self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
+        self.summary, self.walk = Summary(), ErrorWalk(viewer)
         self.legend, self.curves = Legend(), ScoreCurves()
+        self.hides = QCheckBox("hide the compared layers")
+        self.hides.setChecked(True)
+        self.hides.setToolTip(
+            "They cover the errors. They are shown again when the errors are removed or the "
+            "panel is closed; what you show or hide yourself stays so"
+        )
         self.scores, self.objects = Table(), Table(KIND_COLORS)
         self.splits_merges = Table(
             {"split": KIND_COLORS["split"], "merge": KIND_COLORS["merged"]}
@@ -87,10 +110,15 @@ class ReportView(QWidget):
         self.tabs.addTab(self.splits_merges, "Splits, merges")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.legend)
+        for part in (self.summary, self.legend, self.hides, self.walk):
+            column.addWidget(part)
         column.addWidget(self.tabs, 1)
 
-        self.legend.changed.connect(lambda: self.errors.show_kinds(self.legend.ticked))
+        self.legend.changed.connect(self._on_legend)
+        self.hides.toggled.connect(lambda _: self._hide_compared())
+        self.errors.removed.connect(self.walk.unbind)
+        self.walk.chosen.connect(self._go_to_error)
+        following(self, self._show_slice_in_view, viewer.dims.events.current_step)
         self.group.activated.connect(lambda _: self._show_group())
         self.kind.activated.connect(lambda _: self._show_kind())
         self.scores.chosen.connect(self._go_to_slice)
@@ -105,29 +133,53 @@ class ReportView(QWidget):
 
     def show_outcome(self, outcome: Outcome) -> None:
         """Show another report in place of the last one."""
-        self.outcome = outcome
+        self.outcome, self._image = outcome, 0
+        places = _slices_of(outcome.report)
+        self._rows = {place: number for number, place in enumerate(places)}
+        self._frame = _frame_of(outcome, 0)
         self.marker.remove()
-        self._show_scores(outcome.report)
+        self._show_scores(outcome)
         self._show_objects(outcome)
         self.curves.show_report(outcome.report)
         self.tabs.setTabVisible(3, bool(outcome.report.splits_merges))
         self.splits_merges.show_columns(outcome.splits_merges)
         self.splits_merges.set_tips(COLUMN_TIPS)
         self._show_errors(outcome)
+        self.summary.show_report(outcome.report, outcome.counts and outcome.counts[0])
+        self._show_slice_in_view()
 
-    def _show_scores(self, report: Report) -> None:
+    def leave(self) -> None:
+        """Give keys and layers back: the panel is closed."""
+        self.walk.unbind()
+        self.errors.hide(())
+
+    def _show_scores(self, outcome: Outcome) -> None:
+        report = outcome.report
         *slices, whole = report.rows
-        self.scores.show_rows([whole, *slices], bold={0}, top=1)
+        counts: list[dict[str, Any]] = [{}] * len(report.rows)
+        if outcome.counts is not None:
+            of_whole, of_slices = outcome.counts
+            counts = [asdict(each) for each in (of_whole, *of_slices)][: len(report.rows)]
+        rows = [
+            {"slice": row["slice"]} | found | dict(row)
+            for row, found in zip([whole, *slices], counts, strict=True)
+        ]
+        self.scores.show_rows(rows, bold={0}, top=1)
         groups = {score_named(name).group for name in report}
-        offer(self.group, {"": "all scores"} | {g: GROUPS[g] for g in GROUPS if g in groups})
-        self.scores.set_tips({name: score_named(name).text for name in report})
+        sets = {MAIN: "main columns", "": "all columns"}
+        offer(self.group, sets | {g: GROUPS[g] for g in GROUPS if g in groups})
+        meanings = {name: score_named(name).text for name in report}
+        self.scores.set_tips(dict(COUNT_MEANINGS) | meanings)
         self._show_group()
 
     def _show_group(self) -> None:
         """Show only the columns of the chosen group."""
         group = self.group.currentData()
+        shown = {"slice", *COUNT_MEANINGS, *MAIN_SCORES}
         for column, name in enumerate(self.scores.names):
-            is_wanted = name == "slice" or group in ("", score_named(name).group)
+            is_wanted = name == "slice" or group in ("", _group_of(name))
+            if group == MAIN:
+                is_wanted = name in shown
             self.scores.setColumnHidden(column, not is_wanted)
 
     def _show_objects(self, outcome: Outcome) -> None:
@@ -149,21 +201,59 @@ class ReportView(QWidget):
             self.objects.keep(self.outcome.report.objects.of_kind(kind) if kind else None)
 
     def _show_errors(self, outcome: Outcome) -> None:
-        self.legend.setVisible(outcome.errors is not None)
-        if outcome.errors is None or outcome.report.objects is None:
+        for part in (self.legend, self.hides):
+            part.setVisible(outcome.errors is not None)
+        if outcome.errors is None or outcome.counts is None:
             self.errors.remove()
+            self.walk.show_errors(None, ())
             return
-        self.legend.show_counts(outcome.report.objects.counts(), outcome.border)
-        self._image = 0
+        counts = asdict(outcome.counts[0])
+        counts["matched"] = counts.pop("found")
+        self.legend.show_counts(counts, outcome.border)
         self.errors.show(outcome.errors, outcome.inputs.places[0])
+        self.hides.setVisible(bool(outcome.inputs.compared))
+        self._hide_compared()
+        self.walk.show_errors(outcome.report.objects, self.legend.ticked)
+
+    def _hide_compared(self) -> None:
+        """Hide the compared layers if that is ticked, else show them again."""
+        wanted = self.outcome is not None and self.hides.isChecked()
+        self.errors.hide(self.outcome.inputs.compared if self.outcome and wanted else ())
+
+    def _on_legend(self) -> None:
+        """Show and lead to the kinds that are ticked alone."""
+        self.errors.show_kinds(self.legend.ticked)
+        if self.outcome and self.outcome.errors is not None:
+            self.walk.show_errors(self.outcome.report.objects, self.legend.ticked)
+
+    def _show_slice_in_view(self, _event: Any = None) -> None:
+        """Tell what became of the objects of the slice in view, if there are several."""
+        if self.outcome is None or self.outcome.counts is None or self._frame is None:
+            return
+        point = self._frame.world_to_data(self._viewer.dims.point)
+        index = tuple(round(float(x)) for x in point[: self._frame.ndim - 2])
+        number = self._rows.get((self._image, index))
+        if number is None or len(self._rows) == 1:
+            self.summary.show_slice("", None)
+            return
+        name = self.outcome.report.rows[number]["slice"]
+        self.summary.show_slice(name, self.outcome.counts[1][number])
 
     def _go_to_slice(self, row: int) -> None:
         """Go to the slice of a row of scores; the first row is the whole."""
         if row > 0 and self.outcome:
-            image, index = list(_slices_of(self.outcome.report))[row - 1]
+            image, index = [*self._rows][row - 1]
             self._show_image(image)
             frame = _frame_of(self.outcome, image)
             go_to(self._viewer, frame, (*index, 0, 0))
+
+    def _go_to_error(self, row: int) -> None:
+        """Go to an object, and to its row in the table."""
+        self._go_to_object(row)
+        order = self.objects.order
+        if row in order:
+            self.objects.selectRow(order.index(row))
+            self.objects.scrollTo(self.objects.currentIndex())
 
     def _go_to_object(self, row: int) -> None:
         """Go to an object, zoom in on it, and outline it."""
@@ -192,7 +282,7 @@ class ReportView(QWidget):
         """Show the errors of another image, if there are several."""
         assert self.outcome is not None
         if image != self._image and (errors := self.outcome.report.error_layer(image)):
-            self._image = image
+            self._image, self._frame = image, _frame_of(self.outcome, image)
             self.marker.remove()
             self.errors.show(np.asarray(errors), self.outcome.inputs.places[image])
 
@@ -200,6 +290,11 @@ class ReportView(QWidget):
 def _slices_of(report: Report) -> list[tuple[int, tuple[int, ...]]]:
     """Return image number and index of every slice, in the order of the rows of a report."""
     return [(i, index) for i, sides in enumerate(report.sides) for index in sides.indices]
+
+
+def _group_of(name: str) -> str:
+    """Return the group of a column: of scores, or of counts of objects."""
+    return "counts" if name in COUNT_MEANINGS else score_named(name).group
 
 
 def _frame_of(outcome: Outcome, image: int) -> Labels:

@@ -1,19 +1,21 @@
 """The errors of a prediction as a layer on the truth, with its legend."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 from napari.viewer import Viewer
 from numpy.typing import NDArray
+from psygnal import Signal as Announcement
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_utile.evaluation.error_types import KIND_COLORS, KIND_MEANINGS, KINDS
 from napari_utile.widgets.layers.active import add_helper
+from napari_utile.widgets.layers.borrowed import Borrowed
 from napari_utile.widgets.layers.choice import HELPER
 
 WEAK_OPACITY = {"matched": 0.2, "border": 0.6}
@@ -50,7 +52,7 @@ class Legend(QWidget):
         return [kind for kind, box in self.boxes.items() if box.isChecked()]
 
     def show_counts(self, counts: Mapping[str, int], border: int | None) -> None:
-        """Show how many objects are of each kind, and how many pixels are border."""
+        """Show the number of each kind, as of `ErrorCounts`, and how many pixels are border."""
         for kind, box in self.boxes.items():
             count = f"{counts.get(kind, 0):,}"
             if kind == "border":
@@ -68,9 +70,13 @@ class ErrorOverlay:
     """
 
     NAME = "errors"
+    removed = Announcement()
+    """The layer was removed, by whomever."""
 
     def __init__(self, viewer: Viewer):
         self._viewer = viewer
+        self._hidden = Borrowed("visible", False)
+        viewer.layers.events.removed.connect(self._on_removed)  # napari holds it weakly
         self._kinds: Collection[str] = KINDS
         self._place: dict[str, Any] = {}
         self.layer: Any = None
@@ -93,11 +99,20 @@ class ErrorOverlay:
         if self.layer is not None:
             self.layer.colormap = _error_colormap(kinds)
 
+    def hide(self, layers: Iterable[Layer]) -> None:
+        """Hide these layers, and no others, while errors are shown: they would cover them."""
+        self._hidden.take(layers if self._is_there() else ())
+
     def remove(self) -> None:
         """Remove the layer."""
         if self._is_there():
             self._viewer.layers.remove(self.layer)
         self.layer = None
+
+    def _on_removed(self, event: Any) -> None:
+        if self.layer is not None and event.value is self.layer:
+            self._hidden.give_back()
+            self.removed.emit()
 
     def _is_there(self) -> bool:
         return self.layer is not None and self.layer in self._viewer.layers
