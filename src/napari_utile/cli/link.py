@@ -29,7 +29,11 @@ class Link(LinkSettings):
     model: Path | None = Field(
         None, description="Model whose costs are used, or into which --learn writes them"
     )
-    overwrite: bool = Field(False, description="Let --learn overwrite a file or costs")
+    overwrite: bool = Field(
+        False,
+        description="Let ids that were corrected by hand be replaced, or --learn overwrite a "
+        "file or costs",
+    )
     events: bool = Field(
         False, description="Print one JSON line per event; `stop` on stdin stops"
     )
@@ -44,7 +48,8 @@ class Link(LinkSettings):
             settings = LinkSettings(
                 **{name: getattr(self, name) for name in LinkSettings.model_fields}
             )
-            return report(relink(self.result, settings, self._costs()), self.events, self.json_)
+            run = relink(self.result, settings, self._costs(), self.overwrite)
+            return report(run, self.events, self.json_)
         return report(self._learnt(self.learn), self.events, self.json_)
 
     def _costs(self) -> "LinkCosts | None":

@@ -163,6 +163,26 @@ def partial_text(source: object) -> str:
     return f"{source} is a partial result: what was not segmented yet is 0."
 
 
+def half_corrected(utile: Mapping[str, Any], source: object) -> list[str]:
+    """Return a doubt about labels of which a correction by hand was not completed.
+
+    Parameters
+    ----------
+    utile : mapping
+        What U-Tile wrote of the labels.
+    source : object
+        Their path or address.
+    """
+    records = utile.get("edits")
+    records = records if isinstance(records, list) else []
+    if all(isinstance(each, dict) and each.get("done", True) for each in records):
+        return []
+    return [
+        f"A correction by hand of {source} is half written: Edit in the panel Segment, or the "
+        "command that made the result, completes it."
+    ]
+
+
 def _with_doubts(stack: Stack, *doubts: str) -> Stack:
     return replace(stack, doubts=(*stack.doubts, *doubts)) if doubts else stack
 
@@ -318,6 +338,7 @@ def _described_image(source: Path | str, group: zarr.Group, ngff: dict[str, Any]
     if "chunks" in utile or not utile:  # that results are partial is said elsewhere
         missing = missing_chunks(data, source, utile.get("chunks"))
         doubts += [missing] if missing else []
+    doubts += half_corrected(utile, source)
     kept = utile.get("doubts")  # about the layer of which this is a copy
     doubts += [*map(str, kept)] if isinstance(kept, list) else []
     return Stack(

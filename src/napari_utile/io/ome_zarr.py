@@ -3,9 +3,10 @@
 `ngff` holds what is in their metadata, `pyramids` writes their smaller levels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +337,45 @@ def sync_chunk(array: zarr.Array | ChannelsFirst, chunk: Sequence[int]) -> None:
         to_disk(file)
         for folder in file.relative_to(root).parents:  # they hold its name and their own
             to_disk(root / folder)
+
+
+def sync_chunks(array: zarr.Array, box: Sequence[Sequence[int]]) -> None:
+    """Wait until all chunks of a local array that touch a part of it are on the disk.
+
+    Parameters
+    ----------
+    array : zarr.Array
+    box : sequence of (int, int)
+        First pixel and one past the last, along each axis.
+    """
+    for chunk in chunks_touching(array.chunks, box):
+        sync_chunk(array, chunk)
+
+
+def chunks_touching(
+    chunks: Sequence[int], box: Sequence[Sequence[int]]
+) -> Iterator[tuple[int, ...]]:
+    """Yield the chunks that touch a part of an array.
+
+    Parameters
+    ----------
+    chunks : sequence of int
+        Shape of a chunk.
+    box : sequence of (int, int)
+        First pixel and one past the last, along each axis.
+
+    Yields
+    ------
+    tuple of int
+        Number of the chunk along each axis.
+
+    Examples
+    --------
+    >>> list(chunks_touching((1, 4), ((2, 3), (3, 9))))
+    [(2, 0), (2, 1), (2, 2)]
+    """
+    sides = zip(chunks, box, strict=True)
+    yield from product(*(range(first // n, -(-end // n)) for n, (first, end) in sides))
 
 
 def mark_complete(path: Path | str, **attributes: Any) -> None:

@@ -1,6 +1,6 @@
 """Smaller levels of an OME-Zarr image, each of half the width and height."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import ceil, prod
@@ -12,7 +12,12 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_utile.io.ngff import with_smaller_levels
-from napari_utile.io.ome_zarr import create_level, open_multiscale, sync_chunk
+from napari_utile.io.ome_zarr import (
+    chunks_touching,
+    create_level,
+    open_multiscale,
+    sync_chunk,
+)
 from napari_utile.io.threads import run_in_order, usable_cores
 
 
@@ -63,6 +68,37 @@ def write_smaller_levels(
                 done += 1
                 yield done, total
     group.attrs["ome"] = with_smaller_levels(ngff, len(shapes))
+
+
+def renew_smaller_levels(
+    path: Path | str, labels: str, box: Sequence[Sequence[int]]
+) -> Iterator[None]:
+    """Write the chunks of the smaller levels of labels anew that show a part of the largest.
+
+    Parameters
+    ----------
+    path : path
+        Of the image.
+    labels : str
+        Name of the labels.
+    box : sequence of (int, int)
+        First pixel and one past the last of the part, along each axis.
+
+    Yields
+    ------
+    None
+        After each chunk that is on the disk.
+    """
+    group = open_multiscale(path, labels)
+    ngff: Any = group.attrs["ome"]
+    larger: Any = group["0"]
+    for number in range(1, len(ngff["multiscales"][0]["datasets"])):
+        level: Any = group[str(number)]
+        box = [*box[:-2], *([first // 2, -(-end // 2)] for first, end in box[-2:])]
+        for chunk in chunks_touching(level.chunks, box):
+            _fill(level, larger, halved_by_majority, chunk)
+            yield
+        larger = level
 
 
 def level_shapes(shape: tuple[int, ...], chunks: tuple[int, ...]) -> list[tuple[int, ...]]:

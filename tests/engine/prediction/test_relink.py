@@ -16,8 +16,9 @@ from napari_utile.engine.prediction import relink as relink_module
 from napari_utile.engine.prediction.relink import relink
 from napari_utile.engine.prediction.resume import finished_plan
 from napari_utile.errors import UserError
-from napari_utile.events import BlockDone, ImageDone
+from napari_utile.events import BlockDone, ImageDone, drain
 from napari_utile.io.images import open_image
+from napari_utile.results.edits import read_labels, save_edit
 from napari_utile.settings.prediction import LinkSettings
 from tests.fixtures.processes import copies
 from tests.fixtures.segmented import ends, segment
@@ -140,6 +141,23 @@ def test_kill_minus_9_at_any_moment_is_resumed(results, overlap):
         deaths += process.exitcode == -signal.SIGKILL
     assert deaths
     list(relink(overlap, GRAPH))
+    assert ids_of(overlap) == ids_of(results / "graph" / "r.zarr")
+
+
+def test_what_was_corrected_by_hand_is_kept_unless_it_may_be_overwritten(
+    results, overlap, blob_files
+):
+    box = ((1, 2), (0, 60), (0, 70))
+    seen, free = drain(read_labels(overlap, "instances", box))
+    drain(save_edit(overlap, "instances", box, seen, np.full_like(seen, free)))
+    before = ids_of(overlap)
+    (end,) = ends(segment(blob_files, overlap, output="instances", linking="overlap"))
+    assert end.status == "kept"
+    assert ids_of(overlap) == before
+    with pytest.raises(UserError, match="holds a correction by hand, the last of 20"):
+        list(relink(overlap, GRAPH))
+    assert ids_of(overlap) == before
+    list(relink(overlap, GRAPH, overwrite=True))
     assert ids_of(overlap) == ids_of(results / "graph" / "r.zarr")
 
 

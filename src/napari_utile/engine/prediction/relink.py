@@ -32,6 +32,7 @@ from napari_utile.folders.journal import WorkFolder
 from napari_utile.io import ome_zarr, pyramids
 from napari_utile.io.disk import check_free, to_disk
 from napari_utile.io.ngff import LABELS
+from napari_utile.results.edits import refuse_edited
 from napari_utile.results.learn_links import settings_of_instances
 from napari_utile.settings.prediction import LinkSettings, PredictSettings
 
@@ -41,7 +42,10 @@ INSTANCES = "instances"
 
 
 def relink(
-    result: Path, settings: LinkSettings, costs: LinkCosts | None = None
+    result: Path,
+    settings: LinkSettings,
+    costs: LinkCosts | None = None,
+    overwrite: bool = False,
 ) -> Generator[Event, None, Path]:
     """Link the objects of a finished result again.
 
@@ -55,6 +59,8 @@ def relink(
     settings : LinkSettings
     costs : LinkCosts, optional
         For linking by a graph; those that the result was linked with by default.
+    overwrite : bool, default False
+        Replace objects that were corrected by hand.
 
     Yields
     ------
@@ -68,7 +74,7 @@ def relink(
     Raises
     ------
     UserError
-        If it is no such result, is in use, or the disk has no room.
+        If it is no such result, is in use, was corrected by hand, or the disk has no room.
     """
     started = monotonic()
     with WorkFolder(result).held():
@@ -82,6 +88,8 @@ def relink(
         facts = finished_facts(result)
         if old is None or old.differences(plan):
             status = "done"
+            if not overwrite:
+                refuse_edited(result)
             task = _LinkTask(result, plan, work)
             with task.room():
                 yield from _linked(task)

@@ -41,6 +41,7 @@ from napari_utile.events import Event, ImageDone, Waiting, Warned, doubted, tran
 from napari_utile.folders.journal import Journal, WorkFolder
 from napari_utile.io.agreement import time_texts
 from napari_utile.io.images import open_image
+from napari_utile.results.edits import finish_edits
 from napari_utile.results.objects import table_of, write_objects_table
 from napari_utile.settings.prediction import PredictSettings
 
@@ -247,6 +248,8 @@ class PredictionRun:
                 task.create()
             elif decision is Decision.RESUME:
                 task.resume()
+            elif decision is Decision.KEEP and not self.execution.part:
+                finish_edits(task.result)  # of which a killed window may have left one
         return task, decision
 
     def _builder(self, task: PredictionTask, journal: Journal) -> InstanceBuilder | None:
