@@ -9,34 +9,12 @@ from napari_utile.errors import UserError
 from napari_utile.events import drain
 from napari_utile.io import ome_zarr
 from napari_utile.io.images import open_image
-from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, provenance
-from napari_utile.io.pyramids import write_smaller_levels
-from napari_utile.io.stack import Stack
+from napari_utile.io.ome_zarr import provenance
 from napari_utile.results import edits
-from napari_utile.results.edits import edits_of, finish_edits, read_labels, save_edit
+from napari_utile.results.edits import edits_of, finish_edits, read_to_edit, save_edit
+from tests.fixtures.result_store import labels_of_cells, make_result
 
-SHAPE, CHUNK = (3, 20, 22), (1, 8, 8)
 BOX = ((1, 2), (0, 20), (0, 22))
-
-
-def labels_of_cells():
-    """Object 1 in the first two slices, 2 in the middle one, 3 in the last."""
-    labels = np.zeros(SHAPE, np.uint32)
-    labels[:2, 2:8, 2:8] = 1
-    labels[1, 10:16, 10:16] = 2
-    labels[2, 12:18, 12:18] = 3
-    return labels
-
-
-def make_result(path, labels=None, kind="instances", **facts):
-    labels = labels_of_cells() if labels is None else labels
-    like = Stack(np.broadcast_to(np.uint8(0), labels.shape), "zyx"[-labels.ndim :])
-    chunks = CHUNK[-labels.ndim :]
-    create_image(path, labels.shape, np.uint8, chunks, like, attributes={"kind": kind})
-    create_labels(path, kind, labels.shape, labels.dtype, chunks, like)[...] = labels
-    list(write_smaller_levels(path, kind))
-    mark_complete(path, objects=int(labels.max()), settings={}, **facts)
-    return path
 
 
 @pytest.fixture
@@ -45,7 +23,7 @@ def result(tmp_path):
 
 
 def read(result, box=BOX, kind="instances"):
-    return drain(read_labels(result, kind, box))
+    return drain(read_to_edit(result, kind, box))
 
 
 def save(result, seen, edited, box=BOX, kind="instances"):
@@ -53,7 +31,7 @@ def save(result, seen, edited, box=BOX, kind="instances"):
 
 
 def corrected(result):
-    """Save a slice in which object 2 is gone and a new one is there; return what is expected."""
+    """Correct a slice: object 2 is gone and a new one is there; return all of it, too."""
     seen, free = read(result)
     edited = seen.copy()
     edited[edited == 2] = 0

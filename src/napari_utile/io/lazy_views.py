@@ -170,8 +170,8 @@ class ReadOnly:
 
     def __setitem__(self, where: Any, value: Any) -> None:
         raise UserError(
-            "These labels are on disk, where they are kept as they are: duplicate the layer, "
-            "and paint on the copy."
+            "These labels are on disk, where they are kept as they are: press Edit in the "
+            "panel Segment, or duplicate the layer, and paint on the copy."
         )
 
     def __array__(

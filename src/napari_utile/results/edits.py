@@ -1,6 +1,6 @@
 """Corrections by hand of the labels in a result: each is written as a whole, and recorded.
 
-    pixels before and after, on disk --record--> chunks, smaller levels, tables --> record is done
+    pixels before and after, on disk --record--> chunks, smaller levels --> record is done
 
 Until the record is written nothing has changed; from then on the correction is carried out, by
 the next call if this process is killed. Each step may be taken twice. The pixels from before
@@ -121,7 +121,7 @@ def finish_edits(result: Path) -> bool:
     return bool(begun)
 
 
-def read_labels(
+def read_to_edit(
     result: Path, kind: Kind, box: Box
 ) -> Generator[None, None, tuple[NDArray[Any], int]]:
     """Read a part of the labels of a result, to correct it.

@@ -18,7 +18,7 @@ from napari_utile.engine.prediction.resume import finished_plan
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, drain
 from napari_utile.io.images import open_image
-from napari_utile.results.edits import read_labels, save_edit
+from napari_utile.results.edits import read_to_edit, save_edit
 from napari_utile.settings.prediction import LinkSettings
 from tests.fixtures.processes import copies
 from tests.fixtures.segmented import ends, segment
@@ -148,7 +148,7 @@ def test_what_was_corrected_by_hand_is_kept_unless_it_may_be_overwritten(
     results, overlap, blob_files
 ):
     box = ((1, 2), (0, 60), (0, 70))
-    seen, free = drain(read_labels(overlap, "instances", box))
+    seen, free = drain(read_to_edit(overlap, "instances", box))
     drain(save_edit(overlap, "instances", box, seen, np.full_like(seen, free)))
     before = ids_of(overlap)
     (end,) = ends(segment(blob_files, overlap, output="instances", linking="overlap"))

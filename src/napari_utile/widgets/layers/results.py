@@ -161,7 +161,10 @@ class Result(QObject):
         with active_kept(self._viewer):
             for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
                 self._viewer.layers.remove(old)
-            return add(data, metadata=said, **given)
+            layer = add(data, metadata=said, **given)
+        if not is_image:
+            layer.editable = False  # napari offers no brush for what is on disk
+        return layer
 
 
 class Preview:

@@ -36,6 +36,7 @@ from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.detached import DetachedEngine
+from napari_utile.widgets.segment.correction import Correction
 from napari_utile.widgets.segment.outputs import (
     OUTPUT_HELP,
     is_complete,
@@ -78,6 +79,7 @@ class SegmentPanel(Panel):
         self.objects = QPushButton("Objects")
         self.objects.setToolTip(OBJECTS_HELP)
         self.objects.clicked.connect(self._open_objects)
+        self.correction = Correction(napari_viewer, lambda: self.source.image.layer)
         self.results: dict[str, Result] = {}
         self._job: JobFolder | None = None  # that runs
         self._next: tuple[JobFolder, JobRecord]
@@ -92,6 +94,7 @@ class SegmentPanel(Panel):
         column.addWidget(self.keep_running)
         column.addWidget(self.controls)
         column.addWidget(self.objects)
+        column.addWidget(self.correction)
         column.addStretch()
 
         for source in (self.model, self.source, self.form, self.output):

@@ -1,0 +1,137 @@
+"""Results are corrected in a copy in memory, written back, and learnt from."""
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_utile.folders.job import ShownResult
+from napari_utile.io.images import open_image
+from napari_utile.io.napari_reader import read_layers
+from napari_utile.widgets.layers.results import Result
+from napari_utile.widgets.segment.correction import Correction
+from tests.fixtures.result_store import SHAPE, labels_of_cells, make_result
+
+PLACE = {"scale": (50, 4, 4), "translate": (0, 100, 200), "units": ["nm"] * 3}
+
+
+@pytest.fixture
+def viewer(qtbot):
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros(SHAPE, np.uint8), name="em", **PLACE)
+    return viewer
+
+
+@pytest.fixture
+def result(viewer, tmp_path):
+    """A result that is shown where its image lies."""
+    path = make_result(tmp_path / "r.zarr")
+    shown = ShownResult(image="em", name="em", out=path, place=PLACE)
+    Result(viewer, shown, "instances").end(is_partial=False)
+    return path
+
+
+@pytest.fixture
+def correction(viewer, qtbot, result):
+    correction = Correction(viewer, lambda: viewer.layers["em"])
+    qtbot.addWidget(correction)
+    return correction
+
+
+def edited(correction, press, qtbot):
+    """Press Edit, and return the copy."""
+    press(correction.edit)
+    qtbot.waitUntil(lambda: correction.copy is not None)
+    return correction.copy
+
+
+def test_no_brush_can_be_chosen_for_a_result_and_a_line_says_what_to_do(viewer, correction):
+    layer = viewer.layers["em instances"]
+    layer.mode = "paint"
+    assert not layer.editable and layer.mode == "pan_zoom"
+    assert "'em instances' is on disk and cannot be painted on: Edit" in correction.line.text()
+    assert not correction.save.isVisibleTo(correction)
+
+
+def test_edit_paint_save(viewer, correction, press, qtbot, result):
+    stored = viewer.layers["em instances"]
+    copy = edited(correction, press, qtbot)
+    assert (copy.name, copy.mode, copy.selected_label) == ("em instances edit", "paint", 4)
+    assert viewer.layers.selection.active is copy and not stored.visible
+    np.testing.assert_array_equal(copy.data_to_world((1, 2, 3)), (50, 108, 212))
+    assert "all of it, in memory" in correction.line.text()
+    copy.paint((1, 2, 12), 4)
+    drawn = []
+    stored.events.set_data.connect(lambda: drawn.append(stored.data[1, 2, 12]))
+    press(correction.save)
+    qtbot.waitUntil(lambda: correction.copy is None)
+    assert stored.visible and drawn[-1] == 4
+    wanted = labels_of_cells()
+    wanted[copy.data == 4] = 4
+    np.testing.assert_array_equal(open_image(result).read(), wanted)
+    assert "Saved: " in correction.messages.text()
+    assert correction.edit.isEnabled()
+
+
+def test_of_a_large_stack_the_slice_in_view_is_corrected(
+    viewer, correction, press, qtbot, result, monkeypatch
+):
+    monkeypatch.setattr("napari_utile.widgets.layers.edits.WHOLE", 100)
+    viewer.dims.set_point(0, 50)
+    copy = edited(correction, press, qtbot)
+    assert copy.data.shape == (1, 20, 22)
+    np.testing.assert_array_equal(copy.data[0], labels_of_cells()[1])
+    np.testing.assert_array_equal(copy.data_to_world((0, 0, 0)), (50, 100, 200))
+    assert "is slice 1, in memory" in correction.line.text()
+    copy.data[0, 0, 0] = 3
+    press(correction.save)
+    qtbot.waitUntil(lambda: correction.copy is None)
+    assert "ids that were free in all slices: 3 is 4" in correction.messages.text()
+    assert open_image(result).read()[1, 0, 0] == 4
+    viewer.dims.ndisplay = 3
+    press(correction.edit)
+    assert "too large to be corrected as a whole" in correction.messages.text()
+
+
+def test_a_copy_that_is_deleted_is_discarded(viewer, correction, press, qtbot, result):
+    copy = edited(correction, press, qtbot)
+    copy.data[...] = 9
+    viewer.layers.remove(copy)
+    assert viewer.layers["em instances"].visible
+    np.testing.assert_array_equal(open_image(result).read(), labels_of_cells())
+
+
+def test_a_result_that_was_dropped_into_the_window_is_corrected_too(
+    viewer, correction, press, qtbot, tmp_path
+):
+    dropped = make_result(tmp_path / "other.zarr")
+    for data, given, kind in read_layers(str(dropped)):
+        layer = getattr(viewer, f"add_{kind}")(data, **given)
+        layer._source = layer.source.model_copy(update={"path": str(dropped)})
+    viewer.layers.selection.active = layer
+    copy = edited(correction, press, qtbot)
+    copy.data[0, 0, 0] = 1
+    press(correction.save)
+    qtbot.waitUntil(lambda: correction.copy is None)
+    assert open_image(dropped).read()[0, 0, 0] == 1
+
+
+def test_a_corrected_slice_becomes_labels_for_training(
+    viewer, correction, press, qtbot, monkeypatch
+):
+    monkeypatch.setattr("napari_utile.widgets.layers.edits.WHOLE", 100)
+    viewer.dims.set_point(0, 100)
+    copy = edited(correction, press, qtbot)
+    press(correction.learn)
+    labels = viewer.layers["em training labels"]
+    wanted = labels_of_cells()
+    wanted[:2] = 0
+    np.testing.assert_array_equal(labels.data, wanted)
+    np.testing.assert_array_equal(labels.translate, (0, 100, 200))
+    said = correction.messages.text()
+    assert "Slice 2 of 'em' is in 'em training labels'." in said
+    assert "Slices without labels are taken for not annotated." in said
+    assert viewer.layers.selection.active is copy
+    assert correction.into.currentData() is labels
+    copy.data[0, 0, 0] = 5
+    press(correction.learn)
+    assert labels.data[2, 0, 0] == 5 and len(viewer.layers) == 5
