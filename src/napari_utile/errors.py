@@ -1,6 +1,7 @@
 """The two ways in which a piece of work fails."""
 
 import re
+from collections.abc import Sequence
 from unicodedata import category
 
 STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -18,6 +19,20 @@ class UserError(ValueError):
 
     def __init__(self, message: object = ""):
         super().__init__(printable(re.sub(r"\s*[\r\n]\s*", " ", str(message))))
+
+
+class DifferentRunError(UserError):
+    """The folder holds an unfinished run that is not the one that was asked for.
+
+    Attributes
+    ----------
+    differences : tuple of str
+        In what it differs: a clause each.
+    """
+
+    def __init__(self, message: object, differences: Sequence[str]):
+        super().__init__(message)
+        self.differences = tuple(differences)
 
 
 class EngineError(Exception):

@@ -227,6 +227,10 @@ class RunFailed(_Event):
     event: Literal["RunFailed"] = "RunFailed"
     message: str
     user: bool
+    differs: tuple[str, ...] = Field(
+        (),
+        description="In what the unfinished run in the folder differs from what was asked for",
+    )
 
 
 class RunDone(_Event):

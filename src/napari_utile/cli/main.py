@@ -43,7 +43,7 @@ from napari_utile.cli.serve import Serve
 from napari_utile.cli.small import Doctor, Sample, Weights
 from napari_utile.cli.train import Train, TrainPreview
 from napari_utile.cli.words import WordsAsGiven
-from napari_utile.errors import EngineError, UserError, printable
+from napari_utile.errors import DifferentRunError, EngineError, UserError, printable
 from napari_utile.events import RunFailed
 from napari_utile.io.disk import full_disk, is_disk_full
 from napari_utile.io.names import check_name
@@ -126,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return parsed_command(arguments).run()
     except (UserError, EngineError) as error:
         status = REFUSED if isinstance(error, UserError) else DEFECT
-        return _fail(str(error), status, as_events)
+        differs = error.differences if isinstance(error, DifferentRunError) else ()
+        return _fail(str(error), status, as_events, differs)
     except (KeyboardInterrupt, BrokenPipeError):
         return STOPPED  # before a run began, or asked twice; or standard output is closed
     except SystemExit as end:  # --help
@@ -259,12 +260,13 @@ def _hint(wrong: str, arguments: Sequence[str]) -> str:
     return f"did you mean {meant[0]}? " if meant else ""
 
 
-def _fail(message: str, status: int, as_events: bool) -> int:
+def _fail(message: str, status: int, as_events: bool, differs: tuple[str, ...] = ()) -> int:
     message = re.sub(r"\s*\n\s*", " ", message)
     print(f"utile: {printable(with_flags(message))}", file=sys.stderr)
     if as_events:
         try:
-            print(RunFailed(message=message, user=status == REFUSED).line(), flush=True)
+            end = RunFailed(message=message, user=status == REFUSED, differs=differs)
+            print(end.line(), flush=True)
         except OSError:  # its disk is full, or nobody reads it
             _drop_output()
     return status

@@ -28,6 +28,11 @@ class Train(FollowedCommand, TrainSettings):
     dry_run: bool = Field(
         False, description="Print the time it takes, by a few steps that are not kept, and end"
     )
+    alone: bool = Field(
+        False,
+        description="With dry run: not also what the same network of volumes, or of slices, "
+        "would take",
+    )
 
     def run(self) -> int:
         options, job = self.options(), self.followed_in()
@@ -50,7 +55,7 @@ class Train(FollowedCommand, TrainSettings):
     def _estimate(self, options: TrainSettings) -> int:
         from napari_utile.engine.training.estimate import estimate_training
 
-        run = estimate_training(self.image, self.labels, options)
+        run = estimate_training(self.image, self.labels, options, self.alone)
         if self.events:
             return report(run, events=True, only_json=False)
         drain(run, self._print_estimate)

@@ -25,7 +25,7 @@ def test_every_network_can_be_ticked_and_those_of_slices_are(panel):
     ticks = panel.form.widget("networks")
     assert isinstance(ticks, TickList)
     assert tuple(ticks.ticked()) == SLICE_NETWORKS
-    assert panel.form.settings() == CompareSettings()
+    assert panel.form.settings() == CompareSettings(minutes=5)
 
 
 def test_starts_the_engine_with_the_ticked_networks_and_the_seeds(

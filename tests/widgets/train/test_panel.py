@@ -7,12 +7,22 @@ import pytest
 from napari.layers import Image
 
 from napari_utile.errors import UserError
-from napari_utile.events import EpochDone, PreviewReady, RunDone, RunStarted, StepDone, Warned
+from napari_utile.events import (
+    EpochDone,
+    PreviewReady,
+    RunDone,
+    RunFailed,
+    RunStarted,
+    StepDone,
+    Warned,
+)
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import MODELS, new_run_folder
+from napari_utile.widgets.kit.step_rates import keep_rate
 from napari_utile.widgets.train.panel import TrainPanel
 from tests.fixtures.new_run import new_run
+from tests.fixtures.window import write_card
 
 STARTED = RunStarted(job="train", out="OUT", device="cpu", total=100)
 
@@ -36,6 +46,32 @@ def panel(open_panel, viewer):
     return open_panel(TrainPanel, viewer)
 
 
+@pytest.fixture
+def finished(home):
+    """A run that is done, with its model."""
+    with new_run(home / "old", TrainSettings(width=8, steps=10)) as run:
+        write_model(run)
+        for event in (STARTED, epoch(1, 0.5, True), RunDone(out="OUT", seconds=1)):
+            run.record(event)
+    return run.folder
+
+
+@pytest.fixture
+def stopped(home):
+    """A run that was stopped, with its model."""
+    with new_run(home / "old", TrainSettings(steps=10)) as run:
+        write_model(run)
+        run.record(STARTED)
+        run.checkpoint.mkdir()
+        (run.checkpoint / "step_00000001.pt").touch()
+    return run.folder
+
+
+def write_model(run):
+    run.model.mkdir()
+    write_card(run.model, channels=1)
+
+
 def text(panel):
     return panel.controls.messages.text()
 
@@ -46,6 +82,8 @@ def idle(panel):
 
 def test_starts_the_engine_on_what_the_layers_hold(panel, script, press, qtbot, cells, home):
     arguments = script(STARTED, RunDone(out="OUT", seconds=1))
+    assert panel.form.settings().minutes == 5  # the budget that the window proposes
+    panel.form.set_value("minutes", "")
     panel.form.set_value("steps", "5")
     panel.form.set_value("sigma", "3")
     press(panel.controls.button)
@@ -141,9 +179,7 @@ def test_a_folder_that_holds_something_else_is_red_and_left_alone(panel, tmp_pat
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["settings.json"]
 
 
-def test_a_finished_run_leaves_its_folder_which_is_red_if_chosen_again(
-    panel, script, press, qtbot, tmp_path
-):
+def test_a_finished_run_leaves_its_folder(panel, script, press, qtbot, tmp_path):
     script(STARTED, RunDone(out="OUT", seconds=1))
     panel.folder.set_path(tmp_path / "mine")
     panel.controls.happened.connect(
@@ -154,9 +190,76 @@ def test_a_finished_run_leaves_its_folder_which_is_red_if_chosen_again(
     assert panel.folder.path is None  # the next run needs another
     assert panel.controls.button.isEnabled()
 
-    panel.folder.set_path(tmp_path / "mine")
-    assert "finished run" in panel.folder.line.toolTip()
-    assert not panel.controls.button.isEnabled()
+
+def test_a_finished_run_is_trained_on(panel, script, press, qtbot, finished, home):
+    panel.folder.set_path(finished)
+    assert panel.controls.button.text() == "Train on"
+    assert panel.form.settings().width == 8
+    assert len(panel.curves.epochs) == 1
+    arguments = script(STARTED, RunDone(out="OUT", seconds=1))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    command = json.loads(arguments.read_text())
+    (run,) = (home / "runs").iterdir()
+    assert command[command.index("--out") + 1] == str(run)
+    assert command[command.index("--warm-start") + 1] == str(finished / "model")
+
+
+def test_a_run_that_is_done_offers_to_train_on(panel, script, press, qtbot, finished, home):
+    script(RunDone(out=str(finished), seconds=75, scores={"iou": 0.8}))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert "Train on: begin a new run from this model." in text(panel)
+    arguments = script(STARTED, RunDone(seconds=1))
+    panel.controls.messages.linkActivated.emit(f"train on:{finished}")
+    qtbot.waitUntil(idle(panel))
+    command = json.loads(arguments.read_text())
+    assert command[command.index("--warm-start") + 1] == str(finished / "model")
+    assert command[command.index("--out") + 1] != str(finished)
+
+
+@pytest.mark.parametrize(
+    ("link", "flag"), [("train on", "--warm-start"), ("discard", "--overwrite")]
+)
+def test_labels_that_have_changed_leave_two_ways(
+    panel, script, press, qtbot, stopped, errors, link, flag
+):
+    panel.folder.set_path(stopped)
+    script(RunFailed(message="no flag", user=True, differs=["the labels have changed"]))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert errors == ["This run cannot be resumed: the labels have changed."]
+    assert "Begin a new run from its model." in text(panel)
+    assert "Discard it and start anew." in text(panel)
+    assert "no flag" not in text(panel)
+    arguments = script(STARTED, RunDone(seconds=1, stopped=True))
+    panel.controls.messages.linkActivated.emit(f"{link}:{stopped}")
+    qtbot.waitUntil(idle(panel))
+    command = json.loads(arguments.read_text())
+    is_there = command[command.index("--out") + 1] == str(stopped)
+    assert flag in command and is_there is (flag == "--overwrite")
+    assert ("--warm-start" in command) is (flag == "--warm-start")
+    press(panel.controls.button)  # the next press overwrites nothing
+    qtbot.waitUntil(idle(panel))
+    assert "--overwrite" not in json.loads(arguments.read_text())
+
+
+def test_the_line_above_the_button_says_what_the_minutes_come_to(
+    panel, script, press, qtbot, finished
+):
+    assert "is being measured" in panel.pace.text()
+    keep_rate(panel._pace(), 30)
+    panel.form.set_value("minutes", "5,0")
+    assert "About 30 steps a minute here: 5 minutes are about 150 steps." in panel.pace.text()
+    assert "hundreds of steps: train 7 minutes or longer" in panel.pace.text()
+    panel.form.set_value("minutes", "x")
+    assert panel.pace.text() == ""
+    panel.form.set_value("minutes", "20")
+    done = RunDone(out=str(finished), seconds=20)
+    script(RunStarted(job="train", out=str(finished)), step(40), done)  # the run itself tells
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert "About 120 steps a minute here: 20 minutes" in panel.pace.text()
 
 
 def test_a_folder_whose_command_was_copied_can_be_trained_in(

@@ -13,7 +13,7 @@ from napari_utile.engine.models.archives import ArchiveError, read_archive
 from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.training.options import effective_settings
 from napari_utile.engine.training.setup import TrainingSetup
-from napari_utile.errors import UserError
+from napari_utile.errors import DifferentRunError, UserError
 from napari_utile.folders.model import MODEL
 from napari_utile.folders.run import checkpoint_file, checkpoint_files
 from napari_utile.io.disk import atomic_write, check_free
@@ -150,9 +150,10 @@ class Checkpoints:
             checkpoints and none is whole.
         """
         if (kept := self.kept_plan()) and (differences := kept.differences(self.plan)):
-            raise UserError(
+            raise DifferentRunError(
                 f"{self.folder.parent} holds an unfinished run that differs "
-                f"({'; '.join(differences)}). {WAYS_OUT}"
+                f"({'; '.join(differences)}). {WAYS_OUT}",
+                differences,
             )
         if not kept and (paths := self._paths()):
             has_model = (self.folder.parent / MODEL).is_dir()

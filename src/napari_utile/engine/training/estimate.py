@@ -9,7 +9,7 @@ from napari_utile.engine.training.data.pair_check import pair_check
 from napari_utile.engine.training.schedule import learning_rate
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
-from napari_utile.events import Event, RunDone, RunStarted, Warned
+from napari_utile.events import Event, RunDone, RunStarted, StepDone, Warned, drain
 from napari_utile.io.pairs import open_pairs
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import counted, duration_text
@@ -23,7 +23,7 @@ Facts = dict[str, str | int | float]
 
 
 def estimate_training(
-    images: str | Path, labels: str | Path, settings: TrainSettings
+    images: str | Path, labels: str | Path, settings: TrainSettings, alone: bool = False
 ) -> Generator[Event, None, Facts]:
     """Take a few steps of a training, and of its counterpart of slices or volumes.
 
@@ -35,11 +35,15 @@ def estimate_training(
     images, labels : path
         As for training.
     settings : TrainSettings
+    alone : bool, default False
+        Whether the counterpart is left out.
 
     Yields
     ------
     Warned
         What training would warn of.
+    StepDone
+        For each step that is taken of the training itself; the last one has its rate.
     RunStarted
         With the facts.
     RunDone
@@ -61,10 +65,11 @@ def estimate_training(
     setup = set_up_training(sources, truths, settings, left_out=left_out)
     yield from (Warned(message=message) for message in setup.warnings)
     step = TrainingStep.of(setup)
-    facts: Facts = {**setup.facts, **_cost(step, setup)}
-    if other := counterpart(settings, sources):
+    cost = yield from _cost(step, setup)
+    facts: Facts = {**setup.facts, **cost}
+    if not alone and (other := counterpart(settings, sources)):
         there = set_up_training(sources, truths, other)
-        cost = _cost(TrainingStep.of(there), there)
+        cost = drain(_cost(TrainingStep.of(there), there))
         tile = f"tiles of {there.tiles.words} px"
         facts[f"with {other.network}"] = f"{cost['time']} ({cost['a step']} a step, {tile})"
     device = describe(step.device, step.dtype)
@@ -86,15 +91,24 @@ def counterpart(settings: TrainSettings, images: list[Stack]) -> TrainSettings |
     return settings.model_copy(update=update)
 
 
-def _cost(step: TrainingStep, setup: TrainingSetup) -> Facts:
-    """Time a few steps; a run takes its validations on top of them."""
+def _cost(step: TrainingStep, setup: TrainingSetup) -> Generator[StepDone, None, Facts]:
+    """Time a few steps, and report each; a run takes its validations on top of them."""
     step.network.train()
     rate = learning_rate(0.0, setup.settings)
-    step.take(rate)
-    began = perf_counter()
-    for _ in range(TIMED_STEPS):
-        step.take(rate)
-    seconds = (perf_counter() - began) / TIMED_STEPS
+    seconds = 0.0
+    for number in range(TIMED_STEPS + 1):
+        began = perf_counter()
+        loss, _ = step.take(rate)
+        if number:
+            seconds += perf_counter() - began
+        yield StepDone(
+            step=number + 1,
+            loss=loss,
+            learning_rate=rate,
+            progress=(number + 1) / (TIMED_STEPS + 1),
+            rate=number / max(seconds, 1e-9),
+        )
+    seconds /= TIMED_STEPS
     total = f"{setup.settings.minutes:g} min" if setup.settings.minutes else ""
     if steps := setup.settings.steps:
         by_steps = f"about {duration_text(steps * seconds)} for {counted(steps, 'steps')}"

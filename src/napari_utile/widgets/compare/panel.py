@@ -24,11 +24,13 @@ from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.settings.options import NETWORK_NAMES
+from napari_utile.widgets.compare.budget import chance_warning, comparison_text
 from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
     PathChoice,
@@ -36,11 +38,13 @@ from napari_utile.widgets.kit.paths import (
     fresh_folder,
     new_run_folder,
 )
+from napari_utile.widgets.kit.step_rates import USUAL_MINUTES, Pace
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.kit.table_model import Spread
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
+from napari_utile.widgets.layers.stacks import level_0, stack_of
 from napari_utile.widgets.process.command_line import flags
 
 COST_COLUMNS = ("parameters", "steps", "seconds_to_train", "seconds_to_predict")
@@ -60,6 +64,8 @@ class ComparePanel(Panel):
         self.form: Form[CompareSettings] = Form(
             CompareSettings, ticks={"networks": NETWORK_NAMES}
         )
+        self.form.show_settings(CompareSettings(minutes=USUAL_MINUTES))
+        self.pace = PaceLine(self._budget)
         self.folder = PathChoice("a new folder")
         self.controls = EngineControls("Compare", self._collect)
         self.curves = NetworkCurves()
@@ -78,6 +84,7 @@ class ComparePanel(Panel):
         column.addLayout(self.pair.rows())
         column.addWidget(self.form)
         column.addLayout(form_rows({"folder": self.folder}))
+        column.addWidget(self.pace)
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addWidget(self.table)
@@ -116,6 +123,20 @@ class ComparePanel(Panel):
         mark(self.folder.line, folder, "Folder for runs, table and figures")
         self.controls.set_verb("Resume" if _has_comparison(self.folder.path) else "Compare")
         self.controls.set_problem(problem or folder)
+        self.pace.ask([] if problem else self._paces())
+
+    def _paces(self) -> list[Pace]:
+        settings = self.form.settings()
+        labels = tuple(level_0(self.labels_layer.layer).shape)
+        image = stack_of(self.image.layer, like=labels)
+        return [Pace.of(settings.candidate(name, 0), image) for name in settings.networks]
+
+    def _budget(self, rates: list[float | None]) -> tuple[str, str]:
+        """Return what the budget comes to for all networks, and whether it is too small."""
+        if self.form.problem() or not rates:
+            return "", ""
+        settings = self.form.settings()
+        return comparison_text(settings, rates), chance_warning(settings, rates)
 
     def _on_folder(self) -> None:
         """Show the settings of a comparison that is chosen."""
@@ -131,6 +152,7 @@ class ComparePanel(Panel):
 
     def _collect(self) -> Work:
         """Take image, labels and settings as they are; the work copies layers to disk."""
+        self.pace.stop()
         pair, settings = self.pair.taken(), self.form.settings()
         folder = self.folder.path or fresh_folder("comparisons", self.image.layer.name)
         self._next_results = ComparisonLayers(self._viewer, self.image.layer, pair.labels.shape)

@@ -80,6 +80,8 @@ class Controls(QWidget):
     button : QPushButton
         Starts the work, and stops it.
     bar, status, messages
+    in_words : callable
+        Returns what is said of a failure; a panel may have other words than the engine.
     """
 
     happened = Signal(object)
@@ -94,6 +96,7 @@ class Controls(QWidget):
         self._show: Show = self.happened.emit
         self._work: Background | None = None
         self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
+        self.in_words: Callable[[RunFailed], str] = lambda event: event.message
         self.destroyed.connect(partial(_end, self._ends))
 
         self.button = StartButton(verb)
@@ -203,8 +206,9 @@ class Controls(QWidget):
                     show_warning(event.message)
             case RunFailed():
                 self._set_state(State.IDLE)
-                self.messages.add(event.message, Tone.ERROR)
-                show_error(event.message)
+                message = self.in_words(event)
+                self.messages.add(message, Tone.ERROR)
+                show_error(message)
             case RunDone():
                 self._set_state(State.IDLE)
                 for failure in event.failed:

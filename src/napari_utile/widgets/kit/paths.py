@@ -113,6 +113,11 @@ def fresh_folder(kind: str, name: str) -> Path:
     return unused(data_folder() / kind / name)
 
 
+def rates_file() -> Path:
+    """Return the file of how fast this user's machines train. It may not exist yet."""
+    return data_folder() / "steps-per-minute.json"
+
+
 def lasting_folder(kind: str, name: str) -> Path:
     """Return the folder of a layer that is used again. It may not exist yet.
 
@@ -160,6 +165,17 @@ def can_resume(folder: Path | None) -> bool:
         return False
     run = Run(folder)
     return bool(run.checkpoints) and not run.is_finished
+
+
+def is_finished(folder: Path | None) -> bool:
+    """Whether there is a training run that is over, with its model."""
+    if folder is None or can_resume(folder):
+        return False
+    run = Run(folder)
+    try:
+        return run.model.exists() and bool(TrainSettings.read(run.settings))
+    except (OSError, ValueError):
+        return False
 
 
 def new_run_folder(folder: Path, settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The panel that trains a network on the layers of the viewer."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
+from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +26,7 @@ from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
     MODELS,
@@ -32,15 +34,35 @@ from napari_utile.widgets.kit.paths import (
     can_resume,
     folder_problem,
     fresh_folder,
+    is_finished,
     new_run_folder,
+)
+from napari_utile.widgets.kit.step_rates import (
+    USUAL_MINUTES,
+    Pace,
+    few_steps_warning,
+    keep_rate,
+    pace_text,
 )
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.samples import SampleLayers
-from napari_utile.widgets.layers.stacks import placement
+from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.train.curves import Curves
+from napari_utile.widgets.train.words import estimate_text, refusal_in_words
+
+STEPS_THAT_TELL = 20
+"""Steps of a run from which its pace is known."""
+
+
+class Way(Enum):
+    """What a link below the buttons does with a run folder."""
+
+    CHOOSE = "choose"
+    TRAIN_ON = "train on"
+    DISCARD = "discard"
 
 
 class TrainPanel(Panel):
@@ -52,6 +74,8 @@ class TrainPanel(Panel):
         self.pair = PairChoice(napari_viewer)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.form: Form[TrainSettings] = Form(TrainSettings)
+        self.form.show_settings(TrainSettings(minutes=USUAL_MINUTES))
+        self.pace = PaceLine(self._budget)
         self.start_from = PathChoice("random parameters")
         self.folder = PathChoice("a new folder")
         self.controls = EngineControls("Train", self._collect)
@@ -75,11 +99,15 @@ class TrainPanel(Panel):
         self.samples: SampleLayers | None = None
         self._files: TemporaryDirectory[str] | None = None  # of the preview
         self._place: dict[str, Any] = {}  # of the image that is trained on
+        self._folder = Path()  # of the run that was started last
+        self._trained: Pace | None = None  # by it
+        self._overwrites: Path | None = None  # the folder whose run may be lost
 
         column = scrolling_column(self)
         column.addLayout(self.pair.rows())
         column.addWidget(self.form)
         column.addLayout(form_rows({"start from": self.start_from, "run folder": self.folder}))
+        column.addWidget(self.pace)
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addStretch()
@@ -89,9 +117,8 @@ class TrainPanel(Panel):
         for source in (self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
         self.folder.changed.connect(self._on_folder)
-        self.controls.messages.linkActivated.connect(
-            lambda run: self.folder.set_path(Path(run))
-        )
+        self.controls.messages.linkActivated.connect(self._on_link)
+        self.controls.in_words = refusal_in_words
         self.controls.happened.connect(self._show)
         self._offer_targets()
         self._check()
@@ -105,44 +132,83 @@ class TrainPanel(Panel):
         wrong = self.form.problem()
         problem = self.pair.check(None if wrong else self.form.settings()) or wrong
         start = model_problem(self.start_from.path) if self.start_from.path else ""
-        folder = folder_problem(self.folder.path)
+        is_done = is_finished(self.folder.path)
+        folder = "" if is_done else folder_problem(self.folder.path)
         mark(self.start_from.line, start, "Model or run whose parameters a new run starts from")
         mark(self.folder.line, folder, "Folder for settings, events and the model")
-        self.controls.set_verb("Resume" if can_resume(self.folder.path) else "Train")
+        resumes = can_resume(self.folder.path)
+        self.controls.set_verb("Resume" if resumes else "Train on" if is_done else "Train")
         self.controls.set_problem(problem or start or folder)
+        self.pace.ask([] if problem else [self._pace()])
+
+    def _pace(self) -> Pace:
+        labels = tuple(level_0(self.labels_layer.layer).shape)
+        return Pace.of(self.form.settings(), stack_of(self.image.layer, like=labels))
+
+    def _budget(self, rates: list[float | None]) -> tuple[str, str]:
+        """Return what the budget comes to, and whether it is too small."""
+        if self.form.problem() or not rates or rates[0] is None:
+            return "", ""
+        budget = self.form.settings().minutes, self.form.settings().steps
+        return pace_text(rates[0], *budget), few_steps_warning(rates[0], *budget)
 
     def _on_folder(self) -> None:
-        """Show the settings and curves of a partial run that is chosen."""
+        """Show the settings and curves of a run that is chosen, and how it can be continued."""
         folder = self.folder.path
-        if folder and can_resume(folder) and not folder_problem(folder):
+        is_done = is_finished(folder)
+        if folder and (is_done or (can_resume(folder) and not folder_problem(folder))):
             run = Run(folder)
             self.form.show_settings(TrainSettings.read(run.settings))
             events, doubt = run.record_on_disk()
             warm = next((e.warm_start for e in events if isinstance(e, RunStarted)), "")
-            self.start_from.set_path(Path(warm) if warm else None)
+            start = run.model if is_done else Path(warm) if warm else None
+            self.start_from.set_path(start)
             self.curves.show_events(events)
             self.curves.show()
             self.controls.messages.clear()
             self.controls.messages.add(
-                f"This run stopped after step {self.curves.last_step}. Resume continues it "
-                "with the settings above; the layers must not have changed."
+                "This run is finished. Train on begins a new run from its model."
+                if is_done
+                else f"This run stopped after step {self.curves.last_step}. Resume continues "
+                "it with the settings above; the layers must not have changed."
             )
             if doubt:
                 self.controls.messages.add(doubt)
         self._check()
 
+    def _on_link(self, target: str) -> None:
+        """Follow a link of a message."""
+        way, _, folder = target.partition(":")
+        run = Run(folder)
+        match Way(way):
+            case Way.CHOOSE:
+                self.folder.set_path(run.folder)
+                return
+            case Way.TRAIN_ON:
+                self.folder.set_path(None)
+                self.start_from.set_path(run.model)
+            case Way.DISCARD:
+                self.folder.set_path(run.folder)
+                self._overwrites = run.folder
+        self.controls.button.click()
+        self._overwrites = None
+
     def _collect(self) -> Work:
         """Take image, labels and settings as they are; the work copies layers to disk."""
+        self.pace.stop()
         pair, settings = self.pair.taken(), self.form.settings()
-        folder = self.folder.path or fresh_folder("runs", self.image.layer.name)
+        chosen = None if is_finished(self.folder.path) else self.folder.path
+        folder = chosen or fresh_folder("runs", self.image.layer.name)
         start = ["--warm-start", str(self.start_from.path)] if self.start_from.path else []
+        more = [*start, *(["--overwrite"] if folder == self._overwrites else [])]
         self._place = placement(self.image.layer, pair.image.axes)
+        self._trained, self._folder = self._pace(), folder
 
         def write() -> Generator[None, None, list[str]]:
             if not can_resume(folder):
                 new_run_folder(folder, settings)
             paths = yield from pair.written(Run(folder).inputs)
-            return ["train", *paths, "--out", str(folder), *start, *flags(settings)]
+            return ["train", *paths, "--out", str(folder), *more, *flags(settings)]
 
         return write
 
@@ -156,8 +222,19 @@ class TrainPanel(Panel):
                 self.preview.show(event)
             case RunDone():
                 self._show_result(event)
+            case RunFailed() if event.differs:
+                self._offer_ways(Run(self._folder))
         if isinstance(event, RunDone | RunFailed):
             self._check()
+
+    def _offer_ways(self, run: Run) -> None:
+        """Offer what can be done with a run that cannot be resumed on these layers."""
+        if run.model.exists():
+            self._offer("Begin a new run from its model.", Way.TRAIN_ON, run)
+        self._offer("Discard it and start anew.", Way.DISCARD, run)
+
+    def _offer(self, text: str, way: Way, run: Run) -> None:
+        self.controls.messages.offer(text, f"{way.value}:{run.folder}")
 
     def _begin(self, event: RunStarted) -> None:
         """Clear the curves for a new run, or show those of one that is resumed."""
@@ -187,9 +264,17 @@ class TrainPanel(Panel):
         )
         if not event.stopped:
             self.folder.set_path(None)  # the next run needs another
+            self._offer("Train on: begin a new run from this model.", Way.TRAIN_ON, run)
         elif self.folder.path is None and can_resume(run.folder):
-            self.controls.messages.offer("Choose this run folder to resume it.", run.folder)
+            self._offer("Choose this run folder to resume it.", Way.CHOOSE, run)
         MODELS.announce(run.model)
+        if not event.kept and event.seconds and self._trained:
+            self._keep_pace(self._trained, self.curves.last_step, event.seconds)
+
+    def _keep_pace(self, pace: Pace, steps: int, seconds: float) -> None:
+        """Keep what a run has shown, which knows of validations, too."""
+        if steps >= STEPS_THAT_TELL:
+            keep_rate(pace, 60 * steps / seconds)
 
     # the preview
 
@@ -233,25 +318,3 @@ class TrainPanel(Panel):
     def _show_estimate(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.controls.messages.add(estimate_text(event.facts))
-
-
-def estimate_text(facts: Mapping[str, str | int | float]) -> str:
-    """Return what a training costs in sentences, and what its counterpart would cost.
-
-    Parameters
-    ----------
-    facts : mapping
-        Of an estimate.
-
-    Examples
-    --------
-    >>> estimate_text({"network": "unet", "time": "about 9 s", "a step": "0.1 s",
-    ...     "training tile": 64, "with unet-3d": "about 1 min"})
-    'unet: about 9 s (0.1 s a step, tiles of 64 px). With unet-3d: about 1 min.'
-    """
-    step, tile = facts["a step"], facts["training tile"]
-    told = f"{facts['network']}: {facts['time']} ({step} a step, tiles of {tile} px)."
-    if pools := facts.get("pools"):
-        told += f" A voxel is {facts['voxel']}; it pools {pools}."
-    others = ((name, cost) for name, cost in facts.items() if name.startswith("with "))
-    return told + "".join(f" With {name[5:]}: {cost}." for name, cost in others)

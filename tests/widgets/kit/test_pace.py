@@ -1,0 +1,75 @@
+"""Rates are measured while nothing else runs, and the machine is left to what begins."""
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_utile.events import RunDone, StepDone
+from napari_utile.io.stack import Stack
+from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.kit import pace
+from napari_utile.widgets.kit.controls import EngineControls, State
+from napari_utile.widgets.kit.step_rates import Pace, known_rate
+
+IMAGE = Stack(np.zeros((3, 40, 48), np.uint8), "zyx")
+DONE = RunDone(seconds=1)
+
+
+@pytest.fixture
+def line(qtbot, home, monkeypatch):
+    monkeypatch.setattr(pace, "REST", 0)
+    line = pace.PaceLine(lambda rates: (f"rates {rates}", ""))
+    qtbot.addWidget(line)
+    return line
+
+
+@pytest.fixture
+def controls(qtbot):
+    controls = EngineControls("Train", lambda: lambda: iter([]))
+    qtbot.addWidget(controls)
+    return controls
+
+
+def step(number, rate):
+    return StepDone(step=number, loss=1, learning_rate=1, progress=0, rate=rate)
+
+
+def test_an_unknown_rate_is_measured_by_a_few_steps_once_somebody_sees_it(line, script, qtbot):
+    wanted = Pace.of(TrainSettings(width=8), IMAGE)
+    arguments = script(step(1, 0), step(2, 0.5), step(3, 0.75), DONE)
+    line.ask([wanted])
+    qtbot.wait(50)
+    assert not arguments.exists()  # nobody sees it
+    line.show()
+    qtbot.waitUntil(lambda: line.text() == "rates [45.0]")
+    assert known_rate(wanted) == 45
+    command = json.loads(arguments.read_text())
+    assert (command[0], command[-2:]) == ("train", ["--dry-run", "--alone"])
+    assert command[command.index("--width") + 1] == "8"
+    arguments.unlink()
+    line.ask([wanted])  # is known: no engine is started
+    assert not line.is_measuring and not line._rest.isActive()
+
+
+def test_measuring_waits_for_other_work_and_makes_way_for_it(line, controls, script, qtbot):
+    script({"do": "wait"}, RunDone(seconds=1, stopped=True))
+    controls.state = State.RUNNING
+    line.ask([Pace.of(TrainSettings(), IMAGE)])
+    line.show()
+    qtbot.wait(100)
+    assert not line.is_measuring
+    controls.state = State.IDLE
+    qtbot.waitUntil(lambda: line._engine is not None)
+    controls.state = State.RUNNING
+    qtbot.waitUntil(lambda: not line.is_measuring)
+    qtbot.waitUntil(lambda: not pace._ENDING)
+    line.stop()
+
+
+def test_what_cannot_be_measured_is_not_tried_again(line, script, qtbot):
+    script({"do": "exit", "status": 2, "message": "no"})
+    line.ask([Pace.of(TrainSettings(), IMAGE)])
+    line.show()
+    qtbot.waitUntil(lambda: line.text() == "rates [None]")
+    assert not line.is_measuring
