@@ -33,6 +33,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         "NAPARI_CONFIG": f"{home}/napari.yaml",
         "OMP_NUM_THREADS": "1",
         "MPLBACKEND": "Agg",
+        "UTILE_WARM": "no",  # no test waits for an engine that it does not need
     }
 
 HAS_SCREEN = sys.platform != "linux" or bool(

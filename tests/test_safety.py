@@ -24,7 +24,7 @@ from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image
 from napari_utile.networks import UNet
 from napari_utile.settings.training import TrainSettings
-from napari_utile.widgets.process.command_line import engine_command, engine_environment
+from napari_utile.widgets.process.command_line import engine_environment, worker_command
 
 
 class Malicious:
@@ -207,11 +207,14 @@ def test_the_engine_imports_nothing_from_the_folder_that_napari_was_started_in(
     (tmp_path / "a.pth").write_text(f"import os; open({str(canary)!r}, 'w')")
     (tmp_path / ".numba_config.yaml").write_text(f"cache_dir: {tmp_path / 'cache'}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", *sys.path[1:], "."]))
-    command = engine_command(["predict", "none", "none.tif", "--out", "a.zarr"])
+    arguments = ["predict", "none", "none.tif", "--out", "a.zarr", "--events"]
+    command = json.dumps({"arguments": arguments, "folder": str(tmp_path)})
     done = subprocess.run(
-        command, cwd=tmp_path, env=engine_environment(), capture_output=True, check=False
-    )
-    assert (done.returncode, b"none does not exist" in done.stderr) == (2, True), done.stderr
+        worker_command(60),
+        input=f"{command}\n".encode(),
+        cwd=tmp_path, env=engine_environment(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert (b"READY 2" in done.stdout, b"none does not exist" in done.stderr) == (True, True)
     assert not canary.exists() and not (tmp_path / "cache").exists()
 
 

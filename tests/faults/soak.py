@@ -142,14 +142,14 @@ def panels_cycle(viewer: Any, folder: Path) -> Callable[[], None]:
 
     from napari_utile.events import RunDone, RunStarted, TileDone
     from napari_utile.widgets.kit import paths
-    from napari_utile.widgets.process import process
+    from napari_utile.widgets.process import worker
     from napari_utile.widgets.segment.panel import SegmentPanel
     from napari_utile.widgets.train.panel import TrainPanel
     from tests.fixtures.window import FAKE, write_card
 
     paths.data_folder = lambda: folder / "data"
     script = folder / "script.json"
-    process.engine_command = lambda given: [sys.executable, str(FAKE), str(script), *given]
+    worker.worker_command = lambda _: [sys.executable, str(FAKE), str(script)]
     (folder / "model").mkdir()
     write_card(folder / "model", channels=1)
     started = RunStarted(job="train", out="OUT", total=2)

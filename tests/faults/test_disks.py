@@ -23,7 +23,7 @@ from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.io.disk import all_or_none, atomic_write, locked
 from napari_utile.io.images import as_stack, open_image, write_tiff
 from napari_utile.widgets.layers.snapshots import path_on_disk
-from napari_utile.widgets.process import process
+from napari_utile.widgets.process import worker
 from napari_utile.widgets.process.detached import DetachedEngine
 from tests.fixtures.coco_sample import write_coco_sample
 from tests.fixtures.tiny_training import TINY, cells
@@ -168,13 +168,13 @@ def test_fault_38_a_job_of_the_window_that_has_no_room_is_said_with_what_is_miss
 
 @pytest.mark.parametrize(
     ("before", "said"),
-    [(1, r"did not start: .*job.* missing\.$"), (0, "job: the disk is full")],
+    [(1, r"job.* missing\.$"), (0, "job: the disk is full")],
 )
 def test_fault_38_an_engine_whose_log_has_no_room_is_told_in_the_window(
     before, said, disk, monkeypatch, qtbot
 ):
     silent = [sys.executable, "-c", "raise SystemExit(2)"]
-    monkeypatch.setattr(process, "engine_command", lambda _: silent)
+    monkeypatch.setattr(worker, "worker_command", lambda _: silent)
     (disk / "full").write_bytes(bytes(before))
     engine, heard = DetachedEngine(["predict"], JobFolder(disk / "job")), []
     engine.happened.connect(heard.append)

@@ -20,7 +20,7 @@ from napari_utile.widgets.compare.panel import ComparePanel
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
 from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.layers import pair
-from napari_utile.widgets.process import process
+from napari_utile.widgets.process import worker
 from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel
@@ -300,10 +300,10 @@ def test_fault_34_the_process_of_the_window_ends_too(tmp_path):
 import sys
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
-from napari_utile.widgets.process import process
+from napari_utile.widgets.process import process, worker
 app = QApplication([])
 code = "import time; print('here', flush=True); time.sleep(600)"
-process.engine_command = lambda _: [sys.executable, "-c", code]
+worker.worker_command = lambda _: [sys.executable, "-c", code]
 job = process.AttachedEngine([])
 job.start()
 QTimer.singleShot(700, app.quit)
@@ -426,7 +426,7 @@ def test_a_bundle_without_python_is_said(train, press, qtbot, errors, monkeypatc
     def bundle(_):
         raise UserError("no Python here")
 
-    monkeypatch.setattr(process, "engine_command", bundle)
+    monkeypatch.setattr(worker, "worker_command", bundle)
     press(train.controls.button)
     qtbot.waitUntil(idle(train))
     assert errors == ["no Python here"]

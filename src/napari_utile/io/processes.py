@@ -33,3 +33,8 @@ def has_lost(parent: int) -> bool:
     if sys.platform == "win32":  # a process keeps the id of a parent that has ended
         return not psutil.pid_exists(parent)
     return os.getppid() != parent
+
+
+def bytes_in_use() -> int:
+    """Return the memory that this process holds."""
+    return int(psutil.Process().memory_info().rss)

@@ -8,10 +8,10 @@ import pytest
 from napari_utile.errors import UserError
 from napari_utile.settings.coco import CocoSettings
 from napari_utile.widgets.process.command_line import (
-    engine_command,
     find_python,
     flags,
     shell_line,
+    worker_command,
 )
 
 
@@ -32,14 +32,8 @@ def test_a_bundle_without_python_says_so(tmp_path, monkeypatch):
 
 
 def test_the_command_runs_this_python():
-    assert engine_command(["train"]) == [
-        sys.executable,
-        "-P",
-        "-m",
-        "napari_utile",
-        "train",
-        "--events",
-    ]
+    start = [sys.executable, "-P", "-m", "napari_utile.cli.warm"]
+    assert worker_command(5) == [*start, '{"idle_seconds": 5}']
     assert Path(sys.executable).is_file()
 
 

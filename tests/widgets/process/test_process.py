@@ -3,7 +3,8 @@
 import pytest
 
 from napari_utile.events import RunDone, RunFailed, Warned
-from napari_utile.widgets.process import process
+from napari_utile.widgets.process import process, worker
+from napari_utile.widgets.process.command_line import engine_environment
 from napari_utile.widgets.process.process import AttachedEngine
 from tests.fixtures.played_engine import DONE, STARTED, ended
 
@@ -19,12 +20,11 @@ def test_events_come_in_order_and_the_last_when_the_process_has_gone(play, qtbot
 
 
 @pytest.mark.parametrize(("set_to", "policy"), [(None, "passive"), ("active", "active")])
-def test_threads_of_the_engine_wait_without_spinning(qtbot, monkeypatch, set_to, policy):
+def test_threads_of_the_engine_wait_without_spinning(monkeypatch, set_to, policy):
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     if set_to:
         monkeypatch.setenv("OMP_WAIT_POLICY", set_to)
-    job = AttachedEngine(["train"])
-    assert job._process.processEnvironment().value("OMP_WAIT_POLICY") == policy
+    assert engine_environment()["OMP_WAIT_POLICY"] == policy
 
 
 def test_stop_ends_a_run_softly(play, qtbot):
@@ -49,7 +49,7 @@ def test_a_crash_is_one_failure_with_the_last_line(play, qtbot):
 
 
 def test_a_program_that_is_not_there_is_a_failure(qtbot, monkeypatch):
-    monkeypatch.setattr(process, "engine_command", lambda _: ["/no/such/python"])
+    monkeypatch.setattr(worker, "worker_command", lambda _: ["/no/such/python"])
     job, heard = AttachedEngine(["train"]), []
     job.happened.connect(heard.append)
     job.start()

@@ -4,6 +4,7 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QScrollArea
 
 from napari_utile.widgets.kit.controls import Controls
+from napari_utile.widgets.process.worker import WAITING
 
 _CLOSED: set["Panel"] = set()
 """Panels that are closed while their work ends: nobody else keeps them, or their engine."""
@@ -21,7 +22,12 @@ class Panel(QScrollArea):
     controls: Controls
 
     def event(self, event: QEvent) -> bool:
-        """Leave the work when napari takes the panel out of its dock: it is closed."""
+        """Warm the engine when it is looked at; leave the work when it is closed.
+
+        Napari takes a panel that is closed out of its dock.
+        """
+        if event.type() in (QEvent.Type.Show, QEvent.Type.Enter):
+            WAITING.warm()
         works = hasattr(self, "controls")
         if works and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.controls.leave()

@@ -1,5 +1,6 @@
 """Command lines of `utile`: for the engine that the window starts, and for a user's shell."""
 
+import json
 import shlex
 import subprocess
 import sys
@@ -23,13 +24,13 @@ def engine_environment() -> dict[str, str]:
     }
 
 
-def engine_command(arguments: Sequence[str]) -> list[str]:
-    """Return the command that starts an engine.
+def worker_command(idle_seconds: float) -> list[str]:
+    """Return the command that starts an engine, which waits for command lines.
 
     Parameters
     ----------
-    arguments : sequence of str
-        Of the command `utile`.
+    idle_seconds : float
+        It ends when it has waited for so long.
 
     Returns
     -------
@@ -40,7 +41,8 @@ def engine_command(arguments: Sequence[str]) -> list[str]:
     UserError
         If there is no Python to run it with.
     """
-    return [find_python(), "-P", "-m", "napari_utile", *arguments, "--events"]
+    options = json.dumps({"idle_seconds": idle_seconds})
+    return [find_python(), "-P", "-m", "napari_utile.cli.warm", options]
 
 
 def shell_line(arguments: Sequence[str]) -> str:
