@@ -144,13 +144,26 @@ MinSize = Annotated[int, option(..., "Smaller objects are dropped, px", ge=0)]
 
 
 GapWeight = Annotated[
-    float, option(..., "Extra weight of narrow gaps (paper: 10)", main=True, ge=0)
+    float,
+    option(
+        ...,
+        "Extra weight of narrow gaps (paper: 10)",
+        main=True,
+        label="border weight (w0)",
+        ge=0,
+    ),
 ]
 
 
 GapWidth = Annotated[
     float,
-    option(..., "Gap width over which it fades (paper: 5), px", main=True, gt=0),
+    option(
+        ...,
+        "Gap width over which it fades (paper: 5), px",
+        main=True,
+        label="border width in pixels (sigma)",
+        gt=0,
+    ),
 ]
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 from pydantic_settings import CliApp, get_subcommand
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit
+from qtpy.QtCore import QEvent, QPoint, Qt
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import QApplication, QDoubleSpinBox, QLabel, QLineEdit
 
 from napari_utile.errors import UserError
 from napari_utile.settings.arrays import WeightSettings
@@ -209,3 +210,13 @@ def test_words_are_offered_in_place_of_numbers(form):
     form.show_settings(TrainSettings(context=1))
     assert choice.currentText() == "3"
     assert flags(form.settings()) == ["--context", "1"]
+
+
+def test_the_name_of_a_row_has_the_tooltip_that_its_field_has(form):
+    editor = form.widget("w0")
+    (name,) = (part for part in form.findChildren(QLabel) if part.buddy() is editor)
+    assert name.text() == "border weight (w0)"
+    for value in ("2", "-1"):  # right, and wrong
+        form.set_value("w0", value)
+        QApplication.sendEvent(name, QHelpEvent(QEvent.Type.ToolTip, QPoint(), QPoint()))
+        assert name.toolTip() == editor.toolTip() != ""

@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
+    QLabel,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -251,9 +252,27 @@ def form_rows(editors: Mapping[str, QWidget]) -> QFormLayout:
     rows.setVerticalSpacing(4)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for name, editor in editors.items():
-        rows.addRow(name, editor)
-        rows.labelForField(editor).setMinimumWidth(LABEL_WIDTH)
+        rows.addRow(RowName(name, editor), editor)
     return rows
+
+
+class RowName(QLabel):
+    """The name of a row, wrapped if it is long, with the tooltip of its field."""
+
+    def __init__(self, name: str, editor: QWidget):
+        super().__init__(name)
+        self._editor = editor
+        self.setBuddy(editor)
+        self.setMinimumWidth(LABEL_WIDTH)
+        if " " in name:
+            self.setWordWrap(True)
+            self.setFixedWidth(LABEL_WIDTH)
+
+    def event(self, event: QEvent) -> bool:
+        """Take the tooltip that the field has now: it may say what is wrong."""
+        if event.type() == QEvent.Type.ToolTip:
+            self.setToolTip(self._editor.toolTip())
+        return bool(super().event(event))
 
 
 def scrolling_column(panel: QScrollArea) -> QVBoxLayout:

@@ -45,6 +45,7 @@ from napari_utile.widgets.kit.step_rates import (
     pace_text,
 )
 from napari_utile.widgets.kit.targets import TargetOffer
+from napari_utile.widgets.kit.weights import WeightsOfTraining
 from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.samples import SampleLayers
@@ -113,6 +114,7 @@ class TrainPanel(Panel):
         column.addStretch()
 
         self._targets = TargetOffer(self.form, "network")
+        WeightsOfTraining(self.form)
         self.form.changed.connect(self._offer_targets)
         for source in (self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,27 @@ from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.progress import Step
 
 SliceIndex = tuple[int, ...]
+
+
+class Terms(NamedTuple):
+    """The terms of a weight map, each with its largest value.
+
+    Parameters
+    ----------
+    objects, background : float
+        Class weight w_c; 0 where there is no such pixel.
+    border : float
+        Border weight in the narrowest gap; 0 if there is none.
+    """
+
+    objects: float
+    background: float
+    border: float
+
+    @property
+    def largest(self) -> float:
+        """The largest weight of the map."""
+        return max(self.objects, self.background + self.border)
 
 
 @dataclass(frozen=True)
@@ -53,6 +74,7 @@ class LiveWeights:
         self._labels, self._settings = labels, settings
         self.weights = np.zeros(labels.shape, np.float32) if weights is None else weights
         self._gaps: dict[SliceIndex, NDArray[np.float32]] = {}
+        self._narrowest = np.inf  # of all gaps that were measured
 
     def fits(self, settings: WeightSettings) -> bool:
         """Whether only w0 and sigma differ."""
@@ -81,15 +103,26 @@ class LiveWeights:
             classes = (self._instances > 0).astype(np.uint8)
             classes[self._ignored] = IGNORE
             self._balance = class_weights(classes, self._settings.class_balance)
+            self._of_classes = [
+                float(self._balance.max(where=classes == kind, initial=0)) for kind in (0, 1)
+            ]
         others = (index for index in self._labels.indices if index != first)
         order = (first, *others)
         for done, index in enumerate(order, 1):
             if index not in self._gaps:
                 gaps = gap_widths(self._instances[index])
                 gaps[self._ignored[index]] = np.inf
+                self._narrowest = min(self._narrowest, float(gaps.min(initial=np.inf)))
                 self._gaps[index] = gaps
             self.draw(index, settings)
             yield SliceDrawn("slice", done, len(order), monotonic() - began, index)
+
+    def terms(self, settings: WeightSettings) -> Terms:
+        """Return the terms of all slices that are measured by now."""
+        background, objects = self._of_classes
+        narrowest = np.array([self._narrowest], np.float32)
+        (border,) = border_term(narrowest, settings.w0, settings.sigma)
+        return Terms(objects, background, float(border))
 
     def draw(self, index: SliceIndex, settings: WeightSettings) -> bool:
         """Weigh one slice; return False if it is not measured yet."""

@@ -1,13 +1,16 @@
 """The panel that shows the loss weight map, and redraws it while w0 and sigma are dragged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.io.memory import check_memory
 from napari_utile.settings.arrays import WeightSettings
@@ -15,15 +18,20 @@ from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
+from napari_utile.widgets.kit.weights import WEIGHTS, LossWeights
 from napari_utile.widgets.layers.active import add_helper
+from napari_utile.widgets.layers.borrowed import Borrowed
 from napari_utile.widgets.layers.choice import HELPER, LayerChoice, following
 from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
+from napari_utile.widgets.weight_map.legend import WeightLegend
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
 
 SLIDERS = {"w0": (0.0, 50.0), "sigma": (0.5, 30.0)}
 REDRAW_DELAY = 250
 """Milliseconds after the last stroke or drag at which the slices out of view follow."""
+LEAST_RANGE = 0.01
+"""Of the colors, where all weights are 0."""
 
 
 class WeightMapPanel(Panel):
@@ -34,11 +42,28 @@ class WeightMapPanel(Panel):
         self._viewer = napari_viewer
         self.labels_layer = LayerChoice(napari_viewer, Labels)
         self.form: Form[WeightSettings] = Form(WeightSettings, SLIDERS)
+        self._take()
+        self.use, self.take = QPushButton("Use in training"), QPushButton("Take from training")
+        self.use.setToolTip("Fill these weights into the panel Train, open or opened later")
+        self.take.setToolTip("Take the weights that the panel Train has")
+        self.difference = QLabel()
+        self.difference.setWordWrap(True)
+        self.legend = WeightLegend()
+        self.outlines = QCheckBox("labels as outlines")
+        self.outlines.setChecked(True)
+        self.outlines.setToolTip(
+            "Draw the labels as outlines on the map, or as you had them, which mixes the colors"
+        )
+        self.fit = QLabel('<a href="fit">Fit the colors to the map</a>')
+        self.fit.setToolTip("You have set the contrast limits yourself, so they stay")
+        self.fit.hide()
         self.controls = ThreadControls("Show weight map", self._collect, lambda _: None)
         self.note = DoubtsNote()
         self.overlay: Any = None
         self._source: Any = None  # the labels layer that is shown
         self._map: LiveWeights | None = None
+        self._outlined = Borrowed("contour", 1)
+        self._is_fitting = False
         self._delay = self._timer(self._redraw)
         self._look = self._timer(self._look_for_edits)
 
@@ -46,14 +71,35 @@ class WeightMapPanel(Panel):
         column.addLayout(form_rows({"labels": self.labels_layer.native}))
         column.addWidget(self.note)
         column.addWidget(self.form)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.use)
+        buttons.addWidget(self.take)
+        column.addLayout(buttons)
+        column.addWidget(self.difference)
         column.addWidget(self.controls)
+        for part in (self.legend, self.fit, self.outlines):
+            column.addWidget(part)
         column.addStretch()
 
         self.labels_layer.changed.connect(self._check)
         self.form.changed.connect(self._on_form)
         self.controls.happened.connect(self._show)
+        self.use.clicked.connect(
+            lambda: WEIGHTS.hand_over(LossWeights.of(self.form.settings()))
+        )
+        self.take.clicked.connect(self._take)
+        self.outlines.toggled.connect(lambda _: self._show_outlines())
+        self.fit.linkActivated.connect(lambda _: self._refit())
+        WEIGHTS.training_changed.connect(self._compare)  # psygnal holds it weakly
         following(self, self._draw_in_view, napari_viewer.dims.events.current_step)
+        following(self, self._on_removed, napari_viewer.layers.events.removed)
         self._check()
+
+    def event(self, event: QEvent) -> bool:
+        """Draw the labels as they were when the panel is closed."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._outlined.give_back()
+        return super().event(event)
 
     def _check(self) -> None:
         missing = "" if self.labels_layer.layer else "Choose a labels layer: there is none yet."
@@ -63,6 +109,27 @@ class WeightMapPanel(Panel):
         labels = None if problem else self.labels_layer.layer
         self.note.show_doubts(labels, ("instances", settings.ignore, settings.sparse))
         self.controls.set_problem(problem)
+        self._compare()
+
+    def _take(self) -> None:
+        """Take the weights of training, as far as the sliders go."""
+        there = WEIGHTS.of_training
+        w0, sigma = (
+            float(np.clip(getattr(there, name), *SLIDERS[name])) for name in ("w0", "sigma")
+        )
+        LossWeights(w0, sigma, there.class_balance).fill_in(self.form)
+
+    def _compare(self, _weights: Any = None) -> None:
+        """Say whether training has other weights."""
+        if not isalive(self):
+            return
+        there = WEIGHTS.of_training
+        is_valid = not self.form.problem()
+        differs = is_valid and LossWeights.of(self.form.settings()) != there
+        for button in (self.use, self.take):
+            button.setEnabled(differs or (button is self.take and not is_valid))
+        self.difference.setVisible(differs)
+        self.difference.setText(f"Training has others: {there}.")
 
     def _collect(self) -> Work:
         """Take the chosen labels, and follow every edit of them from now on."""
@@ -139,27 +206,77 @@ class WeightMapPanel(Panel):
     def _show_in_view(self) -> None:
         if self._map is None:
             return
-        weights, index = self._map.weights, self._in_view()
+        weights = self._map.weights
         if self.overlay is None:
             self.overlay = Image(
                 weights,
                 name="weight map",
                 colormap="turbo",
-                opacity=0.7,
-                contrast_limits=(0, max(1.0, float(weights[index].max()))),
+                contrast_limits=(0, 1),
                 metadata={HELPER: True},
                 **placement(self._source, stack_of(self._source).axes),
             )
+            self._fit_colors()
+            self.overlay.events.contrast_limits.connect(self._on_contrast)
+            self.overlay.events.colormap.connect(self._show_legend)
             add_helper(self._viewer, self.overlay)
             self.overlay.colorbar.visible = True
+            self._show_outlines()
             return
-        if self.overlay.data is not weights:
-            self.overlay.data = weights
-        low, high = self.overlay.contrast_limits
-        if (highest := float(weights[index].max())) > high:
-            self.overlay.contrast_limits_range = (0, highest)
-            self.overlay.contrast_limits = (low, highest)
+        with self._fitting():
+            if self.overlay.data is not weights:
+                self.overlay.data = weights
+        self._fit_colors()
         self.overlay.refresh()
+
+    # colors
+
+    def _fit_colors(self) -> None:
+        """Let the colors end at the largest weight, unless the user has chosen where."""
+        assert self._map is not None
+        if self.fit.isHidden():
+            largest = max(self._map.terms(self.form.settings()).largest, LEAST_RANGE)
+            with self._fitting():
+                self.overlay.contrast_limits_range = (0, largest)
+                self.overlay.contrast_limits = (0, largest)
+        self._show_legend()
+
+    def _refit(self) -> None:
+        self.fit.hide()
+        if self._map is not None and self.overlay is not None:
+            self._fit_colors()
+
+    def _on_contrast(self, _event: Any = None) -> None:
+        """Leave the limits alone from now on: the user has set them."""
+        if not self._is_fitting:
+            self.fit.show()
+            self._show_legend()
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Take changes of the contrast limits for our own."""
+        self._is_fitting = True
+        try:
+            yield
+        finally:
+            self._is_fitting = False
+
+    def _show_legend(self, _event: Any = None) -> None:
+        if self._map is not None and self.overlay is not None:
+            self.legend.show_terms(self._map.terms(self.form.settings()), self.overlay)
+
+    def _show_outlines(self) -> None:
+        """Draw the labels as outlines while the map is shown, if that is ticked."""
+        wanted = self.overlay in self._viewer.layers and self.outlines.isChecked()
+        self._outlined.take([self._source] if wanted else [])
+
+    def _on_removed(self, event: Any) -> None:
+        if self.overlay is not None and event.value is self.overlay:
+            self._outlined.give_back()
+            for part in (self.legend, self.fit):
+                part.hide()
+
+    # layers
 
     def _in_view(self) -> SliceIndex:
         """Return the leading indices of the slice that the viewer shows."""
