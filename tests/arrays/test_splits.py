@@ -110,6 +110,16 @@ def test_several_images_are_held_out_whole_by_the_seed():
     ]
 
 
+def test_named_images_are_held_out_whole_whatever_the_share():
+    planes = [(i, (z,), (9 + i, 9)) for i in range(4) for z in range(2)]
+    parts = split(planes, 0.2, held={1, 3})
+    assert {r.plane for r in parts.validation} == {(i, (z,)) for i in (1, 3) for z in (0, 1)}
+    assert {r.image for r in parts.training} == {0, 2}
+    for held, missing in (({0, 1, 2, 3}, "train on"), ({9}, "validate with")):
+        with pytest.raises(ValueError, match=f"no annotated image is left to {missing}"):
+            split(planes, held=held)
+
+
 def test_two_stacks_give_their_last_slices_each():
     planes = [(i, (z,), (9, 9)) for i in range(2) for z in range(5)]
     parts = split(planes, share=0.2)

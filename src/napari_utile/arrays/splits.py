@@ -91,6 +91,7 @@ def split(
     by: SplitUnit = TRAIN_DEFAULTS.split,
     classes: Sequence[NDArray[np.uint8]] | None = None,
     context: int = 0,
+    held: Set[int] = frozenset(),
 ) -> Split:
     """Return a split of annotated planes into training and validation.
 
@@ -119,6 +120,8 @@ def split(
         counts them. Where slices are divided, those in between are left out: `context` at
         least, so that no slice to validate is seen in training, and twice as many where that
         is a small part, so that no slice is seen in both.
+    held : set of int, default none
+        Numbers of the images to keep for validation, in place of a share.
 
     Returns
     -------
@@ -140,6 +143,8 @@ def split(
     if not planes:
         raise ValueError("no annotated plane to split")
     images = sorted({image for image, _, _ in planes})
+    if held:
+        return _by_name(planes, images, held)
     if by == "auto":
         by = _suited(planes, images, share)
     seen = _AnnotatedClasses()
@@ -236,6 +241,16 @@ def _suited(planes: Sequence[SizedPlane], images: list[int], share: float) -> Sp
     if len(images) > 1 and (len(images) * share >= 1 or len(images) == len(planes)):
         return "image"
     return "slice" if len(planes) > 1 else "block"
+
+
+def _by_name(planes: Sequence[SizedPlane], images: list[int], held: Set[int]) -> Split:
+    count = len(held & {*images})
+    if not 0 < count < len(images):
+        part = "train on" if count else "validate with"
+        raise ValueError(f"no annotated image is left to {part}")
+    parts = _apart(planes, {plane for plane in planes if plane[0] in held})
+    how = f"{len(images) - count} images to train, {count} to validate, as named"
+    return replace(parts, how=how)
 
 
 def _by_image(

@@ -156,6 +156,12 @@ class TrainingOptions(Settings):
     split: SplitUnit = option(
         "auto", "What is kept whole when the annotated pixels are split", LABELING
     )
+    validation_images: tuple[str, ...] = option(
+        (),
+        "Names of the images that are kept for validation, where several are trained on; "
+        "default: chosen at random",
+        LABELING,
+    )
     # the optimization
     tile: int = option(256, "Side of a training tile of the result, px", TILES, ge=16)
     batch: int = option(4, "Tiles per step; 2 in networks of volumes", TILES, ge=1)
@@ -249,6 +255,15 @@ class TrainingOptions(Settings):
         if not all(side > 0 for side in spacing):
             raise ValueError(f"a voxel has no side of {min(spacing):g}")
         return spacing
+
+    @field_validator("validation_images")
+    @classmethod
+    def _refuse_parts_of_images(
+        cls, names: tuple[str, ...], others: ValidationInfo
+    ) -> tuple[str, ...]:
+        if names and (split := others.data.get("split")) in ("slice", "block"):
+            raise ValueError(f"whole images are kept for validation, and split is {split}")
+        return tuple(dict.fromkeys(names))
 
     @model_validator(mode="after")
     def _fill_in_the_budget(self) -> Self:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from napari_utile.cli.main import parsed_command
 from napari_utile.errors import UserError
 from napari_utile.settings.coco import CocoSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.process.command_line import (
     find_python,
     flags,
@@ -44,5 +46,11 @@ def test_the_shell_line_quotes_what_needs_it():
 
 def test_values_with_a_comma_are_flags_of_their_own():
     assert flags(CocoSettings(category=("a", "b"))) == ["--category", "a,b"]
+    names = flags(TrainSettings(validation_images=["a.tif", "b"]))  # the shell cuts no name
+    assert names == ["--validation-images", "a.tif", "--validation-images", "b"]
+    assert parsed_command(["train", "i", "l", "--out", "o", *names]).validation_images == (
+        "a.tif",
+        "b",
+    )
     given = flags(CocoSettings(category=("bottle, glass", "b")))
     assert given == ["--category", "bottle, glass", "--category", "b"]

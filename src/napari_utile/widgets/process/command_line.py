@@ -12,6 +12,9 @@ from napari_utile.errors import UserError
 from napari_utile.io.processes import safe_environment
 from napari_utile.settings.checked import Settings
 
+NAMES_OF_FILES = {"validation_images"}
+"""Options that hold several of them: a comma may be part of a name."""
+
 
 def engine_environment() -> dict[str, str]:
     """Return the environment of an engine process: unbuffered, UTF-8, threads that sleep."""
@@ -111,7 +114,7 @@ def _flag(name: str, value: Any) -> list[str]:
         return [f"--{option}" if value else f"--no-{option}"]
     if isinstance(value, tuple):
         words = [str(item) for item in value]
-        if any("," in word for word in words):
+        if name in NAMES_OF_FILES or any("," in word for word in words):
             return [part for word in words for part in (f"--{option}", word)]
         return [f"--{option}", ",".join(words)]
     return [f"--{option}", str(value)]

@@ -7,6 +7,7 @@ import pytest
 
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.engine.training.data.preparation import prepare
+from napari_utile.errors import UserError
 from napari_utile.settings.training import TrainSettings
 from tests.fixtures.annotated import FIELD, cells, prepared, refusal, stack
 
@@ -30,6 +31,20 @@ def test_what_is_kept_whole_is_the_choice_of_the_user(split):
             assert held == taught
             assert data.split.guard == FIELD
     assert (held & taught == set()) == (split != "block")
+
+
+def test_the_user_names_the_images_to_validate_with():
+    pairs = [cells((24, 64 + 8 * seed), seed) for seed in range(3)]  # of different size
+    arrays = [list(each) for each in zip(*pairs, strict=True)]
+    images, labels = ([stack(array, f"{i}.tif") for i, array in enumerate(x)] for x in arrays)
+    data = prepare(images, labels, TrainSettings(validation_images=["2.tif", "0"]), FIELD)
+    assert {region.image for region in data.split.validation} == {0, 2}
+    assert {region.image for region in data.split.training} == {1}
+    assert data.split.how == "1 images to train, 2 to validate, as named"
+    with pytest.raises(UserError, match=r"There is no image .3.* there are '0', '1', '2'"):
+        prepare(images, labels, TrainSettings(validation_images=["3"]), FIELD)
+    with pytest.raises(UserError, match="whole images are kept for validation, and split is"):
+        TrainSettings(validation_images=["2"], split="slice")
 
 
 @pytest.mark.parametrize(

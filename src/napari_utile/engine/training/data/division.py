@@ -10,6 +10,7 @@ from napari_utile.arrays.splits import Split, slices_between, split
 from napari_utile.engine.training.data.annotations import Annotated, class_counts
 from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.errors import UserError
+from napari_utile.io.images import stem_of
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.settings.options import SplitUnit, axes_seen
 from napari_utile.settings.training import TrainSettings
@@ -44,10 +45,12 @@ def divide(
         if (pair.target.classes[index] != IGNORE).any()
     ]
     classes = [pairs[i].target.classes[index] for i, index, _ in planes]
+    held = _named_images(pairs, settings.validation_images)
 
     def divided(by: SplitUnit) -> Split:
         share, seed = settings.validation_share, settings.seed
-        return split(planes, share, receptive_field, seed, by, classes, settings.context)
+        context = settings.context
+        return split(planes, share, receptive_field, seed, by, classes, context, held)
 
     try:
         parts = divided(settings.split)
@@ -70,6 +73,18 @@ def divide(
                 "both parts." + (f" {empty.text}" if empty else "")
             )
     return parts
+
+
+def _named_images(pairs: Sequence[Annotated], names: Sequence[str]) -> frozenset[int]:
+    """Return the numbers of the images of these names, with or without a suffix."""
+    there = [(pair.image.name, stem_of(pair.image.name)) for pair in pairs]
+    if unknown := [name for name in names if not any(name in each for each in there)]:
+        listed = ", ".join(f"'{stem}'" for _, stem in there[:10])
+        raise UserError(
+            f"There is no image '{unknown[0]}' to keep for validation; there are {listed}"
+            f"{' and others' if len(there) > 10 else ''}."
+        )
+    return frozenset(i for i, each in enumerate(there) if {*each} & {*names})
 
 
 def division_warnings(
