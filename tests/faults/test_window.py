@@ -218,27 +218,24 @@ def test_fault_34_closing_the_window_ends_a_segmentation_that_shall_not_go_on(
     assert parse_event(folder.events.read_text().splitlines()[-1]).stopped
 
 
-@pytest.mark.parametrize("paused", [False, True])
-def test_fault_34_closing_the_panel_ends_the_engine_with_what_it_has(
-    open_panel, viewer, script, press, qtbot, paused
+def test_fault_34_closing_the_panel_ends_what_nobody_would_see(
+    open_panel, viewer, script, press, qtbot
 ):
     panel, dock = open_panel(TrainPanel, viewer), QDockWidget()
     qtbot.addWidget(dock)
     dock.setWidget(panel)
     script(STARTED, {"do": "wait"}, STOPPED)
-    press(panel.controls.button)
+    press(panel.look)  # a preview, which the panel Runs does not list
     qtbot.waitUntil(lambda: panel.controls.status.text() == "Started")
-    if paused:
-        press(panel.controls.pause)
+    press(panel.controls.pause)
     panel.setParent(None)  # what napari does
     assert panel.controls.state is State.STOPPING
     qtbot.waitUntil(idle(panel))
     assert not panel.controls._engine.is_running
-    assert "Stopped after" in text(panel)
 
 
 def test_fault_34_a_closed_panel_is_kept_until_its_engine_has_ended(
-    open_panel, viewer, script, press, qtbot
+    open_panel, viewer, script, press, qtbot, home
 ):
     panel, dock = open_panel(TrainPanel, viewer), QDockWidget()
     qtbot.addWidget(dock)
@@ -252,6 +249,8 @@ def test_fault_34_a_closed_panel_is_kept_until_its_engine_has_ended(
     del panel
     gc.collect()
     assert closed() is not None
+    (path,) = (home / "trainings").iterdir()
+    JobFolder(path).request_stop()  # as the panel Runs does
     qtbot.waitUntil(lambda: bool(ended) and ended[-1].stopped)
     gc.collect()
     assert closed() is None

@@ -16,9 +16,12 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_utile.errors import UserError
+from napari_utile.events import Event, RunDone, RunFailed, parse_event
 from napari_utile.io.disk import atomic_write, private_folder, room_for
 
 RECORD = "job.json"
+BEGAN = b'{"began"'
+"""Beginning of the line that precedes the events of an engine."""
 READ_BYTES, TAIL_BYTES = 4_000_000, 100_000_000
 """Bytes of a file of lines that are read at once, and that are read of it at all."""
 LOCK_TIMEOUT = 5.0
@@ -48,11 +51,17 @@ class JobRecord(BaseModel):
     arguments: tuple[str, ...]
     """Of the command `utile`."""
     output: str
-    """Probabilities, classes or instances."""
+    """Probabilities, classes or instances; '' for a training or comparison."""
     out: Path
     created: datetime
     results: tuple[ShownResult, ...] = ()
-    """Those that are known from the start; of a folder of images there are none."""
+    """Those that are known from the start; of a folder of images there are none. Of a training
+    or comparison: its folder, and where the image lies."""
+
+    @property
+    def kind(self) -> str:
+        """The command: "predict", "train", "compare"."""
+        return self.arguments[0] if self.arguments else ""
 
 
 class EngineStart(BaseModel):
@@ -103,6 +112,17 @@ class JobFolder:
                 file.write(line)  # in a line of its own: the last may have been cut off
                 file.flush()
                 return file.tell()
+
+    def told(self) -> list[Event]:
+        """Read what the last engine has told so far, but not its end."""
+        lines, events = LineReader.last(self.events), list[Event]()
+        while found := lines.new():
+            for line in found:
+                if line.startswith(BEGAN):
+                    events.clear()
+                with suppress(ValueError):  # cut off, or printed by a library
+                    events.append(parse_event(line))
+        return [each for each in events if not isinstance(each, RunDone | RunFailed)]
 
     @property
     def is_running(self) -> bool:

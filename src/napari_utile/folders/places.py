@@ -10,6 +10,8 @@ from napari_utile.io.names import windows_problem
 
 RUNS, COMPARISONS, JOBS, IMPORTED = "runs", "comparisons", "segmentations", "models"
 """Folders in that of the user's data."""
+TRAININGS = "trainings"
+"""Folder of the jobs that train or compare; what they make is in the other folders."""
 
 
 def data_folder() -> Path:

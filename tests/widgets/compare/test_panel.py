@@ -47,7 +47,8 @@ def test_starts_the_engine_with_the_ticked_networks_and_the_seeds(
     command, image, labels, *rest = json.loads(arguments.read_text())
     assert command == "compare"
     assert rest[:2] == ["--out", str(folder)]
-    given = dict(zip(rest[2:-1:2], rest[3::2], strict=True))
+    assert rest[-2:] == ["--job", *map(str, (home / "trainings").iterdir())]
+    given = dict(zip(rest[2:-3:2], rest[3:-2:2], strict=True))
     assert given == {"--networks": "unet,segnet", "--seeds": "0,1", "--minutes": "3.0"}
     np.testing.assert_array_equal(open_image(image).data, cells[0])
     np.testing.assert_array_equal(open_image(labels).data, cells[1])

@@ -93,7 +93,7 @@ def test_starts_the_engine_on_what_the_layers_hold(panel, script, press, qtbot, 
     assert (command, rest[0], rest[2:]) == (
         "train",
         "--out",
-        ["--steps", "5", "--sigma", "3.0"],
+        ["--steps", "5", "--sigma", "3.0", "--job", *map(str, (home / "trainings").iterdir())],
     )
     np.testing.assert_array_equal(open_image(image).data, cells[0])
     np.testing.assert_array_equal(open_image(labels).data, cells[1])

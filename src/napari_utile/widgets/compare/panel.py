@@ -30,6 +30,7 @@ from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
@@ -44,7 +45,8 @@ from napari_utile.widgets.kit.table_model import Spread
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
-from napari_utile.widgets.layers.stacks import level_0, stack_of
+from napari_utile.widgets.layers.results import placement_to_json
+from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
 from napari_utile.widgets.process.command_line import flags
 
 COST_COLUMNS = ("parameters", "steps", "seconds_to_train", "seconds_to_predict")
@@ -67,7 +69,8 @@ class ComparePanel(Panel):
         self.form.show_settings(CompareSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
         self.folder = PathChoice("a new folder")
-        self.controls = EngineControls("Compare", self._collect)
+        self.launch = JobLaunch()
+        self.controls = EngineControls("Compare", self._collect, self.launch)
         self.curves = NetworkCurves()
         self.table = Table()
         self.copy = QPushButton("Copy table")
@@ -85,6 +88,7 @@ class ComparePanel(Panel):
         column.addWidget(self.form)
         column.addLayout(form_rows({"folder": self.folder}))
         column.addWidget(self.pace)
+        column.addWidget(self.launch.keep_running)
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addWidget(self.table)
@@ -110,6 +114,7 @@ class ComparePanel(Panel):
         self.row.toggled.connect(self._on_row)
         self._offer_targets()
         self._check()
+        self.launch.take_over(self.controls, "compare", self._catch_up)
 
     def _offer_targets(self) -> None:
         """Offer what all ticked networks can learn; say so if that changes the target."""
@@ -155,13 +160,17 @@ class ComparePanel(Panel):
         self.pace.stop()
         pair, settings = self.pair.taken(), self.form.settings()
         folder = self.folder.path or fresh_folder("comparisons", self.image.layer.name)
-        self._next_results = ComparisonLayers(self._viewer, self.image.layer, pair.labels.shape)
+        layer, what = self.image.layer, ", ".join(settings.networks)
+        place = placement_to_json(placement(layer, pair.image.axes))
+        self._next_results = ComparisonLayers(self._viewer, layer, pair.labels.shape)
 
         def write() -> Generator[None, None, list[str]]:
             if not _has_comparison(folder):
                 new_run_folder(folder, settings)
             paths = yield from pair.written(ComparisonFolder(folder).inputs)
-            return ["compare", *paths, "--out", str(folder), *flags(settings)]
+            arguments = ["compare", *paths, "--out", str(folder), *flags(settings)]
+            self.launch.describe(arguments, what, layer.name, folder, place)
+            return arguments
 
         return write
 
@@ -182,6 +191,17 @@ class ComparePanel(Panel):
                 self._show_result(event)
         if isinstance(event, RunDone | RunFailed):
             self._check()
+
+    def _catch_up(self, told: list[Event]) -> None:
+        """Show a comparison that went on without a panel as if this one had started it."""
+        record = self.launch.record
+        if record and record.results[0].name in self._viewer.layers:
+            self.image.choose(self._viewer.layers[record.results[0].name])
+        if self.image.layer is not None and self.labels_layer.layer is not None:
+            shape = level_0(self.labels_layer.layer).shape
+            self._next_results = ComparisonLayers(self._viewer, self.image.layer, shape)
+        for event in told:
+            self._show(event)
 
     def _clear(self) -> None:
         """Remove what is shown of the last comparison."""

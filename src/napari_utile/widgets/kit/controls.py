@@ -1,11 +1,11 @@
 """What every panel that starts work has: buttons, progress and messages, and their state."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
@@ -23,7 +23,9 @@ from napari_utile.widgets.kit.background import Background, Then, Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.progress import RunProgress, Step
+from napari_utile.widgets.kit.running import RUNNING
 from napari_utile.widgets.process.command_line import shell_line
+from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.process.process import AttachedEngine, Engine
 
 Collect = Callable[[], Work]
@@ -33,8 +35,12 @@ Launch = Callable[[Sequence[str]], Engine]
 
 READING = "Reading the layers …"
 SAVING = "Stopping. The result so far is being saved …"
+RUNS_ON = {"train": "Training", "compare": "The comparison", "predict": "Segmenting"}
+"""Command -> what goes on when its panel is closed."""
 BAR_MAXIMUM = 1000
 """Value of the progress bar when all is done."""
+LAST_TOLD = 1000
+"""Events among which one may be that was told while they were read."""
 
 
 class State(Enum):
@@ -263,9 +269,14 @@ class EngineControls(Controls):
         Creates the engine for these arguments; by default one that ends with the window.
     """
 
+    handed_over = Signal()
+    """Another panel shows the engine from now on."""
+
     def __init__(self, verb: str, collect: Collect, launch: Launch = AttachedEngine):
         super().__init__(verb, collect, partial(self._start, launch))
         self._engine: Engine | None = None
+        self._early: list[Event] | None = None  # told while what was told before is read
+        self._reading: Background | None = None
         self.copy = QPushButton("Copy as command")
         self.copy.clicked.connect(lambda: self.press(collect, self.copy_command))
         self.add(self.copy, "Copy the shell command that does the same", State.IDLE)
@@ -291,11 +302,65 @@ class EngineControls(Controls):
         except UserError as error:
             self._fail(error)
             return
-        self._engine, self._ends[:] = engine, [engine.close]
-        engine.happened.connect(self._on_event)
-        self.pause.setText("Pause")
+        self._follow(engine)
         self._set_state(State.RUNNING, "Starting the engine …")
         engine.start()
+        RUNNING.add(engine, self)
+
+    def _follow(self, engine: Engine) -> None:
+        self._engine, self._ends[:] = engine, [partial(RUNNING.let_go, engine)]
+        engine.happened.connect(self._on_engine)
+        self.pause.setText("Pause")
+
+    def _on_engine(self, event: Event) -> None:
+        if self._early is None:
+            self._on_event(event)
+        else:
+            self._early.append(event)
+
+    def take_over(
+        self, engine: DetachedEngine, catch_up: Callable[[list[Event]], None]
+    ) -> None:
+        """Show an engine that goes on without a panel.
+
+        Parameters
+        ----------
+        engine : DetachedEngine
+        catch_up : callable
+            Called with all that it has told so far.
+        """
+        RUNNING.take_over(engine, self)
+        self._early, self._show = [], self.happened.emit
+        self._follow(engine)
+        is_stopping = engine.folder.is_stop_requested
+        self._set_state(State.STOPPING if is_stopping else State.RUNNING, "Still running")
+
+        def work() -> Generator[None, None, tuple[list[Event], RunProgress]]:
+            yield
+            told, progress = engine.folder.told(), RunProgress()
+            for event in told:
+                progress.add(event)
+            return told, progress
+
+        def then(found: tuple[list[Event], RunProgress]) -> None:
+            told, self.progress = found
+            self._show_progress()
+            catch_up(told)
+            known = {event.line() for event in told[-LAST_TOLD:]}
+            early, self._early = self._early or [], None
+            for event in early:
+                if event.line() not in known:
+                    self._on_event(event)
+
+        self._reading = Background(work, then, self._fail)
+
+    def hand_over(self) -> None:
+        """Let go of the engine: other controls show it from now on."""
+        if self._engine is not None:
+            self._engine.happened.disconnect(self._on_engine)
+        self._engine, self._early = None, None
+        self._set_state(State.IDLE)
+        self.handed_over.emit()
 
     def _on_pause(self) -> None:
         assert self._engine is not None
@@ -309,13 +374,19 @@ class EngineControls(Controls):
             self.pause.setText("Resume")
 
     def leave(self) -> None:
-        """Let the engine save and end, unless the panel Jobs shows it: the panel is closed."""
+        """Let a run go on that the panel Runs lists, and stop any other work: it is closed."""
         if self.state is State.PREPARING:
             self._on_stop()
-        elif self.is_running and self._engine is not None and not self._engine.is_in_jobs:
+        elif not self.is_running or self._engine is None:
+            return
+        elif not isinstance(self._engine, DetachedEngine):
             self._engine.stop()
             self._set_state(State.STOPPING, SAVING)
-            show_warning(f"{self._verb}: the panel was closed. {SAVING}")
+        elif RUNNING.leave(self._engine):
+            if self.state is State.PAUSED:
+                self._on_pause()  # nobody could resume it
+            record = self._engine.folder.record
+            show_info(f"{RUNS_ON.get(record.kind if record else '', 'It')} goes on: see Runs.")
 
     def _on_stop(self) -> None:
         if self.state is State.PREPARING:

@@ -3,6 +3,7 @@
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QScrollArea
 
+from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.process.worker import WAITING
 
@@ -28,6 +29,8 @@ class Panel(QScrollArea):
         """
         if event.type() in (QEvent.Type.Show, QEvent.Type.Enter):
             WAITING.warm()
+        if event.type() == QEvent.Type.Show:
+            watch_window_of(self)
         works = hasattr(self, "controls")
         if works and event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.controls.leave()

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWi
 from napari_utile.errors import UserError
 from napari_utile.folders.job import JobFolder, job_folders
 from napari_utile.folders.model import models_of_runs
-from napari_utile.folders.places import JOBS, RUNS, data_folder, plain_name, unused
+from napari_utile.folders.places import JOBS, RUNS, TRAININGS, data_folder, plain_name, unused
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, private_folder
 from napari_utile.settings.checked import Settings
@@ -91,8 +91,10 @@ class PathChoice(QWidget):
 
 
 def known_jobs() -> list[JobFolder]:
-    """Return the newest segmentations of this user, the newest first."""
-    return job_folders(data_folder() / JOBS, LISTED_JOBS)
+    """Return the newest jobs of this user, the newest first."""
+    places = (data_folder() / kind for kind in (JOBS, TRAININGS))
+    found = [job for place in places for job in job_folders(place, LISTED_JOBS)]
+    return sorted(found, key=lambda job: job.path.name, reverse=True)[:LISTED_JOBS]
 
 
 def fresh_folder(kind: str, name: str) -> Path:

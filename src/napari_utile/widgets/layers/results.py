@@ -127,7 +127,7 @@ class Result(QObject):
 
     def _add_layers(self, part: str, stack: Stack) -> list[Layer]:
         # napari's cache, and guessing levels or contrast, would read or keep old blocks
-        place = _placement_from_json(self._place) or place_of(stack)
+        place = placement_from_json(self._place) or place_of(stack)
         given = {"multiscale": False, "cache": False, **place}
         name = f"{self._name} {part}"
         if part != "probabilities":
@@ -227,7 +227,7 @@ def placement_to_json(place: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _placement_from_json(place: dict[str, Any]) -> dict[str, Any]:
+def placement_from_json(place: dict[str, Any]) -> dict[str, Any]:
     """Return a `placement` from what `placement_to_json` returned."""
     return {
         name: value if name in TEXT_KEYS else np.asarray(value) for name, value in place.items()

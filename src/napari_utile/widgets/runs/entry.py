@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_utile.events import ImageDone, RunDone, RunFailed, parse_event
-from napari_utile.folders.job import EngineStart, JobFolder, JobRecord, LineReader
+from napari_utile.folders.job import BEGAN, EngineStart, JobFolder, JobRecord, LineReader
 from napari_utile.io.units import duration_text
 from napari_utile.widgets.kit.progress import ENDED_WELL, RunProgress, outcome_text
 
@@ -127,7 +127,7 @@ class JobEntry:
     def _add(self, line: bytes) -> None:
         """Read a line of the record; each start of the engine resets the progress."""
         try:
-            if line.startswith(b'{"began"'):
+            if line.startswith(BEGAN):
                 self._began = EngineStart.model_validate_json(line).began
                 self.progress = RunProgress()
                 return

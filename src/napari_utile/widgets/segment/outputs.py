@@ -6,14 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from napari_utile.errors import UserError
-from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
+from napari_utile.folders.job import JobRecord, ShownResult
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.images import expand
 from napari_utile.io.ome_zarr import provenance
 from napari_utile.io.tiff import partial_name
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.settings.prediction import PredictSettings
-from napari_utile.widgets.kit.paths import known_jobs
+from napari_utile.widgets.kit.launching import job_writing
 from napari_utile.widgets.layers.results import placement_to_json
 from napari_utile.widgets.layers.snapshots import Source
 
@@ -99,25 +99,6 @@ def _completeness(out: Path) -> bool | None:
     with suppress(UserError, OSError, ValueError):
         if is_zarr(out) and (ours := provenance(out)).get("kind") in OUTPUT_KINDS:
             return bool(ours.get("complete", True))
-    return None
-
-
-def job_writing(out: Path | None) -> JobFolder | None:
-    """Return the job that wrote to `out` last.
-
-    Parameters
-    ----------
-    out : Path or None
-
-    Returns
-    -------
-    JobFolder or None
-    """
-    if out is None:
-        return None
-    for folder in known_jobs():
-        if (record := folder.record) and record.out == out.absolute():
-            return folder
     return None
 
 

@@ -28,6 +28,7 @@ from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.launching import job_writing
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS, PathChoice, fresh_folder, last_model
@@ -42,7 +43,6 @@ from napari_utile.widgets.segment.outputs import (
     is_complete,
     is_partial,
     job_record,
-    job_writing,
     output_note,
     output_problem,
     result_name,

@@ -26,6 +26,7 @@ from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
@@ -47,7 +48,7 @@ from napari_utile.widgets.kit.step_rates import (
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.kit.weights import WeightsOfTraining
 from napari_utile.widgets.layers.pair import PairChoice
-from napari_utile.widgets.layers.results import Preview
+from napari_utile.widgets.layers.results import Preview, placement_from_json, placement_to_json
 from napari_utile.widgets.layers.samples import SampleLayers
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
 from napari_utile.widgets.process.command_line import flags
@@ -79,7 +80,8 @@ class TrainPanel(Panel):
         self.pace = PaceLine(self._budget)
         self.start_from = PathChoice("random parameters")
         self.folder = PathChoice("a new folder")
-        self.controls = EngineControls("Train", self._collect)
+        self.launch = JobLaunch()
+        self.controls = EngineControls("Train", self._collect, self.launch)
         self.look = self.controls.add_button(
             "Preview",
             "Show training tiles, where they are drawn, and the split: "
@@ -109,6 +111,7 @@ class TrainPanel(Panel):
         column.addWidget(self.form)
         column.addLayout(form_rows({"start from": self.start_from, "run folder": self.folder}))
         column.addWidget(self.pace)
+        column.addWidget(self.launch.keep_running)
         column.addWidget(self.controls)
         column.addWidget(self.curves)
         column.addStretch()
@@ -122,8 +125,10 @@ class TrainPanel(Panel):
         self.controls.messages.linkActivated.connect(self._on_link)
         self.controls.in_words = refusal_in_words
         self.controls.happened.connect(self._show)
+        self.controls.handed_over.connect(self._remove_preview)
         self._offer_targets()
         self._check()
+        self.launch.take_over(self.controls, "train", self._catch_up)
 
     def _offer_targets(self) -> None:
         """Offer what the chosen network can learn; say so if that changes the target."""
@@ -205,12 +210,15 @@ class TrainPanel(Panel):
         more = [*start, *(["--overwrite"] if folder == self._overwrites else [])]
         self._place = placement(self.image.layer, pair.image.axes)
         self._trained, self._folder = self._pace(), folder
+        name, place = self.image.layer.name, placement_to_json(self._place)
 
         def write() -> Generator[None, None, list[str]]:
             if not can_resume(folder):
                 new_run_folder(folder, settings)
             paths = yield from pair.written(Run(folder).inputs)
-            return ["train", *paths, "--out", str(folder), *more, *flags(settings)]
+            arguments = ["train", *paths, "--out", str(folder), *more, *flags(settings)]
+            self.launch.describe(arguments, settings.network, name, folder, place)
+            return arguments
 
         return write
 
@@ -243,9 +251,28 @@ class TrainPanel(Panel):
         is_resumed = event.resumed_from is not None
         self.curves.show_events(Run(event.out).recorded() if is_resumed else [])
         self.curves.show()
+        self._remove_preview()
+        self.preview = Preview(self._viewer, self._place)
+
+    def _catch_up(self, told: list[Event]) -> None:
+        """Show a run that went on without a panel as if this one had started it."""
+        started = next((event for event in told if isinstance(event, RunStarted)), None)
+        record = self.launch.record
+        if started is None or record is None:
+            return
+        self._place, self._folder = placement_from_json(record.results[0].place), record.out
+        self.form.show_settings(TrainSettings.read(Run(started.out).settings))
+        self._begin(started)
+        for event in told:
+            if isinstance(event, StepDone | EpochDone):
+                self.curves.add(event)
+        previews = [event for event in told if isinstance(event, PreviewReady)]
+        if previews and self.preview:
+            self.preview.show(previews[-1])
+
+    def _remove_preview(self) -> None:
         if self.preview:
             self.preview.remove()
-        self.preview = Preview(self._viewer, self._place)
 
     def _show_result(self, event: RunDone) -> None:
         run = Run(event.out)
