@@ -38,6 +38,7 @@ class RunStarted(_Event):
         "objects",
         "mesh",
         "link",
+        "instances",
     ] = Field(description="augment: what previews were called before")
     out: str = Field("", description="Run folder or output; empty when nothing is written")
     device: str = Field("", description="Device in words: 'cpu (2 threads, bf16)'")

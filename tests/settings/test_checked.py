@@ -14,7 +14,8 @@ from napari_utile.settings.checked import Settings
 from napari_utile.settings.coco import CocoEvaluateSettings, CocoSettings
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.settings.evaluation import EvaluateSettings
-from napari_utile.settings.prediction import LinkSettings, PredictSettings
+from napari_utile.settings.labels import LabelSettings
+from napari_utile.settings.prediction import LinkSettings, ObjectSettings, PredictSettings
 from napari_utile.settings.training import NetworkChoice, TrainingOptions, TrainSettings
 
 EVERY = [
@@ -24,7 +25,9 @@ EVERY = [
     EvaluateSettings,
     CocoSettings,
     CocoEvaluateSettings,
+    ObjectSettings,
     LinkSettings,
+    LabelSettings,
     SampleSettings,
 ]
 

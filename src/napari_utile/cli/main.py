@@ -34,6 +34,7 @@ from napari_utile.cli.display import (
 )
 from napari_utile.cli.evaluate import Evaluate
 from napari_utile.cli.flag_words import with_flags
+from napari_utile.cli.instances import InstancesCommand
 from napari_utile.cli.link import Link
 from napari_utile.cli.mesh import MeshCommand
 from napari_utile.cli.objects import Objects
@@ -65,6 +66,7 @@ class Utile(BaseSettings):
     train: CliSubCommand[Train] = Field(description=Train.__doc__)
     preview: CliSubCommand[TrainPreview] = Field(description=TrainPreview.__doc__)
     predict: CliSubCommand[Predict] = Field(description=Predict.__doc__)
+    instances: CliSubCommand[InstancesCommand] = Field(description=InstancesCommand.__doc__)
     link: CliSubCommand[Link] = Field(description=Link.__doc__)
     compare: CliSubCommand[Compare] = Field(description=Compare.__doc__)
     weights: CliSubCommand[Weights] = Field(description=Weights.__doc__)

@@ -25,6 +25,8 @@ VERSION = "0.5"
 """Of NGFF, as it is written."""
 PROBABILITIES: Final = "probabilities"
 LABELS: Final = "labels"
+AFFINITIES: Final = "affinities"
+"""Array in a result of which instances were made, where it is kept."""
 
 
 def image_in(

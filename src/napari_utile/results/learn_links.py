@@ -19,9 +19,9 @@ from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, Event, RunDone, RunStarted, Warned
 from napari_utile.io.images import open_image
-from napari_utile.io.ome_zarr import open_zarr, provenance
+from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import Stack, check_holds_labels
-from napari_utile.io.zarr_folders import is_zarr
+from napari_utile.results.stored_probabilities import plan_of_instances
 from napari_utile.settings.prediction import PredictSettings
 
 SURE = 0.5
@@ -37,17 +37,7 @@ def settings_of_instances(result: Path) -> PredictSettings:
         If it is none, is unfinished, has objects of volumes, or is a TIFF, which holds no
         probabilities.
     """
-    if not is_zarr(result):
-        raise UserError(
-            f"{result}: objects are linked again in a result as .zarr, which holds the "
-            "probabilities that they were made of."
-        )
-    facts = provenance(result)
-    if facts.get("kind") != "instances" or not isinstance(facts.get("plan"), dict):
-        raise UserError(f"{result} is no result of utile predict with the output instances.")
-    if not facts.get("complete"):
-        raise UserError(f"{result} is not finished: resume it first.")
-    plan = facts["plan"]
+    plan = plan_of_instances(result)
     if len(plan.get("tile", ())) != 2:
         raise UserError(f"{result} holds objects of volumes, which are not linked by slices.")
     return PredictSettings(**plan["settings"])

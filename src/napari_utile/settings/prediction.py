@@ -25,6 +25,18 @@ from napari_utile.settings.options import (
 REGION = re.compile(r"\d+:\d+(,\d+:\d+)+")
 """Ranges of pixels, first to one past the last, for each axis."""
 
+FillHoles = Annotated[
+    int, option(..., "Holes in an object up to this size are filled, px", ge=0)
+]
+Grow = Annotated[
+    Annotated[float, Field(ge=0, le=4)] | Literal["auto"],
+    option(
+        ...,
+        "How far objects grow into narrow gaps, px; auto: over half the border between objects "
+        "that the model learnt, or 0 for one of 1 px",
+    ),
+]
+
 
 class PredictSettings(Settings):
     """How a model is run over a stack.
@@ -49,18 +61,19 @@ class PredictSettings(Settings):
     normalize: Normalize = "model"
     threshold: Threshold = Field(0.5, json_schema_extra=SHOWN)
     min_size: MinSize = 0
-    fill_holes: int = option(0, "Holes in an object up to this size are filled, px", ge=0)
+    fill_holes: FillHoles = 0
     instance_method: InstanceMethod = "watershed"
-    grow: Annotated[float, Field(ge=0, le=4)] | Literal["auto"] = option(
-        "auto",
-        "How far objects grow into narrow gaps, px; auto: over half the border between objects "
-        "that the model learnt, or 0 for one of 1 px",
-    )
+    grow: Grow = "auto"
     linking: Linking = "graph"
     link_iou: LinkIou = 0.25
     linking_costs: LinkingCosts = None
     objects_table: bool = option(
         False, "Write a table of the instances beside the result: size, place, shape, intensity"
+    )
+    keep_affinities: bool = option(
+        False,
+        "Keep affinities in the result, so that other objects can be made of it without the "
+        "network; a byte per voxel and affinity",
     )
     dtype: Literal["uint8", "float16", "float32"] = option(
         "uint8", "Number format of probabilities on disk; in uint8, 255 is 1"
@@ -82,6 +95,19 @@ class PredictSettings(Settings):
         if region is not None and not REGION.fullmatch(region):
             raise ValueError(f"{region!r} is no region; write it like 0:10,256:768,0:512")
         return region
+
+
+class ObjectSettings(Settings):
+    """How the objects of a result are made again; what is not given stays as it was."""
+
+    threshold: Threshold = 0.5
+    min_size: MinSize = 0
+    fill_holes: FillHoles = 0
+    instance_method: InstanceMethod = "watershed"
+    grow: Grow = "auto"
+    linking: Linking = "graph"
+    link_iou: LinkIou = 0.25
+    linking_costs: LinkingCosts = None
 
 
 class LinkSettings(Settings):

@@ -12,12 +12,15 @@ import zarr
 import napari_utile as utile
 from napari_utile.engine.prediction import front, instances
 from napari_utile.engine.prediction.front import predict_files
+from napari_utile.engine.prediction.relink import remake
 from napari_utile.engine.prediction.resume import Execution
+from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, Warned
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import Stack
-from napari_utile.settings.prediction import PredictSettings
+from napari_utile.results.stored_probabilities import StoredProbabilities
+from napari_utile.settings.prediction import ObjectSettings, PredictSettings
 from tests.fixtures.blob_model import blobs
 from tests.fixtures.segmented import TILE, segment
 from tests.fixtures.volume_model import affinities_model, blobs_in_volume, cubes_model
@@ -241,6 +244,20 @@ def test_objects_by_affinities_are_those_of_the_whole_volume_also_after_a_stop(
         list(segment_volume(volume_files, name))
         np.testing.assert_array_equal(open_image(volume_files / name).read(), expected)
     assert not (volume_files / ".stopped.zarr.utile").exists()
+    # again from what is kept: all of it by others, and a part as a prediction of it
+    others = {"threshold": 0.4, "min_size": 9}
+    with pytest.raises(UserError, match="does not hold the affinities"):
+        list(remake(volume_files / "stopped.zarr", ObjectSettings(**others)))
+    list(segment_volume(volume_files, "kept.zarr", keep_affinities=True))
+    settings = PredictSettings(output="instances", **others)
+    part = ((0, VOLUME[0]), (3, 20), (2, 21))
+    kept = StoredProbabilities.of(volume_files / "kept.zarr")
+    found = kept.objects(settings, part)
+    likely = likely[:, :, 3:20, 2:21]
+    np.testing.assert_array_equal(found, utile.instances(likely, **others, **by_affinities))
+    list(remake(volume_files / "kept.zarr", ObjectSettings(**others)))
+    list(segment_volume(volume_files, "anew.zarr", keep_affinities=True, **others))
+    assert bytes_of(volume_files / "kept.zarr") == bytes_of(volume_files / "anew.zarr")
 
 
 def test_volumes_of_time_points_are_apart(volume_files):

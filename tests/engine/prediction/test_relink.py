@@ -13,13 +13,13 @@ import torch
 
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.engine.prediction import relink as relink_module
-from napari_utile.engine.prediction.relink import relink
+from napari_utile.engine.prediction.relink import relink, remake
 from napari_utile.engine.prediction.resume import finished_plan
 from napari_utile.errors import UserError
 from napari_utile.events import BlockDone, ImageDone, drain
 from napari_utile.io.images import open_image
 from napari_utile.results.edits import read_to_edit, save_edit
-from napari_utile.settings.prediction import LinkSettings
+from napari_utile.settings.prediction import LinkSettings, ObjectSettings
 from tests.fixtures.processes import copies
 from tests.fixtures.segmented import ends, segment
 
@@ -72,6 +72,24 @@ def test_one_that_is_linked_so_is_kept(results, overlap):
     (end,) = ends(relink(overlap, LinkSettings(linking="overlap")))
     assert end.status == "kept"
     assert ids_of(overlap) == before
+
+
+def test_objects_that_are_made_again_are_as_if_they_had_been_predicted_so(
+    overlap, blob_files, tmp_path
+):
+    asked = {"threshold": 0.6, "min_size": 12, "fill_holes": 3, "grow": 2.0}
+    run = remake(overlap, ObjectSettings(**asked))
+    for _ in range(9):  # as far as into the fragments
+        next(run)
+    run.close()
+    (end,) = ends(remake(overlap, ObjectSettings(**asked)))
+    assert end.status == "done"
+    anew = tmp_path / "anew" / "r.zarr"
+    segment(blob_files, anew, output="instances", linking="overlap", **asked)
+    assert ids_of(overlap) == ids_of(anew)
+    assert not finished_plan(overlap).differences(finished_plan(anew))
+    (end,) = ends(remake(overlap, ObjectSettings(threshold=0.6)))  # the rest stays as it is
+    assert end.status == "kept"
 
 
 def test_without_linking_there_is_no_table(overlap):
@@ -175,5 +193,5 @@ def test_what_is_no_finished_result_of_instances_is_refused(blob_files, overlap,
     segment(blob_files, tmp_path / "p.zarr")
     with pytest.raises(UserError, match="no result of utile predict with the output instances"):
         list(relink(tmp_path / "p.zarr", GRAPH))
-    with pytest.raises(UserError, match=r"linked again in a result as \.zarr"):
+    with pytest.raises(UserError, match=r"made again of a result as \.zarr"):
         list(relink(tmp_path / "r.tif", GRAPH))

@@ -7,6 +7,7 @@ from napari_utile.arrays.instances.growth import growth_along_axes, growth_of_bo
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.arrays.instances.object_rule import ObjectRule
 from napari_utile.arrays.instances.offsets import Offset
+from napari_utile.settings.prediction import PredictSettings
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class ModelRule:
         Of the affinities behind the foreground.
     costs : LinkCosts
         By which a graph links objects of slices.
+    sides : tuple of float
+        Of a pixel, along each axis; empty if all are alike.
 
     Raises
     ------
@@ -34,9 +37,10 @@ class ModelRule:
     growth: tuple[float, ...] = ()
     offsets: tuple[Offset, ...] = ()
     costs: LinkCosts = DEFAULT_COSTS
+    sides: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        per_axis = [len(each) for each in (self.growth, *self.offsets) if each]
+        per_axis = [len(each) for each in (self.growth, self.sides, *self.offsets) if each]
         if self.axes not in (2, 3) or not {*per_axis} <= {self.axes}:
             raise ValueError(f"no rule of {self.axes} axes: {self}")
 
@@ -60,7 +64,16 @@ class ModelRule:
         costs : LinkCosts, optional
         """
         growth = growth_along_axes(growth_of_border(border), sides)
-        return cls(len(sides), growth, offsets, costs)
+        differ = len({*sides}) > 1
+        return cls(len(sides), growth, offsets, costs, tuple(sides) if differ else ())
+
+    def growth_by(self, settings: PredictSettings) -> tuple[float, ...]:
+        """Return by how much objects grow along each axis, in pixels; () if they do not."""
+        if settings.output != "instances" or settings.instance_method != "watershed":
+            return ()
+        if settings.grow == "auto":
+            return self.growth
+        return growth_along_axes(settings.grow, self.sides or (1.0,) * self.axes)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain types, for a file."""
@@ -75,9 +88,10 @@ class ModelRule:
                 growth=tuple(map(float, given["growth"])),
                 offsets=tuple(tuple(map(int, offset)) for offset in given["offsets"]),
                 costs=LinkCosts.of(given["costs"]),
+                sides=tuple(map(float, given.get("sides", ()))),
             )
             ObjectRule(growth=rule.growth, offsets=rule.offsets)
-            return rule
+            return rule if all(side > 0 for side in rule.sides) else None
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
 

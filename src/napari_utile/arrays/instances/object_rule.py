@@ -1,7 +1,7 @@
 """The rule by which foreground becomes objects."""
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from napari_utile.arrays.instances.heights import SMOOTHING_OF_AFFINITIES, halo
 from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
 from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.settings.options import InstanceMethod, Linking
-from napari_utile.settings.prediction import PREDICT_DEFAULTS
+from napari_utile.settings.prediction import PREDICT_DEFAULTS, PredictSettings
 
 CHOICES = {
     "method": get_args(get_args(InstanceMethod)[0]),
@@ -83,6 +83,37 @@ class ObjectRule:
             raise ValueError(f"growth should be 0 to {MOST_GROWTH:g}, not {self.growth}")
         if self.offsets:
             near_and_far(self.offsets)
+
+    @classmethod
+    def of_settings(
+        cls,
+        settings: PredictSettings,
+        ndim: int,
+        growth: tuple[float, ...],
+        offsets: tuple[Offset, ...],
+        costs: LinkCosts,
+    ) -> Self:
+        """Return the rule by which a prediction makes objects.
+
+        Parameters
+        ----------
+        settings : PredictSettings
+        ndim : {2, 3}
+            Axes of what the network sees at once.
+        growth, offsets, costs
+            See the attributes.
+        """
+        return cls(
+            threshold=settings.threshold,
+            min_size=settings.min_size,
+            fill_holes=settings.fill_holes,
+            method=settings.instance_method,
+            linking=settings.linking if ndim == 2 else "none",
+            link_iou=settings.link_iou,
+            costs=costs,
+            growth=growth,
+            offsets=offsets if settings.instance_method == "watershed" else (),
+        )
 
     def reach(self, ndim: int) -> int:
         """Return how many pixels around a block of so many axes decide about its fragments."""

@@ -66,17 +66,9 @@ class InstanceBuilder:
     def __init__(self, task: PredictionTask, journal: Journal | None):
         self.task, self.blocks = task, task.blocks
         self.journal = journal
-        settings = task.settings
-        self.rule = ObjectRule(
-            threshold=settings.threshold,
-            min_size=settings.min_size,
-            fill_holes=settings.fill_holes,
-            method=settings.instance_method,
-            linking=settings.linking if self.blocks.ndim == 2 else "none",
-            link_iou=settings.link_iou,
-            costs=LinkCosts.of(task.plan.costs or {}),
-            growth=task.plan.growth,
-            offsets=task.plan.offsets if settings.instance_method == "watershed" else (),
+        plan, costs = task.plan, LinkCosts.of(task.plan.costs or {})
+        self.rule = ObjectRule.of_settings(
+            task.settings, self.blocks.ndim, plan.growth, plan.offsets, costs
         )
         self.work = task.work
         self._numbering = Numbering(self.rule)

@@ -23,6 +23,7 @@ from napari_utile.folders.journal import WorkFolder
 from napari_utile.io import ome_zarr, pyramids, tiff, zarr_folders
 from napari_utile.io.disk import check_file_output, check_free
 from napari_utile.io.lazy_views import ChannelsFirst
+from napari_utile.io.ngff import AFFINITIES
 from napari_utile.io.stack import Stack
 
 
@@ -129,12 +130,17 @@ class Output(ABC):
         """Create the temporary array of affinities, where they are kept, and open it."""
         if count := self.spec.kept_affinities:
             shape, chunks = (count, *self.spec.shape), (count, *self.spec.chunks)
-            create_plain(self.work / "affinities", shape, np.uint8, chunks)
+            create_plain(self._affinities_path, shape, np.uint8, chunks)
         self._open_affinities()
 
     def _open_affinities(self) -> None:
         if self.spec.kept_affinities:
-            self.affinities = open_plain(self.work / "affinities")
+            self.affinities = open_plain(self._affinities_path)
+
+    @property
+    def _affinities_path(self) -> Path:
+        """Where affinities are until objects are found."""
+        return self.work / AFFINITIES
 
     def lost(self) -> str:
         """Return which parts of a complete output are gone, as a sentence, or ''."""
@@ -178,8 +184,12 @@ class ZarrOutput(Output):
     def check(self, image: Stack, overwrite: bool) -> None:
         zarr_folders.check_zarr_output(self.path, image, overwrite)
 
+    @property
+    def _affinities_path(self) -> Path:
+        is_kept = self.spec.settings.keep_affinities
+        return self.path / AFFINITIES if is_kept else super()._affinities_path
+
     def create(self) -> None:
-        self._create_affinities()
         spec, output = self.spec, self.spec.settings.output
         self.probabilities = ome_zarr.create_image(
             self.path,
@@ -199,6 +209,7 @@ class ZarrOutput(Output):
             self.labels = ome_zarr.create_labels(
                 self.path, output, spec.shape, spec.label_type, spec.chunks, spec.like
             )
+        self._create_affinities()
 
     def open(self) -> None:
         self._open_affinities()

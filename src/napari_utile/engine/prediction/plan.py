@@ -9,7 +9,6 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from napari_utile import __version__
-from napari_utile.arrays.instances.growth import growth_along_axes
 from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.arrays.instances.model_rule import ModelRule
 from napari_utile.arrays.instances.offsets import Offset
@@ -33,7 +32,9 @@ WITHOUT_INFLUENCE = {"device", "tile", "format", "precision", "objects_table", *
 number format that comes of the precision is compared by itself."""
 OF_LINKING = {"linking", "link_iou", "linking_costs"}
 """Settings of how objects of neighbouring slices become one."""
-OF_INSTANCES = {"min_size", "fill_holes", "instance_method", "grow", *OF_LINKING}
+OF_INSTANCES = {
+    "min_size", "fill_holes", "instance_method", "grow", "keep_affinities", *OF_LINKING
+}  # fmt: skip
 """Settings that count for instances alone."""
 
 
@@ -113,7 +114,7 @@ class PredictionPlan:
             image_path=str(stack.path.absolute()) if stack.path else stack.source,
             costs=_costs_of(model, settings),
             offsets=model.offsets,
-            growth=_growth_of(model, settings),
+            growth=rule_of(model).growth_by(settings),
         )
 
     @classmethod
@@ -148,6 +149,7 @@ class PredictionPlan:
         # through the settings class: older versions had fewer options, or other names for them
         settings = PredictSettings(**self.settings).model_dump(mode="json")
         without = _without_influence(here.settings, len(here.tile))
+        without |= set() if here.offsets else {"keep_affinities"}
         if "linking" not in without and self.costs != here.costs:
             found.append("the costs of linking are others")
         if tuple(self.growth) != here.growth:
@@ -215,15 +217,6 @@ def rule_of(model: Model) -> ModelRule:
     """Return how the probabilities of a model become objects, unless settings say otherwise."""
     costs = LinkCosts.of(model.linking or {})
     return ModelRule.learnt(model.border, sides_of_pixel(model.network), model.offsets, costs)
-
-
-def _growth_of(model: Model, settings: PredictSettings) -> tuple[float, ...]:
-    """Return by how much instances grow along each axis, in pixels; () if they do not."""
-    if settings.output != "instances" or settings.instance_method != "watershed":
-        return ()
-    if settings.grow == "auto":
-        return rule_of(model).growth
-    return growth_along_axes(settings.grow, sides_of_pixel(model.network))
 
 
 def _growth_text(growth: tuple[float, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Link the objects of a finished result again, without the network, and put the ids in place.
+"""Make or link the objects of a finished result again, without the network.
 
     foreground of the result --fragments, numbers--> ids in the work folder --exchange--> result
 
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.blocks import Blocks
-from napari_utile.arrays.instances.link_costs import DEFAULT_COSTS, LinkCosts
+from napari_utile.arrays.instances.link_costs import LinkCosts
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.output_spec import OutputSpec
-from napari_utile.engine.prediction.outputs import ZarrOutput
+from napari_utile.engine.prediction.outputs import ZarrOutput, open_plain
 from napari_utile.engine.prediction.plan import PredictionPlan
 from napari_utile.engine.prediction.resume import finished_facts
 from napari_utile.engine.prediction.stages import finish_result
@@ -29,12 +29,14 @@ from napari_utile.engine.prediction.task import PredictionTask
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone, RunStarted
 from napari_utile.folders.journal import WorkFolder
+from napari_utile.folders.link_costs import read_link_costs
 from napari_utile.io import ome_zarr, pyramids
 from napari_utile.io.disk import check_free, to_disk
-from napari_utile.io.ngff import LABELS
+from napari_utile.io.ngff import AFFINITIES, LABELS
 from napari_utile.results.edits import refuse_edited
 from napari_utile.results.learn_links import settings_of_instances
-from napari_utile.settings.prediction import LinkSettings, PredictSettings
+from napari_utile.results.stored_probabilities import StoredProbabilities, plan_of_instances
+from napari_utile.settings.prediction import LinkSettings, ObjectSettings, PredictSettings
 
 EXCHANGE = "exchange"
 """Stage of the journal: the new ids are complete, and are put in place of the old ones."""
@@ -76,6 +78,53 @@ def relink(
     UserError
         If it is no such result, is in use, was corrected by hand, or the disk has no room.
     """
+    settings_of_instances(result)
+    return (yield from _made_again(result, settings, costs, overwrite))
+
+
+def remake(
+    result: Path, settings: ObjectSettings, overwrite: bool = False
+) -> Generator[Event, None, Path]:
+    """Make the objects of a finished result again from its probabilities, by other settings.
+
+    Closing the generator stops it; the same call resumes it. The result is, to the byte, as if
+    it had been predicted by these settings. One that is made so already is kept.
+
+    Parameters
+    ----------
+    result : Path
+        Of `predict_files`, as .zarr, with instances.
+    settings : ObjectSettings
+        Those that were not given stay as they were.
+    overwrite : bool, default False
+        Replace objects that were corrected by hand.
+
+    Yields
+    ------
+    RunStarted, BlockDone, Warned, ImageDone, RunDone
+
+    Returns
+    -------
+    Path
+        The result.
+
+    Raises
+    ------
+    UserError
+        If it is no such result, lacks what objects are made of, is in use, was corrected by
+        hand, or the disk has no room.
+    """
+    plan_of_instances(result)
+    return (yield from _made_again(result, settings, None, overwrite))
+
+
+def _made_again(
+    result: Path,
+    settings: LinkSettings | ObjectSettings,
+    costs: LinkCosts | None,
+    overwrite: bool,
+) -> Generator[Event, None, Path]:
+    """Make or link the objects of a result again."""
     started = monotonic()
     with WorkFolder(result).held():
         work = _LinkFolder(result)
@@ -83,7 +132,10 @@ def relink(
             _exchange(result, work, _plan_in(work))
         plan = _new_plan(result, settings, costs)
         old = PredictionPlan.read(finished_facts(result).get("plan", {}))
-        yield RunStarted(job="link", out=str(result), device="cpu")
+        job: Literal["link", "instances"] = "link"
+        if isinstance(settings, ObjectSettings):
+            job = "instances"
+        yield RunStarted(job=job, out=str(result), device="cpu")
         status: Literal["kept", "done"] = "kept"
         facts = finished_facts(result)
         if old is None or old.differences(plan):
@@ -108,18 +160,30 @@ def relink(
     return result
 
 
-def _new_plan(result: Path, settings: LinkSettings, costs: LinkCosts | None) -> PredictionPlan:
-    """Return the plan of the result with another linking."""
-    settings_of_instances(result)
+def _new_plan(
+    result: Path, settings: LinkSettings | ObjectSettings, costs: LinkCosts | None
+) -> PredictionPlan:
+    """Return the plan of the result with other settings of its objects, or of their links."""
     old = PredictionPlan.read(finished_facts(result)["plan"])
     if old is None:
         raise UserError(f"{result} was written by another version of U-Tile.")
-    asked = PredictSettings(**old.settings | settings.model_dump(exclude={"linking_costs"}))
+    stored, remakes = StoredProbabilities.of(result), isinstance(settings, ObjectSettings)
+    changed = settings.model_dump(exclude={"linking_costs"}, exclude_unset=remakes)
+    if remakes and settings.linking_costs:
+        changed["linking_costs"] = settings.linking_costs
+        costs = read_link_costs(settings.linking_costs)
+    asked = PredictSettings(**old.settings | changed)
+    stored.check(asked)
     numbers = None
-    if asked.linking == "graph":
-        kept = LinkCosts.of(old.costs) if old.costs else DEFAULT_COSTS
+    if asked.linking == "graph" and len(old.tile) == 2:
+        kept = LinkCosts.of(old.costs) if old.costs else stored.rule.costs
         numbers = (costs or kept).as_dict()
-    return replace(old, settings=asked.model_dump(mode="json"), costs=numbers)
+    return replace(
+        old,
+        settings=asked.model_dump(mode="json"),
+        costs=numbers,
+        growth=stored.rule.growth_by(asked) if remakes else old.growth,
+    )
 
 
 def _plan_in(work: WorkFolder) -> PredictionPlan:
@@ -211,6 +275,8 @@ class _LinkOutput(ZarrOutput):
     def open(self) -> None:
         self.probabilities = ome_zarr.reopen(self.path)
         self.labels = ome_zarr.reopen(self.new, INSTANCES)
+        if (self.path / AFFINITIES).exists():
+            self.affinities = open_plain(self.path / AFFINITIES)
 
     def pyramids(self) -> Any:
         return pyramids.write_smaller_levels(self.new, INSTANCES)
