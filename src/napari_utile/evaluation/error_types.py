@@ -182,7 +182,7 @@ class ErrorLayer:
     prediction, truth : ndarray of int, shape (..., Y, X)
         Labels as they were compared.
     kinds : mapping of tuple of int to Differences
-        Of each slice, by its index. In a volume all slices have the same.
+        Of each slice that was compared, by its index. In a volume all slices have the same.
     """
 
     dtype = np.dtype(np.uint8)
@@ -196,7 +196,11 @@ class ErrorLayer:
         self.shape = truth.shape
 
         def plane(index: tuple[int, ...]) -> NDArray[np.uint8]:
-            return error_plane(kinds[index], prediction[index], truth[index])
+            try:
+                found = kinds[index]
+            except KeyError:  # it was not compared
+                return np.zeros(truth.shape[-2:], np.uint8)
+            return error_plane(found, prediction[index], truth[index])
 
         self.plane: Callable[[tuple[int, ...]], NDArray[np.uint8]] = lru_cache(8)(plane)
 

@@ -3,7 +3,7 @@
 A run is a generator of events: whoever stops iterating stops it.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -15,6 +15,7 @@ from napari_utile.arrays.given import given_array
 from napari_utile.errors import UserError
 from napari_utile.evaluation.doubts import Looks
 from napari_utile.evaluation.inputs import LabelPair, Side, class_pair, instance_pair
+from napari_utile.evaluation.left_out import left_out_slices
 from napari_utile.evaluation.progress import SliceCounter
 from napari_utile.evaluation.report import Report
 from napari_utile.evaluation.rows import Row
@@ -69,6 +70,7 @@ def evaluate(
     pixel_um2: float | None = None,
     probabilities: Any = None,
     prediction_holds: Literal["auto", "labels", "probabilities"] = "auto",
+    leave_out: str | None = None,
     strict: bool = False,
     on_event: OnEvent = warn,
 ) -> Report:
@@ -117,6 +119,9 @@ def evaluate(
     prediction_holds : {"auto", "labels", "probabilities"}, default "auto"
         What the prediction is. By default integers of the shape of `truth` are labels, and
         fractions are probabilities; where it may be either, a warning says what was taken.
+    leave_out : str, optional
+        Slices that are not compared, such as those a network was trained on, first to one past
+        the last: "0:20,24:26".
     strict : bool, default False
         Whether arrays that are doubtful are refused, instead of a warning.
     on_event : callable, optional
@@ -143,7 +148,8 @@ def evaluate(
     ------
     UserError
         If the shapes differ, an array holds neither labels nor probabilities, thresholds are
-        to be scored without probabilities, or `threshold_slices` do not exist or are all.
+        to be scored without probabilities, or `threshold_slices` or `leave_out` do not exist
+        or are all.
 
     Notes
     -----
@@ -171,6 +177,7 @@ def evaluate(
         score_thresholds=score_thresholds,
         threshold_slices=threshold_slices,
         prediction_holds=prediction_holds,
+        leave_out=leave_out,
         strict=strict,
     )
     if pixel_um2 is not None and not 0 < pixel_um2 < float("inf"):
@@ -305,7 +312,7 @@ def score_images(
     if not images:
         raise ValueError("there is no image to evaluate")
     slices = sum(image.slices for image in images)
-    chosen = chosen_slices(settings, slices)
+    chosen, left = chosen_slices(settings, slices), left_out_slices(settings, slices)
     if len(images) == 1:
         images = [replace(images[0], name="")]
     texts = (text for image in images for text in image.doubts_for(settings))
@@ -314,7 +321,9 @@ def score_images(
     is_instances = settings.target == "instances"
     # Instances: objects are found, compared, and scored at each threshold; pooled at the end.
     per_slice = 2 + settings.volumetric + len(SCORED_THRESHOLDS) * settings.score_thresholds
-    counter = SliceCounter(slices * per_slice + 1 if is_instances else slices)
+    compared = slices - len(left)
+    steps = slices + compared * (per_slice - 1) + 1 if is_instances else compared
+    counter = SliceCounter(steps)
     facts: dict[str, str | int | float] = {"images": len(images), "slices": slices}
     yield RunStarted(job="evaluate", total=counter.total, facts=facts)
     yield from (Warned(message=message) for message in found)
@@ -325,9 +334,9 @@ def score_images(
 
     looks = Looks(settings, len(images))
     if is_instances:
-        run = _score_instances(images, settings, chosen, counter, looks)
+        run = _score_instances(images, settings, chosen, left, counter, looks)
     else:
-        run = _score_classes(images, settings, counter, looks)
+        run = _score_classes(images, settings, left, counter, looks)
     report = yield from tap(run, note)
     yield from (Warned(message=message) for message in looks.messages())
     found += looks.messages()
@@ -339,6 +348,7 @@ def _score_instances(
     images: Sequence[EvaluatedImage],
     settings: EvaluateSettings,
     chosen: range | None,
+    left: Collection[int],
     counter: SliceCounter,
     looks: Looks,
 ) -> Generator[SliceDone | Warned, None, Report]:
@@ -346,10 +356,12 @@ def _score_instances(
     scored: list[ScoredSlice] = []
     volumes: list[ScoredSlice] = []
     by_threshold: list[Row] = []
+    first = 0  # number of the first slice, counted through all images
     for number, image in enumerate(images):
         counter.image, start = image.name, counter.done
         with _naming(image):
             pair = yield from _pair_of(image, settings, counter, looks)
+        pair = pair.without(left, first)
         counter.done = start + image.slices  # in labels, no objects had to be found
         for index in pair.indices:
             scored.append(score_slice(pair, index, number))
@@ -357,9 +369,9 @@ def _score_instances(
         if settings.volumetric and pair.truth.ndim > 2:
             volumes += yield from _volumes_of(pair, number, scored, counter)
         if settings.score_thresholds:
-            first = len(scored) - len(pair.indices)
             with _naming(image):
                 by_threshold += yield from at_thresholds(pair, settings, first, counter)
+        first += image.slices
         pairs.append(replace(pair, probabilities=None))
     pixel_um2, notes = _common_pixel_um2(images)
     report = instance_report(pairs, scored, volumes, pixel_um2)
@@ -400,11 +412,13 @@ def _volumes_of(
 def _score_classes(
     images: Sequence[EvaluatedImage],
     settings: EvaluateSettings,
+    left: Collection[int],
     counter: SliceCounter,
     looks: Looks,
 ) -> Generator[SliceDone | Warned, None, Report]:
     pairs: list[LabelPair] = []
     scored: list[ScoredClasses] = []
+    first = 0
     for image in images:
         counter.image = image.name
         with _naming(image):
@@ -412,9 +426,11 @@ def _score_classes(
             looks.look_at(image.name, *sides)
             pair = yield from _with_name(class_pair(*sides, settings, image.name), image)
             looks.compare(pair)
+        pair = pair.without(left, first)
         for index in pair.indices:
             scored.append(score_class_slice(pair, index))
             yield counter.step()
+        first += image.slices
         pairs.append(replace(pair, probabilities=None))
     return class_report(pairs, scored)
 

@@ -1,6 +1,6 @@
 """Input of an evaluation: a prediction and its truth, as labels of one shape."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +85,8 @@ class LabelPair:
         Whether the prediction was made here, of probabilities.
     finding : Finding, optional
         How its instances were found then.
+    left_out : collection of tuple of int
+        Indices of slices that are not compared.
     """
 
     prediction: LabelsOrMask
@@ -95,11 +97,23 @@ class LabelPair:
     masks: tuple[str, ...] = ()
     is_decoded: bool = False
     finding: Finding | None = None
+    left_out: Collection[tuple[int, ...]] = ()
 
     @property
     def indices(self) -> list[tuple[int, ...]]:
         """Indices of the slices: [()] for one image, [(0,), (1,), ...] for a stack."""
-        return list(np.ndindex(self.truth.shape[:-2]))
+        return [index for _, index in self.numbered]
+
+    @property
+    def numbered(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Number and index of each slice; those that are left out count, but are not there."""
+        every = enumerate(np.ndindex(self.truth.shape[:-2]))
+        return [(number, index) for number, index in every if index not in self.left_out]
+
+    def without(self, numbers: Collection[int], first: int) -> "LabelPair":
+        """Leave out slices by their numbers; `first` is the number of the first slice."""
+        left = {index for n, index in self.numbered if first + n in numbers}
+        return replace(self, left_out=left) if left else self
 
     def ignored_in(self, index: tuple[int, ...] = ()) -> NDArray[np.bool_] | None:
         """Return the mask (Y, X) of the ignored pixels of a slice; None if none are ignored."""

@@ -81,7 +81,7 @@ def at_thresholds(
     if pair.probabilities is None:
         raise UserError("The prediction holds labels: thresholds need probabilities.")
     rows: list[Row] = []
-    for n, index in enumerate(pair.indices):
+    for n, index in pair.numbered:
         of_slice = yield from threshold_scores(
             np.asarray(pair.foreground(index)),
             pair.truth[index],

@@ -45,6 +45,11 @@ class EvaluateSettings(Settings):
         "Slices that only choose the best threshold, first to one past the last: 20:24; of "
         "several images, counted through all of them",
     )
+    leave_out: str | None = option(
+        None,
+        "Slices that are not compared, such as those a network was trained on, first to one "
+        "past the last: 0:20,24:26; of several images, counted through all of them",
+    )
     prediction_holds: Literal["auto", "labels", "probabilities"] = option(
         "auto",
         "What the prediction is; auto: what its file says, else whole numbers are labels and "
@@ -52,6 +57,15 @@ class EvaluateSettings(Settings):
     )
     strict: Strict = False
     skip_broken: SkipBroken = False
+
+    @field_validator("leave_out")
+    @classmethod
+    def _refuse_no_spans(cls, spans: str | None) -> str | None:
+        for span in (spans or "0:1").split(","):
+            first, _, end = span.strip().partition(":")
+            if not (first.isdigit() and end.isdigit() and int(first) < int(end)):
+                raise ValueError(f"{spans!r} are no slices; write them like 0:20,24:26")
+        return spans
 
     @field_validator("threshold_slices")
     @classmethod
