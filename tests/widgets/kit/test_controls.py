@@ -4,7 +4,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_utile.errors import UserError
-from napari_utile.events import RunDone, RunStarted, StepDone
+from napari_utile.events import RunDone, RunFailed, RunStarted, StepDone
 from napari_utile.widgets.kit.controls import EngineControls, State
 
 STARTED = RunStarted(job="train", device="cpu")
@@ -68,3 +68,15 @@ def test_what_cannot_be_collected_starts_nothing(qtbot, press, errors):
     press(controls.button)
     assert errors == ["Choose a model."]
     assert controls.state is State.IDLE
+    assert "Choose a model." in controls.messages.text()
+    controls.set_problem("")  # a field was changed
+    assert controls.messages.isHidden()
+
+
+def test_what_a_run_says_stays_when_fields_are_changed(controls, script, press, qtbot, errors):
+    script(STARTED, RunFailed(message="No room on the disk.", user=True))
+    press(controls.button)
+    qtbot.waitUntil(lambda: bool(errors))
+    controls.set_problem("Choose a model.")
+    controls.set_problem("")
+    assert "No room on the disk." in controls.messages.text()

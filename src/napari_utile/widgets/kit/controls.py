@@ -188,7 +188,11 @@ class Controls(QWidget):
         raise NotImplementedError
 
     def _fail(self, error: Exception) -> None:
-        self._on_event(RunFailed(message=str(error), user=isinstance(error, UserError)))
+        """Tell why nothing started; what the user can mend is told until a field is changed."""
+        is_mistake = isinstance(error, UserError)
+        self._on_event(RunFailed(message=str(error), user=is_mistake))
+        if is_mistake:
+            self.messages.add_mistake(str(error))
 
     def copy_command(self, arguments: Sequence[str]) -> None:
         """Put the shell command with these arguments on the clipboard."""

@@ -17,6 +17,7 @@ class Messages(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self._problem = ""
+        self._mistake = ""  # a message that goes once a field is changed
         self._lines: list[tuple[str, Tone | None, str]] = []  # text, tone, target of a link
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
@@ -32,9 +33,16 @@ class Messages(QLabel):
         """Show a message to click on: `linkActivated` is emitted with the target."""
         self._add(text, Tone.NOTE, str(target))
 
+    def add_mistake(self, text: str) -> None:
+        """Show what must be corrected, until something is: then `set_problem` removes it."""
+        self._add(text, Tone.ERROR)
+        self._mistake = text
+
     def set_problem(self, text: str) -> None:
         """Show what must be corrected before anything can start; '' removes it."""
         self._problem = text
+        self._lines = [line for line in self._lines if line[0] != self._mistake]
+        self._mistake = ""
         self._show()
 
     def clear(self) -> None:
