@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import tifffile
+from napari.layers import Image, Labels
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_utile.events import PreviewReady
-from napari_utile.widgets.layers.active import active_kept
+from napari_utile.widgets.layers.active import active_kept, add_helper
+from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.stacks import placement, stack_of
 
@@ -24,6 +26,21 @@ def test_what_was_selected_is_selected_again(viewer, selected):
     assert found == ({*selected} or {"new"})
     active = viewer.layers.selection.active
     assert active == (layers["a"] if selected == ["a"] else None if selected else new)
+
+
+def test_helpers_lie_below_the_labels_and_there_is_one_preview(viewer, tmp_path):
+    em, cells = viewer.layers
+    viewer.add_labels(cells.data, name="more")
+    place = placement(em, stack_of(em).axes)
+    tifffile.imwrite(tmp_path / "p.tif", np.ones((64, 64), np.float32))
+    shown = PreviewReady(path=str(tmp_path / "p.tif"), index=(1,), origin=(0, 0), step=1)
+    for preview in (Preview(viewer, place), Preview(viewer, place)):  # of two panels
+        preview.show(shown)
+    add_helper(viewer, Image(np.ones((4, 4)), name="weight map"))
+    aid = {"metadata": {HELPER: True}}
+    add_helper(viewer, Labels(np.ones((4, 4), int), name="errors", **aid))
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["em", "training preview", "weight map", "cells", "more", "errors"]
 
 
 def dragged(canvas, places):

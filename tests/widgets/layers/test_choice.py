@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Image, Labels
 
+from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.layers.choice import LayerChoice
 
 STACK = np.arange(2 * 8 * 10, dtype=np.uint16).reshape(2, 8, 10)
@@ -16,8 +18,6 @@ def model():
 
 @pytest.fixture
 def choice(model, qtbot):
-    from napari.layers import Image
-
     choice = LayerChoice(model, Image)
     qtbot.addWidget(choice.native)
     return choice
@@ -40,8 +40,46 @@ def test_follows_layers_that_come_go_and_are_renamed(model, choice):
     assert choice.layer is None
 
 
+def test_no_other_layer_is_taken_for_one_that_was_removed(model, choice):
+    a, b = model.add_image(STACK, name="a"), model.add_image(STACK, name="b")
+    assert choice.layer == a and choice.lost() == ""
+    model.layers.remove(a)
+    assert choice.layer is None and choice.native.currentText() == ""
+    assert choice.lost() == "'a' was removed: choose another layer."
+    b.name = "c"
+    assert choice.layer is None
+    new = model.add_image(STACK, name="new")
+    assert choice.layer == new and choice.lost() == ""
+    model.layers.clear()
+    assert choice.lost() == ""
+    assert choice.layer is None
+    model.add_image(STACK)
+    assert choice.layer == model.layers[0]
+
+
+def test_probabilities_are_no_choice_where_an_image_is_trained_on(model, choice, qtbot):
+    model.add_image(STACK / 15, name="em probabilities", metadata={HOLDS: "probabilities"})
+    images = LayerChoice(model, Image, results=False)
+    qtbot.addWidget(images.native)
+    assert choice.layer.name == "em probabilities" and images.layer is None
+    assert images.lost() == ""
+
+
+def test_painting_the_chosen_layer_is_told(model, qtbot):
+    a, b = (model.add_labels(STACK.astype(int), name=name) for name in "ab")
+    choice, told = LayerChoice(model, Labels), []
+    qtbot.addWidget(choice.native)
+    choice.edited.connect(lambda: told.append(choice.layer.name))
+    a.paint((0, 1, 1), 3)
+    assert told == ["a"]
+    choice.choose(b)
+    a.paint((0, 1, 1), 4)
+    assert told == ["a"]
+    b.data = b.data + 1
+    assert told == ["a", "b"]
+
+
 def test_a_deleted_choice_no_longer_listens(model, qtbot):
-    from napari.layers import Image
     from qtpy import sip
 
     sip.delete(LayerChoice(model, Image).native)

@@ -34,13 +34,17 @@ class Messages(QLabel):
         self._add(text, Tone.NOTE, str(target))
 
     def add_mistake(self, text: str) -> None:
-        """Show what must be corrected, until something is: then `set_problem` removes it."""
+        """Show what must be corrected, until a field is changed."""
         self._add(text, Tone.ERROR)
         self._mistake = text
 
     def set_problem(self, text: str) -> None:
         """Show what must be corrected before anything can start; '' removes it."""
         self._problem = text
+        self.forget_mistake()
+
+    def forget_mistake(self) -> None:
+        """Remove what had to be corrected: something was."""
         self._lines = [line for line in self._lines if line[0] != self._mistake]
         self._mistake = ""
         self._show()

@@ -1,14 +1,17 @@
-"""The layer that the user works on stays active when U-Tile adds its own.
+"""What the user works on stays active, and on top, when U-Tile adds its own layers.
 
 napari makes every layer that is added the active one, which ends a stroke that is being painted
 and lets the next one move the canvas instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
+
+from napari_utile.widgets.layers.choice import HELPER
 
 
 @contextmanager
@@ -36,6 +39,8 @@ def active_kept(viewer: Viewer) -> Iterator[None]:
 def add_helper(viewer: Viewer, layer: Any) -> Any:
     """Add a layer that only illustrates others; the one that the user works on stays active.
 
+    An image lies below all labels, so that it hides no stroke.
+
     Parameters
     ----------
     viewer : Viewer
@@ -48,4 +53,26 @@ def add_helper(viewer: Viewer, layer: Any) -> Any:
     """
     with active_kept(viewer):
         viewer.add_layer(layer)
+        if isinstance(layer, Image):
+            put_below_labels(viewer, [layer])
     return layer
+
+
+def put_below_labels(viewer: Viewer, helpers: Iterable[Layer]) -> None:
+    """Move layers that illustrate others below all labels, and keep their order.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    helpers : iterable of Layer
+    """
+    layers = viewer.layers
+    for helper in helpers:
+        of_labels = (
+            place
+            for place, layer in enumerate(layers)
+            if isinstance(layer, Labels) and not layer.metadata.get(HELPER)
+        )
+        place, lowest = layers.index(helper), next(of_labels, len(layers))
+        if place > lowest:
+            layers.move(place, lowest)

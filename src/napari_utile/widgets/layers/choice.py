@@ -6,8 +6,10 @@ from typing import Any
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Layer
 from napari.viewer import Viewer
+from psygnal import Signal
 from qtpy.compat import isalive
 
+from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.kit.fields import TickList, narrow
 
 HELPER = "utile helper"
@@ -19,7 +21,8 @@ class LayerChoice(ComboBox):
     """A list of the layers of some types that follows the viewer.
 
     The choices that napari gives magicgui need a docked panel, hold helper layers, and miss
-    renamed layers; so they are given here.
+    renamed layers; so they are given here. When the chosen layer is removed, none is chosen
+    until the user chooses, or adds another one.
 
     Parameters
     ----------
@@ -29,15 +32,30 @@ class LayerChoice(ComboBox):
         What may be chosen.
     newest : bool, default False
         Whether the first choice is the layer on top, not the one at the bottom.
+    results : bool, default True
+        Whether probabilities, which a network made of an image, may be chosen.
     """
 
-    def __init__(self, viewer: Viewer, *kinds: type[Layer], newest: bool = False):
+    edited = Signal()
+    """The pixels of the chosen layer were painted or replaced."""
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        *kinds: type[Layer],
+        newest: bool = False,
+        results: bool = True,
+    ):
         self._viewer, self._kinds, self._newest = viewer, kinds, newest
+        self._results, self._lost = results, ""
+        self._followed: Any = None
         super().__init__(choices=self._layers)
         narrow(self.native)  # a long name is cut, the panel stays narrow
+        self.native.setPlaceholderText("none")
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
             event.connect(self._refresh)  # napari holds it weakly
+        self.changed.connect(self._follow)
         self._refresh()
         if newest and (layers := self._layers()):
             self.value = layers[-1]
@@ -51,21 +69,49 @@ class LayerChoice(ComboBox):
         """Choose `layer`."""
         self.value = layer
 
-    def _layers(self, _widget: Any = None) -> list[Layer]:
-        return [layer for layer in self._viewer.layers if is_choice(layer, *self._kinds)]
+    def lost(self) -> str:
+        """Return that the chosen layer was removed, while there are others, or ''."""
+        is_lost = self.layer is None and self._lost
+        return f"'{self._lost}' was removed: choose another layer." if is_lost else ""
 
-    def _refresh(self, _event: Any = None) -> None:
+    def _layers(self, _widget: Any = None) -> list[Layer]:
+        offered = [layer for layer in self._viewer.layers if is_choice(layer, *self._kinds)]
+        return [layer for layer in offered if self._results or not is_result(layer)]
+
+    def _refresh(self, event: Any = None) -> None:
         """Offer the layers that there are; what was chosen stays, under any name."""
         if not isalive(self.native):  # its panel was closed
             return
         layers, chosen = self._layers(), self.layer
-        if chosen not in layers and layers:
-            chosen = layers[-1 if self._newest else 0]
+        if chosen not in layers:
+            self._lost = chosen.name if chosen else self._lost
+            added = event.value if event and event.type == "inserted" else None
+            if not layers:
+                self._lost, chosen = "", None
+            elif added in layers:
+                chosen = added
+            else:
+                chosen = None if self._lost else layers[-1 if self._newest else 0]
         with self.changed.blocked():
             self.reset_choices()
-            if layers:
+            if chosen is not None:
                 self.value = chosen
+            elif layers:
+                self.native.setCurrentIndex(-1)
         self.changed.emit(chosen)
+
+    def _follow(self, layer: Any) -> None:
+        """Listen to the chosen layer alone."""
+        if layer is self._followed:
+            return
+        for followed, act in ((self._followed, "disconnect"), (layer, "connect")):
+            for name in ("paint", "data") if followed is not None else ():
+                if event := getattr(followed.events, name, None):
+                    getattr(event, act)(self._on_edit)
+        self._followed = layer
+
+    def _on_edit(self, _event: Any = None) -> None:
+        self.edited.emit()
 
 
 class LayerTicks(TickList):
@@ -87,6 +133,11 @@ class LayerTicks(TickList):
 def is_choice(layer: Layer, *kinds: type[Layer]) -> bool:
     """Whether a layer is of one of these types, and no helper."""
     return isinstance(layer, kinds) and not layer.metadata.get(HELPER)
+
+
+def is_result(layer: Layer) -> bool:
+    """Whether an image layer shows probabilities, as it says of itself."""
+    return isinstance(layer, Image) and layer.metadata.get(HOLDS) == "probabilities"
 
 
 def following(widget: Any, slot: Callable[..., Any], *events: Any) -> None:

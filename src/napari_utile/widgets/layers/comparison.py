@@ -14,6 +14,7 @@ from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
 from napari_utile.json_files import read_json
 from napari_utile.widgets.layers.active import active_kept
+from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.stacks import placement, shifted, stack_of
 
 RESULT_GAP = 0.03
@@ -95,8 +96,9 @@ class ComparisonLayers:
             row[..., number * self._step :, :][..., :width, :] = part.image
         place = self._place | {"translate": shifted(self._place, part.origin(self._first))}
         pixels = row if self._look.get("rgb") else row[..., 0]
-        name = f"validation image{part.suffix}"
-        self._others.append(self._viewer.add_image(pixels, name=name, **self._look, **place))
+        name, aid = f"validation image{part.suffix}", {"metadata": {HELPER: True}}
+        layer = self._viewer.add_image(pixels, name=name, **aid, **self._look, **place)
+        self._others.append(layer)
 
     def _bring_into_view(self, slices: list[list[int]]) -> None:
         """Go to the first of these slices, unless one of them is in view."""

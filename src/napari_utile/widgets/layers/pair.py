@@ -28,7 +28,7 @@ class PairChoice:
     """An image layer and a labels layer that are chosen together."""
 
     def __init__(self, viewer: Viewer):
-        self.image = LayerChoice(viewer, Image)
+        self.image = LayerChoice(viewer, Image, results=False)
         self.labels = LayerChoice(viewer, Labels)
         self.note = DoubtsNote()
 
@@ -43,7 +43,8 @@ class PairChoice:
 
         What is doubtful about them is shown below; without settings nothing is.
         """
-        problem, thin = pair_problem(self.image.layer, self.labels.layer), ""
+        problem, thin = self.image.lost() or self.labels.lost(), ""
+        problem = problem or pair_problem(self.image.layer, self.labels.layer)
         if not problem and settings:
             seen = stack_of(self.image.layer, like=tuple(level_0(self.labels.layer).shape))
             problem = thin = slices_problem(seen, settings.context) or self._flat(

@@ -29,6 +29,8 @@ MIN_REFRESH_INTERVAL = 200
 REFRESH_DUTY_CYCLE = 1 / 5
 """A refresh may take 1/5 of the window's time: planes may be large."""
 PARTIAL = " (partial)"
+PREVIEW = "training preview"
+"""What the layer of the preview is, in its metadata."""
 ON_DISK = "utile"
 """Key of a layer's metadata: the path of the result that it shows."""
 
@@ -183,9 +185,11 @@ class Preview:
         if self.layer in self._viewer.layers:
             self.layer.data, self.layer.translate = pixels, place["translate"]
         elif self.layer is None:  # once it is removed it stays away
+            for old in [x for x in self._viewer.layers if x.metadata.get(HELPER) == PREVIEW]:
+                self._viewer.layers.remove(old)  # of a panel that was closed
             look = {"contrast_limits": (0, 1), "colormap": "magenta", "blending": "additive"}
             layer = Image(pixels, name="training preview", opacity=0.6, **look, **place)
-            layer.metadata[HELPER] = True
+            layer.metadata[HELPER] = PREVIEW
             self.layer = add_helper(self._viewer, layer)
 
     def remove(self) -> None:

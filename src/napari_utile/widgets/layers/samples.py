@@ -11,7 +11,7 @@ from napari.viewer import Viewer
 
 from napari_utile.folders.preview import TILE_KINDS, PreviewFolder
 from napari_utile.io.images import Stack, open_image
-from napari_utile.widgets.layers.active import active_kept
+from napari_utile.widgets.layers.active import active_kept, put_below_labels
 from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.stacks import placement, stack_of
 
@@ -52,6 +52,7 @@ class SampleLayers:
         with active_kept(self._viewer):
             visible = old.remove() if old else {}
             self.layers = [*self._maps(out), *self._samples(out)]
+            put_below_labels(self._viewer, self.layers)
         for layer in self.layers:
             layer.visible = visible.get(layer.name, layer.visible)
         if not visible:

@@ -91,6 +91,7 @@ class ObjectsPanel(Panel):
         labels = self.labels_layer.layer
         result = labels is not None and result_shown(labels) is not None
         missing = "" if labels is not None else "Choose a labels layer: there is none yet."
+        missing = self.labels_layer.lost() or missing
         self._rows.setRowVisible(self.with_image, not result)  # a result knows its image
         asks_for_image = self.with_image.isChecked() and not result
         self._rows.setRowVisible(self.image.native, asks_for_image)

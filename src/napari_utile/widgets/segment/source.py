@@ -131,7 +131,7 @@ class SourceChoice(QWidget):
         kind = self.kind.currentData()
         image = shapes = ticks = files = ""
         if kind in ONE_LAYER:
-            image = _image_problem(self.image.layer, model)
+            image = self.image.lost() or _image_problem(self.image.layer, model)
         if kind is SourceKind.DRAWN and self.shapes.layer is None:
             shapes = "Add a shapes layer, and draw a rectangle around the part to segment."
         if kind is SourceKind.LAYERS:

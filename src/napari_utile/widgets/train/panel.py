@@ -121,6 +121,8 @@ class TrainPanel(Panel):
         self.form.changed.connect(self._offer_targets)
         for source in (self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
+        for layer in (self.image, self.labels_layer):
+            layer.edited.connect(self.controls.messages.forget_mistake)
         self.folder.changed.connect(self._on_folder)
         self.controls.messages.linkActivated.connect(self._on_link)
         self.controls.in_words = refusal_in_words

@@ -103,6 +103,7 @@ class WeightMapPanel(Panel):
 
     def _check(self) -> None:
         missing = "" if self.labels_layer.layer else "Choose a labels layer: there is none yet."
+        missing = self.labels_layer.lost() or missing
         mark(self.labels_layer.native, missing, "Instances, or a mask of them")
         problem = missing or self.form.problem()
         settings = WeightSettings() if problem else self.form.settings()
