@@ -116,12 +116,19 @@ LearntTarget = Annotated[
 ]
 
 
-Ignore = Annotated[int | None, option(..., "Label id of unannotated pixels", LABELING)]
+Ignore = Annotated[
+    int | None, option(..., "Label id of unannotated pixels", LABELING, label="ignore id")
+]
 
 
 Sparse = Annotated[
     bool,
-    option(..., "0 = unannotated, 1 = background, 2... = the objects or classes", LABELING),
+    option(
+        ...,
+        "0 = unannotated, 1 = background, 2... = the objects or classes",
+        LABELING,
+        label="sparse labels",
+    ),
 ]
 
 
@@ -140,7 +147,9 @@ InstanceMethod = Annotated[
 ]
 
 
-MinSize = Annotated[int, option(..., "Smaller objects are dropped, px", ge=0)]
+MinSize = Annotated[
+    int, option(..., "Smaller objects are dropped, px", label="smallest object", ge=0)
+]
 
 
 GapWeight = Annotated[
@@ -196,7 +205,12 @@ Normalize = Annotated[
 
 Strict = Annotated[
     bool,
-    option(..., "Refuse input that raises any doubt, instead of warning of it", "Input"),
+    option(
+        ...,
+        "Refuse input that raises any doubt, instead of warning of it",
+        "Input",
+        label="refuse doubtful",
+    ),
 ]
 
 

@@ -53,7 +53,9 @@ class PredictSettings(Settings):
         "probabilities", "What is written", main=True
     )
     tile: Annotated[int, Field(ge=1)] | Literal["auto"] = option(
-        "auto", "Side of a tile of the result, px; auto: as large as memory allows"
+        "auto",
+        "Side of a tile of the result, px; auto: as large as memory allows",
+        label="tile side",
     )
     averaging: bool = option(
         False, "Average over the 8 rotations and flips (8 times the work)", main=True
@@ -76,7 +78,9 @@ class PredictSettings(Settings):
         "network; a byte per voxel and affinity",
     )
     dtype: Literal["uint8", "float16", "float32"] = option(
-        "uint8", "Number format of probabilities on disk; in uint8, 255 is 1"
+        "uint8",
+        "Number format of probabilities on disk; in uint8, 255 is 1",
+        label="number format",
     )
     format: Literal["auto", "zarr", "tif"] = option(
         "auto", "OME-Zarr or BigTIFF; auto: by the name of the output, zarr for several images"

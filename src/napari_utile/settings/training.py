@@ -108,12 +108,23 @@ class TrainingOptions(Settings):
         ge=0,
         le=2,
     )
-    depth: int = option(4, "Number of poolings; 3 in networks of volumes", NETWORK, ge=1, le=7)
-    width: int = option(16, "Features at full resolution", NETWORK, ge=1, le=512)
+    depth: int = option(
+        4,
+        "Number of poolings; 3 in networks of volumes",
+        NETWORK,
+        label="depth (poolings)",
+        ge=1,
+        le=7,
+    )
+    width: int = option(
+        16, "Features at full resolution", NETWORK, label="width (features)", ge=1, le=512
+    )
     padding: Literal["valid", "same"] = option(
         "same", "Convolutions without padding, as published, or padded", NETWORK
     )
-    norm: Literal["none", "batch"] = option("batch", "Normalization layers", NETWORK)
+    norm: Literal["none", "batch"] = option(
+        "batch", "Normalization layers", NETWORK, label="normalization"
+    )
     dropout: float = option(
         0.0, "Dropout rate at the end of the contracting path", NETWORK, ge=0, lt=1
     )
@@ -122,9 +133,10 @@ class TrainingOptions(Settings):
         "Size of a voxel along z, y, x in any unit, such as 40,10,10; default: what the image "
         "says. Networks of volumes pool an axis while its voxels are short",
         NETWORK,
+        label="voxel size",
     )
     output: Literal["softmax", "sigmoid"] = option(
-        "softmax", "One map per class, or one foreground map", NETWORK
+        "softmax", "One map per class, or one foreground map", NETWORK, label="output layer"
     )
     border: str = option(
         "auto",
@@ -148,7 +160,11 @@ class TrainingOptions(Settings):
         ge=1,
     )
     patience: int | None = option(
-        None, "Stop early after this many validations without a better one", LABELING, ge=1
+        None,
+        "Stop early after this many validations without a better one",
+        LABELING,
+        label="stop early after",
+        ge=1,
     )
     validation_share: float = option(
         0.2, "Fraction of the annotated pixels kept for validation", LABELING, gt=0, lt=1
@@ -163,8 +179,12 @@ class TrainingOptions(Settings):
         LABELING,
     )
     # the optimization
-    tile: int = option(256, "Side of a training tile of the result, px", TILES, ge=16)
-    batch: int = option(4, "Tiles per step; 2 in networks of volumes", TILES, ge=1)
+    tile: int = option(
+        256, "Side of a training tile of the result, px", TILES, label="tile side", ge=16
+    )
+    batch: int = option(
+        4, "Tiles per step; 2 in networks of volumes", TILES, label="tiles per step", ge=1
+    )
     sampling: Sampling = option("uniform", "Where tiles are drawn more often", TILES)
     optimizer: Literal["muon", "adamw", "sgd"] = option("muon", "Update rule", LEARNING)
     learning_rate: float = option(
@@ -193,7 +213,11 @@ class TrainingOptions(Settings):
     class_balance: ClassBalance = False
     # augmentation
     elastic: float = option(
-        10.0, "Elastic displacements, standard deviation (paper: 10), px", TILES, ge=0
+        10.0,
+        "Elastic displacements, standard deviation (paper: 10), px",
+        TILES,
+        label="elastic shifts",
+        ge=0,
     )
     rotation: float = option(180.0, "Largest random rotation, degrees", TILES, ge=0, le=180)
     deformed: float = option(
@@ -201,12 +225,18 @@ class TrainingOptions(Settings):
         "Fraction of tiles with elastic deformation and free rotation; the rest get 90-degree "
         "rotations",
         TILES,
+        label="deformed tiles",
         ge=0,
         le=1,
     )
-    flips: bool = option(True, "Random mirroring", TILES)
+    flips: bool = option(True, "Random mirroring", TILES, label="mirroring")
     gray: float = option(
-        0.2, "Largest random change of contrast and brightness, fraction", TILES, ge=0, lt=1
+        0.2,
+        "Largest random change of contrast and brightness, fraction",
+        TILES,
+        label="gray changes",
+        ge=0,
+        lt=1,
     )
     # the input
     strict: Strict = False

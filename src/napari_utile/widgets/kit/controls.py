@@ -9,7 +9,6 @@ from napari.utils.notifications import show_error, show_info, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -20,6 +19,7 @@ from qtpy.QtWidgets import (
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunFailed, RunStarted, StepDone, Warned
 from napari_utile.widgets.kit.background import Background, Then, Work
+from napari_utile.widgets.kit.button_rows import ButtonRows
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.progress import RunProgress, Step
@@ -114,8 +114,8 @@ class Controls(QWidget):
         self.status.setWordWrap(True)
         self.messages = Messages()
         self._shown_in: dict[QPushButton, set[State]] = {}
-        self._row = QHBoxLayout()
-        self._row.addWidget(self.button, 1)
+        self._row = ButtonRows()
+        self._row.insert(0, self.button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
@@ -151,7 +151,7 @@ class Controls(QWidget):
     def add(self, button: QPushButton, tooltip: str, *states: State) -> None:
         """Add a button that is there in these states."""
         button.setToolTip(tooltip)
-        self._row.insertWidget(1, button)
+        self._row.insert(1, button)
         self.show_in(button, *states)
 
     def show_in(self, button: QPushButton, *states: State) -> None:

@@ -15,13 +15,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_utile.errors import UserError
 from napari_utile.refusals import sentence, why
 from napari_utile.settings.checked import Settings
-from napari_utile.widgets.kit.colors import Tone, color_of
+from napari_utile.widgets.kit.colors import Tone, color_of, follow_theme
 from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value_text
+from napari_utile.widgets.kit.fold import Fold
 
 S = TypeVar("S", bound=Settings)
 
@@ -29,7 +29,15 @@ DECIDING = {"recipe", "network", "networks"}
 """Fields that the defaults of others follow."""
 EXAMPLES = {"a number": ", like 5 or 1.5", "a whole number": ", like 5"}
 """Of what an option must be."""
-LABEL_WIDTH = 108
+LABEL_WIDTH, LEAST_WIDTH = 118, 300
+"""Of the column of names, and of a panel, px."""
+THEME_BORDER = 2
+"""Of a panel, both sides together, px."""
+FOCUSED = (
+    "QLineEdit", "QTextEdit", "QAbstractSpinBox", "QComboBox", "QAbstractItemView",
+    "QAbstractButton", "QSlider",
+)  # fmt: skip
+"""Parts of a panel that can get the keys."""
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -81,7 +89,7 @@ class Form(QWidget, Generic[S]):
         column.setSpacing(4)
         column.addLayout(self._rows(kind.main_options()))
         self.folds = {
-            title: _fold(title, self._rows(names)) for title, names in kind.groups().items()
+            title: Fold(title, self._group(names)) for title, names in kind.groups().items()
         }
         for fold in self.folds.values():
             column.addWidget(fold)
@@ -159,6 +167,12 @@ class Form(QWidget, Generic[S]):
             field.on_edit(self._on_choice if name in DECIDING else self._check)
         return form_rows({self._kind.label(name): self._fields[name].editor for name in names})
 
+    def _group(self, names: Sequence[str]) -> QWidget:
+        """Return the rows that a title hides."""
+        group = QWidget()
+        group.setLayout(self._rows(names))
+        return group
+
     def _on_choice(self) -> None:
         """Show the options that recipe and network decide; leave the others as they are."""
         chosen = {name: self._fields[name].read() for name in DECIDING & self._fields.keys()}
@@ -227,8 +241,9 @@ def mark(editor: QWidget, problem: str | None, help_text: str = "") -> None:
     help_text : str, optional
         Tooltip of an editor without a problem.
     """
-    border = f"border: 1px solid {color_of(Tone.ERROR)};"
-    style = f"{type(editor).__name__} {{ {border} }}" if problem else ""
+    kind, color = type(editor).__name__, color_of(Tone.ERROR)
+    borders = f"{kind} {{ border: 1px solid {color}; }} {kind}:focus {{ border-width: 2px; }}"
+    style = borders if problem else ""
     if editor.styleSheet() != style:
         editor.setStyleSheet(style)
     editor.setToolTip(problem or help_text)
@@ -285,20 +300,42 @@ def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
     panel.setWidgetResizable(True)
     panel.setFrameShape(QFrame.Shape.NoFrame)
     panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    panel.setMinimumWidth(300)
+    panel.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # nothing is seen of its focus
+    WideEnough(panel, content)
+    mark_focus(panel)
     return column
 
 
-def _fold(title: str, rows: QFormLayout) -> QCollapsible:
-    """Return rows that are folded behind a title."""
-    fold, content = QCollapsible(title, expandedIcon="▾", collapsedIcon="▸"), QWidget()
-    fold.layout().setContentsMargins(0, 0, 0, 0)
-    fold.layout().setSpacing(0)
-    fold.toggleButton().setStyleSheet(
-        "QPushButton { text-align: left; border: none; background: none; padding: 4px 0; }"
-    )
-    fold.setDuration(0)
-    content.setLayout(rows)
-    fold.setContent(content)
-    fold.collapse(animate=False)
-    return fold
+class WideEnough(QObject):
+    """Keeps a panel so wide that nothing is cut off, also beside its scroll bar."""
+
+    def __init__(self, panel: QScrollArea, content: QWidget):
+        super().__init__(panel)
+        self._panel = panel
+        panel.setMinimumWidth(LEAST_WIDTH)
+        content.installEventFilter(self)
+
+    def eventFilter(self, content: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Follow what is in the panel."""
+        if event.type() == QEvent.Type.LayoutRequest and isinstance(content, QWidget):
+            bar = self._panel.verticalScrollBar().sizeHint().width()
+            needed = content.minimumSizeHint().width() + bar + THEME_BORDER
+            self._panel.setMinimumWidth(max(LEAST_WIDTH, needed))
+        return False
+
+
+def mark_focus(panel: QWidget) -> None:
+    """Draw a border around the part of a panel that gets the keys, in the colors of the theme.
+
+    Parameters
+    ----------
+    panel : QWidget
+    """
+
+    def draw(_event: object = None) -> None:
+        color, focused = color_of(Tone.NOTE), ", ".join(f"{kind}:focus" for kind in FOCUSED)
+        title = f"Fold QPushButton:focus {{ color: {color}; font-weight: bold; }}"
+        panel.setStyleSheet(f"{focused} {{ border: 1px solid {color}; }} {title}")
+
+    draw()
+    follow_theme(panel, draw)

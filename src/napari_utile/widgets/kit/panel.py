@@ -1,6 +1,7 @@
 """What the panels share: they scroll, and leave no work behind when they are closed."""
 
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QScrollArea
 
 from napari_utile.widgets.kit.closing import watch_window_of
@@ -38,3 +39,10 @@ class Panel(QScrollArea):
                 _CLOSED.add(self)
                 self.controls.ended.connect(lambda: _CLOSED.discard(self))
         return bool(super().event(event))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """Keep Enter, pressed at the end of a field, from the keys of the viewer."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+        else:
+            super().keyPressEvent(event)

@@ -76,7 +76,7 @@ class LayerChoice(ComboBox):
 
     def _layers(self, _widget: Any = None) -> list[Layer]:
         offered = [layer for layer in self._viewer.layers if is_choice(layer, *self._kinds)]
-        return [layer for layer in offered if self._results or not is_result(layer)]
+        return [layer for layer in offered if self._results or not shows_probabilities(layer)]
 
     def _refresh(self, event: Any = None) -> None:
         """Offer the layers that there are; what was chosen stays, under any name."""
@@ -135,7 +135,7 @@ def is_choice(layer: Layer, *kinds: type[Layer]) -> bool:
     return isinstance(layer, kinds) and not layer.metadata.get(HELPER)
 
 
-def is_result(layer: Layer) -> bool:
+def shows_probabilities(layer: Layer) -> bool:
     """Whether an image layer shows probabilities, as it says of itself."""
     return isinstance(layer, Image) and layer.metadata.get(HOLDS) == "probabilities"
 
