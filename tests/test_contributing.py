@@ -9,7 +9,6 @@ from typing import Literal, get_args
 import numpy as np
 import pytest
 import torch
-from qtpy.QtWidgets import QScrollArea
 from torch import nn
 
 from napari_utile import TrainSettings, evaluate, load_model, predict, train
@@ -24,7 +23,8 @@ from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
 from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.controls import EngineControls
-from napari_utile.widgets.kit.form import Form, scrolling_column
+from napari_utile.widgets.kit.form import Form
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.process.command_line import flags
 from tests.fixtures.trained import TINY, cells
 from tests.fixtures.window import press, script  # noqa: F401
@@ -130,16 +130,16 @@ def test_a_metric_is_shown_where_its_entry_says(monkeypatch):
     ]
 
 
-class TinyPanel(QScrollArea):
+class TinyPanel(Panel):
     """widgets/tiny/panel.py"""
 
     def __init__(self, napari_viewer):
         super().__init__()
         self.form = Form(WeightSettings)
         self.controls = EngineControls("Weigh", self._collect)
-        column = scrolling_column(self)
+        column = self.column()
         column.addWidget(self.form)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         self.seen = []
         self.controls.happened.connect(self.seen.append)
         self.controls.set_problem("")

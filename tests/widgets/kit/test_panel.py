@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 from qtpy.QtWidgets import QDockWidget
 
-from napari_utile.widgets.kit.panel import Panel
+from napari_utile.widgets.kit.panel import MOST_HEIGHT, Panel
+from napari_utile.widgets.kit.thread_controls import ThreadControls
 
 
 def test_work_is_left_when_the_panel_is_taken_out_of_its_dock_and_not_before(qtbot):
@@ -25,3 +26,26 @@ def test_a_panel_without_work_is_closed_like_any_other(qtbot):
     dock.setWidget(panel)
     panel.setParent(None)
     assert panel.parent() is None
+
+
+def test_many_messages_scroll_and_leave_room_for_the_panel(qtbot):
+    panel = Panel()
+    qtbot.addWidget(panel)
+    panel.controls = ThreadControls("Work", lambda: None, lambda _: None)
+    panel.column().addStretch()
+    panel.pin(panel.controls)
+    panel.resize(320, 600)
+    panel.show()
+    messages = panel.controls.messages
+    brief = messages.parent().parent()
+    assert not brief.isVisible()
+    messages.add("short")
+    qtbot.waitUntil(brief.isVisible)
+    assert brief.height() < 30
+    for number in range(6):
+        messages.add(f"{number} " + "many words that fill a line or two and more " * 4)
+    qtbot.waitUntil(lambda: brief.height() == MOST_HEIGHT)
+    bar = brief.verticalScrollBar()
+    qtbot.waitUntil(lambda: bar.maximum() > 0 and bar.value() == bar.maximum())
+    messages.clear()
+    qtbot.waitUntil(lambda: not brief.isVisible())

@@ -29,7 +29,7 @@ from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
-from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
@@ -83,13 +83,13 @@ class ComparePanel(Panel):
         self._candidate: CandidateStarted | None = None
         self._folders: dict[str, Path] = {}
 
-        column = scrolling_column(self)
+        column = self.column()
         column.addLayout(self.pair.rows())
         column.addWidget(self.form)
         column.addLayout(form_rows({"folder": self.folder}))
         column.addWidget(self.pace)
         column.addWidget(self.launch.keep_running)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         column.addWidget(self.curves)
         column.addWidget(self.table)
         below = QHBoxLayout()

@@ -31,7 +31,7 @@ from napari_utile.widgets.evaluate.report import Outcome, ReportView
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import State
-from napari_utile.widgets.kit.form import Form, scrolling_column
+from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.kit.thread_controls import ThreadControls
@@ -59,10 +59,10 @@ class EvaluatePanel(Panel):
         self.copy, self.save = QPushButton("Copy table"), QPushButton("Save")
         self.save.setMenu(self._formats())
 
-        column = scrolling_column(self)
+        column = self.column()
         column.addWidget(self.inputs)
         column.addWidget(self.form)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         column.addWidget(self.view, 1)
         below = QHBoxLayout()
         below.addWidget(self.copy)

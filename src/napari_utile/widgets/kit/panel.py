@@ -1,27 +1,64 @@
-"""What the panels share: they scroll, and leave no work behind when they are closed."""
+"""What the panels share: what scrolls, what is pinned below it, and how they are closed."""
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QScrollArea
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
+from napari_utile.widgets.kit.docks import join_other_panels
+from napari_utile.widgets.kit.form import scrolling_column
+from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.process.worker import WAITING
 
+MOST_HEIGHT = 150
+"""Of the pinned messages, in pixels; more of them scroll."""
 _CLOSED: set["Panel"] = set()
 """Panels that are closed while their work ends: nobody else keeps them, or their engine."""
 
 
-class Panel(QScrollArea):
-    """A panel of a dock.
+class Panel(QWidget):
+    """A panel of a dock: a column that scrolls, and buttons and messages pinned below it.
 
     Attributes
     ----------
     controls : Controls
         Of its work; set by a panel that has some.
+    scroll : QScrollArea
     """
 
     controls: Controls
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scroll = QScrollArea()
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self.scroll, 1)
+        self.setMinimumWidth(300)
+
+    def column(self) -> QVBoxLayout:
+        """Return the column that scrolls, to add to."""
+        return scrolling_column(self.scroll)
+
+    def pin(self, controls: QWidget) -> None:
+        """Put buttons, progress and messages below what scrolls: they are always in view."""
+        foot = QWidget()
+        rows = QVBoxLayout(foot)
+        rows.setContentsMargins(8, 4, 8, 8)
+        rows.addWidget(controls)
+        self.layout().addWidget(foot)
+        if isinstance(messages := getattr(controls, "messages", None), Messages):
+            controls.layout().replaceWidget(messages, _Brief(messages))
+
+    def leave_work(self) -> None:
+        """Leave no work that nobody sees: the panel is closed."""
+        if hasattr(self, "controls"):
+            self.controls.leave()
+            if self.controls.is_running:
+                _CLOSED.add(self)
+                self.controls.ended.connect(lambda: _CLOSED.discard(self))
 
     def event(self, event: QEvent) -> bool:
         """Warm the engine when it is looked at; leave the work when it is closed.
@@ -32,12 +69,11 @@ class Panel(QScrollArea):
             WAITING.warm()
         if event.type() == QEvent.Type.Show:
             watch_window_of(self)
-        works = hasattr(self, "controls")
-        if works and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.controls.leave()
-            if self.controls.is_running:
-                _CLOSED.add(self)
-                self.controls.ended.connect(lambda: _CLOSED.discard(self))
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self.leave_work()
+            else:
+                join_other_panels(self)
         return bool(super().event(event))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
@@ -46,3 +82,40 @@ class Panel(QScrollArea):
             event.accept()
         else:
             super().keyPressEvent(event)
+
+
+class _Brief(QScrollArea):
+    """Messages that take no more height than they need, and scroll when they are many."""
+
+    def __init__(self, messages: Messages):
+        super().__init__()
+        self._messages = messages
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        is_hidden = messages.isHidden()
+        self.setWidget(messages)  # shows it
+        messages.setHidden(is_hidden)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        messages.installEventFilter(self)
+        self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Follow the messages: their height, and whether there are any."""
+        kinds = QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.LayoutRequest
+        if event.type() in (*kinds, QEvent.Type.Resize):
+            self._fit()
+        return bool(super().eventFilter(watched, event))
+
+    def resizeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Fit the height to the width, by which lines are broken."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setHidden(self._messages.isHidden())
+        needed = self._messages.heightForWidth(self.viewport().width())
+        if (height := min(max(needed, 1), MOST_HEIGHT)) != self.maximumHeight():
+            self.setFixedHeight(height)
+            bar = self.verticalScrollBar()
+            bar.setValue(bar.maximum())  # the newest is below

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QLabel, QPushButton
 from napari_utile.errors import UserError
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.label.class_table import ClassRow, ClassTable, ids_of_rows
@@ -53,7 +53,7 @@ class LabelPanel(Panel):
         self._layer: Any = None  # the labels that are followed
         self._watch: PaintedWatch | None = None
 
-        column = scrolling_column(self)
+        column = self.column()
         column.addLayout(form_rows({"image": self.image.native}))
         column.addWidget(self.new)
         column.addLayout(form_rows({"labels": self.labels_layer.native}))

@@ -20,7 +20,7 @@ from napari_utile.results.objects import table_of
 from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
-from napari_utile.widgets.kit.form import form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import lasting_folder
 from napari_utile.widgets.kit.table import Table
@@ -56,7 +56,7 @@ class ObjectsPanel(Panel):
         self._count = 0
         self._reading: Background | None = None
 
-        column = scrolling_column(self)
+        column = self.column()
         self._rows = form_rows(
             {
                 "labels": self.labels_layer.native,
@@ -65,7 +65,7 @@ class ObjectsPanel(Panel):
             }
         )
         column.addLayout(self._rows)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         column.addWidget(self.table, 1)
         column.addWidget(self.copy)
         column.addStretch()

@@ -27,7 +27,7 @@ from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
-from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import job_writing
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
@@ -85,14 +85,14 @@ class SegmentPanel(Panel):
         self._next: tuple[JobFolder, JobRecord]
         self._files: TemporaryDirectory[str] | None = None
 
-        column = scrolling_column(self)
+        column = self.column()
         column.addLayout(form_rows({"model": self.model}))
         column.addWidget(self.source)
         column.addWidget(self.form)
         column.addLayout(form_rows({"save as": self.output}))
         column.addWidget(self.note)
         column.addWidget(self.keep_running)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         column.addWidget(self.objects)
         column.addWidget(self.correction)
         column.addStretch()

@@ -25,7 +25,7 @@ from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
-from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
@@ -106,13 +106,13 @@ class TrainPanel(Panel):
         self._trained: Pace | None = None  # by it
         self._overwrites: Path | None = None  # the folder whose run may be lost
 
-        column = scrolling_column(self)
+        column = self.column()
         column.addLayout(self.pair.rows())
         column.addWidget(self.form)
         column.addLayout(form_rows({"start from": self.start_from, "run folder": self.folder}))
         column.addWidget(self.pace)
         column.addWidget(self.launch.keep_running)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         column.addWidget(self.curves)
         column.addStretch()
 

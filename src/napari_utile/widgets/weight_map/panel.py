@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton
 from napari_utile.io.memory import check_memory
 from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.background import Work
-from napari_utile.widgets.kit.form import Form, form_rows, mark, scrolling_column
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.kit.weights import WEIGHTS, LossWeights
@@ -67,7 +67,7 @@ class WeightMapPanel(Panel):
         self._delay = self._timer(self._redraw)
         self._look = self._timer(self._look_for_edits)
 
-        column = scrolling_column(self)
+        column = self.column()
         column.addLayout(form_rows({"labels": self.labels_layer.native}))
         column.addWidget(self.note)
         column.addWidget(self.form)
@@ -76,7 +76,7 @@ class WeightMapPanel(Panel):
         buttons.addWidget(self.take)
         column.addLayout(buttons)
         column.addWidget(self.difference)
-        column.addWidget(self.controls)
+        self.pin(self.controls)
         for part in (self.legend, self.fit, self.outlines):
             column.addWidget(part)
         column.addStretch()

@@ -1,0 +1,51 @@
+"""Panels lie behind one another, not above one another: each has the whole height."""
+
+from functools import partial
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+OURS = "utile panel"
+"""Name of the property that marks the panels."""
+
+
+def join_other_panels(panel: QWidget) -> None:
+    """Lay the dock of a panel over the one where other panels are, as a tab.
+
+    Napari's manifest has no word for it that it heeds. Nothing happens to a panel that is in
+    no dock, or in another panel.
+
+    Parameters
+    ----------
+    panel : QWidget
+    """
+    panel.setProperty(OURS, True)
+    QTimer.singleShot(
+        0, partial(_lay_over_others, panel)
+    )  # napari is not done with the dock yet
+
+
+def dock_of(widget: QWidget) -> QDockWidget | None:
+    """Return the dock that holds a widget, however deep, or None."""
+    parent = widget.parent()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parent()
+    return parent
+
+
+def _lay_over_others(panel: QWidget) -> None:
+    dock = dock_of(panel) if isalive(panel) else None
+    window = dock.parent() if dock else None
+    if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
+        return
+    area = window.dockWidgetArea(dock)
+    for other in window.findChildren(QDockWidget):
+        holds_one = any(child.property(OURS) for child in other.findChildren(QWidget))
+        if other is dock or not holds_one or other.isFloating() or other.isHidden():
+            continue
+        if window.dockWidgetArea(other) == area:
+            if dock not in window.tabifiedDockWidgets(other):
+                window.tabifyDockWidget(other, dock)
+            dock.raise_()
+            return
