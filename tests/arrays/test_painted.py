@@ -41,5 +41,8 @@ def test_new_labels_are_known_to_be_empty():
     new = PaintedPixels((2, 4, 4), is_empty=True)
     assert new.is_complete and not new.painted
     new.paint((1,), [0, 0, 0], [1, 1, 2])
-    assert new.of((1,)) == new.totals == {1: 2, 2: 1}
+    before = new.copy()
+    new.paint((0,), [0], 2)
+    assert before.of((1,)) == before.totals == {1: 2, 2: 1}
+    assert new.totals == {1: 2, 2: 2}
     assert PaintedPixels((4, 4)).knows(()) is False

@@ -135,6 +135,12 @@ class PaintedPixels:
         parts = [self._planes[index], (gone_ids, -gone), count_ids(after)]
         self.set_plane(index, _added(parts))
 
+    def copy(self) -> "PaintedPixels":
+        """Return what is known now, for another thread."""
+        other = PaintedPixels(self.shape)
+        other.totals, other._planes = dict(self.totals), dict(self._planes)
+        return other
+
     def _add_to_totals(self, counted: IdCounts, sign: int) -> None:
         for id_, count in zip(*(part.tolist() for part in counted), strict=True):
             rest = self.totals.get(id_, 0) + sign * count

@@ -58,11 +58,12 @@ def test_labels_that_are_no_labels_are_told_and_painting_is_noticed(model, qtbot
     qtbot.addWidget(note)
     image, layer = model.add_image(MASK, name="im"), model.add_labels(SOFT, name="soft")
     note.show_doubts(layer, INSTANCES, image)
-    assert "'soft' look like a mask with gray edges" in note.text()
+    assert note.text() == ""  # the window does not wait for it
+    qtbot.waitUntil(lambda: "'soft' look like a mask with gray edges" in note.text())
     assert note.isVisibleTo(None)
     layer.data[...] = MASK
     note.show_doubts(layer, INSTANCES, image)
-    assert note.text() == ""
+    qtbot.waitUntil(lambda: note.text() == "")
     layer.data[...] = SOFT
     note.show_doubts(layer, INSTANCES)
     note.show_doubts(None, INSTANCES)
@@ -95,4 +96,5 @@ def test_the_same_pixels_are_looked_at_once(model, qtbot, monkeypatch):
     )
     for meaning in (INSTANCES, INSTANCES, ("classes", None, False)):
         note.show_doubts(layer, meaning)
+        qtbot.waitUntil(lambda: note._work is None)
     assert len(looks) == 2

@@ -69,12 +69,12 @@ def test_what_is_painted_while_a_plane_is_counted_is_not_lost(layer, qtbot, monk
 
 def test_other_data_and_a_script_that_paints_are_noticed(layer, qtbot):
     watch = watch_of(layer)
-    watch.look_at((0,))
-    qtbot.waitUntil(equal(watch, layer))
-    layer.data[0] = 11
-    layer.refresh()
     qtbot.waitUntil(equal(watch, layer))
     layer.data = LABELS[:2] + 1
+    qtbot.waitUntil(equal(watch, layer))
+    watch.look_at((0,))
+    layer.data[0] = 11
+    layer.refresh()
     qtbot.waitUntil(equal(watch, layer))
 
 

@@ -17,9 +17,11 @@ from napari_utile.events import (
     Warned,
 )
 from napari_utile.io.images import open_image, write_tiff
+from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import MODELS, new_run_folder
 from napari_utile.widgets.kit.step_rates import keep_rate
+from napari_utile.widgets.layers.meaning import say_meaning
 from napari_utile.widgets.train.panel import TrainPanel
 from tests.fixtures.new_run import new_run
 from tests.fixtures.window import write_card
@@ -377,3 +379,17 @@ def test_a_network_of_volumes_needs_slices(panel, viewer):
     assert "'flat' has one slice but no z axis" in text(panel)
     panel.form.set_value("network", "unet")
     assert panel.controls.button.isEnabled()
+
+
+def test_strokes_without_background_keep_the_button_off_until_there_is_some(
+    panel, viewer, qtbot
+):
+    layer = viewer.layers["cells"]
+    say_meaning(layer, LabelSettings(sparse=True))  # as the panel Label does
+    assert panel.form.settings().sparse
+    layer.data = np.where(layer.data == 1, 3, layer.data)
+    qtbot.waitUntil(lambda: "Give the background a stroke" in text(panel))
+    assert not panel.controls.button.isEnabled()
+    panel.pair.needs.linkActivated.emit("select 1")
+    layer.paint((0, 4, 32), layer.selected_label)
+    qtbot.waitUntil(panel.controls.button.isEnabled)

@@ -103,7 +103,8 @@ class ComparePanel(Panel):
 
         self._targets = TargetOffer(self.form, "networks")
         self.form.changed.connect(self._offer_targets)
-        for source in (self.image, self.labels_layer, self.form):
+        self.pair.share(self.form)
+        for source in (self.pair, self.image, self.labels_layer, self.form):
             source.changed.connect(self._check)
         self.folder.changed.connect(self._on_folder)
         self.controls.messages.linkActivated.connect(

@@ -147,4 +147,6 @@ def _swatch(color: Color) -> QIcon:
         picture.fill(QColor(128, 128, 128, 60))
     else:
         picture.fill(QColor.fromRgbF(*(float(part) for part in color[:3])))
-    return QIcon(picture)
+    icon = QIcon(picture)
+    icon.addPixmap(picture, QIcon.Mode.Selected)  # the same color in a row that is chosen
+    return icon

@@ -3,20 +3,21 @@
 from math import prod
 from typing import Any
 
-from napari.layers import Image, Labels
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_utile.errors import UserError
 from napari_utile.settings.labels import LabelSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.form import Form, form_rows, mark
+from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.label.class_table import ClassRow, ClassTable, ids_of_rows
 from napari_utile.widgets.label.new_labels import new_labels
 from napari_utile.widgets.layers.brush import plane_in_view, take_brush
-from napari_utile.widgets.layers.choice import LayerChoice, following
+from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.meaning import (
     MEANINGS,
     class_names,
@@ -27,11 +28,10 @@ from napari_utile.widgets.layers.meaning import (
     say_meaning,
 )
 from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
+from napari_utile.widgets.layers.pair import PairChoice, pair_problem
 
 MOST_ROWS = 200
 """Rows of the table; labels of objects may have many thousand ids."""
-IMAGE_HELP = "The image that is labelled"
-LABELS_HELP = "The labels that are painted"
 
 
 class LabelPanel(Panel):
@@ -40,8 +40,8 @@ class LabelPanel(Panel):
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer
-        self.image = LayerChoice(napari_viewer, Image)
-        self.labels_layer = LayerChoice(napari_viewer, Labels, newest=True)
+        self.pair = PairChoice(napari_viewer, newest=True)
+        self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.new = QPushButton("New labels")
         self.new.setToolTip("Make an empty labels layer for the image, and take the brush")
         self.form: Form[LabelSettings] = Form(LabelSettings)
@@ -54,9 +54,8 @@ class LabelPanel(Panel):
         self._watch: PaintedWatch | None = None
 
         column = self.column()
-        column.addLayout(form_rows({"image": self.image.native}))
         column.addWidget(self.new)
-        column.addLayout(form_rows({"labels": self.labels_layer.native}))
+        column.addLayout(self.pair.rows())
         for part in (self.form, self.meaning, self.table, self.more, self.add, self.messages):
             column.addWidget(part)
         column.addStretch()
@@ -65,12 +64,12 @@ class LabelPanel(Panel):
         self.add.clicked.connect(self.add_class)
         self.table.chosen.connect(self.select)
         self.table.renamed.connect(self._on_renamed)
-        self.image.changed.connect(lambda _: self._on_image())
+        self.image.changed.connect(lambda _: self._check())
+        self.pair.changed.connect(self._check)
         self.labels_layer.changed.connect(lambda _: self._on_layer())
         self.form.changed.connect(self._on_form)
         MEANINGS.changed.connect(self._on_meaning)
         following(self, self._on_step, napari_viewer.dims.events.current_step)
-        self._on_image()
         self._on_layer()
 
     def make_labels(self) -> None:
@@ -111,10 +110,15 @@ class LabelPanel(Panel):
 
     # what changes
 
-    def _on_image(self) -> None:
-        missing = "" if self.image.layer else "Open an image first: there is none yet."
-        mark(self.image.native, missing, IMAGE_HELP)
-        self.new.setEnabled(not missing)
+    def _check(self) -> None:
+        """Show what keeps the layers from being trained on."""
+        image, labels = self.image.layer, self.labels_layer.layer
+        self.new.setEnabled(image is not None)
+        wrong = self.form.problem()
+        settings = None if wrong else TrainSettings(**self.form.settings().model_dump())
+        self.pair.check(settings)
+        is_waiting = image is not None and labels is None  # for the button
+        self.messages.set_problem(wrong or ("" if is_waiting else pair_problem(image, labels)))
 
     def _on_layer(self) -> None:
         """Follow the chosen labels, and no others any more."""
@@ -131,7 +135,6 @@ class LabelPanel(Panel):
                 self._watch.changed.connect(self._show_rows)
         for part in (self.form, self.table, self.add):
             part.setEnabled(layer is not None)
-        self.labels_layer.native.setToolTip(LABELS_HELP)
         self._on_meaning(layer)
 
     def _events(self) -> list[Any]:
@@ -144,14 +147,16 @@ class LabelPanel(Panel):
     def _on_form(self) -> None:
         if self._layer is not None and not self.form.problem():
             say_meaning(self._layer, self.form.settings())
+        self._check()
         self._show_rows()
 
     def _on_meaning(self, layer: Any) -> None:
         """Show what the ids of the chosen labels mean, whichever panel was told."""
-        if layer is not self._layer:
+        if layer is not self._layer or not isalive(self):
             return
         if layer is not None and self.form.settings() != label_meaning(layer):
             self.form.show_settings(label_meaning(layer))
+        self._check()
         self._show_rows()
 
     def _on_step(self, _event: Any = None) -> None:
@@ -165,6 +170,8 @@ class LabelPanel(Panel):
 
     def _show_rows(self, _event: Any = None) -> None:
         """Show the classes with what is painted of each."""
+        if not isalive(self):  # the panel was closed, and napari keeps its slots for a while
+            return
         if self._layer is None:
             self.table.show_rows([], 0)
             self.meaning.setText("Choose labels, or make new ones for the image.")

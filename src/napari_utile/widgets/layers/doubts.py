@@ -1,10 +1,12 @@
 """What may be wrong with layers that are used together, found before any engine starts."""
 
+from collections.abc import Generator
 from contextlib import suppress
 from hashlib import blake2b
 
 import numpy as np
 from napari.layers import Layer
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QLabel
 
 from napari_utile.arrays.doubts.labels import label_doubts, looked_at
@@ -12,7 +14,8 @@ from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 from napari_utile.io.units import micrometers
 from napari_utile.settings.options import Target
-from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.background import Background
+from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.layers.stacks import (
     doubts_about,
@@ -22,7 +25,7 @@ from napari_utile.widgets.layers.stacks import (
 )
 
 MOST_LOOKED_AT = 2**20
-"""Pixels that are looked at while the window waits: a tenth of a second."""
+"""Pixels that are looked at after every change: a tenth of a second in a thread."""
 KINDS = ("image", "labels")
 Meaning = tuple[Target, int | None, bool]
 """What labels mean: `target`, `ignore` and `sparse` of the settings."""
@@ -34,14 +37,20 @@ class DoubtsNote(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
-        self._key: object = None
+        self._found: list[str] = []
         self._looked: list[str] = []
+        self._key: object = None  # of what was looked at
+        self._wanted: tuple[Stack, Meaning] | None = None
+        self._work: Background | None = None
         self.hide()
+        follow_theme(self, self._show)
 
     def show_doubts(
         self, labels: Layer | None, meaning: Meaning, image: Layer | None = None
     ) -> None:
         """Show the doubts about labels in memory, and whether an image lies elsewhere.
+
+        What pixels look like is found in a thread, and shown a little later.
 
         Parameters
         ----------
@@ -50,29 +59,63 @@ class DoubtsNote(QLabel):
         meaning : (target, ignore, sparse)
         image : Image, optional
         """
-        found: list[str] = []
+        self._found, wanted = [], None
         if labels is not None:
-            found = [*doubts_about(labels)]
+            self._found = [*doubts_about(labels)]
             if image is not None:
                 together = place_doubt(image, labels), channels_doubt(image, labels)
-                found += filter(None, together)
+                self._found += filter(None, together)
             with suppress(UserError):  # said where the layers are checked
-                found += self._looks(stack_of(labels), meaning)
+                wanted = stack_of(labels), meaning
+        if wanted and (wanted[0].dtype.kind not in "iu" or not is_in_memory(wanted[0].data)):
+            wanted = None
+        if wanted is None or self._named(wanted) != self._named(self._wanted):
+            self._looked = []
+        self._wanted = wanted
+        self._show()
+        if wanted and self._work is None:
+            self._look(wanted)
+
+    @staticmethod
+    def _named(wanted: tuple[Stack, Meaning] | None) -> object:
+        return wanted and (id(wanted[0].data), wanted[0].name, wanted[1])
+
+    def _look(self, wanted: tuple[Stack, Meaning]) -> None:
+        """Look at pixels in a thread; nothing is computed again for the same ones."""
+        (labels, meaning), known = wanted, (self._key, self._looked)
+
+        def work() -> Generator[None, None, tuple[object, list[str]]]:
+            yield
+            target, ignore, sparse = meaning
+            planes = looked_at(labels.data, ignore, MOST_LOOKED_AT)
+            pixels = blake2b(b"".join(plane.ids.tobytes() for plane in planes)).digest()
+            key = pixels, labels.name, meaning
+            if key == known[0]:
+                return known
+            doubts = label_doubts(planes, labels.name, target, ignore, sparse)
+            return key, [doubt.text for doubt in doubts]
+
+        def take(result: tuple[object, list[str]]) -> None:
+            self._work = None
+            if not isalive(self):  # its panel was closed
+                return
+            self._key, looked = result
+            if self._wanted is not None and self._wanted is not wanted:
+                self._look(self._wanted)
+            if self._named(self._wanted) == self._named(wanted):
+                self._looked = looked
+                self._show()
+
+        self._work = Background(work, take, self._on_failure)
+
+    def _on_failure(self, _error: Exception) -> None:
+        """Say nothing: the pixels changed while they were looked at."""
+        self._work = None
+
+    def _show(self, _event: object = None) -> None:
+        found = [*self._found, *self._looked]
         self.setText("<br>".join(colored(f"⚠ {text}", Tone.WARNING) for text in found))
         self.setVisible(bool(found))
-
-    def _looks(self, labels: Stack, meaning: Meaning) -> list[str]:
-        """Return what labels look like; nothing is computed again for the same pixels."""
-        if not is_in_memory(labels.data) or labels.dtype.kind not in "iu":
-            return []
-        target, ignore, sparse = meaning
-        planes = looked_at(labels.data, ignore, MOST_LOOKED_AT)
-        pixels = blake2b(b"".join(plane.ids.tobytes() for plane in planes)).digest()
-        key = pixels, labels.name, meaning
-        if key != self._key:
-            doubts = label_doubts(planes, labels.name, target, ignore, sparse)
-            self._key, self._looked = key, [doubt.text for doubt in doubts]
-        return self._looked
 
 
 def channels_doubt(image: Layer, labels: Layer) -> str:

@@ -46,6 +46,8 @@ class PaintedWatch(QObject):
     ----------
     pixels : PaintedPixels
         What is known by now.
+    version : int
+        Grows with every change of it.
     """
 
     changed = Signal()
@@ -53,11 +55,12 @@ class PaintedWatch(QObject):
 
     def __init__(self, layer: Labels, is_empty: bool = False):
         super().__init__()
+        self.version = 0
         self._layer = layer
         self._queue: deque[PlaneIndex] = deque()
         self._strokes: Counter[PlaneIndex] = Counter()  # of each plane
         self._work: Background | None = None
-        self._in_view: PlaneIndex = ()
+        self._in_view: PlaneIndex | None = None
         self._rest, self._pulse = QTimer(self), QTimer(self)
         for timer, wait, slot in (
             (self._rest, REST, self._count_again),
@@ -88,6 +91,7 @@ class PaintedWatch(QObject):
     def _begin(self, is_empty: bool = False) -> None:
         """Count everything, or nothing yet if that is too much."""
         self.stop()
+        self._strokes = Counter()
         data = level_0(self._layer)
         self.pixels = PaintedPixels(tuple(data.shape), is_empty)
         most = MOST_COUNTED if is_in_memory(data) else MOST_READ
@@ -125,6 +129,7 @@ class PaintedWatch(QObject):
             self._count([])
 
     def _announce(self) -> None:
+        self.version += 1
         if not self._pulse.isActive():
             self._pulse.start()
 
@@ -148,7 +153,7 @@ class PaintedWatch(QObject):
 
     def _on_data(self, _event: Any = None) -> None:
         self._begin()
-        self.look_at(self._in_view)
+        self._in_view = None  # until a panel says
 
     def _count_again(self) -> None:
         """Count the plane in view and those with strokes: what is undone was painted here."""
@@ -158,9 +163,11 @@ class PaintedWatch(QObject):
             return
         if not is_in_memory(data) or size > MOST_AGAIN:
             return
-        planes = [self._in_view] * self.pixels.knows(self._in_view)
-        strokes = [index for index, count in self._strokes.items() if count]
-        self._count([*planes, *strokes[-(MOST_AGAIN // size) :]])
+        planes = [index for index, count in self._strokes.items() if count]
+        planes = planes[-(MOST_AGAIN // size) :]
+        if self._in_view is not None:
+            planes = [self._in_view, *planes]
+        self._count(index for index in planes if self.pixels.knows(index))
 
 
 _WATCHES: WeakKeyDictionary[Labels, Any] = WeakKeyDictionary()

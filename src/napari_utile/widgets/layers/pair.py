@@ -8,48 +8,96 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from numpy.typing import NDArray
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFormLayout
 
 from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.errors import UserError
 from napari_utile.io.slice_context import slices_problem, volume_problem
 from napari_utile.io.stack import Stack
+from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainingOptions
-from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import DoubtsNote
+from napari_utile.widgets.layers.meaning import (
+    MEANINGS,
+    label_meaning,
+    said_meaning,
+    say_meaning,
+)
+from napari_utile.widgets.layers.remedies import NeedsNote, Readiness
 from napari_utile.widgets.layers.snapshots import path_on_disk
 from napari_utile.widgets.layers.stacks import level_0, stack_of, with_copied_pixels
 
 
-class PairChoice:
-    """An image layer and a labels layer that are chosen together."""
+class PairChoice(QObject):
+    """An image layer and a labels layer that are chosen together.
 
-    def __init__(self, viewer: Viewer):
+    Parameters
+    ----------
+    viewer : Viewer
+    newest : bool, default False
+        Whether the first labels that are chosen are those on top.
+    """
+
+    changed = Signal()
+    """`check` would find something else, though the choice is the same."""
+
+    def __init__(self, viewer: Viewer, newest: bool = False):
+        super().__init__()
         self.image = LayerChoice(viewer, Image, results=False)
-        self.labels = LayerChoice(viewer, Labels)
+        self.labels = LayerChoice(viewer, Labels, newest=newest)
         self.note = DoubtsNote()
+        self.needs = NeedsNote()
+        self.readiness = Readiness(viewer)
+        self._form: Any = None
+        self._taken: LabelSettings | None = None  # by the form, from a layer
+        self._is_taking = False
+        self.readiness.changed.connect(self.changed)
+        self.needs.linkActivated.connect(self._on_link)
 
     def rows(self) -> QFormLayout:
-        """Return the two lists with their names beside them, and what is doubtful below."""
+        """Return the two lists with their names beside them, and what is wrong below."""
         rows = form_rows({"image": self.image.native, "labels": self.labels.native})
+        rows.addRow(self.needs)
         rows.addRow(self.note)
         return rows
+
+    def share(self, form: Form[Any]) -> None:
+        """Let a form and the chosen labels say the same of what ids mean.
+
+        Parameters
+        ----------
+        form : Form
+            With `target`, `sparse` and `ignore`. It shows what another panel says of these
+            labels, and what is edited in it is said to the others.
+        """
+        self._form = form
+        self.labels.changed.connect(self._take_meaning)
+        form.changed.connect(self._say_meaning)
+        MEANINGS.changed.connect(self._on_meaning)
+        self._take_meaning()
 
     def check(self, settings: TrainingOptions | None = None) -> str:
         """Return why these layers cannot be trained on, or ''; mark the wrong one red.
 
-        What is doubtful about them is shown below; without settings nothing is.
+        What is doubtful about them is shown below, and links that mend it; without settings
+        nothing is.
         """
-        problem, thin = self.image.lost() or self.labels.lost(), ""
-        problem = problem or pair_problem(self.image.layer, self.labels.layer)
+        problem, thin = pair_problem(self.image.layer, self.labels.layer), ""
+        found = self.readiness.of(self.image.layer, self.labels.layer, settings)
+        self.needs.show_needs(found)
         if not problem and settings:
             seen = stack_of(self.image.layer, like=tuple(level_0(self.labels.layer).shape))
             problem = thin = slices_problem(seen, settings.context) or self._flat(
                 seen, settings
             )
+        problem = problem or next((each.text for each in found if each.is_blocking), "")
         if problem or settings is None:
             self.note.show_doubts(None, ("instances", None, False))
         else:
@@ -59,6 +107,45 @@ class PairChoice:
         mark(self.image.native, problem if is_of_image else "", "Input of the network")
         mark(self.labels.native, "" if is_of_image else problem, "Annotation of that image")
         return problem
+
+    def _on_link(self, link: str) -> None:
+        try:
+            self.readiness.mend(link)
+        except UserError as error:
+            show_error(str(error))
+        self.changed.emit()
+
+    # what ids mean
+
+    def _take_meaning(self, _layer: Any = None) -> None:
+        """Show in the form what the chosen labels mean, if anybody or their file says so."""
+        if self._form is None or self.labels.layer is None or self._form.problem():
+            return
+        shown, layer = _meaning_in(self._form.settings()), self.labels.layer
+        said, guess = said_meaning(layer), label_meaning(layer)
+        if said is None and (guess.target == "classes" or shown == self._taken):
+            said = guess  # what its file says; and what another layer said is not true of it
+        self._taken = said
+        if said is None or said == shown:
+            return
+        self._is_taking = True
+        for name, value in said.model_dump().items():
+            if getattr(shown, name) != value:
+                self._form.set_value(name, value)
+        self._is_taking = False
+
+    def _on_meaning(self, layer: Any) -> None:
+        if isalive(self.labels.native) and layer is self.labels.layer:
+            self._take_meaning()
+
+    def _say_meaning(self) -> None:
+        """Tell the other panels what the user says in the form."""
+        layer = self.labels.layer
+        if self._is_taking or layer is None or self._form.problem():
+            return
+        shown = _meaning_in(self._form.settings())
+        if shown != label_meaning(layer):
+            say_meaning(layer, shown)
 
     @staticmethod
     def _flat(seen: Stack, settings: TrainingOptions) -> str:
@@ -81,6 +168,12 @@ class PairChoice:
         return TrainingPair(
             with_copied_pixels(stack_of(self.image.layer, like=labels.shape)), labels
         )
+
+
+def _meaning_in(settings: Any) -> LabelSettings:
+    """Return what the options of a training say of ids."""
+    names = settings.model_dump(include={"sparse", "ignore"})
+    return LabelSettings(target=settings.meaning, **names)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,8 @@ class TrainPanel(Panel):
         self._targets = TargetOffer(self.form, "network")
         WeightsOfTraining(self.form)
         self.form.changed.connect(self._offer_targets)
-        for source in (self.image, self.labels_layer, self.form, self.start_from):
+        self.pair.share(self.form)
+        for source in (self.pair, self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
         for layer in (self.image, self.labels_layer):
             layer.edited.connect(self.controls.messages.forget_mistake)

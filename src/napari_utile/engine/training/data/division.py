@@ -1,18 +1,18 @@
 """Which annotated pixels a network learns from, and which it is judged by."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 import numpy as np
 
+from napari_utile.arrays.division import division
 from napari_utile.arrays.labels import IGNORE
-from napari_utile.arrays.splits import Split, slices_between, split
+from napari_utile.arrays.splits import Split, slices_between
 from napari_utile.engine.training.data.annotations import Annotated, class_counts
 from napari_utile.engine.training.data.empty_planes import empty_planes
 from napari_utile.errors import UserError
 from napari_utile.io.images import stem_of
 from napari_utile.io.slice_context import slices_seen
-from napari_utile.settings.options import SplitUnit, axes_seen
+from napari_utile.settings.options import axes_seen
 from napari_utile.settings.training import TrainSettings
 
 
@@ -21,8 +21,7 @@ def divide(
 ) -> Split:
     """Divide the annotated planes into training and validation.
 
-    Slices with sparse labels are divided by blocks if a part would otherwise lack objects or
-    background, unless slices were asked for.
+    See `arrays.division`.
 
     Parameters
     ----------
@@ -47,17 +46,8 @@ def divide(
     classes = [pairs[i].target.classes[index] for i, index, _ in planes]
     held = _named_images(pairs, settings.validation_images)
 
-    def divided(by: SplitUnit) -> Split:
-        share, seed = settings.validation_share, settings.seed
-        context = settings.context
-        return split(planes, share, receptive_field, seed, by, classes, context, held)
-
     try:
-        parts = divided(settings.split)
-        if settings.sparse and settings.split == "auto" and _fewest_classes(pairs, parts) < 2:
-            with suppress(ValueError):  # the slices may be too small
-                blocks = divided("block")
-                parts = blocks if _fewest_classes(pairs, blocks) > 1 else parts
+        parts = division(planes, classes, settings, receptive_field, settings.seed, held)
     except ValueError as error:
         raise UserError(
             f"The labels cannot be divided into training and validation: {error}."
@@ -139,14 +129,6 @@ def division_warnings(
             f"No pixel for training has the {_listed(lacking)}: {they} cannot be learnt. "
             f"Annotate {them} in more places."
         )
-
-
-def _fewest_classes(pairs: Sequence[Annotated], parts: Split) -> int:
-    """Return the number of classes in the part that shows fewer."""
-    return min(
-        int(np.count_nonzero(class_counts(pairs, part)))
-        for part in (parts.training, parts.validation)
-    )
 
 
 def _listed(ids: Sequence[int], most: int = 10) -> str:
