@@ -298,7 +298,8 @@ def _remove_run(run: Run) -> None:
     """Remove a run, and its folder if there was nothing else in it."""
     with Run.hold(run.folder, TrainSettings):
         shutil.rmtree(ValidationFolder(run.folder).path, ignore_errors=True)
-        run.events.unlink(missing_ok=True)
+        for file in (run.events, run.data):
+            file.unlink(missing_ok=True)
         for path in (run.model, run.checkpoint, run.previews):
             shutil.rmtree(path, ignore_errors=True)
     if [*run.folder.glob("[!.]*")] == [run.settings]:

@@ -34,13 +34,15 @@ class Run:
 
     Attributes
     ----------
-    folder, settings, events, model, checkpoint, previews, inputs : Path
-        The folder and what is in it; the window copies layers to `inputs`.
+    folder, settings, data, events, model, checkpoint, previews, inputs : Path
+        The folder and what is in it: `data` says what it was trained on, see `trained_on`; the
+        window copies layers to `inputs`.
     """
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         self.settings = self.folder / "settings.json"
+        self.data = self.folder / "data.json"
         self.events = self.folder / "events.jsonl"
         self.model = self.folder / MODEL
         self.checkpoint = self.folder / "checkpoint"
@@ -93,7 +95,8 @@ class Run:
         atomic_write(self.settings, settings.text().encode())
         for path in (self.model, self.checkpoint, self.previews):
             shutil.rmtree(path, ignore_errors=True)
-        self.events.unlink(missing_ok=True)
+        for file in (self.events, self.data):
+            file.unlink(missing_ok=True)
         self.previews.mkdir()
 
     @property

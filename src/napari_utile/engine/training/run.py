@@ -35,6 +35,7 @@ from napari_utile.engine.training.validation import Validation, validate
 from napari_utile.errors import UserError
 from napari_utile.events import EpochDone, Event, RunDone, RunStarted, StepDone, Warned
 from napari_utile.folders.run import Run
+from napari_utile.folders.trained_on import record_data
 from napari_utile.io.disk import room_for
 from napari_utile.io.stack import Stack
 from napari_utile.settings.training import TrainSettings
@@ -113,6 +114,7 @@ def run_training(
             return load_model(run.model)
         if overwrite or not checkpoints.find():
             begin_run(run, setup, overwrite)
+            record_data(run, images, setup.data.split, warm_start)
         else:
             check_settings_file(run, setup.settings)
         return (yield from TrainingRun(setup, run, checkpoints).events())
