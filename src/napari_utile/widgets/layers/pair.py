@@ -1,7 +1,7 @@
 """An image layer and the labels on it: chosen, checked, and written down for training."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -183,8 +183,10 @@ class TrainingPair:
     image: Stack
     labels: Stack
 
-    def written(self, folder: Path) -> Generator[None, None, list[str]]:
+    def written(self, folder: Path, name: str = "") -> Generator[None, None, list[str]]:
         """Return two paths where the engine finds them; copies are made in `folder`.
+
+        With a name, both are copied, to `images` and `labels` in it, and called so.
 
         Raises
         ------
@@ -197,9 +199,15 @@ class TrainingPair:
                 check_plane(self.image.name, plane, index)
 
         _check_not_empty(self.labels)
-        image = yield from path_on_disk(self.image, folder / "image", check)
-        labels = yield from path_on_disk(self.labels, folder / "labels")
-        return [str(image), str(labels)]
+        image, labels = self.image, self.labels
+        if name:
+            image, labels = replace(image, path=None), replace(labels, path=None)
+        there = folder / ("images" if name else "image"), folder / "labels"
+        paths = [
+            (yield from path_on_disk(image, there[0], check, name)),
+            (yield from path_on_disk(labels, there[1], name=name)),
+        ]
+        return [*map(str, paths)]
 
 
 def pair_problem(image: Layer | None, labels: Layer | None) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import chain, count
@@ -170,7 +171,8 @@ def path_on_disk(
     name = f"{name or plain_name(stack.name)}.zarr"
     if (yield from _is_copy(folder / name, stack)):
         return folder / name
-    path, digest = unused(folder) / name, blake2b()
+    there = folder / name
+    path, digest = unused(folder) / name if there.exists() else there, blake2b()
     check_free(path, stack.nbytes)
     channels = (stack.channels,) if "c" in stack.axes else ()
     shape = (*channels, *stack.shape)
@@ -189,7 +191,9 @@ def path_on_disk(
                 yield
             mark_complete(path, digest=digest.hexdigest())
     except Exception:  # the next one is made beside it
-        shutil.rmtree(path.parent, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # it holds others
+            path.parent.rmdir()
         raise
     return path
 

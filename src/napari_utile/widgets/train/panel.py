@@ -1,6 +1,6 @@
 """The panel that trains a network on the layers of the viewer."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from enum import Enum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ from napari_utile.io.units import duration_text
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.controls import EngineControls, State
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
@@ -47,12 +47,11 @@ from napari_utile.widgets.kit.step_rates import (
 )
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.kit.weights import WeightsOfTraining
-from napari_utile.widgets.layers.pair import PairChoice
 from napari_utile.widgets.layers.results import Preview, placement_from_json, placement_to_json
 from napari_utile.widgets.layers.samples import SampleLayers
-from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.train.curves import Curves
+from napari_utile.widgets.train.source import IMAGES, TrainingSource, What
 from napari_utile.widgets.train.words import estimate_text, refusal_in_words
 
 STEPS_THAT_TELL = 20
@@ -73,7 +72,8 @@ class TrainPanel(Panel):
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer
-        self.pair = PairChoice(napari_viewer)
+        self.source = TrainingSource(napari_viewer)
+        self.pair = self.source.pair
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.form: Form[TrainSettings] = Form(TrainSettings)
         self.form.show_settings(TrainSettings(minutes=USUAL_MINUTES))
@@ -101,13 +101,13 @@ class TrainPanel(Panel):
         self.preview: Preview | None = None
         self.samples: SampleLayers | None = None
         self._files: TemporaryDirectory[str] | None = None  # of the preview
-        self._place: dict[str, Any] = {}  # of the image that is trained on
+        self._places: dict[str, dict[str, Any]] = {}  # of the images that are trained on
         self._folder = Path()  # of the run that was started last
         self._trained: Pace | None = None  # by it
         self._overwrites: Path | None = None  # the folder whose run may be lost
 
         column = self.column()
-        column.addLayout(self.pair.rows())
+        column.addWidget(self.source)
         column.addWidget(self.form)
         column.addLayout(form_rows({"start from": self.start_from, "run folder": self.folder}))
         column.addWidget(self.pace)
@@ -119,6 +119,7 @@ class TrainPanel(Panel):
         self._targets = TargetOffer(self.form, "network")
         WeightsOfTraining(self.form)
         self.form.changed.connect(self._offer_targets)
+        self.source.changed.connect(self._on_source)
         self.pair.share(self.form)
         for source in (self.pair, self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
@@ -138,9 +139,20 @@ class TrainPanel(Panel):
         if (said := self._targets.update()) is not None:
             self.controls.say(said)
 
+    def _on_source(self) -> None:
+        """Take over which images validate; tiles are shown of one layer alone."""
+        is_layer = self.source.kind is What.LAYER
+        names = () if is_layer else self.source.table.validation
+        if not self.form.problem() and names != self.form.settings().validation_images:
+            self.form.set_value("validation_images", names)  # which checks, too
+        self.controls.show_in(self.look, *([State.IDLE] if is_layer else []))
+        self._check()
+
     def _check(self) -> None:
         wrong = self.form.problem()
-        problem = self.pair.check(None if wrong else self.form.settings()) or wrong
+        if not wrong:
+            self.source.show_validation(self.form.settings().validation_images)
+        problem = self.source.problem(None if wrong else self.form.settings()) or wrong
         start = model_problem(self.start_from.path) if self.start_from.path else ""
         is_done = is_finished(self.folder.path)
         folder = "" if is_done else folder_problem(self.folder.path)
@@ -152,8 +164,7 @@ class TrainPanel(Panel):
         self.pace.ask([] if problem else [self._pace()])
 
     def _pace(self) -> Pace:
-        labels = tuple(level_0(self.labels_layer.layer).shape)
-        return Pace.of(self.form.settings(), stack_of(self.image.layer, like=labels))
+        return Pace.of(self.form.settings(), self.source.first())
 
     def _budget(self, rates: list[float | None]) -> tuple[str, str]:
         """Return what the budget comes to, and whether it is too small."""
@@ -168,6 +179,8 @@ class TrainPanel(Panel):
         is_done = is_finished(folder)
         if folder and (is_done or (can_resume(folder) and not folder_problem(folder))):
             run = Run(folder)
+            if (run.inputs / IMAGES).exists():
+                self.source.choose(What.LAYERS)
             self.form.show_settings(TrainSettings.read(run.settings))
             events, doubt = run.record_on_disk()
             warm = next((e.warm_start for e in events if isinstance(e, RunStarted)), "")
@@ -206,21 +219,21 @@ class TrainPanel(Panel):
     def _collect(self) -> Work:
         """Take image, labels and settings as they are; the work copies layers to disk."""
         self.pace.stop()
-        pair, settings = self.pair.taken(), self.form.settings()
+        inputs, settings = self.source.taken(), self.form.settings()
         chosen = None if is_finished(self.folder.path) else self.folder.path
-        folder = chosen or fresh_folder("runs", self.image.layer.name)
+        folder = chosen or fresh_folder("runs", inputs.name)
         start = ["--warm-start", str(self.start_from.path)] if self.start_from.path else []
         more = [*start, *(["--overwrite"] if folder == self._overwrites else [])]
-        self._place = placement(self.image.layer, pair.image.axes)
+        self._places = inputs.places
         self._trained, self._folder = self._pace(), folder
-        name, place = self.image.layer.name, placement_to_json(self._place)
+        place = placement_to_json(_only(inputs.places))
 
         def write() -> Generator[None, None, list[str]]:
             if not can_resume(folder):
                 new_run_folder(folder, settings)
-            paths = yield from pair.written(Run(folder).inputs)
+            paths = yield from inputs.written(Run(folder).inputs)
             arguments = ["train", *paths, "--out", str(folder), *more, *flags(settings)]
-            self.launch.describe(arguments, settings.network, name, folder, place)
+            self.launch.describe(arguments, settings.network, inputs.name, folder, place)
             return arguments
 
         return write
@@ -255,7 +268,9 @@ class TrainPanel(Panel):
         self.curves.show_events(Run(event.out).recorded() if is_resumed else [])
         self.curves.show()
         self._remove_preview()
-        self.preview = Preview(self._viewer, self._place)
+        self.preview = None
+        if place := _only(self._places):
+            self.preview = Preview(self._viewer, place)
 
     def _catch_up(self, told: list[Event]) -> None:
         """Show a run that went on without a panel as if this one had started it."""
@@ -263,7 +278,8 @@ class TrainPanel(Panel):
         record = self.launch.record
         if started is None or record is None:
             return
-        self._place, self._folder = placement_from_json(record.results[0].place), record.out
+        place = placement_from_json(record.results[0].place)
+        self._places, self._folder = {"": place} if place else {}, record.out
         self.form.show_settings(TrainSettings.read(Run(started.out).settings))
         self._begin(started)
         for event in told:
@@ -338,10 +354,10 @@ class TrainPanel(Panel):
 
     def _collect_estimate(self) -> Work:
         """Take the same as for a run; nothing of it is kept."""
-        pair, settings, folder = self.pair.taken(), self.form.settings(), self._temporary()
+        inputs, settings, folder = self.source.taken(), self.form.settings(), self._temporary()
 
         def write() -> Generator[None, None, list[str]]:
-            paths = yield from pair.written(folder / "inputs")
+            paths = yield from inputs.written(folder / "inputs")
             out = str(folder / "run")  # is not written to
             return ["train", *paths, "--out", out, *flags(settings), "--dry-run"]
 
@@ -350,3 +366,8 @@ class TrainPanel(Panel):
     def _show_estimate(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.controls.messages.add(estimate_text(event.facts))
+
+
+def _only(places: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the place of a single image; {} if there are several, or none."""
+    return next(iter(places.values())) if len(places) == 1 else {}

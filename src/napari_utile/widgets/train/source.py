@@ -1,0 +1,365 @@
+"""Chooses what is trained on: a layer, several layers, or two folders."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels, Layer
+from napari.viewer import Viewer
+from qtpy.QtCore import QTimer, Signal
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_utile.errors import UserError
+from napari_utile.folders.places import plain_name
+from napari_utile.io.images import open_image, stem_of
+from napari_utile.io.names import last_part
+from napari_utile.io.pairs import MatchedFiles, match_files
+from napari_utile.io.slice_context import slices_problem, volume_problem
+from napari_utile.io.stack import Stack
+from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.kit.background import Background, Work
+from napari_utile.widgets.kit.fields import offer, wide_choice
+from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.kit.paths import PathChoice
+from napari_utile.widgets.layers.choice import following, is_choice
+from napari_utile.widgets.layers.pair import PairChoice, TrainingPair, pair_problem
+from napari_utile.widgets.layers.partners import labels_for
+from napari_utile.widgets.layers.stacks import (
+    level_0,
+    placement,
+    stack_of,
+    with_copied_pixels,
+)
+from napari_utile.widgets.train.pair_table import PairRow, PairTable
+
+IMAGES, LABELS = "images", "labels"
+"""Folders of copies of several layers, in that of the inputs of a run."""
+TYPING = 400
+"""Milliseconds after the last letter of a path before its folder is read."""
+
+
+class What(Enum):
+    """What may be trained on, as the panel calls it."""
+
+    LAYER = "a layer"
+    LAYERS = "several layers"
+    FOLDERS = "two folders"
+
+
+HELP = {
+    What.LAYER: "One image layer and the labels on it",
+    What.LAYERS: "Image layers of any size, each with its labels",
+    What.FOLDERS: "A folder of images and one of labels, which pair up by name",
+}
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """What is trained on, as it was when the button was pressed.
+
+    Attributes
+    ----------
+    name : str
+    pairs : dict of str to TrainingPair
+        By the names that the images have in settings and events.
+    places : dict of str to dict
+        Where each image lies in the world, see `placement`, by the same names.
+    paths : tuple of str
+        Of folders, in place of layers.
+    """
+
+    name: str
+    pairs: dict[str, TrainingPair] = field(default_factory=dict)
+    places: dict[str, dict[str, Any]] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+
+    def written(self, folder: Path) -> Generator[None, None, list[str]]:
+        """Return two paths where the engine finds them; copies are made in `folder`.
+
+        Copies of several layers are in `images` and `labels`, under the same names.
+
+        Raises
+        ------
+        UserError
+            If nothing is annotated, or an annotated slice shows nothing.
+        """
+        if self.paths:
+            return [*self.paths]
+        if len(self.pairs) == 1:
+            (pair,) = self.pairs.values()
+            return (yield from pair.written(folder))
+        for number in count(1):
+            root = folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
+            if (yield from self._are_in(root)):
+                return [str(root / IMAGES), str(root / LABELS)]
+        raise AssertionError
+
+    def _are_in(self, root: Path) -> Generator[None, None, bool]:
+        """Copy all pairs to a folder; False if another copy of one is there."""
+        there = {path.name for path in root.glob("*/*.zarr")}
+        if not there <= {f"{name}.zarr" for name in self.pairs}:
+            return False
+        for name, pair in self.pairs.items():
+            image, labels = yield from pair.written(root, name)
+            if {Path(image).parent, Path(labels).parent} != {root / IMAGES, root / LABELS}:
+                return False
+        return True
+
+
+class TrainingSource(QWidget):
+    """Chooses what is trained on.
+
+    Attributes
+    ----------
+    what : QComboBox
+        Its data are of `What`.
+    pair : PairChoice
+    table : PairTable
+    images, labels : PathChoice
+        The folders.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer):
+        super().__init__()
+        self._viewer = viewer
+        self.what = wide_choice()
+        offer(self.what, {what: what.value for what in What})
+        self.pair, self.table = PairChoice(viewer), PairTable()
+        self.images, self.labels = PathChoice("folder"), PathChoice("folder")
+        self._lonely = QLabel()
+        self._lonely.setWordWrap(True)
+        self._of_layer, self._of_folders = QWidget(), QWidget()
+        self._of_layer.setLayout(self.pair.rows())
+        self._of_folders.setLayout(form_rows({"images": self.images, "labels": self.labels}))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(form_rows({"train on": self.what}))
+        for part in (self._of_layer, self._of_folders, self.table, self._lonely):
+            column.addWidget(part)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+        self._layers: list[Layer] = []  # of the rows
+        self._matched: MatchedFiles | None = None
+        self._first: Stack | None = None  # of the folder of images
+        self._refusal = ""
+        self._work: Background | None = None
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.timeout.connect(self._read_folders)
+        events = viewer.layers.events
+        following(self, self._on_layers, events.inserted, events.removed, events.renamed)
+        self.table.changed.connect(self.changed)
+        for path in (self.images, self.labels):
+            path.changed.connect(self._on_path)
+        self.what.currentIndexChanged.connect(lambda _: self._on_what())
+        self._on_what()
+
+    @property
+    def kind(self) -> What:
+        """What is trained on."""
+        return What(self.what.currentData())
+
+    def choose(self, what: What) -> None:
+        """Choose what is trained on."""
+        self.what.setCurrentIndex(list(What).index(what))
+
+    def problem(self, settings: TrainSettings | None) -> str:
+        """Return why this cannot be trained on, or ''; mark the wrong field red."""
+        match self.kind:
+            case What.LAYER:
+                return self.pair.check(settings)
+            case What.LAYERS:
+                problem = self.table.problem() or self._problem_of_layers(settings)
+                mark(self.table, problem)
+                return problem
+        problem = self._problem_of_folders(settings) or self.table.problem()
+        for choice, kind in ((self.images, "images"), (self.labels, "their labels")):
+            mark(choice.line, problem, f"Folder, or pattern like *.tif, of {kind}")
+        return problem
+
+    def first(self) -> Stack:
+        """Return the first image, of which only what it is called and its size are read."""
+        match self.kind:
+            case What.LAYER:
+                return _seen(self.pair.image.layer, self.pair.labels.layer)
+            case What.LAYERS:
+                row = self.table.ticked()[0]
+                return _seen(self._layers[row], self.table.labels(row))
+        assert self._first
+        return self._first
+
+    def taken(self) -> TrainingInputs:
+        """Return all as it is now.
+
+        Raises
+        ------
+        UserError
+            If it cannot be trained on.
+        """
+        if problem := self.problem(None):
+            raise UserError(problem)
+        match self.kind:
+            case What.LAYER:
+                layer, pair = self.pair.image.layer, self.pair.taken()
+                place = placement(layer, pair.image.axes)
+                name = plain_name(layer.name)
+                return TrainingInputs(layer.name, {name: pair}, {name: place})
+            case What.FOLDERS:
+                paths = str(self.images.path), str(self.labels.path)
+                name = Path(paths[0]).stem.strip("*") or Path(paths[0]).parent.name
+                return TrainingInputs(name, paths=paths)
+        pairs, places = {}, {}
+        for row, name in zip(self.table.ticked(), self.table.names(), strict=True):
+            layer, labels = self._layers[row], stack_of(self.table.labels(row))
+            image = with_copied_pixels(stack_of(layer, like=labels.shape))
+            pairs[name] = TrainingPair(image, with_copied_pixels(labels))
+            places[name] = placement(layer, image.axes)
+        name = self._layers[self.table.ticked()[0]].name if len(pairs) == 1 else ""
+        return TrainingInputs(name or f"{len(pairs)} layers", pairs, places)
+
+    def layer_of(self, name: str) -> Layer | None:
+        """Return the layer of an image by its name in settings and events, or None."""
+        match self.kind:
+            case What.LAYER:
+                return self.pair.image.layer
+            case What.LAYERS if name in self.table.names():
+                return self._layers[self.table.ticked()[self.table.names().index(name)]]
+        return None
+
+    def show_validation(self, names: tuple[str, ...]) -> None:
+        """Show the images that validate, as the settings name them."""
+        stems = {stem_of(name) for name in names}
+        if stems != {*self.table.validation}:
+            self.table.set_validation(stems)
+
+    # layers
+
+    def _on_layers(self, _event: Any = None) -> None:
+        if self.kind is What.LAYERS:
+            self._show_layers()
+            self.changed.emit()
+
+    def _show_layers(self) -> None:
+        """List the image layers; those that were ticked, and their labels, stay."""
+        images = [layer for layer in self._viewer.layers if is_choice(layer, Image)]
+        labels = [layer for layer in self._viewer.layers if is_choice(layer, Labels)]
+        known = {layer: row for row, layer in enumerate(self._layers)}
+        chosen = {layer: self.table.labels(row) for layer, row in known.items()}
+        ticked = {self._layers[row] for row in self.table.ticked()} if known else {*images}
+        found = labels_for(images, labels)
+        choices = {label: label.name for label in labels} | {None: "none"}
+        rows, taken = [], set[str]()
+        for image in images:
+            label = chosen.get(image) or found[image]
+            label = label if label in choices else found[image]
+            name = next(n for n in _numbered_names(plain_name(image.name)) if n not in taken)
+            taken.add(name)
+            is_ticked = label is not None and (image in ticked or image not in known)
+            rows.append(PairRow(name, image.name, label, choices, is_ticked))
+        self._layers = images
+        self.table.show_rows(rows)
+
+    def _problem_of_layers(self, settings: TrainSettings | None) -> str:
+        for row in self.table.ticked():
+            image, labels = self._layers[row], self.table.labels(row)
+            if labels is None:
+                return f"Choose labels for '{image.name}', or untick it."
+            problem = pair_problem(image, labels)
+            if not problem and settings:
+                seen = _seen(image, labels)
+                problem = slices_problem(seen, settings.context)
+                problem = problem or volume_problem(seen, settings.network)
+            if problem:
+                return problem
+        return ""
+
+    # folders
+
+    def _on_path(self) -> None:
+        self._matched = self._first = None
+        self._refusal = ""
+        self._pause.start(TYPING)
+        self.changed.emit()
+
+    def _read_folders(self) -> None:
+        """Find the pairs in a thread: folders may be large, or far away."""
+        if self.kind is What.FOLDERS and self.images.path and self.labels.path:
+            work = _matching(self.images.path, self.labels.path)
+            if self._work:
+                self._work.end()
+            self._work = Background(work, self._show_files, self._show_refusal)
+
+    def _show_files(self, found: tuple[MatchedFiles, Stack]) -> None:
+        self._matched, self._first = found
+        self._show_matched()
+        self.changed.emit()
+
+    def _show_matched(self) -> None:
+        pairs = self._matched.pairs if self._matched else []
+        rows = [
+            PairRow(stem_of(image), last_part(image), last_part(labels))
+            for image, labels in pairs
+        ]
+        self.table.show_rows(rows)
+        lacking = "; ".join(self._matched.lacking) if self._matched else ""
+        self._lonely.setText(f"Left alone: {lacking}." if lacking else "")
+        self._lonely.setVisible(bool(lacking))
+
+    def _show_refusal(self, error: Exception) -> None:
+        self._refusal = str(error)
+        self.table.show_rows([])
+        self.changed.emit()
+
+    def _problem_of_folders(self, settings: TrainSettings | None) -> str:
+        for choice, kind in ((self.images, "images"), (self.labels, "labels")):
+            if choice.path is None:
+                return f"Choose a folder of {kind}."
+        if self._refusal or self._matched is None:
+            return self._refusal or "The folders are being read …"
+        if self._matched.lacking and settings and not settings.skip_broken:
+            first, *more = self._matched.lacking
+            others = f" and {len(more)} more" if more else ""
+            return (
+                f"There is {first}{others}: add what is missing, or tick 'skip broken' under "
+                "Input."
+            )
+        return ""
+
+    def _on_what(self) -> None:
+        kind = self.kind
+        self.what.setToolTip(HELP[kind])
+        self._of_layer.setVisible(kind is What.LAYER)
+        self._of_folders.setVisible(kind is What.FOLDERS)
+        self.table.setVisible(kind is not What.LAYER)
+        self._lonely.hide()
+        if kind is What.LAYERS:
+            self._show_layers()
+        elif kind is What.FOLDERS:
+            self._layers = []
+            self._show_matched()
+            self._read_folders()
+        self.changed.emit()
+
+
+def _seen(image: Layer, labels: Layer) -> Stack:
+    return stack_of(image, like=tuple(level_0(labels).shape))
+
+
+def _numbered_names(name: str) -> Generator[str, None, None]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
+
+
+def _matching(images: Path, labels: Path) -> Work:
+    def read() -> Generator[None, None, tuple[MatchedFiles, Stack]]:
+        matched = match_files(images, labels)
+        yield
+        return matched, open_image(matched.pairs[0][0])
+
+    return read

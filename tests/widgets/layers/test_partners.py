@@ -1,0 +1,29 @@
+"""Which labels belong to which image."""
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_utile.widgets.layers.partners import labels_for
+
+
+def image(name, shape):
+    return Image(np.zeros(shape, np.uint8), name=name)
+
+
+def labels(name, shape):
+    return Labels(np.zeros(shape, np.uint8), name=name)
+
+
+def test_labels_are_found_by_shape_and_among_those_by_name():
+    images = [image("em a", (8, 9)), image("em b", (8, 9)), image("wide", (8, 90))]
+    masks = [labels("cells b", (8, 9)), labels("x", (8, 90)), labels("cells a", (8, 9))]
+    found = labels_for([*images, image("alone", (7, 7))], masks)
+    names = {image.name: label and label.name for image, label in found.items()}
+    assert names == {"em a": "cells a", "em b": "cells b", "wide": "x", "alone": None}
+
+
+def test_labels_are_given_once_to_the_image_whose_name_is_more_alike():
+    found = labels_for(
+        [image("other", (8, 9)), image("cells", (8, 9))], [labels("Cells", (8, 9))]
+    )
+    assert [label and label.name for label in found.values()] == [None, "Cells"]
