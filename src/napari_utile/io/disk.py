@@ -72,6 +72,18 @@ def locked(path: Path | str, timeout: float = 0) -> Iterator[None]:
         ) from None
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process holds `path`, as by `locked`."""
+    lock = path.with_name(f".{path.name}.lock")
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0, thread_local=False):
+            return False
+    except (Timeout, OSError):
+        return True
+
+
 def _holder_name(holder: Path) -> str:
     try:
         by = read_json(holder)

@@ -1,19 +1,36 @@
 """The list of jobs: of this window, of others, and of those that are closed."""
 
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
 from qtpy.QtCore import QCoreApplication
+from qtpy.QtGui import QDesktopServices
 
-from napari_utile.events import BlockDone, ImageDone, RunDone, RunFailed, RunStarted
-from napari_utile.io.images import Stack
+from napari_utile.events import (
+    BlockDone,
+    ImageDone,
+    PreviewReady,
+    RunDone,
+    RunFailed,
+    RunStarted,
+)
+from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
+from napari_utile.folders.run import Run
+from napari_utile.io.images import Stack, write_tiff
 from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, reopen
+from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.kit.paths import CHOSEN
+from napari_utile.widgets.kit.running import RUNNING
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
-from tests.fixtures.known_job import DONE, FAILED, STARTED, STOPPED, say, tile
+from tests.fixtures.known_job import DONE, FAILED, PLACE, STARTED, STOPPED, say, tile
+from tests.fixtures.new_run import new_run
 from tests.fixtures.segment_panel import fill
+
+FULL_PLACE = PLACE | {"rotate": np.eye(3).tolist(), "shear": np.eye(3).tolist()}
 
 
 def instances(out, value=7):
@@ -34,7 +51,19 @@ def rows(panel):
     """Read the list: titles and states."""
     panel.update_list()
     items = [panel.list.topLevelItem(i) for i in range(panel.list.topLevelItemCount())]
-    return [(item.text(0), item.text(1)) for item in items]
+    states = [item.text(1).replace("\nat", " at").replace("\n", ", ") for item in items]
+    return [
+        (item.text(0).split("\n")[0], words) for item, words in zip(items, states, strict=True)
+    ]
+
+
+def show(panel, qtbot):
+    """Press Show, and wait for what is opened in a thread."""
+    assert panel.show_it.isEnabled()
+    panel.show_it.click()
+    assert not panel.show_it.isEnabled()
+    qtbot.waitUntil(lambda: panel._opening is None)
+    qtbot.wait(50)
 
 
 def choose(panel, row=0, child=None):
@@ -83,7 +112,7 @@ def test_a_job_that_another_window_runs(panel, job):
         assert rows(panel) == [("em → instances", "running 25%, 2 min 5 s left")]
         choose(panel)
         assert enabled(panel) == ["Stop"]
-        assert panel.details.text() == "tile 1 of 4 · 1 tiles/s · 2 min 5 s left"
+        assert panel.details.text() == "tile 1 of 4 · 1 tiles/s · 2 min 5 s left\nModel: m"
         assert not panel.keep_running.isHidden() and not panel.keep_running.isChecked()
         panel.keep_running.click()
         assert folder.outlives_window
@@ -125,7 +154,9 @@ def test_the_newest_are_on_top_and_rows_come_and_go(panel, job):
     assert [title[0] for title, _ in rows(panel)] == ["d", "c", "a"]
 
 
-def test_each_image_of_a_batch_has_a_row_and_says_what_failed(panel, job, viewer, tmp_path):
+def test_each_image_of_a_batch_has_a_row_and_says_what_failed(
+    panel, job, viewer, tmp_path, qtbot
+):
     good, bad = tmp_path / "a.zarr", tmp_path / "b.zarr"
     instances(good)
     folder = job(
@@ -147,7 +178,7 @@ def test_each_image_of_a_batch_has_a_row_and_says_what_failed(panel, job, viewer
         assert enabled(panel) == ["Stop"]
         choose(panel, 0, child=0)
         assert panel.details.text() == "a.tif: done in 3 s, 1 object"
-        panel.show_it.click()
+        show(panel, qtbot)
         assert viewer.layers["a instances"].data[0, 0, 0] == 7
         np.testing.assert_array_equal(viewer.layers["a instances"].scale, (1, 2, 3))
 
@@ -160,17 +191,17 @@ def test_a_result_that_was_moved_away_is_said(panel, job, tmp_path):
     assert f"Not found, so moved or removed: {out}. Open it" in panel.details.text()
     out.mkdir()
     choose(panel)
-    assert panel.details.text() == "Done after 1 min 20 s: 22 objects."
+    assert panel.details.text() == "Done after 1 min 20 s: 22 objects.\nModel: m"
 
 
-def test_a_result_that_lost_chunks_is_shown_with_a_word(panel, job, viewer, tmp_path):
+def test_a_result_that_lost_chunks_is_shown_with_a_word(panel, job, viewer, tmp_path, qtbot):
     out = tmp_path / "2026-01-01_em.zarr"
     instances(out)
     mark_complete(out)
     (out / "labels/instances/0/c/0/0/0").unlink()
     job(STARTED, ImageDone(image="em.zarr", out=str(out), status="done"), DONE)
     choose(panel)
-    panel.show_it.click()
+    show(panel, qtbot)
     assert f"{out} has 47 of 48 chunks" in panel.messages.text()
     assert "47 of 48" in viewer.layers["em instances"].metadata["utile_doubts"][0]
 
@@ -194,7 +225,7 @@ def test_a_result_that_still_grows_is_shown_and_followed(panel, job, viewer, tmp
     folder = job(STARTED, tile(1))
     with folder.held():
         choose(panel)
-        panel.show_it.click()
+        show(panel, qtbot)
         labels = viewer.layers["em instances"]
         np.testing.assert_array_equal(labels.translate, (0, 100, 200))
         drawn = []
@@ -285,3 +316,77 @@ def test_a_segmentation_appears_in_the_list(
     press(panel.stop)
     qtbot.waitUntil(lambda: not segment.controls.is_running)
     assert rows(panel)[0][1] == "stopped at 25%"
+
+
+@pytest.fixture
+def trained(home, viewer):
+    """Make the job of a training of the layer "em" that was stopped, with its run folder."""
+    run = Run(home / "runs" / "2026-01-02_03-04-05_em")
+    run.model.mkdir(parents=True)
+    run.settings.write_text(TrainSettings().text())
+    write_tiff(run.folder / "p.tif", np.full((32, 64), 0.5, np.float32))
+    write_tiff(run.inputs / "other.tif", viewer.layers["em"].data)
+    preview = PreviewReady(path=str(run.folder / "p.tif"), step=1, index=(2,), origin=(32, 0))
+    folder = JobFolder(home / "trainings" / "2026-01-02_03-04-05_em")
+    shown = ShownResult(image="other.tif", name="other", out=run.folder, place=FULL_PLACE)
+    arguments = "train", str(run.inputs / "other.tif"), "l.tif", "--out", str(run.folder)
+    folder.write(
+        JobRecord(
+            title="other → unet", arguments=arguments, output="", out=run.folder,
+            created=datetime(2026, 1, 2), results=(shown,),
+        )
+    )  # fmt: skip
+    say(folder, RunStarted(job="train", out="OUT"), preview, STOPPED)
+    return folder, run
+
+
+def test_a_training_is_shown_by_its_preview_on_its_image_and_its_model_is_chosen(
+    panel, open_panel, trained, viewer, qtbot
+):
+    _, run = trained
+    segment, chosen = open_panel(SegmentPanel, viewer), []
+    CHOSEN.run.connect(lambda *given: chosen.append(given))
+    assert rows(panel) == [("other → unet", "stopped")]
+    choose(panel)
+    assert enabled(panel) == ["Resume", "Show", "Remove"]
+    show(panel, qtbot)
+    image, preview = viewer.layers["other"], viewer.layers["training preview"]
+    np.testing.assert_array_equal(image.translate, (0, 100, 200))
+    np.testing.assert_array_equal(preview.translate, (2 * 50, 100 + 32 * 4, 200))
+    assert segment.model.path == run.model
+    assert chosen == [("train", run.folder)]  # for the panel that shows its curves
+
+
+def test_a_training_is_resumed_by_its_command_and_its_job_is_removed_for_good(
+    panel, trained, script, qtbot, press
+):
+    folder, run = trained
+    arguments = script(RunStarted(job="train", out="OUT"), {"do": "wait"}, STOPPED)
+    choose(panel)
+    press(panel.resume)
+    qtbot.waitUntil(lambda: rows(panel)[0][1] == "running")
+    assert json.loads(arguments.read_text())[:-2] == list(folder.record.arguments)
+    assert RUNNING.unseen("train") is not None  # for the next panel Train
+    press(panel.stop)
+    qtbot.waitUntil(lambda: rows(panel)[0][1] == "stopped")
+    press(panel.remove)
+    qtbot.waitUntil(lambda: rows(panel) == [])
+    assert run.model.exists()
+
+
+def test_a_run_without_a_command_is_handed_to_its_panel_and_the_folder_is_opened(
+    panel, home, monkeypatch, press
+):
+    with new_run(home / "runs" / "2026-01-02_03-04-05_em", TrainSettings()) as run:
+        run.record(RunStarted(job="train", out="OUT"))
+    run.checkpoint.mkdir()
+    (run.checkpoint / "step_00000003.pt").touch()
+    opened, chosen = [], []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    CHOSEN.run.connect(lambda *given: chosen.append(given))
+    choose(panel)
+    press(panel.open)
+    press(panel.resume)
+    assert [url.toLocalFile() for url in opened] == [str(run.folder)]
+    assert chosen == [("train", run.folder)]
+    assert "chosen in the panel Train on layers" in panel.messages.text()

@@ -6,6 +6,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QPushButton
 
 from napari_utile.errors import UserError
@@ -34,6 +35,7 @@ from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
+    CHOSEN,
     PathChoice,
     folder_problem,
     fresh_folder,
@@ -116,6 +118,7 @@ class ComparePanel(Panel):
         self._offer_targets()
         self._check()
         self.launch.take_over(self.controls, "compare", self._catch_up)
+        CHOSEN.run.connect(self._on_chosen)
 
     def _offer_targets(self) -> None:
         """Offer what all ticked networks can learn; say so if that changes the target."""
@@ -155,6 +158,11 @@ class ComparePanel(Panel):
                 "what is missing and shows all of it; the layers must not have changed."
             )
         self._check()
+
+    def _on_chosen(self, kind: str, folder: Path) -> None:
+        """Show a comparison that is chosen in the list of runs."""
+        if kind == "compare" and isalive(self) and not self.controls.is_running:
+            self.folder.set_path(folder)
 
     def _collect(self) -> Work:
         """Take image, labels and settings as they are; the work copies layers to disk."""

@@ -36,9 +36,10 @@ def ask_at_close(window: QWidget, runs: Sequence[str]) -> AtClose:
     box.setWindowTitle("U-Tile")
     box.setIcon(QMessageBox.Icon.Question)
     box.setText(f"Still running: {', '.join(runs)}.")
+    they = "They" if len(runs) > 1 else "It"
     box.setInformativeText(
-        "Without napari it can keep running in the background. If it is stopped, everything so "
-        "far is saved. The panel Runs lists it either way, and can resume it."
+        f"{they} can keep running in the background without napari, or be stopped: then "
+        "everything so far is saved, and the panel Runs can resume it."
     )
     keep = box.addButton("Keep running without napari", QMessageBox.ButtonRole.AcceptRole)
     stop = box.addButton("Stop and save", QMessageBox.ButtonRole.DestructiveRole)

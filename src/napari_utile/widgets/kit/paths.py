@@ -36,6 +36,16 @@ class _Models:
 MODELS = _Models()
 
 
+class _Chosen:
+    """Announces a run that is chosen in the list of runs to the panel that can show it."""
+
+    run = Announcement(str, Path)
+    """Command ("train", "compare") and folder."""
+
+
+CHOSEN = _Chosen()
+
+
 class PathChoice(QWidget):
     """A line for a path, and a button that opens a file dialog.
 
@@ -113,6 +123,16 @@ def fresh_folder(kind: str, name: str) -> Path:
     """
     name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{plain_name(name)}"
     return unused(data_folder() / kind / name)
+
+
+def known_place() -> Path:
+    """Return the folder of the user's data, in which runs and comparisons are found."""
+    return data_folder()
+
+
+def is_own_copy(path: Path) -> bool:
+    """Whether a path is in the user's data: a copy of a layer, not a file of the user."""
+    return path.absolute().is_relative_to(data_folder().absolute())
 
 
 def rates_file() -> Path:

@@ -1,19 +1,24 @@
-"""One job as the list shows it: what it is, how far it is, how it ended. No Qt."""
+"""One run as the list shows it: what it is, how far it is, how it ended. No Qt."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from napari_utile.events import ImageDone, RunDone, RunFailed, parse_event
+from napari_utile.events import ImageDone, PreviewReady, RunDone, RunFailed, parse_event
 from napari_utile.folders.job import BEGAN, EngineStart, JobFolder, JobRecord, LineReader
 from napari_utile.io.units import duration_text
+from napari_utile.widgets.kit.paths import can_resume
 from napari_utile.widgets.kit.progress import ENDED_WELL, RunProgress, outcome_text
+from napari_utile.widgets.runs.found import FoundRun
 
 START_TIMEOUT = timedelta(seconds=60)
 """How long an engine may take before it holds the lock of its folder."""
-FREQUENT = b'{"event":"TileDone"', b'{"event":"BlockDone"'
+FREQUENT = b'{"event":"TileDone"', b'{"event":"BlockDone"', b'{"event":"StepDone"'
 """Beginnings of lines that come often: of several in a row only the last matters."""
+
+TRAINING_TAIL = 1_000_000
+"""Bytes that are read of the events of a training: what it did before does not matter."""
 
 JobState = Literal[
     "starting", "running", "stopping", "done", "stopped", "failed", "interrupted"
@@ -22,12 +27,14 @@ ALIVE = ("starting", "running", "stopping")
 
 
 class JobEntry:
-    """Follows a job through the files in its folder, whichever window started it.
+    """Follows a run through the files in its folder, whichever window started it.
 
     Attributes
     ----------
-    folder : JobFolder
+    folder : JobFolder or FoundRun
     record : JobRecord
+    preview : PreviewReady or None
+        The last one of a training.
     progress : Progress
         Of the last start of the engine.
     state : str
@@ -35,12 +42,14 @@ class JobEntry:
         Whether blocks were written between the last two looks.
     """
 
-    def __init__(self, folder: JobFolder, record: JobRecord):
+    def __init__(self, folder: JobFolder | FoundRun, record: JobRecord):
         self.folder, self.record = folder, record
+        self.preview: PreviewReady | None = None
         self.progress, self.grew = RunProgress(), False
         self.state: JobState = "starting"
         self._began = record.created
-        self._lines = LineReader.last(folder.events)
+        tail = (TRAINING_TAIL,) if record.kind == "train" else ()
+        self._lines = LineReader.last(folder.events, *tail)
 
     def update(self) -> None:
         """Read what is new. Costs little, and nothing is read twice."""
@@ -53,15 +62,24 @@ class JobEntry:
         self.state = self._state(is_running)
 
     @property
+    def model(self) -> Path | None:
+        """The model that a segmentation is made by; None of any other run."""
+        is_one = self.record.kind == "predict" and len(self.record.arguments) > 1
+        return Path(self.record.arguments[1]) if is_one else None
+
+    @property
     def is_alive(self) -> bool:
         """Whether an engine works on it."""
         return self.state in ALIVE
 
     @property
     def can_resume(self) -> bool:
-        """Whether the same command would compute what is missing."""
+        """Whether something is missing that can be computed."""
         end = self.progress.end
-        return not self.is_alive and not (isinstance(end, RunDone) and _is_finished(end))
+        if self.is_alive or (isinstance(end, RunDone) and _is_finished(end)):
+            return False
+        is_begun = not isinstance(self.folder, FoundRun) or self.record.kind != "train"
+        return is_begun or can_resume(self.record.out)
 
     def words(self) -> str:
         """Return in a few words how far it is, or how it ended."""
@@ -96,11 +114,11 @@ class JobEntry:
             ]
         elif self.state == "interrupted":
             lines.append("Its process has ended unexpectedly. Resume computes what is missing.")
-            lines += _last_lines(self.folder)
+            lines += _last_lines(self.folder.log)
         elif isinstance(end, RunFailed):
             lines.append(end.message)
         elif isinstance(end, RunDone):
-            what = self.progress.summary()
+            what = self.progress.summary() or _scores_text(end)
             how = "Stopped" if end.stopped else "Done"
             took = duration_text(end.seconds)
             lines.append(f"{how} after {took}{': ' if what else ''}{what}.")
@@ -113,6 +131,9 @@ class JobEntry:
 
     def lost(self, image: ImageDone | None = None) -> str:
         """Return which finished results, or that of one image, are not there, or ''."""
+        if self.record.kind != "predict":
+            is_gone = not self.is_alive and not self.record.out.exists()
+            return f"Not found, so moved or removed: {self.record.out}." if is_gone else ""
         ended = [image] if image else self.progress.images
         outs = [one.out for one in ended if one.status in ENDED_WELL]
         gone = [out for out in outs if not Path(out).exists()]
@@ -129,12 +150,15 @@ class JobEntry:
         try:
             if line.startswith(BEGAN):
                 self._began = EngineStart.model_validate_json(line).began
+                self.record = self.folder.record or self.record
                 self.progress = RunProgress()
                 return
             event = parse_event(line)
         except ValueError:  # cut off, or printed by a library
             return
         self.grew |= self.progress.add(event)
+        if isinstance(event, PreviewReady):
+            self.preview = event
 
     def _state(self, is_running: bool) -> JobState:
         match self.progress.end:
@@ -148,6 +172,38 @@ class JobEntry:
             return "stopping" if self.folder.is_stop_requested else "running"
         is_young = datetime.now() - self._began.replace(tzinfo=None) < START_TIMEOUT
         return "starting" if is_young and self.progress.share is None else "interrupted"
+
+
+class FoundComparison(JobEntry):
+    """Follows a comparison through the folders of its runs: it has no events of its own."""
+
+    def update(self) -> None:
+        """Count what is done."""
+        assert isinstance(self.folder, FoundRun)
+        is_running = self.progress.end is None and self.folder.is_running
+        self.done, self.total = self.folder.done_and_total
+        self.progress.share = self.done / max(self.total, 1)
+        if self.done == self.total:
+            self.progress.end = RunDone(out=str(self.record.out), seconds=0)
+        self.state = self._state(is_running)
+
+    def details(self) -> str:
+        """Return how many networks are done."""
+        return f"{self.done} of {self.total} networks are trained and scored."
+
+
+def entry_of(folder: JobFolder | FoundRun) -> JobEntry | None:
+    """Return the entry of a run; None if its folder does not tell what it is.
+
+    Parameters
+    ----------
+    folder : JobFolder or FoundRun
+    """
+    record = folder.record
+    if record is None:
+        return None
+    is_comparison = isinstance(folder, FoundRun) and record.kind == "compare"
+    return FoundComparison(folder, record) if is_comparison else JobEntry(folder, record)
 
 
 def _newest(lines: list[bytes]) -> Iterator[bytes]:
@@ -170,8 +226,13 @@ def _is_finished(end: RunDone) -> bool:
     return not end.stopped and not end.failed
 
 
-def _last_lines(folder: JobFolder, most: int = 3) -> list[str]:
+def _scores_text(end: RunDone) -> str:
+    """Return the validation scores of a training."""
+    return ", ".join(f"{name} {value:.3f}" for name, value in end.scores.items())
+
+
+def _last_lines(log: Path, most: int = 3) -> list[str]:
     """Return the last lines that an engine wrote to standard error."""
-    lines = LineReader.last(folder.log)
+    lines = LineReader.last(log)
     said = [line.decode(errors="replace").strip() for line in [*lines.new(), lines.rest]]
     return [line for line in said if line][-most:]

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 
 from napari_utile.events import (
     EpochDone,
@@ -30,6 +31,7 @@ from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
+    CHOSEN,
     MODELS,
     PathChoice,
     can_resume,
@@ -133,6 +135,7 @@ class TrainPanel(Panel):
         self._offer_targets()
         self._check()
         self.launch.take_over(self.controls, "train", self._catch_up)
+        CHOSEN.run.connect(self._on_chosen)
 
     def _offer_targets(self) -> None:
         """Offer what the chosen network can learn; say so if that changes the target."""
@@ -198,6 +201,11 @@ class TrainPanel(Panel):
             if doubt:
                 self.controls.messages.add(doubt)
         self._check()
+
+    def _on_chosen(self, kind: str, folder: Path) -> None:
+        """Show a run that is chosen in the list of runs."""
+        if kind == "train" and isalive(self) and not self.controls.is_running:
+            self.folder.set_path(folder)
 
     def _on_link(self, target: str) -> None:
         """Follow a link of a message."""
