@@ -1,0 +1,1 @@
+"""The dock U-Tile: all steps of the work."""

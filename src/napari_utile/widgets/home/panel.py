@@ -1,0 +1,177 @@
+"""The dock U-Tile: the steps of the work as tabs, and from each a way to the next."""
+
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from napari.layers import Labels
+from napari.viewer import Viewer
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_utile.events import RunDone, RunFailed
+from napari_utile.widgets.home.steps import GIVES, STEPS, WorkStep, missing, step_named
+from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.docks import join_other_panels
+from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.kit.panel import Panel
+from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.layers.choice import following
+
+TABS_IN_A_ROW = 5
+ALWAYS_DONE = ("Data", "Label", "Weight map")
+"""Steps that start no work: the next one is offered as soon as it has what it needs."""
+HANDED_ON = ("image", "labels_layer")
+"""Choices of layers that the panels have in common."""
+
+
+class HomePanel(QWidget):
+    """Everything at hand: a tab for each step; its panel is made when it is first seen.
+
+    Attributes
+    ----------
+    panels : dict of str to QWidget
+        Those that were made, title of the step -> panel.
+    """
+
+    def __init__(self, napari_viewer: Viewer):
+        super().__init__()
+        self._viewer = napari_viewer
+        self.panels: dict[str, QWidget] = {}
+        self._done: set[str] = set()
+        self.step = STEPS[0]
+        self.tabs, grid = QButtonGroup(self), QGridLayout()
+        grid.setSpacing(2)
+        for number, step in enumerate(STEPS):
+            tab = QPushButton(step.title)
+            tab.setCheckable(True)
+            tab.setToolTip(step.help)
+            tab.clicked.connect(partial(self.open, step.title))
+            self.tabs.addButton(tab, number)
+            grid.addWidget(tab, *divmod(number, TABS_IN_A_ROW))
+        self.pages = QStackedWidget()
+        self.missing = QLabel()
+        self.missing.setWordWrap(True)
+        self.missing.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.missing.linkActivated.connect(self.open)
+        self.next = [QPushButton(), QPushButton()]
+        below = QHBoxLayout()
+        for button in self.next:
+            button.clicked.connect(partial(self._go_on, button))
+            below.addWidget(button)
+
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(4, 4, 4, 4)
+        rows.setSpacing(4)
+        rows.addLayout(grid)
+        rows.addWidget(self.pages, 1)
+        rows.addWidget(self.missing)
+        rows.addLayout(below)
+        events = napari_viewer.layers.events
+        following(self, self._show_ways, events.inserted, events.removed)
+        MODELS.trained.connect(self._show_ways)
+        self.destroyed.connect(lambda: MODELS.trained.disconnect(self._show_ways))
+        self.open("Data" if missing(step_named("Label"), napari_viewer.layers) else "Label")
+
+    def open(self, title: str, *_: object) -> QWidget:
+        """Show the panel of a step, made when it is first seen.
+
+        Parameters
+        ----------
+        title : str
+
+        Returns
+        -------
+        QWidget
+        """
+        self.step = step_named(title)
+        if title not in self.panels:
+            self.panels[title] = panel = panel_of(self.step)(self._viewer)
+            self.pages.addWidget(panel)
+            if controls := getattr(panel, "controls", None):
+                controls.ended.connect(partial(self._on_end, title))
+        self.pages.setCurrentWidget(self.panels[title])
+        self.tabs.button(STEPS.index(self.step)).setChecked(True)
+        self._show_ways()
+        return self.panels[title]
+
+    def event(self, event: QEvent) -> bool:
+        """Lay the dock over those of other panels; leave the work when it is closed."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                for panel in self.panels.values():
+                    if isinstance(panel, Panel):
+                        panel.leave_work()
+            else:
+                join_other_panels(self)
+        return bool(super().event(event))
+
+    def _on_end(self, title: str) -> None:
+        """Offer what comes next, unless the work failed or was stopped."""
+        match self.panels[title].controls.progress.end:
+            case RunFailed() | RunDone(stopped=True):
+                self._done.discard(title)
+            case _:
+                self._done.add(title)
+        self._show_ways()
+
+    def _show_ways(self, _: object = None) -> None:
+        """Say what the step still needs, with a link; or offer the next, if it is done."""
+        needed = missing(self.step, self._viewer.layers)
+        links = [
+            f"{need.value}: {colored(GIVES[need], Tone.NOTE, GIVES[need])}" for need in needed
+        ]
+        said = f"{self.step.title} needs {', '.join(links)}." if links else ""
+        self.missing.setText(said)
+        self.missing.setVisible(bool(links))
+        is_done = self.step.title in self._done or self.step.title in ALWAYS_DONE
+        offered = self.step.then if is_done and not needed else ()
+        ready = [x for x in offered if not missing(step_named(x), self._viewer.layers)]
+        for button, title in zip(self.next, [*ready, "", ""][:2], strict=True):
+            button.setText(f"Next: {title}" if title else "")
+            button.setProperty("step", title)
+            button.setVisible(bool(title))
+
+    def _go_on(self, button: QPushButton, *_: object) -> None:
+        """Open the next step, with the layers that this one was about."""
+        before = self.panels[self.step.title]
+        after = self.open(button.property("step"))
+        for name in HANDED_ON:
+            mine, other = getattr(before, name, None), getattr(after, name, None)
+            if mine is not None and other is not None and mine.layer is not None:
+                with suppress(ValueError):  # it is no choice there
+                    other.choose(mine.layer)
+        result = getattr(before, "result", None)
+        for layer in reversed(result.layers if result else []):
+            if isinstance(layer, Labels) and layer in self._viewer.layers:
+                _use_result(after, layer)
+                break
+
+
+def _use_result(panel: Any, layer: Labels) -> None:
+    """Let a panel be about the objects that were just found."""
+    if hasattr(panel, "measure"):
+        panel.measure(layer)
+    elif hasattr(panel, "prediction"):
+        panel.prediction.choose(layer)
+
+
+def panel_of(step: WorkStep) -> Any:
+    """Return the class of a step's panel. It is loaded when it is first needed.
+
+    Parameters
+    ----------
+    step : WorkStep
+    """
+    module, _, name = step.panel.partition(":")
+    return getattr(import_module(f"napari_utile.widgets.{module}"), name)

@@ -1,0 +1,111 @@
+"""The dock U-Tile."""
+
+import pytest
+from qtpy.QtCore import QPoint
+
+from napari_utile.events import RunDone, RunFailed, RunStarted
+from napari_utile.widgets.home.panel import HomePanel
+from napari_utile.widgets.home.steps import STEPS
+from napari_utile.widgets.kit.docks import dock_of
+from napari_utile.widgets.kit.paths import MODELS
+
+
+def offered(home):
+    return [button.text() for button in home.next if not button.isHidden()]
+
+
+def test_each_step_says_what_is_missing_and_leads_to_where_it_is(open_panel, cells, qtbot):
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    home = open_panel(HomePanel, viewer)
+    assert home.step.title == "Data" and offered(home) == []
+    home.open("Train")
+    assert "Train needs an image" in home.missing.text()
+    home.missing.linkActivated.emit("Data")
+    assert home.step.title == "Data"
+    viewer.add_image(cells[0], name="em")
+    assert offered(home) == ["Next: Label"]
+    home.next[0].click()
+    assert home.panels["Label"].image.layer is viewer.layers["em"]
+    assert offered(home) == []
+    home.panels["Label"].new.click()
+    assert offered(home) == ["Next: Train"]
+    home.open("Data")
+    assert offered(home) == ["Next: Label", "Next: Train"]
+
+
+def test_every_step_opens_and_a_panel_is_made_once(open_panel, viewer):
+    home = open_panel(HomePanel, viewer)
+    for step in STEPS:
+        assert home.open(step.title) is home.pages.currentWidget()
+        assert home.tabs.checkedButton().text() == step.title
+    assert len(home.panels) == len(STEPS)
+    assert home.open("Train") is home.panels["Train"]
+
+
+def test_the_layers_go_with_you_and_what_is_done_leads_on(
+    open_panel, viewer, script, press, qtbot, model, errors
+):
+    viewer.add_labels(viewer.layers["cells"].data.copy(), name="other")
+    home = open_panel(HomePanel, viewer)
+    label = home.open("Label")
+    label.labels_layer.choose(viewer.layers["cells"])
+    home.next[0].click()
+    train = home.panels["Train"]
+    assert train.labels_layer.layer is viewer.layers["cells"]
+
+    started = RunStarted(job="train", out="OUT", device="cpu")
+    for end, ways in (
+        (RunFailed(message="broken", user=True), []),
+        (RunDone(out="OUT", seconds=1, stopped=True), []),
+        (RunDone(out="OUT", seconds=1), ["Next: Segment", "Next: Runs"]),
+    ):
+        script(started, {"do": "copy", "folder": str(model.parent)}, end)
+        train.folder.set_path(None)
+        press(train.controls.button)
+        qtbot.waitUntil(lambda: not train.controls.is_running)
+        assert offered(home) == ways
+    home.next[0].click()
+    segment = home.panels["Segment"]
+    assert segment.image.layer is viewer.layers["em"]
+    assert segment.model.path == MODELS.newest
+
+
+def test_a_home_that_is_closed_leaves_the_work_of_its_panels(open_panel, viewer, monkeypatch):
+    home = open_panel(HomePanel, viewer)
+    left = []
+    for title in ("Train", "Segment"):
+        panel = home.open(title)
+        monkeypatch.setattr(panel.controls, "leave", lambda title=title: left.append(title))
+    from qtpy.QtWidgets import QDockWidget
+
+    dock = QDockWidget()
+    dock.setWidget(home)
+    home.setParent(None)
+    assert left == ["Train", "Segment"]
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_all_is_in_view_in_a_small_window(window, open_panel, qtbot, theme):
+    window.theme = theme
+    window.window.resize(1280, 800)
+    window.window.show()
+    home = open_panel(HomePanel, window)
+    qtbot.waitUntil(lambda: home.isVisible() and home.height() > 100)
+    main = home.window()
+    for step in STEPS:
+        panel = home.open(step.title)
+        qtbot.waitUntil(panel.isVisible)
+        tab = home.tabs.checkedButton()
+        assert tab.visibleRegion().boundingRect() == tab.rect()
+        assert tab.fontMetrics().horizontalAdvance(step.title) < tab.width()
+        controls = getattr(panel, "controls", None)
+        if controls is None or step.title == "Data":
+            continue
+        button = controls.button
+        qtbot.waitUntil(
+            lambda: button.visibleRegion().boundingRect() == button.rect()  # noqa: B023
+        )
+        assert button.mapTo(main, QPoint(0, button.height())).y() < main.height()
+    assert dock_of(home).width() < 480
