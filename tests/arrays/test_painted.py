@@ -31,10 +31,12 @@ def test_strokes_are_added_and_taken_away_in_their_plane_and_in_all():
     labels[1][stroke] = 9
     assert known.of((1,)) == by_hand(labels[1])
     assert known.totals == by_hand(labels)
+    assert (known.count, known.ids) == (np.count_nonzero(labels), [1, 2, 3, 9])
     known.paint((2,), labels[2], 0)
     known.set_plane((0,), count_ids(0 * labels[0]))
     assert known.totals == by_hand(labels[1])
     assert known.painted == [(1,)] and known.is_complete
+    assert known.copy().ids == known.ids == sorted(by_hand(labels[1]))
 
 
 def test_new_labels_are_known_to_be_empty():

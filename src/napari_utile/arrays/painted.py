@@ -1,6 +1,6 @@
 """How many pixels of labels have which id, plane by plane, kept up while they are painted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -78,11 +78,15 @@ class PaintedPixels:
     ----------
     totals : dict of int to int
         Pixels of each id but 0, in all planes that are known.
+    count : int
+        Pixels that are not 0, in all planes that are known.
     """
 
     def __init__(self, shape: tuple[int, ...], is_empty: bool = False):
         self.shape = shape
         self.totals: dict[int, int] = {}
+        self.count = 0
+        self._ids: list[int] | None = None  # sorted, until others occur
         nothing = np.zeros(0, np.int64), np.zeros(0, np.int64)
         known = np.ndindex(*shape[:-2]) if is_empty else ()
         self._planes: dict[PlaneIndex, IdCounts] = dict.fromkeys(known, nothing)
@@ -96,6 +100,13 @@ class PaintedPixels:
     def is_complete(self) -> bool:
         """Whether every plane is known."""
         return len(self._planes) == prod(self.shape[:-2])
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """Ids that occur, but 0, in ascending order: there may be very many."""
+        if self._ids is None:
+            self._ids = sorted(self.totals)
+        return self._ids
 
     @property
     def painted(self) -> list[PlaneIndex]:
@@ -132,19 +143,26 @@ class PaintedPixels:
         before = np.asarray(old).reshape(-1)
         after = np.broadcast_to(np.asarray(new).reshape(-1), before.shape)
         gone_ids, gone = count_ids(before)
-        parts = [self._planes[index], (gone_ids, -gone), count_ids(after)]
-        self.set_plane(index, _added(parts))
+        change = _added([(gone_ids, -gone), count_ids(after)])
+        self._planes[index] = _added([self._planes[index], change])
+        self._add_to_totals(change, 1)
 
     def copy(self) -> "PaintedPixels":
         """Return what is known now, for another thread."""
         other = PaintedPixels(self.shape)
         other.totals, other._planes = dict(self.totals), dict(self._planes)
+        other.count = self.count
         return other
 
     def _add_to_totals(self, counted: IdCounts, sign: int) -> None:
-        for id_, count in zip(*(part.tolist() for part in counted), strict=True):
-            rest = self.totals.get(id_, 0) + sign * count
+        ids, counts = counted
+        self.count += sign * int(counts.sum())
+        for id_, count in zip(ids.tolist(), counts.tolist(), strict=True):
+            before = self.totals.get(id_, 0)
+            rest = before + sign * count
             if rest:
                 self.totals[id_] = rest
             else:
                 self.totals.pop(id_, None)
+            if not (before and rest):
+                self._ids = None

@@ -90,8 +90,10 @@ def test_of_huge_labels_only_planes_that_are_looked_at_are_counted(layer, qtbot,
 def test_panels_share_one_watch_which_ends_with_them(layer, qtbot):
     watch = watch_of(layer, is_empty=True)
     assert watch_of(layer) is watch and watch.pixels.is_complete
+    layer.paint((0, 5, 5), 9)  # is to be reported a little later
     gone = ref(watch)
     del watch
     gc.collect()
     assert gone() is None
-    layer.paint((0, 5, 5), 9)
+    layer.paint((0, 9, 9), 9)
+    qtbot.wait(150)

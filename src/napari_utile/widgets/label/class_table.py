@@ -1,6 +1,8 @@
 """The table of classes: color, id, name, and how much of each is painted."""
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
@@ -17,7 +19,8 @@ TIPS = (
     "Painted pixels in all slices",
 )
 ROW_HEIGHT_PX, SWATCH = 24, 14
-ROWS_IN_VIEW = 7
+ROWS_IN_VIEW, ROWS_MEASURED = 7, 20
+"""Rows that are in view at once, and those whose width counts."""
 Color = Sequence[float] | None
 """Red, green, blue, alpha from 0 to 1; None is transparent."""
 
@@ -58,7 +61,7 @@ class ClassTable(QTableWidget):
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT_PX)
         head = self.horizontalHeader()
-        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setResizeContentsPrecision(ROWS_MEASURED)
         head.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         head.setHighlightSections(False)
         self.setFixedHeight((ROWS_IN_VIEW + 1) * ROW_HEIGHT_PX + 6)
@@ -77,15 +80,19 @@ class ClassTable(QTableWidget):
             return  # a name is being typed
         with QSignalBlocker(self):
             self.setRowCount(len(rows))
-            for number, row in enumerate(rows):
-                if number >= len(self._shown) or self._shown[number] != row:
-                    self._fill(number, row)
+            known = [*self._shown, *[None] * len(rows)]
+            changed = [(n, row) for n, row in enumerate(rows) if known[n] != row]
+            for number, row in changed:
+                self._fill(number, row, known[number])
             self._shown = list(rows)
+            if changed:  # the table itself would measure all rows for each cell
+                for column in (ID, HERE, EVERYWHERE):
+                    self.resizeColumnToContents(column)
             ids = [row.id for row in rows]
-            if selected in ids:
-                self.selectRow(ids.index(selected))
-            else:
+            if selected not in ids:
                 self.clearSelection()
+            elif self.currentRow() != ids.index(selected) or not self.selectedItems():
+                self.selectRow(ids.index(selected))
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802
         """Emit `chosen` for rows reached with the keys, as for those that are clicked."""
@@ -94,21 +101,23 @@ class ClassTable(QTableWidget):
         if self.currentRow() not in (before, -1):
             self.chosen.emit(self._shown[self.currentRow()].id)
 
-    def _fill(self, number: int, row: ClassRow) -> None:
+    def _fill(self, number: int, row: ClassRow, before: ClassRow | None) -> None:
         here = "–" if row.here is None else f"{row.here:,}"
         for column, text in enumerate((str(row.id), row.name, here, row.everywhere)):
-            item = QTableWidgetItem(text)
-            item.setToolTip(TIPS[column])
-            if column == NAME:
-                item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
-            else:
-                item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-                item.setTextAlignment(
-                    Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-                )
-            if column == ID:
-                item.setIcon(_swatch(row.color))
-            self.setItem(number, column, item)
+            item = self.item(number, column) or self._new_item(number, column)
+            if item.text() != text:
+                item.setText(text)
+        if before is None or before.color != row.color:
+            self.item(number, ID).setIcon(_swatch(row.color))
+
+    def _new_item(self, number: int, column: int) -> QTableWidgetItem:
+        item = QTableWidgetItem()
+        item.setToolTip(TIPS[column])
+        if column != NAME:
+            item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
+            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.setItem(number, column, item)
+        return item
 
     def _on_edit(self, item: QTableWidgetItem) -> None:
         if item.column() == NAME:
@@ -116,28 +125,30 @@ class ClassTable(QTableWidget):
 
 
 def ids_of_rows(
-    totals: Mapping[int, int], always: Sequence[int], most: int
+    painted: Sequence[int], always: Collection[int], most: int
 ) -> tuple[list[int], int]:
     """Return the ids that get a row, and how many are left out.
 
     Parameters
     ----------
-    totals : mapping of int to int
-        Pixels of each id that is painted.
-    always : sequence of int
+    painted : sequence of int
+        Ids that are painted, in ascending order: there may be very many.
+    always : collection of int
         Ids that get a row even without a pixel.
     most : int
         Rows.
 
     Examples
     --------
-    >>> ids_of_rows({7: 10, 5: 2, 9: 1}, always=[0, 9], most=3)
+    >>> ids_of_rows([5, 7, 9], always=[0, 9], most=3)
     ([0, 5, 9], 1)
+    >>> ids_of_rows([1], always=[0, 1], most=3)
+    ([0, 1], 0)
     """
-    kept = set(always)
-    others = sorted(totals.keys() - kept)
-    room = max(0, most - len(kept))
-    return sorted(kept | {*others[:room]}), len(others[room:])
+    room = max(0, most - len(always))
+    others = list(islice((id_ for id_ in painted if id_ not in always), room))
+    listed = sum(id_ in painted[(at := bisect_left(painted, id_)) : at + 1] for id_ in always)
+    return sorted([*always, *others]), len(painted) - len(others) - listed
 
 
 def _swatch(color: Color) -> QIcon:

@@ -1,5 +1,6 @@
 """The panel that makes labels for an image, names their classes, and counts what is painted."""
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -14,7 +15,7 @@ from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
-from napari_utile.widgets.label.class_table import ClassRow, ClassTable, ids_of_rows
+from napari_utile.widgets.label.class_table import ClassRow, ClassTable, Color, ids_of_rows
 from napari_utile.widgets.label.new_labels import new_labels
 from napari_utile.widgets.layers.brush import plane_in_view, take_brush
 from napari_utile.widgets.layers.choice import following
@@ -30,7 +31,7 @@ from napari_utile.widgets.layers.meaning import (
 from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
 from napari_utile.widgets.layers.pair import PairChoice, pair_problem
 
-MOST_ROWS = 200
+MOST_ROWS = 100
 """Rows of the table; labels of objects may have many thousand ids."""
 
 
@@ -52,6 +53,7 @@ class LabelPanel(Panel):
         self.messages = Messages()
         self._layer: Any = None  # the labels that are followed
         self._watch: PaintedWatch | None = None
+        self._colors: dict[int, Color] = {}
 
         column = self.column()
         column.addWidget(self.new)
@@ -124,25 +126,29 @@ class LabelPanel(Panel):
         """Follow the chosen labels, and no others any more."""
         layer = self.labels_layer.layer
         if layer is not self._layer:
-            for event in self._events():
-                event.disconnect(self._show_rows)
+            for event, slot in self._events():
+                event.disconnect(slot)
             if self._watch:
                 self._watch.changed.disconnect(self._show_rows)
             self._layer, self._watch = layer, watch_of(layer) if layer else None
-            for event in self._events():
-                event.connect(self._show_rows)  # napari holds it weakly
+            self._colors = {}
+            for event, slot in self._events():
+                event.connect(slot)  # napari holds it weakly
             if self._watch:
                 self._watch.changed.connect(self._show_rows)
         for part in (self.form, self.table, self.add):
             part.setEnabled(layer is not None)
         self._on_meaning(layer)
 
-    def _events(self) -> list[Any]:
-        """Return what changes rows beside pixels."""
+    def _events(self) -> list[tuple[Any, Any]]:
+        """Return what changes rows beside pixels, and what is called then."""
         if self._layer is None:
             return []
         events = self._layer.events
-        return [events.selected_label, events.colormap, events.features]
+        of_rows = (
+            (event, self._show_rows) for event in (events.selected_label, events.features)
+        )
+        return [*of_rows, (events.colormap, self._on_colors)]
 
     def _on_form(self) -> None:
         if self._layer is not None and not self.form.problem():
@@ -186,26 +192,42 @@ class LabelPanel(Panel):
         self._watch.look_at(here)
         names = class_names(self._layer)
         always = {meaning.background, selected, *names} | ({1} if is_of_classes else set())
-        ids, left_out = ids_of_rows(self._pixels.totals, sorted(always), MOST_ROWS)
-        self.table.show_rows([self._row(id_, names, here) for id_ in ids], selected)
+        ids, left_out = ids_of_rows(self._pixels.ids, always, MOST_ROWS)
+        shown = self._pixels.of(here) if self._pixels.knows(here) else None
+        self.table.show_rows([self._row(id_, names, meaning, shown) for id_ in ids], selected)
         self.more.setText(self._painted_text(left_out))
         self.more.setVisible(True)
 
-    def _row(self, id_: int, names: dict[int, str], here: tuple[int, ...]) -> ClassRow:
-        meaning, pixels = label_meaning(self._layer), self._pixels
-        total = pixels.totals.get(id_, 0)
-        count = pixels.of(here).get(id_, 0) if pixels.knows(here) else None
-        text = f"{total:,}" if pixels.is_complete else f"≥ {total:,}"
+    def _row(
+        self,
+        id_: int,
+        names: Mapping[int, str],
+        meaning: LabelSettings,
+        shown: Mapping[int, int] | None,
+    ) -> ClassRow:
+        total = self._pixels.totals.get(id_, 0)
+        count = None if shown is None else shown.get(id_, 0)
+        text = f"{total:,}" if self._pixels.is_complete else f"≥ {total:,}"
         if id_ == 0:  # nothing is painted of it
             count, text = None, "–"
-        color = self._layer.get_color(id_) if id_ else None
-        shown = None if color is None else tuple(map(float, color))
-        return ClassRow(id_, shown, names.get(id_) or default_name(id_, meaning), count, text)
+        name = names.get(id_) or default_name(id_, meaning)
+        return ClassRow(id_, self._color(id_), name, count, text)
+
+    def _color(self, id_: int) -> Color:
+        """Return the color of an id; napari takes a while for each."""
+        if id_ not in self._colors:
+            color = self._layer.get_color(id_) if id_ else None
+            self._colors[id_] = None if color is None else tuple(map(float, color))
+        return self._colors[id_]
+
+    def _on_colors(self, _event: Any = None) -> None:
+        self._colors = {}
+        self._show_rows()
 
     def _painted_text(self, left_out: int) -> str:
         """Return how much is painted, and how many ids have no row."""
         pixels = self._pixels
-        planes, count = len(pixels.painted), sum(pixels.totals.values())
+        planes, count = len(pixels.painted), pixels.count
         slices = prod(pixels.shape[:-2])
         if not planes:
             said = "Nothing is painted yet."

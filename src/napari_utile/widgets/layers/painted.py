@@ -64,7 +64,7 @@ class PaintedWatch(QObject):
         self._rest, self._pulse = QTimer(self), QTimer(self)
         for timer, wait, slot in (
             (self._rest, REST, self._count_again),
-            (self._pulse, round(1000 * PULSE), self.changed.emit),
+            (self._pulse, round(1000 * PULSE), self.changed),
         ):
             timer.setSingleShot(True)
             timer.setInterval(wait)

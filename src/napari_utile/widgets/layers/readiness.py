@@ -146,9 +146,9 @@ def needs_of(
 
 def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -> Need | None:
     """Return what blocks by the number of pixels of each id."""
-    counts = {id_: n for id_, n in pixels.totals.items() if id_ != settings.ignore}
-    first = 1 + settings.sparse
-    if not counts:
+    totals, first = pixels.totals, 1 + settings.sparse
+    count = len(totals) - (settings.ignore in totals)
+    if not count:
         what = f"holds only the label {settings.ignore}, which is" if pixels.totals else "is"
         annotated = "not annotated" if pixels.totals else "empty"
         return Need(
@@ -156,7 +156,7 @@ def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -
             True,
             (Remedy("Take the brush", "select", str(first)),),
         )
-    if settings.sparse and set(counts) == {1}:
+    if settings.sparse and count == 1 and 1 in totals:
         return Need(
             "Only label 1 is painted, and 1 is background where 0 is not annotated: paint "
             f"{'a class' if settings.target == 'classes' else 'objects'} with label 2.",
@@ -166,16 +166,16 @@ def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -
                 Remedy("Make label 1 label 2", "raise"),
             ),
         )
-    if settings.sparse and 1 not in counts and settings.target != "classes":
+    if settings.sparse and 1 not in totals and settings.target != "classes":
         return Need(
             "Give the background a stroke with label 1: what is not painted is not annotated, "
             "so that nothing is known to be background.",
             True,
             (Remedy("Select label 1", "select", "1"),),
         )
-    rest = pixels.plane_size * prod(pixels.shape[:-2]) - sum(pixels.totals.values())
-    if len(counts) == 1 and (settings.sparse or not rest):
-        (only,) = counts
+    rest = prod(pixels.shape) - pixels.count
+    if count == 1 and (settings.sparse or not rest):
+        (only,) = (id_ for id_ in totals if id_ != settings.ignore)
         return Need(
             f"'{name}' shows one kind of pixel only, label {only}: paint another one, too.",
             True,
@@ -203,7 +203,7 @@ def _sparse_need(pixels: PaintedPixels, seen: Look) -> Need:
 
 def _painted_share(pixels: PaintedPixels) -> float:
     size = len(pixels.painted) * pixels.plane_size
-    return sum(pixels.totals.values()) / size if size else 0.0
+    return pixels.count / size if size else 0.0
 
 
 # what is looked at
