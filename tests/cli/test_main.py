@@ -144,7 +144,7 @@ def test_a_name_that_is_no_text_is_refused_at_once(
         (PATHS, "i.tif was not found."),
         (PATHS[:-2], "--out is missing."),
         (["predict", "m", "i.tif", "--out", "p", "--tile", "big"], "--tile big: should be"),
-        (["predict", "m", "i.tif", "--out", "p"], "m does not exist."),
+        (["predict", "m", "i.tif", "--out", "p"], "m does not exist, and no model"),
         (["evaluate", "a.tif", "b.tif"], "a.tif was not found."),
         (["weights", "l.tif", "--out", "w.tif"], "l.tif was not found."),
         (["sample", "cat", "--out", "x"], "should be 'synthetic' or 'isbi2012'."),

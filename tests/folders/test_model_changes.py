@@ -25,7 +25,8 @@ def write_run(folder):
     for part in (run.checkpoint, run.previews, run.inputs / "em.zarr"):
         part.mkdir(parents=True)
         (part / "file").write_bytes(bytes(100))
-    run.events.write_bytes(bytes(50))
+    for file in (run.events, run.data):
+        file.write_bytes(bytes(50))
     (folder / ".model.1234").mkdir()  # the draft of a killed process
     return model
 

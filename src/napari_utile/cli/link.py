@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import CliPositionalArg
 
 from napari_utile.cli.display import report
+from napari_utile.cli.models import model_path
 from napari_utile.errors import UserError, printable
 from napari_utile.events import Event
 from napari_utile.settings.prediction import LinkSettings
@@ -62,7 +63,7 @@ class Link(LinkSettings):
             raise UserError("--linking-costs and --model exclude each other: give one.")
         if self.linking_costs:
             return read_link_costs(self.linking_costs)
-        card = read_card(self.model) if self.model else None
+        card = read_card(model_path(self.model)) if self.model else None
         return LinkCosts.of(card.linking) if card and card.linking else None
 
     def _learnt(self, corrected: str) -> Generator[Event, None, "LinkCosts"]:
@@ -83,6 +84,6 @@ class Link(LinkSettings):
         if self.out:
             write_link_costs(self.out, costs)
         elif self.model:
-            write_linking(self.model, costs.as_dict())
+            write_linking(model_path(self.model), costs.as_dict())
         print(printable(f"costs of linking: {self.out or self.model}"), file=sys.stderr)
         return costs

@@ -37,6 +37,7 @@ from napari_utile.cli.flag_words import with_flags
 from napari_utile.cli.instances import InstancesCommand
 from napari_utile.cli.link import Link
 from napari_utile.cli.mesh import MeshCommand
+from napari_utile.cli.models import COMMANDS_OF_MODELS, Models
 from napari_utile.cli.objects import Objects
 from napari_utile.cli.options import first_sentence, kebab
 from napari_utile.cli.predict import Predict
@@ -75,6 +76,7 @@ class Utile(BaseSettings):
     mesh: CliSubCommand[MeshCommand] = Field(description=MeshCommand.__doc__)
     serve: CliSubCommand[Serve] = Field(description=Serve.__doc__)
     coco: CliSubCommand[Coco] = Field(description=Coco.__doc__)
+    models: CliSubCommand[Models] = Field(description=Models.__doc__)
     sample: CliSubCommand[Sample] = Field(description=Sample.__doc__)
     doctor: CliSubCommand[Doctor] = Field(description=Doctor.__doc__)
 
@@ -91,7 +93,7 @@ class Utile(BaseSettings):
         return (init_settings,)
 
 
-COMMAND_NAMES = {*Utile.model_fields, *Coco.model_fields}
+COMMAND_NAMES = {*Utile.model_fields, *Coco.model_fields, *COMMANDS_OF_MODELS}
 """What may stand before an option in the place of an error."""
 
 

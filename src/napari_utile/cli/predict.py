@@ -9,6 +9,7 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, print_facts, print_warning, report
+from napari_utile.cli.models import MODEL_HELP, model_path
 from napari_utile.cli.options import FollowedCommand
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunStarted, drain
@@ -19,7 +20,7 @@ class Predict(FollowedCommand, PredictSettings):
     """Run a model over images of any size; the same command resumes an unfinished result."""
 
     kind: ClassVar = PredictSettings
-    model: CliPositionalArg[Path] = Field(description="Folder of a model, or of a run")
+    model: CliPositionalArg[Path] = Field(description=MODEL_HELP)
     image: CliPositionalArg[list[str]] = Field(description="Images or stacks; folders or globs")
     out: Path = Field(description=".zarr (OME-Zarr) or .tif; a folder for several images")
     resume: bool = Field(True, description="Resume an unfinished result")
@@ -60,7 +61,8 @@ class Predict(FollowedCommand, PredictSettings):
             workers=self.workers,
             dry_run=self.dry_run,
         )
-        run = predict_files(self.model, self.image, self.out, options, execution)
+        model = model_path(self.model)
+        run = predict_files(model, self.image, self.out, options, execution)
         if self.dry_run and not self.events:
             drain(run, self._print_estimate)
             return DONE

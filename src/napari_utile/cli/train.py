@@ -9,6 +9,7 @@ from pydantic_settings import (
 )
 
 from napari_utile.cli.display import DONE, print_facts, print_warning, report
+from napari_utile.cli.models import model_path
 from napari_utile.cli.options import FollowedCommand, JobCommand
 from napari_utile.cli.stopping import ignoring_stops
 from napari_utile.events import Event, RunStarted, drain
@@ -23,7 +24,7 @@ class Train(FollowedCommand, TrainSettings):
     labels: CliPositionalArg[str] = Field(description="Labels of the same shape, likewise")
     out: Path = Field(description="Run folder; an unfinished run in it is resumed")
     warm_start: Path | None = Field(
-        None, description="Model or run whose parameters to start from"
+        None, description="Model or run whose parameters to start from, by path or name"
     )
     dry_run: bool = Field(
         False, description="Print the time it takes, by a few steps that are not kept, and end"
@@ -42,14 +43,13 @@ class Train(FollowedCommand, TrainSettings):
         from napari_utile.engine.training.followers import follow_training
         from napari_utile.engine.training.front import train_files
 
+        start = model_path(self.warm_start) if self.warm_start else None
         with process_group(options.device) as group:
             if not group.leads:
                 with ignoring_stops():
-                    follow_training(self.image, self.labels, options, self.warm_start)
+                    follow_training(self.image, self.labels, options, start)
                 return DONE
-            run = train_files(
-                self.image, self.labels, self.out, options, self.overwrite, self.warm_start
-            )
+            run = train_files(self.image, self.labels, self.out, options, self.overwrite, start)
             return report(run, self.events, self.json_, job)
 
     def _estimate(self, options: TrainSettings) -> int:

@@ -171,7 +171,7 @@ def _parts_of_run(folder: Path, run: Run | None) -> list[Path]:
     """List what is of a model and its run, and nothing else; its settings are the last."""
     parts = [folder, previous_model(folder)]
     if run:
-        parts += [run.checkpoint, run.previews, run.inputs, run.events]
+        parts += [run.checkpoint, run.previews, run.inputs, run.events, run.data]
         parts += [ValidationFolder(run.folder).path] if _comparison_of(run) else []
         parts += [*run.folder.glob(".*.draft"), run.settings]
     return [part for part in parts if os.path.lexists(part)]

@@ -1,6 +1,7 @@
 """The training panel: what it starts, and what it shows of the run."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -314,7 +315,7 @@ def test_a_partial_run_is_shown_with_its_start_and_what_its_record_lacks(panel, 
         (run.checkpoint).mkdir()
         (run.checkpoint / "step_00000001.pt").touch()
     panel.folder.set_path(run.folder)
-    assert panel.start_from.line.text() == "other"
+    assert panel.start_from.path == Path("other")
     assert "1 of 3 lines of" in panel.controls.messages.text()
 
 

@@ -9,9 +9,11 @@ from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from napari_utile.errors import UserError
+from napari_utile.folders.catalogue import Catalogue, read_catalogue
 from napari_utile.folders.job import JobFolder, job_folders
 from napari_utile.folders.model import models_of_runs
-from napari_utile.folders.places import JOBS, RUNS, TRAININGS, data_folder, plain_name, unused
+from napari_utile.folders.places import JOBS, RUNS, TRAININGS, plain_name, unused
+from napari_utile.folders.places import data_folder as data_folder  # noqa: PLC0414  # others, too
 from napari_utile.folders.run import Run
 from napari_utile.io.disk import atomic_write, check_writable, private_folder
 from napari_utile.settings.checked import Settings
@@ -22,9 +24,11 @@ LISTED_JOBS = 50
 
 
 class _Models:
-    """Announces a model that was just trained to every panel."""
+    """Announces to every panel a model that was just trained, and that models changed."""
 
     trained = Announcement(Path)
+    changed = Announcement()
+    """A model was renamed, deleted or imported."""
     newest: Path | None = None
 
     def announce(self, model: Path) -> None:
@@ -98,6 +102,11 @@ class PathChoice(QWidget):
             chosen = QFileDialog.getExistingDirectory(self, "Choose a folder", start)
         if chosen:
             self.set_path(Path(chosen))
+
+
+def known_models() -> Catalogue:
+    """List the models of this user, the newest first. The first time it takes a while."""
+    return read_catalogue(data_folder())
 
 
 def known_jobs() -> list[JobFolder]:

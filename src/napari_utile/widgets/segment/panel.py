@@ -30,6 +30,7 @@ from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import job_writing
 from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.kit.models import ModelChoice
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
@@ -58,8 +59,8 @@ class SegmentPanel(Panel):
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer
-        self.model = PathChoice("folder of a model or of a run")
         self.source = SourceChoice(napari_viewer)
+        self.model = ModelChoice("choose a model", fits=self.source.misfit)
         self.image = self.source.image
         self.form: Form[PredictSettings] = Form(PredictSettings, without=("region",))
         self.output = PathChoice("a new folder", new=".zarr")
@@ -121,7 +122,7 @@ class SegmentPanel(Panel):
         out = None if self.controls.is_running else self.output.path  # it is being written
         output = output_problem(out, is_batch)
         note = "" if output else output_note(out, is_batch)
-        mark(self.model.line, model, "Folder of a model, or of the run that trained it")
+        mark(self.model.line, model, self.model.help)
         mark(self.output.line, output, OUTPUT_HELP[is_batch])
         self.note.setText(colored(note, Tone.NOTE))
         self.note.setVisible(bool(note))

@@ -22,12 +22,11 @@ from napari_utile.errors import UserError
 from napari_utile.folders.model import read_card
 from napari_utile.io.images import expand
 from napari_utile.io.names import is_url
-from napari_utile.io.slice_context import slices_problem
 from napari_utile.widgets.kit.fields import LINE, offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.layers.choice import LayerChoice, LayerTicks
+from napari_utile.widgets.layers.fitting import misfit
 from napari_utile.widgets.layers.regions import Region, drawn_on, view_of
-from napari_utile.widgets.layers.stacks import stack_of
 
 LINES_IN_VIEW = 3
 
@@ -145,6 +144,17 @@ class SourceChoice(QWidget):
         mark(self.files.text, files, FilesChoice.HELP)
         return image or shapes or ticks or files
 
+    def misfit(self, channels: int, context: int) -> str:
+        """Return why a model cannot take the chosen layers, or ''.
+
+        Parameters
+        ----------
+        channels, context : int
+            Of the model: channels of an image, and slices on each side of a slice.
+        """
+        problems = (misfit(layer, channels, context) for layer in self.layers)
+        return next(filter(None, problems), "")
+
     def _on_kind(self) -> None:
         kind = self.kind.currentData()
         self.kind.setToolTip(HELP[kind])
@@ -239,10 +249,6 @@ def _image_problem(layer: Layer | None, model: Path | None) -> str:
         return "Choose an image layer: there is none yet."
     try:
         card = read_card(model)
-        expected, stack = card.in_channels, stack_of(layer, card.in_channels)
     except UserError as error:
         return str(error)
-    if (found := stack.channels) == expected:
-        return slices_problem(stack, card.context)
-    plural = "" if expected == 1 else "s"
-    return f"The model expects {expected} channel{plural}, layer '{layer.name}' has {found}."
+    return misfit(layer, card.in_channels, card.context)

@@ -28,6 +28,7 @@ from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls, State
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import JobLaunch
+from napari_utile.widgets.kit.models import ModelChoice
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
@@ -49,6 +50,7 @@ from napari_utile.widgets.kit.step_rates import (
 )
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.kit.weights import WeightsOfTraining
+from napari_utile.widgets.layers.fitting import misfit
 from napari_utile.widgets.layers.results import Preview, placement_from_json, placement_to_json
 from napari_utile.widgets.layers.samples import SampleLayers
 from napari_utile.widgets.process.command_line import flags
@@ -80,7 +82,7 @@ class TrainPanel(Panel):
         self.form: Form[TrainSettings] = Form(TrainSettings)
         self.form.show_settings(TrainSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
-        self.start_from = PathChoice("random parameters")
+        self.start_from = ModelChoice("", "random parameters", self._misfit)
         self.folder = PathChoice("a new folder")
         self.launch = JobLaunch()
         self.controls = EngineControls("Train", self._collect, self.launch)
@@ -136,6 +138,11 @@ class TrainPanel(Panel):
         self._check()
         self.launch.take_over(self.controls, "train", self._catch_up)
         CHOSEN.run.connect(self._on_chosen)
+
+    def _misfit(self, channels: int, context: int) -> str:
+        """Return why a model cannot be started from, as far as one layer tells; or ''."""
+        is_layer = self.source.kind is What.LAYER
+        return misfit(self.image.layer if is_layer else None, channels, context)
 
     def _offer_targets(self) -> None:
         """Offer what the chosen network can learn; say so if that changes the target."""
