@@ -36,6 +36,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         "UTILE_WARM": "no",  # no test waits for an engine that it does not need
     }
 
+else:  # the workers share a home, and each has its own settings in it
+    os.environ["XDG_CONFIG_HOME"] += f"/{os.environ['PYTEST_XDIST_WORKER']}"
+
 HAS_SCREEN = sys.platform != "linux" or bool(
     os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
 )
@@ -99,6 +102,13 @@ def _garbage_of_others() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """Forget what the panels of a test remember for the next start of napari."""
+    yield
+    shutil.rmtree(Path(os.environ["XDG_CONFIG_HOME"], "napari-utile"), ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -26,7 +26,7 @@ def theme(monkeypatch):
 
 def cut_off(panel):
     """Return the parts of a panel that reach beyond its right edge."""
-    content, edge = panel.widget(), panel.viewport().width()
+    content, edge = panel.scroll.widget(), panel.scroll.viewport().width()
     parts = [part for part in content.findChildren(QWidget) if part.isVisible()]
     return [part for part in parts if part.mapTo(content, part.rect().topRight()).x() >= edge]
 
@@ -75,6 +75,6 @@ def test_keys_reach_what_is_seen_and_nothing_is_cut_off(
     for width in (NARROW, 340, 400):
         window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
         QApplication.processEvents()
-        assert panel.verticalScrollBar().isVisible()
+        assert panel.scroll.verticalScrollBar().isVisible()
         assert not cut_off(panel)
     assert panel.form.widget("tile").isVisible()

@@ -61,6 +61,20 @@ class Settings(BaseModel):
         """Return every option, the defaults too, as indented JSON."""
         return self.model_dump_json(indent=2) + "\n"
 
+    def given(self) -> dict[str, Any]:
+        """Return the fewest options from which the class makes the same settings.
+
+        Returns
+        -------
+        dict
+            Those that differ from what the class fills in, the recipe first.
+        """
+        kind = type(self)
+        given = {n: v for n, v in self if n == "recipe" and v != kind.model_fields[n].default}
+        while missing := {n: v for n, v in self if v != getattr(kind(**given), n)}:
+            given |= missing
+        return given
+
     @classmethod
     def present_names(cls, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return options under their present names.

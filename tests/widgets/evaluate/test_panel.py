@@ -207,7 +207,7 @@ def test_the_report_is_saved_with_what_was_compared(panel, run, save, monkeypatc
     assert report is panel.report
     assert title == "result against cells"
     assert [image.name for image in images] == ["em"]
-    assert facts == {"prediction": "result", "truth": "cells", "ignore": "9"}
+    assert facts == {"prediction": "result", "truth": "cells", "ignore id": "9"}
 
 
 def test_a_suffix_that_was_left_out_is_added(panel, run, save, tmp_path):

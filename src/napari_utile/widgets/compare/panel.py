@@ -47,6 +47,7 @@ from napari_utile.widgets.kit.table_model import Spread
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import placement_to_json
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
 from napari_utile.widgets.process.command_line import flags
@@ -68,13 +69,12 @@ class ComparePanel(Panel):
         self.form: Form[CompareSettings] = Form(
             CompareSettings, ticks={"networks": NETWORK_NAMES}
         )
-        self.form.show_settings(CompareSettings(minutes=USUAL_MINUTES))
+        self.form.set_defaults(CompareSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
         self.folder = PathChoice("a new folder")
         self.launch = JobLaunch()
         self.controls = EngineControls("Compare", self._collect, self.launch)
-        self.curves = NetworkCurves()
-        self.table = Table()
+        self.curves, self.table = NetworkCurves(), Table()
         self.copy = QPushButton("Copy table")
         self.row = QCheckBox("side by side")
         self.row.setChecked(True)
@@ -117,6 +117,9 @@ class ComparePanel(Panel):
         self.row.toggled.connect(self._on_row)
         self._offer_targets()
         self._check()
+        Remembered(
+            self, napari_viewer, "compare", {"options": self.form, "folder": self.folder}
+        )
         self.launch.take_over(self.controls, "compare", self._catch_up)
         CHOSEN.run.connect(self._on_chosen)
 

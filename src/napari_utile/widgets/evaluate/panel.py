@@ -36,6 +36,7 @@ from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.progress import Step, steps
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.layers.errors import prepare_colors
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.process.command_line import flags
 
 COPYABLE = (State.IDLE,)
@@ -77,6 +78,9 @@ class EvaluatePanel(Panel):
         self.command.clicked.connect(self._copy_command)
         self.copy.clicked.connect(self._copy_table)
         self._check()
+        fields = {"options": self.form, "compare": self.inputs.kind}
+        fields |= {"truth": self.inputs.truth_file, "prediction": self.inputs.prediction_file}
+        Remembered(self, napari_viewer, "evaluate", fields)
 
     @property
     def report(self) -> Any:

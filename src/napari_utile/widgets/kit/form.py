@@ -1,5 +1,6 @@
 """A settings class as a Qt form. It checks through the class itself and computes nothing."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
@@ -72,7 +73,7 @@ class Form(QWidget, Generic[S]):
     ):
         super().__init__()
         self._kind = kind
-        self._shown = kind()
+        self._shown = self._defaults = kind()
         self.problems: dict[str, str] = {}  # a sentence for each wrong field
         self._fields = {
             name: slider_of(info, *sliders[name])
@@ -93,7 +94,12 @@ class Form(QWidget, Generic[S]):
         }
         for fold in self.folds.values():
             column.addWidget(fold)
-        self.show_settings(self._shown)
+        self.restore = QLabel('<a href="restore">Restore defaults</a>')
+        self.restore.setToolTip("Show again what the panel showed when it was new")
+        self.restore.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.restore.linkActivated.connect(lambda _: self.show_settings(self._defaults))
+        column.addWidget(self.restore)
+        self.set_defaults(self._shown)
 
     def settings(self) -> S:
         """Return what the form shows, checked.
@@ -118,6 +124,27 @@ class Form(QWidget, Generic[S]):
             default = self._kind.model_fields[name].default
             self._write(name, getattr(settings, name) if is_given else default)
         self._check()
+
+    def set_defaults(self, settings: S) -> None:
+        """Show `settings`, and take them for what a link restores."""
+        self._defaults = settings
+        self.show_settings(settings)
+
+    def options(self) -> dict[str, Any]:
+        """Return what differs from the defaults of the class, right values alone, as JSON."""
+        return self._shown.model_dump(mode="json", include={*self._shown.given()})
+
+    def show_options(self, options: Mapping[str, Any]) -> None:
+        """Fill the fields as `options` were, leaving out what is no longer right."""
+        known = {name: value for name, value in options.items() if name in self._fields}
+        while True:
+            try:
+                settings = self._kind.model_validate_json(json.dumps(known))
+            except ValidationError as error:
+                wrong = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+                known = {n: v for n, v in known.items() if n not in wrong and wrong}
+            else:
+                return self.show_settings(settings)
 
     def widget(self, name: str) -> QWidget:
         """Return the editor of one field."""
@@ -202,6 +229,7 @@ class Form(QWidget, Generic[S]):
             self.problems = {name: self._refusal(name, wrong[name]) for name in wrong}
         else:
             self._show_what_the_class_filled_in()
+        self.restore.setVisible(bool(self.problems) or self._shown != self._defaults)
         for name, field in self._fields.items():
             mark(field.editor, self.problems.get(name), field.help)
         self.changed.emit()
@@ -302,7 +330,6 @@ def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
     panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     panel.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # nothing is seen of its focus
     WideEnough(panel, content)
-    mark_focus(panel)
     return column
 
 

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import join_other_panels
-from napari_utile.widgets.kit.form import scrolling_column
+from napari_utile.widgets.kit.form import mark_focus, scrolling_column
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.process.worker import WAITING
 
@@ -36,7 +36,7 @@ class Panel(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addWidget(self.scroll, 1)
-        self.setMinimumWidth(300)
+        mark_focus(self)
 
     def column(self) -> QVBoxLayout:
         """Return the column that scrolls, to add to."""

@@ -99,11 +99,7 @@ def flags(settings: Settings) -> list[str]:
     list of str
         ['--steps', '5', '--no-flips'].
     """
-    kind = type(settings)
-    given = {n: v for n, v in settings if n == "recipe" and v != kind.model_fields[n].default}
-    while missing := {n: v for n, v in settings if v != getattr(kind(**given), n)}:
-        given |= missing
-    return [part for name, value in given.items() for part in _flag(name, value)]
+    return [part for name, value in settings.given().items() for part in _flag(name, value)]
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -34,6 +34,7 @@ from napari_utile.widgets.kit.models import ModelChoice
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS, PathChoice, fresh_folder, last_model
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
 from napari_utile.widgets.process.command_line import flags
@@ -108,6 +109,11 @@ class SegmentPanel(Panel):
         MODELS.trained.connect(self.model.set_path)
         self.destroyed.connect(lambda: MODELS.trained.disconnect(self.model.set_path))
         self.model.set_path(last_model())
+        fields = {"model": self.model, "options": self.form, "segment": self.source.kind}
+        fields |= {"save as": self.output, "keep running": self.keep_running}
+        Remembered(self, napari_viewer, "segment", fields)
+        if MODELS.newest:  # it was just trained
+            self.model.set_path(MODELS.newest)
 
     @property
     def result(self) -> Result | None:

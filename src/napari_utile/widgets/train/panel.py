@@ -8,6 +8,7 @@ from typing import Any
 
 from napari.viewer import Viewer
 from qtpy.compat import isalive
+from qtpy.QtWidgets import QWidget
 
 from napari_utile.events import (
     EpochDone,
@@ -51,6 +52,7 @@ from napari_utile.widgets.kit.step_rates import (
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.kit.weights import WeightsOfTraining
 from napari_utile.widgets.layers.fitting import misfit
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Preview, placement_from_json, placement_to_json
 from napari_utile.widgets.layers.samples import SampleLayers
 from napari_utile.widgets.process.command_line import flags
@@ -80,7 +82,7 @@ class TrainPanel(Panel):
         self.pair = self.source.pair
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         self.form: Form[TrainSettings] = Form(TrainSettings)
-        self.form.show_settings(TrainSettings(minutes=USUAL_MINUTES))
+        self.form.set_defaults(TrainSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
         self.start_from = ModelChoice("", "random parameters", self._misfit)
         self.folder = PathChoice("a new folder")
@@ -136,6 +138,7 @@ class TrainPanel(Panel):
         self.controls.handed_over.connect(self._remove_preview)
         self._offer_targets()
         self._check()
+        Remembered(self, napari_viewer, "train", self._remembered())
         self.launch.take_over(self.controls, "train", self._catch_up)
         CHOSEN.run.connect(self._on_chosen)
 
@@ -143,6 +146,14 @@ class TrainPanel(Panel):
         """Return why a model cannot be started from, as far as one layer tells; or ''."""
         is_layer = self.source.kind is What.LAYER
         return misfit(self.image.layer if is_layer else None, channels, context)
+
+    def _remembered(self) -> dict[str, QWidget]:
+        """Return the fields that are remembered; a partial run has the last word on options."""
+        source = self.source
+        of_source = {"train on": source.what, "images": source.images, "labels": source.labels}
+        return of_source | {
+            "options": self.form, "start from": self.start_from, "folder": self.folder,
+        }  # fmt: skip
 
     def _offer_targets(self) -> None:
         """Offer what the chosen network can learn; say so if that changes the target."""

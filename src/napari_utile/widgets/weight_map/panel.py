@@ -23,6 +23,7 @@ from napari_utile.widgets.layers.active import add_helper
 from napari_utile.widgets.layers.borrowed import Borrowed
 from napari_utile.widgets.layers.choice import HELPER, LayerChoice, following
 from napari_utile.widgets.layers.doubts import DoubtsNote
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.legend import WeightLegend
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
@@ -94,6 +95,12 @@ class WeightMapPanel(Panel):
         following(self, self._draw_in_view, napari_viewer.dims.events.current_step)
         following(self, self._on_removed, napari_viewer.layers.events.removed)
         self._check()
+        Remembered(
+            self,
+            napari_viewer,
+            "weight map",
+            {"options": self.form, "outlines": self.outlines},
+        )
 
     def event(self, event: QEvent) -> bool:
         """Draw the labels as they were when the panel is closed."""

@@ -1,0 +1,128 @@
+"""Fields come back for the folder whose images are worked on."""
+
+import numpy as np
+import pytest
+import tifffile
+from napari.components import ViewerModel
+from napari.layers import Image
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QTabWidget, QVBoxLayout, QWidget
+
+from napari_utile.io.stack import HOLDS
+from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.kit.form import Form
+from napari_utile.widgets.kit.memory import remember, remembered
+from napari_utile.widgets.kit.paths import PathChoice
+from napari_utile.widgets.layers.project import Remembered, project_of
+
+
+class Fields(QWidget):
+    """A panel with a field of each kind."""
+
+    def __init__(self, viewer):
+        super().__init__()
+        self.form, self.folder, self.box = Form(TrainSettings), PathChoice("none"), QCheckBox()
+        self.form.set_defaults(TrainSettings(minutes=5))
+        self.kind, self.tabs = QComboBox(), QTabWidget()
+        self.kind.addItems(["a layer", "files"])
+        for title in "abc":
+            self.tabs.addTab(QWidget(), title)
+        column = QVBoxLayout(self)
+        named = {"options": self.form, "folder": self.folder, "box": self.box,
+                 "kind": self.kind, "tabs": self.tabs}  # fmt: skip
+        for field in named.values():
+            column.addWidget(field)
+        self.memory = Remembered(self, viewer, "fields", named)
+
+
+@pytest.fixture
+def panel(qtbot):
+    """Open another panel, as after a restart."""
+
+    def panel(viewer):
+        fields = Fields(viewer)
+        qtbot.addWidget(fields)
+        return fields
+
+    return panel
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Return an image layer that was opened from a file in a folder of this name."""
+
+    def image(folder):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        path = tmp_path / folder / "em.tif"
+        tifffile.imwrite(path, np.zeros((8, 8), np.uint8))
+        layer = Image(tifffile.imread(path), name=folder)
+        layer._source = layer.source.model_copy(update={"path": str(path)})
+        return layer
+
+    return image
+
+
+def test_every_kind_of_field_comes_back(panel, tmp_path):
+    first = panel(ViewerModel())
+    assert remembered("fields") is None
+    first.form.set_value("recipe", "paper")
+    first.form.set_value("width", 8)
+    first.form.set_value("minutes", "wrong")  # is not remembered
+    first.folder.set_path(tmp_path)
+    first.box.setChecked(True)
+    first.kind.setCurrentText("files")
+    first.tabs.setCurrentIndex(2)
+    first.memory.save()
+    kept = {"recipe": "paper", "width": 8, "minutes": 5.0, "steps": None}
+    assert remembered("fields")["options"] == kept
+
+    again = panel(ViewerModel())
+    assert again.form.settings() == TrainSettings(recipe="paper", width=8, minutes=5)
+    assert again.folder.path == tmp_path
+    assert again.box.isChecked() and again.kind.currentText() == "files"
+    assert again.tabs.currentIndex() == 2
+    again.form.restore.linkActivated.emit("restore")
+    assert again.form.settings() == TrainSettings(minutes=5)
+    assert again.form.restore.isHidden()
+    again.memory.save()
+    assert "options" not in remembered("fields")
+
+
+def test_what_no_longer_fits_is_left_out(panel):
+    options = {"steps": 7, "gone": 1, "width": "wide", "recipe": "nobody's", "minutes": None}
+    remember("fields", {"options": options, "folder": "/no/such", "tabs": "b", "kind": "none"})
+    fields = panel(ViewerModel())
+    assert fields.form.settings() == TrainSettings(steps=7)
+    assert fields.folder.path is None and fields.tabs.currentIndex() == 0
+    assert fields.kind.currentText() == "a layer"
+
+
+def test_a_project_has_its_own_fields_and_changed_ones_stay(panel, image):
+    viewer = ViewerModel()
+    one = image("one")
+    viewer.add_image(np.zeros((8, 8)), metadata={HOLDS: "probabilities"})
+    viewer.add_layer(one)
+    assert project_of(viewer).endswith("one")
+    fields = panel(viewer)
+    fields.form.set_value("width", 8)
+    fields.memory.save()
+
+    viewer = ViewerModel()
+    fields = panel(viewer)
+    assert fields.form.settings().width == 16
+    viewer.add_layer(image("one"))  # opened after the panel
+    assert fields.form.settings().width == 8
+    viewer.layers.clear()
+    assert fields.form.settings().width == 8
+    fields.form.set_value("width", 4)
+    viewer.add_layer(image("two"))
+    assert fields.form.settings().width == 4
+    assert remembered("fields", project_of(viewer))["options"]["width"] == 4
+
+
+def test_fields_are_saved_when_the_panel_is_closed(panel):
+    fields = panel(ViewerModel())
+    fields.box.setChecked(True)
+    assert remembered("fields") is None
+    QApplication.sendEvent(fields, QEvent(QEvent.Type.ParentChange))
+    assert remembered("fields") == {"box": True}
