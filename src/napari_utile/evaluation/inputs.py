@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,11 @@ class LabelPair:
     is_decoded: bool = False
     finding: Finding | None = None
     left_out: Collection[tuple[int, ...]] = ()
+
+    @property
+    def slices(self) -> int:
+        """Number of slices, those that are left out too."""
+        return prod(self.truth.shape[:-2])
 
     @property
     def indices(self) -> list[tuple[int, ...]]:

@@ -36,7 +36,7 @@ SAME = ("shape", "channels", "dtype", "samples")
 class Use(Enum):
     """What training did with a slice; the first of several counts."""
 
-    TRAINED = "trained on"
+    TRAINED = "trained"
     PART = "in part"
     VALIDATED = "validation"
 

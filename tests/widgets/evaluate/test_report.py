@@ -125,8 +125,7 @@ def test_the_compared_layers_are_hidden_while_errors_are_shown(panel, run, viewe
     run(panel)
     result.visible = True
     result.visible = False  # so the user wants it
-    panel.setParent(None)
-    panel.view.leave()
+    panel.leave_work()
     assert truth.visible and not result.visible
 
 

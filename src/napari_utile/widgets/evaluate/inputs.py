@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import prod
 from pathlib import Path
@@ -26,6 +26,7 @@ from napari_utile.evaluation.files import open_evaluation, pixel_um2, shape_of
 from napari_utile.evaluation.inputs import Side
 from napari_utile.evaluation.meaning import without_leading_ones
 from napari_utile.events import Event
+from napari_utile.folders.trained_on import SliceUses, uses_of
 from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import RULE, Stack
 from napari_utile.settings.evaluation import EvaluateSettings
@@ -33,6 +34,7 @@ from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.paths import PathChoice
 from napari_utile.widgets.kit.progress import Step, steps
+from napari_utile.widgets.layers.beside import probabilities_for, result_behind
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import place_doubt
 from napari_utile.widgets.layers.results import place_of
@@ -174,12 +176,18 @@ class EvaluationInputs:
         Of the truth of each image; see `placement`. Of files, they are known at the end.
     images : tuple of Stack
         The image that truth and prediction belong to, if it is a layer.
+    uses : list of SliceUses
+        What training did with the slices of each image. Known at the end.
+    ranked_by : list of str
+        Names of the probabilities that objects are ranked by. Known at the end.
     """
 
     names: tuple[str, str]
     evaluation: Callable[[EvaluateSettings], Evaluation]
     places: list[dict[str, Any]]
     images: tuple[Stack, ...] = ()
+    uses: list[SliceUses] = field(default_factory=list)
+    ranked_by: list[str] = field(default_factory=list)
     _layers: tuple["ref[Layer]", ...] = ()
 
     @property
@@ -190,7 +198,7 @@ class EvaluationInputs:
 
 def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> EvaluationInputs:
     """Return two layers as inputs. Later changes of the layers do not matter."""
-    stack = stack_of(truth)
+    stack, prediction_name = stack_of(truth), prediction.name
     sides = [(layer.name, level_0(layer)) for layer in (prediction, truth)]
     holds = held_in(prediction)
     place = place_doubt(prediction, truth, ("prediction", "truth"))
@@ -205,7 +213,19 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
                 "into a labels layer."
             )
 
+    read = probabilities_for(viewer, prediction, tuple(sides[1][1].shape))
+    result = result_behind(prediction)
+    uses: list[SliceUses] = []
+    ranked_by: list[str] = []
+
+    def read_probabilities() -> Any:
+        probabilities, name = read()
+        ranked_by.extend([name] if name else [])
+        return probabilities
+
     def evaluation(settings: EvaluateSettings) -> Evaluation:
+        unknown = SliceUses(unknown=f"'{prediction_name}' does not say which model made it.")
+        uses.append(uses_of(result) if result else unknown)
         for name, data in sides:
             check_memory(np.dtype(data.dtype).itemsize * prod(data.shape), f"Layer '{name}'")
         predicted = yield from steps("reading slice", _copied(sides[0][1]))
@@ -215,6 +235,7 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
         image = EvaluatedImage(
             lambda: pair,
             len(stack.indices),
+            read_probabilities=read_probabilities,
             pixel_um2=pixel_um2(stack),
             doubts=tuple(doubts),
             axes=stack.spatial_axes,
@@ -224,8 +245,8 @@ def _inputs_of_layers(viewer: Viewer, prediction: Layer, truth: Layer) -> Evalua
     others = (layer for layer in viewer.layers if layer is not prediction)
     images = tuple(image for layer in others if (image := _image_of(layer, stack.shape)))[:1]
     places = [placement(truth, stack.axes)]
-    names, layers = (prediction.name, truth.name), (ref(prediction), ref(truth))
-    return EvaluationInputs(names, evaluation, places, images, layers)
+    names, layers = (prediction_name, truth.name), (ref(prediction), ref(truth))
+    return EvaluationInputs(names, evaluation, places, images, uses, ranked_by, layers)
 
 
 def _image_of(layer: Layer, shape: tuple[int, ...]) -> Stack | None:
@@ -250,6 +271,7 @@ def _copied(data: Any) -> Generator[tuple[int, int], None, NDArray[Any]]:
 def _inputs_of_files(prediction: str, truth: str) -> EvaluationInputs:
     """Return two files, or two folders whose files pair up by name, as inputs."""
     places: list[dict[str, Any]] = []
+    uses: list[SliceUses] = []
 
     def evaluation(settings: EvaluateSettings) -> Evaluation:
         opened, left_out = open_evaluation(prediction, truth, settings.skip_broken)
@@ -257,10 +279,13 @@ def _inputs_of_files(prediction: str, truth: str) -> EvaluationInputs:
             count = len(shape_of(pair.truth))
             place = place_of(pair.truth)
             places.append({name: values[-count:] for name, values in place.items()})
+            path = pair.prediction.path
+            unknown = SliceUses(unknown=f"{pair.name} does not say which model made it.")
+            uses.append(uses_of(path) if path else unknown)
         images = [pair.image(settings.prediction_holds) for pair in opened]
         return (yield from score_images(images, settings, left_out))
 
-    return EvaluationInputs((prediction, truth), evaluation, places)
+    return EvaluationInputs((prediction, truth), evaluation, places, uses=uses)
 
 
 def _layer_problem(prediction: Layer | None, truth: Layer | None) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from napari.viewer import Viewer
 from numpy.typing import NDArray
-from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -77,6 +76,7 @@ class EvaluatePanel(Panel):
             source.changed.connect(self._check)
         self.command.clicked.connect(self._copy_command)
         self.copy.clicked.connect(self._copy_table)
+        self.view.note.leave_out.connect(self._leave_out)
         self._check()
         fields = {"options": self.form, "compare": self.inputs.kind}
         fields |= {"truth": self.inputs.truth_file, "prediction": self.inputs.prediction_file}
@@ -92,11 +92,10 @@ class EvaluatePanel(Panel):
         self.controls.set_problem(problem)
         self.controls.show_in(self.command, *COPYABLE if self.inputs.is_of_files else ())
 
-    def event(self, event: QEvent) -> bool:
-        """Show again what was hidden, too, when the panel is closed."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.view.leave()
-        return super().event(event)
+    def leave_work(self) -> None:
+        """Give keys and layers back, too: the panel is closed."""
+        super().leave_work()
+        self.view.leave()
 
     # the work
 
@@ -116,6 +115,11 @@ class EvaluatePanel(Panel):
         self.view.show_outcome(outcome)
         for note in outcome.report.notes:
             self.messages.add(note, Tone.WARNING)
+
+    def _leave_out(self, slices: str | None) -> None:
+        """Compare again without these slices; None: with all."""
+        self.form.set_value("leave_out", slices or "")
+        self.controls.button.click()
 
     # copy and save
 

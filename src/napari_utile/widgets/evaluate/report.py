@@ -15,10 +15,12 @@ from napari_utile.evaluation.error_counts import COUNT_MEANINGS, ErrorCounts
 from napari_utile.evaluation.error_types import KIND_COLORS
 from napari_utile.evaluation.scores import GROUPS, score_named
 from napari_utile.evaluation.splits_merges import COLUMN_TIPS
+from napari_utile.folders.trained_on import Use
 from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.evaluate.curves import ScoreCurves
 from napari_utile.widgets.evaluate.inputs import EvaluationInputs
 from napari_utile.widgets.evaluate.summary import MAIN_SCORES, Summary
+from napari_utile.widgets.evaluate.training_note import TrainingNote
 from napari_utile.widgets.evaluate.walk import ErrorWalk
 from napari_utile.widgets.kit.camera import go_to, look_at
 from napari_utile.widgets.kit.fields import offer, wide_choice
@@ -27,6 +29,16 @@ from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.errors import ErrorOverlay, Legend
 from napari_utile.widgets.layers.outlines import ObjectMarker
 
+TRAINING = "training"
+"""Column of what training did with a slice."""
+TRAINING_MEANING = (
+    "Whether the network was trained on the slice, all or a part of it, or validated with it. "
+    "Scores on slices that were trained on flatter."
+)
+COUNT_PADDING = 14
+"""Beside the name of a count, whose column need not be wider, px."""
+USE_COLORS = {Use.TRAINED.value: "#d55e00", Use.PART.value: "#e69f00"}
+"""Of slices whose scores flatter."""
 MAIN = "main"
 """The columns that are shown first: what became of the objects, and the main scores."""
 
@@ -73,6 +85,7 @@ class ReportView(QWidget):
     group, kind : QComboBox
         Which scores, and which objects are listed.
     summary : Summary
+    note : TrainingNote
     walk : ErrorWalk
     curves : ScoreCurves
     legend : Legend
@@ -91,6 +104,7 @@ class ReportView(QWidget):
         self._frame: Labels | None = None  # of the first image
         self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
         self.summary, self.walk = Summary(), ErrorWalk(viewer)
+        self.note = TrainingNote()
         self.legend, self.curves = Legend(), ScoreCurves()
         self.hides = QCheckBox("hide the compared layers")
         self.hides.setChecked(True)
@@ -98,7 +112,7 @@ class ReportView(QWidget):
             "They cover the errors. They are shown again when the errors are removed or the "
             "panel is closed; what you show or hide yourself stays so"
         )
-        self.scores, self.objects = Table(), Table(KIND_COLORS)
+        self.scores, self.objects = Table(USE_COLORS), Table(KIND_COLORS)
         self.splits_merges = Table(
             {"split": KIND_COLORS["split"], "merge": KIND_COLORS["merged"]}
         )
@@ -110,7 +124,7 @@ class ReportView(QWidget):
         self.tabs.addTab(self.splits_merges, "Splits, merges")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for part in (self.summary, self.legend, self.hides, self.walk):
+        for part in (self.summary, self.note, self.legend, self.hides, self.walk):
             column.addWidget(part)
         column.addWidget(self.tabs, 1)
 
@@ -146,6 +160,9 @@ class ReportView(QWidget):
         self.splits_merges.set_tips(COLUMN_TIPS)
         self._show_errors(outcome)
         self.summary.show_report(outcome.report, outcome.counts and outcome.counts[0])
+        self.summary.show_ranking(outcome.inputs.ranked_by)
+        given = outcome.settings.leave_out, outcome.settings.volumetric
+        self.note.show_uses(outcome.report, outcome.inputs.uses, *given)
         self._show_slice_in_view()
 
     def leave(self) -> None:
@@ -160,26 +177,41 @@ class ReportView(QWidget):
         if outcome.counts is not None:
             of_whole, of_slices = outcome.counts
             counts = [asdict(each) for each in (of_whole, *of_slices)][: len(report.rows)]
+        uses = self._uses_in_words(outcome)
         rows = [
-            {"slice": row["slice"]} | found | dict(row)
-            for row, found in zip([whole, *slices], counts, strict=True)
+            {"slice": row["slice"]} | use | found | dict(row)
+            for row, use, found in zip([whole, *slices], uses, counts, strict=True)
         ]
         self.scores.show_rows(rows, bold={0}, top=1)
+        for name in COUNT_MEANINGS if outcome.counts is not None else ():
+            room = self.scores.fontMetrics().horizontalAdvance(name) + COUNT_PADDING
+            self.scores.setColumnWidth(self.scores.names.index(name), room)
         groups = {score_named(name).group for name in report}
         sets = {MAIN: "main columns", "": "all columns"}
         offer(self.group, sets | {g: GROUPS[g] for g in GROUPS if g in groups})
         meanings = {name: score_named(name).text for name in report}
-        self.scores.set_tips(dict(COUNT_MEANINGS) | meanings)
+        self.scores.set_tips(dict(COUNT_MEANINGS) | {TRAINING: TRAINING_MEANING} | meanings)
         self._show_group()
+
+    def _uses_in_words(self, outcome: Outcome) -> list[dict[str, str]]:
+        """Return a column of what training did with each slice; none if it saw no slice."""
+        uses = outcome.inputs.uses
+        found = [
+            use.value if image < len(uses) and (use := uses[image].of(index)) else ""
+            for image, index in self._rows
+        ]
+        rows = ["", *found][: len(outcome.report.rows)]
+        return [{TRAINING: word} for word in rows] if any(rows) else [{}] * len(rows)
 
     def _show_group(self) -> None:
         """Show only the columns of the chosen group."""
         group = self.group.currentData()
-        shown = {"slice", *COUNT_MEANINGS, *MAIN_SCORES}
+        shown = {*COUNT_MEANINGS, *MAIN_SCORES}
         for column, name in enumerate(self.scores.names):
-            is_wanted = name == "slice" or group in ("", _group_of(name))
+            is_wanted = group in ("", _group_of(name))
             if group == MAIN:
                 is_wanted = name in shown
+            is_wanted |= name in ("slice", TRAINING)
             self.scores.setColumnHidden(column, not is_wanted)
 
     def _show_objects(self, outcome: Outcome) -> None:

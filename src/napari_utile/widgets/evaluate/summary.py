@@ -1,6 +1,6 @@
 """What an evaluation found, in a sentence: of the whole, and of the slice in view."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -19,17 +19,19 @@ class Summary(QWidget):
 
     Attributes
     ----------
-    whole, scores, here : QLabel
-        What became of all objects; the main scores; what became of the objects of a slice.
+    whole, scores, here, ranking : QLabel
+        What became of all objects; the main scores; what became of the objects of a slice; by
+        what objects are ranked.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.whole, self.scores, self.here = QLabel(), QLabel(), QLabel()
+        self.whole, self.scores = QLabel(), QLabel()
+        self.here, self.ranking = QLabel(), QLabel()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(2)
-        for line in (self.whole, self.scores, self.here):
+        for line in (self.whole, self.scores, self.here, self.ranking):
             line.setWordWrap(True)
             column.addWidget(line)
         for line in (self.whole, self.here):
@@ -45,6 +47,11 @@ class Summary(QWidget):
         meanings = {SCORES[name].title: SCORES[name].text for name in names}
         self.scores.setToolTip(_explained(meanings))
         self.here.hide()
+
+    def show_ranking(self, names: Sequence[str]) -> None:
+        """Say by which probabilities COCO's scores rank the objects, if they were found."""
+        self.ranking.setVisible(bool(names))
+        self.ranking.setText(f"Objects are ranked by the probabilities in {', '.join(names)}.")
 
     def show_slice(self, name: Any, counts: ErrorCounts | None) -> None:
         """Show the slice in view; None: there is none, or it was not compared."""

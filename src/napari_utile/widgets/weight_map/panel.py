@@ -9,13 +9,15 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.io.memory import check_memory
 from napari_utile.settings.arrays import WeightSettings
 from napari_utile.widgets.kit.background import Work
+from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.form import Form, form_rows, mark
+from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 from napari_utile.widgets.kit.weights import WEIGHTS, LossWeights
@@ -45,8 +47,6 @@ class WeightMapPanel(Panel):
         self.form: Form[WeightSettings] = Form(WeightSettings, SLIDERS)
         self._take()
         self.use, self.take = QPushButton("Use in training"), QPushButton("Take from training")
-        self.use.setToolTip("Fill these weights into the panel Train, open or opened later")
-        self.take.setToolTip("Take the weights that the panel Train has")
         self.difference = QLabel()
         self.difference.setWordWrap(True)
         self.legend = WeightLegend()
@@ -55,7 +55,9 @@ class WeightMapPanel(Panel):
         self.outlines.setToolTip(
             "Draw the labels as outlines on the map, or as you had them, which mixes the colors"
         )
-        self.fit = QLabel('<a href="fit">Fit the colors to the map</a>')
+        self.fit = QLabel()
+        self._name_link()
+        follow_theme(self.fit, self._name_link)
         self.fit.setToolTip("You have set the contrast limits yourself, so they stay")
         self.fit.hide()
         self.controls = ThreadControls("Show weight map", self._collect, lambda _: None)
@@ -72,10 +74,7 @@ class WeightMapPanel(Panel):
         column.addLayout(form_rows({"labels": self.labels_layer.native}))
         column.addWidget(self.note)
         column.addWidget(self.form)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.use)
-        buttons.addWidget(self.take)
-        column.addLayout(buttons)
+        column.addLayout(self._buttons())
         column.addWidget(self.difference)
         self.pin(self.controls)
         for part in (self.legend, self.fit, self.outlines):
@@ -85,10 +84,6 @@ class WeightMapPanel(Panel):
         self.labels_layer.changed.connect(self._check)
         self.form.changed.connect(self._on_form)
         self.controls.happened.connect(self._show)
-        self.use.clicked.connect(
-            lambda: WEIGHTS.hand_over(LossWeights.of(self.form.settings()))
-        )
-        self.take.clicked.connect(self._take)
         self.outlines.toggled.connect(lambda _: self._show_outlines())
         self.fit.linkActivated.connect(lambda _: self._refit())
         WEIGHTS.training_changed.connect(self._compare)  # psygnal holds it weakly
@@ -102,11 +97,10 @@ class WeightMapPanel(Panel):
             {"options": self.form, "outlines": self.outlines},
         )
 
-    def event(self, event: QEvent) -> bool:
-        """Draw the labels as they were when the panel is closed."""
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._outlined.give_back()
-        return super().event(event)
+    def leave_work(self) -> None:
+        """Draw the labels as they were, too: the panel is closed."""
+        super().leave_work()
+        self._outlined.give_back()
 
     def _check(self) -> None:
         missing = "" if self.labels_layer.layer else "Choose a labels layer: there is none yet."
@@ -118,6 +112,19 @@ class WeightMapPanel(Panel):
         self.note.show_doubts(labels, ("instances", settings.ignore, settings.sparse))
         self.controls.set_problem(problem)
         self._compare()
+
+    def _buttons(self) -> QHBoxLayout:
+        """Return the row of buttons that hand weights over."""
+        self.use.setToolTip("Fill these weights into the panel Train, open or opened later")
+        self.take.setToolTip("Take the weights that the panel Train has")
+        self.use.clicked.connect(
+            lambda: WEIGHTS.hand_over(LossWeights.of(self.form.settings()))
+        )
+        self.take.clicked.connect(self._take)
+        row = QHBoxLayout()
+        row.addWidget(self.use)
+        row.addWidget(self.take)
+        return row
 
     def _take(self) -> None:
         """Take the weights of training, as far as the sliders go."""
@@ -248,6 +255,9 @@ class WeightMapPanel(Panel):
                 self.overlay.contrast_limits_range = (0, largest)
                 self.overlay.contrast_limits = (0, largest)
         self._show_legend()
+
+    def _name_link(self, _event: Any = None) -> None:
+        self.fit.setText(colored("Fit the colors to the map", Tone.NOTE, "fit"))
 
     def _refit(self) -> None:
         self.fit.hide()
