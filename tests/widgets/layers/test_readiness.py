@@ -5,9 +5,17 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_utile.arrays.painted import PaintedPixels, count_ids
+from napari_utile.errors import UserError
+from napari_utile.io.stack import Stack
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.settings.training import TrainSettings
-from napari_utile.widgets.layers.readiness import holds_ids, look, may_hold_ids, needs_of
+from napari_utile.widgets.layers.readiness import (
+    field_of_unet,
+    holds_ids,
+    look,
+    may_hold_ids,
+    needs_of,
+)
 
 CELLS = np.zeros((2, 100, 100), np.uint16)
 CELLS[:, 10:30, 10:30], CELLS[:, 60:90, 50:95] = 1, 2
@@ -96,12 +104,38 @@ def test_strokes_in_one_place_leave_no_part_to_check_by():
 
 def test_the_receptive_field_is_that_of_the_engine():
     from napari_utile.engine.models.factory import receptive_field
-    from napari_utile.widgets.layers import readiness
 
     for padding in ("same", "valid"):
         for depth in (2, 4):
             settings = TrainSettings(padding=padding, depth=depth)
-            assert (readiness.field_of_unet(settings),) * 2 == receptive_field(settings)
+            assert (field_of_unet(settings),) * 2 == receptive_field(settings)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_engine_refuses_what_is_said_to_lack_a_part(seed):
+    from napari_utile.engine.training.data.annotations import Annotations
+    from napari_utile.engine.training.data.division import divide
+
+    draw = np.random.default_rng(seed)
+    labels = np.zeros((3, 90, 120), np.uint16)[seed % 3 :]
+    for id_ in (1, 2, 1, 2)[: 2 + seed % 3]:
+        z, y, x = draw.integers((len(labels), 80, 100))
+        labels[z, y : y + 4, x : x + 20] = id_
+    options = {"sparse": seed % 2 == 0, "target": ("instances", "classes")[seed // 6]}
+    settings = TrainSettings(depth=2, empty_slices="unannotated", **options)
+    image = Stack(draw.random(labels.shape, np.float32), "zyx", "im")
+    try:
+        annotations = Annotations.read([image], [Stack(labels, "zyx", "la")], settings)
+        divide(annotations.pairs, settings, field_of_unet(settings))
+    except UserError:
+        refused = True
+    else:
+        refused = False
+    told = needs_of(
+        Image(image.data), Labels(labels), settings, counted(labels),
+        look(labels, counted(labels), settings),
+    )  # fmt: skip
+    assert any(need.is_blocking for need in told) == refused
 
 
 def test_nothing_is_said_of_pixels_before_all_are_counted():
@@ -115,6 +149,8 @@ def test_images_that_hold_ids_are_told_from_images(cells):
     dark = np.where(blobs > 2, 0, noise)  # fluorescence: most of it is black
     burnt = np.where(blobs > 2, 255, noise)  # bright field: most of it is white
     assert [holds_ids(x) for x in (blobs, 255 * (blobs > 7), cells[1])] == [True] * 3
+    assert holds_ids(blobs.astype(np.float32))
+    assert not holds_ids(blobs / 2) and not holds_ids(blobs * np.nan)
     assert [holds_ids(x) for x in (noise, dark, burnt, 0 * noise, cells[0])] == [False] * 5
 
 
@@ -123,7 +159,7 @@ def test_images_that_hold_ids_are_told_from_images(cells):
     [
         (np.zeros((2, 8, 8), np.uint8), True),
         (np.zeros((8, 8), np.uint8), True),  # beside two channels
-        (np.zeros((2, 8, 8), np.float32), False),
+        (np.zeros((2, 8, 8), np.float32), True),
         (np.zeros((2, 8, 9), np.uint8), False),
     ],
 )

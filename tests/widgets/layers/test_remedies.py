@@ -45,10 +45,12 @@ def test_ids_opened_as_an_image_are_found_and_converted(viewer, qtbot):
     assert readiness.of(image, layer, TrainSettings()) == []
 
 
-def test_a_mask_of_true_and_false_becomes_labels(viewer):
-    mask = viewer.add_image(IDS > 0, name="mask")
-    layer = convert_to_labels(viewer, mask)
-    assert (layer.data == (IDS > 0)).all() and layer.data.dtype == np.uint8
+@pytest.mark.parametrize(
+    ("pixels", "dtype"), [(IDS > 0, np.uint8), (IDS.astype(np.float32), np.int32)]
+)
+def test_masks_and_whole_numbers_in_floating_point_become_ids(viewer, pixels, dtype):
+    layer = convert_to_labels(viewer, viewer.add_image(pixels, name="mask"))
+    assert (layer.data == pixels).all() and layer.data.dtype == dtype
     assert viewer.layers.selection.active is layer
 
 

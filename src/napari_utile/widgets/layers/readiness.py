@@ -30,6 +30,8 @@ FLAT_IDS = 0.5
 """Share of the objects' pixels that equal those to the right and below, at least."""
 MOST_IDS = 1024
 """Different values in a sample of an image that may hold ids."""
+MOST_ROUNDED = 2**25
+"""Pixels of an image of floating-point numbers that is converted: it is copied."""
 SAMPLE = 512
 """Side of what is looked at of an image, px."""
 MOST_DIVIDED = 2**26
@@ -316,7 +318,7 @@ def _of_volumes(settings: TrainingOptions) -> bool:
 
 
 def may_hold_ids(layer: Layer, others: Sequence[Layer]) -> bool:
-    """Whether an image layer has whole numbers and the shape of another image: nothing is read.
+    """Whether an image layer may hold ids, and has the shape of another image: nothing is read.
 
     Parameters
     ----------
@@ -326,7 +328,8 @@ def may_hold_ids(layer: Layer, others: Sequence[Layer]) -> bool:
     """
     if not isinstance(layer, Image) or layer.rgb or layer.multiscale:
         return False
-    if np.dtype(layer.data.dtype).kind not in "biu":
+    kind = np.dtype(layer.data.dtype).kind
+    if kind not in "biuf" or (kind == "f" and prod(layer.data.shape) > MOST_ROUNDED):
         return False
     shape = tuple(layer.data.shape)
     return any(
@@ -360,9 +363,9 @@ def holds_ids(data: Any) -> bool:
     middle = tuple(side // 2 for side in data.shape[:-2])
     start = [max(0, (side - SAMPLE) // 2) for side in data.shape[-2:]]
     window = tuple(slice(first, first + SAMPLE) for first in start)
-    plane = np.asarray(data[middle])[window].astype(np.int64)
+    plane = np.asarray(data[middle])[window]
     values, counts = np.unique(plane, return_counts=True)
-    if not 2 <= len(values) <= MOST_IDS or values[0] < 0:
+    if not 2 <= len(values) <= MOST_IDS or not (values >= 0).all() or (values % 1).any():
         return False
     here = plane[:-1, :-1]
     flat = (here == plane[1:, :-1]) & (here == plane[:-1, 1:])

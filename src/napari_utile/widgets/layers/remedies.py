@@ -224,7 +224,9 @@ def convert_to_labels(viewer: Viewer, image: Image) -> Labels:
     Labels
         Name, place, units and metadata are those of the image.
     """
-    data = image.data.astype(np.uint8) if image.data.dtype.kind == "b" else image.data
+    types = {"b": np.uint8, "f": np.int32}
+    kind = image.data.dtype.kind
+    data = image.data.astype(types[kind]) if kind in types else image.data
     place = {
         name: getattr(image, name)
         for name in ("name", "scale", "translate", "rotate", "units", "axis_labels", "metadata")
