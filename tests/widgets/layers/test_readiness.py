@@ -172,7 +172,9 @@ def test_only_whole_numbers_of_the_shape_of_another_image_are_looked_at(data, ex
 def test_ids_opened_as_an_image_are_told_where_labels_are_missing():
     image = Image(CELLS, name="labels")
     (told,) = needs_of(image, None, TrainSettings(), ids_as_images=["labels"])
-    assert "'labels' was opened as an image" in told.text
-    assert acts([told]) == [(False, ["convert labels"])]
+    assert told.text == "'labels' was opened as an image, but looks like labels."
+    assert acts([told]) == [(False, ["convert"])]
+    (told,) = needs_of(image, None, TrainSettings(), ids_as_images=["a", "b", "c", "d"])
+    assert told.text == "'a', 'b', 'c' and 1 more were opened as images, but look like labels."
     other = Image(CELLS, name="em")
     assert needs_of(other, Labels(CELLS), TrainSettings(), ids_as_images=["labels"]) == []

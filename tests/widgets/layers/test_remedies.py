@@ -33,10 +33,12 @@ def test_ids_opened_as_an_image_are_found_and_converted(viewer, qtbot):
     readiness.changed.connect(lambda: told.append(readiness.of(image, None, TrainSettings())))
     assert readiness.of(image, None, TrainSettings()) == []
     qtbot.waitUntil(lambda: len(told) > 0)
-    assert [need.remedies[0].of for need in told[0]] == ["labels"]
+    assert [need.text for need in told[0]] == [
+        "'labels' was opened as an image, but looks like labels."
+    ]
 
     viewer.layers.selection.active = image
-    readiness.mend("convert labels")
+    readiness.mend("convert ")
     layer = viewer.layers[-1]
     assert wrong not in viewer.layers and viewer.layers.selection.active is image
     assert (layer.name, layer.data is IDS, layer.metadata) == ("labels", True, {"key": 1})

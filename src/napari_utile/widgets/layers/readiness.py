@@ -30,6 +30,8 @@ FLAT_IDS = 0.5
 """Share of the objects' pixels that equal those to the right and below, at least."""
 MOST_IDS = 1024
 """Different values in a sample of an image that may hold ids."""
+MOST_NAMED = 3
+"""Layers that are named in one sentence."""
 MOST_ROUNDED = 2**25
 """Pixels of an image of floating-point numbers that is converted: it is copied."""
 SAMPLE = 512
@@ -54,7 +56,7 @@ class Remedy:
         Of the link.
     act : {"convert", "sparse", "select", "raise"}
     of : str
-        The name of a layer, or an id.
+        An id.
     """
 
     text: str
@@ -126,14 +128,8 @@ def needs_of(
     list of Need
         Of what is painted, at most one that blocks.
     """
-    found = [
-        Need(
-            f"'{name}' was opened as an image, but looks like labels.",
-            remedies=(Remedy("Convert to Labels", "convert", name),),
-        )
-        for name in ids_as_images
-        if labels is None or image is None or name == image.name
-    ]
+    is_missing = labels is None or image is None or image.name in ids_as_images
+    found = [_image_need(ids_as_images)] if ids_as_images and is_missing else []
     if labels is None or pixels is None or not pixels.is_complete:
         return found
     if blocking := _painted_need(labels.name, pixels, settings):
@@ -144,6 +140,19 @@ def needs_of(
     elif seen.lacking:
         found.append(Need(seen.lacking, is_blocking=seen.is_sure))
     return found
+
+
+def _image_need(names: Sequence[str]) -> Need:
+    """Return that labels were opened as images."""
+    listed = ", ".join(f"'{name}'" for name in names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        listed += f" and {len(names) - MOST_NAMED} more"
+    was, looks = ("was", "looks") if len(names) == 1 else ("were", "look")
+    article = "an image" if len(names) == 1 else "images"
+    return Need(
+        f"{listed} {was} opened as {article}, but {looks} like labels.",
+        remedies=(Remedy("Convert to Labels", "convert"),),
+    )
 
 
 def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -> Need | None:

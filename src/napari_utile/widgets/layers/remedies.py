@@ -96,8 +96,9 @@ class Readiness(QObject):
         act, _, of = link.partition(SEPARATOR)
         _, labels, settings = self._given
         match act:
-            case "convert" if of in self._viewer.layers:
-                convert_to_labels(self._viewer, self._viewer.layers[of])
+            case "convert":
+                for layer in [each for each in self._viewer.layers if self._ids_of(each)]:
+                    convert_to_labels(self._viewer, layer)
             case "sparse" if labels is not None and settings:
                 target: Any = settings.meaning
                 meaning = LabelSettings(target=target, sparse=True, ignore=settings.ignore)
