@@ -98,6 +98,10 @@ class PreviewReady(_Event):
     origin: tuple[int, int] = Field(
         (0, 0), description="(y, x) of the upper left corner in the slice"
     )
+    kind: Literal["validation", "view"] = Field(
+        "validation", description="Of a validation slice, or of the one that is looked at"
+    )
+    image: str = Field("", description="Which image")
 
 
 class TileDone(_Event):

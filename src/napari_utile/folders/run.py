@@ -47,6 +47,7 @@ class Run:
         self.model = self.folder / MODEL
         self.checkpoint = self.folder / "checkpoint"
         self.previews = self.folder / "previews"
+        self.view = self.folder / "view.json"
         self.inputs = self.folder / "inputs"
         self._held = ExitStack()
 

@@ -61,7 +61,11 @@ class BestModel:
             foreground, index = foreground[middle], (*index, (z[0].start or 0) + middle)
         write_tiff(path, foreground, holds="probabilities")
         return PreviewReady(
-            path=str(path), step=step, index=index, origin=(y.start or 0, x.start or 0)
+            path=str(path),
+            step=step,
+            index=index,
+            origin=(y.start or 0, x.start or 0),
+            image=self.setup.data.names[region.image],
         )
 
     def state(self) -> dict[str, Any]:

@@ -32,8 +32,17 @@ from napari_utile.engine.training.schedule import learning_rate
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.engine.training.validation import Validation, validate
+from napari_utile.engine.training.viewing import Viewing
 from napari_utile.errors import UserError
-from napari_utile.events import EpochDone, Event, RunDone, RunStarted, StepDone, Warned
+from napari_utile.events import (
+    EpochDone,
+    Event,
+    PreviewReady,
+    RunDone,
+    RunStarted,
+    StepDone,
+    Warned,
+)
 from napari_utile.folders.run import Run
 from napari_utile.folders.trained_on import record_data
 from napari_utile.io.disk import room_for
@@ -117,7 +126,8 @@ def run_training(
             record_data(run, images, setup.data.split, warm_start)
         else:
             check_settings_file(run, setup.settings)
-        return (yield from TrainingRun(setup, run, checkpoints).events())
+        viewing = Viewing(setup, images, run)
+        return (yield from TrainingRun(setup, run, checkpoints, viewing).events())
 
 
 class TrainingRun:
@@ -134,6 +144,8 @@ class TrainingRun:
         Folder for events, best model and previews; nothing is written without one.
     checkpoints : Checkpoints, optional
         Where its state is saved; it resumes from the one that was found there.
+    viewing : Viewing, optional
+        Previews of what somebody looks at; they are not part of the record.
     """
 
     def __init__(
@@ -141,9 +153,10 @@ class TrainingRun:
         setup: TrainingSetup,
         run: Run | None = None,
         checkpoints: Checkpoints | None = None,
+        viewing: Viewing | None = None,
     ):
         self.setup, self.settings, self.run = setup, setup.settings, run
-        self.checkpoints = checkpoints
+        self.checkpoints, self.viewing = checkpoints, viewing
         self.budget = Budget(self.settings.steps, self.settings.minutes)
         self.step = TrainingStep.of(setup)
         self.best = BestModel(self.step.network, setup, run)
@@ -179,6 +192,7 @@ class TrainingRun:
                         loss, warnings = self.step.take(rate)
                         progress.count_step(loss)
                         yield from self._report(*self._after_step(loss, rate, warnings))
+                        yield from self._look()
                     train_loss, began = progress.mean_loss, self.budget.seconds
                     found = self._validate()
                     if is_best := progress.end_epoch(found.loss):
@@ -286,6 +300,15 @@ class TrainingRun:
         yield from warnings_of(warnings)
         yield done
         yield from warnings_of(self.watch.step(done))
+
+    def _look(self) -> Iterator[PreviewReady]:
+        """Show what somebody looks at, if there is time for it; it leaves no trace."""
+        step = self.step
+        if self.viewing and (
+            shown := self.viewing.preview(step.network, step.device, step.progress.step)
+        ):
+            with self.budget.paused():
+                yield shown
 
     def _validate(self) -> Validation:
         """Predict and score the validation planes with the network as it is now."""
