@@ -126,3 +126,5 @@ def test_fields_are_saved_when_the_panel_is_closed(panel):
     assert remembered("fields") is None
     QApplication.sendEvent(fields, QEvent(QEvent.Type.ParentChange))
     assert remembered("fields") == {"box": True}
+    fields.form.set_value("width", 8)  # by something that the panel still listens to
+    assert not fields.memory._timer.isActive()

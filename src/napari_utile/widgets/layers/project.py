@@ -63,13 +63,14 @@ class Remembered(QObject):
         self._first = self._values()  # what is not remembered
         self._shown: dict[str, Any] = {}  # what was restored or saved last
         self._project = project_of(viewer)
+        self._is_over = False  # the panel is closed; who knows when Qt deletes it
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(SAVE_DELAY)
         self._timer.timeout.connect(self.save)
         self._restore()
         for accessors in self._fields.values():
-            accessors.changed.connect(lambda *_: self._timer.start())
+            accessors.changed.connect(self._on_change)
         panel.installEventFilter(self)
         QApplication.instance().aboutToQuit.connect(self.save)
         following(self, self._on_layer, viewer.layers.events.inserted)
@@ -78,16 +79,23 @@ class Remembered(QObject):
         """Keep what differs from what the panel shows by itself, if that has changed."""
         self._timer.stop()
         values = self._values()
-        if values != self._shown:
+        if values != self._shown and not self._is_over:
             self._shown = values
             changed = {n: v for n, v in values.items() if v != self._first[n]}
             remember(self._key, changed, self._project)
 
     def eventFilter(self, panel: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Save at once what is about to be saved when the panel is closed."""
-        if event.type() == QEvent.Type.ParentChange and self._timer.isActive():
-            self.save()
+        """Save at once when the panel is closed, and nothing after that."""
+        if event.type() in (QEvent.Type.ParentChange, QEvent.Type.Close):
+            is_closed = event.type() == QEvent.Type.Close or panel.parent() is None
+            if is_closed and self._timer.isActive():
+                self.save()
+            self._is_over = is_closed
         return False
+
+    def _on_change(self, *_: Any) -> None:
+        if not self._is_over:
+            self._timer.start()
 
     def _on_layer(self, _event: Any = None) -> None:
         """Turn to another project with its first image."""
