@@ -37,13 +37,13 @@ def test_starts_the_engine_with_the_ticked_networks_and_the_seeds(
     panel.form.set_value("minutes", "3")
     press(panel.controls.copy)
     qtbot.waitUntil(idle(panel))
+    assert not (home / "comparisons").exists()
+
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
     (folder,) = (home / "comparisons").iterdir()
     settings = CompareSettings.read(folder / "settings.json")
     assert (settings.networks, settings.seeds) == (("unet", "segnet"), (0, 1))
-
-    panel.folder.set_path(folder)
-    press(panel.controls.button)
-    qtbot.waitUntil(idle(panel))
     command, image, labels, *rest = json.loads(arguments.read_text())
     assert command == "compare"
     assert rest[:2] == ["--out", str(folder)]

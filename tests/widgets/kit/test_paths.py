@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_utile.errors import UserError
 from napari_utile.settings.training import TrainSettings
@@ -36,3 +37,14 @@ def test_a_path_that_is_typed_may_begin_at_home(qtbot):
     assert choice.path is None
     choice.line.setText(" ~/models/a ")
     assert choice.path == Path.home() / "models" / "a"
+
+
+def test_a_relative_path_is_shown_as_the_one_it_means(qtbot, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    choice = PathChoice("hint")
+    qtbot.addWidget(choice)
+    qtbot.keyClicks(choice.line, "runs/mine")
+    assert choice.line.text() == "runs/mine"
+    assert choice.path == tmp_path / "runs" / "mine"
+    qtbot.keyClick(choice.line, Qt.Key.Key_Return)
+    assert choice.line.text() == str(tmp_path / "runs" / "mine")

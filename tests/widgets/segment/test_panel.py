@@ -38,6 +38,16 @@ def test_starts_the_engine_on_model_and_image(panel, script, press, qtbot, model
     assert rest == [*out, "--job", str(folder)]
 
 
+def test_a_copied_command_leaves_no_job(panel, press, qtbot, home):
+    from qtpy.QtWidgets import QApplication
+
+    press(panel.controls.copy)
+    qtbot.waitUntil(idle(panel))
+    copy = home / "commands" / "em" / "em.zarr"
+    assert f" {copy} --out {home}/segmentations/2" in QApplication.clipboard().text()
+    assert copy.is_dir() and not (home / "segmentations").exists()
+
+
 def test_a_model_trained_beside_it_is_chosen(open_panel, viewer, model):
     panel = open_panel(SegmentPanel, viewer)
     assert not panel.controls.button.isEnabled()

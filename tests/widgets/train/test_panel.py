@@ -163,12 +163,15 @@ def test_the_copied_command_is_what_would_run(panel, press, qtbot, home, script)
     panel.form.set_value("minutes", "2")
     press(panel.controls.copy)
     qtbot.waitUntil(idle(panel))
-    (run,) = (home / "runs").iterdir()
-    assert QApplication.clipboard().text() == (
-        f"utile train {run}/inputs/image/em.zarr {run}/inputs/labels/cells.zarr --out {run} "
-        "--minutes 2.0"
-    )
-    assert (run / "inputs" / "image" / "em.zarr").is_dir()
+    press(panel.controls.copy)  # uses the same copies again
+    qtbot.waitUntil(idle(panel))
+    copies, command = home / "commands" / "em", QApplication.clipboard().text()
+    inputs = f"utile train {copies}/image/em.zarr {copies}/labels/cells.zarr"
+    assert command.startswith(f"{inputs} --out {home}/runs/2")
+    assert command.endswith("_em --minutes 2.0")
+    kept = [path.relative_to(home) for path in home.rglob("*.zarr")]
+    assert {*map(str, kept)} == {"commands/em/image/em.zarr", "commands/em/labels/cells.zarr"}
+    assert not (home / "runs").exists()
 
 
 def test_a_folder_that_holds_something_else_is_red_and_left_alone(panel, tmp_path):
@@ -271,6 +274,7 @@ def test_a_folder_whose_command_was_copied_can_be_trained_in(
     panel.folder.set_path(tmp_path / "mine")
     press(panel.controls.copy)
     qtbot.waitUntil(idle(panel))
+    assert not (tmp_path / "mine").exists()
     panel.form.set_value("steps", "5")
     arguments = script(STARTED, RunDone(seconds=1, stopped=True))
     press(panel.controls.button)

@@ -37,6 +37,7 @@ from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import (
     CHOSEN,
     PathChoice,
+    command_folder,
     folder_problem,
     fresh_folder,
     new_run_folder,
@@ -174,12 +175,16 @@ class ComparePanel(Panel):
         folder = self.folder.path or fresh_folder("comparisons", self.image.layer.name)
         layer, what = self.image.layer, ", ".join(settings.networks)
         place = placement_to_json(placement(layer, pair.image.axes))
+        is_copying = self.controls.is_copying
         self._next_results = ComparisonLayers(self._viewer, layer, pair.labels.shape)
 
         def write() -> Generator[None, None, list[str]]:
-            if not _has_comparison(folder):
+            copies, is_partial = ComparisonFolder(folder).inputs, _has_comparison(folder)
+            if is_copying and not is_partial:
+                copies = command_folder(layer.name)
+            elif not is_partial:
                 new_run_folder(folder, settings)
-            paths = yield from pair.written(ComparisonFolder(folder).inputs)
+            paths = yield from pair.written(copies)
             arguments = ["compare", *paths, "--out", str(folder), *flags(settings)]
             self.launch.describe(arguments, what, layer.name, folder, place)
             return arguments

@@ -271,6 +271,11 @@ class EngineControls(Controls):
         command line.
     launch : callable, optional
         Creates the engine for these arguments; by default one that ends with the window.
+
+    Attributes
+    ----------
+    is_copying : bool
+        Whether `collect` is called for a command that is copied, not for a run.
     """
 
     handed_over = Signal()
@@ -279,15 +284,23 @@ class EngineControls(Controls):
     def __init__(self, verb: str, collect: Collect, launch: Launch = AttachedEngine):
         super().__init__(verb, collect, partial(self._start, launch))
         self._engine: Engine | None = None
+        self.is_copying = False
         self._early: list[Event] | None = None  # told while what was told before is read
         self._reading: Background | None = None
         self.copy = QPushButton("Copy as command")
-        self.copy.clicked.connect(lambda: self.press(collect, self.copy_command))
+        self.copy.clicked.connect(lambda: self._on_copy(collect))
         self.add(self.copy, "Copy the shell command that does the same", State.IDLE)
         self.pause = QPushButton()
         self.pause.clicked.connect(self._on_pause)
         tooltip = "Pause after this step; the time budget pauses too"
         self.add(self.pause, tooltip, State.RUNNING, State.PAUSED)
+
+    def _on_copy(self, collect: Collect) -> None:
+        self.is_copying = True  # nothing will run: no folder of a run is needed
+        try:
+            self.press(collect, self.copy_command)
+        finally:
+            self.is_copying = False
 
     def add_button(self, verb: str, tooltip: str, collect: Collect, show: Show) -> QPushButton:
         """Add a button for other work, whose events are for `show` alone.

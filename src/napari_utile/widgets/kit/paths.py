@@ -69,6 +69,7 @@ class PathChoice(QWidget):
         self.line = QLineEdit()
         self.line.setPlaceholderText(hint)
         self.line.textChanged.connect(lambda _: self.changed.emit())
+        self.line.editingFinished.connect(self._complete)
         button = QToolButton()
         button.setText("…")
         button.setToolTip("Choose")
@@ -84,15 +85,20 @@ class PathChoice(QWidget):
         """The chosen path, or None."""
         text = self.line.text()
         if os.path.lexists(text):  # as it is written, with blanks around it and "~"
-            return Path(text)
-        return Path(text.strip()).expanduser() if text.strip() else None
+            return Path(text).absolute()
+        return Path(text.strip()).expanduser().absolute() if text.strip() else None
 
     def set_path(self, path: Path | None) -> None:
         """Show another path."""
         with QSignalBlocker(self.line):
-            self.line.setText("" if path is None else str(path))
+            self.line.setText("" if path is None else str(path.absolute()))
         self.line.setToolTip(self.line.text())
         self.changed.emit()
+
+    def _complete(self) -> None:
+        """Show which path a relative one means."""
+        if self.path and not Path(self.line.text()).is_absolute():
+            self.set_path(self.path)
 
     def _look(self) -> None:
         start = str(self.path or data_folder())
@@ -160,6 +166,18 @@ def lasting_folder(kind: str, name: str) -> Path:
         Of the layer.
     """
     return data_folder() / kind / plain_name(name)
+
+
+def command_folder(name: str) -> Path:
+    """Return the folder of the copies of layers that a copied command names; it is used again.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    """
+    private_folder(data_folder())
+    return lasting_folder("commands", name)
 
 
 def folder_problem(folder: Path | None, kind: type[Settings] = TrainSettings) -> str:

@@ -32,7 +32,13 @@ from napari_utile.widgets.kit.launching import job_writing
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.models import ModelChoice
 from napari_utile.widgets.kit.panel import Panel
-from napari_utile.widgets.kit.paths import MODELS, PathChoice, fresh_folder, last_model
+from napari_utile.widgets.kit.paths import (
+    MODELS,
+    PathChoice,
+    command_folder,
+    fresh_folder,
+    last_model,
+)
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
@@ -168,12 +174,15 @@ class SegmentPanel(Panel):
             )
         settings = self.form.settings().model_copy(update={"region": source.region})
         job = self._job_folder(source.name, is_estimate)
+        inputs = job.inputs
+        if self.controls.is_copying and not inputs.exists():
+            inputs = command_folder(source.name)
         out = (self.output.path or job.path / result_name(source, settings)).absolute()
 
         def write() -> Generator[None, None, list[str]]:
             images = list(source.paths)
             for part in source.parts:
-                folder, name = job.inputs / part.subfolder, part.copy_name
+                folder, name = inputs / part.subfolder, part.copy_name
                 path = yield from path_on_disk(part.stack, folder, name=name)
                 images.append(str(path))
             arguments = ["predict", str(model), *images, "--out", str(out), *flags(settings)]

@@ -37,6 +37,7 @@ from napari_utile.widgets.kit.paths import (
     MODELS,
     PathChoice,
     can_resume,
+    command_folder,
     folder_problem,
     fresh_folder,
     is_finished,
@@ -252,12 +253,15 @@ class TrainPanel(Panel):
         more = [*start, *(["--overwrite"] if folder == self._overwrites else [])]
         self._places = inputs.places
         self._trained, self._folder = self._pace(), folder
-        place = placement_to_json(_only(inputs.places))
+        place, is_copying = placement_to_json(_only(inputs.places)), self.controls.is_copying
 
         def write() -> Generator[None, None, list[str]]:
-            if not can_resume(folder):
+            copies, is_partial = Run(folder).inputs, can_resume(folder)
+            if is_copying and not is_partial:
+                copies = command_folder(inputs.name)
+            elif not is_partial:
                 new_run_folder(folder, settings)
-            paths = yield from inputs.written(Run(folder).inputs)
+            paths = yield from inputs.written(copies)
             arguments = ["train", *paths, "--out", str(folder), *more, *flags(settings)]
             self.launch.describe(arguments, settings.network, inputs.name, folder, place)
             return arguments
