@@ -86,3 +86,5 @@ def test_a_result_of_a_model_tells_its_slices(panel, run, viewer, cells, result,
     assert [row["slice"] for row in others.rows] == [1, 2, "all"]
     assert others["true_positives"] == 3  # of 4: one is missed
     assert "Slices 0:1 are left out." in view.note.text()
+    panel.prediction.choose(viewer.layers["result"])  # it has other slices
+    assert panel.form.settings().leave_out is None

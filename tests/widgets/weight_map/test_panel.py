@@ -5,6 +5,7 @@ import pytest
 
 from napari_utile.arrays.targets import training_target
 from napari_utile.arrays.weight_maps.weight_map import target_weights, weight_map
+from napari_utile.widgets.kit.memory import remember
 from napari_utile.widgets.train.panel import TrainPanel
 from napari_utile.widgets.weight_map.panel import WeightMapPanel
 
@@ -96,6 +97,19 @@ def test_the_weights_are_those_of_training_until_they_are_handed_over(
     assert panel.form.settings().w0 == 50  # as far as the slider goes
     assert "w0 80" in panel.difference.text()
     assert open_panel(WeightMapPanel, viewer).form.settings().sigma == 9
+
+
+def test_it_begins_with_what_training_had_in_the_last_session(open_panel, viewer):
+    remember("train", {"options": {"w0": 7.0, "steps": 9}})
+    remember("weight map", {"options": {"w0": 3.0, "ignore": 4}})
+    panel = open_panel(WeightMapPanel, viewer)
+    settings = panel.form.settings()
+    assert (settings.w0, settings.sigma, settings.class_balance) == (7, 5, False)
+    assert settings.ignore == 4 and panel.difference.isHidden()
+    panel.use.setEnabled(True)
+    panel.form.set_value("w0", 1.0)
+    panel.use.click()
+    assert open_panel(TrainPanel, viewer).form.settings().w0 == 1  # not what is remembered
 
 
 def test_colors_end_at_the_largest_weight_until_the_user_sets_them(shown, cells):

@@ -56,6 +56,7 @@ class EvaluatePanel(Panel):
         self.command = QPushButton("Copy as command")
         self.controls.add(self.command, "Copy the shell command that does the same")
         self.view = ReportView(napari_viewer)
+        self._left_out_of: tuple[Any, ...] | None = None
         self.copy, self.save = QPushButton("Copy table"), QPushButton("Save")
         self.save.setMenu(self._formats())
 
@@ -81,6 +82,7 @@ class EvaluatePanel(Panel):
         fields = {"options": self.form, "compare": self.inputs.kind}
         fields |= {"truth": self.inputs.truth_file, "prediction": self.inputs.prediction_file}
         Remembered(self, napari_viewer, "evaluate", fields)
+        self.form.set_value("leave_out", "")  # slices are of what is compared
 
     @property
     def report(self) -> Any:
@@ -88,6 +90,10 @@ class EvaluatePanel(Panel):
         return self.view.outcome and self.view.outcome.report
 
     def _check(self) -> None:
+        if self._left_out_of not in (None, self._compared()):
+            self._left_out_of = None  # they were slices of what was compared before
+            self.form.set_value("leave_out", "")
+            return
         problem = self.inputs.problem() or self.form.problem()
         self.controls.set_problem(problem)
         self.controls.show_in(self.command, *COPYABLE if self.inputs.is_of_files else ())
@@ -119,7 +125,13 @@ class EvaluatePanel(Panel):
     def _leave_out(self, slices: str | None) -> None:
         """Compare again without these slices; None: with all."""
         self.form.set_value("leave_out", slices or "")
+        self._left_out_of = self._compared() if slices else None
         self.controls.button.click()
+
+    def _compared(self) -> tuple[Any, ...]:
+        """Return what tells other inputs from these."""
+        layers = id(self.prediction.layer), id(self.truth.layer)
+        return (*layers, self.inputs.is_of_files, *self.inputs.paths)
 
     # copy and save
 

@@ -54,6 +54,11 @@ class _Weights:
         """Those that the panel Train shows, or showed last, or will show when it is opened."""
         return self.wanted or self._of_training or LossWeights.of(TRAIN_DEFAULTS)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a form of training has told its weights, or was given some."""
+        return (self.wanted or self._of_training) is not None
+
     def hand_over(self, weights: LossWeights) -> None:
         """Use these weights in training."""
         self.wanted = weights
@@ -77,6 +82,8 @@ class WeightsOfTraining(QObject):
         self._form, self._is_taking = form, False
         if WEIGHTS.wanted is not None:
             self._take(WEIGHTS.wanted)
+        else:
+            self._on_form()
         form.changed.connect(self._on_form)
         WEIGHTS.handed_over.connect(self._take)  # psygnal holds it weakly
 

@@ -124,7 +124,6 @@ class TrainPanel(Panel):
         column.addStretch()
 
         self._targets = TargetOffer(self.form, "network")
-        WeightsOfTraining(self.form)
         self.form.changed.connect(self._offer_targets)
         self.source.changed.connect(self._on_source)
         self.pair.share(self.form)
@@ -140,6 +139,7 @@ class TrainPanel(Panel):
         self._offer_targets()
         self._check()
         Remembered(self, napari_viewer, "train", self._remembered())
+        WeightsOfTraining(self.form)  # what was handed over wins over what is remembered
         self.launch.take_over(self.controls, "train", self._catch_up)
         CHOSEN.run.connect(self._on_chosen)
 

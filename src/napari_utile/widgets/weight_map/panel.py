@@ -1,7 +1,8 @@
 """The panel that shows the loss weight map, and redraws it while w0 and sigma are dragged."""
 
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from typing import Any
 
@@ -14,9 +15,11 @@ from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.io.memory import check_memory
 from napari_utile.settings.arrays import WeightSettings
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.form import Form, form_rows, mark
+from napari_utile.widgets.kit.memory import remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
@@ -25,7 +28,7 @@ from napari_utile.widgets.layers.active import add_helper
 from napari_utile.widgets.layers.borrowed import Borrowed
 from napari_utile.widgets.layers.choice import HELPER, LayerChoice, following
 from napari_utile.widgets.layers.doubts import DoubtsNote
-from napari_utile.widgets.layers.project import Remembered
+from napari_utile.widgets.layers.project import Remembered, project_of
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.legend import WeightLegend
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
@@ -45,7 +48,7 @@ class WeightMapPanel(Panel):
         self._viewer = napari_viewer
         self.labels_layer = LayerChoice(napari_viewer, Labels)
         self.form: Form[WeightSettings] = Form(WeightSettings, SLIDERS)
-        self._take()
+        self._begin_as_training()
         self.use, self.take = QPushButton("Use in training"), QPushButton("Take from training")
         self.difference = QLabel()
         self.difference.setWordWrap(True)
@@ -96,6 +99,7 @@ class WeightMapPanel(Panel):
             "weight map",
             {"options": self.form, "outlines": self.outlines},
         )
+        self._take()
 
     def leave_work(self) -> None:
         """Draw the labels as they were, too: the panel is closed."""
@@ -126,13 +130,18 @@ class WeightMapPanel(Panel):
         row.addWidget(self.take)
         return row
 
+    def _begin_as_training(self) -> None:
+        """Take the weights of training for defaults: of the panel Train, open or remembered."""
+        kept = None if WEIGHTS.is_known else remembered("train", project_of(self._viewer))
+        if isinstance(kept, dict) and "options" in kept:
+            with suppress(ValueError):  # of another version
+                last = TrainSettings.model_validate_json(json.dumps(kept["options"]))
+                WEIGHTS.tell(LossWeights.of(last))
+        self.form.set_defaults(WeightSettings(**_on_sliders(WEIGHTS.of_training)._asdict()))
+
     def _take(self) -> None:
         """Take the weights of training, as far as the sliders go."""
-        there = WEIGHTS.of_training
-        w0, sigma = (
-            float(np.clip(getattr(there, name), *SLIDERS[name])) for name in ("w0", "sigma")
-        )
-        LossWeights(w0, sigma, there.class_balance).fill_in(self.form)
+        _on_sliders(WEIGHTS.of_training).fill_in(self.form)
 
     def _compare(self, _weights: Any = None) -> None:
         """Say whether training has other weights."""
@@ -327,3 +336,11 @@ class WeightMapPanel(Panel):
         self._source = self._map = None
         if self.overlay not in self._viewer.layers:
             self.overlay = None
+
+
+def _on_sliders(weights: LossWeights) -> LossWeights:
+    """Return weights as far as the sliders go."""
+    w0, sigma = (
+        float(np.clip(getattr(weights, name), *SLIDERS[name])) for name in ("w0", "sigma")
+    )
+    return LossWeights(w0, sigma, weights.class_balance)
