@@ -62,7 +62,7 @@ class PredictSettings(Settings):
     )
     normalize: Normalize = "model"
     threshold: Threshold = Field(0.5, json_schema_extra=SHOWN)
-    min_size: MinSize = 0
+    min_size: MinSize = Field(0, json_schema_extra=SHOWN)
     fill_holes: FillHoles = 0
     instance_method: InstanceMethod = "watershed"
     grow: Grow = "auto"

@@ -9,7 +9,17 @@ import zarr
 from napari_utile.events import BlockDone, ImageDone, RunFailed
 from napari_utile.folders.job import ShownResult
 from napari_utile.widgets.layers.results import Result
-from tests.fixtures.segment_panel import DONE, STARTED, fill, idle, objects, run, text, tile
+from tests.fixtures.segment_panel import (
+    DONE,
+    FINISH,
+    STARTED,
+    fill,
+    idle,
+    objects,
+    run,
+    text,
+    tile,
+)
 from tests.fixtures.window import write_card
 
 
@@ -128,6 +138,31 @@ def test_looking_again_takes_a_fifth_of_the_time_at_most(viewer, tmp_path, qtbot
 
 
 # what is segmented
+
+
+def test_another_try_of_a_view_takes_the_place_of_the_first(
+    segment_panel, script, press, qtbot, viewer
+):
+    segment_panel.source.kind.setCurrentIndex(2)  # a drawn region
+    rectangle = [[1, 0, 0], [1, 0, 30], [1, 30, 30], [1, 30, 0]]
+    place = viewer.layers["em"]
+    segment_panel.source.shapes.choose(
+        viewer.add_shapes([rectangle], scale=place.scale, translate=place.translate,
+                          units=place.units, name="box")
+    )  # fmt: skip
+    viewer.layers.selection.active = viewer.layers["em"]
+    names = []
+    for output in ("instances", "instances", "probabilities"):
+        segment_panel.form.set_value("output", output)
+        filled = objects(7) if output == "instances" else fill(0.5)
+        script(STARTED, filled, tile(1), FINISH, DONE)
+        run(segment_panel, press, qtbot)
+        names.append([x.name for x in viewer.layers if x.name not in ("em", "cells", "box")])
+    both = ["em probabilities", "em instances"]
+    assert names == [both, both, ["em probabilities"]]
+    # colors below probabilities are hidden, and it is said
+    assert not viewer.layers["cells"].visible
+    assert "Hidden, so that the probabilities can be read: 'cells'" in text(segment_panel)
 
 
 def test_a_tiff_is_shown_when_it_is_complete(

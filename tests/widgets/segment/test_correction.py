@@ -89,7 +89,7 @@ def test_of_a_large_stack_the_slice_in_view_is_corrected(
     assert open_image(result).read()[1, 0, 0] == 4
     viewer.dims.ndisplay = 3
     press(correction.edit)
-    assert "too large to be corrected as a whole" in correction.messages.text()
+    assert "too large for that as a whole" in correction.messages.text()
 
 
 def test_a_copy_that_is_deleted_is_discarded(viewer, correction, press, qtbot, result):

@@ -69,6 +69,23 @@ def test_the_model_of_the_last_run_is_chosen_when_the_panel_opens(
     assert panel.controls.button.isEnabled()
 
 
+def test_the_output_is_what_the_model_finds_until_the_user_chooses(
+    open_panel, viewer, model, tmp_path
+):
+    panel = open_panel(SegmentPanel, viewer)
+    panel.model.set_path(model)
+    assert panel.form.value("output") == "instances"
+    of_classes = tmp_path / "of_classes"
+    of_classes.mkdir()
+    card = (model / DESCRIPTION).read_text()
+    (of_classes / DESCRIPTION).write_text(card.replace('"instances"', '"classes"'))
+    panel.model.set_path(of_classes)
+    assert panel.form.value("output") == "classes"
+    panel.form.set_value("output", "probabilities")
+    panel.model.set_path(model)
+    assert panel.form.value("output") == "probabilities"
+
+
 def test_what_is_no_model_is_red(panel, model):
     (model / DESCRIPTION).write_text("config: 3")
     panel.model.set_path(model)

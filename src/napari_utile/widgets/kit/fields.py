@@ -20,6 +20,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_utile.widgets.kit.size_slider import SizeSlider
+
 LARGEST_INT = 2**31 - 1
 NO_WORDS: Mapping[Any, str] = MappingProxyType({})
 DECIMAL_COMMA = re.compile(r"([-+]?\d*),(\d+(?:e[-+]?\d+)?(?: ?[a-zµ]+)?)", re.IGNORECASE)
@@ -98,16 +100,23 @@ def slider_of(info: FieldInfo, low: float, high: float) -> Field:
     info : FieldInfo
         The option.
     low, high : float
-        Ends of the slider.
+        Ends of the slider; a whole number may be typed that lies behind them.
 
     Returns
     -------
     Field
     """
-    options = {"min": low, "max": high, "step": 0.1}
-    slider = create_widget(annotation=float, widget_type="FloatSlider", options=options)
+    if info.annotation is int:
+        sizes = SizeSlider(round(high), LARGEST_INT)
+        help_text = info.description or ""
+        return Field(
+            sizes, lambda: sizes.value, sizes.set_value, sizes.changed.connect, help_text
+        )
+    options = {"min": low, "max": high, "step": 0.1 if high > 1 else 0.01}
+    slider: Any = create_widget(annotation=float, widget_type="FloatSlider", options=options)
     CommaFilter(slider.native.findChild(QDoubleSpinBox))
-    return _field(info, slider)
+    field = _field(info, slider)
+    return replace(field, read=lambda: round(slider.value, 6))
 
 
 class CommaFilter(QObject):

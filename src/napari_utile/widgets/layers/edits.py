@@ -112,13 +112,51 @@ def part_to_edit(viewer: Viewer, layer: Layer) -> Box:
         If the view is of no slice of the layer.
     """
     shape = tuple(level_0(layer).shape)
-    if prod(shape) <= WHOLE:
-        return tuple((0, n) for n in shape)
-    ndim = viewer.dims.ndim
+    return tuple((0, n) for n in shape) if prod(shape) <= WHOLE else slice_seen(viewer, layer)
+
+
+def box_seen(viewer: Viewer, layer: Layer, axes: int, largest: int) -> Box:
+    """Return the slice in view, or where objects are found in volumes, the volume.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    layer : Layer
+    axes : {2, 3}
+        Of what objects are found in.
+    largest : int
+        Voxels of a volume.
+
+    Raises
+    ------
+    UserError
+        If the view is of no slice of the layer, or the volume is larger.
+    """
+    shape = tuple(level_0(layer).shape)
+    if axes == 2:
+        return slice_seen(viewer, layer)
+    if prod(shape[-3:]) > largest:
+        raise UserError(
+            f"'{layer.name}' is too large a volume to be redrawn while you drag: segment a "
+            f"drawn region of up to {largest:,} voxels, and try it there."
+        )
+    leading = np.round(layer.world_to_data(viewer.dims.point))[: layer.ndim - 3].astype(int)
+    time = leading.clip(0, np.array(shape[: layer.ndim - 3], int) - 1).tolist()
+    return tuple((i, i + 1) for i in time) + tuple((0, n) for n in shape[-3:])
+
+
+def slice_seen(viewer: Viewer, layer: Layer) -> Box:
+    """Return the slice in view; of one larger than `LARGEST_SLICE`, the part in view.
+
+    Raises
+    ------
+    UserError
+        If the view is of no slice of the layer.
+    """
+    shape, ndim = tuple(level_0(layer).shape), viewer.dims.ndim
     if viewer.dims.ndisplay != 2 or tuple(viewer.dims.displayed) != (ndim - 2, ndim - 1):
         raise UserError(
-            f"'{layer.name}' is too large to be corrected as a whole: show one slice of it, "
-            "in 2D."
+            f"'{layer.name}' is too large for that as a whole: show one slice of it, in 2D."
         )
     if prod(shape[-2:]) > LARGEST_SLICE:
         return view_of(viewer, layer)

@@ -1,5 +1,6 @@
 """The layers of a result on disk that fill while the engine writes it."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -50,11 +51,20 @@ class Result(QObject):
         complete; name and place of the layers.
     output : str
         Probabilities, classes or instances.
+    former : sequence of Layer, optional
+        Those of an earlier try, which go when the first layer comes.
     """
 
-    def __init__(self, viewer: Viewer, result: ShownResult, output: str):
+    def __init__(
+        self,
+        viewer: Viewer,
+        result: ShownResult,
+        output: str,
+        former: Sequence[Layer] = (),
+    ):
         super().__init__()
         self._viewer, self.out, self._output = viewer, result.out, output
+        self._former = [*former]
         self._place, self._name = result.place, result.name
         self._shown: dict[str, list[Layer]] = {}
         self.is_over = False
@@ -72,11 +82,23 @@ class Result(QObject):
         """What is doubtful about a result that has ended: a sentence each."""
         return [*dict.fromkeys(chain(*map(doubts_about, self.layers)))]
 
-    def grow(self) -> None:
-        """Show a block that was written: add layers, or refresh them after a pause."""
+    @property
+    def has_instances(self) -> bool:
+        """Whether objects are shown, with what they were made of beside them on disk."""
+        return "instances" in self._shown and self.out.suffix.lower() == ".zarr"
+
+    def grow(self) -> bool:
+        """Show a block that was written: add layers, or refresh them after a pause.
+
+        Returns
+        -------
+        bool
+            Whether layers were added.
+        """
         is_new = self._add()
         if not is_new and not self._pause.isActive():
             self._pause.start()
+        return is_new
 
     def refresh(self) -> None:
         """Read what is in view again; the longer that takes, the longer the next pause."""
@@ -161,8 +183,11 @@ class Result(QObject):
         said = {ON_DISK: key, HOLDS: part} | ({RULE: rule} if rule else {})
         add = self._viewer.add_image if is_image else self._viewer.add_labels
         with active_kept(self._viewer):
-            for old in [x for x in self._viewer.layers if x.metadata.get(ON_DISK) == key]:
-                self._viewer.layers.remove(old)
+            layers = self._viewer.layers
+            here = [layer for layer in layers if layer.metadata.get(ON_DISK) == key]
+            for old in {*here, *self._former}.intersection(layers):
+                layers.remove(old)
+            self._former = []
             layer = add(data, metadata=said, **given)
         if not is_image:
             layer.editable = False  # napari offers no brush for what is on disk

@@ -4,7 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,21 @@ def flags(settings: Settings) -> list[str]:
     list of str
         ['--steps', '5', '--no-flips'].
     """
-    return [part for name, value in settings.given().items() for part in _flag(name, value)]
+    return flags_of(settings.given())
+
+
+def flags_of(options: Mapping[str, Any]) -> list[str]:
+    """Return options with these values as flags.
+
+    Parameters
+    ----------
+    options : mapping of str to object
+
+    Returns
+    -------
+    list of str
+    """
+    return [part for name, value in options.items() for part in _flag(name, value)]
 
 
 def _flag(name: str, value: Any) -> list[str]:

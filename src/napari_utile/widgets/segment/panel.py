@@ -1,6 +1,7 @@
 """The panel that runs a model over images of any size, and shows the result while it grows."""
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,8 +56,11 @@ from napari_utile.widgets.segment.outputs import (
     output_problem,
     result_name,
 )
+from napari_utile.widgets.segment.redraw import Redraw
 from napari_utile.widgets.segment.source import SourceChoice
 
+SLIDERS = {"threshold": (0.01, 0.99), "min_size": (0, 2000), "fill_holes": (0, 2000)}
+"""Ends of the sliders; px."""
 OBJECTS_HELP = "Measure every object of the result: a table, by which to find each of them"
 
 
@@ -69,7 +73,10 @@ class SegmentPanel(Panel):
         self.source = SourceChoice(napari_viewer)
         self.model = ModelChoice("choose a model", fits=self.source.misfit)
         self.image = self.source.image
-        self.form: Form[PredictSettings] = Form(PredictSettings, without=("region",))
+        self.form: Form[PredictSettings] = Form(
+            PredictSettings, sliders=SLIDERS, without=("region",)
+        )
+        self._proposed, self._is_output_chosen = self.form.value("output"), False
         self.output = PathChoice("a new folder", new=".zarr")
         self.note = QLabel()
         self.note.setWordWrap(True)
@@ -87,8 +94,11 @@ class SegmentPanel(Panel):
         self.objects = QPushButton("Objects")
         self.objects.setToolTip(OBJECTS_HELP)
         self.objects.clicked.connect(self._open_objects)
+        self.redraw = Redraw(napari_viewer, self.form, self.controls)
         self.correction = Correction(napari_viewer, lambda: self.source.image.layer)
         self.results: dict[str, Result] = {}
+        self._parts: dict[str, Result] = {}  # of the last view or region, by image layer
+        self._is_of_part = False
         self._job: JobFolder | None = None  # that runs
         self._next: tuple[JobFolder, JobRecord]
         self._files: TemporaryDirectory[str] | None = None
@@ -101,10 +111,14 @@ class SegmentPanel(Panel):
         column.addWidget(self.note)
         column.addWidget(self.keep_running)
         self.pin(self.controls)
+        column.addWidget(self.redraw)
         column.addWidget(self.objects)
         column.addWidget(self.correction)
         column.addStretch()
 
+        self.model.changed.connect(self._propose_output)
+        self.form.changed.connect(self._on_form)
+        self.redraw.drawn.connect(lambda: self.correction.setDisabled(self.redraw.is_shown))
         for source in (self.model, self.source, self.form, self.output):
             source.changed.connect(self._check)
         self.keep_running.toggled.connect(self._on_keep_running)
@@ -144,6 +158,16 @@ class SegmentPanel(Panel):
         self.controls.set_problem(problem)
         return problem
 
+    def _propose_output(self) -> None:
+        """Choose what the model was trained to find, until the user chooses another output."""
+        with suppress(UserError, OSError):
+            if self.model.path and not self._is_output_chosen:
+                self._proposed = read_card(self.model.path).target
+                self.form.set_value("output", self._proposed)
+
+    def _on_form(self) -> None:
+        self._is_output_chosen |= self.form.value("output") != self._proposed
+
     def _open_objects(self) -> None:
         """Open the panel of objects, and measure those of the last result."""
         _, panel = self._viewer.window.add_plugin_dock_widget("napari-utile", "Objects")
@@ -173,6 +197,9 @@ class SegmentPanel(Panel):
                 self.source.layers, card.in_channels, region, card.context
             )
         settings = self.form.settings().model_copy(update={"region": source.region})
+        self._is_of_part = source.region is not None
+        if self._is_of_part and settings.output == "instances" and read_card(model).offsets:
+            settings = settings.model_copy(update={"keep_affinities": True})
         job = self._job_folder(source.name, is_estimate)
         inputs = job.inputs
         if self.controls.is_copying and not inputs.exists():
@@ -199,9 +226,14 @@ class SegmentPanel(Panel):
         engine = DetachedEngine(arguments, self._job)
         self._job.write(record)
         self._job.set_outlives_window(self.keep_running.isChecked())
-        self.results = {
-            shown.image: Result(self._viewer, shown, record.output) for shown in record.results
-        }
+        self.results = {}
+        for shown in record.results:
+            former = self._parts.get(shown.name) if self._is_of_part else None
+            layers = former.layers if former else ()
+            result = Result(self._viewer, shown, record.output, layers)
+            self.results[shown.image] = result
+            if self._is_of_part:
+                self._parts[shown.name] = result
         return engine
 
     def _job_folder(self, name: str, is_estimate: bool) -> JobFolder:
@@ -218,7 +250,8 @@ class SegmentPanel(Panel):
             case RunStarted():
                 self._show_facts(event)
             case TileDone() | BlockDone() if result := self._result_of(event.image):
-                result.grow()
+                if result.grow() and self.form.value("output") == "probabilities":
+                    self._uncover()
             case ImageDone():
                 self._show_image(event)
             case RunDone():
@@ -243,9 +276,26 @@ class SegmentPanel(Panel):
         """Show how an image ended."""
         if result := self._result_of(event.image):
             result.end(is_partial=event.status not in ENDED_WELL)
+            if event.status in ENDED_WELL and result.has_instances:
+                self.redraw.prepare(result.out)
         if self.controls.progress.total > 1:
             tone = None if event.status in ENDED_WELL else Tone.ERROR
             self.controls.messages.add(f"{Path(event.image).name}: {outcome_text(event)}", tone)
+
+    def _uncover(self) -> None:
+        """Hide labels below probabilities, which cannot be read over colors; and say so."""
+        layers = self._viewer.layers
+        shown = [layer for layer in layers if isinstance(layer, Labels) and layer.visible]
+        hidden = [layer for layer in shown if layer is not layers.selection.active]
+        for layer in hidden:
+            layer.visible = False
+        if hidden:
+            names = ", ".join(f"'{layer.name}'" for layer in hidden)
+            self.controls.messages.add(
+                f"Hidden, so that the probabilities can be read: {names}. The eye in the list "
+                "of layers shows them again.",
+                Tone.NOTE,
+            )
 
     def _show_end(self, event: RunDone) -> None:
         self._end_results(is_stopped=event.stopped)
