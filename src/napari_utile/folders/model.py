@@ -5,6 +5,7 @@ A model is a BioImage.IO package. What only U-Tile needs is in its description u
 from the card; the window reads it to know what a model expects.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -356,6 +357,13 @@ def read_card(path: Path | str) -> ModelCard:
         If there is no model, or its card cannot be read.
     """
     folder = find_model(path)
+    status = (folder / DESCRIPTION).stat()
+    return _card_as_of(folder, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _card_as_of(folder: Path, *_state: int) -> ModelCard:
+    """Read a card once, as long as its file is not changed: panels ask at every tick."""
     return card_in(read_description(folder), folder)
 
 

@@ -36,7 +36,7 @@ def test_what_lies_around_a_part_of_a_slice_is_not_annotated(shown):
     np.testing.assert_array_equal(layer.data, wanted)
     assert text == (
         "A part of slice 1 of 'em' is in 'r'. Around it are pixels 65535: type 65535 as "
-        "'ignore' in Train."
+        "'ignore id' in Train."
     )
 
 

@@ -58,7 +58,7 @@ def test_edit_paint_save(viewer, correction, press, qtbot, result):
     assert (copy.name, copy.mode, copy.selected_label) == ("em instances edit", "paint", 4)
     assert viewer.layers.selection.active is copy and not stored.visible
     np.testing.assert_array_equal(copy.data_to_world((1, 2, 3)), (50, 108, 212))
-    assert "all of it, in memory" in correction.line.text()
+    assert "holds all of it in memory" in correction.line.text()
     copy.paint((1, 2, 12), 4)
     drawn = []
     stored.events.set_data.connect(lambda: drawn.append(stored.data[1, 2, 12]))
@@ -81,7 +81,7 @@ def test_of_a_large_stack_the_slice_in_view_is_corrected(
     assert copy.data.shape == (1, 20, 22)
     np.testing.assert_array_equal(copy.data[0], labels_of_cells()[1])
     np.testing.assert_array_equal(copy.data_to_world((0, 0, 0)), (50, 100, 200))
-    assert "is slice 1, in memory" in correction.line.text()
+    assert "holds slice 1 in memory" in correction.line.text()
     copy.data[0, 0, 0] = 3
     press(correction.save)
     qtbot.waitUntil(lambda: correction.copy is None)

@@ -73,7 +73,10 @@ def test_a_slider_redraws_the_slice_in_view_and_takes_no_active_layer(
     np.testing.assert_array_equal(preview.data_to_world((0, 0, 0)), (50, 100, 200))
     assert viewer.layers.selection.active is viewer.layers["cells"]
     assert not stored.visible and "utile helper" in preview.metadata
-    assert "Slice 1: 2 objects with threshold 0.7 and min size 0" in panel.redraw.line.text()
+    assert (
+        "Slice 1: 2 objects with threshold 0.7 and smallest object 0"
+        in panel.redraw.line.text()
+    )
     assert not panel.correction.isEnabled()
     drag(panel, qtbot, threshold=0.6, min_size=5)  # the newest of both
     assert viewer.layers["objects preview"] is preview

@@ -19,6 +19,7 @@ from napari_utile.io.stack import HOLDS
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.results.edits import Box, Kind
 from napari_utile.results.measured import result_of
+from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.layers.measured import result_shown
 from napari_utile.widgets.layers.regions import view_of
 from napari_utile.widgets.layers.stacks import held_in, level_0, placement, shifted, stack_of
@@ -257,7 +258,8 @@ def add_to_training(
     what = part_text(tuple((side.start, side.stop) for side in where), data.shape)
     text = f"{what[0].upper()}{what[1:]} of '{image.name}' is in '{into.name}'."
     if fills:
-        text += f" Around it are pixels {ignored}: type {ignored} as 'ignore' in Train."
+        name = f"'{TrainSettings.label('ignore')}'"
+        text += f" Around it are pixels {ignored}: type {ignored} as {name} in Train."
     elif data[around].size < data.size:
         text += " Slices without labels are taken for not annotated."
     return into, text

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_utile.errors import UserError
 from napari_utile.results.edits import SavedEdit, read_to_edit, save_edit
 from napari_utile.widgets.kit.background import Background, Work
-from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.messages import Messages, colored
 from napari_utile.widgets.layers.choice import following, is_choice
@@ -70,16 +70,17 @@ class Correction(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(self.line)
-        for parts in ((self.edit, self.save), (self.learn, self.into)):
-            row = QHBoxLayout()
-            for part in parts:
-                row.addWidget(part, 1)
-            column.addLayout(row)
+        row = QHBoxLayout()
+        for part in (self.edit, self.save, self.learn):
+            row.addWidget(part, 1)
+        column.addLayout(row)
+        column.addWidget(self.into)
         column.addWidget(self.messages)
         layers = viewer.layers
         events = layers.events.inserted, layers.events.removed, layers.events.renamed
         following(self, self._on_layers, *events)
         following(self, self._show, layers.selection.events.active)
+        follow_theme(self, self._show)
         self._on_layers()
 
     @property
@@ -172,6 +173,7 @@ class Correction(QWidget):
                 self._viewer.layers.remove(copy)  # shows the result again
             for layer in showing(self._viewer, stored):
                 layer.refresh()
+                self._viewer.layers.selection.active = layer
             self.messages.add(_saved_text(saved), Tone.SUCCESS)
             if saved.overridden:
                 self.messages.add(
@@ -228,10 +230,11 @@ def _line_about(copy: Labels | None, target: Labels | None) -> str:
     """Return what can be done with the result or the copy that is chosen."""
     edit = open_edit(copy)
     if copy is not None and edit is not None:
-        shown = f"'{copy.name}' is {part_text(edit.box, _shape_of(edit, target))}"
+        part = part_text(edit.box, _shape_of(edit, target))
         return (
-            f"{shown}, in memory: correct it with the brush. Save writes it into the result; "
-            "to discard it, delete the layer. The layer of the result is hidden meanwhile."
+            f"'{copy.name}' holds {part} in memory: correct it with the brush. Save writes it "
+            "into the result; to discard it, delete the layer. The layer of the result is "
+            "hidden meanwhile."
         )
     if target is not None:
         return f"'{target.name}' is on disk and cannot be painted on: Edit copies what you see."

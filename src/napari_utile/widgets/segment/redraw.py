@@ -17,7 +17,7 @@ from napari_utile.results.edits import Box, edits_of
 from napari_utile.results.stored_probabilities import StoredProbabilities
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Background, Work
-from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.messages import colored
@@ -92,6 +92,8 @@ class Redraw(QWidget):
         row.addWidget(self.apply, 1)
         row.addWidget(self.discard, 1)
         column.addLayout(row)
+        self._said = "", Tone.NOTE
+        follow_theme(self, self._color)
         self.hide()
         form.changed.connect(self._on_form)
         following(self, self._on_view, viewer.dims.events.point, viewer.dims.events.ndisplay)
@@ -209,10 +211,17 @@ class Redraw(QWidget):
     def _fail(self, error: Exception) -> None:
         self._work, self._is_due = None, False
         self._end()
-        self.line.setText(colored(str(error), Tone.WARNING))
+        self._say(str(error), Tone.WARNING)
         self.show()
         self.apply.setVisible(False)
         self.discard.setVisible(False)
+
+    def _say(self, text: str, tone: Tone) -> None:
+        self._said = text, tone
+        self._color()
+
+    def _color(self, _event: Any = None) -> None:
+        self.line.setText(colored(*self._said))
 
     def _show(self, objects: NDArray[Any], settings: PredictSettings, box: Box) -> None:
         target = self._target
@@ -228,7 +237,7 @@ class Redraw(QWidget):
             self.preview.editable = False
             add_helper(self._viewer, self.preview)
         self._hidden.take([target])
-        self.line.setText(colored(_drawn_text(target, objects, settings, box), Tone.NOTE))
+        self._say(_drawn_text(target, objects, settings, box), Tone.NOTE)
         for part in (self, self.apply, self.discard):
             part.setVisible(True)
 
@@ -312,6 +321,7 @@ def _drawn_text(
     count, what = len(np.unique(objects[objects > 0])), part_text(box, level_0(target).shape)
     return (
         f"{what[0].upper()}{what[1:]}: {count:,} object{'' if count == 1 else 's'} with "
-        f"threshold {settings.threshold:g} and min size {settings.min_size:,} px. "
+        f"threshold {settings.threshold:g} and {PredictSettings.label('min_size')} "
+        f"{settings.min_size:,} px. "
         f"'{target.name}' is as it was, and hidden meanwhile."
     )
