@@ -103,19 +103,7 @@ class SegmentPanel(Panel):
         self._next: tuple[JobFolder, JobRecord]
         self._files: TemporaryDirectory[str] | None = None
 
-        column = self.column()
-        column.addLayout(form_rows({"model": self.model}))
-        column.addWidget(self.source)
-        column.addWidget(self.form)
-        column.addLayout(form_rows({"save as": self.output}))
-        column.addWidget(self.note)
-        column.addWidget(self.keep_running)
-        self.pin(self.controls)
-        column.addWidget(self.redraw)
-        column.addWidget(self.objects)
-        column.addWidget(self.correction)
-        column.addStretch()
-
+        self._lay_out()
         self.model.changed.connect(self._propose_output)
         self.form.changed.connect(self._on_form)
         self.redraw.drawn.connect(lambda: self.correction.setDisabled(self.redraw.is_shown))
@@ -134,6 +122,20 @@ class SegmentPanel(Panel):
         Remembered(self, napari_viewer, "segment", fields)
         if MODELS.newest:  # it was just trained
             self.model.set_path(MODELS.newest)
+
+    def _lay_out(self) -> None:
+        column = self.column()
+        column.addLayout(form_rows({"model": self.model}))
+        column.addWidget(self.source)
+        column.addWidget(self.form)
+        column.addLayout(form_rows({"save as": self.output}))
+        column.addWidget(self.note)
+        column.addWidget(self.keep_running)
+        self.pin(self.controls)
+        column.addWidget(self.redraw)
+        column.addWidget(self.objects)
+        column.addWidget(self.correction)
+        column.addStretch()
 
     @property
     def result(self) -> Result | None:
