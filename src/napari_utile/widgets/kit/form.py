@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from pydantic import ValidationError
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
@@ -359,10 +360,14 @@ def mark_focus(panel: QWidget) -> None:
     panel : QWidget
     """
 
+    seen = ref(panel)  # napari keeps the function, which must not keep the panel
+
     def draw(_event: object = None) -> None:
+        if (area := seen()) is None:
+            return
         color, focused = color_of(Tone.NOTE), ", ".join(f"{kind}:focus" for kind in FOCUSED)
         title = f"Fold QPushButton:focus {{ color: {color}; font-weight: bold; }}"
-        panel.setStyleSheet(f"{focused} {{ border: 1px solid {color}; }} {title}")
+        area.setStyleSheet(f"{focused} {{ border: 1px solid {color}; }} {title}")
 
     draw()
     follow_theme(panel, draw)

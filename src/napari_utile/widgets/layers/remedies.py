@@ -194,7 +194,10 @@ class NeedsNote(QLabel):
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self._found: Sequence[Need] = ()
         self.hide()
-        follow_theme(self, lambda _event=None: self.show_needs(self._found))
+        follow_theme(self, self._show_again)
+
+    def _show_again(self, _event: object = None) -> None:
+        self.show_needs(self._found)
 
     def show_needs(self, found: Sequence[Need]) -> None:
         """Replace the lines."""
