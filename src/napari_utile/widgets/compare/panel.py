@@ -165,7 +165,10 @@ class ComparePanel(Panel):
 
     def _on_chosen(self, kind: str, folder: Path) -> None:
         """Show a comparison that is chosen in the list of runs."""
-        if kind == "compare" and isalive(self) and not self.controls.is_running:
+        if kind != "compare" or not isalive(self):
+            return
+        self.launch.take_over(self.controls, "compare", self._catch_up)
+        if not self.controls.is_running:
             self.folder.set_path(folder)
 
     def _collect(self) -> Work:

@@ -1,11 +1,14 @@
 """Panels lie behind one another, not above one another: each has the whole height."""
 
 from functools import partial
+from typing import Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+RAISED_AFTER = 100
+"""Milliseconds until a dock that was opened is a tab that can be raised."""
 OURS = "utile panel"
 """Name of the property that marks the panels."""
 
@@ -24,6 +27,32 @@ def join_other_panels(panel: QWidget) -> None:
     QTimer.singleShot(
         0, partial(_lay_over_others, panel)
     )  # napari is not done with the dock yet
+
+
+def open_beside(panel: QWidget, viewer: Any, step: str, title: str) -> None:
+    """Open another panel: as a step where the panel is one, else in its dock.
+
+    Parameters
+    ----------
+    panel : QWidget
+    viewer : Viewer
+        Nothing happens where it has no window.
+    step, title : str
+        What the other panel is called among the steps, and as a dock.
+    """
+    above = panel.parent()
+    while above is not None and not hasattr(above, "open"):
+        above = above.parent()
+    if above is not None:
+        above.open(step)
+    elif hasattr(viewer, "window"):
+        dock, _ = viewer.window.add_plugin_dock_widget("napari-utile", title)
+        QTimer.singleShot(RAISED_AFTER, partial(_raise, dock))
+
+
+def _raise(dock: QDockWidget) -> None:
+    if isalive(dock):
+        dock.raise_()
 
 
 def dock_of(widget: QWidget) -> QDockWidget | None:

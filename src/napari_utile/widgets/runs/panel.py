@@ -25,6 +25,7 @@ from napari_utile.folders.model import given_name
 from napari_utile.folders.run import Run
 from napari_utile.widgets.kit.background import Background
 from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.docks import open_beside
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import CHOSEN, MODELS, is_own_copy
@@ -219,22 +220,20 @@ class RunsPanel(Panel):
         job.happened.connect(self._on_event)
         job.start()
         RUNNING.add(job)
+        CHOSEN.run.emit(entry.record.kind, entry.record.out)  # an open panel shows it
         self.update_list()
 
     def _hand_over(self, entry: JobEntry) -> None:
         """Choose a run in its own panel, where there are the layers to resume it on."""
         title = PANELS[entry.record.kind]
-        if dock := self._open_panel(title):
-            QTimer.singleShot(100, dock.raise_)  # when it is a tab
-        CHOSEN.run.emit(entry.record.kind, entry.record.out)
+        self._open_panel(entry)
         self.messages.add(f"It is chosen in the panel {title}: choose its layers there.")
 
-    def _open_panel(self, title: str) -> Any:
-        """Open a panel, or return the dock of the one that is open; None without a window."""
-        if not hasattr(self._viewer, "window"):
-            return None
-        dock, _ = self._viewer.window.add_plugin_dock_widget("napari-utile", title)
-        return dock
+    def _open_panel(self, entry: JobEntry) -> None:
+        """Open the panel of a training or comparison, and show it there."""
+        title = PANELS[entry.record.kind]
+        open_beside(self, self._viewer, title.split()[0], title)
+        CHOSEN.run.emit(entry.record.kind, entry.record.out)
 
     def _on_event(self, event: Event) -> None:
         """Show why a run that was resumed here has failed, and tell of its model."""
@@ -307,10 +306,8 @@ class RunsPanel(Panel):
         """Show the last preview; choose the run in its panel, and its model in Segment."""
         out = entry.record.out
         show_preview(self._viewer, entry.record, entry.preview)
-        self._open_panel(PANELS["train"])
-        if not entry.is_alive:
-            CHOSEN.run.emit("train", out)
-            self.messages.add(f"Its curves are in the panel {PANELS['train']}.")
+        self._open_panel(entry)
+        self.messages.add(f"Its curves are in the panel {PANELS['train']}.")
         if Run(out).model.exists():
             MODELS.announce(Run(out).model)
             self.messages.add("Its model is chosen in the panel Segment.")

@@ -223,7 +223,10 @@ class TrainPanel(Panel):
 
     def _on_chosen(self, kind: str, folder: Path) -> None:
         """Show a run that is chosen in the list of runs."""
-        if kind == "train" and isalive(self) and not self.controls.is_running:
+        if kind != "train" or not isalive(self):
+            return
+        self.launch.take_over(self.controls, "train", self._catch_up)
+        if not self.controls.is_running:
             self.folder.set_path(folder)
 
     def _on_link(self, target: str) -> None:
@@ -304,13 +307,14 @@ class TrainPanel(Panel):
 
     def _catch_up(self, told: list[Event]) -> None:
         """Show a run that went on without a panel as if this one had started it."""
-        started = next((event for event in told if isinstance(event, RunStarted)), None)
         record = self.launch.record
-        if started is None or record is None:
-            return
+        assert record is not None
         place = placement_from_json(record.results[0].place)
         self._places, self._folder = {"": place} if place else {}, record.out
-        self.form.show_settings(TrainSettings.read(Run(started.out).settings))
+        self.form.show_settings(TrainSettings.read(Run(record.out).settings))
+        started = next((event for event in told if isinstance(event, RunStarted)), None)
+        if started is None:
+            return
         self._begin(started)
         for event in told:
             if isinstance(event, StepDone | EpochDone):
