@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from napari_utile.errors import UserError
-from napari_utile.events import RunStarted
+from napari_utile.events import RunDone, RunStarted, Warned
 from napari_utile.folders import job
 from napari_utile.folders.job import JobFolder, JobRecord, LineReader, ShownResult
 
@@ -41,6 +41,19 @@ def test_what_was_written_down_is_read(folder, tmp_path):
 def test_a_record_that_cannot_be_read_is_none(folder, text):
     (folder.path / "job.json").write_text(text)
     assert folder.record is None
+
+
+def test_what_the_last_engine_told_is_read_but_not_its_end(folder):
+    def say(*lines):
+        with folder.events.open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    folder.begin()
+    say(Warned(message="first").line(), RunDone(seconds=1).line())
+    folder.begin()
+    last = Warned(message="last")
+    say(last.line(), "a library prints", RunDone(seconds=1).line(), '{"event":"Warn')
+    assert folder.told() == [last]
 
 
 def test_the_newest_jobs_come_first_and_other_folders_do_not(tmp_path):

@@ -16,6 +16,7 @@ from napari_utile.io.disk import (
     check_file_output,
     check_free,
     check_writable,
+    is_locked,
     locked,
     private_folder,
     room_for,
@@ -23,8 +24,10 @@ from napari_utile.io.disk import (
 
 
 def test_two_outputs_do_not_hold_each_other(tmp_path):
-    with locked(tmp_path / "new" / "a"), locked(tmp_path / "new" / "b"):
-        pass
+    a, b = tmp_path / "new" / "a", tmp_path / "new" / "b"
+    with locked(a), locked(b):
+        assert is_locked(a) and is_locked(b)
+    assert not is_locked(a) and not is_locked(tmp_path / "never")
 
 
 def test_a_file_is_replaced_whole(tmp_path):

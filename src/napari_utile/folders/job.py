@@ -227,10 +227,13 @@ class LineReader:
         self._path, self._at, self.rest = path, start, b""
 
     @classmethod
-    def last(cls, path: Path, most: int = TAIL_BYTES) -> "LineReader":
-        """Begin so many bytes before the end, perhaps within a line; skip what is before."""
+    def last(cls, path: Path, most: int | None = None) -> "LineReader":
+        """Begin so many bytes before the end, perhaps within a line; skip what is before.
+
+        By default `TAIL_BYTES`.
+        """
         length = path.stat().st_size if path.exists() else 0
-        return cls(path, max(length - most, 0))
+        return cls(path, max(length - (TAIL_BYTES if most is None else most), 0))
 
     def new(self) -> list[bytes]:
         """Return new lines, of at most `READ_BYTES`; the next call returns those after."""

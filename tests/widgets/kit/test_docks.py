@@ -1,10 +1,10 @@
 """Docks of panels in a real window."""
 
 from qtpy.QtCore import QPoint
-from qtpy.QtWidgets import QDockWidget
+from qtpy.QtWidgets import QDockWidget, QWidget
 
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
-from napari_utile.widgets.kit.docks import dock_of
+from napari_utile.widgets.kit.docks import dock_of, open_beside
 from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel
 
@@ -31,3 +31,15 @@ def test_panels_lie_behind_one_another_and_the_main_button_is_always_in_view(
     dock_of(floating).setFloating(True)
     qtbot.wait(50)
     assert dock_of(floating) not in main.tabifiedDockWidgets(docks[0])
+
+
+def test_a_panel_that_is_a_step_opens_another_step(qtbot):
+    class Steps(QWidget):
+        def open(self, title):
+            self.opened = title
+
+    home = Steps()
+    qtbot.addWidget(home)
+    inside = QWidget(QWidget(home))
+    open_beside(inside, None, "Train", "Train on layers")
+    assert home.opened == "Train"

@@ -19,8 +19,9 @@ from napari_utile.io.stack import Stack
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import is_own_copy
 from napari_utile.widgets.layers.active import active_kept
+from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.comparison import ComparisonLayers
-from napari_utile.widgets.layers.results import Preview, place_of, placement_from_json
+from napari_utile.widgets.layers.results import PREVIEW, Preview, place_of, placement_from_json
 from napari_utile.widgets.layers.stacks import held_in
 
 SHOWS = "utile image"
@@ -150,9 +151,14 @@ def show_preview(viewer: Viewer, record: JobRecord, preview: PreviewReady | None
     preview : PreviewReady or None
     """
     place = record.results[0].place if record.results else {}
-    if preview is not None and place:
-        with suppress(UserError, OSError):  # it was removed
-            Preview(viewer, placement_from_json(place)).show(preview)
+    if preview is None or not place:
+        return
+    shown = Preview(viewer, placement_from_json(place))
+    for layer in viewer.layers:  # another picture takes less time than another layer
+        if layer.metadata.get(HELPER) == PREVIEW and list(layer.scale) == place["scale"]:
+            shown.layer = layer
+    with suppress(UserError, OSError):  # it was removed
+        shown.show(preview)
 
 
 def show_comparison(viewer: Viewer, record: JobRecord, image: Layer) -> None:
