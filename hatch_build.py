@@ -1,4 +1,4 @@
-"""Puts the plugin manifest where napari looks: inside the importable package.
+"""Puts the plugin manifest where napari looks, inside the importable package, and the docs.
 
 The one real file is `napari.yaml` at the top of the project. A wheel gets it as
 `napari_utile/napari.yaml`; an editable install imports the package from `src`, so there
@@ -23,7 +23,16 @@ class ManifestHook(BuildHookInterface):
         if version == "editable":
             link(root / "napari.yaml", root / "src" / "napari_utile" / "napari.yaml")
         else:
-            build_data["force_include"]["napari.yaml"] = "napari_utile/napari.yaml"
+            shipped = build_data["force_include"]
+            shipped["napari.yaml"] = "napari_utile/napari.yaml"
+            shipped |= {str(page): f"napari_utile/docs/{page.name}" for page in pages(root)}
+
+
+def pages(root: Path) -> list[Path]:
+    """Return the files that the question marks of the panels show: pages and their pictures."""
+    texts = sorted(root.glob("docs/*.md"))
+    told = "".join(text.read_text(encoding="utf-8") for text in texts)
+    return texts + [path for path in sorted(root.glob("docs/*.png")) if path.name in told]
 
 
 def link(manifest: Path, place: Path) -> None:

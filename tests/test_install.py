@@ -115,13 +115,24 @@ def test_an_editable_install_finds_the_manifest(source, install):
     assert install("-e", source) == source / "src" / "napari_utile"
 
 
+def build_hook(project):
+    spec = importlib.util.spec_from_file_location("hatch_build", project / "hatch_build.py")
+    hatch_build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hatch_build)
+    return hatch_build
+
+
+def test_a_wheel_gets_the_pages_of_the_panels_and_their_pictures(project):
+    names = {path.name for path in build_hook(project).pages(project)}
+    assert {"panels.md", "stacks.md", "segment.png"} <= names
+    assert not names & {"make_pictures.py", "window.png"}  # the picture of README.md
+
+
 def test_the_manifest_is_copied_where_links_are_impossible(project, source, monkeypatch):
     def refuse(*_: object) -> None:
         raise OSError("a required privilege is not held by the client")
 
-    spec = importlib.util.spec_from_file_location("hatch_build", project / "hatch_build.py")
-    hatch_build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hatch_build)
+    hatch_build = build_hook(project)
     monkeypatch.setattr(Path, "symlink_to", refuse)
 
     place = source / "src" / "napari_utile" / "napari.yaml"

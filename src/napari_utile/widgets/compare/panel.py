@@ -62,6 +62,8 @@ Runs = dict[tuple[str, int], dict[str, float]]
 class ComparePanel(Panel):
     """Image and labels in; curves, a table and the results of every network out."""
 
+    page = "Compare networks"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

@@ -46,6 +46,8 @@ Errors = NDArray[np.uint8]
 class EvaluatePanel(Panel):
     """Prediction and truth in; scores, objects, curves and errors out."""
 
+    page = "Evaluate"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self.inputs = InputsChoice(napari_viewer)

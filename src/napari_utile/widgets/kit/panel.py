@@ -1,5 +1,7 @@
 """What the panels share: what scrolls, what is pinned below it, and how they are closed."""
 
+from typing import ClassVar
+
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
@@ -8,6 +10,7 @@ from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import join_other_panels
 from napari_utile.widgets.kit.form import mark_focus, scrolling_column
+from napari_utile.widgets.kit.help_page import HelpButton
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.process.worker import WAITING
 
@@ -22,11 +25,14 @@ class Panel(QWidget):
 
     Attributes
     ----------
+    page : str
+        Heading of its section in the docs, to which a question mark leads.
     controls : Controls
         Of its work; set by a panel that has some.
     scroll : QScrollArea
     """
 
+    page: ClassVar[str] = ""
     controls: Controls
 
     def __init__(self) -> None:
@@ -35,6 +41,8 @@ class Panel(QWidget):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
+        if self.page:
+            rows.addWidget(HelpButton(self.page), 0, Qt.AlignmentFlag.AlignRight)
         rows.addWidget(self.scroll, 1)
         mark_focus(self)
 

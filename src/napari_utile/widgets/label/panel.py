@@ -38,6 +38,8 @@ MOST_ROWS = 100
 class LabelPanel(Panel):
     """An image in, labels out: made, named and counted while they are painted."""
 
+    page = "Label"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

@@ -40,6 +40,8 @@ IMAGE_HELP = "Its gray values in each object: mean and standard deviation"
 class ObjectsPanel(Panel):
     """Labels in, a table of their objects out; a click on a row leads to the object."""
 
+    page = "Objects"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

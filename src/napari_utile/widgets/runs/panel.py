@@ -59,6 +59,8 @@ PANELS = {"train": "Train on layers", "compare": "Compare networks"}
 class RunsPanel(Panel):
     """Trainings, comparisons and segmentations, of this window, of others, of closed ones."""
 
+    page = "Runs"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

@@ -67,6 +67,8 @@ OBJECTS_HELP = "Measure every object of the result: a table, by which to find ea
 class SegmentPanel(Panel):
     """A model and images in, result layers out that fill block by block."""
 
+    page = "Segment"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

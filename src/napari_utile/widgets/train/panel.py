@@ -76,6 +76,8 @@ class Way(Enum):
 class TrainPanel(Panel):
     """Image and labels in, a model out; the curves while it learns."""
 
+    page = "Train on layers"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

@@ -43,6 +43,8 @@ LEAST_RANGE = 0.01
 class WeightMapPanel(Panel):
     """Labels in, an overlay of the weight of every pixel out."""
 
+    page = "Weight map"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

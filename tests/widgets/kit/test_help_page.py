@@ -1,0 +1,76 @@
+"""The question mark of a panel opens its section of the docs, and links lead on."""
+
+import importlib
+
+import pytest
+import yaml
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QApplication
+
+import napari_utile
+from napari_utile.errors import UserError
+from napari_utile.widgets.kit import help_page
+from napari_utile.widgets.kit.help_page import PANELS, HelpButton, HelpPage, help_text
+from napari_utile.widgets.kit.panel import Panel
+
+
+def every_page(project):
+    """Return the page of each panel, by its name."""
+    manifest = yaml.safe_load((project / "napari.yaml").read_text())["contributions"]
+    names = {command["id"]: command["python_name"] for command in manifest["commands"]}
+    found = {}
+    for widget in manifest["widgets"]:
+        module, name = names[widget["command"]].split(":")
+        panel = getattr(importlib.import_module(module), name)
+        if issubclass(panel, Panel) and panel.page:
+            found[name] = panel.page
+    return found
+
+
+def test_every_panel_has_its_section_with_pictures_that_are_there(project):
+    pages = every_page(project)
+    assert len(pages) >= 8
+    for page in pages.values():
+        text = help_text(PANELS, page)
+        assert text.startswith(f"## {page}\n") and "<img" not in text
+        for picture in text.split("](")[1:]:
+            name = picture.partition(")")[0]
+            assert not name.endswith("png") or (project / "docs" / name).is_file()
+
+
+def test_a_click_opens_the_section_and_links_lead_on(qtbot, monkeypatch):
+    opened = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", opened.append)
+    button = HelpButton("Segment")
+    qtbot.addWidget(button)
+    button.click()
+    (page,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, HelpPage)]
+    qtbot.addWidget(page)
+    assert page.text.toPlainText().startswith("Segment\n")
+    page.follow(QUrl("#while-it-runs"))
+    assert page.text.verticalScrollBar().value() > 0
+    assert page.text.toPlainText().startswith("Segment\n")
+    page.follow(QUrl("#evaluate"))  # of the same file, in another section
+    assert "Label" in page.text.toPlainText()
+    page.follow(QUrl("stacks.md"))
+    assert page.text.toPlainText() == page.text.toPlainText().strip() != ""
+    assert "Label\n" not in page.text.toPlainText()[:200]
+    page.follow(QUrl("https://napari.org"))
+    assert [url.toString() for url in opened] == ["https://napari.org"]
+
+
+def test_an_installation_without_docs_says_so(qtbot, monkeypatch, tmp_path):
+    monkeypatch.setattr(help_page, "docs_folder", lambda: tmp_path)
+    with pytest.raises(UserError, match="no docs"):
+        help_text(PANELS, "Segment")
+    page = HelpPage(None, "Segment")
+    qtbot.addWidget(page)
+    assert "no docs" in page.text.toPlainText()
+
+
+def test_docs_in_the_package_come_first(monkeypatch, tmp_path):
+    (tmp_path / "napari_utile" / "docs").mkdir(parents=True)
+    package = tmp_path / "napari_utile" / "__init__.py"
+    monkeypatch.setattr(napari_utile, "__file__", str(package))
+    assert help_page.docs_folder() == package.parent / "docs"
