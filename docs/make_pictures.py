@@ -63,7 +63,7 @@ def main() -> None:
         press(evaluate.button, lambda: evaluate.report is not None)
 
         weights.overlay.opacity = 1
-        evaluate.view.errors.layer.visible = False
+        evaluate.view.errors.layer.visible, result.visible = False, True
         show_side_by_side(viewer, image, result, truth)
         save(viewer.screenshot(canvas_only=False, flash=False), out / "window.png")
         save(drawn(train), out / "train.png")

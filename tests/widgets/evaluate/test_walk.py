@@ -1,10 +1,12 @@
 """Keys and buttons that lead from error to error."""
 
+from qtpy.QtCore import Qt
+
 from tests.fixtures.evaluate_panel import in_view
 
 
 def test_the_key_n_leads_to_the_worst_errors_and_keeps_the_active_layer(
-    docked, window, run, press
+    docked, window, run, press, qtbot
 ):
     report = run(docked)
     walk, truth = docked.view.walk, window.layers["cells"]
@@ -19,6 +21,9 @@ def test_the_key_n_leads_to_the_worst_errors_and_keeps_the_active_layer(
     press(walk.next)
     assert window.dims.point[0] == 2 * 50 and "invented" in walk.where.text()
     keys["N"](window)  # the first again
+    for part in (docked.view.scores, walk.next):  # wherever the focus is
+        qtbot.keyClick(part, Qt.Key.Key_N)
+    assert "Error 1 of 2" in walk.where.text()
     keys["Shift+N"](window)
     assert "Error 2 of 2: invented" in walk.where.text()
     assert window.layers.selection.active == active

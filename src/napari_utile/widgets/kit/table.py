@@ -125,6 +125,11 @@ class Table(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         """Emit `chosen` for rows reached with the keys, as for those that are clicked."""
+        if (
+            event.text().isalpha()
+        ):  # no search for what is typed: letters are keys of the viewer
+            event.ignore()
+            return
         before = self.currentIndex().row()
         super().keyPressEvent(event)
         if self.currentIndex().isValid() and self.currentIndex().row() != before:
