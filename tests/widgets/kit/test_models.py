@@ -44,7 +44,7 @@ def test_a_model_is_picked(choice, models, qtbot):
     choice.line.activated.emit(1)
     assert choice.path == models[0] and changed == [models[0]]
     assert choice.line.currentText() == "em"
-    assert choice.line.currentData(SHORT_LINE).startswith("IoU 0.900  ·  ")
+    assert choice.line.currentData(SHORT_LINE).startswith("IoU 0.900 · ")
     assert str(models[0]) in choice.help
     at = QPointF(5, 5)
     wheel = QWheelEvent(

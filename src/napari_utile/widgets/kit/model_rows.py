@@ -106,7 +106,7 @@ def row_of(model: KnownModel, problem: str = "") -> QStandardItem:
     """
     row = plain_row(model.name, model.path)
     row.setData(problem or about(model), SECOND_LINE)
-    row.setData(f"{score_text(model)}  ·  {date_text(model.date)}", SHORT_LINE)
+    row.setData(f"{score_text(model)} · {date_text(model.date, is_short=True)}", SHORT_LINE)
     row.setToolTip(f"{problem}\n{details(model)}" if problem else details(model))
     row.setEnabled(not problem)
     return row
@@ -155,26 +155,27 @@ def score_text(model: KnownModel) -> str:
     return f"{title} {format_score(model.score, model.value)}"
 
 
-def date_text(when: datetime, today: date | None = None) -> str:
+def date_text(when: datetime, is_short: bool = False, today: date | None = None) -> str:
     """Return a date for people.
 
     Parameters
     ----------
     when : datetime
+    is_short : bool, default False
+        Whether to leave out the time of the day.
     today : date, optional
         By default the date of this day.
 
     Examples
     --------
-    >>> then = datetime(2026, 11, 3, 14, 5)
-    >>> [date_text(then, date(2026, 11, 3)), date_text(then, date(2026, 12, 1))]
-    ['today 14:05', '3 Nov 14:05']
-    >>> date_text(then, date(2027, 1, 1))
-    '3 Nov 2026'
+    >>> then, later = datetime(2026, 11, 3, 14, 5), date(2026, 12, 1)
+    >>> date_text(then, today=later), date_text(then, is_short=True, today=later)
+    ('3 Nov 14:05', '3 Nov')
+    >>> date_text(then, today=then.date()), date_text(then, today=date(2027, 1, 1))
+    ('today 14:05', '3 Nov 2026')
     """
     today = today or date.today()
-    if when.date() == today:
-        return f"today {when:%H:%M}"
-    return (
-        f"{when.day} {when:%b %H:%M}" if when.year == today.year else f"{when.day} {when:%b %Y}"
-    )
+    if when.year != today.year:
+        return f"{when.day} {when:%b %Y}"
+    day = "today" if when.date() == today else f"{when.day} {when:%b}"
+    return day if is_short else f"{day} {when:%H:%M}"

@@ -29,6 +29,7 @@ from napari_utile.widgets.kit.model_menu import ModelMenu
 from napari_utile.widgets.kit.model_rows import (
     LINES,
     PATH,
+    SECOND_LINE,
     SHORT_LINE,
     TwoLines,
     details,
@@ -42,8 +43,10 @@ from napari_utile.widgets.kit.paths import MODELS
 LOOK = "Another folder …"
 LOOKING = "looking for models …"
 ROWS_IN_VIEW = 8
-WIDTH = 340
-"""Of the open list, at least, in px."""
+WIDTH, SMALLEST = 340, 80
+"""Of the open list and of the closed one, at least, in px."""
+ARROW, WIDE = 22, 240
+"""Widths of the arrow of the closed list, and of one with room for all, in px."""
 
 Fits = Callable[[int, int], str]
 """Returns why a model of so many channels and slices on each side does not fit, or ''."""
@@ -59,8 +62,8 @@ class ModelBox(QComboBox):
         return QSize(super().sizeHint().width(), round(LINES * self.fontMetrics().height()) + 6)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the smallest width, and room for two lines."""
-        return QSize(super().minimumSizeHint().width(), self.sizeHint().height())
+        """Return a width that does not widen the panel, and room for two lines."""
+        return QSize(SMALLEST, self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw name and score of the chosen model, or one line in place of them."""
@@ -69,12 +72,10 @@ class ModelBox(QComboBox):
         text = self.currentText() or self.placeholderText()
         painter.setPen(option.palette.text().color())
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
-        part = QStyle.SubControl.SC_ComboBoxEditField
-        room = self.style().subControlRect(
-            QStyle.ComplexControl.CC_ComboBox, option, part, self
-        )
-        second = self.currentData(SHORT_LINE)
-        draw_lines(painter, room.adjusted(2, 1, 0, -1), self.font(), text, second)
+        # more than the style leaves for text: the column is narrow
+        room = self.rect().adjusted(6, 2, -ARROW, -2)
+        second = self.currentData(SECOND_LINE if self.width() >= WIDE else SHORT_LINE)
+        draw_lines(painter, room, self.font(), text, second)
 
     def showPopup(self) -> None:  # noqa: N802
         """Open the list."""
