@@ -2,18 +2,20 @@
 
 import numpy as np
 import tifffile
+from napari.plugins import _initialize_plugins
 
 from napari_utile.widgets.data import panel as module
 from napari_utile.widgets.data.panel import DataPanel
 
 
 def test_files_open_and_are_described_and_a_wrong_one_is_named(open_panel, viewer, tmp_path):
+    _initialize_plugins()  # as a window does
     panel = open_panel(DataPanel, viewer)
     assert "em: 3 x 64 x 64, uint8, voxel 50 x 4 x 4 nm" in panel.list.text()
     tifffile.imwrite(tmp_path / "a.tif", np.ones((5, 6), np.uint16))
     (tmp_path / "b.xyz").write_text("none")
     panel.open_paths([str(tmp_path / "b.xyz"), str(tmp_path / "a.tif")])
-    assert viewer.layers[-1].data.shape == (5, 6)
+    assert viewer.layers["a"].data.shape == (5, 6)
     assert "a: 5 x 6, uint16" in panel.list.text()
     assert "b.xyz" in panel.controls.messages.text()
 

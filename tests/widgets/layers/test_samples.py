@@ -86,3 +86,22 @@ def test_the_density_does_not_tint_what_no_tile_is_drawn_from(stack, written):
     colors = stack.layers["sampling density"].colormap
     assert colors.map(np.array([0.0]))[0, 3] == 0
     assert colors.map(np.array([0.01, 0.5, 1.0]))[:, 3].tolist() == [1, 1, 1]
+
+
+def test_the_next_preview_changes_pixels_and_adds_no_layer(stack, written):
+    first = SampleLayers(stack, stack.layers["em"], (30, 64, 64))
+    first.show(written())
+    layers, view = list(stack.layers), stack.scene.camera.zoom
+    stack.layers["split"].visible = False
+    stack.scene.camera.zoom = view / 2
+    stack.dims.set_current_step(0, 29)
+    second = SampleLayers(stack, stack.layers["em"], (30, 64, 64))
+    second.show(written(classes=4), old=first)
+    assert list(stack.layers) == layers
+    assert sorted(map(id, second.layers)) == sorted(map(id, first.layers))
+    assert stack.layers["samples: labels"].data.max() == 255
+    assert 3 in stack.layers["samples: labels"].data
+    assert stack.layers["samples: labels"].extent.world[0, 0] == 100 + 22 * 50
+    assert not stack.layers["split"].visible and stack.scene.camera.zoom == view / 2
+    second.remove()
+    assert [layer.name for layer in stack.layers] == ["em"]

@@ -14,7 +14,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.napari_reader import LayerData
 from napari_utile.samples.samples import isbi2012_layers, synthetic_layers
 from napari_utile.widgets.data.facts import layer_facts
-from napari_utile.widgets.data.samples import add_layers
+from napari_utile.widgets.data.late_layers import add_layers
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel

@@ -1,18 +1,22 @@
 """What `utile preview` wrote, as layers: tiles as training sees them, and their origin."""
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.colormaps import Colormap, DirectLabelColormap, ensure_colormap
 from napari.viewer import Viewer
 
 from napari_utile.folders.preview import TILE_KINDS, PreviewFolder
 from napari_utile.io.images import Stack, open_image
-from napari_utile.widgets.layers.active import active_kept, put_below_labels
+from napari_utile.widgets.layers.active import put_below_labels
 from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.in_turn import in_turn, remove_layers, renew
+from napari_utile.widgets.layers.label_colors import compile_colors_meanwhile
 from napari_utile.widgets.layers.stacks import placement, stack_of
 
 SAMPLE_GAP = 0.03
@@ -23,6 +27,9 @@ PART_FEATURES = {"index": [1, 2], "part": ["training", "validation"]}
 """Parts as the status bar names them."""
 CLASS_COLORS = {None: "transparent", 1: "#009e73", 255: "#808080"}
 """Colors of foreground and unannotated pixels; napari's own first color is dark."""
+
+CHANNEL_COLORS = ("magenta", "green", "cyan", "yellow", "red", "blue")
+"""Of the channels of an image that is no photograph."""
 
 
 class SampleLayers:
@@ -46,32 +53,46 @@ class SampleLayers:
         self._is_color = image.rgb
         self._extent = image.extent.world[:, -2:]
         self.layers: list[Layer] = []
+        compile_colors_meanwhile(PART_COLORS, np.uint8)  # the samples are made meanwhile
 
     def show(self, out: Path, old: "SampleLayers | None" = None) -> None:
-        """Add the layers; they take the place of `old` ones, and are as visible as those."""
-        with active_kept(self._viewer):
-            visible = old.remove() if old else {}
-            self.layers = [*self._maps(out), *self._samples(out)]
-            put_below_labels(self._viewer, self.layers)
-        for layer in self.layers:
-            layer.visible = visible.get(layer.name, layer.visible)
-        if not visible:
-            self._viewer.reset_view()
+        """Show the samples; layers of `old` ones show them from now on, visible as they were.
 
-    def remove(self) -> dict[str, bool]:
-        """Remove the layers; return which of them were visible."""
-        shown = [layer for layer in self.layers if layer in self._viewer.layers]
-        visible = {layer.name: layer.visible for layer in shown}
-        for layer in shown:
-            self._viewer.layers.remove(layer)
+        In a window they come one after the other, and are there a moment later.
+        """
+        shown = [x for x in old.layers if x in self._viewer.layers] if old else []
+        wanted = chain(self._maps(out), self._samples(out))
+        others: dict[str, Layer] = {layer.name: layer for layer in shown}
         self.layers = []
-        return visible
+
+        def give(layer: Layer) -> None:
+            before = others.get(layer.name)
+            is_alike = type(before) is type(layer)
+            if before is not None and is_alike and before in self._viewer.layers:
+                renew(before, layer)
+                self.layers.append(others.pop(layer.name))
+            else:
+                self._viewer.add_layer(layer)
+                put_below_labels(self._viewer, [layer])
+                self.layers.append(layer)
+
+        def end() -> None:
+            remove_layers(self._viewer, others.values())
+            if not shown:
+                self._viewer.reset_view()
+
+        in_turn(self._viewer, chain((partial(give, layer) for layer in wanted), [end]))
+
+    def remove(self) -> None:
+        """Remove the layers."""
+        remove_layers(self._viewer, self.layers)
+        self.layers = []
 
     def _maps(self, out: Path) -> Iterator[Layer]:
         """Show where tiles are drawn, and what is kept for validation, on the image itself."""
         density = np.asarray(open_image(PreviewFolder(out).density).data)
         is_flat = all(len(np.unique(plane[plane > 0])) < 2 for plane in _yx_planes(density))
-        yield self._viewer.add_image(
+        yield Image(
             density,
             name="sampling density",
             colormap=_turbo_over_nothing(),
@@ -81,7 +102,7 @@ class SampleLayers:
             **self._aid,
             **self._place,
         )
-        yield self._viewer.add_labels(
+        yield Labels(
             np.asarray(open_image(PreviewFolder(out).split).data),
             name="split",
             opacity=0.25,
@@ -111,23 +132,22 @@ class SampleLayers:
         image = found["image"]
         if self._is_color or image.channels == 1:
             look = {"rgb": True} if self._is_color else self._look
-            yield self._viewer.add_image(pixels["image"], **look, **given("image"))
+            yield Image(pixels["image"], **look, **given("image"))
         else:
-            yield from self._viewer.add_image(
-                _channels_first(image), channel_axis=0, **given("image")
-            )
+            for number, channel in enumerate(_channels_first(image)):
+                options = given("image") | {"name": f"samples: image, channel {number}"}
+                color = CHANNEL_COLORS[number % len(CHANNEL_COLORS)]
+                yield Image(channel, colormap=color, blending="additive", **options)
         labels = pixels["labels"]
         is_one_class = labels[labels < 255].max(initial=0) < 2
         colors = (
             {"colormap": DirectLabelColormap(color_dict=CLASS_COLORS)} if is_one_class else {}
         )
-        yield self._viewer.add_labels(labels, **colors, **given("labels"))
+        yield Labels(labels, **colors, **given("labels"))
         weights = pixels["weights"]
         limits = (0, max(1.0, float(weights.max())))
-        yield self._viewer.add_image(
-            weights, colormap="turbo", contrast_limits=limits, **given("weights")
-        )
-        yield self._viewer.add_image(pixels["grid"], contrast_limits=(0, 255), **given("grid"))
+        yield Image(weights, colormap="turbo", contrast_limits=limits, **given("weights"))
+        yield Image(pixels["grid"], contrast_limits=(0, 255), **given("grid"))
 
     def _beside(self, place: tuple[int, ...], shape: tuple[int, ...]) -> dict[str, Any]:
         """Place samples of this shape (K, Y, X), in row and column `place`."""
