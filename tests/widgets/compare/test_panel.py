@@ -252,3 +252,17 @@ def test_a_folder_that_holds_something_else_is_red(panel, tmp_path):
     panel.folder.set_path(tmp_path)
     assert "no comparison" in panel.folder.line.toolTip()
     assert not panel.controls.button.isEnabled()
+
+
+def test_a_comparison_whose_panel_was_closed_is_shown_by_the_next(
+    panel, open_panel, script, press, qtbot, viewer
+):
+    script(STARTED, begins("unet"), ends("unet", 0.8), {"do": "wait"}, DONE)
+    press(panel.controls.button)
+    qtbot.waitUntil(lambda: bool(rows(panel)))
+    panel.controls.leave()  # as a panel does that is closed
+    other = open_panel(type(panel), viewer)
+    qtbot.waitUntil(lambda: rows(other) == rows(panel) != [])
+    press(other.controls.button)
+    qtbot.waitUntil(idle(other))
+    assert not panel.controls.is_running

@@ -7,7 +7,14 @@ import pytest
 import tifffile
 
 from napari_utile.folders.job import JobRecord, ShownResult
-from napari_utile.widgets.runs.showing import add_below, image_path, opened_below
+from napari_utile.io.images import write_tiff
+from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.runs.showing import (
+    add_below,
+    image_path,
+    opened_below,
+    show_comparison,
+)
 from tests.fixtures.known_job import PLACE
 
 
@@ -59,3 +66,15 @@ def test_a_layer_that_was_copied_is_known_by_its_name_and_a_torn_image_is_left_o
     assert add_below(viewer, opened_below(job, result, str(path))) == [viewer.layers["em"]]
     path.write_bytes(b"II*")
     assert opened_below(job, result, str(path)) is None
+
+
+def test_a_comparison_is_shown_by_what_its_networks_made(viewer, compared, cells, tmp_path):
+    for network in ("unet", "segnet"):
+        folder = compared / f"{network}-seed0"
+        (folder / "settings.json").write_text(TrainSettings(network=network).text())
+        (folder / "validation" / "scores.json").touch()
+    write_tiff(tmp_path / "labels.tif", cells[1])
+    job = record("compare", "em.tif", str(tmp_path / "labels.tif"), out=compared)
+    show_comparison(viewer, job, viewer.layers["em"])
+    np.testing.assert_array_equal(viewer.layers["segnet"].data, cells[1][1:, :, 16:] + 2)
+    assert "unet" in viewer.layers and "truth" in viewer.layers
