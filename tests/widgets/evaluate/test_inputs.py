@@ -53,6 +53,13 @@ def test_a_lazy_layer_is_read(panel, run, viewer, result):
     assert run(panel)["false_negatives"] == 1
 
 
+def test_a_prediction_that_is_removed_is_not_replaced_by_another(panel, viewer):
+    viewer.layers.remove("result")
+    assert panel.prediction.layer is None
+    assert "'result' was removed: choose another layer." in panel.messages.text()
+    assert not panel.button.isEnabled()
+
+
 def test_different_shapes_are_named_and_red(panel, viewer):
     panel.prediction.choose(viewer.add_labels(np.zeros((2, 8, 8), int), name="small"))
     assert "'small' (2, 8, 8) and truth 'cells' (3, 64, 64)" in panel.messages.text()

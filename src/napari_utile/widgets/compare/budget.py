@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from napari_utile.io.units import duration_text
+from napari_utile.io.units import counted, duration_text
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.widgets.kit.step_rates import FEW_STEPS, steps_within
 
@@ -39,7 +39,7 @@ def comparison_text(settings: CompareSettings, rates: Sequence[float | None]) ->
         told = f"{runs} x {settings.minutes:g} min = {duration_text(total)}"
     else:
         total = 60 * seeds * sum(n / rate for n, rate in zip(steps, known, strict=True))
-        told = f"{runs} x {settings.steps:,} steps"
+        told = f"{runs} x {counted(settings.steps or 0, 'steps')}"
         if len(known) == count:
             told += f", about {duration_text(total)} here"
         return f"{told}."
@@ -73,8 +73,8 @@ def chance_warning(settings: CompareSettings, rates: Sequence[float | None]) -> 
         if steps < FEW_STEPS:
             more = "minutes" if settings.minutes and steps != settings.steps else "steps"
             return (
-                f"{name} has time for {steps:,.0f} steps, and a network needs hundreds: give "
-                f"more {more}."
+                f"{name} has time for {counted(round(steps), 'steps')}, and a network needs "
+                f"hundreds: give more {more}."
             )
     if len(settings.networks) > 1 and len(settings.seeds) < SEEDS_THAT_TELL:
         seeds = "one seed" if len(settings.seeds) == 1 else f"{len(settings.seeds)} seeds"

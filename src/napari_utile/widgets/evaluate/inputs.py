@@ -119,7 +119,8 @@ class InputsChoice(QWidget):
             mark(self.prediction_file.line, found[0], PREDICTION_HELP)
             mark(self.truth_file.line, found[1], TRUTH_HELP)
             return found[0] or found[1]
-        problem = _layer_problem(self.prediction.layer, self.truth.layer)
+        problem = self.prediction.lost() or self.truth.lost()
+        problem = problem or _layer_problem(self.prediction.layer, self.truth.layer)
         mark(self.prediction.native, problem, PREDICTION_HELP)
         mark(self.truth.native, problem, TRUTH_HELP)
         return problem

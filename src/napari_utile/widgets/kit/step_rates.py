@@ -14,7 +14,7 @@ from napari_utile.errors import UserError
 from napari_utile.io.disk import atomic_write
 from napari_utile.io.images import write_tiff
 from napari_utile.io.stack import Stack
-from napari_utile.io.units import duration_text
+from napari_utile.io.units import counted, duration_text
 from napari_utile.json_files import read_json
 from napari_utile.settings.options import axes_seen
 from napari_utile.settings.training import TrainSettings
@@ -151,14 +151,17 @@ def pace_text(rate: float, minutes: float | None, steps: int | None) -> str:
     'About 55 steps a minute here: 2,000 steps take about 36 min.'
     >>> pace_text(55, 5, 100)
     'About 55 steps a minute here: 100 steps take about 1 min 49 s.'
+    >>> pace_text(1, 1, None)
+    'About 1 step a minute here: 1 minute is about 1 step.'
     """
-    told = f"About {rate:.2g} steps a minute here" if rate < 10 else f"About {rate:,.0f} steps"
-    told += "" if rate < 10 else " a minute here"
+    rounded = float(f"{rate:.2g}") if rate < 10 else round(rate)
+    told = f"About {counted(rounded, 'steps')} a minute here"
     if steps and (not minutes or steps <= minutes * rate):
-        return f"{told}: {steps:,} steps take about {duration_text(60 * steps / rate)}."
+        take = "1 step takes" if steps == 1 else f"{steps:,} steps take"
+        return f"{told}: {take} about {duration_text(60 * steps / rate)}."
     assert minutes
     are = "minute is" if minutes == 1 else "minutes are"
-    return f"{told}: {minutes:g} {are} about {minutes * rate:,.0f} steps."
+    return f"{told}: {minutes:g} {are} about {counted(round(minutes * rate), 'steps')}."
 
 
 def steps_within(rate: float, minutes: float | None, steps: int | None) -> float:

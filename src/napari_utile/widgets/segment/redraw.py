@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QMessageBox, QPushButton, QVBoxL
 
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone
+from napari_utile.io.units import counted
 from napari_utile.results.edits import Box, edits_of
 from napari_utile.results.stored_probabilities import StoredProbabilities
 from napari_utile.settings.prediction import PredictSettings
@@ -308,7 +309,9 @@ class Redraw(QWidget):
                 self._end()
                 for layer in showing(self._viewer, self._applied):
                     layer.refresh()
-                found = "" if self._counted is None else f": {self._counted:,} objects"
+                found = (
+                    "" if self._counted is None else f": {counted(self._counted, 'objects')}"
+                )
                 text = f"The whole result is made of these settings{found}."
                 self._controls.messages.add(text, Tone.SUCCESS)
                 self.prepare(self._applied.result)
