@@ -86,6 +86,16 @@ def test_the_output_is_what_the_model_finds_until_the_user_chooses(
     assert panel.form.value("output") == "probabilities"
 
 
+def test_kept_affinities_say_how_much_room_they_take(open_panel, viewer, model):
+    card = json.loads((model / DESCRIPTION).read_text())
+    card["config"]["utile"] |= {"network": "unet-3d", "offsets": [[-1, 0, 0], [0, -1, 0]]}
+    (model / DESCRIPTION).write_text(json.dumps(card))
+    panel = open_panel(SegmentPanel, viewer)
+    panel.model.set_path(model)
+    panel.form.set_value("keep_affinities", True)
+    assert "Affinities of all of 'em' take up to 24.6 kB" in panel.note.text()
+
+
 def test_what_is_no_model_is_red(panel, model):
     (model / DESCRIPTION).write_text("config: 3")
     panel.model.set_path(model)

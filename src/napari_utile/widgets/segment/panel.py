@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from functools import partial
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +24,7 @@ from napari_utile.events import (
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.folders.places import JOBS
-from napari_utile.io.units import duration_text
+from napari_utile.io.units import duration_text, size_text
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
@@ -44,6 +45,7 @@ from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_te
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
+from napari_utile.widgets.layers.stacks import stack_of
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.segment.correction import Correction
@@ -152,6 +154,7 @@ class SegmentPanel(Panel):
         out = None if self.controls.is_running else self.output.path  # it is being written
         output = output_problem(out, is_batch)
         note = "" if output else output_note(out, is_batch)
+        note = note or ("" if model or source else self._kept_text())
         mark(self.model.line, model, self.model.help)
         mark(self.output.line, output, OUTPUT_HELP[is_batch])
         self.note.setText(colored(note, Tone.NOTE))
@@ -161,6 +164,17 @@ class SegmentPanel(Panel):
         problem = model or source or output or self.form.problem()
         self.controls.set_problem(problem)
         return problem
+
+    def _kept_text(self) -> str:
+        """Return how much room kept affinities take, or ''."""
+        layers = self.source.layers
+        if not self.form.value("keep_affinities") or len(layers) != 1:
+            return ""
+        card = read_card(self.model.path) if self.model.path else None
+        if card is None or not card.offsets or self.form.value("output") != "instances":
+            return ""
+        room = len(card.offsets) * prod(stack_of(layers[0], card.in_channels).shape)
+        return f"Affinities of all of '{layers[0].name}' take up to {size_text(room)}."
 
     def _propose_output(self) -> None:
         """Choose what the model was trained to find, until the user chooses another output."""
