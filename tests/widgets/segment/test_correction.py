@@ -44,12 +44,19 @@ def edited(correction, press, qtbot):
     return correction.copy
 
 
-def test_no_brush_can_be_chosen_for_a_result_and_a_line_says_what_to_do(viewer, correction):
+def test_no_brush_can_be_chosen_for_a_result_and_a_line_says_what_to_do(
+    viewer, correction, monkeypatch
+):
     layer = viewer.layers["em instances"]
     layer.mode = "paint"
     assert not layer.editable and layer.mode == "pan_zoom"
     assert "'em instances' is on disk and cannot be painted on: Edit" in correction.line.text()
     assert not correction.save.isVisibleTo(correction)
+    told = []
+    monkeypatch.setattr("napari_utile.widgets.segment.correction.show_info", told.append)
+    for press_key in layer.keymap.values():
+        press_key(layer)
+    assert len(told) == 4 and "copies what you see" in told[0]
 
 
 def test_edit_paint_save(viewer, correction, press, qtbot, result):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Layer
+from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -28,6 +29,8 @@ from napari_utile.widgets.layers.edits import (
 from napari_utile.widgets.layers.stacks import is_in_memory, level_0
 
 NEW = "new training labels"
+BRUSH_KEYS = "1234"
+"""Keys by which napari changes to a tool that paints."""
 
 
 class Correction(QWidget):
@@ -116,6 +119,8 @@ class Correction(QWidget):
         for layer in self._viewer.layers:
             if stored_labels(layer):
                 layer.editable = False  # so that no brush can be chosen
+                for key in BRUSH_KEYS:
+                    layer.bind_key(key, _refuse_brush, overwrite=True)
         labels = [x for x in self._viewer.layers if _can_be_learnt(x)]
         offer(self.into, {None: NEW} | {layer: layer.name for layer in labels})
         self._show()
@@ -220,6 +225,11 @@ class Correction(QWidget):
         return button
 
 
+def _refuse_brush(layer: Labels) -> None:
+    """Say what to do instead: a key of a tool that paints was pressed."""
+    show_info(_line_about(None, layer))
+
+
 def _can_be_learnt(layer: Layer) -> bool:
     """Whether a layer holds labels in memory that a corrected part can be copied into."""
     is_labels = is_choice(layer, Labels) and open_edit(layer) is None
@@ -237,7 +247,10 @@ def _line_about(copy: Labels | None, target: Labels | None) -> str:
             "hidden meanwhile."
         )
     if target is not None:
-        return f"'{target.name}' is on disk and cannot be painted on: Edit copies what you see."
+        return (
+            f"'{target.name}' is on disk and cannot be painted on: Edit, in the panel Segment, "
+            "copies what you see."
+        )
     return ""
 
 
