@@ -60,6 +60,7 @@ def test_trains_stops_segments_evaluates_and_shows_the_weight_map(
     # segment with that model
     assert segment.model.path == folder / "model"
     segment.form.set_value("tile", "64")
+    segment.form.set_value("output", "probabilities")
     run(segment)
     layer = em.layers["em probabilities"]
     on_disk = open_image(segment.result.out).read()
@@ -83,6 +84,8 @@ def test_trains_stops_segments_evaluates_and_shows_the_weight_map(
     qtbot.waitUntil(lambda: evaluate.report is not None or bool(errors), timeout=SLOW)
     assert [row[0] for row in evaluate.view.scores.cells()] == ["all", "0", "1", "2"]
     assert 0 <= evaluate.report["iou"] <= 1
+    assert "trained on" in evaluate.view.note.text()  # its run has recorded the image
+    assert ".zarr" in evaluate.view.summary.ranking.text()
 
     # show the weight map
     weights.labels_layer.choose(em.layers["truth"])
