@@ -311,7 +311,7 @@ def test_a_segmentation_appears_in_the_list(
     script(STARTED, fill(0.5), tile(1), {"do": "wait"}, STOPPED)
     press(segment.controls.button)
     qtbot.waitUntil(lambda: any("running 25%" in state for _, state in rows(panel)))
-    assert rows(panel)[0][0] == "em → probabilities"
+    assert rows(panel)[0][0] == "em → instances"
     choose(panel)
     press(panel.stop)
     qtbot.waitUntil(lambda: not segment.controls.is_running)

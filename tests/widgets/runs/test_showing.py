@@ -29,6 +29,7 @@ def test_the_image_of_a_result_is_found_among_the_words_of_its_command(tmp_path)
     first, second, none = (ShownResult(image=x, **out) for x in ("a.tif", "b.tif", ""))
     job = record("predict", "model", "a.tif", b, "--out", "out")
     assert image_path(job, second) == b
+    assert image_path(job, second, "b.tif") == b  # its event may tell the name alone
     assert image_path(job, first) == ""  # it is not there
     assert image_path(record("predict", "m", "*.tif"), second, b) == b
     assert image_path(record("train", "i.tif", "l.tif"), none) == "i.tif"

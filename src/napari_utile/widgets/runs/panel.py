@@ -50,6 +50,8 @@ from napari_utile.widgets.runs.words import folder_words, model_folder
 
 REFRESH_INTERVAL = 1000
 """Milliseconds between two readings of the job folders, while the list is visible."""
+PAUSE = 20
+"""Milliseconds between an image and the result on it: the window draws and takes keys."""
 SHOWN_TOGETHER = 4
 """Results that are shown at one click; of a job with more, one at a time."""
 PANELS = {"train": "Train on layers", "compare": "Compare networks"}
@@ -278,7 +280,7 @@ class RunsPanel(Panel):
             self._show_chosen()
             for one, image in zip(found, below, strict=True):
                 layers = add_below(self._viewer, image) if image else []
-                QTimer.singleShot(0, partial(self._show_result, entry, one, layers))
+                QTimer.singleShot(PAUSE, partial(self._show_result, entry, one, layers))
 
         self._opening = Background(work, then, self._on_error)
         self._show_chosen()

@@ -66,8 +66,8 @@ def image_path(record: JobRecord, shown: ShownResult, done: str = "") -> str:
         return arguments[1] if len(arguments) > 2 else ""
     end = next((i for i, word in enumerate(arguments) if word.startswith("--")), 0)
     images = [*arguments[2:end], done]
-    found = [word for word in images if word and Path(word).name == shown.image]
-    return found[-1] if found and Path(found[-1]).exists() else ""
+    there = (word for word in images if word and Path(word).exists())
+    return next((word for word in there if Path(word).name == shown.image), "")
 
 
 def opened_below(record: JobRecord, shown: ShownResult, path: str) -> Below | None:
