@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_utile.evaluation.error_counts import worst_errors
 from napari_utile.evaluation.error_types import KINDS
 from napari_utile.evaluation.object_table import ObjectTable
+from napari_utile.widgets.kit.following import when_deleted
 
 NEXT, PREVIOUS = "N", "Shift-N"
 """Keys that napari leaves free."""
@@ -53,7 +54,7 @@ class ErrorWalk(QWidget):
         column.setSpacing(2)
         column.addLayout(row)
         column.addWidget(self.where)
-        self.destroyed.connect(partial(_unbind, viewer, self._keys))
+        when_deleted(self, partial(_unbind, viewer, self._keys))
 
     def show_errors(self, objects: ObjectTable | None, kinds: Collection[str]) -> None:
         """Lead through the errors of these kinds from now on; None: there are no objects."""

@@ -23,6 +23,7 @@ from napari_utile.events import RunDone, RunFailed
 from napari_utile.widgets.home.steps import GIVES, STEPS, WorkStep, missing, step_named
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.docks import join_other_panels
+from napari_utile.widgets.kit.following import Follower
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS
@@ -79,8 +80,7 @@ class HomePanel(QWidget):
         rows.addLayout(below)
         events = napari_viewer.layers.events
         following(self, self._show_ways, events.inserted, events.removed)
-        MODELS.trained.connect(self._show_ways)
-        self.destroyed.connect(lambda: MODELS.trained.disconnect(self._show_ways))
+        Follower(self, self._show_ways, MODELS.trained)
         self.open("Data" if missing(step_named("Label"), napari_viewer.layers) else "Label")
 
     def open(self, title: str, *_: object) -> QWidget:

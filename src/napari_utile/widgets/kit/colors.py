@@ -8,6 +8,8 @@ from napari.settings import get_settings
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QWidget
 
+from napari_utile.widgets.kit.following import Follower
+
 SUCCESS = (63, 164, 91)
 """Green: napari's themes have no color for it."""
 LEAST_CONTRAST = 4.5
@@ -102,6 +104,4 @@ def follow_theme(widget: QWidget, slot: Callable[..., Any]) -> None:
     slot : callable
         Called with napari's event.
     """
-    changed = get_settings().appearance.events.theme
-    changed.connect(slot)
-    widget.destroyed.connect(lambda: changed.disconnect(slot))
+    Follower(widget, slot, get_settings().appearance.events.theme)

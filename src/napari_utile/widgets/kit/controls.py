@@ -21,6 +21,7 @@ from napari_utile.events import Event, RunDone, RunFailed, RunStarted, StepDone,
 from napari_utile.widgets.kit.background import Background, Then, Work
 from napari_utile.widgets.kit.button_rows import ButtonRows
 from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.following import when_deleted
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.progress import RunProgress, Step
 from napari_utile.widgets.kit.running import RUNNING
@@ -103,7 +104,7 @@ class Controls(QWidget):
         self._work: Background | None = None
         self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
         self.in_words: Callable[[RunFailed], str] = lambda event: event.message
-        self.destroyed.connect(partial(_end, self._ends))
+        when_deleted(self, partial(_end, self._ends))
 
         self.button = StartButton(verb)
         self.button.clicked.connect(lambda: self.press(collect, then))

@@ -146,7 +146,6 @@ class ModelChoice(QWidget):
         row.addWidget(self.line, 1)
         row.addWidget(button)
         MODELS.changed.connect(self._on_models_changed)
-        self.destroyed.connect(lambda: MODELS.changed.disconnect(self._on_models_changed))
         self._show_rows()
 
     @property

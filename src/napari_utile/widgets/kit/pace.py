@@ -13,6 +13,7 @@ from napari_utile.events import Event, RunDone, RunFailed, StepDone
 from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.controls import Controls
+from napari_utile.widgets.kit.following import when_deleted
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.step_rates import Pace, keep_rate, known_rate
 from napari_utile.widgets.process.command_line import flags
@@ -59,7 +60,7 @@ class PaceLine(QLabel):
         self._work: Background | None = None
         self._engine: Engine | None = None
         self._ends: list[Callable[[], None]] = []  # of what measures
-        self.destroyed.connect(partial(_quit_all, self._ends))
+        when_deleted(self, partial(_quit_all, self._ends))
         follow_theme(self, self._tell)
 
     @property

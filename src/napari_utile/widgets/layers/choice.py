@@ -11,6 +11,7 @@ from qtpy.compat import isalive
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.kit.fields import TickList, narrow
+from napari_utile.widgets.kit.following import Follower
 
 HELPER = "utile helper"
 """Key of the metadata of layers that only illustrate others: they are no choice."""
@@ -149,6 +150,4 @@ def following(widget: Any, slot: Callable[..., Any], *events: Any) -> None:
     slot : callable
     *events : EventEmitter
     """
-    for event in events:
-        event.connect(slot)
-    widget.destroyed.connect(lambda: [event.disconnect(slot) for event in events])
+    Follower(widget, slot, *events)

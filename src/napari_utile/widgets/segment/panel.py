@@ -29,6 +29,7 @@ from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.following import Follower
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import job_writing
 from napari_utile.widgets.kit.messages import colored
@@ -118,8 +119,7 @@ class SegmentPanel(Panel):
         self.controls.messages.linkActivated.connect(
             lambda out: self.output.set_path(Path(out))
         )
-        MODELS.trained.connect(self.model.set_path)
-        self.destroyed.connect(lambda: MODELS.trained.disconnect(self.model.set_path))
+        Follower(self, self.model.set_path, MODELS.trained)
         self.model.set_path(last_model())
         fields = {"model": self.model, "options": self.form, "segment": self.source.kind}
         fields |= {"save as": self.output, "keep running": self.keep_running}
