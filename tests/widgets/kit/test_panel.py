@@ -42,6 +42,8 @@ def test_many_messages_scroll_and_leave_room_for_the_panel(qtbot):
     messages.add("short")
     qtbot.waitUntil(brief.isVisible)
     assert brief.height() < 30
+    assert brief.window() is panel  # below the buttons
+    qtbot.waitUntil(lambda: brief.geometry().top() > panel.controls.button.geometry().top())
     for number in range(6):
         messages.add(f"{number} " + "many words that fill a line or two and more " * 4)
     qtbot.waitUntil(lambda: brief.height() == MOST_HEIGHT)

@@ -20,6 +20,7 @@ from napari_utile.events import (
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.paths import MODELS, new_run_folder
 from napari_utile.widgets.kit.step_rates import keep_rate
 from napari_utile.widgets.layers.meaning import say_meaning
@@ -139,7 +140,9 @@ def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tm
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
     MODELS.trained.disconnect(announced.append)
-    assert "Done after 1 min 15 s. Best on validation: iou 0.800, f1_50 0.700." in text(panel)
+    assert "Done after 1 min 15 s. On the part kept for validation" in text(panel)
+    assert "(IoU 0.80): good." in text(panel) and color_of(Tone.SUCCESS) in text(panel)
+    assert panel.controls.messages.toolTip() == "iou 0.800, f1_50 0.700"
     assert announced == [run / "model"]
 
 
@@ -253,7 +256,7 @@ def test_labels_that_have_changed_leave_two_ways(
 def test_the_line_above_the_button_says_what_the_minutes_come_to(
     panel, script, press, qtbot, finished
 ):
-    assert "is being measured" in panel.pace.text()
+    assert "Steps a minute here: measured while nothing else runs." in panel.pace.text()
     keep_rate(panel._pace(), 30)
     panel.form.set_value("minutes", "5,0")
     assert "About 30 steps a minute here: 5 minutes are about 150 steps." in panel.pace.text()
@@ -300,7 +303,17 @@ def test_a_run_that_was_finished_before_is_no_error(panel, script, press, qtbot,
     script(RunDone(out=str(run), seconds=0, kept=True, reason=reason, scores={"iou": 0.9}))
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
-    assert f"{reason} Best on validation: iou 0.900" in text(panel)
+    assert f"{reason} On the part kept for validation" in text(panel)
+
+
+def test_a_useless_model_is_no_success_and_names_a_way_on(
+    panel, script, press, qtbot, finished
+):
+    script(RunDone(out=str(finished), seconds=75, scores={"iou": 0.011}))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert "finds next to nothing" in text(panel) and "Train on for more minutes" in text(panel)
+    assert color_of(Tone.SUCCESS) not in text(panel)
 
 
 def test_doubts_about_the_layers_are_shown_before_the_start(panel, viewer):

@@ -97,7 +97,7 @@ class PaceLine(QLabel):
         if not self._wanted:
             text = warning = ""
         if self._unknown():
-            text = f"{text} How many steps a minute has here is being measured …".strip()
+            text = f"{text} Steps a minute here: measured while nothing else runs.".strip()
         lines = [colored(text, None)] if text else []
         lines += [colored(f"⚠ {warning}", Tone.WARNING)] if warning else []
         self.setText("<br>".join(lines))

@@ -58,7 +58,10 @@ class Panel(QWidget):
         rows.addWidget(controls)
         self.layout().addWidget(foot)
         if isinstance(messages := getattr(controls, "messages", None), Messages):
-            controls.layout().replaceWidget(messages, _Brief(messages))
+            lines = controls.layout()
+            assert isinstance(lines, QVBoxLayout)
+            place = lines.indexOf(messages)  # asked first: `_Brief` takes them out
+            lines.insertWidget(place, _Brief(messages))
 
     def leave_work(self) -> None:
         """Leave no work that nobody sees: the panel is closed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from napari.viewer import Viewer
 from qtpy.compat import isalive
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
 from napari_utile.events import (
@@ -54,12 +55,13 @@ from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.kit.weights import WeightsOfTraining
 from napari_utile.widgets.layers.fitting import misfit
 from napari_utile.widgets.layers.project import Remembered
-from napari_utile.widgets.layers.results import Preview, placement_from_json, placement_to_json
+from napari_utile.widgets.layers.results import placement_from_json, placement_to_json
 from napari_utile.widgets.layers.samples import SampleLayers
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.train.curves import Curves
+from napari_utile.widgets.train.look import PreviewOfView
 from napari_utile.widgets.train.source import IMAGES, TrainingSource, What
-from napari_utile.widgets.train.words import estimate_text, refusal_in_words
+from napari_utile.widgets.train.words import estimate_text, outcome_of, refusal_in_words
 
 STEPS_THAT_TELL = 20
 """Steps of a run from which its pace is known."""
@@ -107,7 +109,7 @@ class TrainPanel(Panel):
         )
         self.curves = Curves()
         self.curves.hide()
-        self.preview: Preview | None = None
+        self.look_at = PreviewOfView(napari_viewer, self.source.layer_of)
         self.samples: SampleLayers | None = None
         self._files: TemporaryDirectory[str] | None = None  # of the preview
         self._places: dict[str, dict[str, Any]] = {}  # of the images that are trained on
@@ -122,6 +124,7 @@ class TrainPanel(Panel):
         column.addWidget(self.pace)
         column.addWidget(self.launch.keep_running)
         self.pin(self.controls)
+        column.addWidget(self.look_at)
         column.addWidget(self.curves)
         column.addStretch()
 
@@ -137,7 +140,7 @@ class TrainPanel(Panel):
         self.controls.messages.linkActivated.connect(self._on_link)
         self.controls.in_words = refusal_in_words
         self.controls.happened.connect(self._show)
-        self.controls.handed_over.connect(self._remove_preview)
+        self.controls.handed_over.connect(self.look_at.remove)
         self._offer_targets()
         self._check()
         Remembered(self, napari_viewer, "train", self._remembered())
@@ -251,6 +254,7 @@ class TrainPanel(Panel):
     def _collect(self) -> Work:
         """Take image, labels and settings as they are; the work copies layers to disk."""
         self.pace.stop()
+        self.controls.messages.setToolTip("")
         inputs, settings = self.source.taken(), self.form.settings()
         chosen = None if is_finished(self.folder.path) else self.folder.path
         folder = chosen or fresh_folder("runs", inputs.name)
@@ -279,14 +283,25 @@ class TrainPanel(Panel):
                 self._begin(event)
             case StepDone() | EpochDone():
                 self.curves.add(event)
-            case PreviewReady() if self.preview:
-                self.preview.show(event)
+            case PreviewReady():
+                self.look_at.show_preview(event)
             case RunDone():
                 self._show_result(event)
             case RunFailed() if event.differs:
                 self._offer_ways(Run(self._folder))
         if isinstance(event, RunDone | RunFailed):
+            self.look_at.end()
             self._check()
+            self._keep_curves_in_view()
+
+    def _keep_curves_in_view(self) -> None:
+        """Scroll to the curves, once their place is known."""
+        if not self.curves.isHidden():
+            QTimer.singleShot(0, self._scroll_to_curves)
+
+    def _scroll_to_curves(self) -> None:
+        if isalive(self):
+            self.scroll.ensureWidgetVisible(self.curves)
 
     def _offer_ways(self, run: Run) -> None:
         """Offer what can be done with a run that cannot be resumed on these layers."""
@@ -302,10 +317,8 @@ class TrainPanel(Panel):
         is_resumed = event.resumed_from is not None
         self.curves.show_events(Run(event.out).recorded() if is_resumed else [])
         self.curves.show()
-        self._remove_preview()
-        self.preview = None
-        if place := _only(self._places):
-            self.preview = Preview(self._viewer, place)
+        self.look_at.begin(Run(event.out), self._places)
+        self._keep_curves_in_view()
 
     def _catch_up(self, told: list[Event]) -> None:
         """Show a run that went on without a panel as if this one had started it."""
@@ -322,12 +335,8 @@ class TrainPanel(Panel):
             if isinstance(event, StepDone | EpochDone):
                 self.curves.add(event)
         previews = [event for event in told if isinstance(event, PreviewReady)]
-        if previews and self.preview:
-            self.preview.show(previews[-1])
-
-    def _remove_preview(self) -> None:
-        if self.preview:
-            self.preview.remove()
+        if previews:
+            self.look_at.show_preview(previews[-1])
 
     def _show_result(self, event: RunDone) -> None:
         run = Run(event.out)
@@ -339,13 +348,13 @@ class TrainPanel(Panel):
             return
         best = self.curves.best
         scores = event.scores or (best.scores if best else {})
-        said = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
-        self.controls.messages.add(
-            f"{how}. Best on validation: {said or 'not yet validated'}.", Tone.SUCCESS
-        )
-        self.controls.messages.add(
-            f"The model is in {run.model} and chosen in the panel Segment."
-        )
+        worth = outcome_of(scores)
+        tone = Tone.SUCCESS if worth.is_useful else Tone.WARNING
+        self.controls.messages.add(f"{how}. {worth.sentence}", tone)
+        if worth.way_on:
+            self.controls.messages.add(worth.way_on, Tone.WARNING)
+        self.controls.messages.add(f"The model is chosen in Segment. It is in {run.model}.")
+        self.controls.messages.setToolTip(worth.details)
         if not event.stopped:
             self.folder.set_path(None)  # the next run needs another
             self._offer("Train on: begin a new run from this model.", Way.TRAIN_ON, run)

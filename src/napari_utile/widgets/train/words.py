@@ -1,6 +1,7 @@
 """What the panel Train says about a run, in the words of the window. No Qt."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from napari_utile.events import RunFailed
 
@@ -21,6 +22,60 @@ def refusal_in_words(event: RunFailed) -> str:
     if not event.differs:
         return event.message
     return f"This run cannot be resumed: {'; '.join(event.differs)}."
+
+
+NEXT_TO_NOTHING, HALF, WELL = 0.1, 0.5, 0.8
+"""Of an IoU: below the first a model is useless, above the last it is good."""
+
+
+class Worth(NamedTuple):
+    """What a model is worth, in words."""
+
+    sentence: str
+    is_useful: bool = True
+    way_on: str = ""
+    """What helps, if it is not useful."""
+    details: str = ""
+    """All scores, for a tooltip."""
+
+
+def outcome_of(scores: Mapping[str, float]) -> Worth:
+    """Return what scores of the validation part mean.
+
+    Parameters
+    ----------
+    scores : mapping of str to float
+        Empty if nothing was validated yet.
+
+    Examples
+    --------
+    >>> outcome_of({"iou": 0.82, "f1_50": 0.7, "v_rand": 0.93}).sentence
+    'On the part kept for validation the foreground overlaps by 82 % (IoU 0.82): good.'
+    >>> outcome_of({"iou": 0.011}).sentence
+    'This model finds next to nothing of the part kept for validation (IoU 0.01).'
+    >>> outcome_of({}).is_useful
+    False
+    """
+    if "iou" not in scores:
+        sentence = "This model was not validated yet."
+        return Worth(sentence, False, "Train longer, to see what it is worth.")
+    iou = scores["iou"]
+    details = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    if iou < NEXT_TO_NOTHING:
+        found = f"next to nothing of the part kept for validation (IoU {iou:.2f})"
+        return Worth(
+            f"This model finds {found}.",
+            False,
+            "Train on for more minutes, or look at Preview: do image and labels lie on each "
+            "other, and is all annotated that should be?",
+            details,
+        )
+    worth = "good" if iou >= WELL else "usable" if iou >= HALF else "weak, train on"
+    sentence = (
+        f"On the part kept for validation the foreground overlaps by {iou:.0%} "
+        f"(IoU {iou:.2f}): {worth}."
+    ).replace("%", " %")
+    return Worth(sentence, details=details)
 
 
 def estimate_text(facts: Mapping[str, str | int | float]) -> str:
