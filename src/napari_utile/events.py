@@ -4,6 +4,7 @@ The engine yields them; the command line prints them, the window draws them, a n
 iterates over them. No event holds pixels: large things are written to disk and named.
 """
 
+import re
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -194,6 +195,27 @@ class Warned(_Event):
 
     event: Literal["Warned"] = "Warned"
     message: str
+    options: dict[str, str] = Field(
+        default_factory=dict, description="What the message says to set: option to value"
+    )
+
+
+_TO_SET = re.compile(r"\bset (\w+) to (\w+)\b")
+
+
+def to_set(option: str, value: str) -> str:
+    """Return the words by which a message names an option that helps; see `Warned.options`.
+
+    Parameters
+    ----------
+    option, value : str
+
+    Examples
+    --------
+    >>> to_set("normalize", "image")
+    'set normalize to image'
+    """
+    return f"set {option} to {value}"
 
 
 def doubted(doubts: Iterable[str], strict: bool) -> Iterator[Warned]:
@@ -223,7 +245,7 @@ def doubted(doubts: Iterable[str], strict: bool) -> Iterator[Warned]:
             f"{found[0]}{more} Correct this, or leave out strict to be only warned."
         )
     for message in found:
-        yield Warned(message=message)
+        yield Warned(message=message, options=dict(_TO_SET.findall(message)))
 
 
 class RunFailed(_Event):

@@ -43,6 +43,7 @@ CARD = ("config", "utile")
         (PREPROCESSING, [{"id": "scale_range", "kwargs": {"min_percentile": 1}}],
          "is scale_range {'min_percentile': 1}", "normalization"),
         (PREPROCESSING, 7 * [[[["\x1b"]]]], "is [[['\\x1b']]]", "normalization"),
+        ((*CARD, "normalize"), "image", "is mean 95.33398", "it is zero_mean_unit_variance"),
         ((*CARD, "normalization", "mean"), [0, 0, 0], "is mean 95.33398", "it is mean 0, 0, 0"),
         (("outputs", 0, "postprocessing"), [FLOAT, BINARY], "is binarize", "it is none"),
         ((*IMAGE, 2, "id"), "x", "inputs: axes is batch, channel, x, x", "channel, y, x"),

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_utile.events import to_set
+
 PERCENTILES = np.linspace(0, 100, 33)
 """At which gray values are remembered."""
 MOST_PIXELS = 100_000
@@ -31,7 +33,7 @@ MOST_ORDERED = 5
 """Channels of which the order is looked at."""
 INVERTED = 0.25
 """Distance of the shapes of two histograms, from which one may be an inverted one."""
-SET_NORMALIZE = "If only brightness and contrast differ, set normalize to image."
+SET_NORMALIZE = f"If only brightness and contrast differ, {to_set('normalize', 'image')}."
 SPECK = 0.05
 """Of a small object of training: what is smaller is noise."""
 FEWEST_OBJECTS = 5

@@ -1,6 +1,6 @@
-"""Normalization of gray values: shifted and scaled by the mean and std of the training images.
+"""Normalization of gray values: shifted and scaled by numbers of training, or of an image.
 
-Never by statistics of the tile or the image at hand, or a crop and the whole would disagree.
+Never by statistics of the tile at hand, or a crop and the whole would disagree.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,15 +15,20 @@ LIMIT = 1e6
 """Standard deviations beyond which a pixel is a defect of the file, not an intensity."""
 _FAR = 10
 """Standard deviations, and ratio of contrasts, from which an image is unlike those learnt."""
+GAIN, OFFSET = 5.0, -2.0
+"""What the range between two percentiles, 0 to 1, is multiplied by, and what is added then.
+The 1st and the 99.8th one of a normal distribution are -2.3 and 2.9 standard deviations from
+its mean, so that gray values become about what mean and standard deviation make of them."""
 
 
 class Normalization(BaseModel):
-    """Mean and standard deviation of each channel, by which gray values are normalized.
+    """A shift and a scale of each channel, by which gray values are normalized.
 
     Attributes
     ----------
     mean, std : tuple of float
-        In gray values, one number per channel; all finite, and `std` positive.
+        In gray values, one number per channel; all finite, and `std` positive. Mean and
+        standard deviation, or what takes their place; see `rescaled`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,11 +70,17 @@ class Normalization(BaseModel):
         """
         channels = list(zip(*images, strict=True))
         moments = [_mean_and_std(parts) for parts in channels]
-        return cls(
-            mean=tuple(mean for mean, _ in moments),
-            # Below 1e-13 of the mean a std is the rounding of a constant channel in float64.
-            std=tuple(std if std > 1e-13 * abs(mean) else 1.0 for mean, std in moments),
-        )
+        return cls.with_contrast(*zip(*moments, strict=True))
+
+    @classmethod
+    def with_contrast(cls, means: Sequence[float], stds: Sequence[float]) -> Self:
+        """Return the normalization of these numbers, where 1 stands for no contrast.
+
+        Below 1e-13 of the mean a std is the rounding of a constant channel in float64.
+        """
+        both = zip(means, stds, strict=True)
+        std = tuple(s if s > 1e-13 * abs(mean) else 1.0 for mean, s in both)
+        return cls(mean=tuple(means), std=std)
 
     def repeated(self, times: int) -> Self:
         """Return the normalization of as many channels, `times` one after the other."""
@@ -141,6 +152,23 @@ def _mean_and_std(parts: Sequence[NDArray[Any]]) -> tuple[float, float]:
         raise ValueError("pixels must be finite")
     squares = sum(np.square(part - np.float64(mean)).sum() for part in parts)
     return float(mean), sqrt(squares / count)
+
+
+def rescaled(low: float, high: float) -> tuple[float, float]:
+    """Return mean and std by which `low` becomes `OFFSET`, and `high` `OFFSET` + `GAIN`.
+
+    Parameters
+    ----------
+    low, high : float
+        Gray values.
+
+    Examples
+    --------
+    >>> rescaled(0.0, 100.0)
+    (40.0, 20.0)
+    """
+    std = (high - low) / GAIN
+    return low - OFFSET * std, std
 
 
 def finite(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:

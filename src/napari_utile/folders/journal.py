@@ -50,6 +50,10 @@ class WorkFolder:
         """The plan of the partial result; empty if there is none, or it cannot be read."""
         return _read_json(self / PLAN)
 
+    def facts(self, name: str) -> dict[str, Any]:
+        """Read a JSON object in the folder; empty if it is missing or damaged."""
+        return _read_json(self / name)
+
     @property
     def finished(self) -> dict[str, Any]:
         """Facts about a complete result that its file cannot hold.

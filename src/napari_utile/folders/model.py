@@ -26,7 +26,7 @@ from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.errors import UserError
 from napari_utile.folders.standard_part import contradiction
-from napari_utile.settings.options import axes_seen
+from napari_utile.settings.options import NormalizedBy, axes_seen
 from napari_utile.settings.training import TrainSettings
 
 MODEL = "model"
@@ -35,12 +35,12 @@ DESCRIPTION = "bioimageio.yaml"
 """The file that makes a folder a model."""
 PARAMETERS_FILE = "weights.pt"
 """The parameters of its network."""
-CARD_FORMAT = 6
+CARD_FORMAT = 7
 """Counts up when older versions of U-Tile can no longer read what is written. 2: options of
 training have names that version 1 refuses. 3: options and `appearance`, which version 2
 refuses. 4: options, `context` and `linking`, which version 3
 refuses. 5: options, `activation` of networks, `offsets`, `border`, which version 4 refuses.
-6: options and `name`, which version 5 refuses."""
+6: options and `name`, which version 5 refuses. 7: `normalize`, which version 6 refuses."""
 
 LARGEST_DESCRIPTION, DEEPEST = 1_000_000, 100
 """Bytes of a description, and levels in it, that are read."""
@@ -88,7 +88,9 @@ class ModelCard(BaseModel):
     network, arguments : str, dict
         Name of the network, and what it is constructed with.
     normalization : Normalization
-        Applied to every image.
+        Mean and standard deviation of the training images.
+    normalize : {"model", "image", "percentiles"}
+        What images are normalized by: by `normalization`, or each by its own gray values.
     settings : TrainSettings or None
         How it was trained.
     target : {"instances", "classes"}
@@ -120,6 +122,7 @@ class ModelCard(BaseModel):
     network: str
     arguments: dict[str, int | float | str | tuple[float, ...] | None]
     normalization: Normalization
+    normalize: NormalizedBy = "model"
     settings: TrainSettings | None
     target: Literal["instances", "classes"]
     ids: tuple[int, ...]
@@ -331,7 +334,7 @@ def card_in(description: dict[str, Any], folder: Path) -> ModelCard:
             f"{__version__}: {place}: {first['msg']}."
         ) from None
     card_says = read.normalization, read.arguments, read.context, axes_seen(read.network)
-    if difference := contradiction(description, *card_says, read.offsets):
+    if difference := contradiction(description, *card_says, read.offsets, read.normalize):
         raise UserError(
             f"{folder / DESCRIPTION} contradicts itself: {difference}. Other programs follow "
             "the one and U-Tile the other: make both alike."

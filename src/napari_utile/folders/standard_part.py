@@ -6,24 +6,49 @@ from reprlib import repr as short
 from typing import Any
 
 from napari_utile.arrays.instances.offsets import Offset, affinity_names
-from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.intensity import GAIN, OFFSET, Normalization
+from napari_utile.arrays.own_gray_values import HIGH, LOW
+from napari_utile.settings.options import NormalizedBy
 
 ORDER_OF_AXES = {2: "batch, channel, y, x", 3: "batch, channel, z, y, x"}
 """By the number of spatial axes."""
 """Of images and probabilities, in the order in which a network takes and gives them."""
 FEEDING = "fixed_zero_mean_unit_variance"
 """What the standard calls a `Normalization`."""
+NO_CONTRAST = 1e-10
+"""What is added to a standard deviation or a range by others, so that none is 0."""
 
 Claim = tuple[str, str, str, str]
 """A place in the standard part, what it says, the place in the card, and what that says."""
 
 
-def feeding(normalization: Normalization) -> dict[str, Any]:
-    """Describe a normalization; the numbers of a single channel stand alone."""
+def feeding(
+    normalization: Normalization, normalize: NormalizedBy = "model", ndim: int = 2
+) -> list[dict[str, Any]]:
+    """Describe how images are normalized, in steps.
+
+    Parameters
+    ----------
+    normalization : Normalization
+        The numbers of a single channel stand alone.
+    normalize : {"model", "image", "percentiles"}
+        By these numbers, or by those of each image, which others then measure themselves.
+    ndim : int, default 2
+        Spatial axes of the network.
+    """
+    whole = {"axes": list("zyx"[-ndim:]), "eps": NO_CONTRAST}
+    if normalize == "image":
+        return [{"id": "zero_mean_unit_variance", "kwargs": whole}]
+    if normalize == "percentiles":
+        ends = {"min_percentile": LOW, "max_percentile": HIGH}
+        return [
+            {"id": "scale_range", "kwargs": whole | ends},
+            {"id": "scale_linear", "kwargs": {"gain": GAIN, "offset": OFFSET}},
+        ]
     mean, std = list(normalization.mean), list(normalization.std)
     one = len(mean) == 1
     numbers = {"mean": mean[0], "std": std[0]} if one else {"mean": mean, "std": std}
-    return {"id": FEEDING, "kwargs": numbers if one else numbers | {"axis": "channel"}}
+    return [{"id": FEEDING, "kwargs": numbers if one else numbers | {"axis": "channel"}}]
 
 
 def channel_axis(name: str, count: int, context: int = 0) -> dict[str, Any]:
@@ -56,6 +81,7 @@ def contradiction(
     context: int = 0,
     ndim: int = 2,
     offsets: Sequence[Offset] = (),
+    normalize: NormalizedBy = "model",
 ) -> str:
     """Return where the standard part says something else than the card; '' if nowhere.
 
@@ -72,6 +98,8 @@ def contradiction(
         Spatial axes of the network.
     offsets : sequence of tuple of int, optional
         Of affinities.
+    normalize : {"model", "image", "percentiles"}
+        As the card says.
 
     Returns
     -------
@@ -79,7 +107,7 @@ def contradiction(
         The first difference, naming both sides.
     """
     for place, there, entry, here in chain(
-        _of_input(description, normalization, context, ORDER_OF_AXES[ndim]),
+        _of_input(description, normalization, context, ndim, normalize),
         _of_output(description, arguments, ORDER_OF_AXES[ndim], offsets),
         _of_architecture(description, arguments),
     ):
@@ -90,11 +118,15 @@ def contradiction(
 
 
 def _of_input(
-    description: dict[str, Any], normalization: Normalization, context: int, axes: str
+    description: dict[str, Any],
+    normalization: Normalization,
+    context: int,
+    ndim: int,
+    normalize: NormalizedBy,
 ) -> Iterator[Claim]:
     if not (image := _first(description.get("inputs"))):
         return
-    yield "inputs: axes", _axes(image), "network", axes
+    yield "inputs: axes", _axes(image), "network", ORDER_OF_AXES[ndim]
     names = channel_axis("channel", len(normalization.mean), context)
     ours, fed = names["channel_names"], normalization.repeated(2 * context + 1)
     yield (
@@ -108,7 +140,7 @@ def _of_input(
         "inputs: preprocessing",
         found,
         "normalization",
-        _steps([feeding(fed)], len(ours)),
+        _steps(feeding(fed, normalize, ndim), len(ours)),
     )
 
 

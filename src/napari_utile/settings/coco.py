@@ -51,7 +51,7 @@ class CocoEvaluateSettings(Settings):
     )
     instance_method: InstanceMethod = "watershed"
     min_size: MinSize = 100
-    normalize: Normalize = "model"
+    normalize: Normalize = "auto"
     crowds_as_objects: CrowdsAsObjects = False
     strict: Strict = False
     skip_broken: SkipBroken = False

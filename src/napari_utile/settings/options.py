@@ -194,11 +194,17 @@ Precision = Annotated[
 ]
 
 
+NormalizedBy = Literal["model", "image", "percentiles"]
+
+
 Normalize = Annotated[
-    Literal["model", "image"],
-    Field(
-        description="Gray values by which an image is normalized: those of the training "
-        "images, or its own"
+    Literal["auto", "model", "image", "percentiles"],
+    option(
+        ...,
+        "What gray values are normalized by; auto: as the model was trained; model: mean and "
+        "standard deviation of the training images; image: those of the image; percentiles: "
+        "its 1st and 99.8th percentile, which a few bright pixels do not move",
+        "Input",
     ),
 ]
 

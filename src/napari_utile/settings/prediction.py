@@ -60,7 +60,7 @@ class PredictSettings(Settings):
     averaging: bool = option(
         False, "Average over the 8 rotations and flips (8 times the work)", main=True
     )
-    normalize: Normalize = "model"
+    normalize: Normalize = "auto"
     threshold: Threshold = Field(0.5, json_schema_extra=SHOWN)
     min_size: MinSize = Field(0, json_schema_extra=SHOWN)
     fill_holes: FillHoles = 0

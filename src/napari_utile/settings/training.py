@@ -20,6 +20,7 @@ from napari_utile.settings.options import (
     LearntTarget,
     LossName,
     NetworkName,
+    NormalizedBy,
     Precision,
     Sampling,
     Seed,
@@ -239,6 +240,14 @@ class TrainingOptions(Settings):
         lt=1,
     )
     # the input
+    normalize: NormalizedBy = option(
+        "model",
+        "What gray values are normalized by, here and later; model: mean and standard "
+        "deviation of all training images; image: those of each image, for images of other "
+        "brightness or number format; percentiles: 1st and 99.8th percentile of each image, "
+        "which a few bright pixels do not move",
+        "Input",
+    )
     strict: Strict = False
     skip_broken: SkipBroken = False
     # the machine

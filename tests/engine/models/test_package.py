@@ -88,6 +88,44 @@ def test_the_test_output_is_made_of_the_test_input(tmp_path):
     np.testing.assert_allclose(expected[0], found, atol=1e-5)
 
 
+SPATIAL = {"axes": ["y", "x"], "eps": 1e-10}
+
+
+@pytest.mark.parametrize(
+    ("normalize", "steps"),
+    [
+        ("image", [("zero_mean_unit_variance", SPATIAL)]),
+        (
+            "percentiles",
+            [
+                ("scale_range", SPATIAL | {"min_percentile": 1.0, "max_percentile": 99.8}),
+                ("scale_linear", {"gain": 5.0, "offset": -2.0}),
+            ],
+        ),
+    ],
+)
+def test_others_normalize_each_image_as_it_is_said(tmp_path, normalize, steps):
+    network = UNet(2, 2, depth=1, width=2)
+    fed = Normalization(mean=(100.0, 9.0), std=(20.0, 3.0))
+    Model(network, fed, normalize=normalize).save(tmp_path / "model")
+    (image,) = described(tmp_path / "model")["inputs"]
+    assert [(step["id"], step["kwargs"]) for step in image["preprocessing"]] == steps
+    given, expected = (
+        np.load(tmp_path / "model" / f"test_{n}.npy")[0] for n in ("input", "output")
+    )
+    # by the formulas of the specification
+    eps = steps[0][1]["eps"]
+    if normalize == "image":
+        mean, std = (f(given, axis=(1, 2), keepdims=True) for f in (np.mean, np.std))
+        x = (given - mean) / (std + eps)
+    else:
+        low, high = np.percentile(given, [1, 99.8], axis=(1, 2), keepdims=True)
+        x = (given - low) / (high - low + eps) * 5 - 2
+    found = probabilities(logits(network, x.astype(np.float32)))
+    np.testing.assert_allclose(expected, found, atol=1e-5)
+    assert load_model(tmp_path / "model").normalize == normalize
+
+
 def test_every_file_has_its_digest(tmp_path):
     Model(UNet(3, width=1, depth=1)).save(tmp_path / "model")
     description = described(tmp_path / "model")

@@ -1,11 +1,8 @@
 """A small sample of an image, the same at every call."""
 
 import numpy as np
-import pytest
 
-from napari_utile.arrays.intensity import Normalization
-from napari_utile.engine.prediction.image_sample import image_sample, normalization_of
-from napari_utile.errors import UserError
+from napari_utile.engine.prediction.image_sample import image_sample
 from napari_utile.io.stack import Stack
 
 
@@ -34,14 +31,3 @@ def test_padding_is_left_out():
     pixels[40:60, 40:60] = np.arange(400).reshape(20, 20)
     assert 0 not in image_sample(Stack(pixels, "yx"), 2, planes=1, side=10)
     assert (image_sample(Stack(np.zeros((9, 9)), "yx"), 2, planes=1, side=2) == 0).all()
-
-
-def test_an_image_is_normalized_by_its_own_numbers():
-    pixels = np.random.default_rng(0).normal(7, 3, (3, 20, 30))
-    found = normalization_of(Stack(pixels, "zyx"), 2)
-    assert found == Normalization.of([pixels.reshape(1, -1)])
-
-
-def test_without_finite_pixels_there_is_no_normalization():
-    with pytest.raises(UserError, match="no finite pixel"):
-        normalization_of(Stack(np.full((4, 4), np.nan), "yx", name="a.tif"), 2)

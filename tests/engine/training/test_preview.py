@@ -90,9 +90,10 @@ def test_the_seed_decides():
     assert (first.image != other.image).any()
 
 
-def test_undeformed_samples_have_the_gray_values_of_the_image():
+@pytest.mark.parametrize("by", ["model", "percentiles"])
+def test_undeformed_samples_have_the_gray_values_of_the_image(by):
     image, labels = cells()
-    found = preview(tiny(deformed=0, gray=0), image=image, labels=labels)
+    found = preview(tiny(deformed=0, gray=0, normalize=by), image=image, labels=labels)
     assert found.image.dtype == np.uint8
     assert {*np.unique(found.image)} <= {*np.unique(image)}
     # 60 brighter on objects

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_utile.arrays.doubts.wording import MOST_NAMED, count_of
+from napari_utile.events import to_set
 
 FAR = 8
 """Ratio of contrasts, and distance in standard deviations, between images of two kinds."""
@@ -64,13 +65,15 @@ class Exposure:
         return f"{self.mean[channel]:.4g} ± {self.std[channel]:.2g} ({self.dtype})"
 
 
-def image_doubts(images: Sequence[Exposure]) -> list[str]:
+def image_doubts(images: Sequence[Exposure], are_alike: bool = True) -> list[str]:
     """Return what may be wrong with the images of one set.
 
     Parameters
     ----------
     images : sequence of Exposure
         All of the same number of channels.
+    are_alike : bool, default True
+        Whether all are normalized by the same numbers, not each by its own.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def image_doubts(images: Sequence[Exposure]) -> list[str]:
     >>> print(image_doubts([dark, light])[0].partition(". ")[0])
     The images are of two kinds: 1 of 2 has about 3 ± 1.5 (uint8): 'a'; 1 of 2 has about 90 ± 45 (uint8): 'b'
     """  # noqa: E501
-    return [*_two_kinds(images), *_negatives(images)]
+    return [*(_two_kinds(images) if are_alike else ()), *_negatives(images)]
 
 
 def _two_kinds(images: Sequence[Exposure]) -> list[str]:
@@ -117,8 +120,8 @@ def _kinds_text(low: Sequence[Exposure], high: Sequence[Exposure], channel: int)
 
     return (
         f"The images are of two kinds: {described(low)}; {described(high)}. These gray values "
-        "are normalized alike, so that the network can hardly see those of one kind: save all "
-        "with the same bit depth and exposure, or train on one kind alone."
+        "are normalized alike, so that the network can hardly see those of one kind: "
+        f"{to_set('normalize', 'image')}, or save all with the same bit depth and exposure."
     )
 
 
@@ -181,7 +184,8 @@ def outlier_doubt(name: str, pixels: NDArray[Any]) -> str | None:
     return (
         f"{count:,} of {known.size:,} pixels of '{name}' are {values[times.argmax()]:g} or the "
         f"like, far from all others ({low:.4g} to {high:.4g}), as where there are no data, and "
-        "spoil its normalization: replace them with a gray value of the others."
+        "spoil its normalization: replace them with a gray value of the others, or "
+        f"{to_set('normalize', 'percentiles')}."
     )
 
 

@@ -7,7 +7,7 @@ plain arguments, and its parameters are tensors only.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 import yaml
@@ -39,6 +39,7 @@ from napari_utile.folders.model_writing import name_for_others, replaced_model
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks import NETWORKS, Network
 from napari_utile.networks.tileable import activation_of, missing_members
+from napari_utile.settings.options import NormalizedBy
 from napari_utile.settings.training import TrainSettings
 
 LARGEST_ARGUMENT = 4096
@@ -55,7 +56,8 @@ class Model:
     network : nn.Module
         Any that is `Tileable`; see `napari_utile.networks`.
     normalization : Normalization
-        Applied to every image; by default gray values are left as they are.
+        Mean and standard deviation of the training images; by default gray values are left
+        as they are.
     settings : TrainSettings or None
         How it was trained.
     target : {"instances", "classes"}
@@ -66,6 +68,9 @@ class Model:
         Validation scores, metric name -> value.
     trained_on : dict
         Facts about the data, name -> value.
+    normalize : {"model", "image", "percentiles"}
+        What images are normalized by, unless settings say otherwise: by `normalization`, or
+        each by its own mean and standard deviation, or percentiles.
     appearance : Appearance or None
         What the training images looked like; images that are far from it are warned of.
     context : int
@@ -105,6 +110,7 @@ class Model:
     offsets: tuple[Offset, ...] = ()
     border: float = 1.0
     name: str = ""
+    normalize: NormalizedBy = "model"
 
     def __post_init__(self) -> None:
         if missing := missing_members(self.network):
@@ -123,6 +129,8 @@ class Model:
             )
         if self.target not in ("instances", "classes"):
             raise UserError(f"The target is instances or classes, not {self.target!r}.")
+        if self.normalize not in get_args(NormalizedBy):
+            raise UserError(f"An image is not normalized by {self.normalize!r}.")
         if self.offsets and (problem := self._offsets_problem()):
             raise UserError(problem)
         if problem := name_problem(self.name):
@@ -165,7 +173,13 @@ class Model:
         with replaced_model(Path(folder)) as draft:
             write_parameters(network, draft / PARAMETERS_FILE, Path(folder))
             description = write_package(
-                draft, network, card.arguments, self.normalization, self.context, self.offsets
+                draft,
+                network,
+                card.arguments,
+                self.normalization,
+                self.context,
+                self.offsets,
+                self.normalize,
             ) | {"config": {"utile": card.model_dump(mode="json")}}
             if self.name:
                 description["name"] = name_for_others(self.name, card.network)
@@ -230,6 +244,7 @@ def card_of(model: Model) -> ModelCard:
         network=names[type(model.network)],
         arguments=model.network.arguments,
         normalization=model.normalization,
+        normalize=model.normalize,
         settings=model.settings,
         target=model.target,
         ids=model.ids,
@@ -283,7 +298,7 @@ def load_model(path: str | Path) -> Model:
         del facts[name]
     model = Model(network.eval(), **facts)
     fed = model.normalization.repeated(slices_seen(model.context))
-    if not named and (problem := package_problem(folder, network, fed)):
+    if not named and (problem := package_problem(folder, network, fed, model.normalize)):
         raise UserError(
             f"{problem}. Put back what belongs to it; if these weights are meant, name their "
             f"SHA-256 in {DESCRIPTION}: {digest(parameters)}"

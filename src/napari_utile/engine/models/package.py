@@ -21,11 +21,13 @@ from torch import Tensor
 
 from napari_utile import __version__
 from napari_utile.arrays.instances.offsets import Offset, affinity_names
-from napari_utile.arrays.intensity import Normalization
+from napari_utile.arrays.intensity import GAIN, OFFSET, Normalization
+from napari_utile.arrays.own_gray_values import HIGH, LOW, own_normalization
 from napari_utile.folders.model import PARAMETERS_FILE
 from napari_utile.folders.standard_part import channel_axis, class_axis, feeding
 from napari_utile.io.slice_context import slices_seen
 from napari_utile.networks.tileable import Network
+from napari_utile.settings.options import NormalizedBy
 
 SPECIFICATION = "0.5.4"
 """Version of the BioImage.IO model description that is written."""
@@ -76,6 +78,7 @@ def write_package(
     normalization: Normalization,
     context: int = 0,
     offsets: Sequence[Offset] = (),
+    normalize: NormalizedBy = "model",
 ) -> dict[str, Any]:
     """Write what stands beside the parameters, and describe all of it.
 
@@ -93,6 +96,8 @@ def write_package(
         Slices on each side of each slice that are fed with it.
     offsets : sequence of tuple of int, optional
         Of affinities, which are its maps behind the foreground.
+    normalize : {"model", "image", "percentiles"}
+        By `normalization`, or by the gray values of each image.
 
     Returns
     -------
@@ -100,10 +105,10 @@ def write_package(
         The description, still without `config`; the names in it are of files in `folder`.
     """
     (folder / ARCHITECTURE).write_text(source_of(type(network)), encoding="utf-8")
-    text = read_me(network, normalization, context, offsets)
+    text = read_me(network, normalization, context, offsets, normalize)
     (folder / README).write_text(text, encoding="utf-8")
     fed = normalization.repeated(slices_seen(context))
-    _write_test(folder, network, fed)
+    _write_test(folder, network, fed, normalize)
     name = type(network).__name__
     return {
         "type": "model",
@@ -114,7 +119,7 @@ def write_package(
         "cite": [dict(zip(("text", "url"), network.paper, strict=True))],
         "tags": ["segmentation", f"{network.ndim}d", name.lower()],
         "documentation": README,
-        "inputs": [_input(folder, network, fed, context)],
+        "inputs": [_input(folder, network, feeding(fed, normalize, network.ndim), context)],
         "outputs": [_output(folder, network, offsets)],
         "weights": {
             "pytorch_state_dict": {
@@ -130,7 +135,9 @@ def write_package(
     }
 
 
-def _input(folder: Path, network: Network, fed: Normalization, context: int) -> dict[str, Any]:
+def _input(
+    folder: Path, network: Network, steps: list[dict[str, Any]], context: int
+) -> dict[str, Any]:
     """Describe the image: its smallest size, and how it grows."""
     channels = network.in_channels // slices_seen(context)
     axes = zip("zyx"[-network.ndim :], _halo(network), network.stride_alignment, strict=True)
@@ -145,7 +152,7 @@ def _input(folder: Path, network: Network, fed: Normalization, context: int) -> 
             ),
         ],
         "data": {"type": "float32"},
-        "preprocessing": [feeding(fed)],
+        "preprocessing": steps,
         "test_tensor": _file(folder, TEST_INPUT),
     }
 
@@ -218,6 +225,7 @@ def read_me(
     normalization: Normalization,
     context: int = 0,
     offsets: Sequence[Offset] = (),
+    normalize: NormalizedBy = "model",
 ) -> str:
     """Return a README: what the model is, and how it is fed."""
     slices = (
@@ -234,15 +242,31 @@ def read_me(
         )
     return (
         f"# {type(network).__name__}\n\n"
-        f"Trained with U-Tile {__version__}. Images are fed as (x - mean) / std with mean "
-        f"{normalization.mean} and standard deviation {normalization.std}, per channel. "
+        f"Trained with U-Tile {__version__}. {_feeding_text(normalization, normalize)} "
         f"{slices if context else ''}"
         f"{maps}"
         "## Validation\n\nThe scores are in `bioimageio.yaml` under `config: utile: scores`.\n"
     )
 
 
-def _write_test(folder: Path, network: Network, normalization: Normalization) -> None:
+def _feeding_text(normalization: Normalization, normalize: NormalizedBy) -> str:
+    """Say how images are fed."""
+    if normalize == "model":
+        return (
+            f"Images are fed as (x - mean) / std with mean {normalization.mean} and standard "
+            f"deviation {normalization.std}, per channel."
+        )
+    numbers = f"percentiles {LOW:g} and {HIGH:g}, which become {OFFSET:g} and {OFFSET + GAIN:g}"
+    own = "mean and standard deviation" if normalize == "image" else numbers
+    return (
+        f"Each image is fed normalized by its own {own}, per channel, over all slices of a "
+        "stack: measure the whole image, not a part of it."
+    )
+
+
+def _write_test(
+    folder: Path, network: Network, normalization: Normalization, normalize: NormalizedBy
+) -> None:
     """Write the smallest image, and what the network makes of it."""
     sides = (
         2 * halo + step
@@ -255,15 +279,20 @@ def _write_test(folder: Path, network: Network, normalization: Normalization) ->
         for n in (normalization.mean, normalization.std)
     )
     image = (noise * std + mean).astype(np.float32)
-    probabilities = _probabilities(network, normalization, image)
+    probabilities = _probabilities(network, normalization, normalize, image)
     np.save(folder / TEST_INPUT, image)
     np.save(folder / TEST_OUTPUT, probabilities)
 
 
 def _probabilities(
-    network: Network, normalization: Normalization, image: NDArray[np.float32]
+    network: Network,
+    normalization: Normalization,
+    normalize: NormalizedBy,
+    image: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Return what other programs get from an image (1, C, Y, X), not yet normalized."""
+    if normalize != "model":
+        normalization = own_normalization(image[0], normalize)
     fed = torch.from_numpy(normalization.apply(image[0])[None])
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
@@ -273,7 +302,12 @@ def _probabilities(
     return probabilities.cpu().numpy()
 
 
-def package_problem(folder: Path, network: Network, normalization: Normalization) -> str:
+def package_problem(
+    folder: Path,
+    network: Network,
+    normalization: Normalization,
+    normalize: NormalizedBy = "model",
+) -> str:
     """Return why a network is not that of its package, by the test in it; '' if it may be.
 
     Parameters
@@ -282,6 +316,8 @@ def package_problem(folder: Path, network: Network, normalization: Normalization
         Of the package. Without a test in it there is nothing to compare.
     network : nn.Module
     normalization : Normalization
+    normalize : {"model", "image", "percentiles"}
+        By that, or by the gray values of the image.
 
     Returns
     -------
@@ -297,7 +333,8 @@ def package_problem(folder: Path, network: Network, normalization: Normalization
         return f"{paths[0]} is damaged"
     if expected.shape != (1, network.classes, *sides):
         return f"{paths[1]} is damaged"
-    difference = np.abs(_probabilities(network, normalization, image) - expected).max()
+    found = _probabilities(network, normalization, normalize, image)
+    difference = np.abs(found - expected).max()
     if difference <= CLOSE:
         return ""
     return (

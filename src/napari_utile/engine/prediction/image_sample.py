@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_utile.arrays.intensity import Normalization
-from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack
 
 PATCH = {2: 512, 3: 96}
-"""Side of the patches that an image is normalized by, in pixels, for each number of axes."""
+"""Side of the patches in which outliers are looked for, in pixels, for each number of axes."""
 
 
 def image_sample(stack: Stack, ndim: int, planes: int, side: int) -> NDArray[Any]:
@@ -54,31 +52,3 @@ def _patch_slices(size: int, side: int) -> list[slice]:
     if size <= 3 * side:
         return [slice(0, size)]
     return [slice(start, start + side) for start in (0, (size - side) // 2, size - side)]
-
-
-def normalization_of(stack: Stack, ndim: int) -> Normalization:
-    """Return the normalization by which an image gets mean 0 and standard deviation 1.
-
-    Parameters
-    ----------
-    stack : Stack
-    ndim : int
-        Axes of a plane.
-
-    Returns
-    -------
-    Normalization
-        Of the whole image if it has at most 16 planes of 1,536 px, or is a volume of 288 px
-        on a side; of a sample of that size if it is larger. The same at every call, so that
-        blocks computed apart fit together.
-
-    Raises
-    ------
-    UserError
-        If no pixel is finite.
-    """
-    sample = image_sample(stack, ndim, planes=16, side=PATCH[ndim])
-    finite = np.isfinite(sample).all(axis=0)
-    if not finite.any():
-        raise UserError(f"{stack.name} has no finite pixel to normalize by.")
-    return Normalization.of([sample[:, finite]])

@@ -22,8 +22,8 @@ from napari_utile.engine.prediction.mismatch import (
     doubts_before,
     middle,
     mismatch_of_objects,
-    normalization_for,
 )
+from napari_utile.engine.prediction.normalizing import normalization_for
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.engine.prediction.tiled import Plane, TiledNetwork, probabilities

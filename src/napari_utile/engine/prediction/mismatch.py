@@ -15,7 +15,8 @@ from napari_utile.arrays.instances.offsets import class_maps
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
-from napari_utile.engine.prediction.image_sample import PATCH, image_sample, normalization_of
+from napari_utile.engine.prediction.image_sample import PATCH, image_sample
+from napari_utile.engine.prediction.normalizing import normalization_for, normalized_by
 from napari_utile.engine.prediction.tiled import TiledNetwork
 from napari_utile.errors import UserError
 from napari_utile.evaluation.files import pixel_um2
@@ -32,26 +33,6 @@ MANY_BLOCKS = 16
 """From which a look at the objects in the middle costs little."""
 LEAST_F1 = 0.5
 """Validation score below which the objects that a model finds tell nothing of the image."""
-
-
-def normalization_for(model: Model, stack: Stack, settings: PredictSettings) -> Normalization:
-    """Return the normalization of an image: that of the model, or its own if asked for.
-
-    Parameters
-    ----------
-    model : Model
-    stack : Stack
-    settings : PredictSettings
-        `normalize`.
-
-    Raises
-    ------
-    UserError
-        If the image is to be normalized by itself, and has no finite pixel or is damaged.
-    """
-    if settings.normalize == "image":
-        return normalization_of(stack, model.network.ndim)
-    return model.normalization
 
 
 def doubts_before(
@@ -108,17 +89,17 @@ def image_mismatches(model: Model, stack: Stack, settings: PredictSettings) -> I
     UserError
         If the file is damaged where it is read.
     """
-    learnt = model.appearance
+    learnt, by = model.appearance, normalized_by(model, settings)
     yield from other_channels(stack, learnt.channel_names if learnt else ())
-    if settings.normalize == "image":
+    if by == "image":
         ndim = model.network.ndim
         measured = image_sample(stack, ndim, planes=16, side=PATCH[ndim])
         yield from filter(None, (outlier_doubt(stack.name, each) for each in measured))
-    if learnt is not None or settings.normalize == "model":
+    if learnt is not None or by == "model":
         pixels = image_sample(stack, model.network.ndim, planes=3, side=64)
         far = None
         if learnt is not None:
-            far = learnt.gray_value_doubt(pixels, settings.normalize == "image")
+            far = learnt.gray_value_doubt(pixels, is_normalized=by != "model")
         elif model.normalization != Normalization.none(model.in_channels) and (
             distance := model.normalization.far_from(pixels)
         ):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import TypeAdapter
 
@@ -15,6 +15,7 @@ from napari_utile.arrays.instances.offsets import Offset
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import digest_of_parameters
 from napari_utile.engine.prediction.in_memory import device_and_dtype
+from napari_utile.engine.prediction.normalizing import normalized_by
 from napari_utile.engine.prediction.tile_size import choose_tile
 from napari_utile.folders.link_costs import read_link_costs
 from napari_utile.io.fingerprints import fingerprint, image_change
@@ -62,6 +63,8 @@ class PredictionPlan:
         Of the affinities that the model finds beside the foreground.
     growth : tuple of float
         By how many pixels instances grow into narrow gaps, along each axis; empty for none.
+    gray_values : {"sample", "whole"}
+        What is measured of an image that is normalized by itself; a sample by older versions.
     """
 
     model: str
@@ -76,6 +79,7 @@ class PredictionPlan:
     costs: dict[str, float] | None = None
     offsets: tuple[Offset, ...] = ()
     growth: tuple[float, ...] = ()
+    gray_values: Literal["sample", "whole"] = "sample"
 
     @classmethod
     def of(
@@ -102,6 +106,7 @@ class PredictionPlan:
         _, shape = part_of(stack, settings.region)
         if shape == stack.shape:  # the same as no region
             settings = settings.model_copy(update={"region": None})
+        settings = settings.model_copy(update={"normalize": normalized_by(model, settings)})
         plane = shape[-model.network.ndim :]
         asked = None if settings.tile == "auto" else (settings.tile,) * len(plane)
         return cls(
@@ -115,6 +120,7 @@ class PredictionPlan:
             costs=_costs_of(model, settings),
             offsets=model.offsets,
             growth=rule_of(model).growth_by(settings),
+            gray_values="whole",
         )
 
     @classmethod
@@ -157,6 +163,8 @@ class PredictionPlan:
             found.append("instances grow by {} there and by {} here".format(*growths))
         without |= {"linking_costs", "grow"}  # the numbers count, not where they were found
         found += option_differences(settings, here.settings, without)
+        if here.settings["normalize"] != "model" and self.gray_values != here.gray_values:
+            found.append("the image was normalized by a sample of it")
         found += option_differences(
             {"precision": self.precision}, {"precision": here.precision}
         )
@@ -251,6 +259,7 @@ def digest_of_model(model: Model) -> str:
     """
     facts = f"{model.normalization} {model.ids} {type(model.network).__name__} "
     facts += f"{model.offsets} " if model.offsets else ""
+    facts += f"{model.normalize} " if model.normalize != "model" else ""
     facts += str(getattr(model.network, "arguments", ""))
     digest = blake2b(facts.encode(), digest_size=16)
     digest.update(digest_of_parameters(model.network.state_dict()).encode())

@@ -24,6 +24,7 @@ from napari_utile.engine.prediction.in_memory import (
 from napari_utile.engine.prediction.instance_worker import InstanceWorker
 from napari_utile.engine.prediction.instances import InstanceBuilder
 from napari_utile.engine.prediction.mismatch import MANY_BLOCKS, doubts_before
+from napari_utile.engine.prediction.normalizing import is_measured, normalized_by
 from napari_utile.engine.prediction.plan import PredictionPlan, digest_of_model
 from napari_utile.engine.prediction.progress import StageProgress, tile_done
 from napari_utile.engine.prediction.resume import (
@@ -218,6 +219,7 @@ class PredictionRun:
         task = self._tasks.pop(result, None) or self.planned(image, result)
         if not self._workers:
             _ = self.network  # raises if the device cannot be used
+        yield from _measuring(task)
         yield from doubted(self._doubts(task), self.settings.strict)
         yield from (Warned(message=text) for text in self._time_texts(task))
         return task
@@ -238,6 +240,9 @@ class PredictionRun:
     def _probes(self, task: PredictionTask) -> bool:
         """Whether to look at objects first: one tile, little of a large image or of many."""
         is_first, self._is_first = self._is_first, False
+        by = normalized_by(self.model, self.settings)
+        if self.execution.dry_run and not is_measured(task.stack, by):
+            return False  # an estimate does not read a whole image
         return not self._workers and (is_first or len(task.blocks) >= MANY_BLOCKS)
 
     def _opened(self, task: PredictionTask) -> tuple[PredictionTask, Decision]:
@@ -250,6 +255,8 @@ class PredictionRun:
                 task.resume()
             elif decision is Decision.KEEP and not self.execution.part:
                 finish_edits(task.result)  # of which a killed window may have left one
+            if decision is not Decision.KEEP:
+                task.record_gray_values()
         return task, decision
 
     def _builder(self, task: PredictionTask, journal: Journal) -> InstanceBuilder | None:
@@ -340,6 +347,15 @@ class PredictionRun:
                     return {"status": "part"}
                 yield from finish_result(task, builder)
                 return {"status": "done", **_object_count(builder)}
+
+
+def _measuring(task: PredictionTask) -> Generator[Waiting, None, None]:
+    """Measure an image that is normalized by itself; a second at a time, it can be stopped."""
+    last = monotonic()
+    for _ in task.measured():
+        if monotonic() - last > 1:
+            last = monotonic()
+            yield Waiting(message=f"Reading the gray values of all of {task.name}")
 
 
 def _known_facts(result: Path) -> dict[str, Any]:

@@ -4,9 +4,9 @@ Any process that opens the same plan computes the same blocks, in any order. Who
 blocks, and when, is decided in `run`.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,30 @@ from napari_utile.arrays.blocks import Blocks
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.prediction.block_computer import BlockComputer
-from napari_utile.engine.prediction.mismatch import normalization_for
+from napari_utile.engine.prediction.normalizing import (
+    is_measured,
+    measure,
+    normalized_by,
+    remember,
+)
 from napari_utile.engine.prediction.output_spec import output_spec
-from napari_utile.engine.prediction.outputs import output_for
+from napari_utile.engine.prediction.outputs import output_for, output_type
 from napari_utile.engine.prediction.plan import PredictionPlan, rule_of
 from napari_utile.engine.prediction.tiled import TiledNetwork
+from napari_utile.events import drain
 from napari_utile.folders.journal import Journal, WorkFolder
-from napari_utile.io.disk import check_there, room_for
+from napari_utile.io.disk import atomic_write, check_there, room_for
 from napari_utile.io.region import part_of
 from napari_utile.io.stack import Stack
+from napari_utile.settings.options import NormalizedBy
 from napari_utile.settings.prediction import PredictSettings
 
 FINISHING = "finishing"
 """File that tells the processes of other parts that this one finishes the result."""
 NETWORK = "network"
 """Stage of the journal: blocks whose probabilities are on disk."""
+GRAY_VALUES = "gray_values.json"
+"""File of the numbers by which the image is normalized, if they are its own."""
 
 
 class PredictionTask:
@@ -77,20 +86,58 @@ class PredictionTask:
         """Mask of the blocks whose probabilities are on disk, shape (blocks,)."""
         return self.work.done(NETWORK, len(self.blocks))
 
-    def computer(self, network: TiledNetwork) -> BlockComputer:
-        """Return what computes the blocks with a network on its device."""
+    def computer(
+        self, network: TiledNetwork, normalization: Normalization | None = None
+    ) -> BlockComputer:
+        """Return what computes the blocks with a network on its device.
+
+        By default the image is normalized as it is to be, for which it may have to be measured.
+        """
         return BlockComputer(
             self.stack,
             self.blocks,
-            self._normalization,
+            normalization or drain(self.measured()),
             network,
             self.settings.averaging,
             self.model.context,
         )
 
-    @cached_property
-    def _normalization(self) -> Normalization:
-        return normalization_for(self.model, self.stack, self.settings)
+    def measured(self) -> Generator[None, None, Normalization]:
+        """Return by what the image is normalized; measured once for all runs and processes.
+
+        Yields after each part of the image that was read.
+        """
+        by = normalized_by(self.model, self.settings)
+        if by == "model":
+            return self.model.normalization
+        if not is_measured(self.stack, by) and (known := self._recorded_gray_values(by)):
+            remember(self.stack, by, known)
+        return (yield from measure(self.stack, by))
+
+    def record_gray_values(self) -> None:
+        """Write down by what the image is normalized, if by itself, for later processes."""
+        by = normalized_by(self.model, self.settings)
+        if by != "model" and self._recorded_gray_values(by) is None:
+            atomic_write(self.work / GRAY_VALUES, json.dumps(self._gray_values(by)).encode())
+
+    def _gray_values(self, by: NormalizedBy) -> dict[str, Any]:
+        measured = drain(self.measured()).model_dump(mode="json")
+        return {"image": self._fingerprint, "by": by, "normalization": measured}
+
+    @property
+    def _fingerprint(self) -> Any:
+        return json.loads(json.dumps(self.plan.image))  # as it is in a file
+
+    def _recorded_gray_values(self, by: NormalizedBy) -> Normalization | None:
+        """Return what was written down of this image, in the work folder or the result."""
+        finished = output_type(self.result).finished(self.result).get("gray_values")
+        for found in (self.work.facts(GRAY_VALUES), finished):
+            try:
+                if found and (found["image"], found["by"]) == (self._fingerprint, by):
+                    return Normalization.model_validate(found["normalization"])
+            except (KeyError, TypeError, ValueError):  # damaged: it is measured again
+                continue
+        return None
 
     def create(self) -> None:
         """Create the output, in place of anything that exists there."""
@@ -128,7 +175,9 @@ class PredictionTask:
 
     def complete(self, facts: dict[str, Any]) -> None:
         """Mark the result as complete, and remove what was needed until then."""
-        self.output.complete(facts | {"plan": self.plan.as_dict()})
+        by = normalized_by(self.model, self.settings)
+        own = {} if by == "model" else {"gray_values": self._gray_values(by)}
+        self.output.complete(facts | own | {"plan": self.plan.as_dict()})
         with suppress(OSError):  # a file that is open cannot be removed from some network disks
             self.work.clear()
 

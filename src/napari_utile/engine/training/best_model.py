@@ -102,6 +102,7 @@ class BestModel:
         return Model(
             copy_with(self.network, parameters).eval(),
             normalization=setup.data.normalization,
+            normalize=setup.settings.normalize,
             settings=setup.settings,
             target=setup.settings.meaning,
             ids=setup.data.ids,

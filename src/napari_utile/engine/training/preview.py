@@ -156,9 +156,10 @@ def samples(
     sides = zip(size[-2:], sampler.output[-2:], strict=True)
     margins = [((side - output) // 2,) * 2 for side, output in sides]
     judged = np.pad(np.ones(sampler.output[-2:], np.float32), margins)
+    fed = [data.fed[data.split.training[draw.plane].image] for draw in draws]
     mean, std = (
-        np.array(numbers, np.float32)[:, None, None]
-        for numbers in (data.normalization.mean, data.normalization.std)
+        np.array(numbers, np.float32)[:, :, None, None]
+        for numbers in ([one.mean for one in fed], [one.std for one in fed])
     )
     return Samples(
         _as_type(images.numpy() * std + mean, dtype),

@@ -10,6 +10,7 @@ from skimage.measure import label
 from napari_utile.arrays.augmentation.density import density
 from napari_utile.arrays.intensity import Normalization
 from napari_utile.arrays.labels import IGNORE
+from napari_utile.arrays.own_gray_values import own_normalization
 from napari_utile.arrays.weight_maps.weight_map import weight_map
 from napari_utile.engine.training.data.planes import HIDDEN
 from napari_utile.engine.training.data.preparation import prepare
@@ -78,6 +79,25 @@ def test_nothing_but_the_training_regions_changes_the_normalization():
     brighter = image.copy()
     brighter[0] += 100
     assert prepared(brighter, objects).normalization != data.normalization
+
+
+@pytest.mark.parametrize("by", ["image", "percentiles"])
+def test_each_image_is_normalized_whole_by_itself(by):
+    pairs = [cells((3, 24, 32), seed) for seed in (0, 1)]
+    images = [pairs[0][0], pairs[1][0] * 257]
+    data = prepared(images, [labels for _, labels in pairs], normalize=by, split="slice")
+    assert data.normalization == Normalization.of(
+        [images[region.image][None, region.index[0]] for region in data.split.training]
+    )
+    parts = [*zip(data.split.training, data.training, strict=True)]
+    judged = (plane.truth for plane in data.validation)
+    for region, plane in (*parts, *zip(data.split.validation, judged, strict=True)):
+        image = images[region.image][None]
+        expected = own_normalization(image, by).apply(image)[:, region.index[0]]
+        np.testing.assert_allclose(plane.image, expected, atol=1e-5)
+    assert not data.warnings  # that they are of two kinds
+    (told,) = prepared(images, [labels for _, labels in pairs], split="slice").warnings
+    assert "are of two kinds" in told and "set normalize to image" in told
 
 
 @pytest.mark.parametrize("class_balance", [True, False])

@@ -236,7 +236,7 @@ def _doubts_of_pixels(pairs: Sequence[Annotated], settings: TrainSettings) -> li
         *told_together(found, len(pairs), "images"),
         *_instances_as_classes_of_all(pairs, settings),
         *ids_doubts(of, ignore, settings.target == "classes"),
-        *image_doubts(known),
+        *image_doubts(known, are_alike=settings.normalize == "model"),
     ]
 
 

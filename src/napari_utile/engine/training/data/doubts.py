@@ -71,7 +71,7 @@ def annotation_doubts(
         )
     return [
         *found,
-        *_outliers(image),
+        *(_outliers(image) if settings.normalize != "percentiles" else ()),
         *pair_doubts(image, labels),
         *([] if found else jpeg_doubts(labels)),
     ]

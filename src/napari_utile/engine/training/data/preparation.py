@@ -20,6 +20,7 @@ from napari_utile.arrays.targets import TrainingTarget
 from napari_utile.arrays.weight_maps.weight_map import balance, border_term, gap_widths
 from napari_utile.engine.models.factory import learnt_offsets
 from napari_utile.engine.prediction.block_computer import replaced_slices, replaced_text
+from napari_utile.engine.prediction.normalizing import own_normalization_of
 from napari_utile.engine.training.data.annotations import (
     Annotated,
     Annotations,
@@ -46,6 +47,7 @@ class TrainingData:
     validation: tuple[ValidationPlane, ...]
     split: Split
     normalization: Normalization
+    """Of all training regions together."""
     channels: int
     ids: tuple[int, ...]
     """Label id of each class."""
@@ -60,6 +62,8 @@ class TrainingData:
     """Of the images."""
     appearance: Appearance | None = None
     """What the training planes look like."""
+    fed: tuple[Normalization, ...] = ()
+    """By which each image is normalized: that of all, or its own."""
 
     @property
     def places(self) -> list[str]:
@@ -107,7 +111,8 @@ def training_data(
     Returns
     -------
     TrainingData
-        Its normalization and class balance know the training regions only.
+        Its normalization and class balance know the training regions only. Images that are
+        normalized by themselves are measured whole, as they will be when they are predicted.
 
     Raises
     ------
@@ -130,6 +135,13 @@ def training_data(
     warnings += [text for text in told if text not in warnings]
     planes = [_pixels(pairs, region) for region in parts.training]
     normalization = Normalization.of(planes)
+    used = {region.image for region in (*parts.training, *parts.validation)}
+    fed = [
+        own_normalization_of(pair.image, settings.normalize)
+        if settings.normalize != "model" and number in used
+        else normalization
+        for number, pair in enumerate(pairs)
+    ]
     counts = class_counts(pairs, parts.training)[: len(ids)]
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
 
@@ -139,8 +151,9 @@ def training_data(
     seen = [SeenImage(pair.image, settings.context) for pair in pairs]
 
     def plane(region: Region) -> AnnotatedPlane:
-        image, spacing = seen[region.image], annotations.spacing
-        return _annotated_plane(pairs, region, image, normalization, factors, settings, spacing)
+        number, spacing = region.image, annotations.spacing
+        image, own = seen[number], fed[number]
+        return _annotated_plane(pairs, region, image, own, factors, settings, spacing)
 
     return TrainingData(
         training=with_density([plane(region) for region in parts.training], settings),
@@ -168,6 +181,7 @@ def training_data(
             *(text for image in seen for text in image.warnings),
         ),
         names=tuple(pair.image.name for pair in pairs),
+        fed=tuple(fed),
     )
 
 
