@@ -25,7 +25,8 @@ OTHER = {
     "linking_costs": "c.json", "dtype": "float16", "format": "tif",
     "region": "0:1,0:9,3:7", "loss": "dice", "strict": True, "skip_broken": True,
     "normalize": "image", "spacing": (40.0, 8.0, 8.0), "empty_slices": "unannotated",
-    "border": "30nm", "objects_table": True, "validation_images": ("a.tif",),
+    "border": "30nm", "objects_table": True, "keep_affinities": True,
+    "validation_images": ("a.tif",),
 }  # fmt: skip
 """For every option a value that is not the default."""
 

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from napari_utile.events import RunStarted
+from napari_utile.arrays.appearance import SET_NORMALIZE
+from napari_utile.events import RunStarted, doubted
 from napari_utile.folders.job import JobFolder
 from napari_utile.folders.model import DESCRIPTION
 from napari_utile.io.images import open_image
+from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.paths import MODELS
 from napari_utile.widgets.objects.panel import ObjectsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
@@ -163,3 +165,22 @@ def test_the_objects_of_the_result_are_measured_in_their_panel(
     with npe2pm.tmp_plugin(package="napari-utile"):
         press(panel.objects)
     assert measured == ["em instances"]
+
+
+def test_a_warning_about_gray_values_offers_its_cure_and_the_end_is_not_green(
+    panel, script, press, qtbot
+):
+    green = color_of(Tone.SUCCESS)
+    script(STARTED, *doubted([f"em: gray values are 1. {SET_NORMALIZE}"], strict=False), DONE)
+    run(panel, press, qtbot)
+    said = text(panel)
+    assert "Done after" in said and green not in said and "--" not in said
+    assert "Choose normalize: image under Input, then segment again." in said
+    panel.controls.messages.linkActivated.emit("normalize:=image")
+    assert 'href="normalize:=image"' in said
+    assert panel.form.settings().normalize == "image"
+
+    arguments = script(STARTED, DONE)
+    run(panel, press, qtbot)
+    assert given(arguments)[1]["--normalize"] == "image"
+    assert green in text(panel)

@@ -46,6 +46,19 @@ def test_the_current_view_is_segmented_on_its_slice(panel, script, press, qtbot,
     np.testing.assert_allclose(place, (50, 100 + 4 * 15, 200 + 4 * seen[0]))
 
 
+def test_of_a_view_all_slices_are_copied_where_gray_values_of_the_whole_count(
+    panel, script, press, qtbot, viewer, cells
+):
+    panel.source.kind.setCurrentText("the current view")
+    viewer.dims.set_current_step(0, 1)
+    panel.form.set_value("normalize", "percentiles")
+    arguments = script(STARTED, fill(0.5), tile(1), DONE)
+    run(panel, press, qtbot)
+    images, flags = given(arguments)
+    assert flags["--region"].startswith("1:2,")
+    np.testing.assert_array_equal(open_image(images[0]).data, cells[0])
+
+
 def test_the_view_is_what_napari_shows(make_napari_viewer_proxy, open_panel, model, qtbot):
     window = make_napari_viewer_proxy(show=True)
     layer = window.add_image(np.zeros((3, 64, 64), np.uint8), scale=(50, 4, 4))

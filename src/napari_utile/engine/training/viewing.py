@@ -103,7 +103,7 @@ class Viewing:
         began = monotonic()
         region, place = self._region(number, view)
         seen = SeenImage(self.images[number], self.setup.settings.context)
-        pixels = seen.read(region, self.setup.data.normalization)
+        pixels = seen.read(region, self.setup.data.fed[number])
         found = logits(network, pixels, device=device, on_event=lambda _: None)
         maps = class_maps(probabilities(found, activation_of(network)), self.setup.data.offsets)
         foreground = foreground_probability(maps)

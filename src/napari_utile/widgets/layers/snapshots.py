@@ -67,11 +67,12 @@ class Snapshot:
         channels: int,
         region: Region | None = None,
         subfolder: str = "",
-        context: int = 0,
+        context: int | None = 0,
     ) -> "Snapshot":
         """Take a layer; pixels in memory are copied: painting on does not matter.
 
-        With a region, so many slices of `context` on each side are kept with it.
+        With a region, so many slices of `context` on each side are kept with it; all if None,
+        as where the gray values of the whole count.
         """
         stack = stack_of(layer, channels)
         place = placement(layer, stack.axes)
@@ -80,7 +81,8 @@ class Snapshot:
         axes = [axis for axis in range(len(region)) if stack.axes[axis] != "c"]
         ranges = [region[axis] for axis in axes]
         place["translate"] = shifted(place, [first for first, _ in ranges])
-        if is_in_memory(stack.data) or (hasattr(stack.data, "dask") and not stack.path):
+        is_copied = is_in_memory(stack.data) or (hasattr(stack.data, "dask") and not stack.path)
+        if is_copied and context is not None:
             # what is not seen is not copied
             stack, ranges = _sliced(stack, ranges, context)
         text = ",".join(f"{first}:{end}" for first, end in ranges)
@@ -117,9 +119,12 @@ class Source:
         layers: Sequence[Layer],
         channels: int,
         region: Region | None = None,
-        context: int = 0,
+        context: int | None = 0,
     ) -> "Source":
-        """Take layers as they are now; with the slices around a region that the model sees."""
+        """Take layers as they are now; with the slices around a region that the model sees.
+
+        See `Snapshot.of`.
+        """
         if len(layers) == 1:
             only = Snapshot.of(layers[0], channels, region, context=context)
             return cls(layers[0].name, (only,))

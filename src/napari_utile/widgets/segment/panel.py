@@ -20,6 +20,7 @@ from napari_utile.events import (
     RunFailed,
     RunStarted,
     TileDone,
+    Warned,
 )
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
@@ -64,6 +65,8 @@ from napari_utile.widgets.segment.source import SourceChoice
 
 SLIDERS = {"threshold": (0.01, 0.99), "min_size": (0, 2000), "fill_holes": (0, 2000)}
 """Ends of the sliders; px."""
+OPTION = ":="
+"""Between name and value in the target of a link that chooses an option."""
 OBJECTS_HELP = "Measure every object of the result: a table, by which to find each of them"
 
 
@@ -104,6 +107,7 @@ class SegmentPanel(Panel):
         self.results: dict[str, Result] = {}
         self._parts: dict[str, Result] = {}  # of the last view or region, by image layer
         self._is_of_part = False
+        self._is_doubtful = False  # what runs: it has warned of the gray values
         self._job: JobFolder | None = None  # that runs
         self._next: tuple[JobFolder, JobRecord]
         self._files: TemporaryDirectory[str] | None = None
@@ -116,9 +120,7 @@ class SegmentPanel(Panel):
             source.changed.connect(self._check)
         self.keep_running.toggled.connect(self._on_keep_running)
         self.controls.happened.connect(self._show)
-        self.controls.messages.linkActivated.connect(
-            lambda out: self.output.set_path(Path(out))
-        )
+        self.controls.messages.linkActivated.connect(self._on_link)
         Follower(self, self.model.set_path, MODELS.trained)
         self.model.set_path(last_model())
         fields = {"model": self.model, "options": self.form, "segment": self.source.kind}
@@ -195,6 +197,14 @@ class SegmentPanel(Panel):
                 panel.measure(layer)
                 return
 
+    def _on_link(self, target: str) -> None:
+        """Choose a partial result, or an option that a warning has named."""
+        name, is_option, value = target.partition(OPTION)
+        if is_option:
+            self.form.set_value(name, value)
+        else:
+            self.output.set_path(Path(target))
+
     def _on_keep_running(self, is_kept: bool) -> None:
         if self._job:
             self._job.set_outlives_window(is_kept)
@@ -211,9 +221,10 @@ class SegmentPanel(Panel):
             source = Source.of_files(paths, self.source.is_batch)
         else:
             card, region = read_card(model), self.source.region()
-            source = Source.of_layers(
-                self.source.layers, card.in_channels, region, card.context
-            )
+            by = self.form.settings().normalize
+            is_by_model = (card.normalize if by == "auto" else by) == "model"
+            context = card.context if is_by_model else None  # all slices count
+            source = Source.of_layers(self.source.layers, card.in_channels, region, context)
         settings = self.form.settings().model_copy(update={"region": source.region})
         self._is_of_part = source.region is not None
         if self._is_of_part and settings.output == "instances" and read_card(model).offsets:
@@ -241,6 +252,7 @@ class SegmentPanel(Panel):
     def _launch(self, arguments: Sequence[str]) -> DetachedEngine:
         """Create the engine in its job folder, and the results that it will fill."""
         self._job, record = self._next
+        self._is_doubtful = False
         engine = DetachedEngine(arguments, self._job)
         self._job.write(record)
         self._job.set_outlives_window(self.keep_running.isChecked())
@@ -270,6 +282,8 @@ class SegmentPanel(Panel):
             case TileDone() | BlockDone() if result := self._result_of(event.image):
                 if result.grow() and self.form.value("output") == "probabilities":
                     self._uncover()
+            case Warned() if event.options:
+                self._offer_options(event)
             case ImageDone():
                 self._show_image(event)
             case RunDone():
@@ -279,6 +293,16 @@ class SegmentPanel(Panel):
         if isinstance(event, RunDone | RunFailed):
             self._job = None
             self._check()
+
+    def _offer_options(self, event: Warned) -> None:
+        """Offer what the warning says to set: the result may be of little use without."""
+        self._is_doubtful |= "normalize" in event.options
+        groups = PredictSettings.groups().items()
+        for name, value in event.options.items():
+            titles = [title for title, names in groups if name in names]
+            where = f" under {titles[0]}" if titles else ""
+            text = f"Choose {name}: {value}{where}, then segment again."
+            self.controls.messages.offer(text, f"{name}{OPTION}{value}")
 
     def _result_of(self, image: str) -> Result | None:
         """Return the result of an image, which events call by its name or path."""
@@ -324,7 +348,7 @@ class SegmentPanel(Panel):
         where = f"The result is in {event.out}."
         if self.controls.progress.total > 1:
             where = f"The results are in {event.out}."
-        is_good = not event.stopped and not event.failed
+        is_good = not (event.stopped or event.failed or self._is_doubtful)
         text = f"{how}{': ' if what else ''}{what}. {where}"
         self.controls.messages.add(text, Tone.SUCCESS if is_good else None)
         if not event.stopped:

@@ -135,12 +135,10 @@ def training_data(
     warnings += [text for text in told if text not in warnings]
     planes = [_pixels(pairs, region) for region in parts.training]
     normalization = Normalization.of(planes)
-    used = {region.image for region in (*parts.training, *parts.validation)}
+    by = settings.normalize
     fed = [
-        own_normalization_of(pair.image, settings.normalize)
-        if settings.normalize != "model" and number in used
-        else normalization
-        for number, pair in enumerate(pairs)
+        normalization if by == "model" else own_normalization_of(pair.image, by)
+        for pair in pairs
     ]
     counts = class_counts(pairs, parts.training)[: len(ids)]
     factors = balance(counts) if settings.class_balance else np.ones(len(ids))
