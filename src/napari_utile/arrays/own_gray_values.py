@@ -74,7 +74,7 @@ def normalization_in_parts(
         If no pixel of a channel is finite, or some are too large to calculate with.
     """
     if by == "image":
-        moments = yield from _moments(parts)
+        moments = yield from _moments_in_parts(parts)
         numbers = [(each.mean, each.std) for each in moments]
     else:
         found = yield from percentiles_in_parts(parts, AT)
@@ -112,7 +112,7 @@ class _Moments:
         self.count = both
 
 
-def _moments(parts: Parts) -> Generator[None, None, list[_Moments]]:
+def _moments_in_parts(parts: Parts) -> Generator[None, None, list[_Moments]]:
     found: list[_Moments] = []
     for part in parts():
         found = found or [_Moments() for _ in part]

@@ -25,14 +25,14 @@ OWN = ["image", "percentiles"]
 @pytest.fixture
 def parts_read(monkeypatch):
     """The parts that are read to measure images."""
-    read, parts = [], normalizing._parts
+    read, parts = [], normalizing._windows_of
 
     def counted(stack):
         for part in parts(stack):
             read.append(part.shape)
             yield part
 
-    monkeypatch.setattr(normalizing, "_parts", counted)
+    monkeypatch.setattr(normalizing, "_windows_of", counted)
     return read
 
 

@@ -77,7 +77,7 @@ def measure(stack: Stack, by: NormalizedBy) -> Generator[None, None, Normalizati
     known = _MEASURED.setdefault(stack, {})
     if by not in known:
         try:
-            known[by] = yield from normalization_in_parts(lambda: _parts(stack), by)
+            known[by] = yield from normalization_in_parts(lambda: _windows_of(stack), by)
         except ValueError as error:
             if isinstance(error, UserError):
                 raise
@@ -85,7 +85,7 @@ def measure(stack: Stack, by: NormalizedBy) -> Generator[None, None, Normalizati
     return known[by]
 
 
-def remember(stack: Stack, by: NormalizedBy, measured: Normalization) -> None:
+def take_over(stack: Stack, by: NormalizedBy, measured: Normalization) -> None:
     """Take over what another process has measured of an image."""
     _MEASURED.setdefault(stack, {})[by] = measured
 
@@ -95,7 +95,7 @@ def is_measured(stack: Stack, by: NormalizedBy) -> bool:
     return by == "model" or by in _MEASURED.get(stack, {})
 
 
-def _parts(stack: Stack) -> Iterator[NDArray[Any]]:
+def _windows_of(stack: Stack) -> Iterator[NDArray[Any]]:
     """Read an image part by part."""
     lines = zip(stack.shape[-2:], SIDES, strict=True)
     rows, columns = (

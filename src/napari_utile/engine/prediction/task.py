@@ -21,7 +21,7 @@ from napari_utile.engine.prediction.normalizing import (
     is_measured,
     measure,
     normalized_by,
-    remember,
+    take_over,
 )
 from napari_utile.engine.prediction.output_spec import output_spec
 from napari_utile.engine.prediction.outputs import output_for, output_type
@@ -111,7 +111,7 @@ class PredictionTask:
         if by == "model":
             return self.model.normalization
         if not is_measured(self.stack, by) and (known := self._recorded_gray_values(by)):
-            remember(self.stack, by, known)
+            take_over(self.stack, by, known)
         return (yield from measure(self.stack, by))
 
     def record_gray_values(self) -> None:
