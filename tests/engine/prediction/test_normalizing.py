@@ -17,6 +17,7 @@ from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.stack import Stack
 from tests.fixtures.blob_model import blob_model, blobs
 from tests.fixtures.segmented import ends, segment, stopped
+from tests.fixtures.tiny_training import cells, tiny
 
 torch.set_num_threads(1)
 OWN = ["image", "percentiles"]
@@ -75,6 +76,16 @@ def test_a_model_remembers_and_number_formats_give_the_same_objects(tmp_path, by
     )
     expected = utile.predict(blob_model(), pixels)
     np.testing.assert_allclose(as_trained, expected, atol=1e-6)
+
+
+def test_a_trained_model_normalizes_as_it_was_trained():
+    image, labels = cells()
+    settings = tiny(steps=2, normalize="image")
+    learnt = utile.train(image, labels, settings)
+    assert learnt.normalize == learnt.settings.normalize == "image"
+    here = utile.predict(learnt, image)
+    for other in (image / np.float32(255), image.astype(np.uint16) * 257):
+        np.testing.assert_allclose(utile.predict(learnt, other), here, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
