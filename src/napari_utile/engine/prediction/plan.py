@@ -129,8 +129,11 @@ class PredictionPlan:
         if plan.get("format") != PLAN_FORMAT:
             return None
         try:
-            PredictSettings(**plan["settings"])
-            found = cls(**plan | {"tile": tuple(plan["tile"])})  # type: ignore[operator]
+            # the oldest versions knew but one way of normalizing
+            settings = {"normalize": "model"} | plan["settings"]
+            PredictSettings(**settings)
+            as_now = {"tile": tuple(plan["tile"]), "settings": settings}
+            found = cls(**plan | as_now)  # type: ignore[operator]
             return TypeAdapter(cls).validate_python(found.as_dict())
         except (TypeError, KeyError, ValueError):  # pydantic's error is a ValueError
             return None
