@@ -47,7 +47,7 @@ def main() -> None:
         save(cropped(viewer.screenshot(flash=False)), out / "preview.png")
         train.samples.remove()
         press(train.controls.button, lambda: not train.controls.is_running)
-        train.preview.remove()
+        train.look_at.remove()
 
         segment.form.set_value("output", "instances")
         segment.form.set_value("min_size", 30)

@@ -38,7 +38,7 @@ def main() -> None:
         fill_in(train, {"minutes": str(minutes), **OPTIONS})
         press(train.controls.button, lambda: not train.controls.is_running)
         print(train.controls.messages.text())
-        train.preview.remove()
+        train.look_at.remove()
 
         segment = opened(viewer, "Segment")
         segment.form.set_value("output", "instances")

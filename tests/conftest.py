@@ -61,7 +61,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 LONG = dict.fromkeys(
-    ("test_stack_job.py", "test_main_job.py", "test_tour.py", "test_examples.py",
+    ("test_stack_job.py", "test_walk.py", "test_tour.py", "test_examples.py",
      "test_cluster.py", "test_distributed.py", "test_local_workers.py", "test_stopping.py"),
     100,
 )  # fmt: skip

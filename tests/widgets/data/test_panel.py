@@ -25,6 +25,7 @@ def test_samples_come_with_their_labels_the_download_in_a_thread(
 ):
     panel = open_panel(DataPanel, viewer)
     press(panel.synthetic)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4)
     assert [layer.name for layer in viewer.layers[-2:]] == [
         "Synthetic ssTEM",
         "Synthetic ssTEM labels",

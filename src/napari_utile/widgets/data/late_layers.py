@@ -11,7 +11,7 @@ from qtpy.QtCore import QCoreApplication, QThread
 
 from napari_utile.coco.napari_reader import coco_reader
 from napari_utile.io.napari_reader import LayerData
-from napari_utile.samples.samples import isbi2012_layers
+from napari_utile.samples.samples import isbi2012_layers, synthetic_layers
 from napari_utile.widgets.kit.background import Background
 from napari_utile.widgets.layers.in_turn import in_turn
 from napari_utile.widgets.layers.label_colors import compile_colors
@@ -61,6 +61,11 @@ def layers_or_later(
     reading = Background(work, then, fail)
     _READING.append(reading)
     return nothing
+
+
+def synthetic_sample() -> list[Any]:
+    """Return the synthetic sample, which takes a second to make."""
+    return layers_or_later(synthetic_layers, [])
 
 
 def isbi2012_sample() -> list[Any]:

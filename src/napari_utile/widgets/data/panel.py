@@ -59,7 +59,9 @@ class DataPanel(Panel):
 
         self.files.clicked.connect(self._look_for_files)
         self.folder.clicked.connect(self._look_for_folder)
-        self.synthetic.clicked.connect(lambda: self._add(synthetic_layers()))
+        self.synthetic.clicked.connect(
+            lambda: self.controls.press(lambda: self._synthetic, self._add)
+        )
         events = napari_viewer.layers.events
         following(self, self._show_layers, events.inserted, events.removed, events.renamed)
         self._show_layers()
@@ -93,6 +95,10 @@ class DataPanel(Panel):
     def _look_for_folder(self) -> None:
         if chosen := QFileDialog.getExistingDirectory(self, "Open a folder of images"):
             self.open_paths([chosen])
+
+    def _synthetic(self) -> Generator[None, None, list[LayerData]]:
+        yield
+        return synthetic_layers()
 
     def _sample(self) -> Generator[None, None, list[LayerData]]:
         yield

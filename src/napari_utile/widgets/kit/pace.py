@@ -18,6 +18,7 @@ from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.step_rates import Pace, keep_rate, known_rate
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.process import AttachedEngine, Engine
+from napari_utile.widgets.process.worker import WAITING
 
 REST = 1_500
 """Milliseconds for which nobody changes anything before the machine is measured."""
@@ -127,6 +128,7 @@ class PaceLine(QLabel):
         self._engine.happened.connect(self._on_event)
         self._ends[:] = [partial(_quit, self._engine)]
         self._engine.start()
+        WAITING.warm()  # for what is pressed meanwhile
 
     def _on_event(self, event: Event) -> None:
         match event:

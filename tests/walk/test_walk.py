@@ -1,0 +1,110 @@
+"""The walk through the real window, with the real engine: train, segment, correct, evaluate.
+
+And how long the window stands still meanwhile, beside what napari itself takes for a layer.
+"""
+
+import numpy as np
+import pytest
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_utile.folders.run import Run
+from napari_utile.io.images import open_image
+from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.home.panel import HomePanel
+from napari_utile.widgets.home.steps import STEPS
+from napari_utile.widgets.process.worker import SWITCH, WAITING
+from tests.walk.walk import SIZE, Walk, the_whole
+
+TINY = {"depth": "2", "width": "4", "tile": "64", "batch": "1", "seed": "1"}
+GAP = 0.1
+"""Longest pause of the event loop, in CPU seconds of the window's thread."""
+AT_ONCE = {
+    "weight map": 2,
+    "segment the layer": 2,
+    "segment the view": 4,
+    "edit a result": 2,
+    "show a run": 4,
+}
+"""Layers that come and go together in a step: the map and its color bar; a result and what it
+was decided from; another in the place of both."""
+
+
+@pytest.fixture
+def warm(monkeypatch):
+    """Keep an engine, as it is where somebody works."""
+    monkeypatch.setenv(SWITCH, "yes")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    if WAITING.worker:
+        WAITING.worker.end()
+    WAITING.worker = None
+
+
+def of_napari(walk):
+    """Return the longest pause when napari adds an image or labels, not for the first time.
+
+    The first time it loads and compiles what draws them, and their color bars and outlines:
+    that is done here, so that it is in no step.
+    """
+    pixels, viewer, gaps = np.ones((8, 64, 64), np.uint8), walk.viewer, []
+    direct = DirectLabelColormap(color_dict={None: "transparent", 1: "red"})
+    for count in range(2):
+        for add, options in (
+            (viewer.add_image, {}),
+            (viewer.add_labels, {}),
+            (viewer.add_labels, {"colormap": direct}),
+        ):
+            walk.wait(0.2)
+            walk.monitor.begin()
+            layer = add(pixels * (count + 1), **options)
+            walk.wait(0.2)
+            gaps.append(walk.monitor.end().cpu)
+            layer.bounding_box.visible = True
+            if hasattr(layer, "colorbar"):
+                layer.colorbar.visible = True
+            if hasattr(layer, "contour"):
+                layer.contour = 1
+            walk.wait(0.2)
+            viewer.layers.remove(layer)
+    return max(gaps[3:])
+
+
+@pytest.mark.timeout(300)
+def test_the_whole_walk(make_napari_viewer_proxy, qtbot, home, errors, warm):
+    viewer = make_napari_viewer_proxy()
+    viewer.window.resize(*SIZE)
+    viewer.window.show()
+    panel = HomePanel(viewer)
+    viewer.window.add_dock_widget(panel, name="U-Tile", area="right")
+    walk = Walk(viewer, panel)
+    try:
+        napari = of_napari(walk)
+        for step in STEPS:  # to build a panel takes longer, once
+            panel.open(step.title)
+        the_whole(walk, "0.1", TINY)
+    finally:
+        walk.monitor.stop()
+    assert errors == []
+    said = {row.step: row.said for row in walk.rows}
+
+    # what the fields said is what was done, and what is shown is what is on the disk
+    (folder,) = (home / "runs").iterdir()
+    run, train = Run(folder), panel.panels["Train"]
+    assert TrainSettings.read(run.settings) == train.form.settings()
+    assert run.model.exists() and "Done after" in said["train"]
+    results = sorted((home / "segmentations").iterdir())
+    assert len(results) == 2
+    layer = viewer.layers["Synthetic ssTEM instances"]
+    np.testing.assert_array_equal(layer.scale, (50, 4, 4))
+    stored = open_image(results[0] / "instances.zarr" / "labels" / "instances").read()
+    np.testing.assert_array_equal(np.asarray(layer.data), stored)
+    assert 0 <= panel.panels["Evaluate"].report["iou"] <= 1
+    assert "Saved" in said["edit a result"]
+
+    # napari takes a tenth of a second and more for one layer: no step may take much longer
+    slow = {
+        row.step: row.gap.cpu
+        for row in walk.rows
+        if row.gap.cpu > max(GAP, 1.5 * napari * AT_ONCE.get(row.step, 1))
+    }
+    assert slow == {}, napari
