@@ -35,6 +35,18 @@ def test_each_step_says_what_is_missing_and_leads_to_where_it_is(open_panel, cel
     assert offered(home) == ["Next: Label", "Next: Train"]
 
 
+def test_it_begins_where_it_was_left_if_what_that_needs_is_there(open_panel, viewer):
+    from napari.components import ViewerModel
+
+    first = open_panel(HomePanel, viewer)
+    assert first.step.title == "Label"
+    first.open("Evaluate")
+    assert open_panel(HomePanel, viewer).step.title == "Evaluate"
+    viewer.layers.remove("cells")
+    assert open_panel(HomePanel, viewer).step.title == "Label"
+    assert open_panel(HomePanel, ViewerModel()).step.title == "Data"
+
+
 def test_every_step_opens_and_a_panel_is_made_once(open_panel, viewer):
     home = open_panel(HomePanel, viewer)
     for step in STEPS:

@@ -31,6 +31,8 @@ WELCOME = (
 class DataPanel(Panel):
     """Files, folders and samples in; what is open in words."""
 
+    page = "Data"
+
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer

@@ -1,11 +1,12 @@
 """The dock U-Tile: the steps of the work as tabs, and from each a way to the next."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
 
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
@@ -21,15 +22,18 @@ from qtpy.QtWidgets import (
 
 from napari_utile.events import RunDone, RunFailed
 from napari_utile.widgets.home.steps import GIVES, STEPS, WorkStep, missing, step_named
-from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.docks import join_other_panels
 from napari_utile.widgets.kit.following import Follower
+from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS
 from napari_utile.widgets.layers.choice import following
 
 TABS_IN_A_ROW = 5
+LAST = "tab"
+"""Under which the tab that was open is remembered."""
 ALWAYS_DONE = ("Data", "Label", "Weight map")
 """Steps that start no work: the next one is offered as soon as it has what it needs."""
 HANDED_ON = ("image", "labels_layer")
@@ -81,7 +85,8 @@ class HomePanel(QWidget):
         events = napari_viewer.layers.events
         following(self, self._show_ways, events.inserted, events.removed)
         Follower(self, self._show_ways, MODELS.trained)
-        self.open("Data" if missing(step_named("Label"), napari_viewer.layers) else "Label")
+        follow_theme(self, self._show_ways)
+        self.open(_first(napari_viewer.layers))
 
     def open(self, title: str, *_: object) -> QWidget:
         """Show the panel of a step, made when it is first seen.
@@ -95,6 +100,7 @@ class HomePanel(QWidget):
         QWidget
         """
         self.step = step_named(title)
+        remember(LAST, title)
         if title not in self.panels:
             self.panels[title] = panel = panel_of(self.step)(self._viewer)
             self.pages.addWidget(panel)
@@ -156,6 +162,15 @@ class HomePanel(QWidget):
             if isinstance(layer, Labels) and layer in self._viewer.layers:
                 _use_result(after, layer)
                 break
+
+
+def _first(layers: Iterable[Layer]) -> str:
+    """Return the tab to begin with: that of the last time, if it has what it needs."""
+    layers, label = list(layers), step_named("Label")
+    if missing(label, layers):
+        return "Data"
+    last = next((step for step in STEPS if step.title == remembered(LAST)), label)
+    return label.title if missing(last, layers) else last.title
 
 
 def _use_result(panel: Any, layer: Labels) -> None:

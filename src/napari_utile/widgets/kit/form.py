@@ -24,6 +24,7 @@ from napari_utile.settings.checked import Settings
 from napari_utile.widgets.kit.colors import Tone, color_of, follow_theme
 from napari_utile.widgets.kit.fields import field_of, slider_of, ticks_of, value_text
 from napari_utile.widgets.kit.fold import Fold
+from napari_utile.widgets.kit.messages import colored
 
 S = TypeVar("S", bound=Settings)
 
@@ -95,12 +96,14 @@ class Form(QWidget, Generic[S]):
         }
         for fold in self.folds.values():
             column.addWidget(fold)
-        self.restore = QLabel('<a href="restore">Restore defaults</a>')
+        self.restore = QLabel()
+        follow_theme(self.restore, self._color)
         self.restore.setToolTip("Show again what the panel showed when it was new")
         self.restore.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.restore.linkActivated.connect(lambda _: self.show_settings(self._defaults))
         column.addWidget(self.restore)
         self.set_defaults(self._shown)
+        self._color()
 
     def settings(self) -> S:
         """Return what the form shows, checked.
@@ -125,6 +128,9 @@ class Form(QWidget, Generic[S]):
             default = self._kind.model_fields[name].default
             self._write(name, getattr(settings, name) if is_given else default)
         self._check()
+
+    def _color(self, _event: object = None) -> None:
+        self.restore.setText(colored("Restore defaults", Tone.NOTE, "restore"))
 
     def set_defaults(self, settings: S) -> None:
         """Show `settings`, and take them for what a link restores."""
