@@ -26,8 +26,10 @@ from tests.fixtures.commands import complaint, predict
         (["--dry-run"], Execution(dry_run=True)),
     ],
 )
-def test_where_a_prediction_is_made_is_a_flag(monkeypatch, flags, expected):
+def test_where_a_prediction_is_made_is_a_flag(monkeypatch, tmp_path, flags, expected):
     seen = []
+    (tmp_path / "m").mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "napari_utile.engine.prediction.front.predict_files",
         lambda *given: seen.append(given[-1]) or (e for e in [RunStarted(job="predict")]),

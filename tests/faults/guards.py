@@ -113,7 +113,7 @@ GUARDS = [
     guard(33, "folders/model.py", "written > CARD_FORMAT:", "written > 10**9:",
           "models::a_newer_model_is_told_by_both_versions"),
     guard(34, "widgets/kit/panel.py", "            self.controls.leave()", "            pass",
-          "window::closing_the_panel_ends_the_engine_with_what_it_has"),
+          "window::closing_the_panel_ends_what_nobody_would_see"),
     guard(35, "widgets/kit/background.py",
           "    except Exception as error:  # whatever it is, the panel",
           "    except ArithmeticError as error:  # whatever it is, the panel",

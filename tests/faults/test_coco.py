@@ -140,7 +140,7 @@ def test_fault_11_a_broken_image_is_named_or_skipped_with_its_annotations(name, 
     assert [image.id for image in coco.images] == [1]
     assert [annotation.id for annotation in coco.annotations] == [1]
     if name != "its id is taken":  # then its annotations are of no image at all
-        assert coco.skipped[1:] == ("2 annotations are of images that are broken",)
+        assert coco.skipped[1:] == ("2 annotations of broken images",)
 
 
 def test_fault_11_the_number_of_faults_is_told(read):

@@ -119,8 +119,8 @@ def test_of_a_folder_the_torn_image_is_named_and_the_others_are_done(
     states = {item.child(i).text(0): item.child(i).text(1) for i in range(3)}
     assert states == {"a.tif": "done", "b.tif": "done", "torn.tif": "failed"}
     assert "torn.tif" in jobs.details.text()
-    (results,) = (home / "segmentations").glob("*/probabilities")
+    (results,) = (home / "segmentations").glob("*/instances")
     assert (results / "summary.csv").exists()
     jobs.list.setCurrentItem(item.child(0))
     press(jobs.show_it)
-    qtbot.waitUntil(lambda: "a probabilities" in em.layers)
+    qtbot.waitUntil(lambda: "a instances" in em.layers)

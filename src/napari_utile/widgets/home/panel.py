@@ -86,7 +86,7 @@ class HomePanel(QWidget):
         following(self, self._show_ways, events.inserted, events.removed)
         Follower(self, self._show_ways, MODELS.trained)
         follow_theme(self, self._show_ways)
-        self.open(_first(napari_viewer.layers))
+        self.open(_tab_to_begin(napari_viewer.layers))
 
     def open(self, title: str, *_: object) -> QWidget:
         """Show the panel of a step, made when it is first seen.
@@ -164,7 +164,7 @@ class HomePanel(QWidget):
                 break
 
 
-def _first(layers: Iterable[Layer]) -> str:
+def _tab_to_begin(layers: Iterable[Layer]) -> str:
     """Return the tab to begin with: that of the last time, if it has what it needs."""
     layers, label = list(layers), step_named("Label")
     if missing(label, layers):
