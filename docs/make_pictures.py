@@ -42,6 +42,7 @@ def main() -> None:
         fill_in(train, {"minutes": str(minutes), **SMALL})
         viewer.dims.set_current_step(0, SLICE)
         press(train.look, lambda: not train.controls.is_running)
+        wait_until(lambda: train.samples is not None and len(train.samples.layers) == 6)
         truth.visible = False
         wait(1)
         save(cropped(viewer.screenshot(flash=False)), out / "preview.png")
@@ -88,7 +89,8 @@ def wanted(description: str) -> tuple[float, Path]:
 def new_window() -> Iterator[Any]:
     """Open a viewer in a folder of its own: nothing of the user is read or changed."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        os.environ |= {"XDG_DATA_HOME": home, "NAPARI_CONFIG": f"{home}/napari.yaml"}
+        places = {"XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home}
+        os.environ |= {**places, "NAPARI_CONFIG": f"{home}/napari.yaml"}
         os.chdir(home)
         import napari
 
@@ -255,11 +257,16 @@ def drawn(panel: Any) -> np.ndarray:
     from qtpy.QtCore import QRect
     from qtpy.QtWidgets import QWidget
 
-    content = panel.widget()
+    content, foot = panel.scroll.widget(), panel.layout().itemAt(panel.layout().count() - 1)
     parts = [part for part in content.findChildren(QWidget) if part.parent() is content]
     bottom = max(part.geometry().bottom() for part in parts if part.isVisible())
     height = bottom + content.layout().contentsMargins().bottom()
-    return QImg2array(content.grab(QRect(0, 0, content.width(), height)).toImage())
+    shown = content.grab(QRect(0, 0, content.width(), height)), foot.widget().grab()
+    pixels = [QImg2array(part.toImage())[..., :3] for part in shown]
+    width = max(part.shape[1] for part in pixels)
+    return np.concatenate(
+        [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), "edge") for part in pixels]
+    )
 
 
 def cropped(pixels: np.ndarray) -> np.ndarray:

@@ -165,6 +165,24 @@ def test_another_try_of_a_view_takes_the_place_of_the_first(
     assert "Hidden, so that the probabilities can be read: 'cells'" in text(segment_panel)
 
 
+def test_a_result_that_is_shown_again_keeps_its_layer_and_shows_what_is_there_now(
+    segment_panel, script, press, qtbot, viewer
+):
+    script(STARTED, objects(7), tile(1), FINISH, DONE)
+    segment_panel.form.set_value("output", "instances")
+    run(segment_panel, press, qtbot)
+    layer, out = viewer.layers["em instances"], segment_panel.result.out
+    layer.visible, layer.opacity, count = False, 0.3, len(viewer.layers)
+    zarr.open_array(f"{out}/labels/instances/0", mode="r+")[..., :16, :16] = 9
+    shown = ShownResult(image="em.zarr", name="again", out=out)
+    again = Result(viewer, shown, "instances")
+    again.end(is_partial=False)
+    assert again.layers[-1] is layer and len(viewer.layers) == count
+    assert layer.data[2, 3, 3] == 9
+    assert (layer.name, layer.visible, layer.opacity) == ("again instances", True, 0.3)
+    assert not layer.editable
+
+
 def test_a_tiff_is_shown_when_it_is_complete(
     segment_panel, script, press, qtbot, viewer, tmp_path, cells
 ):

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer
 
@@ -23,6 +23,7 @@ from napari_utile.io.stack import DOUBTS, HOLDS, RULE, Stack
 from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.widgets.layers.active import active_kept, add_helper
 from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.in_turn import remove_layers, renew
 from napari_utile.widgets.layers.stacks import doubts_about, shifted
 
 MIN_REFRESH_INTERVAL = 200
@@ -180,15 +181,22 @@ class Result(QObject):
     def _put(self, key: str, part: str, data: Any, rule: Any = None, **given: Any) -> Layer:
         """Add a layer, in place of one that shows what was on disk there before."""
         is_image = part == "probabilities"
+        kind, layers = (Image if is_image else Labels), self._viewer.layers
         said = {ON_DISK: key, HOLDS: part} | ({RULE: rule} if rule else {})
-        add = self._viewer.add_image if is_image else self._viewer.add_labels
+        here = [layer for layer in layers if layer.metadata.get(ON_DISK) == key]
+        same = next((layer for layer in here if type(layer) is kind), None)
         with active_kept(self._viewer):
-            layers = self._viewer.layers
-            here = [layer for layer in layers if layer.metadata.get(ON_DISK) == key]
-            for old in {*here, *self._former}.intersection(layers):
-                layers.remove(old)
+            remove_layers(self._viewer, {*here, *self._former} - {same})
             self._former = []
-            layer = add(data, metadata=said, **given)
+            if same is None:
+                add = self._viewer.add_image if is_image else self._viewer.add_labels
+                layer = add(data, metadata=said, **given)
+            else:  # other pixels cost the window less than another layer
+                renew(same, kind(data, **given))
+                same.name, same.visible, layer = given["name"], True, same
+                for name in (RULE, DOUBTS):
+                    same.metadata.pop(name, None)
+                same.metadata.update(said)
         if not is_image:
             layer.editable = False  # napari offers no brush for what is on disk
         return layer
