@@ -80,7 +80,7 @@ def test_the_whole_walk(make_napari_viewer_proxy, qtbot, home, errors, warm):
     try:
         napari = of_napari(walk)
         for step in STEPS:  # to build a panel takes longer, once
-            panel.open(step.title)
+            panel.open_step(step.title)
         the_whole(walk, "0.1", TINY)
     finally:
         walk.monitor.stop()

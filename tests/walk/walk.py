@@ -138,13 +138,13 @@ def bring_and_label(walk: Walk) -> None:
     """Open the sample, paint a stroke into new labels, and see the weights of the loss."""
     home, viewer = walk.home, walk.viewer
     with walk.step("data") as seen:
-        data = home.open("Data")
+        data = home.open_step("Data")
         walk.press(data.synthetic)
         walk.until(lambda: len(viewer.layers) == 2)
         seen.said = data.list.text()
     image, truth = viewer.layers
     with walk.step("label") as seen:
-        label = home.open("Label")
+        label = home.open_step("Label")
         label.image.choose(image)
         walk.press(label.new)
         walk.stroke((0, -60), (30, 60))
@@ -153,7 +153,7 @@ def bring_and_label(walk: Walk) -> None:
     viewer.layers.remove(painted)
 
     with walk.step("weight map") as seen:
-        weights = home.open("Weight map")
+        weights = home.open_step("Weight map")
         weights.labels_layer.choose(truth)
         walk.press(weights.controls.button)
         walk.until(lambda: weights.overlay is not None)
@@ -164,7 +164,7 @@ def bring_and_label(walk: Walk) -> None:
 def train_a_network(walk: Walk, options: dict[str, str]) -> None:
     """Look at what training sees, train, and see the preview."""
     home, viewer = walk.home, walk.viewer
-    train = home.open("Train")
+    train = home.open_step("Train")
     train.labels_layer.choose(viewer.layers[1])
     for name, value in options.items():
         train.form.set_value(name, value)
@@ -187,7 +187,7 @@ def train_a_network(walk: Walk, options: dict[str, str]) -> None:
 def segment_and_correct(walk: Walk) -> None:
     """Find objects, by other settings, too, and correct one with the brush."""
     home, viewer = walk.home, walk.viewer
-    segment = home.open("Segment")
+    segment = home.open_step("Segment")
     segment.image.choose(viewer.layers[0])
     with walk.step("segment the layer") as seen:
         seen.said = f"{walk.run(segment):.1f} s"
@@ -218,13 +218,13 @@ def look_at_it(walk: Walk) -> None:
     home, viewer = walk.home, walk.viewer
     truth = next(x for x in viewer.layers if x.name == "Synthetic ssTEM labels")
     with walk.step("measure") as seen:
-        objects = home.open("Measure")
+        objects = home.open_step("Measure")
         objects.labels_layer.choose(truth)
         walk.run(objects)
         walk.until(lambda: "id" in objects.columns)
         seen.said = f"{len(objects.columns['id'])} objects"
     with walk.step("evaluate") as seen:
-        evaluate = home.open("Evaluate")
+        evaluate = home.open_step("Evaluate")
         evaluate.truth.choose(truth)
         result = next(x for x in reversed(viewer.layers) if x.name.endswith("instances"))
         evaluate.prediction.choose(result)
@@ -232,7 +232,7 @@ def look_at_it(walk: Walk) -> None:
         walk.until(lambda: evaluate.report is not None)
         seen.said = evaluate.view.sentence.text() if hasattr(evaluate.view, "sentence") else ""
     with walk.step("runs") as seen:
-        runs = home.open("Runs")
+        runs = home.open_step("Runs")
         walk.until(lambda: runs.list.topLevelItemCount() > 1)
         seen.said = f"{runs.list.topLevelItemCount()} runs"
     with walk.step("show a run"):
@@ -244,7 +244,7 @@ def look_at_it(walk: Walk) -> None:
                 break
         walk.wait(2)
     with walk.step("compare"):
-        home.open("Compare")
+        home.open_step("Compare")
         walk.wait(1)
 
 
@@ -261,11 +261,12 @@ def main() -> None:
         for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
             os.environ[name] = folder
         import napari
+        from napari.settings import get_settings
 
         from napari_utile.widgets.home.panel import HomePanel
 
+        get_settings().appearance.theme = given.theme
         viewer = napari.Viewer()
-        viewer.theme = given.theme
         viewer.window.resize(*SIZE)
         home = HomePanel(viewer)
         viewer.window.add_dock_widget(home, name="U-Tile", area="right")

@@ -101,8 +101,8 @@ class TrainingOptions(Settings):
     # the network
     context: int = option(
         0,
-        "Neighbouring slices on each side that the network sees as further channels: with 1 it "
-        "sees 3 slices of a stack at once, with 2 it sees 5",
+        "Neighbouring slices that the network sees as further channels: 0, 1 or 2 on each side "
+        "of the one that it decides about, so 1, 3 or 5 slices of a stack at once",
         main=True,
         label="slices seen",
         words={0: "1", 1: "3", 2: "5"},

@@ -20,7 +20,7 @@ def test_each_step_says_what_is_missing_and_leads_to_where_it_is(open_panel, cel
     viewer = ViewerModel()
     home = open_panel(HomePanel, viewer)
     assert home.step.title == "Data" and offered(home) == []
-    home.open("Train")
+    home.open_step("Train")
     assert "Train needs an image" in home.missing.text()
     home.missing.linkActivated.emit("Data")
     assert home.step.title == "Data"
@@ -31,7 +31,7 @@ def test_each_step_says_what_is_missing_and_leads_to_where_it_is(open_panel, cel
     assert offered(home) == []
     home.panels["Label"].new.click()
     assert offered(home) == ["Next: Train"]
-    home.open("Data")
+    home.open_step("Data")
     assert offered(home) == ["Next: Label", "Next: Train"]
 
 
@@ -40,7 +40,7 @@ def test_it_begins_where_it_was_left_if_what_that_needs_is_there(open_panel, vie
 
     first = open_panel(HomePanel, viewer)
     assert first.step.title == "Label"
-    first.open("Evaluate")
+    first.open_step("Evaluate")
     assert open_panel(HomePanel, viewer).step.title == "Evaluate"
     viewer.layers.remove("cells")
     assert open_panel(HomePanel, viewer).step.title == "Label"
@@ -50,10 +50,10 @@ def test_it_begins_where_it_was_left_if_what_that_needs_is_there(open_panel, vie
 def test_every_step_opens_and_a_panel_is_made_once(open_panel, viewer):
     home = open_panel(HomePanel, viewer)
     for step in STEPS:
-        assert home.open(step.title) is home.pages.currentWidget()
+        assert home.open_step(step.title) is home.pages.currentWidget()
         assert home.tabs.checkedButton().text() == step.title
     assert len(home.panels) == len(STEPS)
-    assert home.open("Train") is home.panels["Train"]
+    assert home.open_step("Train") is home.panels["Train"]
 
 
 def test_the_layers_go_with_you_and_what_is_done_leads_on(
@@ -61,7 +61,7 @@ def test_the_layers_go_with_you_and_what_is_done_leads_on(
 ):
     viewer.add_labels(viewer.layers["cells"].data.copy(), name="other")
     home = open_panel(HomePanel, viewer)
-    label = home.open("Label")
+    label = home.open_step("Label")
     label.labels_layer.choose(viewer.layers["cells"])
     home.next[0].click()
     train = home.panels["Train"]
@@ -84,11 +84,31 @@ def test_the_layers_go_with_you_and_what_is_done_leads_on(
     assert segment.model.path == MODELS.newest
 
 
+def test_what_a_panel_can_begin_with_is_not_missing_and_objects_lead_to_measure(
+    open_panel, viewer, model, tmp_path
+):
+    """Images in folders are images, too."""
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", viewer.layers["em"].data[0])
+    viewer.layers.clear()
+    home = open_panel(HomePanel, viewer)
+    segment = home.open_step("Segment")
+    segment.model.set_path(model)
+    assert "Segment needs an image" in home.missing.text()
+    segment.source.kind.setCurrentText("a folder or files")
+    segment.source.files.set_paths([str(tmp_path / "a.tif")])
+    assert segment.controls.button.isEnabled()
+    assert home.missing.isHidden()
+    segment.objects.click()
+    assert home.step.title == "Measure"
+
+
 def test_a_home_that_is_closed_leaves_the_work_of_its_panels(open_panel, viewer, monkeypatch):
     home = open_panel(HomePanel, viewer)
     left = []
     for title in ("Train", "Segment"):
-        panel = home.open(title)
+        panel = home.open_step(title)
         monkeypatch.setattr(panel.controls, "leave", lambda title=title: left.append(title))
     from qtpy.QtWidgets import QDockWidget
 
@@ -107,7 +127,7 @@ def test_all_is_in_view_in_a_small_window(window, open_panel, qtbot, theme):
     qtbot.waitUntil(lambda: home.isVisible() and home.height() > 100)
     main = home.window()
     for step in STEPS:
-        panel = home.open(step.title)
+        panel = home.open_step(step.title)
         qtbot.waitUntil(panel.isVisible)
         tab = home.tabs.checkedButton()
         assert tab.visibleRegion().boundingRect() == tab.rect()

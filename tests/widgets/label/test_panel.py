@@ -43,6 +43,15 @@ def test_new_labels_come_on_top_with_the_brush_in_hand_and_are_counted(
     qtbot.waitUntil(lambda: rows(panel)[1][1:] == (0, "0"))
 
 
+def test_the_image_is_the_one_that_is_clicked_on_in_the_list_of_layers(panel, viewer):
+    above = viewer.add_image(viewer.layers["em"].data.copy(), name="above")
+    assert panel.image.layer is above
+    viewer.layers.selection.active = viewer.layers["em"]
+    assert panel.image.layer is viewer.layers["em"]
+    viewer.layers.selection.active = viewer.layers["cells"]
+    assert panel.image.layer is viewer.layers["em"]
+
+
 def test_classes_are_added_selected_and_named(panel, viewer, press, qtbot, cells):
     layer = viewer.layers["cells"]
     expected = {i: f"{(cells[1] == i).sum():,}" for i in (1, 2)}

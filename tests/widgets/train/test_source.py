@@ -11,6 +11,7 @@ from napari_utile.engine.training.front import train_files
 from napari_utile.events import RunDone, RunStarted, drain
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
+from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.train.panel import TrainPanel
 from napari_utile.widgets.train.source import What
 from tests.fixtures.tiny_training import TINY, cells
@@ -103,6 +104,14 @@ def test_rows_can_be_unticked_and_say_what_they_lack(panel, script, press, qtbot
     assert len([*Run(command[4]).inputs.glob("images/*.zarr")]) == 2
 
 
+def test_probabilities_of_a_result_are_no_image_to_train_on(panel):
+    viewer = panel._viewer
+    image = viewer.layers["cells A"]
+    viewer.add_image(image.data.copy(), name="cells A p", metadata={HOLDS: "probabilities"})
+    panel.source.choose(What.LAYERS)
+    assert panel.source.table.names() == ["cells-A", "cells-B", "cells-C"]
+
+
 def test_two_folders_pair_by_name_and_say_what_is_alone(
     panel, script, press, qtbot, tmp_path, three
 ):
@@ -122,7 +131,7 @@ def test_two_folders_pair_by_name_and_say_what_is_alone(
 
     (tmp_path / "labels" / "cells B.tif").unlink()
     panel.source.labels.set_path(tmp_path / "labels")
-    qtbot.waitUntil(lambda: "no labels for cells B.tif" in panel.controls.messages.text())
+    qtbot.waitUntil(lambda: "No labels for cells B.tif: add" in panel.controls.messages.text())
     assert not panel.controls.button.isEnabled()
     panel.form.set_value("skip_broken", True)
     assert panel.controls.button.isEnabled()

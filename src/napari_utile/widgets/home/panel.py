@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.layers import Labels, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QButtonGroup,
     QGridLayout,
@@ -61,14 +61,14 @@ class HomePanel(QWidget):
             tab = QPushButton(step.title)
             tab.setCheckable(True)
             tab.setToolTip(step.help)
-            tab.clicked.connect(partial(self.open, step.title))
+            tab.clicked.connect(partial(self.open_step, step.title))
             self.tabs.addButton(tab, number)
             grid.addWidget(tab, *divmod(number, TABS_IN_A_ROW))
         self.pages = QStackedWidget()
         self.missing = QLabel()
         self.missing.setWordWrap(True)
         self.missing.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self.missing.linkActivated.connect(self.open)
+        self.missing.linkActivated.connect(self.open_step)
         self.next = [QPushButton(), QPushButton()]
         below = QHBoxLayout()
         for button in self.next:
@@ -86,9 +86,9 @@ class HomePanel(QWidget):
         following(self, self._show_ways, events.inserted, events.removed)
         Follower(self, self._show_ways, MODELS.trained)
         follow_theme(self, self._show_ways)
-        self.open(_tab_to_begin(napari_viewer.layers))
+        self.open_step(_tab_to_begin(napari_viewer.layers))
 
-    def open(self, title: str, *_: object) -> QWidget:
+    def open_step(self, title: str, *_: object) -> QWidget:
         """Show the panel of a step, made when it is first seen.
 
         Parameters
@@ -106,10 +106,22 @@ class HomePanel(QWidget):
             self.pages.addWidget(panel)
             if controls := getattr(panel, "controls", None):
                 controls.ended.connect(partial(self._on_end, title))
+                controls.button.installEventFilter(self)
         self.pages.setCurrentWidget(self.panels[title])
         self.tabs.button(STEPS.index(self.step)).setChecked(True)
         self._show_ways()
         return self.panels[title]
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
+        """Follow whether the main button of a panel can be pressed."""
+        if event.type() == QEvent.Type.EnabledChange:
+            self._show_ways()
+        return bool(super().eventFilter(watched, event))
+
+    def _can_begin(self) -> bool:
+        """Whether the panel has all it needs, be it layers or files."""
+        controls = getattr(self.panels[self.step.title], "controls", None)
+        return controls is not None and controls.button.isEnabled()
 
     def event(self, event: QEvent) -> bool:
         """Lay the dock over those of other panels; leave the work when it is closed."""
@@ -133,7 +145,7 @@ class HomePanel(QWidget):
 
     def _show_ways(self, _: object = None) -> None:
         """Say what the step still needs, with a link; or offer the next, if it is done."""
-        needed = missing(self.step, self._viewer.layers)
+        needed = [] if self._can_begin() else missing(self.step, self._viewer.layers)
         links = [
             f"{need.value}: {colored(GIVES[need], Tone.NOTE, GIVES[need])}" for need in needed
         ]
@@ -151,7 +163,7 @@ class HomePanel(QWidget):
     def _go_on(self, button: QPushButton, *_: object) -> None:
         """Open the next step, with the layers that this one was about."""
         before = self.panels[self.step.title]
-        after = self.open(button.property("step"))
+        after = self.open_step(button.property("step"))
         for name in HANDED_ON:
             mine, other = getattr(before, name, None), getattr(after, name, None)
             if mine is not None and other is not None and mine.layer is not None:

@@ -63,6 +63,21 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     return parent
 
 
+def step_beside(panel: QWidget, title: str) -> Any:
+    """Show another step of the dock that a panel is a step of, and return its panel, or None.
+
+    Parameters
+    ----------
+    panel : QWidget
+    title : str
+        Of the other step.
+    """
+    parent = panel.parent()
+    while parent is not None and not hasattr(parent, "open_step"):
+        parent = parent.parent()
+    return None if parent is None else parent.open_step(title)
+
+
 def _lay_over_others(panel: QWidget) -> None:
     dock = dock_of(panel) if isalive(panel) else None
     window = dock.parent() if dock else None

@@ -73,8 +73,16 @@ class LabelPanel(Panel):
         self.labels_layer.changed.connect(lambda _: self._on_layer())
         self.form.changed.connect(self._on_form)
         MEANINGS.changed.connect(self._on_meaning)
+        selected = napari_viewer.layers.selection.events.active
+        following(self, self._on_active, selected)
         following(self, self._on_step, napari_viewer.dims.events.current_step)
         self._on_layer()
+
+    def _on_active(self, event: Any) -> None:
+        """Be about the image that the user has clicked on in the list of layers."""
+        layer = event.value
+        if layer in self.image.choices:
+            self.image.choose(layer)
 
     def make_labels(self) -> None:
         """Add an empty labels layer on the chosen image, with the brush in hand."""

@@ -126,7 +126,8 @@ class LayerTicks(TickList):
         self._refresh()
 
     def _refresh(self, _event: Any = None) -> None:
-        layers = [layer for layer in self._viewer.layers if is_choice(layer, Image)]
+        images = [layer for layer in self._viewer.layers if is_choice(layer, Image)]
+        layers = [layer for layer in images if not shows_probabilities(layer)]
         self.offer({layer: layer.name for layer in layers}, TICKS_IN_VIEW)
         self.changed.emit()
 

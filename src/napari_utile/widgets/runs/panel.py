@@ -264,6 +264,7 @@ class RunsPanel(Panel):
         self.messages.clear()
         if len(found) > SHOWN_TOGETHER:
             self.messages.add(f"There are {len(found)} results: choose an image in the list.")
+            self.list.expandItem(self.list.currentItem())
             return
         record = entry.record
         paths = {Path(image.out): image.image for image in entry.progress.images}

@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 
 from napari.layers import Labels
 from napari.viewer import Viewer
+from qtpy.QtCore import QUrl
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QCheckBox, QLabel, QPushButton
 
 from napari_utile.errors import UserError
@@ -30,6 +32,7 @@ from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.docks import step_beside
 from napari_utile.widgets.kit.following import Follower
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import job_writing
@@ -65,6 +68,8 @@ from napari_utile.widgets.segment.source import SourceChoice
 
 SLIDERS = {"threshold": (0.01, 0.99), "min_size": (0, 2000), "fill_holes": (0, 2000)}
 """Ends of the sliders; px."""
+FOLDER = "folder:"
+"""Beginning of the target of a link that opens a folder."""
 OPTION = ":="
 """Between name and value in the target of a link that chooses an option."""
 OBJECTS_HELP = "Measure every object of the result: a table, by which to find each of them"
@@ -190,7 +195,9 @@ class SegmentPanel(Panel):
 
     def _open_objects(self) -> None:
         """Open the panel of objects, and measure those of the last result."""
-        _, panel = self._viewer.window.add_plugin_dock_widget("napari-utile", "Objects")
+        panel = step_beside(self, "Measure")
+        if panel is None:
+            _, panel = self._viewer.window.add_plugin_dock_widget("napari-utile", "Objects")
         layers = self.result.layers if self.result else []
         for layer in reversed(layers):
             if isinstance(layer, Labels) and layer in self._viewer.layers:
@@ -202,6 +209,8 @@ class SegmentPanel(Panel):
         name, is_option, value = target.partition(OPTION)
         if is_option:
             self.form.set_value(name, value)
+        elif target.startswith(FOLDER):
+            QDesktopServices.openUrl(QUrl.fromLocalFile(target.removeprefix(FOLDER)))
         else:
             self.output.set_path(Path(target))
 
@@ -351,6 +360,11 @@ class SegmentPanel(Panel):
         is_good = not (event.stopped or event.failed or self._is_doubtful)
         text = f"{how}{': ' if what else ''}{what}. {where}"
         self.controls.messages.add(text, Tone.SUCCESS if is_good else None)
+        if self.controls.progress.total > 1:
+            self.controls.messages.offer(
+                "Open the folder of the results.", f"{FOLDER}{event.out}"
+            )
+            self.controls.messages.add("The panel Runs shows each of them on its image.")
         if not event.stopped:
             self.output.set_path(None)  # the next result needs another
         elif self.output.path is None:

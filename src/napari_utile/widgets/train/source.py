@@ -24,7 +24,7 @@ from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.paths import PathChoice
-from napari_utile.widgets.layers.choice import following, is_choice
+from napari_utile.widgets.layers.choice import following, is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import PairChoice, TrainingPair, pair_problem
 from napari_utile.widgets.layers.partners import labels_for
 from napari_utile.widgets.layers.stacks import (
@@ -247,7 +247,8 @@ class TrainingSource(QWidget):
 
     def _show_layers(self) -> None:
         """List the image layers; those that were ticked, and their labels, stay."""
-        images = [layer for layer in self._viewer.layers if is_choice(layer, Image)]
+        shown = [layer for layer in self._viewer.layers if is_choice(layer, Image)]
+        images = [layer for layer in shown if not shows_probabilities(layer)]
         labels = [layer for layer in self._viewer.layers if is_choice(layer, Labels)]
         known = {layer: row for row, layer in enumerate(self._layers)}
         chosen = {layer: self.table.labels(row) for layer, row in known.items()}
@@ -324,11 +325,9 @@ class TrainingSource(QWidget):
             return self._refusal or "The folders are being read …"
         if self._matched.lacking and settings and not settings.skip_broken:
             first, *more = self._matched.lacking
+            first = first[:1].upper() + first[1:]
             others = f" and {len(more)} more" if more else ""
-            return (
-                f"There is {first}{others}: add what is missing, or tick 'skip broken' under "
-                "Input."
-            )
+            return f"{first}{others}: add what is missing, or tick 'skip broken' under Input."
         return ""
 
     def _on_what(self) -> None:
