@@ -238,7 +238,9 @@ def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[
 def _do_not_pair_up(kinds: tuple[str, str], problems: dict[str, list[str]]) -> str:
     listed = [f"{what} {_first_few(names)}" for what, names in problems.items() if names]
     both = f"{kinds[0].capitalize()}s and {kinds[1]}"
-    return f"{both} do not pair up: {'; '.join(listed)}."
+    hint = " Give each image and its labels the same name."
+    is_lonely = any(names for what, names in problems.items() if what.startswith("no "))
+    return f"{both} do not pair up: {'; '.join(listed)}.{hint if is_lonely else ''}"
 
 
 def _repeated(stems: Iterable[str]) -> list[str]:

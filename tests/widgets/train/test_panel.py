@@ -140,8 +140,8 @@ def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tm
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
     MODELS.trained.disconnect(announced.append)
-    assert "Done after 1 min 15 s. On the part kept for validation" in text(panel)
-    assert "(IoU 0.80): good." in text(panel) and color_of(Tone.SUCCESS) in text(panel)
+    assert "Done after 1 min 15 s. Validation: the foreground overlaps" in text(panel)
+    assert "objects 0.70: usable." in text(panel) and color_of(Tone.SUCCESS) in text(panel)
     assert panel.controls.messages.toolTip() == "iou 0.800, f1_50 0.700"
     assert announced == [run / "model"]
 
@@ -303,7 +303,7 @@ def test_a_run_that_was_finished_before_is_no_error(panel, script, press, qtbot,
     script(RunDone(out=str(run), seconds=0, kept=True, reason=reason, scores={"iou": 0.9}))
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
-    assert f"{reason} On the part kept for validation" in text(panel)
+    assert f"{reason} Validation: the foreground" in text(panel)
 
 
 def test_a_useless_model_is_no_success_and_names_a_way_on(

@@ -50,12 +50,20 @@ class Panel(QWidget):
         """Return the column that scrolls, to add to."""
         return scrolling_column(self.scroll)
 
-    def pin(self, controls: QWidget) -> None:
-        """Put buttons, progress and messages below what scrolls: they are always in view."""
+    def pin(self, controls: QWidget, *above: QWidget) -> None:
+        """Put buttons, progress and messages below what scrolls: they are always in view.
+
+        Parameters
+        ----------
+        controls : QWidget
+        *above : QWidget
+            What is to be read before the buttons are pressed.
+        """
         foot = QWidget()
         rows = QVBoxLayout(foot)
         rows.setContentsMargins(8, 4, 8, 8)
-        rows.addWidget(controls)
+        for part in (*above, controls):
+            rows.addWidget(part)
         self.layout().addWidget(foot)
         if isinstance(messages := getattr(controls, "messages", None), Messages):
             lines = controls.layout()

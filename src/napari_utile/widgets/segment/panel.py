@@ -27,6 +27,7 @@ from napari_utile.events import (
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.folders.places import JOBS
+from napari_utile.io.stack import HOLDS
 from napari_utile.io.units import duration_text, size_text
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
@@ -289,8 +290,8 @@ class SegmentPanel(Panel):
             case RunStarted():
                 self._show_facts(event)
             case TileDone() | BlockDone() if result := self._result_of(event.image):
-                if result.grow() and self.form.value("output") == "probabilities":
-                    self._uncover()
+                if result.grow():
+                    self._uncover(result)
             case Warned() if event.options:
                 self._offer_options(event)
             case ImageDone():
@@ -333,17 +334,26 @@ class SegmentPanel(Panel):
             tone = None if event.status in ENDED_WELL else Tone.ERROR
             self.controls.messages.add(f"{Path(event.image).name}: {outcome_text(event)}", tone)
 
-    def _uncover(self) -> None:
-        """Hide labels below probabilities, which cannot be read over colors; and say so."""
+    def _uncover(self, result: Result) -> None:
+        """Hide other labels: a result cannot be judged among their colors; and say so.
+
+        Those that are being painted stay, and those of other results.
+        """
         layers = self._viewer.layers
         shown = [layer for layer in layers if isinstance(layer, Labels) and layer.visible]
-        hidden = [layer for layer in shown if layer is not layers.selection.active]
+        hidden = [
+            layer
+            for layer in shown
+            if layer not in result.layers
+            and HOLDS not in layer.metadata
+            and (layer is not layers.selection.active or layer.mode == "pan_zoom")
+        ]
         for layer in hidden:
             layer.visible = False
         if hidden:
             names = ", ".join(f"'{layer.name}'" for layer in hidden)
             self.controls.messages.add(
-                f"Hidden, so that the probabilities can be read: {names}. The eye in the list "
+                f"Hidden, so that the result can be read: {names}. The eye in the list "
                 "of layers shows them again.",
                 Tone.NOTE,
             )

@@ -288,6 +288,11 @@ class TrainingSource(QWidget):
         self._pause.start(TYPING)
         self.changed.emit()
 
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Look at the folders again: files may have come or gone."""
+        super().showEvent(event)
+        self._read_folders()
+
     def _read_folders(self) -> None:
         """Find the pairs in a thread: folders may be large, or far away."""
         if self.kind is What.FOLDERS and self.images.path and self.labels.path:

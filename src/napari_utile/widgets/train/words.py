@@ -25,7 +25,7 @@ def refusal_in_words(event: RunFailed) -> str:
 
 
 NEXT_TO_NOTHING, HALF, WELL = 0.1, 0.5, 0.8
-"""Of an IoU: below the first a model is useless, above the last it is good."""
+"""Of an IoU, or the F1 of objects: below the first useless, from the last on good."""
 
 
 class Worth(NamedTuple):
@@ -50,7 +50,9 @@ def outcome_of(scores: Mapping[str, float]) -> Worth:
     Examples
     --------
     >>> outcome_of({"iou": 0.82, "f1_50": 0.7, "v_rand": 0.93}).sentence
-    'On the part kept for validation the foreground overlaps by 82 % (IoU 0.82): good.'
+    'Validation: the foreground overlaps by 82 % (IoU 0.82), F1 of objects 0.70: usable.'
+    >>> outcome_of({"iou": 0.82}).sentence
+    'Validation: the foreground overlaps by 82 % (IoU 0.82): good.'
     >>> outcome_of({"iou": 0.011}).sentence
     'This model finds next to nothing of the part kept for validation (IoU 0.01).'
     >>> outcome_of({}).is_useful
@@ -70,12 +72,15 @@ def outcome_of(scores: Mapping[str, float]) -> Worth:
             "other, and is all annotated that should be?",
             details,
         )
-    worth = "good" if iou >= WELL else "usable" if iou >= HALF else "weak, train on"
-    sentence = (
-        f"On the part kept for validation the foreground overlaps by {iou:.0%} "
-        f"(IoU {iou:.2f}): {worth}."
-    ).replace("%", " %")
-    return Worth(sentence, details=details)
+    found = f"the foreground overlaps by {iou:.0%} (IoU {iou:.2f})".replace("%", " %")
+    judged = iou
+    if "f1_50" in scores:  # one large object that is all foreground overlaps well
+        judged = min(iou, scores["f1_50"])
+        found += f", F1 of objects {scores['f1_50']:.2f}"
+    worth = "good" if judged >= WELL else "usable" if judged >= HALF else "weak"
+    sentence = f"Validation: {found}: {worth}."
+    way_on = "" if judged >= HALF else "Train on for more minutes."
+    return Worth(sentence, judged >= HALF, way_on, details)
 
 
 def estimate_text(facts: Mapping[str, str | int | float]) -> str:
