@@ -181,6 +181,10 @@ def test_a_result_that_is_shown_again_keeps_its_layer_and_shows_what_is_there_no
     assert layer.data[2, 3, 3] == 9
     assert (layer.name, layer.visible, layer.opacity) == ("again instances", True, 0.3)
     assert not layer.editable
+    viewer.layers["cells"].name = "third instances"  # no two layers of one name
+    third = ShownResult(image="em.zarr", name="third", out=out)
+    Result(viewer, third, "instances").end(is_partial=False)
+    assert layer.name == "again instances"
 
 
 def test_a_tiff_is_shown_when_it_is_complete(

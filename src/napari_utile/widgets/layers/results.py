@@ -193,7 +193,11 @@ class Result(QObject):
                 layer = add(data, metadata=said, **given)
             else:  # other pixels cost the window less than another layer
                 renew(same, kind(data, **given))
-                same.name, same.visible, layer = given["name"], True, same
+                if given["name"] not in {x.name for x in layers if x is not same}:
+                    same.name = given["name"]
+                else:  # two layers of one name cannot be told apart in a list
+                    same.name = same.name.removesuffix(PARTIAL)
+                same.visible, layer = True, same
                 for name in (RULE, DOUBTS):
                     same.metadata.pop(name, None)
                 same.metadata.update(said)
