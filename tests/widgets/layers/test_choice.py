@@ -84,3 +84,13 @@ def test_a_deleted_choice_no_longer_listens(model, qtbot):
 
     sip.delete(LayerChoice(model, Image).native)
     model.add_image(STACK)
+
+
+def test_two_layers_of_one_name_are_two_choices(viewer, qtbot):
+    """A user may rename one like another."""
+    other = viewer.add_labels(viewer.layers["cells"].data.copy(), name="other")
+    choice = LayerChoice(viewer, Labels)
+    choice.choose(other)
+    other.name = "cells"
+    assert len(choice.choices) == 2
+    assert choice.layer is other

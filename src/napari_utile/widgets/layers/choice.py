@@ -1,6 +1,7 @@
 """Lists of the layers of a viewer, to choose from or to tick."""
 
 from collections.abc import Callable
+from itertools import chain, count
 from typing import Any
 
 from magicgui.widgets import ComboBox
@@ -50,7 +51,7 @@ class LayerChoice(ComboBox):
         self._viewer, self._kinds, self._newest = viewer, kinds, newest
         self._results, self._lost = results, ""
         self._followed: Any = None
-        super().__init__(choices=self._layers)
+        super().__init__(choices=self._entries)
         narrow(self.native)  # a long name is cut, the panel stays narrow
         self.native.setPlaceholderText("none")
         events = viewer.layers.events
@@ -74,6 +75,14 @@ class LayerChoice(ComboBox):
         """Return that the chosen layer was removed, while there are others, or ''."""
         is_lost = self.layer is None and self._lost
         return f"'{self._lost}' was removed: choose another layer." if is_lost else ""
+
+    def _entries(self, _widget: Any = None) -> list[tuple[str, Layer]]:
+        """Return what is offered, by names of which no two are the same."""
+        entries: dict[str, Layer] = {}
+        for layer in self._layers():
+            names = chain([layer.name], (f"{layer.name} ({n})" for n in count(2)))
+            entries[next(name for name in names if name not in entries)] = layer
+        return [*entries.items()]
 
     def _layers(self, _widget: Any = None) -> list[Layer]:
         offered = [layer for layer in self._viewer.layers if is_choice(layer, *self._kinds)]
