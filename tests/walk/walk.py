@@ -230,7 +230,7 @@ def look_at_it(walk: Walk) -> None:
         evaluate.prediction.choose(result)
         walk.press(evaluate.button)
         walk.until(lambda: evaluate.report is not None)
-        seen.said = evaluate.view.sentence.text() if hasattr(evaluate.view, "sentence") else ""
+        seen.said = evaluate.view.summary.whole.text()
     with walk.step("runs") as seen:
         runs = home.open_step("Runs")
         walk.until(lambda: runs.list.topLevelItemCount() > 1)

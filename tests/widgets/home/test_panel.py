@@ -6,7 +6,7 @@ from qtpy.QtCore import QPoint
 from napari_utile.events import RunDone, RunFailed, RunStarted
 from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.home.steps import STEPS
-from napari_utile.widgets.kit.docks import dock_of
+from napari_utile.widgets.kit.docks import dock_of, open_beside
 from napari_utile.widgets.kit.paths import MODELS
 
 
@@ -102,6 +102,8 @@ def test_what_a_panel_can_begin_with_is_not_missing_and_objects_lead_to_measure(
     assert home.missing.isHidden()
     segment.objects.click()
     assert home.step.title == "Measure"
+    assert open_beside(home.panels["Measure"], viewer, "Train", "") is home.panels["Train"]
+    assert home.step.title == "Train"
 
 
 def test_a_home_that_is_closed_leaves_the_work_of_its_panels(open_panel, viewer, monkeypatch):

@@ -29,25 +29,27 @@ def join_other_panels(panel: QWidget) -> None:
     )  # napari is not done with the dock yet
 
 
-def open_beside(panel: QWidget, viewer: Any, step: str, title: str) -> None:
-    """Open another panel: as a step where the panel is one, else in its dock.
+def open_beside(panel: QWidget, viewer: Any, step: str, title: str) -> Any:
+    """Open another panel, and return it: as a step where the panel is one, else in its dock.
 
     Parameters
     ----------
     panel : QWidget
     viewer : Viewer
-        Nothing happens where it has no window.
+        Where it has no window nothing happens, and None is returned.
     step, title : str
         What the other panel is called among the steps, and as a dock.
     """
     above = panel.parent()
-    while above is not None and not hasattr(above, "open"):
+    while above is not None and not hasattr(above, "open_step"):
         above = above.parent()
     if above is not None:
-        above.open(step)
-    elif hasattr(viewer, "window"):
-        dock, _ = viewer.window.add_plugin_dock_widget("napari-utile", title)
-        QTimer.singleShot(RAISED_AFTER, partial(_raise, dock))
+        return above.open_step(step)
+    if not hasattr(viewer, "window"):
+        return None
+    dock, opened = viewer.window.add_plugin_dock_widget("napari-utile", title)
+    QTimer.singleShot(RAISED_AFTER, partial(_raise, dock))
+    return opened
 
 
 def _raise(dock: QDockWidget) -> None:
@@ -61,21 +63,6 @@ def dock_of(widget: QWidget) -> QDockWidget | None:
     while parent is not None and not isinstance(parent, QDockWidget):
         parent = parent.parent()
     return parent
-
-
-def step_beside(panel: QWidget, title: str) -> Any:
-    """Show another step of the dock that a panel is a step of, and return its panel, or None.
-
-    Parameters
-    ----------
-    panel : QWidget
-    title : str
-        Of the other step.
-    """
-    parent = panel.parent()
-    while parent is not None and not hasattr(parent, "open_step"):
-        parent = parent.parent()
-    return None if parent is None else parent.open_step(title)
 
 
 def _lay_over_others(panel: QWidget) -> None:

@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QLabel, QWidget
 
-from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone, RunFailed, StepDone
 from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
@@ -120,11 +119,7 @@ class PaceLine(QLabel):
         self._look.start()
 
     def _launch(self, arguments: Sequence[str]) -> None:
-        try:
-            self._engine = AttachedEngine(arguments)
-        except UserError:
-            self._fail()
-            return
+        self._engine = AttachedEngine(arguments)
         self._engine.happened.connect(self._on_event)
         self._ends[:] = [partial(_quit, self._engine)]
         self._engine.start()

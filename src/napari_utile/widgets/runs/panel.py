@@ -215,11 +215,7 @@ class RunsPanel(Panel):
         if not isinstance(entry.folder, JobFolder):
             self._hand_over(entry)
             return
-        try:
-            job = DetachedEngine(entry.record.arguments, entry.folder)
-        except UserError as error:
-            self.messages.add(str(error), Tone.ERROR)
-            return
+        job = DetachedEngine(entry.record.arguments, entry.folder)
         job.setParent(QCoreApplication.instance())  # the list may be closed before
         job.happened.connect(self._on_event)
         job.start()

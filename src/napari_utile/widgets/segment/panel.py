@@ -33,7 +33,7 @@ from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.controls import EngineControls
-from napari_utile.widgets.kit.docks import step_beside
+from napari_utile.widgets.kit.docks import open_beside
 from napari_utile.widgets.kit.following import Follower
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import job_writing
@@ -196,9 +196,7 @@ class SegmentPanel(Panel):
 
     def _open_objects(self) -> None:
         """Open the panel of objects, and measure those of the last result."""
-        panel = step_beside(self, "Measure")
-        if panel is None:
-            _, panel = self._viewer.window.add_plugin_dock_widget("napari-utile", "Objects")
+        panel = open_beside(self, self._viewer, "Measure", "Objects")
         layers = self.result.layers if self.result else []
         for layer in reversed(layers):
             if isinstance(layer, Labels) and layer in self._viewer.layers:
