@@ -35,7 +35,7 @@ def test_panels_lie_behind_one_another_and_the_main_button_is_always_in_view(
 
 def test_a_panel_that_is_a_step_opens_another_step(qtbot):
     class Steps(QWidget):
-        def open(self, title):
+        def open_step(self, title):
             self.opened = title
 
     home = Steps()

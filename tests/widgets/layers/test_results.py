@@ -151,18 +151,23 @@ def test_another_try_of_a_view_takes_the_place_of_the_first(
                           units=place.units, name="box")
     )  # fmt: skip
     viewer.layers.selection.active = viewer.layers["em"]
-    names = []
+    names, said = [], []
     for output in ("instances", "instances", "probabilities"):
         segment_panel.form.set_value("output", output)
         filled = objects(7) if output == "instances" else fill(0.5)
         script(STARTED, filled, tile(1), FINISH, DONE)
         run(segment_panel, press, qtbot)
         names.append([x.name for x in viewer.layers if x.name not in ("em", "cells", "box")])
+        said.append(text(segment_panel))
     both = ["em probabilities", "em instances"]
     assert names == [both, both, ["em probabilities"]]
-    # colors below probabilities are hidden, and it is said
+    # colors below a result are hidden, and it is said by the run that hides them
     assert not viewer.layers["cells"].visible
-    assert "Hidden, so that the probabilities can be read: 'cells'" in text(segment_panel)
+    assert ["Hidden, so that the result can be read: 'cells'" in each for each in said] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_result_that_is_shown_again_keeps_its_layer_and_shows_what_is_there_now(
