@@ -1,4 +1,4 @@
-"""How the folder of a model is changed: replaced as a whole, or in its card. No torch."""
+"""Writes a model into its folder: as a whole, or one entry of its card. No torch."""
 
 import re
 import secrets

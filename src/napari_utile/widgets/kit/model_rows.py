@@ -1,6 +1,5 @@
 """Models as rows of a list: two lines of text and a picture each. Nothing is read here."""
 
-from datetime import date, datetime
 from typing import Any
 
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt
@@ -11,6 +10,7 @@ from napari_utile.evaluation.scores import SCORES, format_score
 from napari_utile.folders.catalogue import KnownModel
 from napari_utile.folders.thumbnails import SIDE
 from napari_utile.io.units import counted, size_text
+from napari_utile.widgets.kit.dates import when_text
 
 PATH = int(Qt.ItemDataRole.UserRole)
 """Of the data of an item: the folder of the model, or what the row stands for."""
@@ -106,7 +106,7 @@ def row_of(model: KnownModel, problem: str = "") -> QStandardItem:
     """
     row = plain_row(model.name, model.path)
     row.setData(problem or about(model), SECOND_LINE)
-    row.setData(f"{score_text(model)} · {date_text(model.date, is_short=True)}", SHORT_LINE)
+    row.setData(f"{score_text(model)} · {when_text(model.date, with_time=False)}", SHORT_LINE)
     row.setToolTip(f"{problem}\n{details(model)}" if problem else details(model))
     row.setEnabled(not problem)
     return row
@@ -128,7 +128,7 @@ def pixmap_of(picture: Any) -> QPixmap:
 
 def about(model: KnownModel) -> str:
     """Return in a short line when a model was trained, how good it is, and on what."""
-    parts = [date_text(model.date), score_text(model), model.images]
+    parts = [when_text(model.date), score_text(model), model.images]
     return "  ·  ".join(filter(None, parts))
 
 
@@ -153,29 +153,3 @@ def score_text(model: KnownModel) -> str:
         return "not validated"
     title = SCORES[model.score].title if model.score in SCORES else model.score
     return f"{title} {format_score(model.score, model.value)}"
-
-
-def date_text(when: datetime, is_short: bool = False, today: date | None = None) -> str:
-    """Return a date for people.
-
-    Parameters
-    ----------
-    when : datetime
-    is_short : bool, default False
-        Whether to leave out the time of the day.
-    today : date, optional
-        By default the date of this day.
-
-    Examples
-    --------
-    >>> then, later = datetime(2026, 11, 3, 14, 5), date(2026, 12, 1)
-    >>> date_text(then, today=later), date_text(then, is_short=True, today=later)
-    ('3 Nov 14:05', '3 Nov')
-    >>> date_text(then, today=then.date()), date_text(then, today=date(2027, 1, 1))
-    ('today 14:05', '3 Nov 2026')
-    """
-    today = today or date.today()
-    if when.year != today.year:
-        return f"{when.day} {when:%b %Y}"
-    day = "today" if when.date() == today else f"{when.day} {when:%b}"
-    return day if is_short else f"{day} {when:%H:%M}"

@@ -1,41 +1,18 @@
 """What the list of runs says of one: dates, models and what is done. No Qt."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from napari_utile.folders.job import JobRecord
 from napari_utile.folders.model import MODEL
+from napari_utile.widgets.kit.dates import when_text
 
 KINDS = {"train": "training", "compare": "comparison", "predict": "segmentation"}
 """Command -> what it is called."""
 BEGINS_WITH_TIME = re.compile(r"(\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)_(.+)")
 """The names of folders that a window made."""
 TIME_FORMAT = "%Y-%m-%d_%H-%M-%S"
-
-
-def when_text(when: datetime, now: datetime | None = None) -> str:
-    """Return a date as people say it.
-
-    Parameters
-    ----------
-    when : datetime
-    now : datetime, optional
-        By default the time of the call.
-
-    Examples
-    --------
-    >>> now = datetime(2026, 12, 1, 15)
-    >>> [when_text(datetime(2026, month, day, 9), now) for month, day in ((12, 1), (11, 30))]
-    ['today 09:00', 'yesterday 09:00']
-    >>> [when_text(datetime(2026, 11, 9), now), when_text(datetime(2025, 11, 9), now)]
-    ['9 Nov', '9 Nov 2025']
-    """
-    now = now or datetime.now()
-    days = (now.date() - when.date()) // timedelta(days=1)
-    if days in (0, 1):
-        return f"{'yesterday' if days else 'today'} {when:%H:%M}"
-    return f"{when.day} {when:%b}" + ("" if when.year == now.year else f" {when.year}")
 
 
 def folder_words(folder: Path, now: datetime | None = None) -> str:
