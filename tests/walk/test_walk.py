@@ -3,6 +3,8 @@
 And how long the window stands still meanwhile, beside what napari itself takes for a layer.
 """
 
+import gc
+
 import numpy as np
 import pytest
 from napari.utils.colormaps import DirectLabelColormap
@@ -86,6 +88,7 @@ def test_the_whole_walk(make_napari_viewer_proxy, qtbot, home, errors, warm):
     finally:
         walk.monitor.stop()
     assert errors == []
+    assert gc.get_freeze_count() > 100_000  # modules, and parts of the window
     said = {row.step: row.said for row in walk.rows}
 
     # what the fields said is what was done, and what is shown is what is on the disk

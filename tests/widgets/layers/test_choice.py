@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels
+from qtpy.QtWidgets import QTabWidget, QWidget
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.layers.choice import LayerChoice
@@ -95,3 +96,30 @@ def test_two_layers_of_one_name_are_two_choices(viewer, qtbot):
     viewer.add_image(np.zeros((4, 4)))  # any event of the list
     assert len(choice.choices) == 2
     assert choice.layer is other
+
+
+def test_behind_a_tab_it_is_refreshed_when_it_is_seen_or_asked(model, qtbot, monkeypatch):
+    tabs = QTabWidget()
+    qtbot.addWidget(tabs)
+    choice = LayerChoice(model, Image)
+    tabs.addTab(QWidget(), "in front")
+    tabs.addTab(choice.native, "behind")
+    tabs.show()
+    told = []
+    choice.changed.connect(told.append)
+    first = model.add_image(np.zeros((4, 4)), name="first")
+    other = model.add_image(np.zeros((4, 4)), name="other")
+    assert told == []
+    tabs.setCurrentIndex(1)
+    assert told == [other] and choice.choices == (first, other)
+    tabs.setCurrentIndex(0)
+    last = model.add_image(np.zeros((4, 4)), name="last")
+    assert told == [other]
+    assert choice.layer is other and choice.choices == (first, other, last)
+    # what is removed is let go at once
+    model.layers.remove(last)
+    assert choice.choices == (first, other)
+    told.clear()
+    model.layers.remove(other)
+    model.add_image(np.zeros((4, 4)), name="more")
+    assert told == [None] and choice.layer.name == "more"

@@ -22,9 +22,11 @@ from qtpy.QtWidgets import (
 
 from napari_utile.events import RunDone, RunFailed
 from napari_utile.widgets.home.steps import GIVES, STEPS, WorkStep, missing, step_named
+from napari_utile.widgets.kit.ahead import AHEAD
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.docks import join_other_panels
 from napari_utile.widgets.kit.following import Follower
+from napari_utile.widgets.kit.long_lived import LongLived
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
@@ -86,7 +88,14 @@ class HomePanel(QWidget):
         following(self, self._show_ways, events.inserted, events.removed)
         Follower(self, self._show_ways, MODELS.trained)
         follow_theme(self, self._show_ways)
+        self._long_lived = LongLived(self, napari_viewer)
+        Follower(self, self._leave_out, AHEAD.loaded)
         self.open_step(_tab_to_begin(napari_viewer.layers))
+
+    def _leave_out(self, _: object = None) -> None:
+        """Search no more for garbage in what stays: the window is there, and all it loads."""
+        if hasattr(self._viewer, "window"):
+            self._long_lived.leave_out()
 
     def open_step(self, title: str, *_: object) -> QWidget:
         """Show the panel of a step, made when it is first seen.
@@ -132,6 +141,8 @@ class HomePanel(QWidget):
                         panel.leave_work()
             else:
                 join_other_panels(self)
+                if AHEAD.is_done:
+                    self._leave_out()
         return bool(super().event(event))
 
     def _on_end(self, title: str) -> None:

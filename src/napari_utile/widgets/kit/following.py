@@ -5,7 +5,7 @@ from typing import Any
 from weakref import WeakMethod
 
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
 _KEPT: set[Callable[..., None]] = set()
@@ -37,6 +37,33 @@ class Follower(QObject):
         slot = self._slot()
         if slot is not None and isalive(self):
             slot(event)
+
+
+class _Watch(QObject):
+    """Calls a function whenever a widget is shown."""
+
+    def __init__(self, widget: QWidget, act: Callable[[], Any]):
+        super().__init__(widget)
+        self._act = WeakMethod(act)
+        widget.installEventFilter(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
+        """Call the function, before the widget is seen."""
+        if event.type() == QEvent.Type.Show and (act := self._act()) is not None:
+            act()
+        return False
+
+
+def when_shown(widget: QWidget, act: Callable[[], Any]) -> None:
+    """Call a method whenever a widget comes to be seen.
+
+    Parameters
+    ----------
+    widget : QWidget
+    act : bound method
+        It is held weakly.
+    """
+    _Watch(widget, act)
 
 
 def when_deleted(widget: QWidget, act: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
+from napari_utile.widgets.kit.ahead import AHEAD
 from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import join_other_panels
@@ -86,6 +87,7 @@ class Panel(QWidget):
         """
         if event.type() in (QEvent.Type.Show, QEvent.Type.Enter):
             WAITING.warm()
+            AHEAD.load()
         if event.type() == QEvent.Type.Show:
             watch_window_of(self)
         if event.type() == QEvent.Type.ParentChange:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import chain, count
 from typing import Any
+from weakref import ref
 
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Layer
@@ -12,7 +13,7 @@ from qtpy.compat import isalive
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.kit.fields import TickList, narrow
-from napari_utile.widgets.kit.following import Follower
+from napari_utile.widgets.kit.following import Follower, when_shown
 
 HELPER = "utile helper"
 """Key of the metadata of layers that only illustrate others: they are no choice."""
@@ -51,13 +52,16 @@ class LayerChoice(ComboBox):
         self._viewer, self._kinds, self._newest = viewer, kinds, newest
         self._results, self._lost = results, ""
         self._followed: Any = None
+        self._is_behind = False  # layers came while nobody saw the list: the last of them is
+        self._added: Callable[[], Layer | None] = _no_layer
         super().__init__(choices=self._entries)
         narrow(self.native)  # a long name is cut, the panel stays narrow
         self.native.setPlaceholderText("none")
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.renamed):
-            event.connect(self._refresh)  # napari holds it weakly
+            event.connect(self._on_layers)  # napari holds it weakly
         self.changed.connect(self._follow)
+        when_shown(self.native, self._catch_up)
         self._refresh()
         if newest and (layers := self._layers()):
             self.value = layers[-1]
@@ -65,10 +69,12 @@ class LayerChoice(ComboBox):
     @property
     def layer(self) -> Any:
         """The chosen layer, or None if there is none to choose."""
+        self._catch_up()
         return self.value
 
     def choose(self, layer: Layer) -> None:
         """Choose `layer`."""
+        self._catch_up()
         self.value = layer
 
     def lost(self) -> str:
@@ -88,14 +94,32 @@ class LayerChoice(ComboBox):
         offered = [layer for layer in self._viewer.layers if is_choice(layer, *self._kinds)]
         return [layer for layer in offered if self._results or not shows_probabilities(layer)]
 
-    def _refresh(self, event: Any = None) -> None:
-        """Offer the layers that there are; what was chosen stays, under any name."""
+    def _on_layers(self, event: Any) -> None:
+        """Refresh; later, where it lies behind another tab: all of them at once take long.
+
+        A layer that was removed is let go at once: its pixels must be freed.
+        """
         if not isalive(self.native):  # its panel was closed
             return
-        layers, chosen = self._layers(), self.layer
+        added = event.value if event.type == "inserted" else None
+        is_behind = self.native.window().isVisible() and not self.native.isVisible()
+        if is_behind and event.type != "removed":
+            self._is_behind = True
+            self._added = self._added if added is None else ref(added)
+        else:
+            self._refresh(added)
+
+    def _catch_up(self) -> None:
+        """Offer what came while nobody saw the list."""
+        if self._is_behind:
+            self._refresh(self._added())
+
+    def _refresh(self, added: Layer | None = None) -> None:
+        """Offer the layers that there are; what was chosen stays, under any name."""
+        self._is_behind, self._added = False, _no_layer
+        layers, chosen = self._layers(), self.value
         if chosen not in layers:
             self._lost = chosen.name if chosen else self._lost
-            added = event.value if event and event.type == "inserted" else None
             if not layers:
                 self._lost, chosen = "", None
             elif added in layers:
@@ -139,6 +163,10 @@ class LayerTicks(TickList):
         layers = [layer for layer in images if not shows_probabilities(layer)]
         self.offer({layer: layer.name for layer in layers}, TICKS_IN_VIEW)
         self.changed.emit()
+
+
+def _no_layer() -> None:
+    """Return None, as a reference to a layer that is gone."""
 
 
 def is_choice(layer: Layer, *kinds: type[Layer]) -> bool:
