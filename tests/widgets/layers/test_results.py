@@ -5,6 +5,7 @@ import time
 import numpy as np
 import tifffile
 import zarr
+from napari.layers._layer_actions import _duplicate_layer
 
 from napari_utile.events import BlockDone, ImageDone, RunFailed
 from napari_utile.folders.job import ShownResult
@@ -190,6 +191,24 @@ def test_a_result_that_is_shown_again_keeps_its_layer_and_shows_what_is_there_no
     third = ShownResult(image="em.zarr", name="third", out=out)
     Result(viewer, third, "instances").end(is_partial=False)
     assert layer.name == "again instances"
+
+
+def test_a_duplicate_is_painted_on_and_is_not_taken_for_the_result(
+    segment_panel, script, press, qtbot, viewer
+):
+    script(STARTED, objects(7), tile(1), FINISH, DONE)
+    segment_panel.form.set_value("output", "instances")
+    run(segment_panel, press, qtbot)
+    viewer.layers.selection.active = viewer.layers["em instances"]
+    _duplicate_layer(viewer.layers)  # as the menu does
+    copy = viewer.layers["em instances copy"]
+    copy.paint((0, 40, 40), 5)
+    shown = ShownResult(image="em.zarr", name="em", out=segment_panel.result.out)
+    for _ in range(2):
+        Result(viewer, shown, "instances").end(is_partial=False)
+        assert copy in viewer.layers and copy.editable and copy.data[0, 40, 40] == 5
+        assert viewer.layers["em instances"].data[0, 40, 40] == 0
+        viewer.layers.remove("em instances")
 
 
 def test_a_tiff_is_shown_when_it_is_complete(

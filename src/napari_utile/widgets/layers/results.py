@@ -24,7 +24,7 @@ from napari_utile.io.zarr_folders import is_zarr
 from napari_utile.widgets.layers.active import active_kept, add_helper
 from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.in_turn import remove_layers, renew
-from napari_utile.widgets.layers.stacks import doubts_about, shifted
+from napari_utile.widgets.layers.stacks import doubts_about, level_0, shifted
 
 MIN_REFRESH_INTERVAL = 200
 """Least milliseconds between two refreshes of a growing result."""
@@ -183,7 +183,11 @@ class Result(QObject):
         is_image = part == "probabilities"
         kind, layers = (Image if is_image else Labels), self._viewer.layers
         said = {ON_DISK: key, HOLDS: part} | ({RULE: rule} if rule else {})
-        here = [layer for layer in layers if layer.metadata.get(ON_DISK) == key]
+        here = [
+            layer
+            for layer in layers
+            if layer.metadata.get(ON_DISK) == key and not _is_copy(layer)
+        ]
         same = next((layer for layer in here if type(layer) is kind), None)
         with active_kept(self._viewer):
             remove_layers(self._viewer, {*here, *self._former} - {same})
@@ -233,6 +237,11 @@ class Preview:
         """Remove the layer: another run starts."""
         if self.layer in self._viewer.layers:
             self._viewer.layers.remove(self.layer)
+
+
+def _is_copy(layer: Layer) -> bool:
+    """Whether labels that were on disk are in memory: the user has duplicated their layer."""
+    return isinstance(layer, Labels) and not isinstance(level_0(layer), ReadOnly)
 
 
 def place_of(stack: Stack) -> dict[str, Any]:
