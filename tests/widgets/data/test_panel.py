@@ -35,3 +35,11 @@ def test_samples_come_with_their_labels_the_download_in_a_thread(
     press(panel.controls.button)
     assert "I" not in viewer.layers
     qtbot.waitUntil(lambda: "I" in viewer.layers)
+
+
+def test_a_double_click_on_the_sample_does_not_stop_it(open_panel, viewer, press, qtbot):
+    panel = open_panel(DataPanel, viewer)
+    for _ in range(2):
+        press(panel.synthetic)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 4)
+    assert panel.controls.messages.text() == ""

@@ -61,9 +61,7 @@ class DataPanel(Panel):
 
         self.files.clicked.connect(self._look_for_files)
         self.folder.clicked.connect(self._look_for_folder)
-        self.synthetic.clicked.connect(
-            lambda: self.controls.press(lambda: self._synthetic, self._add)
-        )
+        self.synthetic.clicked.connect(self._make_synthetic)
         events = napari_viewer.layers.events
         following(self, self._show_layers, events.inserted, events.removed, events.renamed)
         self._show_layers()
@@ -97,6 +95,11 @@ class DataPanel(Panel):
     def _look_for_folder(self) -> None:
         if chosen := QFileDialog.getExistingDirectory(self, "Open a folder of images"):
             self.open_paths([chosen])
+
+    def _make_synthetic(self) -> None:
+        """Make the sample, unless one is on its way: this button stops nothing."""
+        if not self.controls.is_running:
+            self.controls.press(lambda: self._synthetic, self._add)
 
     def _synthetic(self) -> Generator[None, None, list[LayerData]]:
         yield
