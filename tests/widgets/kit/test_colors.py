@@ -1,11 +1,15 @@
 """Colors can be read in every theme of napari, and follow it."""
 
+import pyqtgraph as pg
 import pytest
 from napari.settings import get_settings
 from napari.utils.theme import get_theme
 
+from napari_utile.widgets.evaluate.curves import ScoreCurves
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.messages import Messages
+from napari_utile.widgets.kit.plots import Graphics
+from napari_utile.widgets.train.curves import Curves
 
 
 @pytest.fixture
@@ -47,3 +51,20 @@ def test_messages_change_their_color_with_the_theme(theme, qtbot):
     theme("light")
     assert color_of(Tone.WARNING) != before
     assert color_of(Tone.WARNING) in messages.text()
+
+
+@pytest.mark.parametrize("kind", [Curves, ScoreCurves])
+def test_what_is_written_in_plots_has_the_color_of_text(theme, qtbot, kind):
+    theme("dark")
+    curves = kind()
+    qtbot.addWidget(curves)
+    graphics = curves.findChild(Graphics)
+    labels = [x for x in graphics.scene().items() if isinstance(x, pg.InfLineLabel)]
+    assert bool(labels) is (kind is Curves)
+    for name in ("dark", "light"):
+        theme(name)
+        text = "#" + "".join(f"{x:02x}" for x in get_theme(name).text.as_rgb_tuple()[:3])
+        found = [x for x in graphics.scene().items() if isinstance(x, pg.AxisItem)]
+        axes = [x for x in found if x.orientation in ("left", "bottom")]
+        assert {axis.textPen().color().name() for axis in axes} == {text}
+        assert all(label.color.name() == text for label in labels)

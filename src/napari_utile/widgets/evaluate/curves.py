@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_utile.evaluation import Report
+from napari_utile.widgets.kit.colors import text_color
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.plots import Graphics, PlotLegend, new_plot
 
@@ -140,7 +141,7 @@ class ScoreCurves(QWidget):
     def _mark_best(self, best: Mapping[str, Any]) -> None:
         pen = pg.mkPen("#888888", style=Qt.PenStyle.DashLine)
         line = pg.InfiniteLine(best["threshold"], angle=90, pen=pen)
-        pg.InfLineLabel(line, "best", position=0.1, color="#aaaaaa")
+        pg.InfLineLabel(line, "best", position=0.1, color=text_color())
         self._plot.addItem(line, ignoreBounds=True)
         self.best.setText(
             f"Best at {best['threshold']:.2g}: {best['value']:.4g}, "

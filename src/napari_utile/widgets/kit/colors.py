@@ -65,6 +65,12 @@ def color_of(tone: Tone) -> str:
     return "#" + "".join(f"{part:02x}" for part in mixed)
 
 
+def text_color() -> str:
+    """Return the color of text in napari's theme, as `#rrggbb`."""
+    theme = get_theme(get_settings().appearance.theme)
+    return "#" + "".join(f"{part:02x}" for part in theme.text.as_rgb_tuple()[:3])
+
+
 def contrast(a: Rgb, b: Rgb) -> float:
     """Return the contrast of two colors, 1 (none) to 21 (black on white).
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_utile.events import EpochDone
+from napari_utile.widgets.kit.colors import follow_theme, text_color
 
 REDRAW_INTERVAL = 200
 """Milliseconds between two drawings."""
@@ -31,6 +32,15 @@ class Graphics(pg.GraphicsLayoutWidget):
         self.setBackground(None)
         self.ci.setContentsMargins(0, 4, 8, 4)
         self.setToolTip("Drag to move, double click to see all again")
+        follow_theme(self, self._color)
+
+    def _color(self, _event: Any = None) -> None:
+        """Let what is written stand out in another theme."""
+        for item in self.scene().items():
+            if isinstance(item, pg.AxisItem):
+                item.setTextPen(text_color())
+            elif isinstance(item, pg.InfLineLabel):
+                item.setColor(text_color())
 
     def wheelEvent(self, event: Any) -> None:  # noqa: N802, the name is Qt's
         """Leave the wheel to what the plots are in."""
@@ -217,6 +227,6 @@ def new_plot(graphics: Graphics, title: str) -> pg.PlotItem:
         axis = plot.getAxis(side)
         axis.enableAutoSIPrefix(False)
         axis.setPen("#888888")
-        axis.setTextPen("#aaaaaa")
+        axis.setTextPen(text_color())
     plot.getAxis("left").setWidth(48)
     return plot

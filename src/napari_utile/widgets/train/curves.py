@@ -6,6 +6,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt
 
 from napari_utile.events import EpochDone, Event, StepDone
+from napari_utile.widgets.kit.colors import text_color
 from napari_utile.widgets.kit.plots import Plots, dotted_line, points_before, scores_of
 
 TRAINING_COLOR, VALIDATION_COLOR = "#5b9bd5", "#e6a23c"
@@ -95,6 +96,6 @@ class Curves(Plots):
 def _best_line(plot: pg.PlotItem, label: str) -> pg.InfiniteLine:
     line = pg.InfiniteLine(angle=90, pen=pg.mkPen("#888888", style=Qt.PenStyle.DashLine))
     if label:
-        pg.InfLineLabel(line, label, position=0.45, color="#aaaaaa")
+        pg.InfLineLabel(line, label, position=0.45, color=text_color())
     plot.addItem(line, ignoreBounds=True)
     return line
