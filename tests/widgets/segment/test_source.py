@@ -7,6 +7,7 @@ import zarr
 
 from napari_utile.events import ImageDone, RunDone, RunStarted
 from napari_utile.io.images import open_image
+from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.layers.snapshots import Source
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import DONE, STARTED, fill, given, run, text, tile
@@ -24,6 +25,14 @@ def test_a_layer_of_five_axes_is_said(panel, viewer):
 
 
 # what is segmented
+
+
+def test_probabilities_of_a_result_are_no_image_to_segment(panel, viewer):
+    viewer.add_image(np.zeros((3, 64, 64)), name="p", metadata={HOLDS: "probabilities"})
+    assert [layer.name for layer in panel.image.choices] == ["em"]
+    assert panel.source.ticks.count() == 1
+    viewer.layers.remove("em")
+    assert panel.image.layer is None
 
 
 def test_the_current_view_is_segmented_on_its_slice(panel, script, press, qtbot, viewer, cells):

@@ -70,7 +70,8 @@ class SourceChoice(QWidget):
         self._viewer = viewer
         self.kind = wide_choice()
         offer(self.kind, {kind: kind.value for kind in SourceKind})
-        self.image, self.shapes = LayerChoice(viewer, Image), LayerChoice(viewer, Shapes)
+        self.image = LayerChoice(viewer, Image, results=False)
+        self.shapes = LayerChoice(viewer, Shapes)
         self.ticks, self.files = LayerTicks(viewer), FilesChoice()
         self._rows = form_rows(
             {
