@@ -1,9 +1,11 @@
 """Folders that are chosen, made, and left alone."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QToolButton
 
 from napari_utile.errors import UserError
 from napari_utile.settings.training import TrainSettings
@@ -48,3 +50,20 @@ def test_a_relative_path_is_shown_as_the_one_it_means(qtbot, monkeypatch, tmp_pa
     assert choice.path == tmp_path / "runs" / "mine"
     qtbot.keyClick(choice.line, Qt.Key.Key_Return)
     assert choice.line.text() == str(tmp_path / "runs" / "mine")
+
+
+def test_a_dialog_begins_where_somebody_keeps_something(qtbot, home, monkeypatch, tmp_path):
+    asked = []
+    for dialog, answer in (("getExistingDirectory", ""), ("getSaveFileName", ("", ""))):
+        told = partial(lambda answer, *given: asked.append(given[2]) or answer, answer)
+        monkeypatch.setattr(QFileDialog, dialog, told)
+    mine, runs, new = PathChoice(""), PathChoice("", inside="runs"), PathChoice("", new=".zarr")
+    for choice in (mine, runs, new):
+        qtbot.addWidget(choice)
+        choice.findChild(QToolButton).click()
+    (home / "runs").mkdir(parents=True)
+    runs.findChild(QToolButton).click()
+    mine.set_path(tmp_path)
+    mine.findChild(QToolButton).click()
+    user = str(Path.home())
+    assert asked == [user, user, user, str(home / "runs"), str(tmp_path)]

@@ -21,6 +21,7 @@ from napari_utile.events import (
     RunStarted,
 )
 from napari_utile.folders.comparison import ComparisonFolder
+from napari_utile.folders.places import COMPARISONS
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings.comparison import CompareSettings
@@ -74,7 +75,7 @@ class ComparePanel(Panel):
         )
         self.form.set_defaults(CompareSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
-        self.folder = PathChoice("a new folder")
+        self.folder = PathChoice("a new folder", inside=COMPARISONS)
         self.launch = JobLaunch()
         self.controls = EngineControls("Compare", self._collect, self.launch)
         self.curves, self.table = NetworkCurves(), Table()

@@ -158,7 +158,7 @@ class FileChoice(PathChoice):
         menu.popup(QCursor.pos())
 
     def _look_for_file(self) -> None:
-        chosen, _ = QFileDialog.getOpenFileName(self, "Choose an image", str(self.path or ""))
+        chosen, _ = QFileDialog.getOpenFileName(self, "Choose an image", self.start)
         if chosen:
             self.set_path(Path(chosen))
 

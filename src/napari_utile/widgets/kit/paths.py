@@ -59,13 +59,15 @@ class PathChoice(QWidget):
         Text of the empty line: what happens if nothing is chosen.
     new : str
         A file dialog asks for a new path with this suffix; '' asks for an existing folder.
+    inside : str
+        Folder of the user's data in which a dialog begins, if it is there; else at home.
     """
 
     changed = Signal()
 
-    def __init__(self, hint: str, new: str = ""):
+    def __init__(self, hint: str, new: str = "", inside: str = ""):
         super().__init__()
-        self._new = new
+        self._new, self._inside = new, inside
         self.line = QLineEdit()
         self.line.setPlaceholderText(hint)
         self.line.textChanged.connect(lambda _: self.changed.emit())
@@ -100,12 +102,20 @@ class PathChoice(QWidget):
         if self.path and not Path(self.line.text()).is_absolute():
             self.set_path(self.path)
 
+    @property
+    def start(self) -> str:
+        """Where a dialog begins: at what is chosen, else where somebody keeps something."""
+        kept = data_folder() / self._inside
+        is_there = bool(self._inside) and kept.is_dir()
+        return str(self.path or (kept if is_there else Path.home()))
+
     def _look(self) -> None:
-        start = str(self.path or data_folder())
         if self._new:
-            chosen, _ = QFileDialog.getSaveFileName(self, "Save as", start, f"*{self._new}")
+            chosen, _ = QFileDialog.getSaveFileName(
+                self, "Save as", self.start, f"*{self._new}"
+            )
         else:
-            chosen = QFileDialog.getExistingDirectory(self, "Choose a folder", start)
+            chosen = QFileDialog.getExistingDirectory(self, "Choose a folder", self.start)
         if chosen:
             self.set_path(Path(chosen))
 

@@ -21,7 +21,7 @@ from napari_utile.events import (
     StepDone,
 )
 from napari_utile.folders.model import model_problem
-from napari_utile.folders.places import unused
+from napari_utile.folders.places import RUNS, unused
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings.training import TrainSettings
@@ -90,7 +90,7 @@ class TrainPanel(Panel):
         self.form.set_defaults(TrainSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
         self.start_from = ModelChoice("", "random parameters", self._misfit)
-        self.folder = PathChoice("a new folder")
+        self.folder = PathChoice("a new folder", inside=RUNS)
         self.launch = JobLaunch()
         self.controls = EngineControls("Train", self._collect, self.launch)
         self.look = self.controls.add_button(
