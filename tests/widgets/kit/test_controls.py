@@ -59,6 +59,16 @@ def test_a_double_click_starts_once(controls, script, press, qtbot):
     qtbot.waitUntil(lambda: controls.state is State.IDLE)
 
 
+def test_what_is_left_while_layers_are_read_starts_nothing(controls, script, press, qtbot):
+    started = script(STARTED, STOPPED)
+    press(controls.button)
+    assert controls.state is State.PREPARING
+    controls.leave()  # its panel is closed
+    assert controls.state is State.IDLE
+    qtbot.wait(300)
+    assert not started.exists()
+
+
 def test_what_cannot_be_collected_starts_nothing(qtbot, press, errors):
     def refuse():
         raise UserError("Choose a model.")
