@@ -25,7 +25,7 @@ def test_slices_that_lack_a_class_are_divided_by_blocks_if_labels_are_sparse():
         2,
     )
     for options in ({"sparse": False}, {"sparse": True, "split": "slice"}):
-        assert divided(**options) == ("1 slices to train, 1 to validate", 1)
+        assert divided(**options) == ("1 slice to train, 1 to validate", 1)
 
 
 def test_what_cannot_be_divided_is_an_error():

@@ -78,7 +78,7 @@ def test_layers_that_do_not_go_together_are_refused(layers, tmp_path):
     data, given, kind = layers[" instances"]
     with pytest.raises(SavingError, match=r"instances' \(int64\) have the negative id -1"):
         write_layers(path, [(np.full(data.shape, -1), given, kind)])
-    with pytest.raises(SavingError, match=r"has 1 slices, and its file has 2 images"):
+    with pytest.raises(SavingError, match=r"has 1 slice, and its file has 2 images"):
         write_layers(path, [(data[:1], given, kind)])
     changed = {"coco": given["metadata"]["coco"] | {"images": []}}
     with pytest.raises(SavingError, match="of different COCO files"):

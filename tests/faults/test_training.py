@@ -76,8 +76,8 @@ def test_fault_03_a_pixel_that_is_no_number_is_named_by_image_and_slice(
     image, objects = cells
     image[z, 4:6, 7] = value
     python, error = refusals(image, objects, tmp_path, capsys)
-    assert f"Image 'image', slice {z}: 2 pixels are NaN or infinite" in python
-    assert f"utile: Image 'em.tif', slice {z}: 2 pixels are NaN or infinite" in error
+    assert f"Image 'image', slice {z} is NaN or infinite in 2 pixels" in python
+    assert f"utile: Image 'em.tif', slice {z} is NaN or infinite in 2 pixels" in error
     assert error.count("\n") == 1
 
 
@@ -93,7 +93,7 @@ def test_fault_03_the_image_among_several_is_named(cells):
     image, objects = cells
     images, labels = [image[0], image[1].copy(), image[2]], [*objects[:3]]
     images[1][3, 3] = np.inf
-    with pytest.raises(utile.UserError, match="1 pixels are NaN or infinite"):
+    with pytest.raises(utile.UserError, match="is NaN or infinite in 1 pixel:"):
         utile.train(images, labels, SETTINGS)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_utile.arrays.doubts.wording import count_of
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.tiling import Window
 from napari_utile.settings.options import SplitUnit
@@ -249,7 +250,7 @@ def _by_name(planes: Sequence[SizedPlane], images: list[int], held: Set[int]) ->
         part = "train on" if count else "validate with"
         raise ValueError(f"no annotated image is left to {part}")
     parts = _apart(planes, {plane for plane in planes if plane[0] in held})
-    how = f"{len(images) - count} images to train, {count} to validate, as named"
+    how = f"{count_of(len(images) - count, 'image')} to train, {count} to validate, as named"
     return replace(parts, how=how)
 
 
@@ -269,7 +270,7 @@ def _by_image(
     choices = (
         _apart(planes, {plane for plane in planes if plane[0] in held}) for held in turns
     )
-    how = f"{len(images) - count} images to train, {count} to validate"
+    how = f"{count_of(len(images) - count, 'image')} to train, {count} to validate"
     return replace(seen.best(choices, share), how=how)
 
 
@@ -291,7 +292,8 @@ def _by_slice(
             f"to divide by slice takes {context + 2} annotated slices of one image{between} "
             f"(annotated slices: {len(planes)}, images: {len(images)})"
         )
-    how = f"{len(whole.training)} slices to train, {len(whole.validation)} to validate"
+    taught, held = count_of(len(whole.training), "slice"), len(whole.validation)
+    how = f"{taught} to train, {held} to validate"
     if context and (between_them := slices_between(whole)) is not None:
         how += f", at least {between_them} between"
     return replace(whole, how=how)

@@ -21,6 +21,7 @@ from napari_utile.coco.masks import (
 )
 from napari_utile.errors import UserError
 from napari_utile.io.memory import check_memory, memory_budget
+from napari_utile.io.units import counted
 
 CROWD = 65535
 """Label id of crowds alone: the `ignore` id of training and scores."""
@@ -195,7 +196,7 @@ def overlap_note(drawings: Iterable[Drawing]) -> str | None:
         return None
     note = (
         f"{covered:,} of {objects:,} objects are partly covered by smaller ones, "
-        f"by {pixels:,} pixels in all"
+        f"by {counted(pixels, 'pixels')} in all"
     )
     if gone:
         shown = ", ".join(map(str, gone[:10])) + (", ..." if len(gone) > 10 else "")

@@ -20,6 +20,7 @@ from napari_utile.coco.writing import (
 )
 from napari_utile.errors import UserError
 from napari_utile.io.napari_reader import LayerData
+from napari_utile.io.units import counted
 
 
 class SavingError(Exception):
@@ -148,8 +149,8 @@ def _cut_to_images(layer: LayerData, images: Sequence[Mapping[str, Any]]) -> Ite
     count = prod(_data(layer).shape[:-2])
     if count != len(images):
         raise UserError(
-            f"The layer {layer[1]['name']!r} has {count} slices, and its file has "
-            f"{len(images)} images."
+            f"The layer {layer[1]['name']!r} has {counted(count, 'slices')}, and its file has "
+            f"{counted(len(images), 'images')}."
         )
     for labels, image in zip(_planes_of(layer), images, strict=True):
         page = labels[: image["height"], : image["width"]]

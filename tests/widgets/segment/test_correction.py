@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_utile.events import drain
 from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
 from napari_utile.io.napari_reader import read_layers
+from napari_utile.results.edits import save_edit
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.segment.correction import Correction
 from tests.fixtures.result_store import SHAPE, labels_of_cells, make_result
@@ -77,6 +79,24 @@ def test_edit_paint_save(viewer, correction, press, qtbot, result):
     np.testing.assert_array_equal(open_image(result).read(), wanted)
     assert "Saved: " in correction.messages.text()
     assert correction.edit.isEnabled()
+
+
+def test_what_another_window_has_corrected_meanwhile_is_told(
+    viewer, correction, press, qtbot, result
+):
+    copy = edited(correction, press, qtbot)
+    box = tuple((0, n) for n in SHAPE)
+    other = labels_of_cells()
+    other[0, 0, 0] = 1
+    drain(save_edit(result, "instances", box, labels_of_cells(), other))
+    copy.data[0, 0, 0] = 2
+    press(correction.save)
+    qtbot.waitUntil(lambda: correction.copy is None)
+    said = correction.messages.text()
+    assert (
+        "Corrected by another window in the meantime, and now as you painted: 1 pixel." in said
+    )
+    assert open_image(result).read()[0, 0, 0] == 2
 
 
 def test_of_a_large_stack_the_slice_in_view_is_corrected(

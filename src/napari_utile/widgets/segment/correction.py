@@ -10,6 +10,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_utile.errors import UserError
+from napari_utile.io.units import counted
 from napari_utile.results.edits import SavedEdit, read_to_edit, save_edit
 from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
@@ -182,8 +183,8 @@ class Correction(QWidget):
             self.messages.add(_saved_text(saved), Tone.SUCCESS)
             if saved.overridden:
                 self.messages.add(
-                    f"{saved.overridden:,} pixels had been corrected by another window in the "
-                    "meantime: now they are as you painted them.", Tone.WARNING,
+                    f"Corrected by another window in the meantime, and now as you painted: "
+                    f"{counted(saved.overridden, 'pixels')}.", Tone.WARNING,
                 )  # fmt: skip
 
         self.messages.clear()

@@ -40,7 +40,7 @@ def test_the_user_names_the_images_to_validate_with():
     data = prepare(images, labels, TrainSettings(validation_images=["2.tif", "0"]), FIELD)
     assert {region.image for region in data.split.validation} == {0, 2}
     assert {region.image for region in data.split.training} == {1}
-    assert data.split.how == "1 images to train, 2 to validate, as named"
+    assert data.split.how == "1 image to train, 2 to validate, as named"
     with pytest.raises(UserError, match=r"There is no image .3.* there are '0', '1', '2'"):
         prepare(images, labels, TrainSettings(validation_images=["3"]), FIELD)
     with pytest.raises(UserError, match="whole images are kept for validation, and split is"):

@@ -16,7 +16,7 @@ WITH_NAN = np.where(OBJECTS == 1, np.nan, IMAGE)
         (IMAGE, OBJECTS[1:], "differ in shape"),
         (IMAGE, OBJECTS - 1, "negative id -1"),
         (IMAGE, OBJECTS + 0.5, "ids are whole numbers"),
-        (WITH_NAN, OBJECTS, "25 pixels are NaN"),
+        (WITH_NAN, OBJECTS, "NaN or infinite in 25 pixels"),
         (np.ones_like(IMAGE), OBJECTS, "is constant"),
     ],
 )

@@ -378,7 +378,9 @@ def test_a_slice_around_may_show_nothing_and_its_defects_are_told_once():
         plane.image.isfinite().all() for plane in data.training
     )
     objects[2] = 0
-    assert "slice 2: 1 pixels are NaN" in refusal(image, objects, context=1, split="slice")
+    assert "slice 2 is NaN or infinite in 1 pixel:" in refusal(
+        image, objects, context=1, split="slice"
+    )
 
 
 @pytest.mark.parametrize("shape", [(40, 80), (1, 40, 80)])

@@ -8,6 +8,7 @@ from napari_utile.arrays.doubts.shapes import shape_hint
 from napari_utile.arrays.labels import check_labels
 from napari_utile.errors import UserError
 from napari_utile.io.stack import Stack, check_one_channel, read_labels
+from napari_utile.io.units import counted
 from napari_utile.settings.training import TrainSettings
 
 
@@ -67,6 +68,7 @@ def _check_plane(plane: np.ndarray, name: str) -> None:
     """Raise if the only plane of an image is not finite, or constant."""
     if not np.isfinite(plane).all():
         count = int((~np.isfinite(plane)).sum())
-        raise UserError(f"Image '{name}': {count} pixels are NaN or infinite.")
+        where = counted(count, "pixels")
+        raise UserError(f"Image '{name}' is NaN or infinite in {where}.")
     if plane.min() == plane.max():
         raise UserError(f"Image '{name}' is constant ({plane.min()}).")

@@ -35,6 +35,7 @@ from napari_utile.evaluation.files import pixel_um2
 from napari_utile.events import doubted
 from napari_utile.io.images import Stack
 from napari_utile.io.slice_context import slices_around, slices_seen, with_context
+from napari_utile.io.units import counted
 from napari_utile.settings.options import axes_seen
 from napari_utile.settings.training import TrainSettings
 
@@ -253,7 +254,8 @@ def _check_pixels(pixels: NDArray, image: Stack, region: Region) -> None:
     if not np.isfinite(pixels).all():
         count = int((~np.isfinite(pixels)).sum())
         raise UserError(
-            f"{where}: {count} pixels are NaN or infinite; correct them or leave them out."
+            f"{where} is NaN or infinite in {counted(count, 'pixels')}: correct that, or "
+            "leave it out."
         )
     if _is_constant(pixels):
         whole = _is_constant(image.window(region.index, len(region.window) * (slice(None),)))
