@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_utile.arrays.doubts.wording import count_of
 from napari_utile.arrays.labels import IGNORE
 from napari_utile.arrays.splits import (
     TRAINING,
@@ -380,7 +381,7 @@ def test_as_many_slices_lie_between_as_there_are_enough(slices, context, taught,
     assert [r.index[0] for r in parts.validation] == list(range(slices - held, slices))
     assert slices_between(parts) == between == slices - held - taught
     assert parts.how == (
-        f"{taught} slices to train, {held} to validate, at least {between} between"
+        f"{count_of(taught, 'slice')} to train, {held} to validate, at least {between} between"
     )
 
 

@@ -160,6 +160,7 @@ def test_another_try_of_a_view_takes_the_place_of_the_first(
         run(segment_panel, press, qtbot)
         names.append([x.name for x in viewer.layers if x.name not in ("em", "cells", "box")])
         said.append(text(segment_panel))
+        assert viewer.layers.selection.active is viewer.layers["em"]
     both = ["em probabilities", "em instances"]
     assert names == [both, both, ["em probabilities"]]
     # colors below a result are hidden, and it is said by the run that hides them

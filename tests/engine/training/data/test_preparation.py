@@ -273,7 +273,7 @@ def test_a_pixel_that_is_no_number_is_found_in_its_slice(bad, z):
     image, objects = cells((5, 16, 24))
     image[z, 3, 4] = bad
     message = refusal(image, objects)
-    assert f"Image 'image 0', slice {z}: 1 pixel" in message
+    assert f"Image 'image 0', slice {z} is NaN or infinite in 1 pixel" in message
 
 
 @pytest.mark.parametrize("z", [0, 4])
