@@ -186,7 +186,7 @@ class Result(QObject):
         here = [
             layer
             for layer in layers
-            if layer.metadata.get(ON_DISK) == key and not _is_copy(layer)
+            if layer.metadata.get(ON_DISK) == key and not _is_duplicate(layer)
         ]
         same = next((layer for layer in here if type(layer) is kind), None)
         with active_kept(self._viewer):
@@ -239,7 +239,7 @@ class Preview:
             self._viewer.layers.remove(self.layer)
 
 
-def _is_copy(layer: Layer) -> bool:
+def _is_duplicate(layer: Layer) -> bool:
     """Whether labels that were on disk are in memory: the user has duplicated their layer."""
     return isinstance(layer, Labels) and not isinstance(level_0(layer), ReadOnly)
 
