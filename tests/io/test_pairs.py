@@ -29,6 +29,28 @@ def test_what_does_not_pair_up_is_listed(tmp_path):
         assert said in str(refused.value)
 
 
+def test_names_that_differ_in_a_usual_word_pair_also_in_one_folder(tmp_path):
+    touch(tmp_path, "i/a.tif", "i/b.tif", "l/a_mask.tif", "l/b_cp_masks.png")
+    touch(tmp_path, "both/a.tif", "both/a_mask.tif", "both/img_2.tif", "both/mask_2.tif")
+    found = pair_files(tmp_path / "i", tmp_path / "l")
+    assert [labels.name for _, labels in found] == ["a_mask.tif", "b_cp_masks.png"]
+    both, masks = tmp_path / "both", tmp_path / "both" / "*mask*"
+    for labels in (both, masks):
+        found = [(image.name, labels.name) for image, labels in pair_files(both, labels)]
+        assert found == [("a.tif", "a_mask.tif"), ("img_2.tif", "mask_2.tif")]
+
+
+def test_what_could_belong_to_several_is_refused_with_what_to_do(tmp_path):
+    touch(tmp_path, "i/a.tif", "i/b.tif", "l/a_mask.tif", "l/a_seg.tif", "l/b.tif")
+    with pytest.raises(UserError) as refused:
+        pair_files(tmp_path / "i", tmp_path / "l")
+    assert str(refused.value) == (
+        "Images and labels do not pair up: it is not clear which belong together: a.tif with "
+        "a_mask.tif or a_seg.tif. Give both the same name, or add a word: cell.tif and "
+        "cell_mask.tif."
+    )
+
+
 def test_long_lists_of_names_are_cut(tmp_path):
     touch(tmp_path, "l/other.tif", *(f"i/{n}.tif" for n in range(12)))
     with pytest.raises(UserError, match=r"4\.tif and 7 more"):

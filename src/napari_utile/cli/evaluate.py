@@ -177,6 +177,7 @@ def _images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack
     """
     from napari_utile.evaluation.files import shape_of
     from napari_utile.io.images import expand, open_image, stem_of
+    from napari_utile.io.pair_names import pair_names
     from napari_utile.io.pairs import is_file_name
 
     if names is None:
@@ -185,10 +186,11 @@ def _images_of(names: str | None, opened: Sequence["OpenedPair"]) -> list["Stack
     if len(files) == len(opened) == 1 and is_file_name(names):
         found = [open_image(files[0])]
     else:
-        of = {stem_of(file): file for file in files}
-        if lonely := [each.name for each in opened if each.name not in of]:
-            raise UserError(f"{names}: there is no image {lonely[0]}.")
-        found = [open_image(of[each.name]) for each in opened]
+        truths = [each.name for each in opened]
+        of = pair_names(truths, [*map(stem_of, files)], ("truth", "image")).pairs
+        if lonely := [name for i, name in enumerate(truths) if i not in of]:
+            raise UserError(f"{names}: there is no image {lonely[0]}, or more than one.")
+        found = [open_image(files[i]) for i in of.values()]
     for stack, each in zip(found, opened, strict=True):
         if shape_of(stack) != shape_of(each.truth):
             raise UserError(

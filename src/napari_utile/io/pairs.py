@@ -20,6 +20,7 @@ from napari_utile.io.images import (
     unread_images,
 )
 from napari_utile.io.names import found_path, is_url, last_part
+from napari_utile.io.pair_names import named_as_labels, pair_names
 from napari_utile.io.stack import Stack
 from napari_utile.io.tiff_parts import parts_among
 from napari_utile.io.units import counted
@@ -28,6 +29,9 @@ Images = NDArray[Any] | Sequence[NDArray[Any]]
 """One array or several."""
 
 
+WORD_OF = {"labels": "mask", "truth": "truth"}
+"""What may be added to the name of an image to call its counterpart, by what that is."""
+UNCLEAR = "it is not clear which belong together:"
 FilePair = tuple[Path | str, Path | str]
 """An image and its labels."""
 
@@ -68,7 +72,8 @@ def pair_files(
     Raises
     ------
     UserError
-        Lists the images without labels, the labels without image, and names that occur twice.
+        Lists the images without labels, the labels without image, names that occur twice, and
+        those of which it is not clear which belong together.
     """
     matched = match_files(images, labels, kinds)
     if matched.lacking:
@@ -84,7 +89,8 @@ def match_files(
     Parameters
     ----------
     images, labels, kinds
-        As of `pair_files`.
+        As of `pair_files`. Labels may lie beside their images, in one folder for both, if
+        their names tell: see `pair_names`.
 
     Returns
     -------
@@ -94,32 +100,55 @@ def match_files(
     Raises
     ------
     UserError
-        Lists names that occur twice; and all, if there is no pair.
+        Lists names that occur twice or could belong to several; and all, if there is no pair.
     """
     image_files, label_files = expand(images), expand(labels)
     is_named = any(is_file_name(names) for names in (images, labels))
     if len(image_files) == len(label_files) == 1 and is_named:
         return MatchedFiles([(image_files[0], label_files[0])])
+    image_files, label_files = _told_apart(image_files, label_files, kinds)
+    stems = [*map(stem_of, image_files)], [*map(stem_of, label_files)]
     twice = {
-        f"more than one {kind} called": _repeated(map(stem_of, files))
-        for kind, files in zip(kinds, (image_files, label_files), strict=True)
+        f"more than one {kind} called": _repeated(names)
+        for kind, names in zip(kinds, stems, strict=True)
     }
-    image_of = {stem_of(path): path for path in image_files}
-    labels_of = {stem_of(path): path for path in label_files}
+    named = pair_names(*stems, kinds)
+    if not any(twice.values()):
+        twice[UNCLEAR] = [
+            f"{' or '.join(last_part(image_files[i]) for i in here)} with "
+            f"{' or '.join(last_part(label_files[i]) for i in there)}"
+            for here, there in named.unclear
+        ]
+    unclear = [{i for places in named.unclear for i in places[side]} for side in (0, 1)]
     lonely: dict[str, list[str]] = {}
-    for kind, files, counterparts, names in (
-        (kinds[1], image_files, labels_of, labels),
-        (kinds[0], label_files, image_of, images),
+    for kind, files, paired, names in (
+        (kinds[1], image_files, {*named.pairs} | unclear[0], labels),
+        (kinds[0], label_files, {*named.pairs.values()} | unclear[1], images),
     ):
         parts = {stem_of(part) for part in parts_among(files_behind(names))}
-        for path in (path for path in files if stem_of(path) not in counterparts):
+        for path in (path for i, path in enumerate(files) if i not in paired):
             is_part = stem_of(path) in parts
             what = f"only a part of the {kind} for" if is_part else f"no {kind} for"
             lonely.setdefault(what, []).append(last_part(path))
-    pairs = [(p, labels_of[stem_of(p)]) for p in image_files if stem_of(p) in labels_of]
+    pairs = [(image_files[i], label_files[j]) for i, j in named.pairs.items()]
     if any(twice.values()) or not pairs:
         raise UserError(_do_not_pair_up(kinds, twice | lonely))
     return MatchedFiles(pairs, lonely)
+
+
+def _told_apart(
+    images: Sequence[Path | str], labels: Sequence[Path | str], kinds: tuple[str, str]
+) -> tuple[list[Path | str], list[Path | str]]:
+    """Leave files that are in both lists in one: labels where a name tells that they are it."""
+    shared = {*images} & {*labels}
+    stems = [*map(stem_of, images)]
+    told = {images[i] for i in named_as_labels(stems, kinds)} & shared
+    if not told:
+        return [*images], [*labels]
+    return (
+        [file for file in images if file not in told],
+        [file for file in labels if file in told or file not in shared],
+    )
 
 
 def is_file_name(names: Names) -> bool:
@@ -238,9 +267,13 @@ def _named(arrays: Sequence[NDArray[Any]], name: str) -> Iterator[tuple[NDArray[
 def _do_not_pair_up(kinds: tuple[str, str], problems: dict[str, list[str]]) -> str:
     listed = [f"{what} {_first_few(names)}" for what, names in problems.items() if names]
     both = f"{kinds[0].capitalize()}s and {kinds[1]}"
-    hint = " Give each image and its labels the same name."
-    is_lonely = any(names for what, names in problems.items() if what.startswith("no "))
-    return f"{both} do not pair up: {'; '.join(listed)}.{hint if is_lonely else ''}"
+    word = WORD_OF[kinds[1]]
+    hint = f" Give both the same name, or add a word: cell.tif and cell_{word}.tif."
+    is_named_otherwise = any(
+        names and (what.startswith("no ") or what == UNCLEAR)
+        for what, names in problems.items()
+    )
+    return f"{both} do not pair up: {'; '.join(listed)}.{hint if is_named_otherwise else ''}"
 
 
 def _repeated(stems: Iterable[str]) -> list[str]:

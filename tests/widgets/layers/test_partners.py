@@ -3,7 +3,8 @@
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_utile.widgets.layers.partners import labels_for
+from napari_utile.widgets.layers.partners import labels_for, own_labels
+from napari_utile.widgets.layers.results import ON_DISK
 
 
 def image(name, shape):
@@ -27,3 +28,18 @@ def test_labels_are_given_once_to_the_image_whose_name_is_more_alike():
         [image("other", (8, 9)), image("cells", (8, 9))], [labels("Cells", (8, 9))]
     )
     assert [label and label.name for label in found.values()] == [None, "Cells"]
+
+
+def test_masks_of_images_of_one_size_are_told_by_name_and_painted_ones_come_first():
+    images = [image("x", (8, 9)), image("y [1]", (8, 9))]
+    result = labels("x instances", (8, 9))
+    result.metadata[ON_DISK] = "result.zarr instances"
+    masks = [result, labels("y_mask", (8, 9)), labels("x_cp_masks", (8, 9))]
+    found = own_labels(images, masks)
+    assert [label and label.name for label in found.values()] == ["x_cp_masks", "y_mask"]
+
+
+def test_names_that_are_equally_alike_are_left_to_the_user():
+    images = [image("a", (8, 9)), image("b", (8, 9))]
+    found = labels_for(images, [labels("1", (8, 9)), labels("2", (8, 9))])
+    assert [*found.values()] == [None, None]
