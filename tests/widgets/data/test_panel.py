@@ -16,7 +16,7 @@ def test_files_open_and_are_described_and_a_wrong_one_is_named(open_panel, viewe
     (tmp_path / "b.xyz").write_text("none")
     panel.open_paths([str(tmp_path / "b.xyz"), str(tmp_path / "a.tif")])
     assert viewer.layers["a"].data.shape == (5, 6)
-    assert "a: 5 x 6, uint16" in panel.list.text()
+    assert ">a</a>: 5 x 6, uint16" in panel.list.text()
     assert "b.xyz" in panel.controls.messages.text()
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from napari_utile.arrays.appearance import SET_NORMALIZE
@@ -11,6 +12,7 @@ from napari_utile.folders.model import DESCRIPTION
 from napari_utile.io.images import open_image
 from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.layers.alone import open_images, show_all, show_alone
 from napari_utile.widgets.objects.panel import ObjectsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import (
@@ -184,3 +186,16 @@ def test_a_warning_about_gray_values_offers_its_cure_and_the_end_is_not_green(
     run(panel, press, qtbot)
     assert given(arguments)[1]["--normalize"] == "image"
     assert green in text(panel)
+
+
+def test_a_result_is_hidden_with_its_image_and_the_message_says_where_it_is(
+    panel, script, press, qtbot, viewer
+):
+    viewer.add_image(np.zeros((8, 9), np.uint8), name="other")
+    show_alone(viewer, open_images(viewer.layers)[1])
+    script(STARTED, fill(0.5), tile(1), DONE)
+    run(panel, press, qtbot)
+    assert not viewer.layers["em probabilities"].visible
+    assert "'em probabilities' is hidden, as its image is." in text(panel)
+    show_all(viewer)
+    assert viewer.layers["em probabilities"].visible

@@ -2,24 +2,19 @@
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 from napari.errors import MultipleReaderError, NoAvailableReaderError
-from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.errors import UserError
 from napari_utile.io.napari_reader import LayerData
 from napari_utile.samples.samples import isbi2012_layers, synthetic_layers
-from napari_utile.widgets.data.facts import layer_facts
 from napari_utile.widgets.data.late_layers import add_layers
+from napari_utile.widgets.data.open_list import OpenList
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
-from napari_utile.widgets.layers.choice import following, is_choice
 
 OWN_READER, NAPARI_READER = "napari-utile", "napari"
 WELCOME = (
@@ -40,9 +35,7 @@ class DataPanel(Panel):
         self.folder = QPushButton("Open folder …")
         self.synthetic = QPushButton("Synthetic EM stack")
         self.synthetic.setToolTip("8 slices of 256 x 256, made by code, with their labels")
-        self.list = QLabel()
-        self.list.setWordWrap(True)
-        self.list.setTextFormat(Qt.TextFormat.RichText)
+        self.list = OpenList(napari_viewer)
         welcome = QLabel(WELCOME)
         welcome.setWordWrap(True)
         self.controls = ThreadControls("ISBI 2012 (download)", lambda: self._sample, self._add)
@@ -62,9 +55,6 @@ class DataPanel(Panel):
         self.files.clicked.connect(self._look_for_files)
         self.folder.clicked.connect(self._look_for_folder)
         self.synthetic.clicked.connect(self._make_synthetic)
-        events = napari_viewer.layers.events
-        following(self, self._show_layers, events.inserted, events.removed, events.renamed)
-        self._show_layers()
 
     def open_paths(self, paths: list[str]) -> None:
         """Open files or folders as layers, each by the reader that fits.
@@ -111,16 +101,6 @@ class DataPanel(Panel):
 
     def _add(self, sample: list[LayerData]) -> None:
         add_layers(self._viewer, sample)
-
-    def _show_layers(self, _: Any = None) -> None:
-        shown = [layer for layer in self._viewer.layers if is_choice(layer, Image, Labels)]
-        self.list.setText("<br>".join(map(_line_of_layer, reversed(shown))))
-
-
-def _line_of_layer(layer: Layer) -> str:
-    name = colored(f"{layer.name}: {layer_facts(layer)}", None)
-    kind = "labels" if isinstance(layer, Labels) else "image"
-    return f"<b>{kind}</b> {name}"
 
 
 def _beside(*buttons: QPushButton) -> QHBoxLayout:

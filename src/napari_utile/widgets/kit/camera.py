@@ -13,7 +13,13 @@ MIN_BOX_SIDE = 48
 """Least side of the box, px: closer, nothing around it would be seen."""
 
 
-def look_at(viewer: Viewer, layer: Layer, low: Sequence[float], high: Sequence[float]) -> None:
+def look_at(
+    viewer: Viewer,
+    layer: Layer,
+    low: Sequence[float],
+    high: Sequence[float],
+    share: float = VIEW_SHARE,
+) -> None:
     """Center the view on a box of pixels, and zoom in on it.
 
     Parameters
@@ -23,6 +29,8 @@ def look_at(viewer: Viewer, layer: Layer, low: Sequence[float], high: Sequence[f
         Whose pixels they are: turned, scaled and moved as it may be.
     low, high : sequence of float, one per axis of the layer
         The middle of the first pixel and of the last.
+    share : float, optional
+        Of the view that the box fills.
     """
     first, last = np.asarray(low, float), np.asarray(high, float)
     middle, half = (first + last) / 2, (last - first + 1) / 2
@@ -42,7 +50,7 @@ def look_at(viewer: Viewer, layer: Layer, low: Sequence[float], high: Sequence[f
         extent = extent.max(initial=0)
     camera = viewer.scene.camera
     camera.center = tuple(np.array(layer.data_to_world(middle))[shown])
-    camera.zoom = float(VIEW_SHARE * (canvas / extent).min())
+    camera.zoom = float(share * (canvas / extent).min())
 
 
 def go_to(viewer: Viewer, layer: Layer, pixel: Sequence[float]) -> None:

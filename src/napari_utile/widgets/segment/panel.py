@@ -48,6 +48,7 @@ from napari_utile.widgets.kit.paths import (
     last_model,
 )
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
+from napari_utile.widgets.layers.alone import hide_beside_alone
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
@@ -335,8 +336,16 @@ class SegmentPanel(Panel):
     def _uncover(self, result: Result) -> None:
         """Hide other labels: a result cannot be judged among their colors; and say so.
 
-        Those that are being painted stay, and those of other results.
+        Those that are being painted stay, and those of other results. A result whose image is
+        hidden, because another one is shown alone, is hidden with it.
         """
+        for layer in result.layers:
+            hide_beside_alone(self._viewer, layer)
+        if not any(layer.visible for layer in result.layers):
+            name = result.layers[0].name
+            said = f"'{name}' is hidden, as its image is. Click on the image in Data to see it."
+            self.controls.messages.add(said, Tone.NOTE)
+            return
         layers = self._viewer.layers
         shown = [layer for layer in layers if isinstance(layer, Labels) and layer.visible]
         hidden = [

@@ -1,0 +1,23 @@
+"""The list of what is open, and its links."""
+
+import numpy as np
+
+from napari_utile.widgets.data.open_list import ALL, HOW, OpenList
+
+
+def test_a_click_shows_an_image_alone_and_says_so(viewer, qtbot):
+    listed = OpenList(viewer)
+    qtbot.addWidget(listed)
+    assert "em: 3 x 64 x 64" in listed.text() and HOW not in listed.text()
+    viewer.add_image(np.zeros((8, 9), np.uint8), name="small")
+    viewer.add_labels(np.zeros((8, 9), np.uint8), name="small_mask")
+    text = listed.text()
+    assert HOW in text and text.index("small_mask") < text.index(">em<") < text.index("cells")
+    listed.linkActivated.emit("0")
+    assert [layer.visible for layer in viewer.layers] == [True, True, False, False]
+    assert (
+        "Only 'em' is shown, with its labels: 2 other layers hidden, not closed."
+        in listed.text()
+    )
+    listed.linkActivated.emit(ALL)
+    assert all(layer.visible for layer in viewer.layers) and HOW in listed.text()
