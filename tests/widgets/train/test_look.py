@@ -91,3 +91,17 @@ def test_of_several_images_the_active_one_is_looked_at(qtbot, run, pixels):
     look.show_preview(PreviewReady(path=pixels, step=1, kind="view", image="unknown"))
     assert previews(viewer) == ["training preview"]
     assert "Preview: 'a'. Validation: 'b'" in look.text() and "go there" in look.text()
+    viewer.layers.selection.active = layers["b"]
+    layers["b"].visible = False  # another image is shown alone
+    assert look.in_view().image == "a"
+    look.linkActivated.emit("go there")
+    assert layers["b"].visible and not layers["a"].visible
+    viewer.layers.remove(layers["b"])
+    look.show_preview(PreviewReady(path=pixels, step=2, kind="validation", image="b.zarr"))
+    assert "go there" not in look.text()
+
+
+def test_of_files_that_are_no_layers_nothing_is_said(look, viewer, pixels, run):
+    look.begin(run, {})
+    look.show_preview(PreviewReady(path=pixels, step=1, kind="validation", image="a.tif"))
+    assert look.isHidden() and previews(viewer) == []

@@ -15,6 +15,7 @@ from napari_utile.folders.run import Run
 from napari_utile.io.images import stem_of
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.layers.alone import open_images, show_alone
 from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.stacks import shifted
@@ -108,6 +109,9 @@ class PreviewOfView(QLabel):
         for axis in range(len(event.index)):
             self._viewer.dims.set_point(first + axis, world[axis])
         if len(self._places) > 1 and (layer := self._layer_of(name)) is not None:
+            for image in open_images(self._viewer.layers):
+                if layer in image.images and not layer.visible:
+                    show_alone(self._viewer, image)
             middle = layer.extent.world.mean(axis=0)
             self._viewer.scene.camera.center = (0, *middle[-2:])
 
@@ -124,7 +128,7 @@ class PreviewOfView(QLabel):
         ]
         if not there:
             return None
-        name, looked_at = max(there, key=lambda x: (x[1] is active, x[1].visible, order[x[1]]))
+        name, looked_at = max(there, key=lambda x: (x[1].visible, x[1] is active, order[x[1]]))
         axes = len(self._places[name]["scale"])
         point = np.array(self._viewer.dims.point, float)
         shown = [*self._viewer.dims.displayed[-2:]]
@@ -159,11 +163,13 @@ class PreviewOfView(QLabel):
         many = len(self._places) > 1
         if self._shown and self._shown.kind == "view":
             said.append(f"Preview: {place_words(self._shown, many)}.")
-        if self._validation:
+        name = self._name_of(self._validation) if self._validation else None
+        if self._validation and name is not None:  # None: of a file, of which nothing is shown
             link = colored(GO_THERE, Tone.NOTE, GO_THERE)
             what = "Validation" if said else "Preview of the validation part"
             is_there = self._told is not None and self._told.index == self._validation.index
-            more = "" if is_there and not many else f" · {link}"
+            leads = self._layer_of(name) in self._viewer.layers
+            more = f" · {link}" if leads and (many or not is_there) else ""
             said.append(f"{what}: {place_words(self._validation, many)}{more}")
         self.setText(" ".join(said))
         self.setVisible(bool(said))
