@@ -1,9 +1,11 @@
 """Which labels belong to which image."""
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image, Labels
 
-from napari_utile.widgets.layers.partners import labels_for, own_labels
+from napari_utile.widgets.layers.pair import PairChoice
+from napari_utile.widgets.layers.partners import LabelsOfImage, labels_for, own_labels
 from napari_utile.widgets.layers.results import ON_DISK
 
 
@@ -43,3 +45,17 @@ def test_names_that_are_equally_alike_are_left_to_the_user():
     images = [image("a", (8, 9)), image("b", (8, 9))]
     found = labels_for(images, [labels("1", (8, 9)), labels("2", (8, 9))])
     assert [*found.values()] == [None, None]
+
+
+def test_another_image_is_chosen_with_its_labels_and_a_choice_of_others_stays(qtbot):
+    viewer = ViewerModel()
+    for name in "ab":
+        viewer.add_layer(image(name, (8, 9)))
+        viewer.add_layer(labels(f"{name}_mask", (8, 9)))
+    pair = PairChoice(viewer)
+    LabelsOfImage(viewer, pair)
+    pair.image.choose(viewer.layers["b"])
+    assert pair.labels.layer.name == "b_mask"
+    pair.labels.choose(viewer.layers["a_mask"])  # as the user wants
+    viewer.add_layer(image("c", (8, 9)))
+    assert pair.labels.layer.name == "a_mask"

@@ -49,6 +49,7 @@ from napari_utile.widgets.kit.table_model import Spread
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 from napari_utile.widgets.layers.pair import PairChoice
+from napari_utile.widgets.layers.partners import LabelsOfImage
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import placement_to_json
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of
@@ -70,6 +71,7 @@ class ComparePanel(Panel):
         self._viewer = napari_viewer
         self.pair = PairChoice(napari_viewer)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
+        LabelsOfImage(napari_viewer, self.pair)
         self.form: Form[CompareSettings] = Form(
             CompareSettings, ticks={"networks": NETWORK_NAMES}
         )

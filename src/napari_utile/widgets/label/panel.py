@@ -17,6 +17,7 @@ from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.label.class_table import ClassRow, ClassTable, Color, ids_of_rows
 from napari_utile.widgets.label.new_labels import new_labels
+from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.brush import plane_in_view, take_brush
 from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.meaning import (
@@ -30,6 +31,7 @@ from napari_utile.widgets.layers.meaning import (
 )
 from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
 from napari_utile.widgets.layers.pair import PairChoice, pair_problem
+from napari_utile.widgets.layers.partners import LabelsOfImage
 
 MOST_ROWS = 100
 """Rows of the table; labels of objects may have many thousand ids."""
@@ -45,6 +47,7 @@ class LabelPanel(Panel):
         self._viewer = napari_viewer
         self.pair = PairChoice(napari_viewer, newest=True)
         self.image, self.labels_layer = self.pair.image, self.pair.labels
+        LabelsOfImage(napari_viewer, self.pair)
         self.new = QPushButton("New labels")
         self.new.setToolTip("Make an empty labels layer for the image, and take the brush")
         self.form: Form[LabelSettings] = Form(LabelSettings)
@@ -75,14 +78,22 @@ class LabelPanel(Panel):
         MEANINGS.changed.connect(self._on_meaning)
         selected = napari_viewer.layers.selection.events.active
         following(self, self._on_active, selected)
+        self._be_about(napari_viewer.layers.selection.active)
         following(self, self._on_step, napari_viewer.dims.events.current_step)
         self._on_layer()
 
     def _on_active(self, event: Any) -> None:
         """Be about the image that the user has clicked on in the list of layers."""
-        layer = event.value
-        if layer in self.image.choices:
-            self.image.choose(layer)
+        if event.value in self.image.choices:
+            self.image.choose(event.value)
+
+    def _be_about(self, active: Any) -> None:
+        """Begin with the layer that is active, be it an image or labels."""
+        for image in open_images(self._viewer.layers) if active is not None else ():
+            if active in image.layers and image.images[0] in self.image.choices:
+                self.image.choose(image.images[0])
+                if active in self.labels_layer.choices:
+                    self.labels_layer.choose(active)
 
     def make_labels(self) -> None:
         """Add an empty labels layer on the chosen image, with the brush in hand."""

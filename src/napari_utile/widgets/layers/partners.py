@@ -3,11 +3,16 @@
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import Any
 
 from napari.layers import Image, Labels, Layer
+from napari.viewer import Viewer
+from qtpy.compat import isalive
+from qtpy.QtCore import QObject
 
 from napari_utile.io.pair_names import pair_names
-from napari_utile.widgets.layers.pair import pair_problem
+from napari_utile.widgets.layers.choice import is_choice, shows_probabilities
+from napari_utile.widgets.layers.pair import PairChoice, pair_problem
 from napari_utile.widgets.layers.results import ON_DISK
 
 
@@ -79,6 +84,33 @@ def own_labels(images: Sequence[Image], labels: Sequence[Labels]) -> dict[Image,
             if len(fitting) == 1 and sum(fitting[0] in others for others in fits.values()) == 1:
                 found[image] = fitting[0]
     return found
+
+
+class LabelsOfImage(QObject):
+    """Chooses the labels of an image when another image is chosen, where they are known.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    pair : PairChoice
+        It owns this.
+    """
+
+    def __init__(self, viewer: Viewer, pair: PairChoice):
+        super().__init__(pair)
+        self._viewer, self._pair = viewer, pair
+        self._image: Any = None  # that was chosen last
+        pair.image.changed.connect(self._on_image)
+        self._on_image(pair.image.layer)
+
+    def _on_image(self, image: Any) -> None:
+        if image is None or image is self._image or not isalive(self):
+            return
+        self._image, layers = image, self._viewer.layers
+        images = [x for x in layers if is_choice(x, Image) and not shows_probabilities(x)]
+        labels = [layer for layer in layers if is_choice(layer, Labels)]
+        if (own := own_labels(images, labels).get(image)) is not None:
+            self._pair.labels.choose(own)
 
 
 def plain_layer_name(layer: Layer) -> str:
