@@ -5,7 +5,13 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_utile.settings.options import NETWORK_NAMES
 from napari_utile.settings.training import TrainSettings
-from napari_utile.widgets.kit.fields import TickList, field_of, offer, value_text
+from napari_utile.widgets.kit.fields import (
+    SuggestedChoice,
+    TickList,
+    field_of,
+    offer,
+    value_text,
+)
 
 
 def test_the_list_of_networks_is_as_high_as_its_lines(qtbot):
@@ -59,3 +65,19 @@ def test_the_chosen_entry_stays_chosen_and_nobody_hears_of_it(qtbot):
     assert (choice.currentData(), heard) == (2, [])
     offer(choice, {3: "three"})
     assert choice.currentData() == 3
+
+
+def test_an_entry_is_suggested_until_the_user_chooses_one(qtbot):
+    choice = SuggestedChoice()
+    qtbot.addWidget(choice)
+    offer(choice, {1: "one", 2: "two", 3: "three"})
+    choice.suggest(1)
+    assert (choice.currentText(), choice.chosen()) == ("two", "")
+    choice.activated.emit(1)  # the user takes what is shown
+    choice.suggest(0)
+    assert choice.chosen() == "two"
+    choice.choose("")
+    choice.suggest(2)
+    assert (choice.currentText(), choice.chosen()) == ("three", "")
+    choice.setCurrentIndex(0)
+    assert choice.chosen() == "one"

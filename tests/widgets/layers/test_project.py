@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QTabWidget, QVBox
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.kit.fields import SuggestedChoice
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.paths import PathChoice
@@ -86,6 +87,19 @@ def test_every_kind_of_field_comes_back(panel, tmp_path):
     assert again.form.restore.isHidden()
     again.memory.save()
     assert "options" not in remembered("fields")
+
+
+def test_a_choice_that_is_only_suggested_is_not_remembered(qtbot):
+    suggested = SuggestedChoice()
+    suggested.addItems(["a layer", "several layers"])
+    qtbot.addWidget(suggested)
+    memory = Remembered(suggested, ViewerModel(), "suggested", {"train on": suggested})
+    suggested.suggest(1)
+    memory.save()
+    assert remembered("suggested") is None
+    suggested.choose("several layers")
+    memory.save()
+    assert remembered("suggested") == {"train on": "several layers"}
 
 
 def test_what_no_longer_fits_is_left_out(panel):

@@ -24,6 +24,16 @@ def test_a_layer_of_five_axes_is_said(panel, viewer):
     assert not panel.controls.button.isEnabled()
 
 
+def test_other_images_that_are_open_are_offered(panel, viewer):
+    source = panel.source
+    assert source.others.text() == ""
+    viewer.add_image(np.zeros((9, 9)), name="other")
+    assert "2 images are open: this is one of them." in source.others.text()
+    source.others.linkActivated.emit("")
+    assert [layer.name for layer in source.layers] == ["em", "other"]
+    assert source.others.text() == ""
+
+
 # what is segmented
 
 

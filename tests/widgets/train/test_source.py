@@ -78,6 +78,33 @@ def test_several_layers_are_trained_on_as_the_shell_does_with_their_files(
     assert events[0] == events[1]
 
 
+def test_several_layers_are_suggested_where_images_have_labels_until_the_user_chooses(
+    open_panel, panel, viewer, three
+):
+    one = open_panel(TrainPanel, viewer)
+    assert one.source.kind is What.LAYER and one.source.note.isHidden()
+    for name, (image, labels) in [*three.items()][:2]:
+        viewer.add_image(image, name=name)
+        assert one.source.kind is What.LAYER
+        viewer.add_labels(labels, name=f"{name}_mask")
+        assert one.source.kind is What.LAYERS
+        viewer.layers.remove(name)
+        assert one.source.kind is What.LAYER
+    assert panel.source.kind is What.LAYERS and panel.look.isHidden()
+    assert "3 images have labels of their own: all are trained on" in panel.source.note.text()
+    panel.source.note.linkActivated.emit("a layer")
+    assert panel.source.kind is What.LAYER and panel.source.note.isHidden()
+    panel._viewer.layers.remove("cells C")
+    assert panel.source.kind is What.LAYER
+
+
+def test_what_is_trained_on_stays_while_it_is(panel, viewer, monkeypatch):
+    monkeypatch.setattr(panel.source, "is_held", lambda: True)
+    for name in ("cells A", "cells B"):
+        panel._viewer.layers.remove(name)
+    assert panel.source.kind is What.LAYERS
+
+
 def test_other_labels_are_copied_beside_those_of_the_run(panel, script, press, qtbot):
     panel.source.choose(What.LAYERS)
     first = trained(panel, script, press, qtbot)

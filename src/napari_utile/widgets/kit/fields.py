@@ -255,6 +255,44 @@ def narrow(choice: QComboBox) -> None:
     choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
 
+class SuggestedChoice(QComboBox):
+    """A wide list of which an entry is suggested until the user chooses one."""
+
+    decided = Signal()
+    """The user has chosen, or leaves the choice to suggestions again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        narrow(self)
+        self.is_suggested = True
+        self._is_suggesting = False
+        self.currentIndexChanged.connect(self._on_choice)
+        self.activated.connect(self._on_choice)
+
+    def suggest(self, index: int) -> None:
+        """Show an entry, unless the user has chosen one."""
+        if self.is_suggested:
+            self._is_suggesting = True
+            self.setCurrentIndex(index)
+            self._is_suggesting = False
+
+    def choose(self, text: str) -> None:
+        """Choose the entry of a text; '' leaves the choice to suggestions."""
+        self.is_suggested = not text
+        if text:
+            self.setCurrentIndex(max(0, self.findText(text)))
+        self.decided.emit()
+
+    def chosen(self) -> str:
+        """Return the text that was chosen; '' if it is only suggested."""
+        return "" if self.is_suggested else str(self.currentText())
+
+    def _on_choice(self, _index: int) -> None:
+        if not self._is_suggesting:
+            self.is_suggested = False
+            self.decided.emit()
+
+
 def offer(choice: QComboBox, entries: Mapping[Any, str]) -> None:
     """Replace the entries, data and text; the chosen one stays chosen if it is there.
 

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QAbstractButton, QApplication, QComboBox, QTabWidget,
 
 from napari_utile.errors import UserError
 from napari_utile.io.names import is_url
+from napari_utile.widgets.kit.fields import SuggestedChoice
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.models import ModelChoice
@@ -150,6 +151,8 @@ def _accessors(field: QWidget) -> Accessors:
                 lambda text: field.set_path(_path_if_there(text)),
                 field.changed,
             )
+        case SuggestedChoice():
+            return Accessors(field.chosen, field.choose, field.decided)
         case QComboBox():
             return Accessors(
                 field.currentText,

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from napari.layers import Image, Layer, Shapes
 from napari.viewer import Viewer
@@ -10,6 +11,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QLabel,
     QMenu,
     QSizePolicy,
     QTextEdit,
@@ -22,8 +24,11 @@ from napari_utile.errors import UserError
 from napari_utile.folders.model import read_card
 from napari_utile.io.images import expand
 from napari_utile.io.names import is_url
+from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import LINE, offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import LayerChoice, LayerTicks
 from napari_utile.widgets.layers.fitting import misfit
 from napari_utile.widgets.layers.regions import Region, drawn_on, view_of
@@ -73,6 +78,10 @@ class SourceChoice(QWidget):
         self.image = LayerChoice(viewer, Image, results=False)
         self.shapes = LayerChoice(viewer, Shapes)
         self.ticks, self.files = LayerTicks(viewer), FilesChoice()
+        self.others = QLabel()
+        self.others.setWordWrap(True)
+        self.others.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.others.linkActivated.connect(lambda _: self.choose_all())
         self._rows = form_rows(
             {
                 "segment": self.kind,
@@ -82,11 +91,14 @@ class SourceChoice(QWidget):
                 "files": self.files,
             }
         )
+        self._rows.addRow(self.others)
         self.setLayout(self._rows)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         for source in (self.image, self.shapes, self.ticks, self.files):
             source.changed.connect(lambda *_: self.changed.emit())
         self.kind.currentIndexChanged.connect(lambda _: self._on_kind())
+        self.ticks.changed.connect(self._offer_others)
+        follow_theme(self, self._offer_others)
         self._on_kind()
 
     @property
@@ -156,6 +168,20 @@ class SourceChoice(QWidget):
         problems = (misfit(layer, channels, context) for layer in self.layers)
         return next(filter(None, problems), "")
 
+    def choose_all(self) -> None:
+        """Choose every image that is open: of channels that are a layer each, the first."""
+        self.ticks.tick([image.images[0] for image in open_images(self._viewer.layers)])
+        self.kind.setCurrentIndex([*SourceKind].index(SourceKind.LAYERS))
+
+    def _offer_others(self, _event: Any = None) -> None:
+        """Offer to segment the other images, too."""
+        count = len(open_images(self._viewer.layers))
+        is_one_of_several = self.kind.currentData() is SourceKind.LAYER and count > 1
+        link = colored(f"Segment all {count}", Tone.NOTE, SourceKind.LAYERS.value)
+        said = f"{count} images are open: this is one of them. {link}"
+        self.others.setText(said if is_one_of_several else "")
+        self._rows.setRowVisible(self.others, is_one_of_several)
+
     def _on_kind(self) -> None:
         kind = self.kind.currentData()
         self.kind.setToolTip(HELP[kind])
@@ -163,6 +189,7 @@ class SourceChoice(QWidget):
         self._rows.setRowVisible(self.shapes.native, kind is SourceKind.DRAWN)
         self._rows.setRowVisible(self.ticks, kind is SourceKind.LAYERS)
         self._rows.setRowVisible(self.files, kind is SourceKind.FILES)
+        self._offer_others()
         self.changed.emit()
 
 

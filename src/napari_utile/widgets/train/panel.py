@@ -54,6 +54,7 @@ from napari_utile.widgets.kit.step_rates import (
 from napari_utile.widgets.kit.targets import TargetOffer
 from napari_utile.widgets.kit.weights import WeightsOfTraining
 from napari_utile.widgets.layers.fitting import misfit
+from napari_utile.widgets.layers.partners import LabelsOfImage
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import placement_from_json, placement_to_json
 from napari_utile.widgets.layers.samples import SampleLayers
@@ -86,6 +87,7 @@ class TrainPanel(Panel):
         self.source = TrainingSource(napari_viewer)
         self.pair = self.source.pair
         self.image, self.labels_layer = self.pair.image, self.pair.labels
+        LabelsOfImage(napari_viewer, self.pair)
         self.form: Form[TrainSettings] = Form(TrainSettings)
         self.form.set_defaults(TrainSettings(minutes=USUAL_MINUTES))
         self.pace = PaceLine(self._budget)
@@ -93,6 +95,7 @@ class TrainPanel(Panel):
         self.folder = PathChoice("a new folder", inside=RUNS)
         self.launch = JobLaunch()
         self.controls = EngineControls("Train", self._collect, self.launch)
+        self.source.is_held = lambda: self.controls.is_running
         self.look = self.controls.add_button(
             "Preview",
             "Show training tiles, where they are drawn, and the split: "
@@ -141,7 +144,7 @@ class TrainPanel(Panel):
         self.controls.happened.connect(self._show)
         self.controls.handed_over.connect(self.look_at.remove)
         self._offer_targets()
-        self._check()
+        self._on_source()
         Remembered(self, napari_viewer, "train", self._remembered())
         WeightsOfTraining(self.form)  # what was handed over wins over what is remembered
         self.launch.take_over(self.controls, "train", self._catch_up)

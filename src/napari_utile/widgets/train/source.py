@@ -1,6 +1,6 @@
 """Chooses what is trained on: a layer, several layers, or two folders."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
@@ -9,7 +9,7 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_utile.errors import UserError
@@ -21,12 +21,16 @@ from napari_utile.io.slice_context import slices_problem, volume_problem
 from napari_utile.io.stack import Stack
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Background, Work
-from napari_utile.widgets.kit.fields import offer, wide_choice
+from napari_utile.widgets.kit.colors import Tone, follow_theme
+from napari_utile.widgets.kit.fields import SuggestedChoice, offer
 from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.paths import PathChoice
+from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import following, is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import PairChoice, TrainingPair, pair_problem
-from napari_utile.widgets.layers.partners import labels_for
+from napari_utile.widgets.layers.partners import labels_for, own_labels
+from napari_utile.widgets.layers.results import ON_DISK
 from napari_utile.widgets.layers.stacks import (
     level_0,
     placement,
@@ -127,12 +131,15 @@ class TrainingSource(QWidget):
     def __init__(self, viewer: Viewer):
         super().__init__()
         self._viewer = viewer
-        self.what = wide_choice()
+        self.what = SuggestedChoice()
         offer(self.what, {what: what.value for what in What})
         self.pair, self.table = PairChoice(viewer), PairTable()
         self.images, self.labels = PathChoice("folder"), PathChoice("folder")
-        self._lonely = QLabel()
-        self._lonely.setWordWrap(True)
+        self.is_held: Callable[[], bool] = lambda: False  # what is trained on is not suggested
+        self.note = QLabel()
+        self.note.setWordWrap(True)
+        self.note.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        self.note.linkActivated.connect(self._on_link)
         self._of_layer, self._of_folders = QWidget(), QWidget()
         self._of_layer.setLayout(self.pair.rows())
         self._of_folders.setLayout(form_rows({"images": self.images, "labels": self.labels}))
@@ -140,7 +147,7 @@ class TrainingSource(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(form_rows({"train on": self.what}))
-        for part in (self._of_layer, self._of_folders, self.table, self._lonely):
+        for part in (self._of_layer, self._of_folders, self.table, self.note):
             column.addWidget(part)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
@@ -158,6 +165,9 @@ class TrainingSource(QWidget):
         for path in (self.images, self.labels):
             path.changed.connect(self._on_path)
         self.what.currentIndexChanged.connect(lambda _: self._on_what())
+        self.what.decided.connect(self._suggest)
+        follow_theme(self, self._show_note)
+        self._suggest()
         self._on_what()
 
     @property
@@ -167,7 +177,7 @@ class TrainingSource(QWidget):
 
     def choose(self, what: What) -> None:
         """Choose what is trained on."""
-        self.what.setCurrentIndex(list(What).index(what))
+        self.what.choose(what.value)
 
     def problem(self, settings: TrainSettings | None) -> str:
         """Return why this cannot be trained on, or ''; mark the wrong field red."""
@@ -241,9 +251,39 @@ class TrainingSource(QWidget):
     # layers
 
     def _on_layers(self, _event: Any = None) -> None:
+        self._suggest()
         if self.kind is What.LAYERS:
             self._show_layers()
             self.changed.emit()
+
+    def _suggest(self) -> None:
+        """Suggest several layers where several images have labels of their own."""
+        if self.what.is_suggested and not self.is_held():
+            several = self._count_labelled() > 1
+            self.what.suggest([*What].index(What.LAYERS if several else What.LAYER))
+        self._show_note()
+
+    def _count_labelled(self) -> int:
+        """Count the images that certainly have labels of their own; a result is none."""
+        images = [image.images[0] for image in open_images(self._viewer.layers)]
+        labels = [layer for layer in self._viewer.layers if is_choice(layer, Labels)]
+        painted = [layer for layer in labels if ON_DISK not in layer.metadata]
+        return sum(found is not None for found in own_labels(images, painted).values())
+
+    def _show_note(self, _event: Any = None) -> None:
+        """Say what was suggested, or which files are left alone."""
+        said = ""
+        if self.kind is What.LAYERS and self.what.is_suggested:
+            count = self._count_labelled()
+            link = colored("Train on one layer", Tone.NOTE, What.LAYER.value)
+            said = f"{count} images have labels of their own: all are trained on. {link}"
+        elif self.kind is What.FOLDERS and self._matched and self._matched.lacking:
+            said = colored(f"Left alone: {'; '.join(self._matched.lacking)}.", None)
+        self.note.setText(said)
+        self.note.setVisible(bool(said))
+
+    def _on_link(self, target: str) -> None:
+        self.choose(What(target))
 
     def _show_layers(self) -> None:
         """List the image layers; those that were ticked, and their labels, stay."""
@@ -313,9 +353,7 @@ class TrainingSource(QWidget):
             for image, labels in pairs
         ]
         self.table.show_rows(rows)
-        lacking = "; ".join(self._matched.lacking) if self._matched else ""
-        self._lonely.setText(f"Left alone: {lacking}." if lacking else "")
-        self._lonely.setVisible(bool(lacking))
+        self._show_note()
 
     def _show_refusal(self, error: Exception) -> None:
         self._refusal = str(error)
@@ -341,7 +379,7 @@ class TrainingSource(QWidget):
         self._of_layer.setVisible(kind is What.LAYER)
         self._of_folders.setVisible(kind is What.FOLDERS)
         self.table.setVisible(kind is not What.LAYER)
-        self._lonely.hide()
+        self._show_note()
         if kind is What.LAYERS:
             self._show_layers()
         elif kind is What.FOLDERS:
