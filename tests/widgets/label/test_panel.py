@@ -53,14 +53,12 @@ def test_the_image_is_the_one_that_is_clicked_on_in_the_list_of_layers(panel, vi
 
 
 def test_it_begins_with_the_layer_that_is_active_and_its_image(open_panel, viewer):
-    mask = viewer.layers["cells"]
     viewer.add_image(np.zeros((8, 9), np.uint8), name="top")
-    viewer.add_labels(np.zeros((8, 9), np.uint8), name="top labels")
-    viewer.layers.selection.active = mask
+    mask = viewer.add_labels(np.zeros((8, 9), np.uint8), name="top labels")
     panel = open_panel(LabelPanel, viewer)
-    assert panel.image.layer is viewer.layers["em"] and panel.labels_layer.layer is mask
-    viewer.layers.selection.active = viewer.layers["top"]
-    assert panel.labels_layer.layer is viewer.layers["top labels"]
+    assert panel.image.layer is viewer.layers["top"] and panel.labels_layer.layer is mask
+    viewer.layers.selection.active = viewer.layers["em"]
+    assert panel.labels_layer.layer is viewer.layers["cells"]
 
 
 def test_classes_are_added_selected_and_named(panel, viewer, press, qtbot, cells):

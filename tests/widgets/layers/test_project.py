@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QTabWidget, QVBox
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.settings.training import TrainSettings
-from napari_utile.widgets.kit.fields import SuggestedChoice
+from napari_utile.widgets.kit.fields import SuggestedChoice, offer
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.paths import PathChoice
@@ -91,7 +91,7 @@ def test_every_kind_of_field_comes_back(panel, tmp_path):
 
 def test_a_choice_that_is_only_suggested_is_not_remembered(qtbot):
     suggested = SuggestedChoice()
-    suggested.addItems(["a layer", "several layers"])
+    offer(suggested, {1: "a layer", 2: "several layers"})
     qtbot.addWidget(suggested)
     memory = Remembered(suggested, ViewerModel(), "suggested", {"train on": suggested})
     suggested.suggest(1)

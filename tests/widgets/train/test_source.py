@@ -99,7 +99,7 @@ def test_several_layers_are_suggested_where_images_have_labels_until_the_user_ch
 
 
 def test_what_is_trained_on_stays_while_it_is(panel, viewer, monkeypatch):
-    monkeypatch.setattr(panel.source, "is_held", lambda: True)
+    monkeypatch.setattr(panel.source, "_is_held", lambda: True)
     for name in ("cells A", "cells B"):
         panel._viewer.layers.remove(name)
     assert panel.source.kind is What.LAYERS

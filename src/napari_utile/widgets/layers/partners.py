@@ -69,7 +69,7 @@ def own_labels(images: Sequence[Image], labels: Sequence[Labels]) -> dict[Image,
     for some in (painted, labels):
         here = [image for image in images if found[image] is None]
         there = [label for label in some if label not in found.values()]
-        names = ([*map(plain_layer_name, layers)] for layers in (here, there))
+        names = [*map(plain_layer_name, here)], [*map(plain_layer_name, there)]
         named = pair_names(*names).pairs
         for i, j in named.items():
             if not pair_problem(here[i], there[j]):

@@ -84,7 +84,7 @@ class TrainPanel(Panel):
     def __init__(self, napari_viewer: Viewer):
         super().__init__()
         self._viewer = napari_viewer
-        self.source = TrainingSource(napari_viewer)
+        self.source = TrainingSource(napari_viewer, self._is_running)
         self.pair = self.source.pair
         self.image, self.labels_layer = self.pair.image, self.pair.labels
         LabelsOfImage(napari_viewer, self.pair)
@@ -95,7 +95,6 @@ class TrainPanel(Panel):
         self.folder = PathChoice("a new folder", inside=RUNS)
         self.launch = JobLaunch()
         self.controls = EngineControls("Train", self._collect, self.launch)
-        self.source.is_held = lambda: self.controls.is_running
         self.look = self.controls.add_button(
             "Preview",
             "Show training tiles, where they are drawn, and the split: "
@@ -162,6 +161,9 @@ class TrainPanel(Panel):
         return of_source | {
             "options": self.form, "start from": self.start_from, "folder": self.folder,
         }  # fmt: skip
+
+    def _is_running(self) -> bool:
+        return hasattr(self, "controls") and self.controls.is_running
 
     def _offer_targets(self) -> None:
         """Offer what the chosen network can learn; say so if that changes the target."""

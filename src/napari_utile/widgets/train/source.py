@@ -116,6 +116,12 @@ class TrainingInputs:
 class TrainingSource(QWidget):
     """Chooses what is trained on.
 
+    Parameters
+    ----------
+    viewer : Viewer
+    is_held : callable
+        Whether nothing else is suggested now: a run goes on.
+
     Attributes
     ----------
     what : QComboBox
@@ -128,14 +134,13 @@ class TrainingSource(QWidget):
 
     changed = Signal()
 
-    def __init__(self, viewer: Viewer):
+    def __init__(self, viewer: Viewer, is_held: Callable[[], bool]):
         super().__init__()
-        self._viewer = viewer
+        self._viewer, self._is_held = viewer, is_held
         self.what = SuggestedChoice()
         offer(self.what, {what: what.value for what in What})
         self.pair, self.table = PairChoice(viewer), PairTable()
         self.images, self.labels = PathChoice("folder"), PathChoice("folder")
-        self.is_held: Callable[[], bool] = lambda: False  # what is trained on is not suggested
         self.note = QLabel()
         self.note.setWordWrap(True)
         self.note.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
@@ -258,7 +263,7 @@ class TrainingSource(QWidget):
 
     def _suggest(self) -> None:
         """Suggest several layers where several images have labels of their own."""
-        if self.what.is_suggested and not self.is_held():
+        if self.what.is_suggested and not self._is_held():
             several = self._count_labelled() > 1
             self.what.suggest([*What].index(What.LAYERS if several else What.LAYER))
         self._show_note()
