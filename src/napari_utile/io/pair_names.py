@@ -77,10 +77,10 @@ def pair_names(
     mine, theirs = (WORDS.get(kind, frozenset()) for kind in kinds)
     ways: tuple[tuple[Callable[[str], object], Callable[[str], object]], ...] = (
         (str, str),
-        (_parts, _parts),
-        (_parts, lambda name: _without(theirs, name)),
-        (lambda name: _without(mine, name), _parts),
-        (lambda name: _without(mine, name), lambda name: _without(theirs, name)),
+        (_parts_of_name, _parts_of_name),
+        (_parts_of_name, lambda name: _name_without(theirs, name)),
+        (lambda name: _name_without(mine, name), _parts_of_name),
+        (lambda name: _name_without(mine, name), lambda name: _name_without(theirs, name)),
     )
     here, there = [*range(len(first))], [*range(len(second))]
     pairs, unclear = dict[int, int](), []
@@ -121,13 +121,17 @@ def named_as_labels(
     [1]
     """
     mine, theirs = (WORDS.get(kind, frozenset()) for kind in kinds)
-    bodies = [_without(theirs, name) for name in names]
-    plain = [name for name, body in zip(names, bodies, strict=True) if body == _parts(name)]
-    known = {_parts(name) for name in plain} | {_without(mine, name) for name in plain}
+    bodies = [_name_without(theirs, name) for name in names]
+    plain = [
+        name for name, body in zip(names, bodies, strict=True) if body == _parts_of_name(name)
+    ]
+    known = {_parts_of_name(name) for name in plain} | {
+        _name_without(mine, name) for name in plain
+    }
     return [
         place
         for place, (name, body) in enumerate(zip(names, bodies, strict=True))
-        if body in known and body != _parts(name)
+        if body in known and body != _parts_of_name(name)
     ]
 
 
@@ -141,7 +145,7 @@ def _by_key(
     return found
 
 
-def _parts(name: str) -> Parts:
+def _parts_of_name(name: str) -> Parts:
     """Return the parts of a name between separators; "mask07" has two."""
     parts: list[str] = []
     for part in re.findall(r"[^\W_]+", name.casefold()):
@@ -150,10 +154,10 @@ def _parts(name: str) -> Parts:
     return tuple(parts)
 
 
-def _without(words: frozenset[str], name: str) -> Parts:
+def _name_without(words: frozenset[str], name: str) -> Parts:
     """Return the parts of a name without some words and phrases."""
     if words is WORDS["image"] and (frame := re.fullmatch(r"t(\d+)", name.casefold())):
         return (frame[1],)  # Cell Tracking Challenge: t007 and man_seg007
     longest = sorted(words, key=len, reverse=True)
-    found = re.sub(rf"\b({'|'.join(longest)})\b", " ", " ".join(_parts(name)))
+    found = re.sub(rf"\b({'|'.join(longest)})\b", " ", " ".join(_parts_of_name(name)))
     return tuple(found.split())
