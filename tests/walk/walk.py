@@ -23,6 +23,8 @@ from tests.walk.monitor import EventLoopMonitor, Gap
 SIZE = (1280, 800)
 TIMEOUT = 300
 """Seconds after which a step has failed."""
+PAUSE = 0.1
+"""Seconds between two things that the user does, who is no faster."""
 SMALL = {"depth": "3", "width": "8", "tile": "128"}
 """A network that learns the sample in a minute."""
 
@@ -74,6 +76,7 @@ class Walk:
         from qtpy.QtCore import Qt
         from qtpy.QtTest import QTest
 
+        self.wait(PAUSE)
         assert button.isEnabled(), f"{button.text()}: {button.toolTip()}"
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
 

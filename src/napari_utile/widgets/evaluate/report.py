@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.errors import ErrorOverlay, Legend
+from napari_utile.widgets.layers.in_turn import in_turn
 from napari_utile.widgets.layers.outlines import ObjectMarker
 
 TRAINING = "training"
@@ -146,19 +148,27 @@ class ReportView(QWidget):
         return tables.get(self.tabs.currentIndex(), self.scores)
 
     def show_outcome(self, outcome: Outcome) -> None:
-        """Show another report in place of the last one."""
+        """Show another report in place of the last one.
+
+        In a window the layer of errors comes a moment later.
+        """
         self.outcome, self._image = outcome, 0
         places = _slices_of(outcome.report)
         self._rows = {place: number for number, place in enumerate(places)}
         self._frame = _frame_of(outcome, 0)
         self.marker.remove()
+        steps = [self._show_words, self._show_errors]
+        in_turn(self._viewer, [partial(step, outcome) for step in steps])
+
+    def _show_words(self, outcome: Outcome) -> None:
+        """Show all but the layers."""
         self._show_scores(outcome)
         self._show_objects(outcome)
         self.curves.show_report(outcome.report)
         self.tabs.setTabVisible(3, bool(outcome.report.splits_merges))
         self.splits_merges.show_columns(outcome.splits_merges)
         self.splits_merges.set_tips(COLUMN_TIPS)
-        self._show_errors(outcome)
+        self._show_legend(outcome)
         self.summary.show_report(outcome.report, outcome.counts and outcome.counts[0])
         self.summary.show_ranking(outcome.inputs.ranked_by)
         given = outcome.settings.leave_out, outcome.settings.volumetric
@@ -232,20 +242,26 @@ class ReportView(QWidget):
             kind = self.kind.currentData()
             self.objects.keep(self.outcome.report.objects.of_kind(kind) if kind else None)
 
-    def _show_errors(self, outcome: Outcome) -> None:
+    def _show_legend(self, outcome: Outcome) -> None:
         for part in (self.legend, self.hides):
             part.setVisible(outcome.errors is not None)
         if outcome.errors is None or outcome.counts is None:
-            self.errors.remove()
-            self.walk.show_errors(None, ())
             return
         counts = asdict(outcome.counts[0])
         counts["matched"] = counts.pop("found")
         self.legend.show_counts(counts, outcome.border)
-        self.errors.show(outcome.errors, outcome.inputs.places[0])
         self.hides.setVisible(bool(outcome.inputs.compared))
-        self._hide_compared()
-        self.walk.show_errors(outcome.report.objects, self.legend.ticked)
+
+    def _show_errors(self, outcome: Outcome) -> None:
+        if outcome is not self.outcome:  # it is no longer wanted
+            return
+        if outcome.errors is None or outcome.counts is None:
+            self.errors.remove()
+            self.walk.show_errors(None, ())
+        else:
+            self.errors.show(outcome.errors, outcome.inputs.places[0])
+            self._hide_compared()
+            self.walk.show_errors(outcome.report.objects, self.legend.ticked)
 
     def _hide_compared(self) -> None:
         """Hide the compared layers if that is ticked, else show them again."""

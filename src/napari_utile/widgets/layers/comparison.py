@@ -1,7 +1,8 @@
 """Results of every network on the validation part, side by side or on the image."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from numpy.typing import NDArray
 from napari_utile.folders.comparison import ValidationFolder
 from napari_utile.io.images import open_image
 from napari_utile.json_files import read_json
-from napari_utile.widgets.layers.active import active_kept
 from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.in_turn import in_turn, remove_in_turn
 from napari_utile.widgets.layers.stacks import placement, shifted, stack_of
 
 RESULT_GAP = 0.03
@@ -50,7 +51,10 @@ class ComparisonLayers:
         return [layer for layer in found if layer in self._viewer.layers]
 
     def show(self, out: Path, runs: Mapping[str, Path], is_row: bool) -> None:
-        """Add the layers of a comparison in `out`, with the run folder of each network."""
+        """Add the layers of a comparison in `out`, with the run folder of each network.
+
+        In a window they come one after the other, and are there a moment later.
+        """
         folders = {"truth": out} | dict(runs)
         found = read_json(ValidationFolder(out).places)
         parts = [ValidationPart.read(out, **lies) for lies in found]
@@ -58,34 +62,45 @@ class ComparisonLayers:
         width = max(part.corner[1] + part.image.shape[-2] for part in parts) - left
         self._step = round(width * (1 + RESULT_GAP))
         self._first = round(self._width * (1 + RESULT_GAP)) - left
-        with active_kept(self._viewer):
-            for part in parts:
-                self._add_part(part, folders)
-            self._add_names(list(folders), parts[0])
-        self.show_in_a_row(is_row)
-        self._bring_into_view([index for part in parts for index in part.slices])
-        self._viewer.reset_view()
 
-    def _add_part(self, part: "ValidationPart", folders: Mapping[str, Path]) -> None:
-        """Add the image of a part, and what each network makes of it."""
-        self._add_images(part, len(folders))
+        def end() -> None:
+            self.show_in_a_row(is_row)
+            self._bring_into_view([index for part in parts for index in part.slices])
+            self._viewer.reset_view()
+
+        steps = [step for part in parts for step in self._to_add(part, folders)]
+        names = partial(self._add_names, list(folders), parts[0])
+        in_turn(self._viewer, [*steps, names, end])
+
+    def _to_add(
+        self, part: "ValidationPart", folders: Mapping[str, Path]
+    ) -> Iterator[Callable[[], None]]:
+        """Yield what adds the image of a part, and what each network makes of it."""
+        yield partial(self._add_images, part, len(folders))
         for number, (name, folder) in enumerate(folders.items()):
-            pixels = part.result(folder)
-            layer = self._viewer.add_labels(pixels, name=name + part.suffix, **self._place)
-            self._results.append((layer, part, number))
+            yield partial(self._add_result, part, number, name, folder)
+
+    def _add_result(self, part: "ValidationPart", number: int, name: str, folder: Path) -> None:
+        pixels, name = part.result(folder), f"{name}{part.suffix}"
+        shift = {"translate": shifted(self._place, part.origin(self._shift(number)))}
+        layer = self._viewer.add_labels(pixels, name=name, **self._place | shift)
+        self._results.append((layer, part, number))
+
+    def _shift(self, number: int) -> int:
+        """Return how far right of its place in the image a picture of the row lies."""
+        return self._first + number * self._step
 
     def show_in_a_row(self, is_row: bool) -> None:
         """Place the results side by side, or each on its place in the image."""
         for layer in self._others:
             layer.visible = is_row
         for layer, part, number in self._results:
-            shift = self._first + number * self._step if is_row else 0
+            shift = self._shift(number) if is_row else 0
             layer.translate = shifted(self._place, part.origin(shift))
 
     def remove(self) -> None:
         """Remove the layers: another comparison starts."""
-        for layer in self.layers:
-            self._viewer.layers.remove(layer)
+        remove_in_turn(self._viewer, self.layers)
         self._results, self._others = [], []
 
     def _add_images(self, part: "ValidationPart", count: int) -> None:
@@ -113,7 +128,7 @@ class ComparisonLayers:
     def _add_names(self, names: list[str], part: "ValidationPart") -> None:
         """Write the name of the network above each picture."""
         origins = [
-            shifted(self._place, part.origin(self._first + number * self._step))[-2:]
+            shifted(self._place, part.origin(self._shift(number)))[-2:]
             for number in range(len(names))
         ]
         self._others.append(

@@ -81,3 +81,14 @@ def remove_layers(viewer: Viewer, layers: Iterable[Layer]) -> None:
     """
     for layer in [layer for layer in layers if layer in viewer.layers]:
         viewer.layers.remove(layer)
+
+
+def remove_in_turn(viewer: Viewer, layers: Iterable[Layer]) -> None:
+    """Remove those of the layers that are still there; a window goes on between two.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    layers : iterable of Layer
+    """
+    in_turn(viewer, [partial(remove_layers, viewer, [layer]) for layer in layers])

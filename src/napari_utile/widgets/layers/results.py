@@ -1,7 +1,9 @@
 """The layers of a result on disk that fill while the engine writes it."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_utile.arrays.instances.offsets import FOREGROUND
 from napari_utile.errors import UserError
@@ -21,10 +23,10 @@ from napari_utile.io.lazy_views import LazyChannel, ReadOnly
 from napari_utile.io.ome_zarr import open_zarr
 from napari_utile.io.stack import DOUBTS, HOLDS, RULE, Stack
 from napari_utile.io.zarr_folders import is_zarr
-from napari_utile.widgets.layers.active import active_kept, add_helper
+from napari_utile.widgets.layers.active import add_helper
 from napari_utile.widgets.layers.choice import HELPER
-from napari_utile.widgets.layers.in_turn import remove_layers, renew
-from napari_utile.widgets.layers.stacks import doubts_about, level_0, shifted
+from napari_utile.widgets.layers.in_turn import in_turn, remove_layers, renew
+from napari_utile.widgets.layers.stacks import level_0, shifted
 
 MIN_REFRESH_INTERVAL = 200
 """Least milliseconds between two refreshes of a growing result."""
@@ -54,7 +56,19 @@ class Result(QObject):
         Probabilities, classes or instances.
     former : sequence of Layer, optional
         Those of an earlier try, which go when the first layer comes.
+
+    Attributes
+    ----------
+    doubts : list of str
+        What is doubtful about a result that has ended: a sentence each.
+
+    Notes
+    -----
+    In a window the layers come one after the other, and are there a moment later.
     """
+
+    added = Signal()
+    """There are new layers."""
 
     def __init__(
         self,
@@ -68,6 +82,9 @@ class Result(QObject):
         self._former = [*former]
         self._place, self._name = result.place, result.name
         self._shown: dict[str, list[Layer]] = {}
+        self._steps: deque[Callable[[], object]] = deque()
+        self._is_stepping = False
+        self.doubts: list[str] = []
         self.is_over = False
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
@@ -79,34 +96,20 @@ class Result(QObject):
         return list(chain(*self._shown.values()))
 
     @property
-    def doubts(self) -> list[str]:
-        """What is doubtful about a result that has ended: a sentence each."""
-        return [*dict.fromkeys(chain(*map(doubts_about, self.layers)))]
-
-    @property
     def has_instances(self) -> bool:
         """Whether objects are shown, with what they were made of beside them on disk."""
         return "instances" in self._shown and self.out.suffix.lower() == ".zarr"
 
-    def grow(self) -> bool:
-        """Show a block that was written: add layers, or refresh them after a pause.
-
-        Returns
-        -------
-        bool
-            Whether layers were added.
-        """
-        is_new = self._add()
-        if not is_new and not self._pause.isActive():
+    def grow(self) -> None:
+        """Show a block that was written: add layers, or refresh them after a pause."""
+        if not self._add() and not self._pause.isActive():
             self._pause.start()
-        return is_new
 
     def refresh(self) -> None:
         """Read what is in view again; the longer that takes, the longer the next pause."""
         began = monotonic()
         for layer in self.layers:
-            if layer in self._viewer.layers:
-                layer.refresh()
+            self._refresh(layer)
         self._pause.setInterval(
             max(MIN_REFRESH_INTERVAL, round(1000 * (monotonic() - began) / REFRESH_DUTY_CYCLE))
         )
@@ -118,28 +121,50 @@ class Result(QObject):
         self.is_over = True
         self._add(is_partial)
         self._pause.stop()
-        self.refresh()
+        stacks = {part: self._open(part, is_partial) for part in self._shown}
+        doubts = {part: stack.doubts if stack else () for part, stack in stacks.items()}
+        self.doubts = [*dict.fromkeys(chain(*doubts.values()))]
+        self._do(partial(self._finish, doubts, is_partial))
+
+    def _finish(self, doubts: Mapping[str, Sequence[str]], is_partial: bool) -> None:
+        """Give the layers, which are all there now, their last look."""
         for part, layers in self._shown.items():
-            stack = self._open(part, is_partial)
             for layer in layers:
-                layer.metadata[DOUBTS] = stack.doubts if stack else ()
-        for layer in self.layers:
-            layer.name = f"{layer.name}{PARTIAL}" if is_partial else layer.name
-        if self._output == "instances" and not is_partial:
-            for layer in self._shown.get("probabilities", []):
-                layer.visible = False
+                layer.metadata[DOUBTS] = doubts[part]
+                layer.name = f"{layer.name}{PARTIAL}" if is_partial else layer.name
+                if self._output == "instances" and part == "probabilities" and not is_partial:
+                    layer.visible = False
+        self._do(*(partial(self._refresh, layer) for layer in self.layers if layer.visible))
+
+    def _refresh(self, layer: Layer) -> None:
+        if layer in self._viewer.layers:
+            layer.refresh()
+
+    def _do(self, *steps: Callable[[], object]) -> None:
+        """Do steps when those before are done; a window goes on between two of them."""
+        self._steps.extend(steps)
+        if not self._is_stepping:
+            self._is_stepping = True
+            in_turn(self._viewer, self._next_steps())
+
+    def _next_steps(self) -> Iterator[Callable[[], object]]:
+        while self._steps:
+            yield self._steps.popleft()
+        self._is_stepping = False
 
     def _add(self, is_partial: bool = True) -> bool:
         """Add the layers of what is on disk by now; return whether there were any."""
         parts = [] if self._output == "classes" else ["probabilities"]
         if self._output != "probabilities":
             parts.append(self._output)
-        is_new = False
-        for part in parts:
-            if part not in self._shown and (stack := self._open(part, is_partial)):
-                self._shown[part] = self._add_layers(part, stack)
-                is_new = True
-        return is_new
+        new = [part for part in parts if part not in self._shown]
+        found = {part: stack for part in new if (stack := self._open(part, is_partial))}
+        for part, stack in found.items():
+            self._shown[part] = []
+            self._do(*self._to_add(part, stack))
+        if found:
+            self._do(self.added.emit)
+        return bool(found)
 
     def _open(self, part: str, is_partial: bool) -> Stack | None:
         """Open a part of the result; None if it is not there yet."""
@@ -150,20 +175,25 @@ class Result(QObject):
                 return open_image(self.out)
         return None
 
-    def _add_layers(self, part: str, stack: Stack) -> list[Layer]:
+    def _to_add(self, part: str, stack: Stack) -> Iterator[Callable[[], object]]:
+        """Yield what adds the layers of a part, one by one."""
+        yield from (partial(self._remove, layer) for layer in self._former)
+        self._former = []
         # napari's cache, and guessing levels or contrast, would read or keep old blocks
         place = placement_from_json(self._place) or place_of(stack)
         given = {"multiscale": False, "cache": False, **place}
         name = f"{self._name} {part}"
         if part != "probabilities":
             key = f"{self.out} {part}"
-            return [self._put(key, part, ReadOnly(stack.data), name=name, **given)]
+            yield partial(self._put, key, part, ReadOnly(stack.data), name=name, **given)
+            return
         classes = [*range(1, stack.channels)] or [0]
         if stack.channel_names[:1] == (FOREGROUND,):  # affinities behind it are for machines
             classes = [0]
         has_channels, axis = "c" in stack.axes, stack.axes.find("c")
-        return [
-            self._put(
+        for channel in classes:
+            yield partial(
+                self._put,
                 f"{self.out} {part} {channel}",
                 part,
                 LazyChannel(stack.data, axis, channel) if has_channels else stack.data,
@@ -175,10 +205,11 @@ class Result(QObject):
                 rule=stack.rule,
                 **given,
             )
-            for channel in classes
-        ]
 
-    def _put(self, key: str, part: str, data: Any, rule: Any = None, **given: Any) -> Layer:
+    def _remove(self, layer: Layer) -> None:
+        remove_layers(self._viewer, [layer])
+
+    def _put(self, key: str, part: str, data: Any, rule: Any = None, **given: Any) -> None:
         """Add a layer, in place of one that shows what was on disk there before."""
         is_image = part == "probabilities"
         kind, layers = (Image if is_image else Labels), self._viewer.layers
@@ -189,25 +220,23 @@ class Result(QObject):
             if layer.metadata.get(ON_DISK) == key and not _is_duplicate(layer)
         ]
         same = next((layer for layer in here if type(layer) is kind), None)
-        with active_kept(self._viewer):
-            remove_layers(self._viewer, {*here, *self._former} - {same})
-            self._former = []
-            if same is None:
-                add = self._viewer.add_image if is_image else self._viewer.add_labels
-                layer = add(data, metadata=said, **given)
-            else:  # other pixels cost the window less than another layer
-                renew(same, kind(data, **given))
-                if given["name"] not in {x.name for x in layers if x is not same}:
-                    same.name = given["name"]
-                else:  # two layers of one name cannot be told apart in a list
-                    same.name = same.name.removesuffix(PARTIAL)
-                same.visible, layer = True, same
-                for name in (RULE, DOUBTS):
-                    same.metadata.pop(name, None)
-                same.metadata.update(said)
+        remove_layers(self._viewer, {*here} - {same})
+        if same is None:
+            add = self._viewer.add_image if is_image else self._viewer.add_labels
+            layer = add(data, metadata=said, **given)
+        else:  # other pixels cost the window less than another layer
+            renew(same, kind(data, **given))
+            if given["name"] not in {x.name for x in layers if x is not same}:
+                same.name = given["name"]
+            else:  # two layers of one name cannot be told apart in a list
+                same.name = same.name.removesuffix(PARTIAL)
+            same.visible, layer = True, same
+            for name in (RULE, DOUBTS):
+                same.metadata.pop(name, None)
+            same.metadata.update(said)
         if not is_image:
             layer.editable = False  # napari offers no brush for what is on disk
-        return layer
+        self._shown[part].append(layer)
 
 
 class Preview:

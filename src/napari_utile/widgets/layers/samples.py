@@ -15,7 +15,7 @@ from napari_utile.folders.preview import TILE_KINDS, PreviewFolder
 from napari_utile.io.images import Stack, open_image
 from napari_utile.widgets.layers.active import put_below_labels
 from napari_utile.widgets.layers.choice import HELPER
-from napari_utile.widgets.layers.in_turn import in_turn, remove_layers, renew
+from napari_utile.widgets.layers.in_turn import in_turn, remove_in_turn, renew
 from napari_utile.widgets.layers.label_colors import compile_colors_meanwhile
 from napari_utile.widgets.layers.stacks import placement, stack_of
 
@@ -77,7 +77,7 @@ class SampleLayers:
                 self.layers.append(layer)
 
         def end() -> None:
-            remove_layers(self._viewer, others.values())
+            remove_in_turn(self._viewer, others.values())
             if not shown:
                 self._viewer.reset_view()
 
@@ -85,7 +85,7 @@ class SampleLayers:
 
     def remove(self) -> None:
         """Remove the layers."""
-        remove_layers(self._viewer, self.layers)
+        remove_in_turn(self._viewer, self.layers)
         self.layers = []
 
     def _maps(self, out: Path) -> Iterator[Layer]:

@@ -1,6 +1,7 @@
 """Corrects results: Edit copies what is seen, Save writes it into the result."""
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from napari_utile.widgets.layers.edits import (
     showing,
     stored_labels,
 )
+from napari_utile.widgets.layers.in_turn import in_turn, remove_layers
 from napari_utile.widgets.layers.stacks import is_in_memory, level_0
 
 NEW = "new training labels"
@@ -175,11 +177,12 @@ class Correction(QWidget):
             return (yield from saved)
 
         def then(saved: SavedEdit) -> None:
-            if copy in self._viewer.layers:
-                self._viewer.layers.remove(copy)  # shows the result again
             for layer in showing(self._viewer, stored):
-                layer.refresh()
                 self._viewer.layers.selection.active = layer
+            in_turn(self._viewer, [
+                partial(remove_layers, self._viewer, [copy]),  # shows the result again
+                *(layer.refresh for layer in showing(self._viewer, stored)),
+            ])  # fmt: skip
             self.messages.add(_saved_text(saved), Tone.SUCCESS)
             if saved.overridden:
                 self.messages.add(

@@ -270,6 +270,7 @@ class SegmentPanel(Panel):
             former = self._parts.get(shown.name) if self._is_of_part else None
             layers = former.layers if former else ()
             result = Result(self._viewer, shown, record.output, layers)
+            result.added.connect(partial(self._uncover, result))
             self.results[shown.image] = result
             if self._is_of_part:
                 self._parts[shown.name] = result
@@ -289,8 +290,7 @@ class SegmentPanel(Panel):
             case RunStarted():
                 self._show_facts(event)
             case TileDone() | BlockDone() if result := self._result_of(event.image):
-                if result.grow():
-                    self._uncover(result)
+                result.grow()
             case Warned() if event.options:
                 self._offer_options(event)
             case ImageDone():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -28,6 +29,7 @@ from napari_utile.widgets.layers.active import add_helper
 from napari_utile.widgets.layers.borrowed import Borrowed
 from napari_utile.widgets.layers.choice import HELPER, LayerChoice, following
 from napari_utile.widgets.layers.doubts import DoubtsNote
+from napari_utile.widgets.layers.in_turn import in_turn
 from napari_utile.widgets.layers.project import Remembered, project_of
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.legend import WeightLegend
@@ -245,9 +247,8 @@ class WeightMapPanel(Panel):
             self._fit_colors()
             self.overlay.events.contrast_limits.connect(self._on_contrast)
             self.overlay.events.colormap.connect(self._show_legend)
-            add_helper(self._viewer, self.overlay)
-            self.overlay.colorbar.visible = True
-            self._show_outlines()
+            add = partial(add_helper, self._viewer, self.overlay)
+            in_turn(self._viewer, [add, self._show_bar, self._show_outlines])
             return
         with self._fitting():
             if self.overlay.data is not weights:
@@ -293,6 +294,10 @@ class WeightMapPanel(Panel):
     def _show_legend(self, _event: Any = None) -> None:
         if self._map is not None and self.overlay is not None:
             self.legend.show_terms(self._map.terms(self.form.settings()), self.overlay)
+
+    def _show_bar(self) -> None:
+        if self.overlay is not None:
+            self.overlay.colorbar.visible = True
 
     def _show_outlines(self) -> None:
         """Draw the labels as outlines while the map is shown, if that is ticked."""
