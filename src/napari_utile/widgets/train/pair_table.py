@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -68,7 +68,7 @@ class PairTable(QTableWidget):
         header = self.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.Fixed)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -85,13 +85,28 @@ class PairTable(QTableWidget):
             self.setRowCount(len(rows))
             for i, row in enumerate(rows):
                 self._show_row(i, row)
-        lines = max(1, min(len(rows), ROWS_IN_VIEW))
-        self.setFixedHeight(
-            self.horizontalHeader().sizeHint().height()
-            + lines * ROW_HEIGHT
-            + 2 * self.frameWidth()
-        )
+        self._fit()
         self.set_validation(self.validation)
+
+    def event(self, event: QEvent) -> bool:
+        """Fit again once it is shown, or drawn in another style: sizes are known only then."""
+        done = bool(super().event(event))
+        if event.type() in (QEvent.Type.Show, QEvent.Type.StyleChange):
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        """Give the last column the width of its lists, and the table the height of its rows."""
+        header = self.horizontalHeader()
+        parts = [self._part(row) for row in range(self.rowCount())]
+        for part in (self, header, *parts):
+            part.ensurePolished()
+        widths = [part.sizeHint().width() for part in parts]
+        header.resizeSection(2, max([header.sectionSizeHint(2), *widths]))
+        lines = max(1, min(len(self._rows), ROWS_IN_VIEW))
+        self.setFixedHeight(
+            header.sizeHint().height() + lines * ROW_HEIGHT + 2 * self.frameWidth()
+        )
 
     def ticked(self) -> list[int]:
         """Return the numbers of the rows that are trained on or validate."""
