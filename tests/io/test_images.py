@@ -161,6 +161,7 @@ def test_images_that_a_folder_holds_and_that_are_not_read_are_counted(tmp_path):
     ("files", "said"),
     [
         (["sub/1.tif"], "name its folder sub, or all of them as"),
+        (["a/1.tif", "b/1.tif"], "name one of its folders a, b, or all of them as"),
         (["a.czi"], r"a\.czi is empty"),
         (["notes.txt"], r"its files would end in \.jpeg"),
     ],

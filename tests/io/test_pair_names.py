@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_utile.io.pair_names import named_as_labels, pair_names
+from napari_utile.io.pair_names import named_as_labels, pair_names, plain_pair
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_labels_in_the_folder_of_their_images_are_told_by_name():
 def test_predictions_have_words_of_their_own():
     kinds = "prediction", "truth"
     assert pair_names(["a_pred", "b_masks"], ["b_gt", "a_gt"], kinds).pairs == {0: 1, 1: 0}
+
+
+def test_folders_of_images_and_labels_are_told_by_name_if_it_is_plain():
+    assert plain_pair(["GT", "raw", "results"]) == (1, 0)
+    assert plain_pair(["cells", "cells_masks"]) == (0, 1)
+    assert plain_pair(["images", "masks", "labels"]) is None
+    assert plain_pair(["train", "test", "masks"]) is None
+    assert plain_pair(["images"]) is None

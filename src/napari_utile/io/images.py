@@ -40,6 +40,8 @@ from napari_utile.io.zarr_folders import is_zarr
 
 __all__ = ["Stack", "as_stack", "expand", "open_image", "write_tiff"]
 
+NAMED = 5
+"""Folders that a message names."""
 Names = str | Path | Iterable[str | Path]
 
 
@@ -250,7 +252,7 @@ def unread_images(names: Names) -> list[str]:
             continue
         others = [path for path in _files_beside(folder) if _looks_like_image(path)]
         if others:
-            n, first = len(_images_in(folder)), natsorted(others, key=str)[0]
+            n, first = len(images_in(folder)), natsorted(others, key=str)[0]
             said.append(
                 f"{n} of the {n + len(others)} images in {name} are read: {first.name} "
                 f"{'and others are' if len(others) > 1 else 'is'} not called like one of "
@@ -262,7 +264,7 @@ def unread_images(names: Names) -> list[str]:
 def _images_of_name(path: Path) -> list[Path]:
     """List the images of one name: a file, those in a folder, or those that a glob matches."""
     if path.is_dir() and not is_zarr(path):
-        if found := _images_in(path):
+        if found := images_in(path):
             return found
         raise UserError(f"{path} holds no image: {_what_it_holds(path)}.")
     if path.exists():
@@ -274,9 +276,25 @@ def _images_of_name(path: Path) -> list[Path]:
     raise UserError(f"{path} was not found.")
 
 
-def _images_in(folder: Path) -> list[Path]:
-    """List what is called like an image; hidden files are none, such as those of macOS."""
+def images_in(folder: Path) -> list[Path]:
+    """List what is called like an image; hidden files are none, such as those of macOS.
+
+    Parameters
+    ----------
+    folder : Path
+    """
     return [path for path in folder.glob("[!.]*") if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def folders_with_images(folder: Path) -> list[Path]:
+    """List the folders in a folder that hold images.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+    inside = (path for path in folder.glob("[!.]*") if path.is_dir() and not is_zarr(path))
+    return natsorted(filter(images_in, inside), key=str)
 
 
 def _files_beside(folder: Path) -> list[Path]:
@@ -299,9 +317,11 @@ def _looks_like_image(path: Path) -> bool:
 
 def _what_it_holds(folder: Path) -> str:
     """Describe a folder without images, and the way on."""
-    inside = [path for path in folder.glob("[!.]*") if path.is_dir() and _images_in(path)]
-    if inside:
-        return f"name its folder {inside[0].name}, or all of them as {folder}/*/*"
+    if inside := folders_with_images(folder):
+        names = ", ".join(path.name for path in inside[:NAMED])
+        several = "one of its folders" if len(inside) > 1 else "its folder"
+        more = f" and {len(inside) - NAMED} more" if len(inside) > NAMED else ""
+        return f"name {several} {names}{more}, or all of them as {folder}/*/*"
     if others := natsorted(filter(_looks_like_image, _files_beside(folder)), key=str):
         with others[0].open("rb") as file:
             return described(

@@ -135,6 +135,34 @@ def named_as_labels(
     ]
 
 
+def plain_pair(names: Sequence[str]) -> tuple[int, int] | None:
+    """Return which of some names is that of images and which that of labels, if it is plain.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of folders.
+
+    Returns
+    -------
+    (int, int) or None
+        Places of the images and of the labels.
+
+    Examples
+    --------
+    >>> plain_pair(["masks", "images"]), plain_pair(["a", "a_labels"]), plain_pair(["a", "b"])
+    ((1, 0), (0, 1), None)
+    """
+    bare = [i for i, name in enumerate(names) if _name_without(WORDS["labels"], name) == ()]
+    labels = {*bare, *named_as_labels(names)}
+    others = [i for i in range(len(names)) if i not in labels]
+    images = [i for i in others if _name_without(WORDS["image"], names[i]) == ()]
+    for found in (others, images):
+        if len(found) == len(labels) == 1:
+            return found[0], min(labels)
+    return None
+
+
 def _by_key(
     names: Sequence[str], places: Sequence[int], key: Callable[[str], object]
 ) -> dict[object, list[int]]:

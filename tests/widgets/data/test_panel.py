@@ -2,6 +2,7 @@
 
 import numpy as np
 import tifffile
+from napari.layers import Image, Labels
 from napari.plugins import _initialize_plugins
 
 from napari_utile.widgets.data import panel as module
@@ -43,3 +44,29 @@ def test_a_double_click_on_the_sample_does_not_stop_it(open_panel, viewer, press
         press(panel.synthetic)
     qtbot.waitUntil(lambda: len(viewer.layers) == 4)
     assert panel.controls.messages.text() == ""
+
+
+def test_a_folder_of_images_and_labels_offers_to_open_them_as_pairs(
+    open_panel, viewer, tmp_path
+):
+    _initialize_plugins()
+    panel = open_panel(DataPanel, viewer)
+    for kind, word in (("images", ""), ("masks", "_mask")):
+        (tmp_path / kind).mkdir()
+        for name, shape in (("a", (8, 9)), ("b", (20, 30))):
+            tifffile.imwrite(tmp_path / kind / f"{name}{word}.tif", np.ones(shape, np.uint8))
+    before = {*viewer.layers}
+    panel.open_paths([str(tmp_path)])
+    text = panel.controls.messages.text()
+    assert "its folders 'images' and 'masks' do" in text and {*viewer.layers} == before
+    panel.controls.messages.linkActivated.emit(f"pair:{tmp_path}")
+    new = [layer for layer in viewer.layers if layer not in before]
+    assert [layer.name for layer in new] == ["a", "a labels", "b", "b labels"]
+    assert [type(layer) for layer in new] == [Image, Labels] * 2
+    panel.open_paths([str(tmp_path / "images")])  # no stack of cut images
+    assert [layer.data.shape for layer in viewer.layers[-2:]] == [(8, 9), (20, 30)]
+    assert "differ in size: each is a layer of its own" in panel.controls.messages.text()
+    tifffile.imwrite(tmp_path / "images" / "b_seg.tif", np.ones((20, 30), np.uint8))
+    panel.open_paths([str(tmp_path / "images")])
+    assert [layer.name for layer in viewer.layers[-2:]] == ["b [2]", "b labels [1]"]
+    assert "Not opened: no labels for a.tif." in panel.controls.messages.text()

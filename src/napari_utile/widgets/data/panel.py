@@ -1,6 +1,7 @@
 """The panel that opens images and samples, and says what is open."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
 from napari.errors import MultipleReaderError, NoAvailableReaderError
@@ -8,8 +9,12 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.errors import UserError
+from napari_utile.io.images import stem_of
+from napari_utile.io.inner_folders import InnerFolders, inner_folders
 from napari_utile.io.napari_reader import LayerData
+from napari_utile.io.pairs import MatchedFiles
 from napari_utile.samples.samples import isbi2012_layers, synthetic_layers
+from napari_utile.widgets.data.folder import images_apart, pairs_inside, pairs_to_open
 from napari_utile.widgets.data.late_layers import add_layers
 from napari_utile.widgets.data.open_list import OpenList
 from napari_utile.widgets.kit.colors import Tone
@@ -17,6 +22,10 @@ from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 
 OWN_READER, NAPARI_READER = "napari-utile", "napari"
+PAIR = "pair:"
+"""Beginning of the target of a link that opens the images in a folder with their labels."""
+MOST_OFFERED = 4
+"""Folders in a folder that are offered, and files that are named."""
 WELCOME = (
     "Open the images that you work on: files, a folder, or drop them on the window. To look "
     "around, take the synthetic sample: it comes with its labels."
@@ -54,6 +63,7 @@ class DataPanel(Panel):
 
         self.files.clicked.connect(self._look_for_files)
         self.folder.clicked.connect(self._look_for_folder)
+        self.controls.messages.linkActivated.connect(self._on_link)
         self.synthetic.clicked.connect(self._make_synthetic)
 
     def open_paths(self, paths: list[str]) -> None:
@@ -65,18 +75,74 @@ class DataPanel(Panel):
         """
         self.controls.messages.clear()
         for path in paths:
-            try:
-                self._open_path(path)
-            except (UserError, NoAvailableReaderError, OSError, ValueError) as error:
-                self.controls.messages.add(f"{Path(path).name}: {error}", Tone.ERROR)
+            self._try(path, partial(self._open_path, path))
+
+    def _try(self, path: str, act: Callable[[], None]) -> None:
+        """Open something, and say why it cannot be opened."""
+        try:
+            act()
+        except (UserError, NoAvailableReaderError, OSError, ValueError, TypeError) as error:
+            self.controls.messages.add(f"{Path(path).name}: {error}", Tone.ERROR)
 
     def _open_path(self, path: str) -> None:
+        """Open a file; of a folder a stack, or what else is in it."""
+        if found := inner_folders(Path(path)):
+            self._offer_inner(found)
+        elif pairs := pairs_inside(Path(path)):
+            self._open_pairs(pairs)
+        elif apart := images_apart(Path(path)):
+            for file in apart:
+                self._open_file(str(file))
+            self.controls.messages.add(
+                f"The images of '{Path(path).name}' differ in size: each is a layer of its own."
+            )
+        else:
+            self._open_file(path)
+
+    def _open_file(self, path: str, **layer: str) -> None:
         ours = path.lower().rstrip("/").endswith(".zarr")
         try:
-            self._viewer.open(path, plugin=OWN_READER if ours else None)
+            self._viewer.open(path, plugin=OWN_READER if ours else None, **layer)
         except MultipleReaderError:  # nobody chose one yet
             is_coco = path.lower().endswith(".json")
-            self._viewer.open(path, plugin=OWN_READER if is_coco else NAPARI_READER)
+            self._viewer.open(path, plugin=OWN_READER if is_coco else NAPARI_READER, **layer)
+
+    def _offer_inner(self, found: InnerFolders) -> None:
+        """Say which folders hold images, and offer to open them."""
+        self.controls.messages.add(str(found), Tone.WARNING)
+        if pair := found.pair:
+            text = (
+                f"Open the images of '{pair[0].name}', with '{pair[1].name}' as their labels."
+            )
+            self.controls.messages.offer(text, f"{PAIR}{found.folder}")
+        else:
+            for folder in found.inside[:MOST_OFFERED]:
+                self.controls.messages.offer(f"Open '{folder.name}'.", folder)
+
+    def _on_link(self, target: str) -> None:
+        self.controls.messages.clear()
+        if target.startswith(PAIR):
+            folder = target.removeprefix(PAIR)
+            self._try(folder, partial(self._open_pair, Path(folder)))
+        else:
+            self.open_paths([target])
+
+    def _open_pair(self, folder: Path) -> None:
+        """Open the images in a folder of two, each with its labels."""
+        found = inner_folders(folder)
+        if found is None or found.pair is None:
+            raise UserError("It holds no images with labels any more.")
+        self._open_pairs(pairs_to_open(*found.pair))
+
+    def _open_pairs(self, matched: MatchedFiles) -> None:
+        for image, labels in matched.pairs:
+            self._open_file(str(image))
+            name = f"{stem_of(image)} labels"
+            self._open_file(str(labels), layer_type="labels", name=name)
+        if matched.lacking:
+            self.controls.messages.add(
+                f"Not opened: {'; '.join(matched.lacking)}.", Tone.WARNING
+            )
 
     def _look_for_files(self) -> None:
         chosen, _ = QFileDialog.getOpenFileNames(self, "Open files")

@@ -9,23 +9,19 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_utile.errors import UserError
 from napari_utile.folders.places import plain_name
-from napari_utile.io.images import open_image, stem_of
-from napari_utile.io.names import last_part
-from napari_utile.io.pairs import MatchedFiles, match_files
+from napari_utile.io.images import stem_of
 from napari_utile.io.slice_context import slices_problem, volume_problem
 from napari_utile.io.stack import Stack
 from napari_utile.settings.training import TrainSettings
-from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import SuggestedChoice, offer
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.messages import colored
-from napari_utile.widgets.kit.paths import PathChoice
 from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import following, is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import PairChoice, TrainingPair, pair_problem
@@ -37,12 +33,11 @@ from napari_utile.widgets.layers.stacks import (
     stack_of,
     with_copied_pixels,
 )
+from napari_utile.widgets.train.folders import FolderPair
 from napari_utile.widgets.train.pair_table import PairRow, PairTable
 
 IMAGES, LABELS = "images", "labels"
 """Folders of copies of several layers, in that of the inputs of a run."""
-TYPING = 400
-"""Milliseconds after the last letter of a path before its folder is read."""
 
 
 class What(Enum):
@@ -128,6 +123,7 @@ class TrainingSource(QWidget):
         Its data are of `What`.
     pair : PairChoice
     table : PairTable
+    folders : FolderPair
     images, labels : PathChoice
         The folders.
     """
@@ -140,35 +136,27 @@ class TrainingSource(QWidget):
         self.what = SuggestedChoice()
         offer(self.what, {what: what.value for what in What})
         self.pair, self.table = PairChoice(viewer), PairTable()
-        self.images, self.labels = PathChoice("folder"), PathChoice("folder")
+        self.folders = FolderPair()
+        self.images, self.labels = self.folders.images, self.folders.labels
         self.note = QLabel()
         self.note.setWordWrap(True)
         self.note.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.note.linkActivated.connect(self._on_link)
-        self._of_layer, self._of_folders = QWidget(), QWidget()
+        self._of_layer = QWidget()
         self._of_layer.setLayout(self.pair.rows())
-        self._of_folders.setLayout(form_rows({"images": self.images, "labels": self.labels}))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(form_rows({"train on": self.what}))
-        for part in (self._of_layer, self._of_folders, self.table, self.note):
+        for part in (self._of_layer, self.folders, self.table, self.note):
             column.addWidget(part)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
         self._layers: list[Layer] = []  # of the rows
-        self._matched: MatchedFiles | None = None
-        self._first: Stack | None = None  # of the folder of images
-        self._refusal = ""
-        self._work: Background | None = None
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.timeout.connect(self._read_folders)
         events = viewer.layers.events
         following(self, self._on_layers, events.inserted, events.removed, events.renamed)
         self.table.changed.connect(self.changed)
-        for path in (self.images, self.labels):
-            path.changed.connect(self._on_path)
+        self.folders.changed.connect(self._on_folders)
         self.what.currentIndexChanged.connect(lambda _: self._on_what())
         self.what.decided.connect(self._suggest)
         follow_theme(self, self._show_note)
@@ -193,7 +181,7 @@ class TrainingSource(QWidget):
                 problem = self.table.problem() or self._problem_of_layers(settings)
                 mark(self.table, problem)
                 return problem
-        problem = self._problem_of_folders(settings) or self.table.problem()
+        problem = self.folders.problem(settings) or self.table.problem()
         for choice, kind in ((self.images, "images"), (self.labels, "their labels")):
             mark(choice.line, problem, f"Folder, or pattern like *.tif, of {kind}")
         return problem
@@ -206,8 +194,8 @@ class TrainingSource(QWidget):
             case What.LAYERS:
                 row = self.table.ticked()[0]
                 return _seen(self._layers[row], self.table.labels(row))
-        assert self._first
-        return self._first
+        assert self.folders.first
+        return self.folders.first
 
     def taken(self) -> TrainingInputs:
         """Return all as it is now.
@@ -282,8 +270,8 @@ class TrainingSource(QWidget):
             count = self._count_labelled()
             link = colored("Train on one layer", Tone.NOTE, What.LAYER.value)
             said = f"{count} images have labels of their own: all are trained on. {link}"
-        elif self.kind is What.FOLDERS and self._matched and self._matched.lacking:
-            said = colored(f"Left alone: {'; '.join(self._matched.lacking)}.", None)
+        elif self.kind is What.FOLDERS and (lacking := self.folders.lacking()):
+            said = colored(f"Left alone: {'; '.join(lacking)}.", None)
         self.note.setText(said)
         self.note.setVisible(bool(said))
 
@@ -327,70 +315,31 @@ class TrainingSource(QWidget):
 
     # folders
 
-    def _on_path(self) -> None:
-        self._matched = self._first = None
-        self._refusal = ""
-        self._pause.start(TYPING)
-        self.changed.emit()
-
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Look at the folders again: files may have come or gone."""
         super().showEvent(event)
-        self._read_folders()
+        if self.kind is What.FOLDERS:
+            self.folders.read()
 
-    def _read_folders(self) -> None:
-        """Find the pairs in a thread: folders may be large, or far away."""
-        if self.kind is What.FOLDERS and self.images.path and self.labels.path:
-            work = _matching(self.images.path, self.labels.path)
-            if self._work:
-                self._work.end()
-            self._work = Background(work, self._show_files, self._show_refusal)
-
-    def _show_files(self, found: tuple[MatchedFiles, Stack]) -> None:
-        self._matched, self._first = found
-        self._show_matched()
-        self.changed.emit()
-
-    def _show_matched(self) -> None:
-        pairs = self._matched.pairs if self._matched else []
-        rows = [
-            PairRow(stem_of(image), last_part(image), last_part(labels))
-            for image, labels in pairs
-        ]
-        self.table.show_rows(rows)
-        self._show_note()
-
-    def _show_refusal(self, error: Exception) -> None:
-        self._refusal = str(error)
-        self.table.show_rows([])
-        self.changed.emit()
-
-    def _problem_of_folders(self, settings: TrainSettings | None) -> str:
-        for choice, kind in ((self.images, "images"), (self.labels, "labels")):
-            if choice.path is None:
-                return f"Choose a folder of {kind}."
-        if self._refusal or self._matched is None:
-            return self._refusal or "The folders are being read …"
-        if self._matched.lacking and settings and not settings.skip_broken:
-            first, *more = self._matched.lacking
-            first = first[:1].upper() + first[1:]
-            others = f" and {len(more)} more" if more else ""
-            return f"{first}{others}: add what is missing, or tick 'skip broken' under Input."
-        return ""
+    def _on_folders(self) -> None:
+        if self.kind is What.FOLDERS:
+            self.table.show_rows(self.folders.rows())
+            self._show_note()
+            self.changed.emit()
 
     def _on_what(self) -> None:
         kind = self.kind
         self.what.setToolTip(HELP[kind])
         self._of_layer.setVisible(kind is What.LAYER)
-        self._of_folders.setVisible(kind is What.FOLDERS)
+        self.folders.setVisible(kind is What.FOLDERS)
         self.table.setVisible(kind is not What.LAYER)
         self._show_note()
         if kind is What.LAYERS:
             self._show_layers()
         elif kind is What.FOLDERS:
             self._layers = []
-            self._show_matched()
-            self._read_folders()
+            self.table.show_rows(self.folders.rows())
+            self.folders.read()
         self.changed.emit()
 
 
@@ -401,12 +350,3 @@ def _seen(image: Layer, labels: Layer) -> Stack:
 def _numbered_names(name: str) -> Generator[str, None, None]:
     yield name
     yield from (f"{name}-{number}" for number in count(2))
-
-
-def _matching(images: Path, labels: Path) -> Work:
-    def read() -> Generator[None, None, tuple[MatchedFiles, Stack]]:
-        matched = match_files(images, labels)
-        yield
-        return matched, open_image(matched.pairs[0][0])
-
-    return read
