@@ -38,7 +38,7 @@ def test_it_is_done_once_in_a_thread_and_said(monkeypatch, qtbot):
     assert loader.thread is None and not loader.is_done
     monkeypatch.setenv(SWITCH, "yes")
     with qtbot.waitSignal(loader.loaded):
-        loader.load()
+        loader.load(lambda: done.append(2))
     loader.load()
     loader.thread.join()
-    assert loader.is_done and done == [1]
+    assert loader.is_done and done == [1, 2]

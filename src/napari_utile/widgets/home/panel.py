@@ -141,6 +141,7 @@ class HomePanel(QWidget):
                         panel.leave_work()
             else:
                 join_other_panels(self)
+                AHEAD.load(*(partial(panel_of, step) for step in STEPS))
                 if AHEAD.is_done:
                     self._leave_out()
         return bool(super().event(event))

@@ -5,6 +5,8 @@ first labels come.
 """
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 
 import numpy as np
@@ -32,18 +34,23 @@ class _Ahead(QObject):
         """Whether all is there."""
         return self.thread is not None and not self.thread.is_alive()
 
-    def load(self) -> None:
-        """Begin to load, unless it was done."""
+    def load(self, *further: Callable[[], object]) -> None:
+        """Begin to load, unless it was done.
+
+        Parameters
+        ----------
+        *further : callable
+            What else is done in the thread, afterwards.
+        """
         if self.thread is None and os.environ.get(SWITCH) != "no":
-            self.thread = Thread(target=self._work, daemon=True)
+            self.thread = Thread(target=self._work, args=further, daemon=True)
             self.thread.start()
 
-    def _work(self) -> None:
-        color_some_labels()
-        try:
+    def _work(self, *further: Callable[[], object]) -> None:
+        for each in (color_some_labels, *further):
+            each()
+        with suppress(RuntimeError):  # the window is gone
             self.loaded.emit()
-        except RuntimeError:  # the window is gone
-            return
 
 
 AHEAD = _Ahead()
