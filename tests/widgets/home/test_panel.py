@@ -7,6 +7,7 @@ from napari_utile.events import RunDone, RunFailed, RunStarted
 from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.home.steps import STEPS
 from napari_utile.widgets.kit.docks import dock_of, open_beside
+from napari_utile.widgets.kit.memory import remember
 from napari_utile.widgets.kit.paths import MODELS
 
 
@@ -82,6 +83,28 @@ def test_the_layers_go_with_you_and_what_is_done_leads_on(
     segment = home.panels["Segment"]
     assert segment.image.layer is viewer.layers["em"]
     assert segment.model.path == MODELS.newest
+
+
+def test_the_brush_is_put_away_where_nothing_is_painted_and_offered_where_it_is(
+    open_panel, viewer, press
+):
+    layer = viewer.layers["cells"]
+    viewer.layers.selection.active, layer.mode = layer, "paint"
+    remember("tab", "Evaluate")
+    assert open_panel(HomePanel, viewer).step.title == "Evaluate"
+    assert layer.mode == "paint"  # the dock was only opened
+    home = open_panel(HomePanel, viewer)
+    label = home.open_step("Label")
+    assert label.brush.isHidden()
+    for title in ("Train", "Weight map", "Label"):
+        home.open_step(title)
+        assert layer.mode == "paint"
+    home.open_step("Segment")
+    assert layer.mode == "pan_zoom"
+    home.open_step("Label")
+    assert not label.brush.isHidden()
+    press(label.brush)
+    assert layer.mode == "paint" and label.brush.isHidden()
 
 
 def test_what_a_panel_can_begin_with_is_not_missing_and_objects_lead_to_measure(

@@ -1,11 +1,21 @@
 """The brush is taken in one step: layer, id, size for the zoom."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_utile.errors import UserError
-from napari_utile.widgets.layers.brush import plane_in_view, take_brush
+from napari_utile.widgets.layers.brush import (
+    has_brush,
+    plane_in_view,
+    put_brush_away,
+    take_brush,
+)
+from napari_utile.widgets.layers.edits import EDIT, OpenEdit, StoredLabels
 
 STACK = np.zeros((4, 160, 300), np.uint8)
 
@@ -43,3 +53,35 @@ def test_the_plane_in_view_follows_the_sliders_and_the_place_of_the_layer(viewer
     viewer.dims.set_point(0, 0)
     assert plane_in_view(viewer, layer) == (0,)
     assert plane_in_view(viewer, viewer.add_labels(STACK[0])) == ()
+
+
+def test_the_brush_is_put_away_of_all_labels_but_a_copy_that_is_corrected(viewer):
+    painted, erased, seen = (viewer.add_labels(STACK.copy()) for _ in range(3))
+    copy = viewer.add_labels(STACK.copy())
+    stored = StoredLabels(Path("r.zarr"), "instances")
+    copy.metadata[EDIT] = OpenEdit(stored, ((0, 4), (0, 160), (0, 300)), STACK, 1)
+    for layer, mode in ((painted, "fill"), (erased, "erase"), (seen, "pick"), (copy, "paint")):
+        layer.mode = mode
+    assert put_brush_away(viewer) == [painted, erased]
+    assert [each.mode for each in viewer.layers] == ["pan_zoom", "pan_zoom", "pick", "paint"]
+    assert put_brush_away(viewer) == []
+
+
+def test_a_stroke_is_ended_before_the_brush_is_put_away(viewer, qtbot, monkeypatch):
+    layer = viewer.add_labels(STACK.copy())
+    take_brush(viewer, layer, 1)
+    pressed = Qt.MouseButton.LeftButton
+    monkeypatch.setattr(QApplication, "mouseButtons", lambda: pressed)
+    assert put_brush_away(viewer) == []
+    qtbot.wait(150)
+    assert layer.mode == "paint"
+    pressed = Qt.MouseButton.NoButton
+    qtbot.waitUntil(lambda: layer.mode == "pan_zoom")
+
+
+def test_labels_that_are_hidden_are_shown_when_their_brush_is_taken(viewer):
+    layer, other = viewer.add_labels(STACK.copy(), visible=False), viewer.add_labels(STACK)
+    take_brush(viewer, layer, 1)
+    assert layer.visible and has_brush(viewer, layer)
+    viewer.layers.selection.active = other
+    assert not has_brush(viewer, layer)

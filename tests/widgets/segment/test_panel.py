@@ -52,6 +52,20 @@ def test_a_copied_command_leaves_no_job(panel, press, qtbot, home):
     assert copy.is_dir() and not (home / "segmentations").exists()
 
 
+def test_a_press_puts_the_brush_away_and_says_so_an_estimate_does_not(
+    panel, script, press, qtbot, viewer
+):
+    layer = viewer.layers["cells"]
+    viewer.layers.selection.active, layer.mode = layer, "paint"
+    script(STARTED, DONE)
+    press(panel.estimate)
+    qtbot.waitUntil(idle(panel))
+    assert layer.mode == "paint"
+    run(panel, press, qtbot)
+    assert layer.mode == "pan_zoom"
+    assert "The brush of 'cells' was put away" in text(panel)
+
+
 def test_a_model_trained_beside_it_is_chosen(open_panel, viewer, model):
     panel = open_panel(SegmentPanel, viewer)
     assert not panel.controls.button.isEnabled()

@@ -31,6 +31,7 @@ from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.layers.brush import put_brush_away
 from napari_utile.widgets.layers.choice import following
 
 TABS_IN_A_ROW = 5
@@ -100,6 +101,8 @@ class HomePanel(QWidget):
     def open_step(self, title: str, *_: object) -> QWidget:
         """Show the panel of a step, made when it is first seen.
 
+        The brush is put away where nothing is painted, but not when the dock is new.
+
         Parameters
         ----------
         title : str
@@ -109,6 +112,8 @@ class HomePanel(QWidget):
         QWidget
         """
         self.step = step_named(title)
+        if self.panels and not self.step.paints:
+            put_brush_away(self._viewer)
         remember(LAST, title)
         if title not in self.panels:
             self.panels[title] = panel = panel_of(self.step)(self._viewer)

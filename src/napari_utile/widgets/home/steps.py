@@ -33,6 +33,8 @@ class WorkStep:
     needs : tuple of StepNeed
     then : tuple of str
         Titles of the steps that may come next, the most usual first.
+    paints : bool
+        Whether labels are painted in it; in the others a drag moves the picture.
     """
 
     title: str
@@ -40,6 +42,7 @@ class WorkStep:
     help: str
     needs: tuple[StepNeed, ...] = ()
     then: tuple[str, ...] = ()
+    paints: bool = False
 
 
 STEPS = (
@@ -52,6 +55,7 @@ STEPS = (
         "Paint what the network shall find",
         (StepNeed.IMAGE,),
         ("Train",),
+        paints=True,
     ),
     WorkStep(
         "Weight map",
@@ -59,6 +63,7 @@ STEPS = (
         "See which pixels count how much in the loss",
         (StepNeed.LABELS,),
         ("Train",),
+        paints=True,  # the map follows every stroke
     ),
     WorkStep(
         "Train",
@@ -66,6 +71,7 @@ STEPS = (
         "Teach a network to label as you do",
         (StepNeed.IMAGE, StepNeed.LABELS),
         ("Segment", "Runs"),
+        paints=True,
     ),
     WorkStep(
         "Compare",

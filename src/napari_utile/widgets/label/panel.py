@@ -18,7 +18,7 @@ from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.label.class_table import ClassRow, ClassTable, Color, ids_of_rows
 from napari_utile.widgets.label.new_labels import new_labels
 from napari_utile.widgets.layers.alone import open_images
-from napari_utile.widgets.layers.brush import plane_in_view, take_brush
+from napari_utile.widgets.layers.brush import has_brush, plane_in_view, take_brush
 from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.meaning import (
     MEANINGS,
@@ -50,6 +50,8 @@ class LabelPanel(Panel):
         LabelsOfImage(napari_viewer, self.pair)
         self.new = QPushButton("New labels")
         self.new.setToolTip("Make an empty labels layer for the image, and take the brush")
+        self.brush = QPushButton("Take the brush")
+        self.brush.setToolTip("Paint into the chosen labels, with the label selected below")
         self.form: Form[LabelSettings] = Form(LabelSettings)
         self.meaning = _wrapped()
         self.table = ClassTable()
@@ -63,11 +65,13 @@ class LabelPanel(Panel):
         column = self.column()
         column.addWidget(self.new)
         column.addLayout(self.pair.rows())
+        column.addWidget(self.brush)
         for part in (self.form, self.meaning, self.table, self.more, self.add, self.messages):
             column.addWidget(part)
         column.addStretch()
 
         self.new.clicked.connect(self.make_labels)
+        self.brush.clicked.connect(lambda: self.select(self._layer.selected_label))
         self.add.clicked.connect(self.add_class)
         self.table.chosen.connect(self.select)
         self.table.renamed.connect(self._on_renamed)
@@ -86,6 +90,7 @@ class LabelPanel(Panel):
         """Be about the image that the user has clicked on in the list of layers."""
         if event.value in self.image.choices:
             self.image.choose(event.value)
+        self._offer_brush()
 
     def _be_about(self, active: Any) -> None:
         """Begin with the layer that is active, be it an image or labels."""
@@ -159,6 +164,7 @@ class LabelPanel(Panel):
                 self._watch.changed.connect(self._show_rows)
         for part in (self.form, self.table, self.add):
             part.setEnabled(layer is not None)
+        self._offer_brush()
         self._on_meaning(layer)
 
     def _events(self) -> list[tuple[Any, Any]]:
@@ -169,7 +175,16 @@ class LabelPanel(Panel):
         of_rows = (
             (event, self._show_rows) for event in (events.selected_label, events.features)
         )
-        return [*of_rows, (events.colormap, self._on_colors)]
+        of_brush = ((event, self._offer_brush) for event in (events.mode, events.editable))
+        return [*of_rows, *of_brush, (events.colormap, self._on_colors)]
+
+    def _offer_brush(self, _event: Any = None) -> None:
+        """Offer the brush while the mouse would not paint into the chosen labels."""
+        if isalive(self):
+            layer = self._layer
+            self.brush.setVisible(
+                layer is not None and layer.editable and not has_brush(self._viewer, layer)
+            )
 
     def _on_form(self) -> None:
         if self._layer is not None and not self.form.problem():

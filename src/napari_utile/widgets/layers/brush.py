@@ -1,23 +1,31 @@
 """The brush: which layer and which id it paints, how large it is, and in which plane."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels
 from napari.viewer import Viewer
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_utile.arrays.painted import PlaneIndex
 from napari_utile.errors import UserError
+from napari_utile.widgets.layers.edits import open_edit
 from napari_utile.widgets.layers.stacks import level_0
 
 ON_SCREEN = 14
 """Diameter of a new brush, px of the screen."""
 LARGEST_SHARE = 1 / 8
 """Of the shorter side of a plane, that a new brush covers at most."""
+PAINTING = ("paint", "erase", "fill", "polygon")
+"""Modes of labels in which the mouse changes their pixels."""
+LOOK_FOR_END = 100
+"""Milliseconds between two looks whether a stroke has ended."""
 
 
 def take_brush(viewer: Viewer, layer: Labels, id_: int, is_new: bool = False) -> None:
-    """Make a layer the active one, with the brush in hand and an id to paint.
+    """Make a layer the active one, and seen, with the brush in hand and an id to paint.
 
     Parameters
     ----------
@@ -42,8 +50,41 @@ def take_brush(viewer: Viewer, layer: Labels, id_: int, is_new: bool = False) ->
     viewer.layers.selection.active = layer
     if is_new:
         layer.brush_size = _brush_size(viewer, layer)
-    if layer.editable and layer.visible:
+    layer.visible = True  # a panel may have hidden it to show a result
+    if layer.editable:
         layer.mode = "paint"
+
+
+def has_brush(viewer: Viewer, layer: Labels) -> bool:
+    """Return whether a stroke in the canvas would paint into a layer."""
+    return layer is viewer.layers.selection.active and layer.mode in PAINTING
+
+
+def put_brush_away(viewer: Viewer) -> list[Labels]:
+    """Let the mouse move the picture again, where it would paint into labels.
+
+    A copy of a result that is corrected keeps its brush, and a stroke is ended first.
+
+    Parameters
+    ----------
+    viewer : Viewer
+
+    Returns
+    -------
+    list of Labels
+        Those whose brush was put away.
+    """
+    painted = [
+        layer
+        for layer in viewer.layers
+        if isinstance(layer, Labels) and layer.mode in PAINTING and open_edit(layer) is None
+    ]
+    if painted and QApplication.mouseButtons() != Qt.MouseButton.NoButton:
+        QTimer.singleShot(LOOK_FOR_END, partial(put_brush_away, viewer))
+        return []
+    for layer in painted:
+        layer.mode = "pan_zoom"
+    return painted
 
 
 def plane_in_view(viewer: Viewer, layer: Labels) -> PlaneIndex:

@@ -49,6 +49,7 @@ from napari_utile.widgets.kit.paths import (
 )
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
 from napari_utile.widgets.layers.alone import hide_beside_alone
+from napari_utile.widgets.layers.brush import put_brush_away
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
@@ -226,6 +227,8 @@ class SegmentPanel(Panel):
         if problem := self._check():
             raise UserError(problem)
         assert model is not None
+        if not is_estimate and not self.controls.is_copying:
+            self._put_brush_away()
         if paths := self.source.paths:
             source = Source.of_files(paths, self.source.is_batch)
         else:
@@ -257,6 +260,15 @@ class SegmentPanel(Panel):
             return arguments
 
         return write
+
+    def _put_brush_away(self) -> None:
+        """Keep the user from painting while they look around in the result; and say so."""
+        if layers := put_brush_away(self._viewer):
+            names = ", ".join(f"'{layer.name}'" for layer in layers)
+            self.controls.messages.add(
+                f"The brush of {names} was put away, so that dragging moves the image.",
+                Tone.NOTE,
+            )
 
     def _launch(self, arguments: Sequence[str]) -> DetachedEngine:
         """Create the engine in its job folder, and the results that it will fill."""
