@@ -15,8 +15,9 @@ from napari_utile.settings.coco import CocoEvaluateSettings, CocoSettings
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.settings.labels import LabelSettings
+from napari_utile.settings.network_choice import NetworkChoice
 from napari_utile.settings.prediction import LinkSettings, ObjectSettings, PredictSettings
-from napari_utile.settings.training import NetworkChoice, TrainingOptions, TrainSettings
+from napari_utile.settings.training import TrainingOptions, TrainSettings
 
 EVERY = [
     TrainSettings,

@@ -20,7 +20,7 @@ from napari_utile.events import Event, Warned
 from napari_utile.json_files import read_json
 from napari_utile.refusals import clause, sentence
 from napari_utile.settings.checked import Settings, refused_option
-from napari_utile.settings.training import RECIPES
+from napari_utile.settings.recipes import RECIPES
 
 BUDGET = {"steps", "minutes"}
 """Options that limit a run; one as a flag replaces both of a file."""

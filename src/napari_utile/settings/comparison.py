@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from napari_utile.settings.network_choice import NetworkChoice
 from napari_utile.settings.options import (
     NETWORK_NAMES,
     SLICE_NETWORKS,
@@ -12,7 +13,7 @@ from napari_utile.settings.options import (
     axes_seen,
     option,
 )
-from napari_utile.settings.training import NetworkChoice, TrainingOptions, TrainSettings
+from napari_utile.settings.training import TrainingOptions, TrainSettings
 
 
 class CompareSettings(TrainingOptions):
@@ -20,13 +21,17 @@ class CompareSettings(TrainingOptions):
 
     networks: tuple[str, ...] = option(
         SLICE_NETWORKS,
-        "Networks to compare, comma-separated",
+        "Kinds of networks that are trained and compared: each takes its own time",
         main=True,
         min_length=1,
         validate_default=True,
     )
     seeds: tuple[Seed, ...] = option(
-        (0,), "Each network is trained once for each of these seeds", main=True, min_length=1
+        (0,),
+        "Whole numbers, from which all random choices follow: every network is trained once "
+        "for each, so more take longer, and show what is due to chance",
+        main=True,
+        min_length=1,
     )
 
     @model_validator(mode="before")

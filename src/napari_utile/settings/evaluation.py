@@ -35,10 +35,12 @@ class EvaluateSettings(Settings):
     threshold: Threshold = Field(0.5, json_schema_extra=SHOWN)
     instance_method: InstanceMethod = Field("watershed", json_schema_extra=SHOWN)
     volumetric: bool = option(
-        False, "Objects extend over slices; else those of each slice are compared"
+        False, "Tick if objects go on through slices; else those of each slice are compared"
     )
     score_thresholds: bool = option(
-        False, "Also score ten thresholds of the probabilities (ISBI 2012)"
+        False,
+        "Score the prediction at ten thresholds of its probabilities, too, to see which is "
+        "best (ISBI 2012)",
     )
     threshold_slices: str | None = option(
         None,

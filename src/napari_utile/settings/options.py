@@ -80,14 +80,23 @@ Linking = Annotated[
     Literal["graph", "overlap", "touch", "none"],
     option(
         ...,
-        "How instances of neighbouring slices become one: those that a graph over the stack "
-        "joins, the two that overlap most, all that touch, or never",
+        "How objects of neighbouring slices become one: graph weighs all slices together, "
+        "overlap joins the two that overlap most, touch all that touch, none leaves each "
+        "slice alone",
     ),
 ]
 
 
 LinkIou = Annotated[
-    float, option(..., "Least IoU of two instances that overlap and become one", ge=0, le=1)
+    float,
+    option(
+        ...,
+        "Least overlap of two objects in neighbouring slices that become one, as IoU, 0 to 1: "
+        "higher joins fewer",
+        label="least overlap (IoU)",
+        ge=0,
+        le=1,
+    ),
 ]
 
 
@@ -101,7 +110,12 @@ LinkingCosts = Annotated[
 
 Target = Annotated[
     Literal["instances", "classes"],
-    option(..., "What a label id means: one object, or one kind of pixel", main=True),
+    option(
+        ...,
+        "What a number in the labels means: instances, an object each; classes, a kind of "
+        "pixel each",
+        main=True,
+    ),
 ]
 
 
@@ -109,15 +123,23 @@ LearntTarget = Annotated[
     Literal["instances", "classes", "affinities"],
     option(
         ...,
-        "What a label id means: one object, or one kind of pixel. With affinities it is one "
-        "object too, and a network of volumes also learns which voxels are in the same one",
+        "What a number in the labels means: instances, an object each; classes, a kind of "
+        "pixel each; affinities, an object each, of which a network of volumes also learns "
+        "which voxels belong together",
         main=True,
     ),
 ]
 
 
 Ignore = Annotated[
-    int | None, option(..., "Label id of unannotated pixels", LABELING, label="ignore id")
+    int | None,
+    option(
+        ...,
+        "Number in the labels of pixels that nobody annotated, which are left out of training "
+        "and scores; off: there is none",
+        LABELING,
+        label="ignore id",
+    ),
 ]
 
 
@@ -125,7 +147,8 @@ Sparse = Annotated[
     bool,
     option(
         ...,
-        "0 = unannotated, 1 = background, 2... = the objects or classes",
+        "Tick where only some pixels are annotated: 0 is then unannotated, 1 background, and "
+        "2 and above are the objects or classes",
         LABELING,
         label="sparse labels",
     ),
@@ -134,7 +157,13 @@ Sparse = Annotated[
 
 Threshold = Annotated[
     float,
-    option(..., "Foreground probability above which a pixel is object", gt=0, lt=1),
+    option(
+        ...,
+        "Probability of the foreground, 0 to 1, above which a pixel is object: higher finds "
+        "fewer and thinner objects",
+        gt=0,
+        lt=1,
+    ),
 ]
 
 
@@ -142,13 +171,20 @@ InstanceMethod = Annotated[
     Literal["watershed", "components"],
     option(
         ...,
-        "How foreground becomes instances: watershed and merging, or connected components",
+        "How foreground becomes objects: watershed parts those that a narrow bridge joins, "
+        "components takes each connected piece for one",
     ),
 ]
 
 
 MinSize = Annotated[
-    int, option(..., "Smaller objects are dropped, px", label="smallest object", ge=0)
+    int,
+    option(
+        ...,
+        "Objects of fewer pixels are dropped, px: larger removes more specks",
+        label="smallest object",
+        ge=0,
+    ),
 ]
 
 
@@ -156,7 +192,8 @@ GapWeight = Annotated[
     float,
     option(
         ...,
-        "Extra weight of narrow gaps (paper: 10)",
+        "How much more pixels in narrow gaps between objects count (paper: 10): larger keeps "
+        "touching objects apart, and may cut some in two; 0: no more than others",
         main=True,
         label="border weight (w0)",
         ge=0,
@@ -168,7 +205,8 @@ GapWidth = Annotated[
     float,
     option(
         ...,
-        "Gap width over which it fades (paper: 5), px",
+        "Width of gaps over which the border weight fades, px (paper: 5): larger counts wider "
+        "gaps, too",
         main=True,
         label="border width in pixels (sigma)",
         gt=0,
@@ -176,7 +214,15 @@ GapWidth = Annotated[
 ]
 
 
-ClassBalance = Annotated[bool, option(..., "Give every class the same total weight", LEARNING)]
+ClassBalance = Annotated[
+    bool,
+    option(
+        ...,
+        "Give every class the same total weight, so that rare ones count as much as common "
+        "ones",
+        LEARNING,
+    ),
+]
 
 
 Category = Annotated[
@@ -185,12 +231,23 @@ Category = Annotated[
 ]
 
 
-Device = Annotated[str, option(..., "auto, cpu, cuda or cuda:N")]
+Device = Annotated[
+    str,
+    option(
+        ...,
+        "What computes: auto takes a GPU where there is one, cpu the processor, cuda a GPU, "
+        "cuda:1 the second of several",
+    ),
+]
 
 
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
-    option(..., "Number format of the convolutions; auto: by the device"),
+    option(
+        ...,
+        "Number format that is computed in: bf16 is faster where the device is made for it, "
+        "fp32 is more exact; auto: by the device",
+    ),
 ]
 
 

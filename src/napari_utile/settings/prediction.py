@@ -26,14 +26,19 @@ REGION = re.compile(r"\d+:\d+(,\d+:\d+)+")
 """Ranges of pixels, first to one past the last, for each axis."""
 
 FillHoles = Annotated[
-    int, option(..., "Holes in an object up to this size are filled, px", ge=0)
+    int,
+    option(
+        ...,
+        "Holes in an object up to this size are filled, px: larger fills more of them",
+        ge=0,
+    ),
 ]
 Grow = Annotated[
     Annotated[float, Field(ge=0, le=4)] | Literal["auto"],
     option(
         ...,
-        "How far objects grow into narrow gaps, px; auto: over half the border between objects "
-        "that the model learnt, or 0 for one of 1 px",
+        "How far objects grow into narrow gaps, px: larger closes wider gaps; auto: over half "
+        "the border between objects that the model learnt, or 0 for one of 1 px",
     ),
 ]
 
@@ -50,15 +55,22 @@ class PredictSettings(Settings):
     renamed: ClassVar[dict[str, str]] = {"objects": "instance_method"}
 
     output: Literal["probabilities", "classes", "instances"] = option(
-        "probabilities", "What is written", main=True
+        "probabilities",
+        "What is made of the image: the probability of every class, the most probable class, "
+        "or instances, objects with a number each",
+        main=True,
     )
     tile: Annotated[int, Field(ge=1)] | Literal["auto"] = option(
         "auto",
-        "Side of a tile of the result, px; auto: as large as memory allows",
+        "Side of the square pieces that are computed, px: larger are faster and take more "
+        "memory, the result is the same; auto: as large as memory allows",
         label="tile side",
     )
     averaging: bool = option(
-        False, "Average over the 8 rotations and flips (8 times the work)", main=True
+        False,
+        "Average over the 8 turned and mirrored views of each tile: slightly better, and 8 "
+        "times the work",
+        main=True,
     )
     normalize: Normalize = "auto"
     threshold: Threshold = Field(0.5, json_schema_extra=SHOWN)

@@ -1,4 +1,4 @@
-"""Options of a training, and named sets of them."""
+"""Options of a training."""
 
 import re
 from typing import Any, ClassVar, Literal, Self
@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from napari_utile.settings.checked import Settings
+from napari_utile.settings.network_choice import NetworkChoice
 from napari_utile.settings.options import (
     LABELING,
     LEARNING,
@@ -19,68 +20,19 @@ from napari_utile.settings.options import (
     Ignore,
     LearntTarget,
     LossName,
-    NetworkName,
     NormalizedBy,
     Precision,
     Sampling,
-    Seed,
     SkipBroken,
     Sparse,
     SplitUnit,
     Strict,
     option,
 )
-
-PAPER = {
-    "width": 64,
-    "padding": "valid",
-    "norm": "none",
-    "dropout": 0.5,
-    "optimizer": "sgd",
-    "learning_rate": 1e-3,
-    "momentum": 0.99,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "tile": 388,
-    "batch": 1,
-    "deformed": 1.0,
-    "w0": 10.0,
-    "class_balance": True,
-}
-"""What Ronneberger et al. (2015) did. They give no learning rate and no dropout rate."""
-
-
-PHOTOS: dict[str, Any] = {
-    "split": "image",
-    "tile": 128,
-    "sampling": "foreground",
-    "w0": 0.0,
-    "elastic": 6.0,
-    "rotation": 15.0,
-    "deformed": 0.8,
-    "gray": 0.4,
-}
-"""For photos of scenes: up stays up, objects are few and of any size, gaps are no borders."""
-
-
-VOLUMES: dict[str, Any] = {"depth": 3, "batch": 2}
-"""Of networks of volumes, as published (Cicek et al. 2016): each pooling doubles the margin of
-a tile on six sides."""
-
-
-RECIPES: dict[str, dict[str, Any]] = {"paper": PAPER, "photos": PHOTOS}
-"""Named sets of options. An option that a set does not name has its default."""
-
+from napari_utile.settings.recipes import RECIPES, VOLUMES
 
 BORDER = re.compile(r"(\d+(?:\.\d+)?|\.\d+) ?(px|nm|um)?")
 """A width, in pixels if there is no unit."""
-
-
-class NetworkChoice(Settings):
-    """What differs between the trainings of a comparison."""
-
-    network: NetworkName = option("unet", "Architecture", main=True)
-    seed: Seed = option(0, "Seed of everything that is random")
 
 
 class TrainingOptions(Settings):
@@ -92,7 +44,11 @@ class TrainingOptions(Settings):
     }
 
     recipe: Literal["default", "paper", "photos"] = option(
-        "default", "Named set of options; those that are given win over it", main=True
+        "default",
+        "Named set of options: paper is as published in 2015, photos is for pictures of "
+        "scenes; what you change yourself wins over it",
+        main=True,
+        label="recipe (set of options)",
     )
     # what is learnt
     target: LearntTarget = "instances"
@@ -101,8 +57,9 @@ class TrainingOptions(Settings):
     # the network
     context: int = option(
         0,
-        "Neighbouring slices that the network sees as further channels: 0, 1 or 2 on each side "
-        "of the one that it decides about, so 1, 3 or 5 slices of a stack at once",
+        "Slices of a stack that the network sees on each side of the one that it decides "
+        "about, 0, 1 or 2, so 1, 3 or 5 at once: more help where one slice is not clear by "
+        "itself, and take longer",
         main=True,
         label="slices seen",
         words={0: "1", 1: "3", 2: "5"},
@@ -111,67 +68,117 @@ class TrainingOptions(Settings):
     )
     depth: int = option(
         4,
-        "Number of poolings; 3 in networks of volumes",
+        "How many times the network halves the image to look further around (poolings): more "
+        "sees large objects as a whole, and takes memory and time; 3 in networks of volumes",
         NETWORK,
-        label="depth (poolings)",
+        label="depth (times halved)",
         ge=1,
         le=7,
     )
     width: int = option(
-        16, "Features at full resolution", NETWORK, label="width (features)", ge=1, le=512
+        16,
+        "How many features of each pixel the network computes at full resolution: more tells "
+        "finer differences, and takes memory and time",
+        NETWORK,
+        label="width (features)",
+        ge=1,
+        le=512,
     )
     padding: Literal["valid", "same"] = option(
-        "same", "Convolutions without padding, as published, or padded", NETWORK
+        "same",
+        "What happens at the edge of a tile: same adds zeros there, valid cuts the edge off, "
+        "as published, and takes longer",
+        NETWORK,
+        label="padding (at edges)",
     )
     norm: Literal["none", "batch"] = option(
-        "batch", "Normalization layers", NETWORK, label="normalization"
+        "batch",
+        "Whether values inside the network are brought to one range in every step: batch "
+        "does, and learns faster and more steadily; none does not, as published",
+        NETWORK,
+        label="normalization",
     )
     dropout: float = option(
-        0.0, "Dropout rate at the end of the contracting path", NETWORK, ge=0, lt=1
+        0.0,
+        "Fraction of the values in the middle of the network that each step leaves out at "
+        "random, 0 to 1: more keeps it from learning few labels by heart, and slows it down",
+        NETWORK,
+        label="dropout (left out)",
+        ge=0,
+        lt=1,
     )
     spacing: tuple[float, ...] = option(
         (),
-        "Size of a voxel along z, y, x in any unit, such as 40,10,10; default: what the image "
-        "says. Networks of volumes pool an axis while its voxels are short",
+        "Size of a voxel along z, y, x, in any unit, such as 40,10,10, by which networks of "
+        "volumes halve long sides later than short ones; default: what the image says",
         NETWORK,
         label="voxel size",
     )
     output: Literal["softmax", "sigmoid"] = option(
-        "softmax", "One map per class, or one foreground map", NETWORK, label="output layer"
+        "softmax",
+        "What the network ends with: softmax gives a probability of every class, sigmoid one "
+        "of the foreground alone",
+        NETWORK,
+        label="output layer",
     )
     border: str = option(
         "auto",
-        "Width of the background between touching objects in what is learnt, like 3 (px) or "
-        "30nm; auto: 1 px, and 4 px for networks of volumes where objects fill the image",
+        "Width of the background that is learnt between touching objects, like 3 (px) or "
+        "30nm: wider keeps them apart, and loses thin ones; auto: 1 px, and 4 px for networks "
+        "of volumes where objects fill the image",
         LABELING,
+        label="border between objects",
     )
     empty_slices: Literal["auto", "background", "unannotated"] = option(
         "auto",
-        "What slices without any label are; auto: unannotated if most of a stack are empty, as "
-        "when a few slices were painted",
+        "What slices without any label are: background, or unannotated and left out; auto: "
+        "unannotated if most of a stack are empty, as when a few slices were painted",
         LABELING,
     )
     # the budget
-    minutes: float | None = option(None, "Longest training time, minutes", main=True, gt=0)
-    steps: int | None = option(None, "Largest number of optimizer steps", main=True, ge=1)
+    minutes: float | None = option(
+        None,
+        "How long it trains at most, minutes: longer gives a better model, until its score no "
+        "longer rises",
+        main=True,
+        gt=0,
+    )
+    steps: int | None = option(
+        None,
+        "How many steps it trains at most, each of them a few tiles from which the network is "
+        "corrected: more take longer; off: as many as the minutes allow",
+        main=True,
+        ge=1,
+    )
     validations_per_run: int = option(
         20,
-        "Number of validations; fewer in a run by minutes if each takes long",
+        "How many times the network is checked on the part kept for validation: more finds "
+        "its best state more surely, and leaves less time to learn; fewer if each takes long",
         LABELING,
         ge=1,
     )
     patience: int | None = option(
         None,
-        "Stop early after this many validations without a better one",
+        "Number of validations in a row without a better one, after which the run ends early: "
+        "fewer save time, more wait for late progress; off: never",
         LABELING,
-        label="stop early after",
+        label="stop early after (patience)",
         ge=1,
     )
     validation_share: float = option(
-        0.2, "Fraction of the annotated pixels kept for validation", LABELING, gt=0, lt=1
+        0.2,
+        "Fraction of the annotated pixels that is kept to check the network by, 0 to 1: more "
+        "judges it more surely, and leaves less to learn from",
+        LABELING,
+        gt=0,
+        lt=1,
     )
     split: SplitUnit = option(
-        "auto", "What is kept whole when the annotated pixels are split", LABELING
+        "auto",
+        "What is not cut in two when a part is kept for validation: images, slices, or blocks "
+        "of a slice; auto: the first of these that the labels allow",
+        LABELING,
+        label="split (kept whole)",
     )
     validation_images: tuple[str, ...] = option(
         (),
@@ -181,32 +188,68 @@ class TrainingOptions(Settings):
     )
     # the optimization
     tile: int = option(
-        256, "Side of a training tile of the result, px", TILES, label="tile side", ge=16
+        256,
+        "Side of the square pieces that it is trained on, px: larger ones show more of what "
+        "is around, and take memory and time",
+        TILES,
+        label="tile side",
+        ge=16,
     )
     batch: int = option(
-        4, "Tiles per step; 2 in networks of volumes", TILES, label="tiles per step", ge=1
+        4,
+        "How many tiles each step learns from: more make it steadier, and take memory and "
+        "time; 2 in networks of volumes",
+        TILES,
+        label="tiles per step (batch)",
+        ge=1,
     )
-    sampling: Sampling = option("uniform", "Where tiles are drawn more often", TILES)
-    optimizer: Literal["muon", "adamw", "sgd"] = option("muon", "Update rule", LEARNING)
+    sampling: Sampling = option(
+        "uniform",
+        "Where tiles are taken more often: everywhere alike, on foreground, on rare classes, "
+        "or at borders where objects nearly touch",
+        TILES,
+    )
+    optimizer: Literal["muon", "adamw", "sgd"] = option(
+        "muon",
+        "Rule by which each step corrects the network: muon learns most in a short time, "
+        "adamw is the usual one, sgd that of the paper",
+        LEARNING,
+        label="optimizer (update rule)",
+    )
     learning_rate: float = option(
-        3e-3, "Highest learning rate; Muon gives kernels 15 times that", LEARNING, gt=0
+        3e-3,
+        "How large the corrections are at most: larger learns faster, until it learns "
+        "nothing; muon gives kernels 15 times that",
+        LEARNING,
+        gt=0,
     )
     momentum: float = option(
         0.9,
-        "Momentum of SGD, beta1 of Adam; of Muon's kernels it is 0.95",
+        "How much each step keeps of the direction of those before, 0 to 1: more is smoother, "
+        "and slower to turn (beta1 of adamw; for kernels muon has 0.95)",
         LEARNING,
         ge=0,
         lt=1,
     )
-    weight_decay: float = option(1e-4, "Weight decay", LEARNING, ge=0)
+    weight_decay: float = option(
+        1e-4,
+        "How strongly each step draws the parameters towards 0: more keeps it from learning "
+        "few labels by heart, too much from learning at all",
+        LEARNING,
+        ge=0,
+    )
     schedule: Literal["constant", "one-cycle"] = option(
-        "one-cycle", "Learning rate over the run", LEARNING
+        "one-cycle",
+        "How the learning rate goes over the run: one-cycle rises, then falls to 0, constant "
+        "stays as it is",
+        LEARNING,
+        label="schedule (of the rate)",
     )
     # the loss
     loss: LossName = option(
         "cross-entropy",
-        "What training minimizes: cross entropy per pixel (paper), 1 - Dice per tile, or their "
-        "sum",
+        "What training makes small: cross-entropy is the error of each pixel (paper), dice "
+        "that of the overlap in each tile, for rare objects, both their sum",
         LEARNING,
     )
     w0: GapWeight = 2.0
@@ -215,25 +258,39 @@ class TrainingOptions(Settings):
     # augmentation
     elastic: float = option(
         10.0,
-        "Elastic displacements, standard deviation (paper: 10), px",
+        "How far training tiles are bent at random, px (standard deviation; paper: 10): "
+        "larger shows more shapes, until the image looks torn",
         TILES,
         label="elastic shifts",
         ge=0,
     )
-    rotation: float = option(180.0, "Largest random rotation, degrees", TILES, ge=0, le=180)
+    rotation: float = option(
+        180.0,
+        "How far training tiles are turned at random, degrees: larger where objects lie in "
+        "any direction, smaller where up is up",
+        TILES,
+        ge=0,
+        le=180,
+    )
     deformed: float = option(
         0.5,
-        "Fraction of tiles with elastic deformation and free rotation; the rest get 90-degree "
-        "rotations",
+        "Fraction of the tiles that are bent and turned freely, 0 to 1; the rest get turns by "
+        "90 degrees: more shows more shapes, fewer more of the image as it is",
         TILES,
         label="deformed tiles",
         ge=0,
         le=1,
     )
-    flips: bool = option(True, "Random mirroring", TILES, label="mirroring")
+    flips: bool = option(
+        True,
+        "Mirror training tiles at random, where an object and its mirror image are alike",
+        TILES,
+        label="mirroring",
+    )
     gray: float = option(
         0.2,
-        "Largest random change of contrast and brightness, fraction",
+        "How much contrast and brightness of training tiles are changed at random, as a "
+        "fraction: larger for images that differ in exposure",
         TILES,
         label="gray changes",
         ge=0,
