@@ -22,7 +22,7 @@ from napari_utile.metrics.overlap import iou
 from napari_utile.networks import NETWORKS
 from napari_utile.networks.tileable import Network
 from napari_utile.settings.arrays import WeightSettings
-from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.process.command_line import flags

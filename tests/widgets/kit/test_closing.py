@@ -6,7 +6,7 @@ from qtpy.QtWidgets import QDockWidget, QLabel, QMainWindow, QWidget
 
 from napari_utile.events import EpochDone, RunDone, RunStarted, StepDone
 from napari_utile.folders.job import JobFolder
-from napari_utile.widgets.kit import closing, controls
+from napari_utile.widgets.kit import closing, engine_controls
 from napari_utile.widgets.kit.closing import AtClose
 from napari_utile.widgets.kit.running import RUNNING
 from napari_utile.widgets.train.panel import TrainPanel
@@ -60,7 +60,7 @@ def test_a_training_whose_panel_is_closed_goes_on_and_the_next_panel_shows_and_s
     train, docked, qtbot, press, monkeypatch
 ):
     told = []
-    monkeypatch.setattr(controls, "show_info", told.append)
+    monkeypatch.setattr(engine_controls, "show_info", told.append)
     _, panel, engine, folder = train()
     press(panel.controls.pause)
     for _ in range(2):

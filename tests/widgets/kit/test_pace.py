@@ -9,7 +9,8 @@ from napari_utile.events import RunDone, StepDone
 from napari_utile.io.stack import Stack
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit import pace
-from napari_utile.widgets.kit.controls import EngineControls, State
+from napari_utile.widgets.kit.controls import State
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.step_rates import Pace, known_rate
 
 IMAGE = Stack(np.zeros((3, 40, 48), np.uint8), "zyx")

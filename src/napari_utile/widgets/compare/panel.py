@@ -30,7 +30,7 @@ from napari_utile.widgets.compare.budget import chance_warning, comparison_text
 from napari_utile.widgets.compare.curves import NetworkCurves
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.pace import PaceLine

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox
 from napari_utile.events import Event
 from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
 from napari_utile.folders.places import TRAININGS
-from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.paths import fresh_folder, known_jobs
 from napari_utile.widgets.kit.running import RUNNING
 from napari_utile.widgets.process.detached import DetachedEngine

@@ -19,7 +19,7 @@ from napari_utile.results.columns import Columns, read_table
 from napari_utile.results.objects import table_of
 from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import lasting_folder

@@ -32,8 +32,8 @@ from napari_utile.io.units import duration_text, size_text
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import EngineControls
 from napari_utile.widgets.kit.docks import open_beside
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.following import Follower
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import job_writing

@@ -19,7 +19,7 @@ from napari_utile.results.stored_probabilities import StoredProbabilities
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
-from napari_utile.widgets.kit.controls import EngineControls
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.layers.active import add_helper

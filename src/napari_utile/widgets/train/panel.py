@@ -27,7 +27,8 @@ from napari_utile.io.units import duration_text
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
-from napari_utile.widgets.kit.controls import EngineControls, State
+from napari_utile.widgets.kit.controls import State
+from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.launching import JobLaunch
 from napari_utile.widgets.kit.models import ModelChoice
