@@ -6,7 +6,7 @@ from time import perf_counter
 
 from napari_utile.engine.devices import describe
 from napari_utile.engine.training.data.pair_check import pair_check
-from napari_utile.engine.training.schedule import learning_rate
+from napari_utile.engine.training.schedule import VALIDATION_SHARE, learning_rate
 from napari_utile.engine.training.setup import TrainingSetup, set_up_training
 from napari_utile.engine.training.step import TrainingStep
 from napari_utile.events import Event, RunDone, RunStarted, StepDone, Warned, drain
@@ -16,8 +16,10 @@ from napari_utile.io.units import counted, duration_text
 from napari_utile.settings.options import NETWORK_NAMES, axes_seen
 from napari_utile.settings.training import TrainSettings
 
-TIMED_STEPS = 3
+LEAST_STEPS, MOST_STEPS = 3, 30
 """Steps that are timed, after one that is not: the first one compiles and allocates."""
+ENOUGH_SECONDS = 3.0
+"""Time after which no more steps are timed than the least: a few short ones tell little."""
 
 Facts = dict[str, str | int | float]
 
@@ -95,25 +97,27 @@ def _cost(step: TrainingStep, setup: TrainingSetup) -> Generator[StepDone, None,
     """Time a few steps, and report each; a run takes its validations on top of them."""
     step.network.train()
     rate = learning_rate(0.0, setup.settings)
-    seconds = 0.0
-    for number in range(TIMED_STEPS + 1):
+    seconds, number = 0.0, 0
+    while number <= LEAST_STEPS or (number <= MOST_STEPS and seconds < ENOUGH_SECONDS):
         began = perf_counter()
         loss, _ = step.take(rate)
         if number:
             seconds += perf_counter() - began
+        share = min(number / LEAST_STEPS, max(number / MOST_STEPS, seconds / ENOUGH_SECONDS))
         yield StepDone(
             step=number + 1,
             loss=loss,
             learning_rate=rate,
-            progress=(number + 1) / (TIMED_STEPS + 1),
+            progress=min(1.0, share),
             rate=number / max(seconds, 1e-9),
         )
-    seconds /= TIMED_STEPS
+        number += 1
+    seconds /= number - 1
     total = f"{setup.settings.minutes:g} min" if setup.settings.minutes else ""
     if steps := setup.settings.steps:
         by_steps = f"about {duration_text(steps * seconds)} for {counted(steps, 'steps')}"
         total = f"{by_steps}, at most {total}" if total else by_steps
     elif seconds:
-        count = round(60 * (setup.settings.minutes or 0) / seconds)
-        total += f", about {counted(count, 'steps')}"
+        left = 60 * (setup.settings.minutes or 0) * (1 - VALIDATION_SHARE)
+        total += f", about {counted(round(left / seconds), 'steps')}"
     return {"a step": f"{seconds:.2g} s", "time": f"{total}, and the validations"}

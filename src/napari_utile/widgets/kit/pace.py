@@ -14,7 +14,7 @@ from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.following import when_deleted
 from napari_utile.widgets.kit.messages import colored
-from napari_utile.widgets.kit.step_rates import Pace, keep_rate, known_rate
+from napari_utile.widgets.kit.step_rates import SHARE_OF_STEPS, Pace, keep_rate, known_rate
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.process import AttachedEngine, Engine
 from napari_utile.widgets.process.worker import WAITING
@@ -132,7 +132,7 @@ class PaceLine(QLabel):
             case RunFailed():
                 self._fail()
             case RunDone() if self._measured and self._rate:
-                keep_rate(self._measured, self._rate)
+                keep_rate(self._measured, SHARE_OF_STEPS * self._rate)
                 self._finish()
                 self.ask(self._wanted)
 

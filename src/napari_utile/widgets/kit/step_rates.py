@@ -22,6 +22,8 @@ from napari_utile.widgets.kit.paths import rates_file
 
 USUAL_MINUTES = 5.0
 """Budget of a training that the window proposes."""
+SHARE_OF_STEPS = 0.85
+"""Of the minutes of a run that its steps take: the rest is its start, validations, previews."""
 FEW_STEPS = 200
 """Fewer teach a network next to nothing."""
 COSTLY = (
