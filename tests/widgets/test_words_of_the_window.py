@@ -5,8 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from qtpy.QtWidgets import QFormLayout, QLabel
 
 import napari_utile
+from napari_utile.widgets.home.panel import HomePanel
+from napari_utile.widgets.home.steps import STEPS
+from napari_utile.widgets.kit.form import RowName
 
 PACKAGE = Path(napari_utile.__file__).parent
 SHELL_ALONE = ("cli",)
@@ -43,3 +47,20 @@ def test_no_message_below_the_shell_names_a_flag(room):
         if FLAG.search(text) and not any(command in text for command in COMMANDS_TO_COPY)
     ]
     assert wrong == []
+
+
+def test_the_name_of_every_field_tells_what_the_field_is_for(open_panel, viewer):
+    home = open_panel(HomePanel, viewer)
+    silent = []
+    for step in STEPS:
+        panel = home.open_step(step.title)
+        names = [
+            rows.itemAt(row, QFormLayout.ItemRole.LabelRole)
+            for rows in panel.findChildren(QFormLayout)
+            for row in range(rows.rowCount())
+        ]
+        for name in (item.widget() for item in names if item):
+            assert isinstance(name, RowName | QLabel)
+            text = name.explanation if isinstance(name, RowName) else ""
+            silent += [] if len(text.split()) > 4 else [(step.title, name.text())]
+    assert silent == []

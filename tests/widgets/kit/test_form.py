@@ -93,7 +93,11 @@ def test_a_decimal_comma_is_a_point_and_a_wrong_number_is_refused_in_plain_words
         ("minutes", "abc", "minutes must be a number, like 5 or 1.5."),
         ("steps", "1,5", "steps must be a whole number, like 5."),
         ("spacing", "40; 10; x", "voxel size: x must be a number, like 5 or 1.5."),
-        ("border", "wide", "border: 'wide' is no width; write it like 3, 30nm or auto."),
+        (
+            "border",
+            "wide",
+            "border between objects: 'wide' is no width; write it like 3, 30nm or auto.",
+        ),
     ],
 )
 def test_a_wrong_number_is_told_with_an_example(form, name, typed, told):

@@ -321,8 +321,14 @@ class RowName(QLabel):
     def event(self, event: QEvent) -> bool:
         """Take the tooltip that the field has now: it may say what is wrong."""
         if event.type() == QEvent.Type.ToolTip:
-            self.setToolTip(self._editor.toolTip())
+            self.setToolTip(self.explanation)
         return bool(super().event(event))
+
+    @property
+    def explanation(self) -> str:
+        """What the field is for, or what is wrong with it."""
+        line: QWidget = getattr(self._editor, "line", self._editor)  # beside its buttons
+        return str(line.toolTip())
 
 
 def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
