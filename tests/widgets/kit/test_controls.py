@@ -6,6 +6,7 @@ from napari_utile.errors import UserError
 from napari_utile.events import RunFailed, RunStarted
 from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.kit.engine_controls import EngineControls
+from napari_utile.widgets.kit.subject import Subject
 
 STARTED = RunStarted(job="train", device="cpu")
 
@@ -44,3 +45,24 @@ def test_what_a_run_says_stays_when_fields_are_changed(controls, script, press, 
     controls.set_problem("Choose a model.")
     controls.set_problem("")
     assert "No room on the disk." in controls.messages.text()
+
+
+def test_what_is_told_of_a_run_names_its_layers_once_others_are_chosen(
+    controls, script, press, qtbot, errors
+):
+    chosen = Subject("em", "'em'")
+    controls.about = lambda: chosen
+    script(STARTED, RunFailed(message="No room on the disk.", user=True))
+    press(controls.button)
+    qtbot.waitUntil(lambda: bool(errors))
+    controls.set_problem("")
+    assert "'em'" not in controls.messages.text()
+    for other in (Subject("nuclei", "'nuclei'"), None):
+        chosen = other
+        controls.set_problem("")
+        assert "On 'em', today" in controls.messages.text()
+        assert "No room on the disk." in controls.messages.text()  # no error is lost
+    chosen = Subject("em", "'renamed'")
+    controls.set_problem("")
+    assert "On 'em'" not in controls.messages.text()
+    assert controls.messages.text().endswith("No room on the disk.</span>")

@@ -33,3 +33,15 @@ def test_names_are_text_and_never_markup(messages):
 def test_an_offer_is_a_link_to_its_target(messages):
     messages.offer("Resume it", '/tmp/"a"')
     assert 'href="/tmp/&quot;a&quot;"' in messages.text()
+
+
+def test_what_messages_are_about_is_said_above_them_and_hides_none(messages):
+    messages.set_heading("On 'em', today 09:05:")
+    assert messages.isHidden()
+    messages.add("broken")
+    messages.set_problem("Choose labels.")
+    problem, heading, line = messages.text().split("<br>")
+    assert "Choose labels." in problem
+    assert (heading, line) == ("<b>On 'em', today 09:05:</b>", "broken")
+    messages.set_heading("")
+    assert "em" not in messages.text()

@@ -72,6 +72,14 @@ def test_layers_are_copied_and_their_table_is_shown(panel, played, viewer, home,
     assert "2 objects" in panel.controls.messages.text()
 
 
+def test_the_table_says_what_it_is_of(panel, played, viewer):
+    played(panel)
+    other = viewer.add_labels(viewer.layers["cells"].data.copy(), name="other")
+    panel.labels_layer.choose(other)
+    assert panel.caption.text().startswith("On 'cells', today")
+    assert panel.controls.messages.text().startswith("<b>On 'cells', today")
+
+
 def test_a_click_leads_to_the_object_and_no_layer_is_added(docked, played, window, qtbot):
     window.layers.selection.active = window.layers["em"]
     before = list(window.layers)

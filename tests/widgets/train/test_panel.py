@@ -146,6 +146,25 @@ def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tm
     assert announced == [run / "model"]
 
 
+def test_curves_and_messages_name_the_layers_that_they_are_of(
+    panel, script, press, qtbot, viewer, home
+):
+    script(STARTED, step(1), epoch(1, 0.5, True), RunDone(out="OUT", seconds=75))
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    of_em = "On 'em' with 'cells', today"
+    assert panel.curves.caption.text().startswith(of_em) and of_em not in text(panel)
+    other = viewer.add_image(viewer.layers["em"].data.copy(), name="other")
+    panel.image.choose(other)
+    assert text(panel).startswith(f"<b>{of_em}") and "no model was saved" in text(panel)
+    panel.image.choose(viewer.layers["em"])
+    assert of_em not in text(panel)
+    viewer.layers.remove("em")
+    assert of_em in text(panel)
+    panel.source.what.setCurrentText("several layers")
+    assert of_em in text(panel) and panel.curves.caption.text().startswith(of_em)
+
+
 def test_the_preview_lies_on_the_slice_and_place_it_was_made_of(
     panel, script, press, qtbot, tmp_path, viewer
 ):

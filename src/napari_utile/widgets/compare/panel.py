@@ -80,6 +80,7 @@ class ComparePanel(Panel):
         self.folder = PathChoice("a new folder", inside=COMPARISONS)
         self.launch = JobLaunch()
         self.controls = EngineControls("Compare", self._collect, self.launch)
+        self.controls.about = self.pair.subject
         self.curves, self.table = NetworkCurves(), Table()
         self.copy = QPushButton("Copy table")
         self.row = QCheckBox("side by side")
@@ -160,6 +161,7 @@ class ComparePanel(Panel):
         folder = self.folder.path
         if folder and _has_comparison(folder):
             self.form.show_settings(CompareSettings.read(ComparisonFolder(folder).settings))
+            self.controls.subject = None
             self.controls.messages.clear()
             self.controls.messages.add(
                 "This folder holds a comparison with the settings above. Resume computes "
@@ -224,6 +226,7 @@ class ComparePanel(Panel):
         if self.image.layer is not None and self.labels_layer.layer is not None:
             shape = level_0(self.labels_layer.layer).shape
             self._next_results = ComparisonLayers(self._viewer, self.image.layer, shape)
+        self.controls.subject = self.launch.subject(self.image.layer, self.pair.subject())
         for event in told:
             self._show(event)
 
@@ -234,6 +237,7 @@ class ComparePanel(Panel):
         self.results, self._next_results = self._next_results, None
         self.runs, self._folders = {}, {}
         self.curves.clear()
+        self.curves.caption.show_subject(self.controls.subject)
         self.curves.show()
         for part in (self.table, self.copy, self.row):
             part.hide()

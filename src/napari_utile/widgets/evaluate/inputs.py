@@ -31,9 +31,10 @@ from napari_utile.io.memory import check_memory
 from napari_utile.io.stack import RULE, Stack
 from napari_utile.settings.evaluation import EvaluateSettings
 from napari_utile.widgets.kit.fields import offer, wide_choice
-from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.kit.form import RowName, form_rows, mark
 from napari_utile.widgets.kit.paths import PathChoice
 from napari_utile.widgets.kit.progress import Step, steps
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.layers.beside import probabilities_for, result_behind
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import place_doubt
@@ -60,7 +61,8 @@ INPUT_HELP = {
     InputKind.LAYERS: "Two layers, as they are when you press the button",
     InputKind.FILES: "Two images on disk, or two folders whose images pair up by their names",
 }
-PREDICTION_HELP, TRUTH_HELP = "Labels, or probabilities of the foreground", "Correct labels"
+PREDICTION_HELP = "What is judged: labels, or probabilities of the foreground"
+TRUTH_HELP = "What it is judged by: labels that are correct"
 
 
 class InputsChoice(QWidget):
@@ -86,12 +88,13 @@ class InputsChoice(QWidget):
         hint = "an image, a result of U-Tile, a folder"
         self.prediction_file, self.truth_file = FileChoice(hint), FileChoice(hint)
         self._rows = form_rows({"compare": self.kind})
-        for name, layer, file in (
-            ("prediction", self.prediction, self.prediction_file),
-            ("truth", self.truth, self.truth_file),
+        for name, layer, file, told in (
+            ("prediction", self.prediction, self.prediction_file, PREDICTION_HELP),
+            ("truth", self.truth, self.truth_file, TRUTH_HELP),
         ):
-            self._rows.addRow(name, layer.native)
-            self._rows.addRow(name, file)
+            mark(file.line, "", told)
+            self._rows.addRow(RowName(name, layer.native), layer.native)
+            self._rows.addRow(RowName(name, file), file)
             layer.changed.connect(lambda _: self.changed.emit())
             file.changed.connect(self.changed)
         self.setLayout(self._rows)
@@ -124,6 +127,13 @@ class InputsChoice(QWidget):
         mark(self.prediction.native, problem, PREDICTION_HELP)
         mark(self.truth.native, problem, TRUTH_HELP)
         return problem
+
+    def subject(self) -> Subject | None:
+        """Return what an evaluation of these is about; None if one is missing."""
+        if not self.is_of_files:
+            return Subject.of((self.prediction.layer, self.truth.layer), " against ")
+        names = " against ".join(Path(path).name for path in self.paths)
+        return Subject(self.paths, names) if all(self.paths) else None
 
     def taken(self) -> "EvaluationInputs":
         """Return what is chosen as it is now.

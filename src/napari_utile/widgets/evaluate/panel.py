@@ -54,6 +54,7 @@ class EvaluatePanel(Panel):
         self.prediction, self.truth = self.inputs.prediction, self.inputs.truth
         self.form: Form[EvaluateSettings] = Form(EvaluateSettings)
         self.controls = ThreadControls("Evaluate", self._collect, self._show)
+        self.controls.about = self.inputs.subject
         self.button, self.messages = self.controls.button, self.controls.messages
         self.command = QPushButton("Copy as command")
         self.controls.add(self.command, "Copy the shell command that does the same")
@@ -121,6 +122,7 @@ class EvaluatePanel(Panel):
         for part in (self.view, self.copy, self.save):
             part.show()
         self.view.show_outcome(outcome)
+        self.view.summary.caption.show_subject(self.controls.subject)
         for note in outcome.report.notes:
             self.messages.add(note, Tone.WARNING)
 

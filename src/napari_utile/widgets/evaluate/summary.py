@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 from napari_utile.evaluation import Report
 from napari_utile.evaluation.error_counts import COUNT_MEANINGS, ErrorCounts
 from napari_utile.evaluation.scores import SCORES, format_score
+from napari_utile.widgets.kit.caption import Caption
 
 MAIN_SCORES = ("mean_iou", "iou", "f1_50", "coco_ap", "v_rand")
 """Of the second line, those that there are."""
@@ -19,6 +20,7 @@ class Summary(QWidget):
 
     Attributes
     ----------
+    caption : Caption
     whole, scores, here, ranking : QLabel
         What became of all objects; the main scores; what became of the objects of a slice; by
         what objects are ranked.
@@ -31,6 +33,8 @@ class Summary(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 4, 0, 0)
         column.setSpacing(2)
+        self.caption = Caption()
+        column.addWidget(self.caption)
         for line in (self.whole, self.scores, self.here, self.ranking):
             line.setWordWrap(True)
             column.addWidget(line)

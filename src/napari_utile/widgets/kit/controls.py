@@ -24,6 +24,7 @@ from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.following import when_deleted
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.progress import RunProgress, Step
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.process.command_line import shell_line
 
 Collect = Callable[[], Work]
@@ -80,6 +81,10 @@ class Controls(QWidget):
     bar, status, messages
     in_words : callable
         Returns what is said of a failure; a panel may have other words than the engine.
+    about : callable
+        Returns what the next work would be about, a `Subject`; None where it is not told.
+    subject : Subject or None
+        What the work is about that runs, or ran last.
     """
 
     happened = Signal(object)
@@ -95,6 +100,8 @@ class Controls(QWidget):
         self._work: Background | None = None
         self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
         self.in_words: Callable[[RunFailed], str] = lambda event: event.message
+        self.about: Callable[[], Subject | None] = lambda: None
+        self.subject: Subject | None = None
         when_deleted(self, partial(end_work, self._ends))
 
         self.button = StartButton(verb)
@@ -129,10 +136,17 @@ class Controls(QWidget):
     def set_problem(self, problem: str) -> None:
         """Disable the buttons and show the reason, or enable them with ''."""
         self._problem = problem
+        self._name_former()
         self.messages.set_problem("" if self.is_running else problem)
         self.button.setEnabled(self.is_running or not problem)
         for button, states in self._shown_in.items():
             button.setEnabled(self.state in states and (self.is_running or not problem))
+
+    def _name_former(self) -> None:
+        """Say above messages of a run what they are about, once something else is chosen."""
+        subject = self.subject
+        is_former = subject is not None and self.about() != subject
+        self.messages.set_heading(f"{subject.text()}:" if subject and is_former else "")
 
     def say(self, text: str) -> None:
         """Show a sentence in the status line while nothing runs; '' removes it."""
@@ -159,6 +173,7 @@ class Controls(QWidget):
             self._on_stop()
             return
         self.messages.clear()
+        self.subject = self.about()
         self.progress, self._show = RunProgress(), show or self.happened.emit
         try:
             work = collect()

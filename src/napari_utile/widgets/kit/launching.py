@@ -13,6 +13,7 @@ from napari_utile.folders.places import TRAININGS
 from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.paths import fresh_folder, known_jobs
 from napari_utile.widgets.kit.running import RUNNING
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.process.detached import DetachedEngine
 
 
@@ -76,6 +77,23 @@ class JobLaunch:
         self._folder.write(self.record)
         self._folder.set_outlives_window(self.keep_running.isChecked())
         return engine
+
+    def subject(self, image: Any, chosen: Subject | None) -> Subject | None:
+        """Return what the run is about that was taken over.
+
+        Parameters
+        ----------
+        image : Layer or None
+            That is chosen. It is taken for that of the run if it has its name.
+        chosen : Subject or None
+            What another run would be about.
+        """
+        if self.record is None or not self.record.results:
+            return None
+        name, began = self.record.results[0].name, self.record.created.replace(tzinfo=None)
+        if chosen is not None and image is not None and image.name == name:
+            return Subject(chosen.key, chosen.name, began)
+        return Subject(self.record.out, f"'{name}'", began)
 
     def take_over(
         self, controls: EngineControls, command: str, catch_up: Callable[[list[Event]], None]

@@ -16,7 +16,7 @@ class Messages(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
-        self._problem = ""
+        self._problem = self._heading = ""
         self._mistake = ""  # a message that goes once a field is changed
         self._lines: list[tuple[str, Tone | None, str]] = []  # text, tone, target of a link
         self.setWordWrap(True)
@@ -54,6 +54,12 @@ class Messages(QLabel):
         self._lines = []
         self._show()
 
+    def set_heading(self, text: str) -> None:
+        """Say above the messages what they are about, where that is no longer chosen."""
+        if text != self._heading:
+            self._heading = text
+            self._show()
+
     def _add(self, text: str, tone: Tone | None, target: str = "") -> None:
         if any(text == line.removeprefix("⚠ ") for line, *_ in self._lines):
             return  # a warning of the run is a note of its report, too
@@ -62,7 +68,9 @@ class Messages(QLabel):
 
     def _show(self, _event: object = None) -> None:
         problem = [colored(self._problem, Tone.ERROR)] if self._problem else []
-        lines = [*problem, *(colored(*line) for line in self._lines)]
+        heading = [f"<b>{colored(self._heading, None)}</b>"] if self._heading else []
+        said = [colored(*line) for line in self._lines]
+        lines = [*problem, *(heading if said else []), *said]
         self.setText("<br>".join(lines))
         self.setVisible(bool(lines))
 

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_utile.events import EpochDone
+from napari_utile.widgets.kit.caption import Caption
 from napari_utile.widgets.kit.colors import follow_theme, text_color
 
 REDRAW_INTERVAL = 200
@@ -75,6 +76,8 @@ class Plots(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
+        self.caption = Caption()
+        column.addWidget(self.caption)
         column.addWidget(self.keys[0])
         column.addWidget(graphics)
         column.addLayout(row)

@@ -71,7 +71,7 @@ class LabelPanel(Panel):
         column.addStretch()
 
         self.new.clicked.connect(self.make_labels)
-        self.brush.clicked.connect(lambda: self.select(self._layer.selected_label))
+        self.brush.clicked.connect(self._take_brush)
         self.add.clicked.connect(self.add_class)
         self.table.chosen.connect(self.select)
         self.table.renamed.connect(self._on_renamed)
@@ -130,6 +130,10 @@ class LabelPanel(Panel):
         except UserError as error:
             self.messages.add(str(error), Tone.ERROR)
         self._show_rows()
+
+    def _take_brush(self) -> None:
+        if self._layer is not None:
+            self.select(self._layer.selected_label)
 
     @property
     def _pixels(self) -> Any:

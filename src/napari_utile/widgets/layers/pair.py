@@ -22,6 +22,7 @@ from napari_utile.io.stack import Stack
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainingOptions
 from napari_utile.widgets.kit.form import Form, form_rows, mark
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.meaning import (
@@ -33,6 +34,9 @@ from napari_utile.widgets.layers.meaning import (
 from napari_utile.widgets.layers.remedies import NeedsNote, Readiness
 from napari_utile.widgets.layers.snapshots import path_on_disk
 from napari_utile.widgets.layers.stacks import level_0, stack_of, with_copied_pixels
+
+OF_IMAGE = "Image that is labelled, and that a network learns from"
+OF_LABELS = "Labels layer that says which pixels of this image belong to what"
 
 
 class PairChoice(QObject):
@@ -67,6 +71,10 @@ class PairChoice(QObject):
         rows.addRow(self.needs)
         rows.addRow(self.note)
         return rows
+
+    def subject(self) -> Subject | None:
+        """Return what a training on these two is about; None if one is missing."""
+        return Subject.of((self.image.layer, self.labels.layer), " with ")
 
     def share(self, form: Form[Any]) -> None:
         """Let a form and the chosen labels say the same of what ids mean.
@@ -104,8 +112,8 @@ class PairChoice(QObject):
             meaning = settings.meaning, settings.ignore, settings.sparse
             self.note.show_doubts(self.labels.layer, meaning, self.image.layer)
         is_of_image = self.image.layer is None or bool(thin)
-        mark(self.image.native, problem if is_of_image else "", "Input of the network")
-        mark(self.labels.native, "" if is_of_image else problem, "Annotation of that image")
+        mark(self.image.native, problem if is_of_image else "", OF_IMAGE)
+        mark(self.labels.native, "" if is_of_image else problem, OF_LABELS)
         return problem
 
     def _on_link(self, link: str) -> None:

@@ -18,11 +18,13 @@ from napari_utile.io.units import counted
 from napari_utile.results.columns import Columns, read_table
 from napari_utile.results.objects import table_of
 from napari_utile.widgets.kit.background import Background, Work
+from napari_utile.widgets.kit.caption import Caption
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import lasting_folder
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.measured import go_to_object, result_shown, show_features
@@ -34,7 +36,7 @@ COPIES = "objects"
 MOST_ROWS = 100_000
 """Rows that the panel shows."""
 LABELS_HELP = "A result, or any labels: as they are when you press the button"
-IMAGE_HELP = "Its gray values in each object: mean and standard deviation"
+IMAGE_HELP = "Image whose gray values are measured in each object: mean and standard deviation"
 
 
 class ObjectsPanel(Panel):
@@ -49,8 +51,10 @@ class ObjectsPanel(Panel):
         self.image = LayerChoice(napari_viewer, Image)
         self.with_image = QCheckBox("measure those of an image")
         self.with_image.setChecked(True)
+        self.with_image.setToolTip("Tick to add gray values of an image to the table")
         self.controls = EngineControls("Measure objects", self._collect)
-        self.table = Table()
+        self.controls.about = lambda: Subject.of([self.labels_layer.layer])
+        self.caption, self.table = Caption(), Table()
         self.copy = QPushButton("Copy table")
         self.columns: Columns = {}
         self._measured: Any = None  # the layer of the table
@@ -68,6 +72,7 @@ class ObjectsPanel(Panel):
         )
         column.addLayout(self._rows)
         self.pin(self.controls)
+        column.addWidget(self.caption)
         column.addWidget(self.table, 1)
         column.addWidget(self.copy)
         column.addStretch()
@@ -174,6 +179,7 @@ class ObjectsPanel(Panel):
 
     def _on_table(self, path: Path, columns: Columns) -> None:
         self.columns = columns
+        self.caption.show_subject(self.controls.subject)
         for part in (self.table, self.copy):
             part.show()
         words = {n: _yes_or_no(v) if v.dtype == bool else v for n, v in columns.items()}

@@ -101,6 +101,7 @@ class SegmentPanel(Panel):
             "Unticked, it stops with napari; resume it with Resume in the panel Runs"
         )
         self.controls = EngineControls("Segment", self._collect, self._launch)
+        self.controls.about = self.source.subject
         self.estimate = self.controls.add_button(
             "Estimate",
             "Show how much time, memory and disk space it needs; nothing is computed",

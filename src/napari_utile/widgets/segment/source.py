@@ -28,6 +28,7 @@ from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import LINE, offer, wide_choice
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import LayerChoice, LayerTicks
 from napari_utile.widgets.layers.fitting import misfit
@@ -99,6 +100,7 @@ class SourceChoice(QWidget):
         self.kind.currentIndexChanged.connect(lambda _: self._on_kind())
         self.ticks.changed.connect(self._offer_others)
         follow_theme(self, self._offer_others)
+        self._mark()
         self._on_kind()
 
     @property
@@ -122,6 +124,13 @@ class SourceChoice(QWidget):
         if self.kind.currentData() is SourceKind.FILES:
             return self.files.are_several()
         return len(self.layers) > 1
+
+    def subject(self) -> Subject | None:
+        """Return what a segmentation of these is about; None if nothing is chosen."""
+        if paths := self.paths:
+            name = paths[0] if len(paths) == 1 else f"{len(paths)} paths"
+            return Subject(tuple(paths), name)
+        return Subject.of(self.layers)
 
     def region(self) -> Region | None:
         """Return which part of the layer is chosen; None for all of it.
@@ -151,11 +160,17 @@ class SourceChoice(QWidget):
             ticks = next(filter(None, problems), "") if problems else "Tick the image layers."
         if kind is SourceKind.FILES:
             files = self.files.problem()
-        mark(self.image.native, image, "Input of the network")
-        mark(self.shapes.native, shapes, "Shapes layer with the rectangles")
-        mark(self.ticks, ticks, "Inputs of the network, one after the other")
-        mark(self.files.text, files, FilesChoice.HELP)
+        self._mark(image, shapes, ticks, files)
         return image or shapes or ticks or files
+
+    def _mark(
+        self, image: str = "", shapes: str = "", ticks: str = "", files: str = ""
+    ) -> None:
+        """Mark what is wrong, and explain the rest."""
+        mark(self.image.native, image, "The image that the model is applied to")
+        mark(self.shapes.native, shapes, "Shapes layer with the rectangles")
+        mark(self.ticks, ticks, "Images that the model is applied to, one after the other")
+        mark(self.files.line, files, FilesChoice.HELP)
 
     def misfit(self, channels: int, context: int) -> str:
         """Return why a model cannot take the chosen layers, or ''.
@@ -201,13 +216,13 @@ class FilesChoice(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = QTextEdit()
-        self.text.setPlaceholderText("a folder, or images: one in each line")
-        self.text.setFixedHeight(LINES_IN_VIEW * LINE)
-        self.text.setLineWrapMode(QTextEdit.LineWrapMode.NoWrap)
-        self.text.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.text.setAcceptRichText(False)
-        self.text.textChanged.connect(self.changed)
+        self.line = QTextEdit()
+        self.line.setPlaceholderText("a folder, or images: one in each line")
+        self.line.setFixedHeight(LINES_IN_VIEW * LINE)
+        self.line.setLineWrapMode(QTextEdit.LineWrapMode.NoWrap)
+        self.line.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.line.setAcceptRichText(False)
+        self.line.textChanged.connect(self.changed)
         look = QToolButton()
         look.setText("…")
         look.setToolTip("Choose")
@@ -220,7 +235,7 @@ class FilesChoice(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        row.addWidget(self.text, 1)
+        row.addWidget(self.line, 1)
         column = QVBoxLayout()
         column.addWidget(look)
         column.addStretch()
@@ -229,12 +244,12 @@ class FilesChoice(QWidget):
     @property
     def paths(self) -> list[str]:
         """The lines that are not empty."""
-        lines = [line.strip() for line in self.text.toPlainText().splitlines()]
+        lines = [line.strip() for line in self.line.toPlainText().splitlines()]
         return [x if is_url(x) else str(Path(x).expanduser()) for x in lines if x]
 
     def set_paths(self, paths: list[str]) -> None:
         """Show other paths."""
-        self.text.setPlainText("\n".join(paths))
+        self.line.setPlainText("\n".join(paths))
 
     def are_several(self) -> bool:
         """Whether there is more than one image."""

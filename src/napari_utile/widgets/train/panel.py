@@ -96,6 +96,7 @@ class TrainPanel(Panel):
         self.folder = PathChoice("a new folder", inside=RUNS)
         self.launch = JobLaunch()
         self.controls = EngineControls("Train", self._collect, self.launch)
+        self.controls.about = self.source.subject
         self.look = self.controls.add_button(
             "Preview",
             "Show training tiles, where they are drawn, and the split: "
@@ -219,7 +220,9 @@ class TrainPanel(Panel):
             start = run.model if is_done else Path(warm) if warm else None
             self.start_from.set_path(start)
             self.curves.show_events(events)
+            self.curves.caption.show_text(f"Of the run in {folder.name}")
             self.curves.show()
+            self.controls.subject = None
             self.controls.messages.clear()
             self.controls.messages.add(
                 "This run is finished. Train on begins a new run from its model."
@@ -321,6 +324,7 @@ class TrainPanel(Panel):
         """Clear the curves for a new run, or show those of one that is resumed."""
         is_resumed = event.resumed_from is not None
         self.curves.show_events(Run(event.out).recorded() if is_resumed else [])
+        self.curves.caption.show_subject(self.controls.subject)
         self.curves.show()
         self.look_at.begin(Run(event.out), self._places)
         self._keep_curves_in_view()
@@ -332,6 +336,8 @@ class TrainPanel(Panel):
         place = placement_from_json(record.results[0].place)
         self._places, self._folder = {"": place} if place else {}, record.out
         self.form.show_settings(TrainSettings.read(Run(record.out).settings))
+        image = self.image.layer if self.source.kind is What.LAYER else None
+        self.controls.subject = self.launch.subject(image, self.source.subject())
         started = next((event for event in told if isinstance(event, RunStarted)), None)
         if started is None:
             return

@@ -22,6 +22,7 @@ from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import SuggestedChoice, offer
 from napari_utile.widgets.kit.form import form_rows, mark
 from napari_utile.widgets.kit.messages import colored
+from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import following, is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import PairChoice, TrainingPair, pair_problem
@@ -152,6 +153,7 @@ class TrainingSource(QWidget):
             column.addWidget(part)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
+        self._mark_folders()
         self._layers: list[Layer] = []  # of the rows
         events = viewer.layers.events
         following(self, self._on_layers, events.inserted, events.removed, events.renamed)
@@ -182,9 +184,12 @@ class TrainingSource(QWidget):
                 mark(self.table, problem)
                 return problem
         problem = self.folders.problem(settings) or self.table.problem()
+        self._mark_folders(problem)
+        return problem
+
+    def _mark_folders(self, problem: str = "") -> None:
         for choice, kind in ((self.images, "images"), (self.labels, "their labels")):
             mark(choice.line, problem, f"Folder, or pattern like *.tif, of {kind}")
-        return problem
 
     def first(self) -> Stack:
         """Return the first image, of which only what it is called and its size are read."""
@@ -225,6 +230,18 @@ class TrainingSource(QWidget):
             places[name] = placement(layer, image.axes)
         name = self._layers[self.table.ticked()[0]].name if len(pairs) == 1 else ""
         return TrainingInputs(name or f"{len(pairs)} layers", pairs, places)
+
+    def subject(self) -> Subject | None:
+        """Return what a training on this is about; None if something is missing."""
+        if self.kind is What.LAYER:
+            return self.pair.subject()
+        if self.kind is What.FOLDERS:
+            paths = self.images.path, self.labels.path
+            return Subject(paths, str(paths[0])) if None not in paths else None
+        rows = self.table.ticked()
+        images = Subject.of([self._layers[row] for row in rows])
+        labels = Subject.of([self.table.labels(row) for row in rows])
+        return Subject((images, labels), images.name) if images and labels else None
 
     def layer_of(self, name: str) -> Layer | None:
         """Return the layer of an image by its name in settings and events, or None."""
