@@ -174,8 +174,8 @@ def train_a_network(walk: Walk, options: dict[str, str]) -> None:
     for number in ("first", "again"):
         with walk.step(f"preview {number}") as seen:
             seen.said = f"{walk.run(train, train.look):.1f} s"
-            walk.until(lambda: train.samples and len(train.samples.layers) == 6)
-    train.samples.remove()
+            walk.until(lambda: train.before.samples and len(train.before.samples.layers) == 6)
+    train.before.samples.remove()
     with walk.step("train until the first preview") as seen:
         walk.press(train.controls.button)
         started = walk.until(train.curves.isVisible)

@@ -48,10 +48,11 @@ def test_what_a_run_says_stays_when_fields_are_changed(controls, script, press, 
 
 
 def test_what_is_told_of_a_run_names_its_layers_once_others_are_chosen(
-    controls, script, press, qtbot, errors
+    home, script, press, qtbot, errors
 ):
     chosen = Subject("em", "'em'")
-    controls.about = lambda: chosen
+    controls = EngineControls("Train", lambda: arguments, about=lambda: chosen)
+    qtbot.addWidget(controls)
     script(STARTED, RunFailed(message="No room on the disk.", user=True))
     press(controls.button)
     qtbot.waitUntil(lambda: bool(errors))

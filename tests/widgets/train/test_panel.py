@@ -366,22 +366,6 @@ def test_several_slices_are_not_seen_in_an_image_without_them(panel, viewer, cel
     assert panel.controls.button.isEnabled()
 
 
-def test_the_estimate_tells_what_volumes_would_cost(panel, script, press, qtbot, home):
-    facts = {
-        "network": "unet", "time": "about 9 s for 100 steps", "a step": "0.09 s",
-        "training tile": 64, "with unet-3d": "about 1 min",
-    }  # fmt: skip
-    started = STARTED.model_copy(update={"facts": facts})
-    arguments = script(started, RunDone(seconds=1))
-    press(panel.estimate)
-    qtbot.waitUntil(idle(panel))
-    assert "unet: about 9 s for 100 steps (0.09 s a step, tiles of 64 px)." in text(panel)
-    assert "With unet-3d: about 1 min." in text(panel)
-    command = json.loads(arguments.read_text())
-    assert (command[0], command[-1]) == ("train", "--dry-run")
-    assert not (home / "runs").exists()
-
-
 def test_affinities_are_offered_for_networks_of_volumes_alone(panel):
     targets, status = panel.form.widget("target"), panel.controls.status
 

@@ -79,8 +79,7 @@ class ComparePanel(Panel):
         self.pace = PaceLine(self._budget)
         self.folder = PathChoice("a new folder", inside=COMPARISONS)
         self.launch = JobLaunch()
-        self.controls = EngineControls("Compare", self._collect, self.launch)
-        self.controls.about = self.pair.subject
+        self.controls = EngineControls("Compare", self._collect, self.launch, self.pair.subject)
         self.curves, self.table = NetworkCurves(), Table()
         self.copy = QPushButton("Copy table")
         self.row = QCheckBox("side by side")

@@ -53,8 +53,9 @@ class EvaluatePanel(Panel):
         self.inputs = InputsChoice(napari_viewer)
         self.prediction, self.truth = self.inputs.prediction, self.inputs.truth
         self.form: Form[EvaluateSettings] = Form(EvaluateSettings)
-        self.controls = ThreadControls("Evaluate", self._collect, self._show)
-        self.controls.about = self.inputs.subject
+        self.controls = ThreadControls(
+            "Evaluate", self._collect, self._show, self.inputs.subject
+        )
         self.button, self.messages = self.controls.button, self.controls.messages
         self.command = QPushButton("Copy as command")
         self.controls.add(self.command, "Copy the shell command that does the same")

@@ -30,6 +30,7 @@ from napari_utile.widgets.process.command_line import shell_line
 Collect = Callable[[], Work]
 """Takes what the work needs from the window, at once; may raise `UserError`."""
 Show = Callable[[Any], None]
+About = Callable[[], Subject | None]
 
 READING = "Reading the layers …"
 BAR_MAXIMUM = 1000
@@ -70,6 +71,8 @@ class Controls(QWidget):
         and returns the work for a thread. Raises `UserError` if there is nothing to do.
     then : callable
         Called with the result of that work.
+    about : callable, optional
+        Returns what the next work would be about, a `Subject`, or None if nothing is chosen.
 
     Attributes
     ----------
@@ -81,8 +84,6 @@ class Controls(QWidget):
     bar, status, messages
     in_words : callable
         Returns what is said of a failure; a panel may have other words than the engine.
-    about : callable
-        Returns what the next work would be about, a `Subject`; None where it is not told.
     subject : Subject or None
         What the work is about that runs, or ran last.
     """
@@ -92,7 +93,7 @@ class Controls(QWidget):
     ended = Signal()
     """The work is over."""
 
-    def __init__(self, verb: str, collect: Collect, then: Then):
+    def __init__(self, verb: str, collect: Collect, then: Then, about: About | None = None):
         super().__init__()
         self.state, self.progress = State.IDLE, RunProgress()
         self._verb, self._problem, self._is_long = verb, "", False
@@ -100,7 +101,7 @@ class Controls(QWidget):
         self._work: Background | None = None
         self._ends: list[Callable[[], None]] = []  # of the thread or engine that works
         self.in_words: Callable[[RunFailed], str] = lambda event: event.message
-        self.about: Callable[[], Subject | None] = lambda: None
+        self._about: About = about or (lambda: None)
         self.subject: Subject | None = None
         when_deleted(self, partial(end_work, self._ends))
 
@@ -145,7 +146,7 @@ class Controls(QWidget):
     def _name_former(self) -> None:
         """Say above messages of a run what they are about, once something else is chosen."""
         subject = self.subject
-        is_former = subject is not None and self.about() != subject
+        is_former = subject is not None and self._about() != subject
         self.messages.set_heading(f"{subject.text()}:" if subject and is_former else "")
 
     def say(self, text: str) -> None:
@@ -173,7 +174,7 @@ class Controls(QWidget):
             self._on_stop()
             return
         self.messages.clear()
-        self.subject = self.about()
+        self.subject = self._about()
         self.progress, self._show = RunProgress(), show or self.happened.emit
         try:
             work = collect()

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QPushButton
 from napari_utile.errors import UserError
 from napari_utile.events import Event, RunDone
 from napari_utile.widgets.kit.background import Background
-from napari_utile.widgets.kit.controls import Collect, Controls, Show, State, end_work
+from napari_utile.widgets.kit.controls import About, Collect, Controls, Show, State, end_work
 from napari_utile.widgets.kit.progress import RunProgress
 from napari_utile.widgets.kit.running import RUNNING
 from napari_utile.widgets.process.detached import DetachedEngine
@@ -37,6 +37,8 @@ class EngineControls(Controls):
         command line.
     launch : callable, optional
         Creates the engine for these arguments; by default one that ends with the window.
+    about : callable, optional
+        As in `Controls`.
 
     Attributes
     ----------
@@ -47,8 +49,14 @@ class EngineControls(Controls):
     handed_over = Signal()
     """Another panel shows the engine from now on."""
 
-    def __init__(self, verb: str, collect: Collect, launch: Launch = AttachedEngine):
-        super().__init__(verb, collect, partial(self._start, launch))
+    def __init__(
+        self,
+        verb: str,
+        collect: Collect,
+        launch: Launch = AttachedEngine,
+        about: About | None = None,
+    ):
+        super().__init__(verb, collect, partial(self._start, launch), about)
         self._engine: Engine | None = None
         self.is_copying = False
         self._early: list[Event] | None = None  # told while what was told before is read

@@ -52,8 +52,7 @@ class ObjectsPanel(Panel):
         self.with_image = QCheckBox("measure those of an image")
         self.with_image.setChecked(True)
         self.with_image.setToolTip("Tick to add gray values of an image to the table")
-        self.controls = EngineControls("Measure objects", self._collect)
-        self.controls.about = lambda: Subject.of([self.labels_layer.layer])
+        self.controls = EngineControls("Measure objects", self._collect, about=self._about)
         self.caption, self.table = Caption(), Table()
         self.copy = QPushButton("Copy table")
         self.columns: Columns = {}
@@ -92,6 +91,9 @@ class ObjectsPanel(Panel):
         self.labels_layer.choose(layer)
         if not self.controls.is_running and not self._check():
             self.controls.button.click()
+
+    def _about(self) -> Subject | None:
+        return Subject.of([self.labels_layer.layer])
 
     def _check(self) -> str:
         """Show what is wrong with the fields, and return the first of it, or ''."""

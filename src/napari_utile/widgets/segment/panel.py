@@ -27,7 +27,6 @@ from napari_utile.events import (
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.folders.places import JOBS
-from napari_utile.io.stack import HOLDS
 from napari_utile.io.units import duration_text, size_text
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
@@ -48,14 +47,13 @@ from napari_utile.widgets.kit.paths import (
     last_model,
 )
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
-from napari_utile.widgets.layers.alone import hide_beside_alone
-from napari_utile.widgets.layers.brush import put_brush_away
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
 from napari_utile.widgets.layers.stacks import stack_of
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.detached import DetachedEngine
+from napari_utile.widgets.segment.aside import brush_away, uncover
 from napari_utile.widgets.segment.correction import Correction
 from napari_utile.widgets.segment.outputs import (
     OUTPUT_HELP,
@@ -100,8 +98,9 @@ class SegmentPanel(Panel):
         self.keep_running.setToolTip(
             "Unticked, it stops with napari; resume it with Resume in the panel Runs"
         )
-        self.controls = EngineControls("Segment", self._collect, self._launch)
-        self.controls.about = self.source.subject
+        self.controls = EngineControls(
+            "Segment", self._collect, self._launch, self.source.subject
+        )
         self.estimate = self.controls.add_button(
             "Estimate",
             "Show how much time, memory and disk space it needs; nothing is computed",
@@ -228,8 +227,9 @@ class SegmentPanel(Panel):
         if problem := self._check():
             raise UserError(problem)
         assert model is not None
-        if not is_estimate and not self.controls.is_copying:
-            self._put_brush_away()
+        is_run = not is_estimate and not self.controls.is_copying
+        if is_run and (said := brush_away(self._viewer)):
+            self.controls.messages.add(said, Tone.NOTE)
         if paths := self.source.paths:
             source = Source.of_files(paths, self.source.is_batch)
         else:
@@ -261,15 +261,6 @@ class SegmentPanel(Panel):
             return arguments
 
         return write
-
-    def _put_brush_away(self) -> None:
-        """Keep the user from painting while they look around in the result; and say so."""
-        if layers := put_brush_away(self._viewer):
-            names = ", ".join(f"'{layer.name}'" for layer in layers)
-            self.controls.messages.add(
-                f"The brush of {names} was put away, so that dragging moves the image.",
-                Tone.NOTE,
-            )
 
     def _launch(self, arguments: Sequence[str]) -> DetachedEngine:
         """Create the engine in its job folder, and the results that it will fill."""
@@ -347,36 +338,9 @@ class SegmentPanel(Panel):
             self.controls.messages.add(f"{Path(event.image).name}: {outcome_text(event)}", tone)
 
     def _uncover(self, result: Result) -> None:
-        """Hide other labels: a result cannot be judged among their colors; and say so.
-
-        Those that are being painted stay, and those of other results. A result whose image is
-        hidden, because another one is shown alone, is hidden with it.
-        """
-        for layer in result.layers:
-            hide_beside_alone(self._viewer, layer)
-        if not any(layer.visible for layer in result.layers):
-            name = result.layers[0].name
-            said = f"'{name}' is hidden, as its image is. Click on the image in Data to see it."
+        """Let a result be seen, and say what was hidden for it."""
+        if said := uncover(self._viewer, result.layers):
             self.controls.messages.add(said, Tone.NOTE)
-            return
-        layers = self._viewer.layers
-        shown = [layer for layer in layers if isinstance(layer, Labels) and layer.visible]
-        hidden = [
-            layer
-            for layer in shown
-            if layer not in result.layers
-            and HOLDS not in layer.metadata
-            and (layer is not layers.selection.active or layer.mode == "pan_zoom")
-        ]
-        for layer in hidden:
-            layer.visible = False
-        if hidden:
-            names = ", ".join(f"'{layer.name}'" for layer in hidden)
-            self.controls.messages.add(
-                f"Hidden, so that the result can be read: {names}. The eye in the list "
-                "of layers shows them again.",
-                Tone.NOTE,
-            )
 
     def _show_end(self, event: RunDone) -> None:
         self._end_results(is_stopped=event.stopped)

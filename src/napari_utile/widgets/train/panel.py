@@ -3,7 +3,6 @@
 from collections.abc import Generator, Mapping
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from napari.viewer import Viewer
@@ -21,7 +20,7 @@ from napari_utile.events import (
     StepDone,
 )
 from napari_utile.folders.model import model_problem
-from napari_utile.folders.places import RUNS, unused
+from napari_utile.folders.places import RUNS
 from napari_utile.folders.run import Run
 from napari_utile.io.units import duration_text
 from napari_utile.settings.training import TrainSettings
@@ -58,12 +57,12 @@ from napari_utile.widgets.layers.fitting import misfit
 from napari_utile.widgets.layers.partners import LabelsOfImage
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import placement_from_json, placement_to_json
-from napari_utile.widgets.layers.samples import SampleLayers
 from napari_utile.widgets.process.command_line import flags
+from napari_utile.widgets.train.before import BeforeTraining
 from napari_utile.widgets.train.curves import Curves
 from napari_utile.widgets.train.look import PreviewOfView
 from napari_utile.widgets.train.source import IMAGES, TrainingSource, What
-from napari_utile.widgets.train.words import estimate_text, outcome_of, refusal_in_words
+from napari_utile.widgets.train.words import outcome_of, refusal_in_words
 
 STEPS_THAT_TELL = 20
 """Steps of a run from which its pace is known."""
@@ -95,27 +94,12 @@ class TrainPanel(Panel):
         self.start_from = ModelChoice("", "random parameters", self._misfit)
         self.folder = PathChoice("a new folder", inside=RUNS)
         self.launch = JobLaunch()
-        self.controls = EngineControls("Train", self._collect, self.launch)
-        self.controls.about = self.source.subject
-        self.look = self.controls.add_button(
-            "Preview",
-            "Show training tiles, where they are drawn, and the split: "
-            "blue to train on, orange for validation",
-            self._collect_samples,
-            self._show_samples,
-        )
-        self.estimate = self.controls.add_button(
-            "Estimate",
-            "Show how long it takes, by a few steps that are not kept; of a stack, also how "
-            "long with a network of volumes, or of slices",
-            self._collect_estimate,
-            self._show_estimate,
-        )
+        self.controls = EngineControls("Train", self._collect, self.launch, self.source.subject)
+        self.before = BeforeTraining(napari_viewer, self.source, self.form, self.controls)
+        self.look, self.estimate = self.before.look, self.before.estimate
         self.curves = Curves()
         self.curves.hide()
         self.look_at = PreviewOfView(napari_viewer, self.source.layer_of)
-        self.samples: SampleLayers | None = None
-        self._files: TemporaryDirectory[str] | None = None  # of the preview
         self._places: dict[str, dict[str, Any]] = {}  # of the images that are trained on
         self._folder = Path()  # of the run that was started last
         self._trained: Pace | None = None  # by it
@@ -379,49 +363,6 @@ class TrainPanel(Panel):
         """Keep what a run has shown, which knows of validations, too."""
         if steps >= STEPS_THAT_TELL:
             keep_rate(pace, 60 * steps / seconds)
-
-    # the preview
-
-    def _collect_samples(self) -> Work:
-        """Take the same as for a run; the copies are removed with the panel."""
-        pair, settings, folder = self.pair.taken(), self.form.settings(), self._temporary()
-        out = unused(folder / "samples")
-        layers = SampleLayers(self._viewer, self.image.layer, pair.labels.shape)
-        self._next_samples = layers, out
-
-        def write() -> Generator[None, None, list[str]]:
-            paths = yield from pair.written(folder / "inputs")
-            return ["preview", *paths, "--out", str(out), *flags(settings)]
-
-        return write
-
-    def _show_samples(self, event: Event) -> None:
-        if isinstance(event, RunDone) and not event.stopped:
-            layers, out = self._next_samples
-            layers.show(out, old=self.samples)
-            self.samples = layers
-
-    def _temporary(self) -> Path:
-        """Return a folder that is removed with the panel."""
-        self._files = self._files or TemporaryDirectory(ignore_cleanup_errors=True)
-        return Path(self._files.name)
-
-    # the estimate
-
-    def _collect_estimate(self) -> Work:
-        """Take the same as for a run; nothing of it is kept."""
-        inputs, settings, folder = self.source.taken(), self.form.settings(), self._temporary()
-
-        def write() -> Generator[None, None, list[str]]:
-            paths = yield from inputs.written(folder / "inputs")
-            out = str(folder / "run")  # is not written to
-            return ["train", *paths, "--out", out, *flags(settings), "--dry-run"]
-
-        return write
-
-    def _show_estimate(self, event: Event) -> None:
-        if isinstance(event, RunStarted):
-            self.controls.messages.add(estimate_text(event.facts))
 
 
 def _only(places: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

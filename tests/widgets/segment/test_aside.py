@@ -1,0 +1,22 @@
+"""What is put aside so that a result can be looked at."""
+
+from napari_utile.io.stack import HOLDS
+from napari_utile.widgets.segment.aside import brush_away, uncover
+
+
+def test_the_brush_is_put_away_and_labels_are_hidden_but_those_that_are_painted(viewer):
+    labels = viewer.layers["cells"]
+    result, other, painted = (
+        viewer.add_labels(labels.data.copy(), name=name) for name in ("new", "old", "painted")
+    )
+    for layer in (result, other):
+        layer.metadata[HOLDS] = "instances"
+    viewer.layers.selection.active, painted.mode = painted, "paint"
+    said = uncover(viewer, [result])
+    assert said.startswith("Hidden, so that the result can be read: 'cells'.")
+    assert [layer.visible for layer in (labels, result, other, painted)] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    assert brush_away(viewer).startswith("The brush of 'painted' was put away")
+    assert "'painted'" in uncover(viewer, [result]) and not painted.visible
+    assert uncover(viewer, [result]) == brush_away(viewer) == ""
