@@ -46,7 +46,7 @@ def test_the_next_evaluation_changes_the_layer_that_is_there(panel, run, viewer,
     viewer.layers["cells"].translate = (0, 7, 7)
     run(panel)
     assert [x for x in viewer.layers if x.name.startswith("errors")] == [layer]
-    assert layer.opacity == 0.4
+    assert layer.opacity == 0.4 and not layer.editable
     assert set(np.unique(layer.data)) == {0, 1}
     np.testing.assert_array_equal(layer.translate, (0, 7, 7))
 

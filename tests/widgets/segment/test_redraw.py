@@ -79,7 +79,7 @@ def test_a_slider_redraws_the_slice_in_view_and_takes_no_active_layer(
     )
     assert not panel.correction.isEnabled()
     drag(panel, qtbot, threshold=0.6, min_size=5)  # the newest of both
-    assert viewer.layers["objects preview"] is preview
+    assert viewer.layers["objects preview"] is preview and not preview.editable
     np.testing.assert_array_equal(preview.data, expected(result, 1, threshold=0.6, min_size=5))
     with qtbot.waitSignal(panel.redraw.drawn):
         viewer.dims.set_point(0, 100)

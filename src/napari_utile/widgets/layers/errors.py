@@ -89,6 +89,7 @@ class ErrorOverlay:
             self.layer = add_helper(self._viewer, self._new(pixels, place))
         else:
             self.layer.data = pixels
+            self.layer.editable = False  # napari sets it with the pixels
             for name, value in place.items():
                 setattr(self.layer, name, value)
         self._place = place

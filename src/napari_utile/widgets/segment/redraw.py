@@ -232,6 +232,7 @@ class Redraw(QWidget):
         place["translate"] = shifted(place, [first for first, _ in box])
         if self.is_shown:
             self.preview.data, self.preview.translate = objects, place["translate"]
+            self.preview.editable = False  # napari sets it with the pixels
         else:
             self.preview = Labels(objects, name=PREVIEW, metadata={HELPER: True}, **place)
             self.preview.opacity = target.opacity
