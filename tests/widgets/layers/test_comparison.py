@@ -17,8 +17,10 @@ def test_slices_that_are_not_in_a_row_lie_where_they_belong(tmp_path):
 
 def test_results_lie_on_their_place_or_in_a_row_and_go_together(viewer, compared, cells):
     em = viewer.layers["em"]
+    viewer.layers.selection.active = viewer.layers["cells"]  # who paints goes on
     layers = ComparisonLayers(viewer, em, cells[1].shape)
     layers.show(compared, {"unet": compared / "unet-seed0"}, is_row=False)
+    assert viewer.layers.selection.active is viewer.layers["cells"]
     unet = viewer.layers["unet"]
     np.testing.assert_array_equal(unet.data, cells[1][1:, :, 16:] + 1)
     np.testing.assert_allclose(unet.data_to_world((0, 0, 0)), em.data_to_world((1, 0, 16)))

@@ -5,11 +5,13 @@ import time
 import numpy as np
 import tifffile
 import zarr
+from napari.layers import Labels
 from napari.layers._layer_actions import _duplicate_layer
 
 from napari_utile.events import BlockDone, ImageDone, RunFailed
 from napari_utile.folders.job import ShownResult
 from napari_utile.widgets.layers.results import Result
+from tests.fixtures.result_store import make_result
 from tests.fixtures.segment_panel import (
     DONE,
     FINISH,
@@ -92,6 +94,15 @@ def test_a_result_of_channels_lies_where_they_lie(
     np.testing.assert_allclose(
         layer.data_to_world((3, 9)), viewer.layers["two"].data_to_world((0, 3, 9))[1:]
     )
+
+
+def test_no_brush_is_offered_for_a_result_without_any_panel(viewer, tmp_path):
+    path = make_result(tmp_path / "r.zarr")
+    result = Result(viewer, ShownResult(image="em", name="em", out=path), "instances")
+    result.end(is_partial=False)
+    (layer,) = (layer for layer in result.layers if isinstance(layer, Labels))
+    layer.mode = "paint"
+    assert not layer.editable and layer.mode == "pan_zoom"
 
 
 # while it runs, and afterwards

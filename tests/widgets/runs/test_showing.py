@@ -48,7 +48,9 @@ def test_an_image_is_added_once_with_its_contrast_and_place(
     tifffile.imwrite(path, pixels, metadata={"axes": axes})
     result = ShownResult(image=path.name, name="mine", out="out", place=PLACE)
     below = opened_below(record("predict", "m", str(path)), result, str(path))
+    viewer.layers.selection.active = viewer.layers["cells"]  # who paints goes on
     layers = add_below(viewer, below)
+    assert viewer.layers.selection.active is viewer.layers["cells"]
     assert [layer.data.shape for layer in layers] == shown
     np.testing.assert_array_equal(layers[0].translate, (0, 100, 200))
     middle = pixels[1]

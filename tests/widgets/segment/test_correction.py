@@ -135,6 +135,7 @@ def test_a_result_that_was_dropped_into_the_window_is_corrected_too(
         layer = getattr(viewer, f"add_{kind}")(data, **given)
         layer._source = layer.source.model_copy(update={"path": str(dropped)})
     viewer.layers.selection.active = layer
+    assert not layer.editable
     copy = edited(correction, press, qtbot)
     copy.data[0, 0, 0] = 1
     press(correction.save)
