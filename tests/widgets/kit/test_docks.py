@@ -4,6 +4,7 @@ from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QDockWidget, QWidget
 
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
+from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.kit.docks import dock_of, open_beside
 from napari_utile.widgets.segment.panel import SegmentPanel
 from napari_utile.widgets.train.panel import TrainPanel
@@ -26,6 +27,8 @@ def test_panels_lie_behind_one_another_and_the_main_button_is_always_in_view(
         corner = button.mapTo(main, QPoint(0, button.height()))
         assert button.visibleRegion().boundingRect() == button.rect()
         assert main.height() * 0.6 < corner.y() < main.height()
+    home = open_panel(HomePanel, window)
+    qtbot.waitUntil(lambda: dock_of(home) in main.tabifiedDockWidgets(docks[0]))
     # a panel in a dock that floats is left where it is
     floating = open_panel(TrainPanel, window)
     dock_of(floating).setFloating(True)

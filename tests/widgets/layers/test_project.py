@@ -10,11 +10,17 @@ from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QTabWidget, QVBox
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.compare.panel import ComparePanel
+from napari_utile.widgets.evaluate.panel import EvaluatePanel
 from napari_utile.widgets.kit.fields import SuggestedChoice, offer
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.paths import PathChoice
 from napari_utile.widgets.layers.project import Remembered, project_of
+from napari_utile.widgets.segment.panel import SegmentPanel
+from napari_utile.widgets.train.panel import TrainPanel
+from napari_utile.widgets.train.source import What
+from napari_utile.widgets.weight_map.panel import WeightMapPanel
 
 
 class Fields(QWidget):
@@ -142,3 +148,31 @@ def test_fields_are_saved_when_the_panel_is_closed(panel):
     assert remembered("fields") == {"box": True}
     fields.form.set_value("width", 8)  # by something that the panel still listens to
     assert not fields.memory._timer.isActive()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        (TrainPanel, "width", 8),
+        (ComparePanel, "width", 8),
+        (SegmentPanel, "min_size", 7),
+        (EvaluatePanel, "ignore", "9"),
+        (WeightMapPanel, "ignore", "9"),
+    ],
+)
+def test_every_panel_comes_back_as_it_was_closed(open_panel, viewer, kind, name, value):
+    panel = open_panel(kind, viewer)
+    panel.form.set_value(name, value)
+    QApplication.sendEvent(panel, QEvent(QEvent.Type.ParentChange))  # it is closed
+    assert open_panel(kind, viewer).form.value(name) == value
+
+
+def test_the_panel_train_comes_back_with_what_it_trained_on(open_panel, viewer, tmp_path):
+    panel = open_panel(TrainPanel, viewer)
+    panel.source.choose(What.FOLDERS)
+    panel.source.images.set_path(tmp_path)
+    panel.folder.set_path(tmp_path)
+    QApplication.sendEvent(panel, QEvent(QEvent.Type.ParentChange))
+    again = open_panel(TrainPanel, viewer)
+    assert again.source.kind is What.FOLDERS
+    assert again.source.images.path == again.folder.path == tmp_path

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from napari.layers import Image, Labels
 
 from napari_utile.io.images import write_tiff
+from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.samples import SampleLayers
 
 PLACE = {"scale": (50, 4, 4), "translate": (100, 100, 200), "units": ("nm",) * 3}
@@ -105,3 +107,12 @@ def test_the_next_preview_changes_pixels_and_adds_no_layer(stack, written):
     assert not stack.layers["split"].visible and stack.scene.camera.zoom == view / 2
     second.remove()
     assert [layer.name for layer in stack.layers] == ["em"]
+
+
+def test_nothing_that_a_preview_shows_is_offered_as_image_or_labels(stack, written, qtbot):
+    show(stack, written())
+    assert len(stack.layers) == 7
+    for kind, offered in ((Image, ["em"]), (Labels, [])):
+        choice = LayerChoice(stack, kind)
+        qtbot.addWidget(choice.native)
+        assert [layer.name for layer in choice.choices] == offered
