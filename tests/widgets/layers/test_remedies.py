@@ -3,17 +3,22 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Labels
 
 from napari_utile.settings.training import TrainSettings
+from napari_utile.widgets.evaluate.panel import EvaluatePanel
 from napari_utile.widgets.layers.meaning import label_meaning
 from napari_utile.widgets.layers.painted import watch_of
 from napari_utile.widgets.layers.readiness import Need, Remedy
 from napari_utile.widgets.layers.remedies import (
+    ConvertNote,
     NeedsNote,
     Readiness,
     convert_to_labels,
     raise_ids,
 )
+from napari_utile.widgets.objects.panel import ObjectsPanel
+from napari_utile.widgets.weight_map.panel import WeightMapPanel
 
 NOISE = np.random.default_rng(0).integers(0, 200, (2, 40, 40)).astype(np.uint8)
 IDS = np.zeros((2, 40, 40), np.uint8)
@@ -96,3 +101,16 @@ def test_each_need_is_a_line_with_its_links(qtbot):
     assert ">Mend</a>" in note.text() and 'href="convert my ' in note.text()
     note.show_needs([])
     assert not note.isVisibleTo(None)
+
+
+@pytest.mark.parametrize("kind", [EvaluatePanel, WeightMapPanel, ObjectsPanel])
+def test_panels_that_lack_labels_offer_to_convert_them(open_panel, viewer, qtbot, kind):
+    viewer.add_image(NOISE, name="em")
+    viewer.add_image(IDS, name="opened")
+    if kind is EvaluatePanel:  # it takes the prediction for the truth, too
+        viewer.add_labels(IDS, name="mine")
+    note = open_panel(kind, viewer).findChild(ConvertNote)
+    qtbot.waitUntil(lambda: "'opened' was opened as an image" in note.text())
+    note.linkActivated.emit("convert ")
+    assert isinstance(viewer.layers["opened"], Labels)
+    assert note.isHidden()

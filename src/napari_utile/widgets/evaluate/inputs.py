@@ -38,6 +38,7 @@ from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.layers.beside import probabilities_for, result_behind
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import place_doubt
+from napari_utile.widgets.layers.remedies import ConvertNote
 from napari_utile.widgets.layers.results import place_of
 from napari_utile.widgets.layers.stacks import (
     doubts_about,
@@ -87,6 +88,7 @@ class InputsChoice(QWidget):
         self.truth = LayerChoice(viewer, Labels)
         hint = "an image, a result of U-Tile, a folder"
         self.prediction_file, self.truth_file = FileChoice(hint), FileChoice(hint)
+        self.convert = ConvertNote(viewer, self.truth, self.prediction)
         self._rows = form_rows({"compare": self.kind})
         for name, layer, file, told in (
             ("prediction", self.prediction, self.prediction_file, PREDICTION_HELP),
@@ -97,6 +99,7 @@ class InputsChoice(QWidget):
             self._rows.addRow(RowName(name, file), file)
             layer.changed.connect(lambda _: self.changed.emit())
             file.changed.connect(self.changed)
+        self._rows.addRow(self.convert)
         self.setLayout(self._rows)
         self.kind.currentIndexChanged.connect(lambda _: self._on_kind())
         self._on_kind()
@@ -155,6 +158,7 @@ class InputsChoice(QWidget):
             self._rows.setRowVisible(choice.native, not self.is_of_files)
         for file in (self.prediction_file, self.truth_file):
             self._rows.setRowVisible(file, self.is_of_files)
+        self._rows.setRowVisible(self.convert, not self.is_of_files)
         self.changed.emit()
 
 

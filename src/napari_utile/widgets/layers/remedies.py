@@ -1,6 +1,7 @@
 """What keeps the chosen layers from being trained on, kept up, with links that mend it."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,12 +12,13 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QLabel
 
 from napari_utile.settings.labels import LabelSettings
-from napari_utile.settings.training import TrainingOptions
+from napari_utile.settings.training import TRAIN_DEFAULTS, TrainingOptions
 from napari_utile.widgets.kit.background import Background
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.layers.active import active_kept
 from napari_utile.widgets.layers.brush import take_brush
+from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.meaning import say_meaning
 from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
 from napari_utile.widgets.layers.readiness import (
@@ -41,14 +43,17 @@ class Readiness(QObject):
     Parameters
     ----------
     viewer : Viewer
+    is_alone : bool, default True
+        Whether nothing but these labels is trained on: then a part of them must be kept to
+        check the network by.
     """
 
     changed = Signal()
     """Something else is found than `of` returned last."""
 
-    def __init__(self, viewer: Viewer):
+    def __init__(self, viewer: Viewer, is_alone: bool = True):
         super().__init__()
-        self._viewer = viewer
+        self._viewer, self._is_alone = viewer, is_alone
         self._watch: PaintedWatch | None = None
         self._given: tuple[Any, Any, TrainingOptions | None] = None, None, None
         self._found: list[Need] = []
@@ -172,6 +177,8 @@ class Readiness(QObject):
         def take(result: tuple[list[bool], Look | None]) -> None:
             self._work = None
             found, self._seen = result
+            if self._seen and not self._is_alone:
+                self._seen = replace(self._seen, lacking="")
             for layer, array, holds in zip(unknown, arrays, found, strict=True):
                 self._ids[layer] = id(array), holds
             self._key = (*self._key[:-1], ())  # these are known now
@@ -212,6 +219,32 @@ class NeedsNote(QLabel):
             lines.append(" &nbsp;".join([colored(need.text, tone), *links]))
         self.setText("<br>".join(lines))
         self.setVisible(bool(lines))
+
+
+class ConvertNote(NeedsNote):
+    """Says that labels were opened as images, while labels are missing, and converts them.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    labels, *others : LayerChoice
+        Labels are missing if `labels` has none, or the same as another one.
+    """
+
+    def __init__(self, viewer: Viewer, labels: LayerChoice, *others: LayerChoice):
+        super().__init__()
+        self._labels, self._others = labels, others
+        self._readiness = Readiness(viewer)
+        self._readiness.changed.connect(self._follow)
+        self.linkActivated.connect(self._readiness.mend)
+        for choice in (labels, *others):
+            choice.changed.connect(self._follow)
+        self._follow()
+
+    def _follow(self, _event: object = None) -> None:
+        layer, others = self._labels.layer, [choice.layer for choice in self._others]
+        is_missing = layer is None or layer in others  # else no pixel need be looked at
+        self.show_needs(self._readiness.of(None, None, TRAIN_DEFAULTS) if is_missing else [])
 
 
 def convert_to_labels(viewer: Viewer, image: Image) -> Labels:

@@ -28,6 +28,7 @@ from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.measured import go_to_object, result_shown, show_features
+from napari_utile.widgets.layers.remedies import ConvertNote
 from napari_utile.widgets.layers.snapshots import path_on_disk
 from napari_utile.widgets.layers.stacks import stack_of, with_copied_pixels
 
@@ -70,6 +71,7 @@ class ObjectsPanel(Panel):
             }
         )
         column.addLayout(self._rows)
+        column.addWidget(ConvertNote(napari_viewer, self.labels_layer))
         self.pin(self.controls)
         column.addWidget(self.caption)
         column.addWidget(self.table, 1)

@@ -31,6 +31,7 @@ from napari_utile.widgets.layers.choice import HELPER, LayerChoice, following
 from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.in_turn import in_turn
 from napari_utile.widgets.layers.project import Remembered, project_of
+from napari_utile.widgets.layers.remedies import ConvertNote
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.legend import WeightLegend
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
@@ -79,6 +80,7 @@ class WeightMapPanel(Panel):
 
         column = self.column()
         column.addLayout(form_rows({"labels": self.labels_layer.native}))
+        column.addWidget(ConvertNote(napari_viewer, self.labels_layer))
         column.addWidget(self.note)
         column.addWidget(self.form)
         column.addLayout(self._buttons())
