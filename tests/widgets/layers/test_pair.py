@@ -5,6 +5,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_utile.errors import UserError
+from napari_utile.io.stack import HOLDS
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.form import Form
@@ -104,3 +105,10 @@ def test_what_blocks_is_the_problem_and_comes_with_a_link(pair, model, qtbot):
     pair.needs.linkActivated.emit("select 1")
     assert model.layers.selection.active is model.layers["first"]
     assert pair.check(None) == "" and pair.needs.text() == ""
+
+
+def test_probabilities_are_no_image_of_a_pair(viewer, qtbot):
+    viewer.add_image(np.zeros((3, 64, 64)), name="p", metadata={HOLDS: "probabilities"})
+    pair = PairChoice(viewer)
+    qtbot.addWidget(pair.image.native)
+    assert [layer.name for layer in pair.image.choices] == ["em"]

@@ -40,6 +40,8 @@ MOST_DIVIDED = 2**26
 """Pixels of painted planes in which a division is tried."""
 STROKE_PLANES, STROKE_SIDE = 4, 2048
 """Planes in which strokes are looked for, and how much of them, px."""
+SPARSE = "sparse"
+"""What the remedy of strokes is called."""
 MOST_EMPTY = 0.5
 """Share of empty slices above which training takes them for not annotated by itself."""
 FIELD_OF = frozenset({"unet", "encoder-decoder"})
@@ -208,7 +210,7 @@ def _sparse_need(pixels: PaintedPixels, seen: Look) -> Need:
         f"Only {max(share, 0.001):.1%} of {where} is painted, and all the rest counts as "
         f"background. {way_on}",
         bool(seen.lacking) and seen.is_sure,
-        (Remedy("Treat 0 as not annotated", "sparse"),),
+        (Remedy("Treat 0 as not annotated", SPARSE),),
     )
 
 

@@ -118,7 +118,7 @@ class TrainPanel(Panel):
         self._targets = TargetOffer(self.form, "network")
         self.form.changed.connect(self._offer_targets)
         self.source.changed.connect(self._on_source)
-        self.pair.share(self.form)
+        self.source.share(self.form)
         for source in (self.pair, self.image, self.labels_layer, self.form, self.start_from):
             source.changed.connect(self._check)
         for layer in (self.image, self.labels_layer):

@@ -20,13 +20,14 @@ from napari_utile.io.stack import Stack
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import SuggestedChoice, offer
-from napari_utile.widgets.kit.form import form_rows, mark
+from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import following, is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import PairChoice, TrainingPair, pair_problem
 from napari_utile.widgets.layers.partners import labels_for, own_labels
+from napari_utile.widgets.layers.readiness import SPARSE
 from napari_utile.widgets.layers.results import ON_DISK
 from napari_utile.widgets.layers.stacks import (
     level_0,
@@ -36,6 +37,7 @@ from napari_utile.widgets.layers.stacks import (
 )
 from napari_utile.widgets.train.folders import FolderPair
 from napari_utile.widgets.train.pair_table import PairRow, PairTable
+from napari_utile.widgets.train.strokes import StrokesNote
 
 IMAGES, LABELS = "images", "labels"
 """Folders of copies of several layers, in that of the inputs of a run."""
@@ -125,6 +127,7 @@ class TrainingSource(QWidget):
     pair : PairChoice
     table : PairTable
     folders : FolderPair
+    strokes : StrokesNote
     images, labels : PathChoice
         The folders.
     """
@@ -137,7 +140,7 @@ class TrainingSource(QWidget):
         self.what = SuggestedChoice()
         offer(self.what, {what: what.value for what in What})
         self.pair, self.table = PairChoice(viewer), PairTable()
-        self.folders = FolderPair()
+        self.strokes, self.folders = StrokesNote(viewer), FolderPair()
         self.images, self.labels = self.folders.images, self.folders.labels
         self.note = QLabel()
         self.note.setWordWrap(True)
@@ -149,7 +152,7 @@ class TrainingSource(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(form_rows({"train on": self.what}))
-        for part in (self._of_layer, self.folders, self.table, self.note):
+        for part in (self._of_layer, self.folders, self.table, self.strokes, self.note):
             column.addWidget(part)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
@@ -158,6 +161,7 @@ class TrainingSource(QWidget):
         events = viewer.layers.events
         following(self, self._on_layers, events.inserted, events.removed, events.renamed)
         self.table.changed.connect(self.changed)
+        self.strokes.changed.connect(self.changed)
         self.folders.changed.connect(self._on_folders)
         self.what.currentIndexChanged.connect(lambda _: self._on_what())
         self.what.decided.connect(self._suggest)
@@ -176,6 +180,9 @@ class TrainingSource(QWidget):
 
     def problem(self, settings: TrainSettings | None) -> str:
         """Return why this cannot be trained on, or ''; mark the wrong field red."""
+        rows = self.table.ticked() if self.kind is What.LAYERS else []
+        pairs = [(self._layers[row], self.table.labels(row)) for row in rows]
+        self.strokes.look_at(pairs, settings)
         match self.kind:
             case What.LAYER:
                 return self.pair.check(settings)
@@ -251,6 +258,16 @@ class TrainingSource(QWidget):
             case What.LAYERS if name in self.table.names():
                 return self._layers[self.table.ticked()[self.table.names().index(name)]]
         return None
+
+    def share(self, form: Form[Any]) -> None:
+        """Let a form and the chosen labels say the same of what ids mean.
+
+        Parameters
+        ----------
+        form : Form of TrainSettings
+        """
+        self.pair.share(form)
+        self.strokes.linkActivated.connect(lambda _: form.set_value(SPARSE, True))
 
     def show_validation(self, names: tuple[str, ...]) -> None:
         """Show the images that validate, as the settings name them."""
