@@ -132,12 +132,24 @@ def test_a_project_has_its_own_fields_and_changed_ones_stay(panel, image):
     assert fields.form.settings().width == 16
     viewer.add_layer(image("one"))  # opened after the panel
     assert fields.form.settings().width == 8
+    said = "Fields as you left them for the folder 'one'."
+    assert said in fields.form.restore.text()
+    assert "Restore defaults" in fields.form.restore.text()
+    assert said in panel(viewer).form.restore.text()  # opened after the image
     viewer.layers.clear()
-    assert fields.form.settings().width == 8
+    viewer.add_layer(image("new"))
+    assert fields.form.settings().width == 16
+    assert fields.form.restore.text() == "Fields at their defaults, new for the folder 'new'."
+    viewer.layers.clear()
+    viewer.add_layer(image("one"))
+    fields.form.restore.linkActivated.emit("restore")
+    assert fields.form.restore.isHidden()
+    viewer.layers.clear()
     fields.form.set_value("width", 4)
     viewer.add_layer(image("two"))
     assert fields.form.settings().width == 4
     assert remembered("fields", project_of(viewer))["options"]["width"] == 4
+    assert "as you left" not in fields.form.restore.text()  # as the user wants them now
 
 
 def test_fields_are_saved_when_the_panel_is_closed(panel):

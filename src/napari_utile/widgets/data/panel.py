@@ -111,9 +111,7 @@ class DataPanel(Panel):
         """Say which folders hold images, and offer to open them."""
         self.controls.messages.add(str(found), Tone.WARNING)
         if pair := found.pair:
-            text = (
-                f"Open the images of '{pair[0].name}', with '{pair[1].name}' as their labels."
-            )
+            text = f"Open '{pair[0].name}' with '{pair[1].name}' as their labels."
             self.controls.messages.offer(text, f"{PAIR}{found.folder}")
         else:
             for folder in found.inside[:MOST_OFFERED]:

@@ -77,6 +77,7 @@ class Form(QWidget, Generic[S]):
         self._kind = kind
         self._shown = self._defaults = kind()
         self.problems: dict[str, str] = {}  # a sentence for each wrong field
+        self._origin = ""  # why the fields show what they show
         self._fields = {
             name: slider_of(info, *sliders[name])
             if name in sliders
@@ -100,7 +101,8 @@ class Form(QWidget, Generic[S]):
         follow_theme(self.restore, self._color)
         self.restore.setToolTip("Show again what the panel showed when it was new")
         self.restore.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self.restore.linkActivated.connect(lambda _: self.show_settings(self._defaults))
+        self.restore.setWordWrap(True)
+        self.restore.linkActivated.connect(lambda _: self._restore())
         column.addWidget(self.restore)
         self.set_defaults(self._shown)
         self._color()
@@ -129,8 +131,21 @@ class Form(QWidget, Generic[S]):
             self._write(name, getattr(settings, name) if is_given else default)
         self._check()
 
+    def say_origin(self, text: str) -> None:
+        """Say in a line below the fields why they show what they show; '' says nothing."""
+        self._origin = text
+        self._color()
+
+    def _restore(self) -> None:
+        self.show_settings(self._defaults)
+        self.say_origin("")
+
     def _color(self, _event: object = None) -> None:
-        self.restore.setText(colored("Restore defaults", Tone.NOTE, "restore"))
+        """Show the line below the fields: a link if they are not at their defaults."""
+        is_changed = bool(self.problems) or self._shown != self._defaults
+        link = colored("Restore defaults", Tone.NOTE, "restore") if is_changed else ""
+        self.restore.setText(" ".join(filter(None, [colored(self._origin, None), link])))
+        self.restore.setVisible(bool(self._origin) or is_changed)
 
     def set_defaults(self, settings: S) -> None:
         """Show `settings`, and take them for what a link restores."""
@@ -236,7 +251,7 @@ class Form(QWidget, Generic[S]):
             self.problems = {name: self._refusal(name, wrong[name]) for name in wrong}
         else:
             self._show_what_the_class_filled_in()
-        self.restore.setVisible(bool(self.problems) or self._shown != self._defaults)
+        self._color()
         for name, field in self._fields.items():
             mark(field.editor, self.problems.get(name), field.help)
         self.changed.emit()

@@ -61,6 +61,7 @@ class Remembered(QObject):
         super().__init__(panel)
         self._viewer, self._key = viewer, key
         self._fields = {name: _accessors(field) for name, field in fields.items()}
+        self._forms = [field for field in fields.values() if isinstance(field, Form)]
         self._first = self._values()  # what is not remembered
         self._shown: dict[str, Any] = {}  # what was restored or saved last
         self._project = project_of(viewer)
@@ -70,6 +71,7 @@ class Remembered(QObject):
         self._timer.setInterval(SAVE_DELAY)
         self._timer.timeout.connect(self.save)
         self._restore()
+        self._say_origin(bool(self._project) and self._values() != self._first)
         for accessors in self._fields.values():
             accessors.changed.connect(self._on_change)
         panel.installEventFilter(self)
@@ -103,11 +105,14 @@ class Remembered(QObject):
         project = project_of(self._viewer)
         if not project or project == self._project:
             return
-        is_untouched = self._values() == self._shown
+        before = self._values()
+        is_untouched = before == self._shown
         self._project = project
         if is_untouched:
             self._restore()
+            self._say_origin(self._values() != before)
         else:
+            self._say_origin(False)
             self._shown = {}
             self.save()
 
@@ -121,6 +126,14 @@ class Remembered(QObject):
                 with suppress(UserError, ValueError, TypeError):
                     accessors.write(value)
         self._shown = self._values()
+
+    def _say_origin(self, has_changed: bool) -> None:
+        """Say below the fields that they are those of the folder, if that changed any."""
+        is_kept = self._values() != self._first
+        how = "as you left them for" if is_kept else "at their defaults, new for"
+        said = f"Fields {how} the folder '{Path(self._project).name}'." if has_changed else ""
+        for form in self._forms:
+            form.say_origin(said)
 
     def _values(self) -> dict[str, Any]:
         return {name: accessors.read() for name, accessors in self._fields.items()}
