@@ -1,3 +1,3 @@
 """The walk goes through a window whose runs and models are kept in a folder of the test."""
 
-from tests.fixtures.window import errors, home  # noqa: F401
+from tests.fixtures.window import errors, home, warm  # noqa: F401

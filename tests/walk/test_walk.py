@@ -14,23 +14,11 @@ from napari_utile.io.images import open_image
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.home.steps import STEPS
-from napari_utile.widgets.process.worker import SWITCH, WAITING
 from tests.walk.walk import SIZE, Walk, the_whole
 
 TINY = {"depth": "2", "width": "4", "tile": "64", "batch": "1", "seed": "1"}
 GAP = 0.1
 """Longest pause of the event loop, in CPU seconds of the window's thread."""
-
-
-@pytest.fixture
-def warm(monkeypatch):
-    """Keep an engine, as it is where somebody works."""
-    monkeypatch.setenv(SWITCH, "yes")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    yield
-    if WAITING.worker:
-        WAITING.worker.end()
-    WAITING.worker = None
 
 
 def of_napari(walk):

@@ -9,5 +9,6 @@ from tests.fixtures.window import (  # noqa: F401
     press,
     script,
     viewer,
+    warm,
     window,
 )

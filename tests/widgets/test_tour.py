@@ -24,9 +24,8 @@ def balls():
 
 
 def test_three_slices_are_painted_and_six_objects_are_found(
-    make_napari_viewer_proxy, open_panel, press, qtbot, balls, errors, monkeypatch
+    make_napari_viewer_proxy, open_panel, press, qtbot, balls, errors, warm
 ):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     image, truth = balls
     viewer = make_napari_viewer_proxy()
     place = {"scale": (0.2, 0.1, 0.1), "units": ("um",) * 3}
@@ -51,6 +50,7 @@ def test_three_slices_are_painted_and_six_objects_are_found(
 
     segment.form.set_value("output", "instances")
     run(segment)
+    qtbot.waitUntil(lambda: any(x.name.endswith("instances") for x in viewer.layers))
     (result,) = [layer for layer in viewer.layers if layer.name.endswith("instances")]
 
     objects = open_panel(ObjectsPanel, viewer)

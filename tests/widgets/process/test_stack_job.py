@@ -33,7 +33,7 @@ def em(make_napari_viewer_proxy):
 
 @pytest.mark.timeout(240)
 def test_a_stack_is_stopped_goes_on_from_the_list_and_a_part_of_it_is_the_same(
-    em, open_panel, press, qtbot, errors, home, untrained, tmp_path
+    em, open_panel, press, qtbot, errors, home, warm, untrained, tmp_path
 ):
     segment, jobs = open_panel(SegmentPanel, em), open_panel(RunsPanel, em)
     jobs.show()
@@ -60,24 +60,27 @@ def test_a_stack_is_stopped_goes_on_from_the_list_and_a_part_of_it_is_the_same(
     def read(out, part):
         return open_zarr(tmp_path / out, part).read()
 
+    def instances():
+        return [x for x in em.layers if x.name.startswith("em instances")]
+
     # stop while the layers are half filled, go on from the list of jobs
     segment.form.set_value("tile", "16")
     run("parts.zarr", until=lambda: (segment.controls.progress.share or 0) > 0.05)
-    assert "em instances (partial)" in em.layers
+    qtbot.waitUntil(lambda: "em instances (partial)" in em.layers)
     assert state().startswith("stopped at")
     press(jobs.resume)
     qtbot.waitUntil(lambda: state() == "done", timeout=SLOW)
     press(jobs.show_it)
     qtbot.waitUntil(lambda: "em instances" in em.layers)
     assert np.asarray(em.layers["em instances"].data).any()
-    assert "em instances (partial)" not in em.layers
+    qtbot.waitUntil(lambda: "em instances (partial)" not in em.layers)
 
     # the same at one go: no bit differs
     segment.form.set_value("tile", "16")
     run("once.zarr")
     for part in ("instances", "probabilities"):
         np.testing.assert_array_equal(read("parts.zarr", part), read("once.zarr", part))
-    assert not em.layers["em probabilities"].visible
+    qtbot.waitUntil(lambda: not em.layers["em probabilities"].visible)
 
     # a rectangle of it, on one slice: the same probabilities at the same place
     corners = [[2, 20, 30], [2, 20, 59], [2, 49, 59], [2, 49, 30]]
@@ -90,13 +93,12 @@ def test_a_stack_is_stopped_goes_on_from_the_list_and_a_part_of_it_is_the_same(
     there = open_zarr(tmp_path / "part.zarr", "probabilities")
     assert np.abs(there.read() - whole).max() <= 1  # tiles are cut otherwise: the last bit
     assert there.translate == (100, 8 + 4 * 20, 12 + 4 * 30)
-    layer = [x for x in em.layers if x.name.startswith("em instances")][-1]
-    np.testing.assert_allclose(layer.translate, there.translate)
+    qtbot.waitUntil(lambda: np.allclose(instances()[-1].translate, there.translate))
 
 
 @pytest.mark.timeout(240)
 def test_of_a_folder_the_torn_image_is_named_and_the_others_are_done(
-    em, open_panel, press, qtbot, home, untrained, tmp_path
+    em, open_panel, press, qtbot, home, warm, untrained, tmp_path
 ):
     import tifffile
 
