@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import yaml
 from qtpy.QtCore import QTimer
 
 from napari_utile.widgets.data import late_layers
@@ -41,3 +42,15 @@ def test_in_a_script_layers_are_waited_for_and_in_a_window_they_come_later(
         in_window(lambda: read(str(path)))
         qtbot.waitUntil(lambda: bool(told))
     assert "lists no images" in told[0]
+
+
+def test_napari_is_told_of_the_functions_that_let_the_window_go_on(project):
+    manifest = yaml.safe_load((project / "napari.yaml").read_text())["contributions"]
+    names = {command["id"]: command["python_name"] for command in manifest["commands"]}
+    for contribution, function in (
+        ("sample_synthetic", late_layers.synthetic_sample),
+        ("sample_isbi2012", late_layers.isbi2012_sample),
+        ("read_coco", late_layers.coco_in_window),
+    ):
+        there = f"{function.__module__}:{function.__name__}"
+        assert names[f"napari-utile.{contribution}"] == there

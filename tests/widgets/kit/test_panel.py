@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from qtpy.QtWidgets import QDockWidget
 
+from napari_utile.widgets.kit.help_page import HelpButton
 from napari_utile.widgets.kit.panel import MOST_HEIGHT, Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
 
@@ -51,3 +52,13 @@ def test_many_messages_scroll_and_leave_room_for_the_panel(qtbot):
     qtbot.waitUntil(lambda: bar.maximum() > 0 and bar.value() == bar.maximum())
     messages.clear()
     qtbot.waitUntil(lambda: not brief.isVisible())
+
+
+def test_a_panel_that_has_a_page_has_a_question_mark_in_view(qtbot):
+    class WithPage(Panel):
+        page = "Segment"
+
+    panel = WithPage()
+    qtbot.addWidget(panel)
+    panel.show()
+    assert panel.findChild(HelpButton).isVisible()
