@@ -35,6 +35,7 @@ from napari_utile.widgets.layers.remedies import ConvertNote
 from napari_utile.widgets.layers.stacks import level_0, placement, stack_of, with_copied_pixels
 from napari_utile.widgets.weight_map.legend import WeightLegend
 from napari_utile.widgets.weight_map.live import LiveWeights, SliceDrawn, SliceIndex
+from napari_utile.widgets.weight_map.unannotated import UnannotatedOfLabels
 
 SLIDERS = {"w0": (0.0, 50.0), "sigma": (0.5, 30.0)}
 REDRAW_DELAY = 250
@@ -106,6 +107,7 @@ class WeightMapPanel(Panel):
             {"options": self.form, "outlines": self.outlines},
         )
         self._take()
+        UnannotatedOfLabels(self.form, self.labels_layer)  # what the labels say wins
 
     def leave_work(self) -> None:
         """Draw the labels as they were, too: the panel is closed."""
