@@ -16,6 +16,7 @@ from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.label.class_table import ClassRow, ClassTable, Color, ids_of_rows
+from napari_utile.widgets.label.memory import keep_meaning, recall_meaning
 from napari_utile.widgets.label.new_labels import new_labels
 from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.brush import has_brush, plane_in_view, take_brush
@@ -82,6 +83,7 @@ class LabelPanel(Panel):
         MEANINGS.changed.connect(self._on_meaning)
         selected = napari_viewer.layers.selection.events.active
         following(self, self._on_active, selected)
+        following(self, self._recall, napari_viewer.layers.events.inserted)  # of its folder
         self._be_about(napari_viewer.layers.selection.active)
         following(self, self._on_step, napari_viewer.dims.events.current_step)
         self._on_layer()
@@ -161,6 +163,7 @@ class LabelPanel(Panel):
             if self._watch:
                 self._watch.changed.disconnect(self._show_rows)
             self._layer, self._watch = layer, watch_of(layer) if layer else None
+            self._recall()
             self._colors = {}
             for event, slot in self._events():
                 event.connect(slot)  # napari holds it weakly
@@ -200,10 +203,16 @@ class LabelPanel(Panel):
         """Show what the ids of the chosen labels mean, whichever panel was told."""
         if layer is not self._layer or not isalive(self):
             return
+        if layer is not None:
+            keep_meaning(self._viewer, layer)
         if layer is not None and self.form.settings() != label_meaning(layer):
             self.form.show_settings(label_meaning(layer))
         self._check()
         self._show_rows()
+
+    def _recall(self, _event: Any = None) -> None:
+        if self._layer is not None:
+            recall_meaning(self._viewer, self._layer)
 
     def _on_step(self, _event: Any = None) -> None:
         self._show_rows()
