@@ -13,6 +13,7 @@ from napari_utile.events import ImageDone, RunDone, RunStarted
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.io.lazy_views import ReadOnly
 from napari_utile.results.columns import read_table
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import ON_DISK
 from napari_utile.widgets.objects import panel as module
 from napari_utile.widgets.objects.panel import ObjectsPanel
@@ -157,3 +158,15 @@ def test_a_layer_that_was_removed_leads_nowhere(panel, played, viewer, qtbot):
     qtbot.waitUntil(lambda: bool(panel.columns))
     viewer.layers.remove("cells")
     click(qtbot, panel.table, 1)
+
+
+def test_the_image_of_other_labels_is_chosen_and_the_tick_is_remembered(open_panel, viewer):
+    viewer.add_image(np.zeros((8, 9), np.uint8), name="small")
+    viewer.add_labels(np.zeros((8, 9), np.uint8), name="small_mask")
+    panel = open_panel(ObjectsPanel, viewer)
+    assert panel.image.layer.name == "small" and panel.controls.button.isEnabled()
+    panel.labels_layer.choose(viewer.layers["cells"])
+    assert panel.image.layer.name == "em"
+    panel.with_image.setChecked(False)
+    panel.findChild(Remembered).save()
+    assert not open_panel(ObjectsPanel, viewer).with_image.isChecked()

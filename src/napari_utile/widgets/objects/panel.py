@@ -26,8 +26,10 @@ from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import lasting_folder
 from napari_utile.widgets.kit.subject import Subject
 from napari_utile.widgets.kit.table import Table
+from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.measured import go_to_object, result_shown, show_features
+from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.remedies import ConvertNote
 from napari_utile.widgets.layers.snapshots import path_on_disk
 from napari_utile.widgets.layers.stacks import stack_of, with_copied_pixels
@@ -58,6 +60,7 @@ class ObjectsPanel(Panel):
         self.copy = QPushButton("Copy table")
         self.columns: Columns = {}
         self._measured: Any = None  # the layer of the table
+        self._taken_for: Any = None  # labels whose image was chosen
         self._next: tuple[Any, Path]
         self._count = 0
         self._reading: Background | None = None
@@ -80,19 +83,31 @@ class ObjectsPanel(Panel):
         for part in (self.table, self.copy):
             part.hide()
 
+        self.labels_layer.changed.connect(self._take_image)
         for choice in (self.labels_layer, self.image):
             choice.changed.connect(lambda _: self._check())
         self.with_image.toggled.connect(lambda _: self._check())
         self.controls.happened.connect(self._show)
         self.table.chosen.connect(self._go_to)
         self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.table.text()))
+        self._take_image(self.labels_layer.layer)
         self._check()
+        Remembered(self, napari_viewer, "objects", {"intensities": self.with_image})
 
     def measure(self, layer: Labels) -> None:
         """Choose a layer and measure it, unless something is being measured."""
         self.labels_layer.choose(layer)
         if not self.controls.is_running and not self._check():
             self.controls.button.click()
+
+    def _take_image(self, labels: Any) -> None:
+        """Choose the image that other labels belong to, if it is known."""
+        if labels is None or labels is self._taken_for:
+            return
+        self._taken_for = labels
+        for image in open_images(self._viewer.layers):
+            if labels in image.others:
+                self.image.choose(image.images[0])
 
     def _about(self) -> Subject | None:
         return Subject.of([self.labels_layer.layer])
