@@ -11,6 +11,7 @@ from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit import pace
 from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.kit.engine_controls import EngineControls
+from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.step_rates import Pace, known_rate
 
 IMAGE = Stack(np.zeros((3, 40, 48), np.uint8), "zyx")
@@ -44,7 +45,7 @@ def test_an_unknown_rate_is_measured_by_a_few_steps_once_somebody_sees_it(line, 
     assert not arguments.exists()  # nobody sees it
     line.show()
     # 45 steps a minute, and nothing else: a run also validates, and shows previews
-    qtbot.waitUntil(lambda: line.text() == "rates [38.25]")
+    qtbot.waitUntil(lambda: line.text() == "rates [38.25]", timeout=20_000)
     assert known_rate(wanted) == 38.25
     command = json.loads(arguments.read_text())
     assert (command[0], command[-2:]) == ("train", ["--dry-run", "--alone"])
@@ -75,3 +76,32 @@ def test_what_cannot_be_measured_is_not_tried_again(line, script, qtbot):
     line.show()
     qtbot.waitUntil(lambda: line.text() == "rates [None]")
     assert not line.is_measuring
+
+
+def test_a_line_that_is_hidden_while_its_sample_is_written_starts_no_engine(
+    line, script, qtbot
+):
+    arguments = script(step(1, 0), step(2, 0.5), DONE)
+    line.ask([Pace.of(TrainSettings(), IMAGE)])
+    line.show()
+    qtbot.waitUntil(lambda: line.is_measuring)
+    line.hide()
+    qtbot.waitUntil(lambda: not line.is_measuring)
+    assert line._engine is None and not arguments.exists()
+    line.show()  # and measures when it is seen again
+    qtbot.waitUntil(arguments.exists, timeout=20_000)
+    line.stop()
+
+
+def test_a_panel_that_is_closed_measures_nothing_any_more(line, script, qtbot):
+    arguments = script(step(1, 0), step(2, 0.5), DONE)
+    panel = Panel()
+    qtbot.addWidget(panel)
+    panel.column().addWidget(line)
+    panel.show()
+    line.ask([Pace.of(TrainSettings(), IMAGE)])
+    panel.leave_work()
+    qtbot.wait(100)
+    assert not line.is_measuring and not line._rest.isActive()
+    assert not arguments.exists()
+    line.setParent(None)

@@ -85,6 +85,12 @@ class PaceLine(QLabel):
             end()
         self._finish()
 
+    def leave(self) -> None:
+        """Measure nothing any more: the panel is closed."""
+        self._wanted = []
+        self._rest.stop()
+        self.stop()
+
     def _unknown(self) -> list[Pace]:
         return [
             pace
@@ -119,6 +125,10 @@ class PaceLine(QLabel):
         self._look.start()
 
     def _launch(self, arguments: Sequence[str]) -> None:
+        if not self.isVisible():  # any more
+            self.stop()
+            self._rest.start(REST)
+            return
         self._engine = AttachedEngine(arguments)
         self._engine.happened.connect(self._on_event)
         self._ends[:] = [partial(_quit, self._engine)]

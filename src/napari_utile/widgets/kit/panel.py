@@ -13,6 +13,7 @@ from napari_utile.widgets.kit.docks import join_other_panels
 from napari_utile.widgets.kit.form import mark_focus, scrolling_column
 from napari_utile.widgets.kit.help_page import HelpButton
 from napari_utile.widgets.kit.messages import Messages
+from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.process.worker import WAITING
 
 MOST_HEIGHT = 150
@@ -74,6 +75,8 @@ class Panel(QWidget):
 
     def leave_work(self) -> None:
         """Leave no work that nobody sees: the panel is closed."""
+        for line in self.findChildren(PaceLine):
+            line.leave()
         if hasattr(self, "controls"):
             self.controls.leave()
             if self.controls.is_running:
