@@ -2,6 +2,7 @@
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -76,10 +77,19 @@ def synthetic_layers() -> list[LayerData]:
     return _sample_layers("Synthetic ssTEM", image, instances)
 
 
-def isbi2012_layers() -> list[LayerData]:
-    """Return the ISBI 2012 stack and its labels, as sample data of napari; show the terms."""
+def isbi2012_layers(tell: Callable[[str], object] | None = None) -> list[LayerData]:
+    """Return the ISBI 2012 stack and its labels, as sample data of napari; tell the terms.
+
+    Parameters
+    ----------
+    tell : callable, optional
+        Called with the terms. By default they are a warning, which napari shows.
+    """
     image, labels = (open_tiff(path).read() for path in isbi2012())
-    warnings.warn(ISBI2012_TERMS, stacklevel=2)  # napari shows it as a notification
+    if tell is not None:
+        tell(ISBI2012_TERMS)
+    else:
+        warnings.warn(ISBI2012_TERMS, stacklevel=2)
     return _sample_layers("ISBI 2012", image, labels)
 
 

@@ -1,5 +1,7 @@
 """The panel that opens images and samples."""
 
+import warnings
+
 import numpy as np
 import tifffile
 from napari.layers import Image, Labels
@@ -32,10 +34,25 @@ def test_samples_come_with_their_labels_the_download_in_a_thread(
         "Synthetic ssTEM labels",
     ]
     pixels = np.zeros((2, 4, 4), np.uint8)
-    monkeypatch.setattr(module, "isbi2012_layers", lambda: [(pixels, {"name": "I"}, "image")])
+
+    def isbi2012_layers(tell):
+        tell("Terms of use.")
+        return [(pixels, {"name": "I"}, "image")]
+
+    monkeypatch.setattr(module, "isbi2012_layers", isbi2012_layers)
     press(panel.controls.button)
     assert "I" not in viewer.layers
     qtbot.waitUntil(lambda: "I" in viewer.layers)
+    assert "Terms of use." in panel.controls.messages.text()
+
+
+def test_what_a_reader_warns_of_is_said_in_the_panel(
+    open_panel, viewer, monkeypatch, recwarn, tmp_path
+):
+    panel = open_panel(DataPanel, viewer)
+    monkeypatch.setattr(panel, "_open_as_layer", lambda _: warnings.warn("odd", stacklevel=1))
+    panel.open_paths([str(tmp_path / "a.tif")])
+    assert "⚠ odd" in panel.controls.messages.text() and not recwarn.list
 
 
 def test_a_double_click_on_the_sample_does_not_stop_it(open_panel, viewer, press, qtbot):

@@ -4,6 +4,7 @@ import pytest
 
 from napari_utile.errors import UserError
 from napari_utile.events import RunFailed, RunStarted
+from napari_utile.widgets.kit import telling
 from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.subject import Subject
@@ -67,3 +68,17 @@ def test_what_is_told_of_a_run_names_its_layers_once_others_are_chosen(
     controls.set_problem("")
     assert "On 'em'" not in controls.messages.text()
     assert controls.messages.text().endswith("No room on the disk.</span>")
+
+
+def test_a_failure_is_no_notification_too_while_the_panel_is_seen(
+    controls, script, press, qtbot, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr(telling, "show_error", shown.append)
+    script(STARTED, RunFailed(message="broken", user=True))
+    for is_seen, expected in ((True, []), (False, ["broken"])):
+        controls.setVisible(is_seen)
+        controls.button.click()
+        qtbot.waitUntil(lambda: controls.is_running)
+        qtbot.waitUntil(lambda: not controls.is_running, timeout=20_000)
+        assert "broken" in controls.messages.text() and shown == expected

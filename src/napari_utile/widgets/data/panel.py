@@ -1,5 +1,6 @@
 """The panel that opens images and samples, and says what is open."""
 
+import warnings
 from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.errors import UserError
+from napari_utile.events import Warned
 from napari_utile.io.images import stem_of
 from napari_utile.io.inner_folders import InnerFolders, inner_folders
 from napari_utile.io.napari_reader import LayerData
@@ -100,6 +102,15 @@ class DataPanel(Panel):
             self._open_file(path)
 
     def _open_file(self, path: str, **layer: str) -> None:
+        """Open a file; what its reader warns of is said here, not over the picture."""
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", UserWarning)
+            self._open_as_layer(path, **layer)
+        for each in found:
+            if issubclass(each.category, UserWarning):
+                self.controls.messages.add(f"⚠ {each.message}", Tone.WARNING)
+
+    def _open_as_layer(self, path: str, **layer: str) -> None:
         ours = path.lower().rstrip("/").endswith(".zarr")
         try:
             self._viewer.open(path, plugin=OWN_READER if ours else None, **layer)
@@ -159,9 +170,12 @@ class DataPanel(Panel):
         yield
         return synthetic_layers()
 
-    def _sample(self) -> Generator[None, None, list[LayerData]]:
-        yield
-        return isbi2012_layers()
+    def _sample(self) -> Generator[Warned | None, None, list[LayerData]]:
+        yield None
+        terms: list[str] = []
+        layers = isbi2012_layers(terms.append)
+        yield from (Warned(message=each) for each in terms)
+        return layers
 
     def _add(self, sample: list[LayerData]) -> None:
         add_layers(self._viewer, sample)

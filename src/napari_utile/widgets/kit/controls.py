@@ -5,7 +5,6 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QApplication,
@@ -25,6 +24,7 @@ from napari_utile.widgets.kit.following import when_deleted
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.progress import RunProgress, Step
 from napari_utile.widgets.kit.subject import Subject
+from napari_utile.widgets.kit.telling import is_seen, notify
 from napari_utile.widgets.process.command_line import shell_line
 
 Collect = Callable[[], Work]
@@ -220,13 +220,14 @@ class Controls(QWidget):
                 self._is_long = True
             case Warned():
                 self.messages.add(f"⚠ {event.message}", Tone.WARNING)
-                if self._is_long:  # the panel may be out of sight by now
-                    show_warning(event.message)
+                if self._is_long and not is_seen(self):
+                    notify(event.message, Tone.WARNING)
             case RunFailed():
                 self._set_state(State.IDLE)
                 message = self.in_words(event)
                 self.messages.add(message, Tone.ERROR)
-                show_error(message)
+                if not is_seen(self):
+                    notify(message, Tone.ERROR)
             case RunDone():
                 self._set_state(State.IDLE)
                 for failure in event.failed:

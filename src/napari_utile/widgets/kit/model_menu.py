@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QLineEdit, QMenu, QMessageBox, QWidget
@@ -23,7 +22,9 @@ from napari_utile.folders.places import plain_name
 from napari_utile.io.units import size_text
 from napari_utile.widgets.kit import paths
 from napari_utile.widgets.kit.background import Background
+from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.kit.telling import tell
 
 PACKED = "Models (*.zip)"
 
@@ -91,7 +92,7 @@ class ModelMenu(QMenu):
             # the dialog has asked already whether to replace a file
             self._do(
                 partial(export_model, model.path, out, overwrite=True),
-                lambda written: show_info(f"The model is in {written}."),
+                lambda written: tell(self._window, f"The model is in {written}."),
             )
 
     def _ask_to_delete(self) -> None:
@@ -113,7 +114,7 @@ class ModelMenu(QMenu):
 
     def _on_deleted(self, deleted: Deletion) -> None:
         MODELS.changed.emit()
-        show_info(f"The model was deleted: {size_text(deleted.nbytes)}.")
+        tell(self._window, f"The model was deleted: {size_text(deleted.nbytes)}.")
 
     def _import_file(self) -> None:
         home = str(Path.home())
@@ -145,4 +146,7 @@ class ModelMenu(QMenu):
                 where = error.filename or "The model"
                 raise UserError(f"{where}: {error.strerror or error}.") from error
 
-        self._work = Background(steps, then, lambda error: show_error(str(error)))
+        self._work = Background(steps, then, self._fail)
+
+    def _fail(self, error: Exception) -> None:
+        tell(self._window, str(error), Tone.ERROR)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
-from napari.utils.notifications import show_error
 from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.compat import isalive
@@ -21,8 +20,10 @@ from napari_utile.io.slice_context import slices_problem, volume_problem
 from napari_utile.io.stack import Stack
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainingOptions
+from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.form import Form, form_rows, mark
 from napari_utile.widgets.kit.subject import Subject
+from napari_utile.widgets.kit.telling import tell
 from napari_utile.widgets.layers.choice import LayerChoice
 from napari_utile.widgets.layers.doubts import DoubtsNote
 from napari_utile.widgets.layers.meaning import (
@@ -120,7 +121,7 @@ class PairChoice(QObject):
         try:
             self.readiness.mend(link)
         except UserError as error:
-            show_error(str(error))
+            tell(self.image.native, str(error), Tone.ERROR)
         self.changed.emit()
 
     # what ids mean
