@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_utile.arrays.appearance import SET_NORMALIZE
-from napari_utile.events import RunStarted, doubted
+from napari_utile.events import ImageDone, RunDone, RunStarted, doubted
 from napari_utile.folders.job import JobFolder
 from napari_utile.folders.model import DESCRIPTION
 from napari_utile.io.images import open_image
@@ -14,6 +14,7 @@ from napari_utile.widgets.kit.colors import Tone, color_of
 from napari_utile.widgets.kit.paths import MODELS
 from napari_utile.widgets.layers.alone import open_images, show_all, show_alone
 from napari_utile.widgets.objects.panel import ObjectsPanel
+from napari_utile.widgets.runs.entry import JobEntry
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import (
     DONE,
@@ -64,6 +65,17 @@ def test_a_press_puts_the_brush_away_and_says_so_an_estimate_does_not(
     run(panel, press, qtbot)
     assert layer.mode == "pan_zoom"
     assert "The brush of 'cells' was put away" in text(panel)
+
+
+def test_runs_says_of_a_run_what_this_panel_does(panel, script, press, qtbot, home):
+    counted = ImageDone(image="em.zarr", out="OUT", status="done", objects=12)
+    script(STARTED, counted, RunDone(out="OUT", seconds=75.4))
+    run(panel, press, qtbot)
+    (folder,) = map(JobFolder, (home / "segmentations").iterdir())
+    entry = JobEntry(folder, folder.record)
+    entry.update()
+    assert entry.details() == "Done after 1 min 15 s: 12 objects."
+    assert entry.details() in text(panel)
 
 
 def test_a_model_trained_beside_it_is_chosen(open_panel, viewer, model):

@@ -23,7 +23,6 @@ from napari_utile.events import (
 from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.folders.places import COMPARISONS
 from napari_utile.folders.run import Run
-from napari_utile.io.units import duration_text
 from napari_utile.settings.comparison import CompareSettings
 from napari_utile.settings.options import NETWORK_NAMES
 from napari_utile.widgets.compare.budget import chance_warning, comparison_text
@@ -43,6 +42,7 @@ from napari_utile.widgets.kit.paths import (
     fresh_folder,
     new_run_folder,
 )
+from napari_utile.widgets.kit.progress import ended_text
 from napari_utile.widgets.kit.step_rates import USUAL_MINUTES, Pace
 from napari_utile.widgets.kit.table import Table
 from napari_utile.widgets.kit.table_model import Spread
@@ -256,7 +256,7 @@ class ComparePanel(Panel):
         self.copy.show()
 
     def _show_result(self, event: RunDone) -> None:
-        how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
+        how = ended_text(event)
         if not self.runs or not self.results:
             self.controls.messages.add(f"{how}; no network was trained.")
             return

@@ -163,6 +163,13 @@ class RunProgress:
         counts = Counter(event.status for event in self.images)
         return ", ".join(f"{n} {status}" for status, n in counts.items())
 
+    def outcome(self) -> str:
+        """Return how a run ended and with what, as the panel that ran it and Runs both say."""
+        if not isinstance(self.end, RunDone):
+            return ""
+        what = self.summary()
+        return f"{ended_text(self.end)}{': ' if what else ''}{what}"
+
     def _note(self, share: float | None, what: str, seconds: float | None) -> None:
         self.share, self.what = share, self._candidate + what
         self.seconds_left = seconds
@@ -186,6 +193,21 @@ class RunProgress:
         took = [image.seconds for image in self.images if image.status == "done"]
         others = self.total - len(self.images) - 1
         return max(others, 0) * (fmean(took) if took else self._spent + left)
+
+
+def ended_text(end: RunDone) -> str:
+    """Return how a run ended and after what time, or why nothing was to be done.
+
+    Examples
+    --------
+    >>> ended_text(RunDone(seconds=80)), ended_text(RunDone(seconds=80, stopped=True))
+    ('Done after 1 min 20 s', 'Stopped after 1 min 20 s')
+    >>> ended_text(RunDone(seconds=0, kept=True, reason="It was finished before."))
+    'It was finished before'
+    """
+    if end.kept and end.reason:
+        return end.reason.removesuffix(".")
+    return f"{'Stopped' if end.stopped else 'Done'} after {duration_text(end.seconds)}"
 
 
 def needs_text(event: RunStarted) -> str:

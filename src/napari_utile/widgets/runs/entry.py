@@ -118,10 +118,8 @@ class JobEntry:
         elif isinstance(end, RunFailed):
             lines.append(end.message)
         elif isinstance(end, RunDone):
-            what = self.progress.summary() or _scores_text(end)
-            how = "Stopped" if end.stopped else "Done"
-            took = duration_text(end.seconds)
-            lines.append(f"{how} after {took}{': ' if what else ''}{what}.")
+            scores = _scores_text(end)
+            lines.append(f"{self.progress.outcome()}{f': {scores}' if scores else ''}.")
             lines += end.failed
         return "\n".join(line for line in lines if line)
 

@@ -27,7 +27,7 @@ from napari_utile.events import (
 from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.folders.places import JOBS
-from napari_utile.io.units import duration_text, size_text
+from napari_utile.io.units import size_text
 from napari_utile.settings.prediction import PredictSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
@@ -346,13 +346,11 @@ class SegmentPanel(Panel):
         self._end_results(is_stopped=event.stopped)
         if not event.out:  # it was stopped before the engine started
             return
-        how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
-        what = self.controls.progress.summary()
         where = f"The result is in {event.out}."
         if self.controls.progress.total > 1:
             where = f"The results are in {event.out}."
         is_good = not (event.stopped or event.failed or self._is_doubtful)
-        text = f"{how}{': ' if what else ''}{what}. {where}"
+        text = f"{self.controls.progress.outcome()}. {where}"
         self.controls.messages.add(text, Tone.SUCCESS if is_good else None)
         if self.controls.progress.total > 1:
             self.controls.messages.offer(

@@ -22,7 +22,6 @@ from napari_utile.events import (
 from napari_utile.folders.model import model_problem
 from napari_utile.folders.places import RUNS
 from napari_utile.folders.run import Run
-from napari_utile.io.units import duration_text
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.background import Work
 from napari_utile.widgets.kit.colors import Tone
@@ -44,6 +43,7 @@ from napari_utile.widgets.kit.paths import (
     is_finished,
     new_run_folder,
 )
+from napari_utile.widgets.kit.progress import ended_text
 from napari_utile.widgets.kit.step_rates import (
     USUAL_MINUTES,
     Pace,
@@ -335,9 +335,7 @@ class TrainPanel(Panel):
 
     def _show_result(self, event: RunDone) -> None:
         run = Run(event.out)
-        how = f"{'Stopped' if event.stopped else 'Done'} after {duration_text(event.seconds)}"
-        if event.kept:
-            how = event.reason.removesuffix(".")
+        how = ended_text(event)
         if not event.out or not run.model.exists():
             self.controls.messages.add(f"{how}; no model was saved.")
             return
