@@ -6,20 +6,10 @@ from napari_utile.events import RunFailed, Warned
 from napari_utile.widgets.process import worker
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.process.process import AttachedEngine
-from napari_utile.widgets.process.worker import WAITING, Worker
+from napari_utile.widgets.process.worker import IDLE_MINUTES, Worker
 from tests.fixtures.played_engine import ended
 
 SLOW = 60_000  # torch alone takes seconds to load on a busy machine
-
-
-@pytest.fixture
-def warm(monkeypatch, qtbot):
-    """Let an engine wait, as it does where somebody works."""
-    monkeypatch.setenv(worker.SWITCH, "yes")
-    yield WAITING
-    if WAITING.worker:
-        WAITING.worker.end()
-    WAITING.worker = None
 
 
 def heard_of(engine, qtbot, until=None):
@@ -61,10 +51,10 @@ def test_one_that_waited_long_enough_frees_its_memory_and_another_does_the_comma
 ):
     """Even where it ends just when a command is given."""
     script(RunFailed(message="heard", user=True))
-    gone = Worker()
+    gone = Worker(IDLE_MINUTES)
     gone.kill()
     qtbot.waitUntil(lambda: not gone.is_alive)
-    taken = [Worker(), gone]
+    taken = [Worker(IDLE_MINUTES), gone]
     monkeypatch.setattr(warm, "take", taken.pop)
     (event,) = heard_of(AttachedEngine(["train", "--out", str(tmp_path)]), qtbot)
     assert event.message == "heard"
@@ -74,7 +64,7 @@ def test_one_that_waited_long_enough_frees_its_memory_and_another_does_the_comma
 @pytest.mark.parametrize(("size", "is_kept"), [(10, True), (worker.MOST_BYTES + 1, False)])
 def test_one_that_holds_too_much_memory_is_replaced(warm, qtbot, script, size, is_kept):
     script()
-    used = Worker()
+    used = Worker(IDLE_MINUTES)
     warm.give_back(used, size)
     assert (warm.worker is used) is is_kept
     assert warm.worker.is_alive
@@ -92,3 +82,19 @@ def test_a_word_that_comes_before_the_command_begins_is_for_it(warm, qtbot, scri
     engine.stop()
     qtbot.waitUntil(ended(engine), timeout=SLOW)
     assert [event.message for event in heard] == ["went on", "end"]
+
+
+def test_the_user_chooses_how_long_one_waits(warm, qtbot, script):
+    script({"wait": 60})
+    warm.warm()
+    first = warm.worker
+    warm.wait_for(3)
+    qtbot.waitUntil(lambda: not first.is_alive)
+    assert warm.worker.is_alive
+    second = warm.worker
+    warm.wait_for(0)
+    qtbot.waitUntil(lambda: not second.is_alive)
+    warm.warm()
+    assert warm.worker is None
+    warm.give_back(warm.take(), 0)  # a command gets a process of its own
+    assert warm.worker is None

@@ -10,11 +10,11 @@ from napari_utile.widgets.kit.ahead import AHEAD
 from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import join_other_panels
+from napari_utile.widgets.kit.engine_minutes import warm_engine
 from napari_utile.widgets.kit.form import mark_focus, scrolling_column
 from napari_utile.widgets.kit.help_page import HelpButton
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.pace import PaceLine
-from napari_utile.widgets.process.worker import WAITING
 
 MOST_HEIGHT = 150
 """Of the pinned messages, in pixels; more of them scroll."""
@@ -89,7 +89,7 @@ class Panel(QWidget):
         Napari takes a panel that is closed out of its dock.
         """
         if event.type() in (QEvent.Type.Show, QEvent.Type.Enter):
-            WAITING.warm()
+            warm_engine()
             AHEAD.load()
         if event.type() == QEvent.Type.Show:
             watch_window_of(self)

@@ -14,7 +14,8 @@ from napari_utile.widgets.process.command_line import engine_environment, worker
 EXIT_TIMEOUT = 3_000
 """Milliseconds for a process to end when the window closes."""
 IDLE_MINUTES = 10.0
-"""How long an engine waits for a command before it ends and its memory is free."""
+"""How long an engine waits for a command before it ends and its memory is free, if the user
+does not choose."""
 MOST_BYTES = 1_500_000_000
 """Memory of an engine that has done its command, above which another replaces it."""
 SWITCH = "UTILE_WARM"
@@ -29,6 +30,11 @@ TAKEN, READY = b"TAKEN", b"READY"
 
 class Worker(QObject):
     """A process that does commands; threads read what it says.
+
+    Parameters
+    ----------
+    minutes : float
+        How long it waits for a command before it ends.
 
     Attributes
     ----------
@@ -52,11 +58,11 @@ class Worker(QObject):
     ended = Signal()
     """The process has ended, and all that it said was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, minutes: float) -> None:
         super().__init__()
         self.status: int | None = None
         self._process = subprocess.Popen(
-            worker_command(60 * IDLE_MINUTES), env=engine_environment(),
+            worker_command(60 * minutes), env=engine_environment(),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             creationflags=WITHOUT_CONSOLE,
             start_new_session=True,  # a Ctrl-C in the window's terminal is not for it
@@ -129,17 +135,40 @@ class Worker(QObject):
 
 
 class _Waiting:
-    """The engine of this napari that waits for a command, if there is one."""
+    """The engine of this napari that waits for a command, if there is one.
+
+    Attributes
+    ----------
+    worker : Worker or None
+    minutes : float
+        How long it waits; 0: none does.
+    """
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self.minutes = IDLE_MINUTES
+
+    def wait_for(self, minutes: float) -> None:
+        """Let engines wait so long from now on; 0: none waits.
+
+        Parameters
+        ----------
+        minutes : float
+        """
+        self.minutes = minutes
+        self.end()
+        self.warm()
+
+    @property
+    def _is_wanted(self) -> bool:
+        return os.environ.get(SWITCH) != "no" and self.minutes > 0
 
     def warm(self) -> None:
         """See to it that an engine waits: somebody looks at a panel."""
-        if os.environ.get(SWITCH) == "no" or (self.worker and self.worker.is_alive):
+        if not self._is_wanted or (self.worker and self.worker.is_alive):
             return
         with suppress(OSError, UserError):  # said when a command is given
-            self._keep(Worker())
+            self._keep(Worker(self.minutes))
 
     def take(self) -> Worker:
         """Return the engine that waits, or start one.
@@ -150,7 +179,7 @@ class _Waiting:
             If none starts.
         """
         worker, self.worker = self.worker, None
-        return worker if worker and worker.is_alive else Worker()
+        return worker if worker and worker.is_alive else Worker(self.minutes)
 
     def give_back(self, worker: Worker, size: int) -> None:
         """Let an engine wait for the next command, if none does and it is not too large.
@@ -161,7 +190,7 @@ class _Waiting:
         size : int
             Bytes of memory that it holds.
         """
-        is_kept = os.environ.get(SWITCH) != "no" and size <= MOST_BYTES
+        is_kept = self._is_wanted and size <= MOST_BYTES
         if is_kept and not (self.worker and self.worker.is_alive):
             self._keep(worker)
         else:

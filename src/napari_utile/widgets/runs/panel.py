@@ -26,6 +26,7 @@ from napari_utile.folders.run import Run
 from napari_utile.widgets.kit.background import Background
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.docks import open_beside
+from napari_utile.widgets.kit.engine_minutes import EngineMinutes
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import CHOSEN, MODELS, is_own_copy
@@ -94,7 +95,10 @@ class RunsPanel(Panel):
             self._on_remove,
         )
 
-        self.column().addWidget(self.list)
+        self.engine = EngineMinutes()
+        column = self.column()
+        column.addWidget(self.list)
+        column.addWidget(self.engine)
         foot = QWidget()
         rows = QVBoxLayout(foot)
         rows.setContentsMargins(0, 0, 0, 0)
