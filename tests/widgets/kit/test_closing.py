@@ -104,6 +104,15 @@ def test_the_user_who_closes_the_last_window_is_asked(train, qtbot, monkeypatch,
     qtbot.waitUntil(lambda: not folder.is_running)
 
 
+def test_a_run_whose_panel_was_closed_ends_with_the_last_window(train, qtbot, monkeypatch):
+    monkeypatch.setattr(closing, "ask_at_close", lambda *_: AtClose.STOP)
+    window, panel, engine, folder = train()
+    panel.setParent(None)
+    assert engine.is_running
+    window.close()
+    qtbot.waitUntil(lambda: not folder.is_running)
+
+
 def test_a_window_beside_another_is_closed_at_once_and_its_run_is_shown_in_the_other(
     train, docked, qtbot, monkeypatch
 ):

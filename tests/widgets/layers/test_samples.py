@@ -60,7 +60,9 @@ def test_the_slice_in_view_has_a_sample(stack, written, in_view, first):
 
 
 def test_samples_stand_left_of_the_image_where_no_other_result_is(stack, written):
+    stack.layers.selection.active = stack.layers["em"]
     show(stack, written())
+    assert stack.layers.selection.active is stack.layers["em"]
     image = stack.layers["em"].extent.world
     found = samples_of(stack)
     assert [layer.name.split()[1] for layer in found] == ["image", "labels", "weights", "grid"]

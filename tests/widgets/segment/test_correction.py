@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers._source import layer_source
 
 from napari_utile.events import drain
 from napari_utile.folders.job import ShownResult
@@ -131,9 +132,10 @@ def test_a_result_that_was_dropped_into_the_window_is_corrected_too(
     viewer, correction, press, qtbot, tmp_path
 ):
     dropped = make_result(tmp_path / "other.zarr")
-    for data, given, kind in read_layers(str(dropped)):
-        layer = getattr(viewer, f"add_{kind}")(data, **given)
-        layer._source = layer.source.model_copy(update={"path": str(dropped)})
+    for levels, given, kind in read_layers(str(dropped)):
+        data = levels[0] if isinstance(levels, list) else levels  # as if it had one
+        with layer_source(path=str(dropped)):
+            layer = getattr(viewer, f"add_{kind}")(data, **given)
     viewer.layers.selection.active = layer
     assert not layer.editable
     copy = edited(correction, press, qtbot)
