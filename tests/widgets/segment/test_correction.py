@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from napari.components import ViewerModel
 from napari.layers._source import layer_source
 
@@ -143,6 +144,27 @@ def test_a_result_that_was_dropped_into_the_window_is_corrected_too(
     press(correction.save)
     qtbot.waitUntil(lambda: correction.copy is None)
     assert open_image(dropped).read()[0, 0, 0] == 1
+
+
+def test_a_result_in_a_tiff_is_not_corrected_and_it_is_said_how_to_go_on(
+    viewer, qtbot, tmp_path, monkeypatch
+):
+    path = tmp_path / "r.tif"
+    tifffile.imwrite(path, labels_of_cells(), photometric="minisblack")
+    shown = ShownResult(image="em", name="em", out=path, place=PLACE)
+    Result(viewer, shown, "instances").end(is_partial=False)
+    correction = Correction(viewer, lambda: viewer.layers["em"])
+    qtbot.addWidget(correction)
+    layer = viewer.layers["em instances"]
+    assert not layer.editable and correction.edit.isHidden()
+    assert "is a file that is not corrected in place" in correction.line.text()
+    told = []
+    monkeypatch.setattr("napari_utile.widgets.segment.correction.show_info", told.append)
+    next(iter(layer.keymap.values()))(layer)
+    assert "Duplicate Layer" in told[0]
+    # labels of the user's own are none of its business
+    viewer.layers.remove(layer)
+    assert correction.isHidden()
 
 
 def test_a_corrected_slice_becomes_labels_for_training(

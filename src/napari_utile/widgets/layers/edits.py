@@ -91,6 +91,18 @@ def stored_labels(layer: Layer | None) -> StoredLabels | None:
     return StoredLabels(path, kind) if is_there else None
 
 
+def is_unchangeable(layer: Layer | None) -> bool:
+    """Whether a layer shows a result on disk that is not corrected in place, as a TIFF.
+
+    Parameters
+    ----------
+    layer : Layer or None
+    """
+    is_on_disk = isinstance(layer, Labels) and isinstance(level_0(layer), ReadOnly)
+    is_result = layer is not None and held_in(layer) in ("instances", "classes")
+    return is_on_disk and is_result and stored_labels(layer) is None
+
+
 def showing(viewer: Viewer, stored: StoredLabels) -> list[Layer]:
     """List the layers of a viewer that show these labels."""
     return [layer for layer in viewer.layers if stored_labels(layer) == stored]

@@ -22,6 +22,7 @@ from napari_utile.widgets.layers.edits import (
     OpenEdit,
     add_edit,
     add_to_training,
+    is_unchangeable,
     open_edit,
     part_text,
     part_to_edit,
@@ -120,7 +121,7 @@ class Correction(QWidget):
                 layer.visible = True
         self._copies = copies
         for layer in self._viewer.layers:
-            if stored_labels(layer):
+            if stored_labels(layer) or is_unchangeable(layer):
                 layer.editable = False  # so that no brush can be chosen
                 for key in BRUSH_KEYS:
                     layer.bind_key(key, _refuse_brush, overwrite=True)
@@ -130,16 +131,18 @@ class Correction(QWidget):
 
     def _show(self, _event: Any = None) -> None:
         copy, target = self.copy, self.target
-        self.setVisible(bool(copy or target or self.messages.isVisibleTo(self)))
+        fixed = None if copy or target else next(filter(is_unchangeable, self._layers()), None)
+        shown = copy or target or fixed or self.messages.isVisibleTo(self)
+        self.setVisible(bool(shown))
         is_free = self._work is None
         for part in (self.edit,):
-            part.setVisible(copy is None)
+            part.setVisible(copy is None and fixed is None)
             part.setEnabled(is_free and target is not None)
         for part in (self.save, self.learn, self.into):
             part.setVisible(copy is not None)
             part.setEnabled(is_free)
-        self.line.setText(colored(_line_about(copy, target), Tone.NOTE))
-        self.line.setVisible(bool(copy or target))
+        self.line.setText(colored(_line_about(copy, target or fixed), Tone.NOTE))
+        self.line.setVisible(bool(copy or target or fixed))
 
     # what is done
 
@@ -240,7 +243,7 @@ def _can_be_learnt(layer: Layer) -> bool:
     return is_labels and is_in_memory(level_0(layer))
 
 
-def _line_about(copy: Labels | None, target: Labels | None) -> str:
+def _line_about(copy: Labels | None, target: Any) -> str:
     """Return what can be done with the result or the copy that is chosen."""
     edit = open_edit(copy)
     if copy is not None and edit is not None:
@@ -249,6 +252,12 @@ def _line_about(copy: Labels | None, target: Labels | None) -> str:
             f"'{copy.name}' holds {part} in memory: correct it with the brush. Save writes it "
             "into the result; to discard it, delete the layer. The layer of the result is "
             "hidden meanwhile."
+        )
+    if is_unchangeable(target):
+        return (
+            f"'{target.name}' is a file that is not corrected in place. Right-click the layer, "
+            "Duplicate Layer, gives a copy to paint on and to save; a result that ends in "
+            ".zarr is corrected here."
         )
     if target is not None:
         return (
