@@ -9,7 +9,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_utile.events import PreviewReady
-from napari_utile.widgets.layers.active import active_kept, add_helper
+from napari_utile.widgets.layers.active import active_kept, add_helper, put_above
 from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.stacks import placement, stack_of
@@ -79,3 +79,12 @@ def test_a_stroke_goes_on_when_a_preview_comes(make_napari_viewer, qtbot, tmp_pa
     assert preview.layer in viewer.layers
     assert viewer.layers.selection.active is labels
     assert np.count_nonzero(labels.data) > before > 0
+
+
+def test_a_helper_comes_right_above_its_image_and_stays_there(viewer):
+    helper = add_helper(viewer, Image(np.zeros((4, 4)), name="helper"))
+    top = viewer.add_image(np.zeros((4, 4)), name="top")
+    put_above(viewer, helper, top)
+    assert [layer.name for layer in viewer.layers] == ["em", "cells", "top", "helper"]
+    put_above(viewer, helper, viewer.layers["em"])
+    assert viewer.layers[-1] is helper and viewer.layers.selection.active is top

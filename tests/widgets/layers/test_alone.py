@@ -6,6 +6,7 @@ from napari.components import ViewerModel
 
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.layers.alone import (
+    ILLUSTRATES,
     hidden_by_alone,
     hide_beside_alone,
     open_images,
@@ -13,6 +14,7 @@ from napari_utile.widgets.layers.alone import (
     show_all,
     show_alone,
 )
+from napari_utile.widgets.layers.choice import HELPER
 
 
 @pytest.fixture
@@ -83,9 +85,29 @@ def test_a_slice_of_the_image_comes_into_view(heap):
     assert heap.dims.point[0] == 1
 
 
-def test_a_result_of_an_image_that_is_hidden_is_hidden_with_it(heap):
+def test_a_result_of_an_image_that_is_hidden_comes_with_it_and_bare(heap):
     show_alone(heap, open_images(heap.layers)[1])
-    for name, is_shown in (("a instances", False), ("b instances", True)):
-        layer = heap.add_labels(np.zeros((8, 9), np.uint8), name=name)
-        hide_beside_alone(heap, layer)
-        assert layer.visible is is_shown
+    found = [
+        heap.add_labels(
+            np.zeros((8, 9), np.uint8), name=f"{name} instances", metadata={HOLDS: "instances"}
+        )
+        for name in "ab"
+    ]
+    assert hide_beside_alone(heap, [heap.layers["a probabilities"], found[0]])
+    assert not hide_beside_alone(heap, found[1:])
+    assert shown(heap) == ["b", "b_mask", "b instances"]
+    show_alone(heap, open_images(heap.layers)[0])
+    assert shown(heap) == ["a", "a instances"]
+
+
+def test_a_preview_of_an_image_is_hidden_with_it(heap):
+    for name, said in (
+        ("preview", {ILLUSTRATES: "a", HELPER: "preview"}),
+        ("map", {HELPER: 1}),
+    ):
+        heap.add_image(np.zeros((8, 9)), name=name, metadata=said)
+    a, b, _ = open_images(heap.layers)
+    show_alone(heap, b)
+    assert shown(heap) == ["b", "b_mask", "map"]
+    show_alone(heap, a)
+    assert "preview" in shown(heap)

@@ -1,6 +1,10 @@
 """What is put aside so that a result can be looked at."""
 
+import numpy as np
+
 from napari_utile.io.stack import HOLDS
+from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.results import PREVIEW
 from napari_utile.widgets.segment.aside import brush_away, uncover
 
 
@@ -20,3 +24,11 @@ def test_the_brush_is_put_away_and_labels_are_hidden_but_those_that_are_painted(
     assert brush_away(viewer).startswith("The brush of 'painted' was put away")
     assert "'painted'" in uncover(viewer, [result]) and not painted.visible
     assert uncover(viewer, [result]) == brush_away(viewer) == ""
+
+
+def test_the_preview_of_a_training_is_hidden_and_no_other_helper(viewer):
+    result = viewer.add_labels(viewer.layers["cells"].data.copy(), name="new")
+    for name, kind in (("preview", PREVIEW), ("map", True)):
+        viewer.add_image(np.zeros((4, 4)), name=name, metadata={HELPER: kind})
+    assert "'cells', 'preview'" in uncover(viewer, [result])
+    assert viewer.layers["map"].visible and not viewer.layers["preview"].visible

@@ -222,6 +222,6 @@ def test_a_result_is_hidden_with_its_image_and_the_message_says_where_it_is(
     script(STARTED, fill(0.5), tile(1), DONE)
     run(panel, press, qtbot)
     assert not viewer.layers["em probabilities"].visible
-    assert "'em probabilities' is hidden, as its image is." in text(panel)
+    assert "Results of hidden images are hidden with them" in text(panel)
     show_all(viewer)
     assert viewer.layers["em probabilities"].visible

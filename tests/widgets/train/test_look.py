@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.layers import Labels
 
 from napari_utile.events import PreviewReady
 from napari_utile.folders.looked_at import LookedAt
@@ -91,6 +92,9 @@ def test_of_several_images_the_active_one_is_looked_at(qtbot, run, pixels):
     look.show_preview(PreviewReady(path=pixels, step=1, kind="view", image="unknown"))
     assert previews(viewer) == ["training preview"]
     assert "Preview: 'a'. Validation: 'b'" in look.text() and "go there" in look.text()
+    viewer.layers.insert(1, Labels(np.zeros((40, 50), np.uint8), name="of a"))
+    look.show_preview(PreviewReady(path=pixels, step=1, kind="view", image="b.zarr"))
+    assert [x.name for x in viewer.layers] == ["a", "of a", "b", "training preview"]
     viewer.layers.selection.active = layers["b"]
     layers["b"].visible = False  # another image is shown alone
     assert look.in_view().image == "a"

@@ -85,7 +85,7 @@ class OpenList(QLabel):
         target = str(number) if len(self._images) > 1 else ""
         for layer in image.images:
             yield _line_of(layer, target)
-        for layer in image.others:
+        for layer in (x for x in image.others if is_choice(x, Image, Labels)):
             yield f"&nbsp;&nbsp;&nbsp;{_line_of(layer)}"
 
     def _on_link(self, target: str) -> None:

@@ -76,3 +76,20 @@ def put_below_labels(viewer: Viewer, helpers: Iterable[Layer]) -> None:
         place, lowest = layers.index(helper), next(of_labels, len(layers))
         if place > lowest:
             layers.move(place, lowest)
+
+
+def put_above(viewer: Viewer, helper: Layer, image: Layer) -> None:
+    """Move a layer that illustrates an image right above it, if it lies below it.
+
+    Below the labels of one image it may lie below another image.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    helper, image : Layer
+        Both are in the viewer.
+    """
+    layers = viewer.layers
+    if layers.index(helper) < layers.index(image):
+        with active_kept(viewer):
+            layers.move(layers.index(helper), layers.index(image) + 1)

@@ -9,7 +9,9 @@ from napari.layers import Image, Labels, Layer
 from napari.viewer import Viewer
 
 from napari_utile.io.pair_names import pair_names
+from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.kit.camera import look_at
+from napari_utile.widgets.layers.brush import has_brush
 from napari_utile.widgets.layers.choice import is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import pair_problem
 from napari_utile.widgets.layers.partners import plain_layer_name
@@ -21,8 +23,8 @@ _RESTING: WeakSet[Layer] = WeakSet()
 """Labels that were hidden with the brush in the user's hand."""
 WHOLE = 0.95
 """Share of the view that an image fills."""
-NO_BRUSH = ("pan_zoom", "transform", "pick")
-"""Modes of a labels layer in which nothing is painted."""
+ILLUSTRATES = "utile illustrates"
+"""Key of the metadata of a helper that belongs to one image: the name of its layer."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class OpenImage:
     images : tuple of Image
         One, or the channels of a file that each are a layer.
     others : tuple of Layer
-        Labels of it, and results.
+        Labels of it, results, and a preview of it.
     """
 
     images: tuple[Image, ...]
@@ -83,14 +85,19 @@ def open_images(layers: Sequence[Layer]) -> list[OpenImage]:
             owner = _owner(layer, [group[0] for group in images])
             if owner is not None:
                 others[owner].append(layer)
+    for layer in layers:
+        if name := layer.metadata.get(ILLUSTRATES):
+            owners = (i for i, group in enumerate(images) if name in [x.name for x in group])
+            if (owner := next(owners, None)) is not None:
+                others[owner].append(layer)
     return [OpenImage((*a,), (*b,)) for a, b in zip(images, others, strict=True)]
 
 
 def show_alone(viewer: Viewer, image: OpenImage) -> None:
     """Show an image with what belongs to it, and hide the other images and labels.
 
-    Layers of other types, and those that only illustrate others, stay as they are; and so does
-    the active layer while the user paints: napari lets the brush rest while it is hidden.
+    Layers of other types, and those that illustrate no image alone, stay as they are; and so
+    does the active layer while the user paints: napari lets the brush rest while it is hidden.
 
     Parameters
     ----------
@@ -98,14 +105,15 @@ def show_alone(viewer: Viewer, image: OpenImage) -> None:
     image : OpenImage
     """
     painted = painted_on(viewer)
-    has_shown = any(layer.visible or layer in _HIDDEN for layer in image.others)
+    beside = [layer for layer in image.others if is_choice(layer, Image, Labels)]
+    has_shown = any(layer.visible or layer in _HIDDEN for layer in beside)
     for layer in image.layers:
         if layer in image.images or layer in _HIDDEN or not has_shown:
             layer.visible = True
         _HIDDEN.discard(layer)
     for layer in viewer.layers:
-        is_other = is_choice(layer, Image, Labels) and layer not in image.layers
-        if is_other and layer.visible:
+        is_of_image = is_choice(layer, Image, Labels) or ILLUSTRATES in layer.metadata
+        if is_of_image and layer not in image.layers and layer.visible:
             layer.visible = False
             _HIDDEN.add(layer)
             if layer is painted:
@@ -137,20 +145,38 @@ def hidden_by_alone(viewer: Viewer) -> list[Layer]:
     return [layer for layer in viewer.layers if layer in _HIDDEN and not layer.visible]
 
 
-def hide_beside_alone(viewer: Viewer, layer: Layer) -> None:
-    """Hide a layer that was just added if it belongs to an image that is hidden.
+def hide_beside_alone(viewer: Viewer, result: Sequence[Layer]) -> bool:
+    """Hide a result that was just added if it belongs to an image that is hidden.
+
+    It is shown with its image, and without what would cover it: painted labels, and its
+    probabilities beside objects.
 
     Parameters
     ----------
     viewer : Viewer
-    layer : Layer
-        Image or labels.
+    result : sequence of Layer
+        One at least.
+
+    Returns
+    -------
+    bool
+        Whether it was hidden.
     """
     hidden = hidden_by_alone(viewer)
-    for image in open_images(viewer.layers) if hidden else ():
-        if layer in image.others and all(x in hidden for x in image.images):
-            layer.visible = False
-            _HIDDEN.add(layer)
+    owners = (x for x in open_images(viewer.layers) if hidden and result[0] in x.others)
+    image = next(owners, None)
+    if image is None or not all(layer in hidden for layer in image.images):
+        return False
+    for layer in result:
+        layer.visible = False
+        _HIDDEN.add(layer)
+    has_objects = any(isinstance(layer, Labels) for layer in result)
+    for layer in image.others:
+        is_painted = isinstance(layer, Labels) and HOLDS not in layer.metadata
+        is_below = isinstance(layer, Image) and has_objects
+        if (is_painted and layer is not painted_on(viewer)) or is_below:
+            _HIDDEN.discard(layer)
+    return True
 
 
 def painted_on(viewer: Viewer) -> Labels | None:
@@ -165,7 +191,7 @@ def painted_on(viewer: Viewer) -> Labels | None:
         return None
     if active.visible:
         _RESTING.discard(active)
-        return None if str(active.mode) in NO_BRUSH else active
+        return active if has_brush(viewer, active) else None
     return active if active in _RESTING else None
 
 

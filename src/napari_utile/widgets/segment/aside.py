@@ -8,6 +8,13 @@ from napari.viewer import Viewer
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.layers.alone import hide_beside_alone
 from napari_utile.widgets.layers.brush import has_brush, put_brush_away
+from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.results import PREVIEW
+
+HIDDEN = (
+    "Results of hidden images are hidden with them: click on an image in Data to see it with "
+    "its result."
+)
 
 
 def brush_away(viewer: Viewer) -> str:
@@ -18,7 +25,7 @@ def brush_away(viewer: Viewer) -> str:
 
 
 def uncover(viewer: Viewer, result: Sequence[Layer]) -> str:
-    """Hide other labels: a result cannot be judged among their colors.
+    """Hide other labels, and the preview of a training: a result cannot be judged below them.
 
     Those that are being painted stay, and those of other results. A result whose image is
     hidden, because another one is shown alone, is hidden with it.
@@ -34,19 +41,16 @@ def uncover(viewer: Viewer, result: Sequence[Layer]) -> str:
     str
         What was hidden, as a sentence, or ''.
     """
-    for layer in result:
-        hide_beside_alone(viewer, layer)
-    if not any(layer.visible for layer in result):
-        name = result[0].name
-        return f"'{name}' is hidden, as its image is. Click on the image in Data to see it."
+    if hide_beside_alone(viewer, result):
+        return HIDDEN
     hidden = [
         layer
         for layer in viewer.layers
-        if isinstance(layer, Labels)
+        if (isinstance(layer, Labels) or layer.metadata.get(HELPER) == PREVIEW)
         and layer.visible
         and layer not in result
         and HOLDS not in layer.metadata
-        and not has_brush(viewer, layer)
+        and not (isinstance(layer, Labels) and has_brush(viewer, layer))
     ]
     for layer in hidden:
         layer.visible = False

@@ -15,7 +15,8 @@ from napari_utile.folders.run import Run
 from napari_utile.io.images import stem_of
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.messages import colored
-from napari_utile.widgets.layers.alone import open_images, show_alone
+from napari_utile.widgets.layers.active import put_above
+from napari_utile.widgets.layers.alone import ILLUSTRATES, open_images, show_alone
 from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.results import Preview
 from napari_utile.widgets.layers.stacks import shifted
@@ -75,10 +76,15 @@ class PreviewOfView(QLabel):
         if name is not None and (event.kind == "view" or not is_in_view):
             for other in [x for x in self._previews if x != name]:
                 self._previews.pop(other).remove()
-            if name not in self._previews:
+            is_new = name not in self._previews
+            if is_new:
                 self._previews[name] = Preview(self._viewer, self._places[name])
             self._previews[name].show(event)
             layer = self._previews[name].layer
+            image = self._layer_of(name)
+            if is_new and image is not None and image in self._viewer.layers:
+                layer.metadata[ILLUSTRATES] = image.name
+                put_above(self._viewer, layer, image)
             if layer in self._viewer.layers and event.index:
                 layer.name = f"training preview: {place_words(event)}"
             self._shown = event
