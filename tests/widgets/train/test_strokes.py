@@ -21,7 +21,9 @@ def test_strokes_on_one_of_several_layers_are_told_with_their_cure(open_panel, q
     panel.source.choose(What.LAYERS)
     strokes = panel.source.strokes
     qtbot.waitUntil(lambda: "'labels of B': Only 1.6% of the image" in strokes.text())
-    assert panel.controls.button.isEnabled()  # the other has objects and background
+    # the other has objects and background, so that these need not lie apart
+    assert "If you painted a few strokes:" in strokes.text()
+    assert panel.controls.button.isEnabled()
     strokes.linkActivated.emit("sparse ")
     assert panel.form.settings().sparse and strokes.text() == ""
     panel.form.set_value("sparse", False)
