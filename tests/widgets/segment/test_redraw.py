@@ -89,6 +89,12 @@ def test_a_slider_redraws_the_slice_in_view_and_takes_no_active_layer(
     assert panel.correction.isEnabled()
 
 
+def test_every_setting_that_objects_are_made_by_is_followed(panel, qtbot):
+    for name, value in (("fill_holes", 3), ("instance_method", "components"), ("grow", "2")):
+        drag(panel, qtbot, **{name: value})  # draws
+        assert panel.redraw.is_shown
+
+
 def test_discard_and_deleting_the_preview_show_the_result_again(panel, viewer, press, qtbot):
     drag(panel, qtbot, threshold=0.7)
     press(panel.redraw.discard)
