@@ -11,16 +11,16 @@ from tests.fixtures.tiny_training import cells
 def test_strokes_on_one_of_several_layers_are_told_with_their_cure(open_panel, qtbot):
     viewer = ViewerModel()
     for name in "AB":
-        image, labels = cells((40, 48))
+        image, labels = cells((80, 96))
         if name == "B":
             labels = np.zeros_like(labels)
-            labels[5, 5:20], labels[20, 5:20] = 1, 2
+            labels[2:12:4, 2:10], labels[4:12:4, 2:10] = 1, 2  # in a corner
         viewer.add_image(image, name=name)
         viewer.add_labels(labels, name=f"labels of {name}")
     panel = open_panel(TrainPanel, viewer)
     panel.source.choose(What.LAYERS)
     strokes = panel.source.strokes
-    qtbot.waitUntil(lambda: "'labels of B': Only 1.6% of the image" in strokes.text())
+    qtbot.waitUntil(lambda: "'labels of B': Only 0.5% of the image" in strokes.text())
     # the other has objects and background, so that these need not lie apart
     assert "If you painted a few strokes:" in strokes.text()
     assert panel.controls.button.isEnabled()
