@@ -5,15 +5,12 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
-from weakref import ref
 
 from pydantic import ValidationError
 from qtpy.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import (
     QFormLayout,
-    QFrame,
     QLabel,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -32,15 +29,8 @@ DECIDING = {"recipe", "network", "networks"}
 """Fields that the defaults of others follow."""
 EXAMPLES = {"a number": ", like 5 or 1.5", "a whole number": ", like 5"}
 """Of what an option must be."""
-LABEL_WIDTH, LEAST_WIDTH = 118, 300
-"""Of the column of names, and of a panel, px."""
-THEME_BORDER = 2
-"""Of a panel, both sides together, px."""
-FOCUSED = (
-    "QLineEdit", "QTextEdit", "QAbstractSpinBox", "QComboBox", "QAbstractItemView",
-    "QAbstractButton", "QSlider",
-)  # fmt: skip
-"""Parts of a panel that can get the keys."""
+LABEL_WIDTH = 118
+"""Of the column of names, px."""
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -344,57 +334,3 @@ class RowName(QLabel):
         """What the field is for, or what is wrong with it."""
         line: QWidget = getattr(self._editor, "line", self._editor)  # beside its buttons
         return str(line.toolTip())
-
-
-def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
-    """Return a column in `panel` that scrolls when the dock is low."""
-    content = QWidget()
-    column = QVBoxLayout(content)
-    column.setContentsMargins(8, 6, 8, 8)
-    column.setSpacing(6)
-    panel.setWidget(content)
-    panel.setWidgetResizable(True)
-    panel.setFrameShape(QFrame.Shape.NoFrame)
-    panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    panel.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # nothing is seen of its focus
-    WideEnough(panel, content)
-    return column
-
-
-class WideEnough(QObject):
-    """Keeps a panel so wide that nothing is cut off, also beside its scroll bar."""
-
-    def __init__(self, panel: QScrollArea, content: QWidget):
-        super().__init__(panel)
-        self._panel = panel
-        panel.setMinimumWidth(LEAST_WIDTH)
-        content.installEventFilter(self)
-
-    def eventFilter(self, content: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Follow what is in the panel."""
-        if event.type() == QEvent.Type.LayoutRequest and isinstance(content, QWidget):
-            bar = self._panel.verticalScrollBar().sizeHint().width()
-            needed = content.minimumSizeHint().width() + bar + THEME_BORDER
-            self._panel.setMinimumWidth(max(LEAST_WIDTH, needed))
-        return False
-
-
-def mark_focus(panel: QWidget) -> None:
-    """Draw a border around the part of a panel that gets the keys, in the colors of the theme.
-
-    Parameters
-    ----------
-    panel : QWidget
-    """
-
-    seen = ref(panel)  # napari keeps the function, which must not keep the panel
-
-    def draw(_event: object = None) -> None:
-        if (area := seen()) is None:
-            return
-        color, focused = color_of(Tone.NOTE), ", ".join(f"{kind}:focus" for kind in FOCUSED)
-        title = f"Fold QPushButton:focus {{ color: {color}; font-weight: bold; }}"
-        area.setStyleSheet(f"{focused} {{ border: 1px solid {color}; }} {title}")
-
-    draw()
-    follow_theme(panel, draw)

@@ -11,10 +11,10 @@ from napari_utile.widgets.kit.closing import watch_window_of
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import join_other_panels
 from napari_utile.widgets.kit.engine_minutes import warm_engine
-from napari_utile.widgets.kit.form import mark_focus, scrolling_column
 from napari_utile.widgets.kit.help_page import HelpButton
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.pace import PaceLine
+from napari_utile.widgets.kit.scrolling import mark_focus, scrolling_column
 
 MOST_HEIGHT = 150
 """Of the pinned messages, in pixels; more of them scroll."""
