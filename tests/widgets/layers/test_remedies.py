@@ -109,7 +109,8 @@ def test_panels_that_lack_labels_offer_to_convert_them(open_panel, viewer, qtbot
     viewer.add_image(IDS, name="opened")
     if kind is EvaluatePanel:  # it takes the prediction for the truth, too
         viewer.add_labels(IDS, name="mine")
-    note = open_panel(kind, viewer).findChild(ConvertNote)
+    panel = open_panel(kind, viewer)  # kept, or it is garbage
+    note = panel.findChild(ConvertNote)
     qtbot.waitUntil(lambda: "'opened' was opened as an image" in note.text())
     note.linkActivated.emit("convert ")
     assert isinstance(viewer.layers["opened"], Labels)
