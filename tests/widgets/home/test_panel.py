@@ -1,14 +1,17 @@
 """The dock U-Tile."""
 
+import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 
 from napari_utile.events import RunDone, RunFailed, RunStarted
 from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.home.steps import STEPS
+from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import dock_of, open_beside
 from napari_utile.widgets.kit.memory import remember
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.layers.alone import open_images, show_alone
 
 
 def offered(home):
@@ -55,6 +58,25 @@ def test_every_step_opens_and_a_panel_is_made_once(open_panel, viewer):
         assert home.tabs.checkedButton().text() == step.title
     assert len(home.panels) == len(STEPS)
     assert home.open_step("Train") is home.panels["Train"]
+
+
+def test_a_tab_is_about_the_image_that_is_shown_alone_unless_it_works(
+    open_panel, viewer, monkeypatch
+):
+    viewer.add_image(np.zeros((8, 9), np.uint8), name="small")
+    viewer.add_labels(np.zeros((8, 9), np.uint8), name="small_mask")
+    home = open_panel(HomePanel, viewer)
+    segment, train = home.open_step("Segment"), home.open_step("Train")
+    assert segment.image.layer is train.image.layer is viewer.layers["em"]
+    show_alone(viewer, open_images(viewer.layers)[1])
+    monkeypatch.setattr(Controls, "is_running", True)
+    home.open_step("Segment")
+    assert segment.image.layer.name == "em"
+    monkeypatch.undo()
+    for step in ("Segment", "Train"):
+        home.open_step(step)
+    assert segment.image.layer.name == train.image.layer.name == "small"
+    assert train.labels_layer.layer.name == "small_mask"
 
 
 def test_the_layers_go_with_you_and_what_is_done_leads_on(

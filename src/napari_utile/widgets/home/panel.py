@@ -31,6 +31,7 @@ from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.layers.alone import choose_shown
 from napari_utile.widgets.layers.brush import put_brush_away
 from napari_utile.widgets.layers.choice import following
 
@@ -123,8 +124,17 @@ class HomePanel(QWidget):
                 controls.button.installEventFilter(self)
         self.pages.setCurrentWidget(self.panels[title])
         self.tabs.button(STEPS.index(self.step)).setChecked(True)
+        self._be_about_what_is_shown(self.panels[title])
         self._show_ways()
         return self.panels[title]
+
+    def _be_about_what_is_shown(self, panel: QWidget) -> None:
+        """Let a panel that is idle be about the image that is shown alone, if there is one."""
+        controls = getattr(panel, "controls", None)
+        if controls is None or not controls.is_running:
+            for choice in (getattr(panel, name, None) for name in HANDED_ON):
+                if choice is not None:
+                    choose_shown(self._viewer, choice)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
         """Follow whether the main button of a panel can be pressed."""

@@ -12,7 +12,7 @@ from napari_utile.io.pair_names import pair_names
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.kit.camera import look_at
 from napari_utile.widgets.layers.brush import has_brush
-from napari_utile.widgets.layers.choice import is_choice, shows_probabilities
+from napari_utile.widgets.layers.choice import LayerChoice, is_choice, shows_probabilities
 from napari_utile.widgets.layers.pair import pair_problem
 from napari_utile.widgets.layers.partners import plain_layer_name
 from napari_utile.widgets.layers.stacks import level_0
@@ -177,6 +177,22 @@ def hide_beside_alone(viewer: Viewer, result: Sequence[Layer]) -> bool:
         if (is_painted and layer is not painted_on(viewer)) or is_below:
             _HIDDEN.discard(layer)
     return True
+
+
+def choose_shown(viewer: Viewer, choice: LayerChoice) -> None:
+    """Choose what is shown, where the chosen layer is hidden as another image is shown alone.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    choice : LayerChoice
+    """
+    if choice.layer not in hidden_by_alone(viewer):
+        return
+    there = [layer for image in open_images(viewer.layers) for layer in image.layers]
+    shown = (layer for layer in there if layer.visible and layer in choice.choices)
+    if (layer := next(shown, None)) is not None:
+        choice.choose(layer)
 
 
 def painted_on(viewer: Viewer) -> Labels | None:
