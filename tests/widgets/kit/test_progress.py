@@ -33,6 +33,14 @@ def test_share_and_time_left_of_several_images_are_of_all_of_them():
     assert run.summary() == "1 done, 1 failed"
 
 
+@pytest.mark.parametrize(("count", "words"), [(0, "0 objects"), (1, "1 object")])
+def test_the_end_of_one_image_counts_its_objects(count, words):
+    run = RunProgress()
+    run.add(RunStarted(job="predict", images=1))
+    run.add(image(objects=count))
+    assert run.summary() == words
+
+
 def test_a_step_tells_the_share_and_the_end_is_kept():
     run = RunProgress()
     assert run.add(

@@ -414,3 +414,9 @@ def test_strokes_without_background_keep_the_button_off_until_there_is_some(
     panel.pair.needs.linkActivated.emit("select 1")
     layer.paint((0, 4, 32), layer.selected_label)
     qtbot.waitUntil(panel.controls.button.isEnabled)
+
+
+def test_a_mistake_is_no_longer_told_once_the_labels_are_painted(panel, viewer):
+    panel.controls.messages.add_mistake("Labels 'cells' are wrong.")
+    viewer.layers["cells"].paint((0, 4, 4), 1)
+    assert text(panel) == ""
