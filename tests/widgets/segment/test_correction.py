@@ -11,6 +11,7 @@ from napari_utile.folders.job import ShownResult
 from napari_utile.io.images import open_image
 from napari_utile.io.napari_reader import read_layers
 from napari_utile.results.edits import save_edit
+from napari_utile.widgets.kit import telling
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.segment.correction import Correction
 from tests.fixtures.result_store import SHAPE, labels_of_cells, make_result
@@ -49,7 +50,7 @@ def edited(correction, press, qtbot):
 
 
 def test_no_brush_can_be_chosen_for_a_result_and_a_line_says_what_to_do(
-    viewer, correction, monkeypatch
+    viewer, correction, monkeypatch, qtbot
 ):
     layer = viewer.layers["em instances"]
     layer.mode = "paint"
@@ -57,10 +58,15 @@ def test_no_brush_can_be_chosen_for_a_result_and_a_line_says_what_to_do(
     assert "'em instances' is on disk and cannot be painted on: Edit" in correction.line.text()
     assert not correction.save.isVisibleTo(correction)
     told = []
-    monkeypatch.setattr("napari_utile.widgets.segment.correction.show_info", told.append)
+    monkeypatch.setattr(telling, "show_warning", told.append)
+    correction.hide()
     for press_key in layer.keymap.values():
         press_key(layer)
     assert len(told) == 4 and "copies what you see" in told[0]
+    correction.show()
+    qtbot.waitUntil(lambda: telling.is_seen(correction.line))  # and says it itself
+    press_key(layer)
+    assert len(told) == 4 and "copies what you see" in correction.messages.text()
 
 
 def test_edit_paint_save(viewer, correction, press, qtbot, result):
@@ -158,10 +164,9 @@ def test_a_result_in_a_tiff_is_not_corrected_and_it_is_said_how_to_go_on(
     layer = viewer.layers["em instances"]
     assert not layer.editable and correction.edit.isHidden()
     assert "is a file that is not corrected in place" in correction.line.text()
-    told = []
-    monkeypatch.setattr("napari_utile.widgets.segment.correction.show_info", told.append)
+    qtbot.waitUntil(lambda: telling.is_seen(correction.line))
     next(iter(layer.keymap.values()))(layer)
-    assert "Duplicate Layer" in told[0]
+    assert "Duplicate Layer" in correction.messages.text()
     # labels of the user's own are none of its business
     viewer.layers.remove(layer)
     assert correction.isHidden()

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from napari.layers import Labels, Layer
-from napari.utils.notifications import show_info
 from napari.viewer import Viewer
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_utile.errors import UserError
@@ -17,6 +18,7 @@ from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.messages import Messages, colored
+from napari_utile.widgets.kit.telling import is_seen, notify
 from napari_utile.widgets.layers.choice import following, is_choice
 from napari_utile.widgets.layers.edits import (
     OpenEdit,
@@ -60,6 +62,7 @@ class Correction(QWidget):
         self._viewer, self._image = viewer, image
         self._work: Background | None = None
         self._copies: set[Layer] = set()
+        self._refuse_brush = _refusal_of_brushes(self)
         self.line, self.messages = QLabel(), Messages()
         self.line.setWordWrap(True)
         self.edit = self._button(
@@ -124,12 +127,13 @@ class Correction(QWidget):
             if stored_labels(layer) or is_unchangeable(layer):
                 layer.editable = False  # so that no brush can be chosen
                 for key in BRUSH_KEYS:
-                    layer.bind_key(key, _refuse_brush, overwrite=True)
+                    layer.bind_key(key, self._refuse_brush, overwrite=True)
         labels = [x for x in self._viewer.layers if _can_be_learnt(x)]
         offer(self.into, {None: NEW} | {layer: layer.name for layer in labels})
         self._show()
 
     def _show(self, _event: Any = None) -> None:
+        self.messages.forget_mistake()  # it was about the layer that was active
         copy, target = self.copy, self.target
         fixed = None if copy or target else next(filter(is_unchangeable, self._layers()), None)
         shown = copy or target or fixed or self.messages.isVisibleTo(self)
@@ -232,9 +236,18 @@ class Correction(QWidget):
         return button
 
 
-def _refuse_brush(layer: Labels) -> None:
-    """Say what to do instead: a key of a tool that paints was pressed."""
-    show_info(_line_about(None, layer))
+def _refusal_of_brushes(correction: Correction) -> Callable[[Labels], None]:
+    """Return what says what to do instead, when a key of a tool that paints is pressed."""
+    seen = ref(correction)  # the layer keeps the function, which must not keep the panel
+
+    def refuse_brush(layer: Labels) -> None:
+        there, text = seen(), _line_about(None, layer)
+        if there is not None and isalive(there) and is_seen(there.line):
+            there.messages.add_mistake(text)
+        else:
+            notify(text, Tone.WARNING)
+
+    return refuse_brush
 
 
 def _can_be_learnt(layer: Layer) -> bool:
