@@ -28,6 +28,10 @@ def test_in_a_script_layers_are_waited_for_and_in_a_window_they_come_later(
 
     assert in_window(late_layers.isbi2012_sample) == []
     qtbot.waitUntil(lambda: "I" in viewer.layers)
+    made = [(sample[0][0], {"name": "S"}, "image")]
+    monkeypatch.setattr(late_layers, "synthetic_layers", lambda: made)
+    assert in_window(late_layers.synthetic_sample) == []
+    qtbot.waitUntil(lambda: "S" in viewer.layers)
 
     assert late_layers.coco_in_window(str(tmp_path / "a.tif")) is None
     path, _ = write_coco_sample(tmp_path)
