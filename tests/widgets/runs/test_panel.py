@@ -24,6 +24,7 @@ from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import CHOSEN
 from napari_utile.widgets.kit.running import RUNNING
 from napari_utile.widgets.process.detached import DetachedEngine
+from napari_utile.widgets.runs import panel as module
 from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.known_job import DONE, FAILED, PLACE, STARTED, STOPPED, say, tile
@@ -349,14 +350,28 @@ def test_a_training_is_shown_by_its_preview_on_its_image_and_its_model_is_chosen
     assert rows(panel) == [("other → unet", "stopped")]
     choose(panel)
     assert enabled(panel) == ["Resume", "Show", "Remove"]
+    shown = []
     for _ in range(2):  # the second time nothing is added
         show(panel, qtbot)
+        shown.append(viewer.layers["training preview"])
+    assert shown[0] is shown[1]
     assert [layer.name for layer in viewer.layers].count("training preview") == 1
     image, preview = viewer.layers["other"], viewer.layers["training preview"]
     np.testing.assert_array_equal(image.translate, (0, 100, 200))
     np.testing.assert_array_equal(preview.translate, (2 * 50, 100 + 32 * 4, 200))
     assert segment.model.path == run.model
     assert chosen[0] == ("train", run.folder)  # for the panel that shows its curves
+
+
+def test_the_window_goes_on_between_an_image_and_the_result_on_it(
+    panel, trained, viewer, qtbot, monkeypatch
+):
+    monkeypatch.setattr(module, "PAUSE", 200)
+    choose(panel)
+    panel.show_it.click()
+    qtbot.waitUntil(lambda: "other" in viewer.layers)
+    assert "training preview" not in viewer.layers
+    qtbot.waitUntil(lambda: "training preview" in viewer.layers)
 
 
 def test_a_training_is_resumed_by_its_command_and_its_job_is_removed_for_good(
