@@ -4,6 +4,7 @@ import numpy as np
 
 from napari_utile.evaluation import evaluate
 from napari_utile.evaluation.error_types import KIND_COLORS
+from napari_utile.evaluation.reports.drawing import plain_style
 from napari_utile.evaluation.reports.figures import curves, error_picture, rgb, worst_slices
 from napari_utile.io.stack import Stack
 
@@ -16,6 +17,17 @@ def test_only_what_there_is_is_drawn(truth):
     ]
     nothing = evaluate(0 * truth[0], 0 * truth[0])
     assert "Precision and recall" not in curves(nothing)
+
+
+def test_errors_by_threshold_have_plain_numbers_at_their_axis(report):
+    from matplotlib.figure import Figure
+
+    with plain_style():
+        ax = Figure().add_subplot()
+        curves(report)["Errors by threshold"](ax)
+        ax.figure.draw_without_rendering()
+    labels = {text.get_text() for text in ax.get_yticklabels() if text.get_text()}
+    assert {"1", "0.1"} <= labels and not any("$" in text for text in labels)
 
 
 # slices

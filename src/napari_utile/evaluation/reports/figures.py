@@ -115,6 +115,7 @@ def _draw_thresholds(ax: Any, report: Report, better: Literal["higher", "lower"]
         values = [row[name] for row in rows for name in names if row[name] > 0]
         if values:
             ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # no formulas
             ax.set_ylim(min(values) / 1.6, 1)
 
 
