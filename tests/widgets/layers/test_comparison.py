@@ -1,8 +1,10 @@
 """Results of every network, side by side or on the image."""
 
 import numpy as np
+from napari.utils.theme import get_theme
 
 from napari_utile.io.images import write_tiff
+from napari_utile.widgets.kit.colors import contrast
 from napari_utile.widgets.layers.comparison import ComparisonLayers
 
 
@@ -30,3 +32,14 @@ def test_results_lie_on_their_place_or_in_a_row_and_go_together(viewer, compared
     assert unet.translate[-1] >= truth.translate[-1] + 48 * 4
     layers.remove()
     assert [layer.name for layer in viewer.layers] == ["em", "cells"]
+
+
+def test_the_names_above_can_be_read_on_the_canvas_of_each_theme(viewer, compared, cells):
+    layers = ComparisonLayers(viewer, viewer.layers["em"], cells[1].shape)
+    layers.show(compared, {"unet": compared / "unet-seed0"}, is_row=True)
+    text = viewer.layers["networks"].text
+    assert text.values.tolist() == ["truth", "unet"]
+    color = tuple(round(255 * part) for part in np.ravel(text.color.constant)[:3])
+    for theme in ("dark", "light"):
+        canvas = get_theme(theme).canvas.as_rgb_tuple()[:3]
+        assert contrast(color, canvas) > 4

@@ -20,6 +20,8 @@ from napari_utile.widgets.layers.stacks import placement, shifted, stack_of
 
 RESULT_GAP = 0.03
 """Gap between two pictures, as a share of their width."""
+NAMES = "#7a7a7a"
+"""Color of names, which is seen on a black canvas and on a white one."""
 
 
 class ComparisonLayers:
@@ -138,7 +140,7 @@ class ComparisonLayers:
                 size=1,
                 face_color="transparent",
                 border_color="transparent",
-                text={"string": names, "anchor": "upper_left", "color": "white", "size": 7},
+                text={"string": names, "anchor": "upper_left", "color": NAMES, "size": 9},
                 units=self._place["units"][-2:],
             )
         )
