@@ -6,7 +6,7 @@ from napari.settings import get_settings
 from napari.utils.theme import get_theme
 
 from napari_utile.widgets.evaluate.curves import ScoreCurves
-from napari_utile.widgets.kit.colors import Tone, color_of
+from napari_utile.widgets.kit.colors import Tone, color_of, is_light
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.plots import Graphics
 from napari_utile.widgets.train.curves import Curves
@@ -39,6 +39,14 @@ def test_a_message_stands_out_from_panels_and_fields(theme, name, tone):
     for ground in (get_theme(name).background, get_theme(name).foreground):
         dark, light = sorted(luminance(*rgb[:3]) for rgb in (color, ground.as_rgb_tuple()))
         assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, success criterion 1.4.3
+
+
+def test_a_theme_is_light_or_dark(theme):
+    found = {}
+    for name in ("dark", "light"):
+        theme(name)
+        found[name] = is_light()
+    assert found == {"dark": False, "light": True}
 
 
 def test_messages_change_their_color_with_the_theme(theme, qtbot):

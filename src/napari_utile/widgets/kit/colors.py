@@ -71,6 +71,11 @@ def text_color() -> str:
     return "#" + "".join(f"{part:02x}" for part in theme.text.as_rgb_tuple()[:3])
 
 
+def is_light() -> bool:
+    """Whether napari's theme is a light one."""
+    return bool(get_theme(get_settings().appearance.theme).type == "light")
+
+
 def contrast(a: Rgb, b: Rgb) -> float:
     """Return the contrast of two colors, 1 (none) to 21 (black on white).
 

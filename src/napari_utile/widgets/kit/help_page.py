@@ -2,19 +2,33 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QDesktopServices, QTextBlock
+from qtpy.QtCore import Qt, QUrl, Signal
+from qtpy.QtGui import (
+    QColor,
+    QDesktopServices,
+    QPixmap,
+    QTextBlock,
+    QTextCharFormat,
+    QTextCursor,
+    QTextDocument,
+)
 from qtpy.QtWidgets import QDialog, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
 import napari_utile
 from napari_utile.errors import UserError
+from napari_utile.widgets.kit.colors import Tone, color_of, follow_theme, is_light
 
 PANELS = "panels.md"
 """The file with a section for each panel."""
-PICTURE = re.compile(r'<img src="([^"]+)"[^>]*?alt="([^"]*)"[^>]*>')
-"""Qt reads these only as Markdown."""
-SIZE = (640, 760)
+PICTURE = re.compile(
+    r'(?:<picture>\s*<source media="\(prefers-color-scheme: light\)" srcset="([^"]+)">\s*)?'
+    r'<img src="([^"]+)"[^>]*?alt="([^"]*)"[^>]*>'
+    r"(?:\s*</picture>)?"
+)
+"""One that may have another for the light theme; Qt reads these only as Markdown."""
+SIZE = (760, 760)
 """Of the window, px."""
 
 
@@ -43,7 +57,7 @@ def help_text(file: str, heading: str = "") -> str:
     path = docs_folder() / Path(file).name
     if not path.is_file():
         raise UserError(f"{path} was not found: this installation has no docs.")
-    text = PICTURE.sub(r"![\2](\1)", path.read_text(encoding="utf-8"))
+    text = PICTURE.sub(_picture_in_theme, path.read_text(encoding="utf-8"))
     if not heading:
         return text
     sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
@@ -51,6 +65,12 @@ def help_text(file: str, heading: str = "") -> str:
         if section.partition("\n")[0] == f"## {heading}":
             return section
     raise UserError(f"{path} has no section '{heading}'.")
+
+
+def _picture_in_theme(found: re.Match[str]) -> str:
+    """Return a picture as Markdown: the one that was taken in napari's theme."""
+    in_light, in_dark, words = found.groups()
+    return f"![{words}]({in_light if in_light and is_light() else in_dark})"
 
 
 def anchor_of(heading: str) -> str:
@@ -90,14 +110,16 @@ class HelpPage(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(f"U-Tile: {page}")
         self.resize(*SIZE)
-        self.text = QTextBrowser()
+        self.text = _Pages()
         self.text.setOpenLinks(False)
         self.text.setSearchPaths([str(docs_folder())])
         self.text.anchorClicked.connect(self.follow)
+        self.text.resized.connect(self._show_again)
         column = QVBoxLayout(self)
         column.addWidget(self.text)
-        self._file = PANELS
-        self._show(page)
+        self._file, self._heading = PANELS, page
+        self._show()
+        follow_theme(self, self._show_again)
 
     def follow(self, link: QUrl) -> None:
         """Open another page here, and addresses in the browser."""
@@ -106,15 +128,23 @@ class HelpPage(QDialog):
             return
         file, anchor = link.path() or self._file, link.fragment()
         if file != self._file or not self._scroll_to(anchor):
-            self._file = file
+            self._file, self._heading = file, ""
             self._show()
             self._scroll_to(anchor)
 
-    def _show(self, heading: str = "") -> None:
+    def _show_again(self, _event: object = None) -> None:
+        """Show the page in another theme or width, where the reader was."""
+        bar = self.text.verticalScrollBar()
+        place = bar.value()
+        self._show()
+        bar.setValue(place)
+
+    def _show(self) -> None:
         try:
-            self.text.setMarkdown(help_text(self._file, heading))
+            self.text.setMarkdown(help_text(self._file, self._heading))
         except UserError as error:
             self.text.setPlainText(str(error))
+        color_links(self.text.document(), QColor(color_of(Tone.NOTE)))
 
     def _scroll_to(self, anchor: str) -> bool:
         """Bring a heading to the top; return whether it is on this page."""
@@ -134,3 +164,51 @@ class HelpPage(QDialog):
                 found.append(block)
             block = block.next()
         return found
+
+
+def color_links(document: QTextDocument, color: QColor) -> None:
+    """Give links a color that can be read; that of Qt is made for white pages."""
+    block = document.begin()
+    while block.isValid():
+        parts = block.begin()
+        while not parts.atEnd():
+            part = parts.fragment()
+            if part.charFormat().isAnchor():
+                cursor = QTextCursor(document)
+                cursor.setPosition(part.position())
+                cursor.setPosition(
+                    part.position() + part.length(), QTextCursor.MoveMode.KeepAnchor
+                )
+                look = QTextCharFormat()
+                look.setForeground(color)
+                cursor.mergeCharFormat(look)
+            parts += 1
+        block = block.next()
+
+
+class _Pages(QTextBrowser):
+    """Pages whose pictures are no wider than the window."""
+
+    resized = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+
+    def loadResource(self, kind: int, name: QUrl) -> Any:  # noqa: N802, the name is Qt's
+        """Return a picture that is no wider than the page."""
+        found = super().loadResource(kind, name)
+        if kind != QTextDocument.ResourceType.ImageResource:
+            return found
+        picture = QPixmap()
+        picture.loadFromData(found)
+        room = self.viewport().width() - 2 * round(self.document().documentMargin())
+        if picture.width() <= room:
+            return picture
+        return picture.scaledToWidth(room, Qt.TransformationMode.SmoothTransformation)
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802, the name is Qt's
+        """Tell that pictures are to be scaled again."""
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.resized.emit()
