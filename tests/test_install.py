@@ -124,8 +124,8 @@ def build_hook(project):
 
 def test_a_wheel_gets_the_pages_of_the_panels_and_their_pictures(project):
     names = {path.name for path in build_hook(project).pages(project)}
-    assert {"panels.md", "stacks.md", "segment.png"} <= names
-    assert not names & {"make_pictures.py", "window.png"}  # the picture of README.md
+    assert {"panels.md", "stacks.md", "segment.png", "segment_light.png"} <= names
+    assert not names & {"make_report.py", "window.png", "window_light.png"}  # of README.md
 
 
 def test_the_manifest_is_copied_where_links_are_impossible(project, source, monkeypatch):

@@ -8,13 +8,16 @@ import gc
 import numpy as np
 import pytest
 from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtWidgets import QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.home.steps import STEPS
-from tests.walk.walk import SIZE, Walk, the_whole
+from tests.walk.monitor import Gap
+from tests.walk.steps import the_whole
+from tests.walk.walk import HEADINGS, SIZE, Seen, Walk
 
 TINY = {"depth": "2", "width": "4", "tile": "64", "batch": "1", "seed": "1"}
 GAP = 0.1
@@ -87,3 +90,25 @@ def test_the_whole_walk(make_napari_viewer_proxy, qtbot, home, errors, warm):
     # napari takes a tenth of a second and more for one layer: no step may take much longer
     slow = {row.step: row.gap.cpu for row in walk.rows if row.gap.cpu > max(GAP, 1.5 * napari)}
     assert slow == {}, napari
+
+
+def test_a_row_of_the_table_can_be_shown_as_it_is():
+    row = Seen("data", Gap(0.0254, 1.2), "<b>labels</b>&nbsp;a|b:\n8 x 256").line()
+    assert row == r"| data | 25 ms | 1200 ms | labels a\|b: 8 x 256 |"
+    assert [line.count("|") for line in HEADINGS.splitlines()] == [5, 5]
+
+
+def test_what_is_scrolled_away_or_cut_off_is_not_in_view(qtbot):
+    area, column = QScrollArea(), QWidget()
+    buttons = [QPushButton(name) for name in ("above", "below")]
+    rows = QVBoxLayout(column)
+    rows.addWidget(buttons[0])
+    rows.addSpacing(500)
+    rows.addWidget(buttons[1])
+    area.setWidget(column)
+    qtbot.addWidget(area)
+    area.resize(300, 200)
+    area.show()
+    Walk.are_in_view(None, buttons[0])
+    with pytest.raises(AssertionError, match="'below' is not in view"):
+        Walk.are_in_view(None, buttons[1])

@@ -2,16 +2,21 @@
 
     xvfb-run -a -s "-screen 0 1280x800x24" python -m tests.walk.walk --out folder --theme light
 
-Prints a table: what was seen, and the longest pause of the event loop in that step, as CPU time
-of the window's thread and as time of the clock. With `--out` it saves a picture of each step.
+Prints a table in Markdown: what was seen, and the longest pause of the event loop in that step,
+as CPU time of the window's thread and as time of the clock. With `--table` it is written to a
+file, too. With `--out` a picture of each step is saved. With `--docs docs` the pictures of the
+docs are taken, in one theme at a time, and what only they need is done.
 """
 
 import argparse
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,14 +24,18 @@ from typing import Any
 import numpy as np
 
 from tests.walk.monitor import EventLoopMonitor, Gap
+from tests.walk.pictures import Pictures
+from tests.walk.steps import the_whole
 
 SIZE = (1280, 800)
 TIMEOUT = 300
 """Seconds after which a step has failed."""
 PAUSE = 0.1
 """Seconds between two things that the user does, who is no faster."""
-SMALL = {"depth": "3", "width": "8", "tile": "128"}
-"""A network that learns the sample in a minute."""
+HEADINGS = (
+    "| step | longest pause, CPU | of the clock | seen |\n"  # and below it the alignment
+    "|---|--:|--:|---|"
+)
 
 
 @dataclass
@@ -37,6 +46,13 @@ class Seen:
     gap: Gap
     said: str = ""
 
+    def line(self) -> str:
+        """Return the row in Markdown."""
+        plain = unescape(re.sub(r"<[^>]+>", " ", self.said))
+        said = " ".join(plain.split()).replace("|", r"\|")
+        cpu, wall = 1000 * self.gap.cpu, 1000 * self.gap.wall
+        return f"| {self.step} | {cpu:.0f} ms | {wall:.0f} ms | {said} |"
+
 
 class Walk:
     """A window at 1280 x 800 with the dock U-Tile, and what was seen in it.
@@ -46,11 +62,23 @@ class Walk:
     viewer : napari.Viewer
     home : HomePanel
     out : Path, optional
-        Folder for the pictures.
+        Folder for a picture of each step.
+    docs : Pictures, optional
+        Takes those of the docs.
+    tell : callable, optional
+        Called with each row of the table.
     """
 
-    def __init__(self, viewer: Any, home: Any, out: Path | None = None):
-        self.viewer, self.home, self.out = viewer, home, out
+    def __init__(
+        self,
+        viewer: Any,
+        home: Any,
+        out: Path | None = None,
+        docs: Pictures | None = None,
+        tell: Callable[[Seen], object] = lambda _: None,
+    ):
+        self.viewer, self.home, self.out, self._tell = viewer, home, out, tell
+        self.docs = docs or Pictures(viewer, home)
         self.monitor = EventLoopMonitor()
         self.rows: list[Seen] = []
 
@@ -82,8 +110,18 @@ class Walk:
 
     def run(self, panel: Any, button: Any = None) -> float:
         """Press a button of a panel, and wait until the work has ended; return the seconds."""
-        self.press(button or panel.controls.button)
-        return self.until(lambda: not panel.controls.is_running, panel.controls.status.text())
+        controls = panel.controls
+        self.press(button or controls.button)
+        if controls.is_running:
+            self.are_in_view(controls.button, controls.bar, controls.status)
+        return self.until(lambda: not controls.is_running, controls.status.text())
+
+    def are_in_view(self, *widgets: Any) -> None:
+        """Assert that all of each is seen in the window: nothing is cut off or hidden."""
+        for widget in widgets:
+            shown = widget.visibleRegion().boundingRect()
+            name = widget.text() if hasattr(widget, "text") else type(widget).__name__
+            assert shown == widget.rect(), f"'{name}' is not in view: {shown}, {widget.rect()}"
 
     @contextmanager
     def step(self, name: str) -> Iterator[Seen]:
@@ -95,6 +133,7 @@ class Walk:
         self.wait(0.5)
         seen.gap = self.monitor.end()
         self.rows.append(seen)
+        self._tell(seen)
         if self.out:
             self.picture(name)
 
@@ -129,164 +168,77 @@ class Walk:
         QTest.mouseRelease(canvas, button, Qt.KeyboardModifier.NoModifier, points[-1])
 
 
-def the_whole(walk: Walk, minutes: str = "1", options: dict[str, str] | None = None) -> None:
-    """Go through all steps on the synthetic sample, as a newcomer would."""
-    bring_and_label(walk)
-    train_a_network(walk, {**SMALL, "minutes": minutes, **(options or {})})
-    segment_and_correct(walk)
-    look_at_it(walk)
-
-
-def bring_and_label(walk: Walk) -> None:
-    """Open the sample, paint a stroke into new labels, and see the weights of the loss."""
-    home, viewer = walk.home, walk.viewer
-    with walk.step("data") as seen:
-        data = home.open_step("Data")
-        walk.press(data.synthetic)
-        walk.until(lambda: len(viewer.layers) == 2)
-        seen.said = data.list.text()
-    image, truth = viewer.layers
-    with walk.step("label") as seen:
-        label = home.open_step("Label")
-        label.image.choose(image)
-        walk.press(label.new)
-        walk.stroke((0, -60), (30, 60))
-        painted = viewer.layers.selection.active
-        seen.said = f"{painted.name}: {int((painted.data > 0).sum()):,} px painted"
-    viewer.layers.remove(painted)
-
-    with walk.step("weight map") as seen:
-        weights = home.open_step("Weight map")
-        weights.labels_layer.choose(truth)
-        walk.press(weights.controls.button)
-        walk.until(lambda: weights.overlay is not None)
-        seen.said = f"weights up to {float(weights.overlay.data.max()):.3g}"
-    viewer.layers.remove(weights.overlay)
-
-
-def train_a_network(walk: Walk, options: dict[str, str]) -> None:
-    """Look at what training sees, train, and see the preview."""
-    home, viewer = walk.home, walk.viewer
-    train = home.open_step("Train")
-    train.labels_layer.choose(viewer.layers[1])
-    for name, value in options.items():
-        train.form.set_value(name, value)
-    for number in ("first", "again"):
-        with walk.step(f"preview {number}") as seen:
-            seen.said = f"{walk.run(train, train.look):.1f} s"
-            walk.until(lambda: train.before.samples and len(train.before.samples.layers) == 6)
-    train.before.samples.remove()
-    with walk.step("train until the first preview") as seen:
-        walk.press(train.controls.button)
-        started = walk.until(train.curves.isVisible)
-        previewed = walk.until(lambda: any("preview" in x.name for x in viewer.layers))
-        seen.said = f"started after {started:.1f} s, preview {previewed:.1f} s later"
-    with walk.step("train") as seen:
-        walk.until(lambda: not train.controls.is_running)
-        seen.said = train.controls.messages.text()
-    train.look_at.remove()
-
-
-def segment_and_correct(walk: Walk) -> None:
-    """Find objects, by other settings, too, and correct one with the brush."""
-    home, viewer = walk.home, walk.viewer
-    segment = home.open_step("Segment")
-    segment.image.choose(viewer.layers[0])
-    with walk.step("segment the layer") as seen:
-        seen.said = f"{walk.run(segment):.1f} s"
-        walk.until(lambda: any(x.name.endswith("instances") for x in viewer.layers))
-    with walk.step("segment the view") as seen:
-        segment.source.kind.setCurrentText("the current view")
-        seen.said = f"{walk.run(segment):.1f} s"
-    segment.source.kind.setCurrentText("a layer")
-    with walk.step("threshold") as seen:
-        for value in (0.6, 0.7):
-            segment.form.set_value("threshold", value)
-            walk.wait(0.3)
-        seen.said = segment.redraw.line.text()
-    if segment.redraw.is_shown:
-        walk.press(segment.redraw.discard)
-    with walk.step("edit a result") as seen:
-        before = len(viewer.layers)
-        walk.press(segment.correction.edit)
-        walk.until(lambda: len(viewer.layers) > before)
-        walk.stroke((-40, -40), (-20, 30))
-        walk.press(segment.correction.save)
-        walk.until(lambda: "Saved" in segment.correction.messages.text())
-        seen.said = segment.correction.messages.text()
-
-
-def look_at_it(walk: Walk) -> None:
-    """Measure, evaluate, and find it all again in the list of runs."""
-    home, viewer = walk.home, walk.viewer
-    truth = next(x for x in viewer.layers if x.name == "Synthetic ssTEM labels")
-    with walk.step("measure") as seen:
-        objects = home.open_step("Measure")
-        objects.labels_layer.choose(truth)
-        walk.run(objects)
-        walk.until(lambda: "id" in objects.columns)
-        seen.said = f"{len(objects.columns['id'])} objects"
-    with walk.step("evaluate") as seen:
-        evaluate = home.open_step("Evaluate")
-        evaluate.truth.choose(truth)
-        result = next(x for x in reversed(viewer.layers) if x.name.endswith("instances"))
-        evaluate.prediction.choose(result)
-        walk.press(evaluate.button)
-        walk.until(lambda: evaluate.report is not None)
-        seen.said = evaluate.view.summary.whole.text()
-    with walk.step("runs") as seen:
-        runs = home.open_step("Runs")
-        walk.until(lambda: runs.list.topLevelItemCount() > 1)
-        seen.said = f"{runs.list.topLevelItemCount()} runs"
-    with walk.step("show a run"):
-        for row in range(runs.list.topLevelItemCount()):
-            item = runs.list.topLevelItem(row)
-            runs.list.setCurrentItem(item)
-            if runs.show_it.isEnabled() and not runs.show_it.isHidden():
-                walk.press(runs.show_it)
-                break
-        walk.wait(2)
-    with walk.step("compare"):
-        home.open_step("Compare")
-        walk.wait(1)
-
-
 def main() -> None:
     """Walk, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="folder for the pictures")
+    parser.add_argument("--out", type=Path, help="folder for a picture of each step")
+    parser.add_argument("--docs", type=Path, help="folder for the pictures of the docs")
+    parser.add_argument("--table", type=Path, help="file for the table, in Markdown")
     parser.add_argument("--theme", choices=["dark", "light"], default="dark")
     parser.add_argument("--minutes", default="1", help="of the training")
     given = parser.parse_args()
-    if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-            os.environ[name] = folder
-        import napari
-        from napari.settings import get_settings
+    for folder in filter(None, (given.out, given.docs)):
+        folder.mkdir(parents=True, exist_ok=True)
+    if given.table:
+        given.table.write_text("")
 
-        from napari_utile.widgets.home.panel import HomePanel
+    def tell(line: str) -> None:
+        print(line, flush=True)
+        if given.table:
+            with given.table.open("a") as file:
+                file.write(f"{line}\n")
 
-        get_settings().appearance.theme = given.theme
-        viewer = napari.Viewer()
-        viewer.window.resize(*SIZE)
-        home = HomePanel(viewer)
-        viewer.window.add_dock_widget(home, name="U-Tile", area="right")
-        walk = Walk(viewer, home, given.out)
+    is_shown = given.docs is not None
+    with user_folder(is_shown), new_window(given.theme) as (viewer, home):
+        docs = Pictures(viewer, home, given.docs, given.theme)
+        walk = Walk(viewer, home, given.out, docs, lambda seen: tell(seen.line()))
         walk.wait(2)
+        tell(HEADINGS)
         try:
             the_whole(walk, given.minutes)
         finally:
-            for row in walk.rows:
-                gap = f"{1000 * row.gap.cpu:6.0f} ms CPU {1000 * row.gap.wall:6.0f} ms"
-                print(f"{row.step:30} {gap}  {row.said}", flush=True)
             with suppress(RuntimeError):
                 walk.monitor.stop()
-            from napari_utile.widgets.process.worker import WAITING
-
-            WAITING.end()
     os._exit(0)  # napari takes seconds to take its windows apart
+
+
+@contextmanager
+def user_folder(is_shown: bool) -> Iterator[None]:
+    """Keep settings and data in an empty folder: nothing of the user is read or changed.
+
+    It has a short name, the same each time, if it is shown in pictures.
+    """
+    with ExitStack() as stack:
+        if is_shown:
+            folder = Path(tempfile.gettempdir()) / "user"
+            folder.mkdir()
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        else:
+            made = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+        for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+            os.environ[name] = str(folder)
+        yield
+
+
+@contextmanager
+def new_window(theme: str) -> Iterator[tuple[Any, Any]]:
+    """Open napari with the dock U-Tile; end the engine that waits for it at the end."""
+    import napari
+    from napari.settings import get_settings
+
+    from napari_utile.widgets.home.panel import HomePanel
+    from napari_utile.widgets.process.worker import WAITING
+
+    get_settings().appearance.theme = theme
+    viewer = napari.Viewer(title="napari")
+    viewer.window.resize(*SIZE)
+    home = HomePanel(viewer)
+    viewer.window.add_dock_widget(home, name="U-Tile", area="right")
+    try:
+        yield viewer, home
+    finally:
+        WAITING.end()
 
 
 if __name__ == "__main__":
