@@ -15,7 +15,7 @@ IN_BOTH = re.compile(
     r'srcset="(?:docs/)?(\w+)\.png">\n'
     r'<img src="(?:docs/)?(\w+)\.png" width="\d+" alt="[^"]+">\n</picture>'
 )
-MOST = 4_500_000
+MOST = 3_200_000
 """Bytes of all pictures."""
 
 
