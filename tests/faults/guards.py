@@ -94,7 +94,7 @@ GUARDS = [
           "models::channels_are_compared_before_anything_is_read"),
     guard(24, "engine/prediction/run.py", "        if failures:\n", "        if False:\n",
           "prediction::a_block_that_fails_does_not_cost_the_others"),
-    guard(25, "widgets/layers/results.py", "self._viewer.layers.remove(old)", "pass",
+    guard(25, "widgets/layers/results.py", "layer.metadata.get(ON_DISK) == key", "False",
           "window::a_path_that_is_open_in_the_viewer_shows_what_is_written_next"),
     guard(26, "evaluation/rows.py", "        case _, 0, 0:\n", "        case _, 0, 7:\n",
           "evaluation::empty_on_both_sides_is_perfect_agreement"),
