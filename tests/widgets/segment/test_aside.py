@@ -16,14 +16,24 @@ def test_the_brush_is_put_away_and_labels_are_hidden_but_those_that_are_painted(
     for layer in (result, other):
         layer.metadata[HOLDS] = "instances"
     viewer.layers.selection.active, painted.mode = painted, "paint"
-    said = uncover(viewer, [result])
+    said = uncover(viewer, [result], of_run=[other])
     assert said.startswith("Hidden, so that the result can be read: 'cells'.")
     assert [layer.visible for layer in (labels, result, other, painted)] == [
         False, True, True, True,
     ]  # fmt: skip
     assert brush_away(viewer).startswith("The brush of 'painted' was put away")
-    assert "'painted'" in uncover(viewer, [result]) and not painted.visible
+    assert "'old', 'painted'" in uncover(viewer, [result]) and not painted.visible
     assert uncover(viewer, [result]) == brush_away(viewer) == ""
+
+
+def test_a_result_of_the_same_place_is_hidden_and_none_beside_it(viewer):
+    plane = viewer.layers["cells"].data[0].copy()
+    viewer.layers.clear()
+    result = viewer.add_labels(plane, name="part", translate=(10, 10))
+    for name, corner in (("whole", (0, 0)), ("beside", (10, 80))):
+        viewer.add_labels(plane, name=name, translate=corner, metadata={HOLDS: "instances"})
+    assert "'whole'. " in uncover(viewer, [result])
+    assert viewer.layers["beside"].visible
 
 
 def test_the_preview_of_a_training_is_hidden_and_no_other_helper(viewer):

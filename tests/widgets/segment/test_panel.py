@@ -190,6 +190,7 @@ def test_the_objects_of_the_result_are_measured_in_their_panel(
     panel.form.set_value("output", "instances")
     script(STARTED, objects(3), tile(1), FINISH, DONE)
     run(panel, press, qtbot)
+    qtbot.waitUntil(lambda: "em instances" in window.layers)
     with npe2pm.tmp_plugin(package="napari-utile"):
         press(panel.objects)
     assert measured == ["em instances"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from napari.layers import Labels, Layer
 from napari.viewer import Viewer
 
@@ -24,10 +25,10 @@ def brush_away(viewer: Viewer) -> str:
     return f"The brush of {names} was put away: dragging moves the image." if layers else ""
 
 
-def uncover(viewer: Viewer, result: Sequence[Layer]) -> str:
+def uncover(viewer: Viewer, result: Sequence[Layer], of_run: Sequence[Layer] = ()) -> str:
     """Hide other labels, and the preview of a training: a result cannot be judged below them.
 
-    Those that are being painted stay, and those of other results. A result whose image is
+    Those that are being painted stay, and results of other places. A result whose image is
     hidden, because another one is shown alone, is hidden with it.
 
     Parameters
@@ -35,6 +36,8 @@ def uncover(viewer: Viewer, result: Sequence[Layer]) -> str:
     viewer : Viewer
     result : sequence of Layer
         One at least.
+    of_run : sequence of Layer, optional
+        Results that were made together with it: they stay.
 
     Returns
     -------
@@ -48,8 +51,8 @@ def uncover(viewer: Viewer, result: Sequence[Layer]) -> str:
         for layer in viewer.layers
         if (isinstance(layer, Labels) or layer.metadata.get(HELPER) == PREVIEW)
         and layer.visible
-        and layer not in result
-        and HOLDS not in layer.metadata
+        and layer not in (*result, *of_run)
+        and not (HOLDS in layer.metadata and not _lie_over_one_another(layer, result[0]))
         and not (isinstance(layer, Labels) and has_brush(viewer, layer))
     ]
     for layer in hidden:
@@ -60,6 +63,13 @@ def uncover(viewer: Viewer, result: Sequence[Layer]) -> str:
         f"Hidden, so that the result can be read: {_names_of(hidden)}. The eye in the list of "
         "layers shows them again."
     )
+
+
+def _lie_over_one_another(one: Layer, other: Layer) -> bool:
+    """Whether two layers lie over one another, in the axes that both have."""
+    axes = min(one.ndim, other.ndim)
+    (low, high), (first, last) = (x.extent.world[:, -axes:] for x in (one, other))
+    return bool(np.all((low < last) & (first < high)))
 
 
 def _names_of(layers: Sequence[Layer]) -> str:

@@ -339,7 +339,8 @@ class SegmentPanel(Panel):
 
     def _uncover(self, result: Result) -> None:
         """Let a result be seen, and say what was hidden for it."""
-        if said := uncover(self._viewer, result.layers):
+        of_run = [layer for each in self.results.values() for layer in each.layers]
+        if said := uncover(self._viewer, result.layers, of_run):
             self.controls.messages.add(said, Tone.NOTE)
 
     def _show_end(self, event: RunDone) -> None:
