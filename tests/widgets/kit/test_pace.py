@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QWidget
 
 from napari_utile.events import RunDone, StepDone
 from napari_utile.io.stack import Stack
@@ -21,8 +22,11 @@ DONE = RunDone(seconds=1)
 @pytest.fixture
 def line(qtbot, home, monkeypatch):
     monkeypatch.setattr(pace, "REST", 0)
+    panel = QWidget()  # a line alone would be a window, that shows itself
+    qtbot.addWidget(panel)
     line = pace.PaceLine(lambda rates: (f"rates {rates}", ""))
-    qtbot.addWidget(line)
+    line.setParent(panel)
+    line.kept = panel  # Python's part of it
     return line
 
 
@@ -43,7 +47,7 @@ def test_an_unknown_rate_is_measured_by_a_few_steps_once_somebody_sees_it(line, 
     line.ask([wanted])
     qtbot.wait(50)
     assert not arguments.exists()  # nobody sees it
-    line.show()
+    line.window().show()
     # 45 steps a minute, and nothing else: a run also validates, and shows previews
     qtbot.waitUntil(lambda: line.text() == "rates [38.25]", timeout=20_000)
     assert known_rate(wanted) == 38.25
@@ -59,7 +63,7 @@ def test_measuring_waits_for_other_work_and_makes_way_for_it(line, controls, scr
     script({"do": "wait"}, RunDone(seconds=1, stopped=True))
     controls.state = State.RUNNING
     line.ask([Pace.of(TrainSettings(), IMAGE)])
-    line.show()
+    line.window().show()
     qtbot.wait(100)
     assert not line.is_measuring
     controls.state = State.IDLE
@@ -73,7 +77,7 @@ def test_measuring_waits_for_other_work_and_makes_way_for_it(line, controls, scr
 def test_what_cannot_be_measured_is_not_tried_again(line, script, qtbot):
     script({"do": "exit", "status": 2, "message": "no"})
     line.ask([Pace.of(TrainSettings(), IMAGE)])
-    line.show()
+    line.window().show()
     qtbot.waitUntil(lambda: line.text() == "rates [None]")
     assert not line.is_measuring
 
@@ -83,7 +87,7 @@ def test_a_line_that_is_hidden_while_its_sample_is_written_starts_no_engine(
 ):
     arguments = script(step(1, 0), step(2, 0.5), DONE)
     line.ask([Pace.of(TrainSettings(), IMAGE)])
-    line.show()
+    line.window().show()
     line._begin()  # not by its timer, behind which the sample may be written already
     assert line.is_measuring
     line.hide()

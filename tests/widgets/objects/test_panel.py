@@ -73,8 +73,9 @@ def test_layers_are_copied_and_their_table_is_shown(panel, played, viewer, home,
     assert "2 objects" in panel.controls.messages.text()
 
 
-def test_the_table_says_what_it_is_of(panel, played, viewer):
+def test_the_table_says_what_it_is_of(panel, played, viewer, qtbot):
     played(panel)
+    qtbot.waitUntil(lambda: bool(panel.columns))
     other = viewer.add_labels(viewer.layers["cells"].data.copy(), name="other")
     panel.labels_layer.choose(other)
     assert panel.caption.text().startswith("On 'cells', today")
