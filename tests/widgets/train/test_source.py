@@ -12,6 +12,7 @@ from napari_utile.events import RunDone, RunStarted, drain
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.stack import HOLDS
+from napari_utile.widgets.layers.remedies import convert_to_labels
 from napari_utile.widgets.train.panel import TrainPanel
 from napari_utile.widgets.train.source import What
 from tests.fixtures.tiny_training import TINY, cells
@@ -96,6 +97,26 @@ def test_several_layers_are_suggested_where_images_have_labels_until_the_user_ch
     assert panel.source.kind is What.LAYER and panel.source.note.isHidden()
     panel._viewer.layers.remove("cells C")
     assert panel.source.kind is What.LAYER
+
+
+def test_each_image_is_ticked_once_its_labels_are_there_and_it_is_said_which_are(
+    open_panel, three, qtbot
+):
+    from napari.components import ViewerModel
+
+    viewer = ViewerModel()
+    for name, (image, labels) in three.items():
+        viewer.add_image(image, name=name)
+        viewer.add_image(labels, name=f"{name}_mask")
+    source = open_panel(TrainPanel, viewer).source
+    for name in three:
+        convert_to_labels(viewer, viewer.layers[f"{name}_mask"])
+    assert source.kind is What.LAYERS and len(source.table.ticked()) == 3
+    assert "3 images have labels of their own: all are trained on" in source.note.text()
+    source.table.item(1, 0).setCheckState(Qt.CheckState.Unchecked)
+    assert "own: the 2 that are ticked are trained on" in source.note.text()
+    viewer.add_labels(np.zeros((4, 4), np.uint8))
+    assert source.table.ticked() == [0, 2]  # as the user left it
 
 
 def test_what_is_trained_on_stays_while_it_is(panel, viewer, monkeypatch):

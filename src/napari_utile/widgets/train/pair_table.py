@@ -121,6 +121,10 @@ class PairTable(QTableWidget):
         """Return the names of the images that are ticked."""
         return [self._rows[i].name for i in self.ticked()]
 
+    def without_labels(self) -> list[int]:
+        """Return the numbers of the rows for which no labels were found."""
+        return [i for i, row in enumerate(self._rows) if row.labels is None]
+
     def labels(self, row: int) -> Any:
         """Return which labels are chosen for an image, or None."""
         choice = self.cellWidget(row, 1)

@@ -38,6 +38,7 @@ from napari_utile.widgets.layers.stacks import (
 from napari_utile.widgets.train.folders import FolderPair
 from napari_utile.widgets.train.pair_table import PairRow, PairTable
 from napari_utile.widgets.train.strokes import StrokesNote
+from napari_utile.widgets.train.words import ticked_text
 
 IMAGES, LABELS = "images", "labels"
 """Folders of copies of several layers, in that of the inputs of a run."""
@@ -160,7 +161,7 @@ class TrainingSource(QWidget):
         self._layers: list[Layer] = []  # of the rows
         events = viewer.layers.events
         following(self, self._on_layers, events.inserted, events.removed, events.renamed)
-        self.table.changed.connect(self.changed)
+        self.table.changed.connect(self._on_table)
         self.strokes.changed.connect(self.changed)
         self.folders.changed.connect(self._on_folders)
         self.what.currentIndexChanged.connect(lambda _: self._on_what())
@@ -281,29 +282,32 @@ class TrainingSource(QWidget):
         self._suggest()
         if self.kind is What.LAYERS:
             self._show_layers()
-            self.changed.emit()
+            self._on_table()
 
     def _suggest(self) -> None:
         """Suggest several layers where several images have labels of their own."""
         if self.what.is_suggested and not self._is_held():
-            several = self._count_labelled() > 1
+            several = len(self._labelled()) > 1
             self.what.suggest([*What].index(What.LAYERS if several else What.LAYER))
         self._show_note()
 
-    def _count_labelled(self) -> int:
-        """Count the images that certainly have labels of their own; a result is none."""
+    def _on_table(self) -> None:
+        self._show_note()
+        self.changed.emit()
+
+    def _labelled(self) -> list[Layer]:
+        """Return the images that certainly have labels of their own; a result is none."""
         images = [image.images[0] for image in open_images(self._viewer.layers)]
         labels = [layer for layer in self._viewer.layers if is_choice(layer, Labels)]
         painted = [layer for layer in labels if ON_DISK not in layer.metadata]
-        return sum(found is not None for found in own_labels(images, painted).values())
+        return [image for image, found in own_labels(images, painted).items() if found]
 
     def _show_note(self, _event: Any = None) -> None:
         """Say what was suggested, or which files are left alone."""
         said = ""
         if self.kind is What.LAYERS and self.what.is_suggested:
-            count = self._count_labelled()
             link = colored("Train on one layer", Tone.NOTE, What.LAYER.value)
-            said = f"{count} images have labels of their own: all are trained on. {link}"
+            said = f"{ticked_text(self._labelled(), self._ticked())} {link}"
         elif self.kind is What.FOLDERS and (lacking := self.folders.lacking()):
             said = colored(f"Left alone: {'; '.join(lacking)}.", None)
         self.note.setText(said)
@@ -319,7 +323,8 @@ class TrainingSource(QWidget):
         labels = [layer for layer in self._viewer.layers if is_choice(layer, Labels)]
         known = {layer: row for row, layer in enumerate(self._layers)}
         chosen = {layer: self.table.labels(row) for layer, row in known.items()}
-        ticked = {self._layers[row] for row in self.table.ticked()} if known else {*images}
+        ticked = self._ticked()
+        bare = [x for x, row in known.items() if row in self.table.without_labels()]
         found = labels_for(images, labels)
         choices = {label: label.name for label in labels} | {None: "none"}
         rows, taken = [], set[str]()
@@ -328,10 +333,14 @@ class TrainingSource(QWidget):
             label = label if label in choices else found[image]
             name = next(n for n in _numbered_names(plain_name(image.name)) if n not in taken)
             taken.add(name)
-            is_ticked = label is not None and (image in ticked or image not in known)
+            is_new = image not in known or image in bare  # nobody unticked it
+            is_ticked = label is not None and (image in ticked or is_new)
             rows.append(PairRow(name, image.name, label, choices, is_ticked))
         self._layers = images
         self.table.show_rows(rows)
+
+    def _ticked(self) -> list[Layer]:
+        return [self._layers[row] for row in self.table.ticked()] if self._layers else []
 
     def _problem_of_layers(self, settings: TrainSettings | None) -> str:
         for row in self.table.ticked():
@@ -367,13 +376,13 @@ class TrainingSource(QWidget):
         self._of_layer.setVisible(kind is What.LAYER)
         self.folders.setVisible(kind is What.FOLDERS)
         self.table.setVisible(kind is not What.LAYER)
-        self._show_note()
         if kind is What.LAYERS:
             self._show_layers()
         elif kind is What.FOLDERS:
             self._layers = []
             self.table.show_rows(self.folders.rows())
             self.folders.read()
+        self._show_note()
         self.changed.emit()
 
 

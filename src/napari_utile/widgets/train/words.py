@@ -1,6 +1,6 @@
 """What the panel Train says about a run, in the words of the window. No Qt."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from napari_utile.events import RunFailed
@@ -22,6 +22,35 @@ def refusal_in_words(event: RunFailed) -> str:
     if not event.differs:
         return event.message
     return f"This run cannot be resumed: {'; '.join(event.differs)}."
+
+
+def ticked_text(labelled: Collection[object], ticked: Collection[object]) -> str:
+    """Return which images are trained on, where several have labels of their own.
+
+    Parameters
+    ----------
+    labelled, ticked : collection
+        Images with labels of their own, and those that are ticked.
+
+    Examples
+    --------
+    >>> ticked_text("abc", "abc")
+    '3 images have labels of their own: all are trained on.'
+    >>> ticked_text("abc", "ab")
+    '3 images have labels of their own: the 2 that are ticked are trained on.'
+    >>> ticked_text("abc", "b")
+    '3 images have labels of their own: the one that is ticked is trained on.'
+    """
+    match len(ticked):
+        case 0:
+            which = "none is ticked"
+        case 1:
+            which = "the one that is ticked is trained on"
+        case count:
+            which = f"the {count} that are ticked are trained on"
+    if {*ticked} == {*labelled}:
+        which = "all are trained on"
+    return f"{len(labelled)} images have labels of their own: {which}."
 
 
 NEXT_TO_NOTHING, HALF, WELL = 0.1, 0.5, 0.8
