@@ -19,7 +19,7 @@ from napari_utile.events import (
 from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
 from napari_utile.folders.run import Run
 from napari_utile.io.images import Stack, write_tiff
-from napari_utile.io.ome_zarr import create_image, create_labels, mark_complete, reopen
+from napari_utile.io.ome_zarr import mark_complete, reopen
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import CHOSEN
 from napari_utile.widgets.kit.running import RUNNING
@@ -27,18 +27,11 @@ from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.runs import panel as module
 from napari_utile.widgets.runs.panel import RunsPanel
 from napari_utile.widgets.segment.panel import SegmentPanel
-from tests.fixtures.known_job import DONE, FAILED, PLACE, STARTED, STOPPED, say, tile
+from tests.fixtures.known_job import DONE, FAILED, PLACE, STARTED, STOPPED, instances, say, tile
 from tests.fixtures.new_run import new_run
 from tests.fixtures.segment_panel import fill
 
 FULL_PLACE = PLACE | {"rotate": np.eye(3).tolist(), "shear": np.eye(3).tolist()}
-
-
-def instances(out, value=7):
-    """Write a result in which all is one object."""
-    like = Stack(np.zeros((3, 64, 64), np.uint8), "zyx", scale=(1, 2, 3))
-    create_image(out, like.shape, "uint8", (1, 16, 16), like, attributes={"kind": "instances"})
-    create_labels(out, "instances", like.shape, "uint32", (1, 16, 16), like)[:] = value
 
 
 @pytest.fixture
@@ -216,7 +209,7 @@ def test_many_results_are_not_opened_at_once(panel, job, viewer, tmp_path):
     job(started, *ends, DONE, batch=True)
     choose(panel)
     panel.show_it.click()
-    assert "There are 5 results: choose an image in the list." in panel.messages.text()
+    assert "There are 5 results: choose one in the list, then Show." in panel.messages.text()
     assert len(viewer.layers) == 2
 
 

@@ -36,6 +36,7 @@ from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.process.detached import DetachedEngine
 from napari_utile.widgets.runs.entry import ALIVE, JobEntry
 from napari_utile.widgets.runs.found import FoundRun
+from napari_utile.widgets.runs.in_view import OpenedTogether
 from napari_utile.widgets.runs.listing import KnownRuns
 from napari_utile.widgets.runs.rows import RunTree
 from napari_utile.widgets.runs.showing import (
@@ -263,7 +264,8 @@ class RunsPanel(Panel):
             return
         self.messages.clear()
         if len(found) > SHOWN_TOGETHER:
-            self.messages.add(f"There are {len(found)} results: choose an image in the list.")
+            text = f"There are {len(found)} results: choose one in the list, then Show."
+            self.messages.add(text)
             self.list.expandItem(self.list.currentItem())
             return
         record = entry.record
@@ -279,17 +281,23 @@ class RunsPanel(Panel):
         def then(below: list[Below | None]) -> None:
             self._opening = None
             self._show_chosen()
+            say = partial(self.messages.add, tone=Tone.NOTE)
+            opened = OpenedTogether(self._viewer, len(found), say)
             for one, image in zip(found, below, strict=True):
                 layers = add_below(self._viewer, image) if image else []
-                QTimer.singleShot(PAUSE, partial(self._show_result, entry, one, layers))
+                show = partial(self._show_result, entry, one, layers, opened)
+                QTimer.singleShot(PAUSE, show)
 
         self._opening = Background(work, then, self._on_error)
         self._show_chosen()
 
-    def _show_result(self, entry: JobEntry, shown: ShownResult, below: list[Layer]) -> None:
+    def _show_result(
+        self, entry: JobEntry, shown: ShownResult, below: list[Layer], opened: OpenedTogether
+    ) -> None:
         """Show what a run made on the layers of its image."""
         if entry.record.kind == "predict":
             result = Result(self._viewer, shown, entry.record.output)
+            opened.add(result)
             self.results[shown.out] = result
             if entry.is_alive and not self._has_ended(entry, shown):
                 result.grow()

@@ -53,7 +53,7 @@ from napari_utile.widgets.layers.snapshots import Source, path_on_disk
 from napari_utile.widgets.layers.stacks import stack_of
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.detached import DetachedEngine
-from napari_utile.widgets.segment.aside import brush_away, uncover
+from napari_utile.widgets.layers.aside import brush_away, uncover
 from napari_utile.widgets.segment.correction import Correction
 from napari_utile.widgets.segment.outputs import (
     OUTPUT_HELP,
