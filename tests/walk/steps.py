@@ -1,7 +1,10 @@
 """The steps of the walk, on the synthetic sample, and where its pictures are taken."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tests.fixtures.coco_sample import write_coco_sample
 from tests.walk.shown import (
     FOR_PICTURES,
     SMALL,
@@ -23,6 +26,7 @@ def the_whole(walk: "Walk", minutes: str = "1", options: dict[str, str] | None =
     train_a_network(walk, {**SMALL, **budget, **(options or {})})
     segment_and_correct(walk)
     look_at_it(walk)
+    drop_and_close(walk)
 
 
 def bring_and_label(walk: "Walk") -> None:
@@ -121,6 +125,12 @@ def segment_and_correct(walk: "Walk") -> None:
     walk.docs.work("objects_preview")
     if segment.redraw.is_shown:
         walk.press(segment.redraw.discard)
+    with walk.step("stroke on a result") as seen:
+        result = next(x for x in reversed(viewer.layers) if x.name.endswith("instances"))
+        viewer.layers.selection.active = result
+        walk.key("2")  # napari's brush
+        walk.stroke((-40, -40), (-20, 30))
+        seen.said = segment.correction.messages.text() or segment.correction.line.text()
     with walk.step("edit a result") as seen:
         before = len(viewer.layers)
         walk.press(segment.correction.edit)
@@ -178,3 +188,18 @@ def look_at_it(walk: "Walk") -> None:
     if walk.docs.are_wanted:
         segment_slowly(walk)
         compare_networks(walk, compare)
+
+
+def drop_and_close(walk: "Walk") -> None:
+    """Open a COCO file, as if it were dropped, and close the dock."""
+    from qtpy.QtCore import QTimer
+
+    viewer, names = walk.viewer, ("annotations classes", "annotations instances")
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path, _ = write_coco_sample(Path(folder))
+        with walk.step("open a COCO file") as seen:
+            QTimer.singleShot(0, lambda: viewer.open(path, plugin="napari-utile"))
+            walk.until(lambda: all(name in viewer.layers for name in names))
+            seen.said = f"{len(viewer.layers)} layers"
+    with walk.step("close the dock"):
+        viewer.window.remove_dock_widget(walk.home)

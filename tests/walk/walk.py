@@ -145,6 +145,13 @@ class Walk:
         pixels = self.viewer.screenshot(canvas_only=False, flash=False)
         Image.fromarray(pixels[..., :3]).save(self.out / f"{name.replace(' ', '_')}.png")
 
+    def key(self, key: str) -> None:
+        """Press a key over the canvas."""
+        from qtpy.QtTest import QTest
+
+        self.wait(PAUSE)
+        QTest.keyClicks(self.viewer.window._qt_viewer.canvas.native, key)
+
     def stroke(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Paint from one pixel to another of the slice in view, with the real mouse."""
         from qtpy.QtCore import QPoint, Qt
