@@ -1,10 +1,13 @@
 """The dock U-Tile."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 
 from napari_utile.events import RunDone, RunFailed, RunStarted
+from napari_utile.widgets.home import steps
 from napari_utile.widgets.home.panel import HomePanel
 from napari_utile.widgets.home.steps import STEPS
 from napari_utile.widgets.kit.controls import Controls
@@ -12,6 +15,7 @@ from napari_utile.widgets.kit.docks import dock_of, open_beside
 from napari_utile.widgets.kit.memory import remember
 from napari_utile.widgets.kit.paths import MODELS
 from napari_utile.widgets.layers.alone import open_images, show_alone
+from napari_utile.widgets.train.source import What
 
 
 def offered(home):
@@ -105,6 +109,49 @@ def test_the_layers_go_with_you_and_what_is_done_leads_on(
     segment = home.panels["Segment"]
     assert segment.image.layer is viewer.layers["em"]
     assert segment.model.path == MODELS.newest
+
+
+def test_segment_begins_with_the_image_opened_or_clicked_on_last_and_keeps_what_is_chosen(
+    open_panel, viewer, monkeypatch
+):
+    home = open_panel(HomePanel, viewer)
+    home.open_step("Train")
+    home._done.add("Train")
+    home._show_ways()
+    monkeypatch.setattr(steps, "last_model", lambda: Path("model"))
+    new = viewer.add_image(np.zeros((8, 9), np.uint8), name="new")
+    assert offered(home) == ["Next: Segment", "Next: Runs"]
+    home.next[0].click()
+    segment = home.panels["Segment"]
+    assert segment.image.layer is new
+    segment.image.choose(viewer.layers["em"])
+    home.open_step("Data")
+    home.open_step("Segment")
+    assert segment.image.layer is viewer.layers["em"]
+    home.open_step("Data")
+    newer = viewer.add_image(np.zeros((8, 8), np.uint8), name="newer")
+    home.open_step("Segment")
+    assert segment.image.layer is newer
+
+
+def test_nothing_open_is_needed_where_files_are_chosen_and_segment_follows_on_them(
+    open_panel, monkeypatch
+):
+    from napari.components import ViewerModel
+
+    home = open_panel(HomePanel, ViewerModel())
+    train = home.open_step("Train")
+    assert not home.missing.isHidden()
+    train.source.choose(What.FOLDERS)
+    assert home.missing.isHidden()
+    home.open_step("Evaluate").inputs.kind.setCurrentText("files")
+    assert home.missing.isHidden()
+    home._done.add("Train")
+    monkeypatch.setattr(steps, "last_model", lambda: Path("model"))
+    home.open_step("Train")
+    assert offered(home) == ["Next: Segment", "Next: Runs"]
+    home.next[0].click()
+    assert home.panels["Segment"].source.is_of_files and home.missing.isHidden()
 
 
 def test_the_brush_is_put_away_where_nothing_is_painted_and_offered_where_it_is(

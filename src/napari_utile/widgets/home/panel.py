@@ -1,10 +1,11 @@
 """The dock U-Tile: the steps of the work as tabs, and from each a way to the next."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
+from weakref import ref
 
 from napari.layers import Labels, Layer
 from napari.viewer import Viewer
@@ -21,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_utile.events import RunDone, RunFailed
+from napari_utile.widgets.home.first_image import image_to_segment
 from napari_utile.widgets.home.steps import GIVES, STEPS, WorkStep, missing, step_named
 from napari_utile.widgets.kit.ahead import AHEAD
 from napari_utile.widgets.kit.colors import Tone, follow_theme
@@ -40,6 +42,8 @@ LAST = "tab"
 """Under which the tab that was open is remembered."""
 ALWAYS_DONE = ("Data", "Label", "Weight map")
 """Steps that start no work: the next one is offered as soon as it has what it needs."""
+BEGINS_WITH_CLICKED = "Segment"
+"""The step that begins with the image that was opened or clicked on last."""
 HANDED_ON = ("image", "labels_layer")
 """Choices of layers that the panels have in common."""
 
@@ -58,6 +62,7 @@ class HomePanel(QWidget):
         self._viewer = napari_viewer
         self.panels: dict[str, QWidget] = {}
         self._done: set[str] = set()
+        self._clicked: Callable[[], object] = _nothing  # when Segment was left
         self.step = STEPS[0]
         self.tabs, grid = QButtonGroup(self), QGridLayout()
         grid.setSpacing(2)
@@ -112,6 +117,9 @@ class HomePanel(QWidget):
         -------
         QWidget
         """
+        active = self._viewer.layers.selection.active
+        if self.step.title == BEGINS_WITH_CLICKED:
+            self._clicked = _nothing if active is None else ref(active)
         self.step = step_named(title)
         if self.panels and not self.step.paints:
             put_brush_away(self._viewer)
@@ -122,9 +130,12 @@ class HomePanel(QWidget):
             if controls := getattr(panel, "controls", None):
                 controls.ended.connect(partial(self._on_end, title))
                 controls.button.installEventFilter(self)
+            if (source := _source_of(panel)) is not None:
+                source.changed.connect(self._show_ways)
         self.pages.setCurrentWidget(self.panels[title])
         self.tabs.button(STEPS.index(self.step)).setChecked(True)
         self._be_about_what_is_shown(self.panels[title])
+        self._be_about_what_was_clicked(self.panels[title])
         self._show_ways()
         return self.panels[title]
 
@@ -135,6 +146,14 @@ class HomePanel(QWidget):
             for choice in (getattr(panel, name, None) for name in HANDED_ON):
                 if choice is not None:
                     choose_shown(self._viewer, choice)
+
+    def _be_about_what_was_clicked(self, panel: QWidget) -> None:
+        """Let Segment be about the image that was opened or clicked on since it was left."""
+        if self.step.title != BEGINS_WITH_CLICKED or panel.controls.is_running:
+            return
+        active = self._viewer.layers.selection.active
+        if active is not self._clicked() and active in panel.image.choices:
+            panel.image.choose(active)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
         """Follow whether the main button of a panel can be pressed."""
@@ -172,7 +191,10 @@ class HomePanel(QWidget):
 
     def _show_ways(self, _: object = None) -> None:
         """Say what the step still needs, with a link; or offer the next, if it is done."""
-        needed = [] if self._can_begin() else missing(self.step, self._viewer.layers)
+        source = _source_of(self.panels[self.step.title])
+        of_files = source is not None and source.is_of_files
+        there = self._viewer.layers
+        needed = [] if self._can_begin() else missing(self.step, there, of_files)
         links = [
             f"{need.value}: {colored(GIVES[need], Tone.NOTE, GIVES[need])}" for need in needed
         ]
@@ -181,7 +203,10 @@ class HomePanel(QWidget):
         self.missing.setVisible(bool(links))
         is_done = self.step.title in self._done or self.step.title in ALWAYS_DONE
         offered = self.step.then if is_done and not needed else ()
-        ready = [x for x in offered if not missing(step_named(x), self._viewer.layers)]
+        ready = [
+            x for x in offered
+            if not missing(step_named(x), there, of_files and x == BEGINS_WITH_CLICKED)
+        ]  # fmt: skip
         for button, title in zip(self.next, [*ready, "", ""][:2], strict=True):
             button.setText(f"Next: {title}" if title else "")
             button.setProperty("step", title)
@@ -196,11 +221,23 @@ class HomePanel(QWidget):
             if mine is not None and other is not None and mine.layer is not None:
                 with suppress(ValueError):  # it is no choice there
                     other.choose(mine.layer)
+        if self.step.title == BEGINS_WITH_CLICKED:
+            self._begin_to_segment(before, after)
         result = getattr(before, "result", None)
         for layer in reversed(result.layers if result else []):
             if isinstance(layer, Labels) and layer in self._viewer.layers:
                 _use_result(after, layer)
                 break
+
+    def _begin_to_segment(self, before: Any, after: Any) -> None:
+        """Let Segment be about the newest image; or about files, if folders were trained on."""
+        source = _source_of(before)
+        known = [before.image.layer] if source is None else source.images_of_layers()
+        image = image_to_segment(self._viewer, known)
+        if image in after.image.choices:
+            after.image.choose(image)
+        elif not after.image.choices and source is not None and source.is_of_files:
+            after.source.choose_files()
 
 
 def _tab_to_begin(layers: Iterable[Layer]) -> str:
@@ -210,6 +247,15 @@ def _tab_to_begin(layers: Iterable[Layer]) -> str:
         return "Data"
     last = next((step for step in STEPS if step.title == remembered(LAST)), label)
     return label.title if missing(last, layers) else last.title
+
+
+def _nothing() -> None:
+    """Return None, as a reference to what is gone."""
+
+
+def _source_of(panel: Any) -> Any:
+    """Return what chooses between layers and files in a panel, or None."""
+    return getattr(panel, "source", None) or getattr(panel, "inputs", None)
 
 
 def _use_result(panel: Any, layer: Labels) -> None:

@@ -124,7 +124,9 @@ def step_named(title: str) -> WorkStep:
     return next(step for step in STEPS if step.title == title)
 
 
-def missing(step: WorkStep, layers: Iterable[Layer]) -> list[StepNeed]:
+def missing(
+    step: WorkStep, layers: Iterable[Layer], is_of_files: bool = False
+) -> list[StepNeed]:
     """Return what a step needs and is not there yet.
 
     Parameters
@@ -132,6 +134,8 @@ def missing(step: WorkStep, layers: Iterable[Layer]) -> list[StepNeed]:
     step : WorkStep
     layers : iterable of Layer
         Of the viewer.
+    is_of_files : bool, default False
+        Whether files are chosen in it: then no layer is needed.
 
     Returns
     -------
@@ -147,4 +151,5 @@ def missing(step: WorkStep, layers: Iterable[Layer]) -> list[StepNeed]:
                 return any(is_choice(layer, Labels) for layer in layers)
         return last_model() is not None
 
-    return [need for need in step.needs if not is_there(need)]
+    needs = [need for need in step.needs if not is_of_files or need is StepNeed.MODEL]
+    return [need for need in needs if not is_there(need)]

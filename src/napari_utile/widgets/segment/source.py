@@ -116,14 +116,23 @@ class SourceChoice(QWidget):
     @property
     def paths(self) -> list[str]:
         """The files, folders and globs that are chosen; none if layers are."""
-        return self.files.paths if self.kind.currentData() is SourceKind.FILES else []
+        return self.files.paths if self.is_of_files else []
 
     @property
     def is_batch(self) -> bool:
         """Whether there will be several results, in a folder."""
-        if self.kind.currentData() is SourceKind.FILES:
+        if self.is_of_files:
             return self.files.are_several()
         return len(self.layers) > 1
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether files are segmented, not layers."""
+        return self.kind.currentData() is SourceKind.FILES
+
+    def choose_files(self) -> None:
+        """Let files be chosen."""
+        self.kind.setCurrentIndex([*SourceKind].index(SourceKind.FILES))
 
     def subject(self) -> Subject | None:
         """Return what a segmentation of these is about; None if nothing is chosen."""

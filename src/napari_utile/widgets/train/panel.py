@@ -60,8 +60,9 @@ from napari_utile.widgets.layers.results import placement_from_json, placement_t
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.train.before import BeforeTraining
 from napari_utile.widgets.train.curves import Curves
+from napari_utile.widgets.train.inputs import IMAGES
 from napari_utile.widgets.train.look import PreviewOfView
-from napari_utile.widgets.train.source import IMAGES, TrainingSource, What
+from napari_utile.widgets.train.source import TrainingSource, What
 from napari_utile.widgets.train.words import outcome_of, refusal_in_words
 
 STEPS_THAT_TELL = 20

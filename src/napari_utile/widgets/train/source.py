@@ -1,7 +1,6 @@
 """Chooses what is trained on: a layer, several layers, or two folders."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 from pathlib import Path
@@ -36,12 +35,10 @@ from napari_utile.widgets.layers.stacks import (
     with_copied_pixels,
 )
 from napari_utile.widgets.train.folders import FolderPair
+from napari_utile.widgets.train.inputs import TrainingInputs
 from napari_utile.widgets.train.pair_table import PairRow, PairTable
 from napari_utile.widgets.train.strokes import StrokesNote
 from napari_utile.widgets.train.words import ticked_text
-
-IMAGES, LABELS = "images", "labels"
-"""Folders of copies of several layers, in that of the inputs of a run."""
 
 
 class What(Enum):
@@ -57,59 +54,6 @@ HELP = {
     What.LAYERS: "Image layers of any size, each with its labels",
     What.FOLDERS: "A folder of images and one of labels, which pair up by name",
 }
-
-
-@dataclass(frozen=True)
-class TrainingInputs:
-    """What is trained on, as it was when the button was pressed.
-
-    Attributes
-    ----------
-    name : str
-    pairs : dict of str to TrainingPair
-        By the names that the images have in settings and events.
-    places : dict of str to dict
-        Where each image lies in the world, see `placement`, by the same names.
-    paths : tuple of str
-        Of folders, in place of layers.
-    """
-
-    name: str
-    pairs: dict[str, TrainingPair] = field(default_factory=dict)
-    places: dict[str, dict[str, Any]] = field(default_factory=dict)
-    paths: tuple[str, ...] = ()
-
-    def written(self, folder: Path) -> Generator[None, None, list[str]]:
-        """Return two paths where the engine finds them; copies are made in `folder`.
-
-        Copies of several layers are in `images` and `labels`, under the same names.
-
-        Raises
-        ------
-        UserError
-            If nothing is annotated, or an annotated slice shows nothing.
-        """
-        if self.paths:
-            return [*self.paths]
-        if len(self.pairs) == 1:
-            (pair,) = self.pairs.values()
-            return (yield from pair.written(folder))
-        for number in count(1):
-            root = folder if number == 1 else folder.with_name(f"{folder.name}_{number}")
-            if (yield from self._are_in(root)):
-                return [str(root / IMAGES), str(root / LABELS)]
-        raise AssertionError
-
-    def _are_in(self, root: Path) -> Generator[None, None, bool]:
-        """Copy all pairs to a folder; False if another copy of one is there."""
-        there = {path.name for path in root.glob("*/*.zarr")}
-        if not there <= {f"{name}.zarr" for name in self.pairs}:
-            return False
-        for name, pair in self.pairs.items():
-            image, labels = yield from pair.written(root, name)
-            if {Path(image).parent, Path(labels).parent} != {root / IMAGES, root / LABELS}:
-                return False
-        return True
 
 
 class TrainingSource(QWidget):
@@ -174,6 +118,11 @@ class TrainingSource(QWidget):
     def kind(self) -> What:
         """What is trained on."""
         return What(self.what.currentData())
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether folders are trained on, not layers."""
+        return self.kind is What.FOLDERS
 
     def choose(self, what: What) -> None:
         """Choose what is trained on."""
@@ -338,6 +287,15 @@ class TrainingSource(QWidget):
             rows.append(PairRow(name, image.name, label, choices, is_ticked))
         self._layers = images
         self.table.show_rows(rows)
+
+    def images_of_layers(self) -> list[Layer]:
+        """Return the image layers that are trained on; none of folders."""
+        match self.kind:
+            case What.LAYER:
+                return [self.pair.image.layer]
+            case What.LAYERS:
+                return self._ticked()
+        return []
 
     def _ticked(self) -> list[Layer]:
         return [self._layers[row] for row in self.table.ticked()] if self._layers else []
