@@ -3,9 +3,9 @@
 import numpy as np
 
 from napari_utile.io.stack import HOLDS
+from napari_utile.widgets.layers.aside import brush_away, uncover
 from napari_utile.widgets.layers.choice import HELPER
 from napari_utile.widgets.layers.results import PREVIEW
-from napari_utile.widgets.layers.aside import brush_away, uncover
 
 
 def test_the_brush_is_put_away_and_labels_are_hidden_but_those_that_are_painted(viewer):

@@ -4,6 +4,9 @@ import numpy as np
 
 from napari_utile.evaluation.error_types import KINDS
 from napari_utile.widgets.evaluate.panel import EvaluatePanel
+from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.errors import errors_out_of_date
+from napari_utile.widgets.layers.results import PREVIEW
 
 
 def test_errors_lie_on_the_truth_in_a_color_for_each_kind(panel, run, viewer, cells):
@@ -81,3 +84,37 @@ def test_the_layers_of_the_panel_are_not_offered_as_prediction(panel, run, viewe
     assert panel.prediction.layer.name == "result"
     assert "errors" not in [layer.name for layer in panel.prediction.choices]
     assert open_panel(EvaluatePanel, viewer).prediction.layer.name == "result"
+
+
+def test_errors_are_out_of_date_once_what_was_compared_is_another(panel, run, viewer):
+    run(panel)
+    layer, result = viewer.layers["errors"], viewer.layers["result"]
+    result.data_setitem((np.array([0]), np.array([1]), np.array([1])), 9)
+    result.events.paint(value=[])  # as the brush does
+    assert layer.name == "errors (out of date)" and layer.visible  # to correct on
+    said = "'result' has changed since it was evaluated: the layer 'errors' is out of date."
+    assert said in panel.view.news.text()
+    run(panel)
+    assert layer.name == "errors" and panel.view.news.isHidden()
+    assert "and hidden" in errors_out_of_date(viewer, [result, viewer.layers["em"]])
+    assert not layer.visible and not viewer.layers["cells"].visible
+    run(panel)
+    assert layer.name == "errors" and layer.visible
+    viewer.layers.remove(result)
+    assert not layer.visible and "'result' was removed" in panel.view.news.text()
+    assert not errors_out_of_date(viewer, [viewer.layers["em"]])
+
+
+def test_the_legend_has_the_colors_as_they_are_painted(panel):
+    style = panel.view.legend.boxes["matched"].styleSheet()
+    assert "#4c8c7a" in style  # 0.4 of #009e73 on gray
+
+
+def test_the_preview_of_a_training_is_hidden_with_a_word(panel, run, viewer):
+    preview = viewer.add_image(np.zeros((4, 4)), name="preview", metadata={HELPER: PREVIEW})
+    panel.view.hides.setChecked(False)
+    run(panel)
+    assert not preview.visible and viewer.layers["cells"].visible
+    assert "'preview' is hidden while the errors are shown" in panel.view.news.text()
+    viewer.layers.remove("errors")
+    assert preview.visible

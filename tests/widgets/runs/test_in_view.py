@@ -30,7 +30,8 @@ def opened(viewer, folder, *names):
         out = folder / f"{name}.zarr"
         if not out.exists():
             instances(out)
-        result = Result(viewer, ShownResult(image=f"{name}.tif", name=name, out=out), "instances")
+        shown = ShownResult(image=f"{name}.tif", name=name, out=out)
+        result = Result(viewer, shown, "instances")
         together.add(result)
         result.end(is_partial=False)
     return said

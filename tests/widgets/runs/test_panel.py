@@ -18,7 +18,7 @@ from napari_utile.events import (
 )
 from napari_utile.folders.job import JobFolder, JobRecord, ShownResult
 from napari_utile.folders.run import Run
-from napari_utile.io.images import Stack, write_tiff
+from napari_utile.io.images import write_tiff
 from napari_utile.io.ome_zarr import mark_complete, reopen
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.paths import CHOSEN

@@ -12,6 +12,7 @@ from napari_utile.io.images import open_image
 from napari_utile.io.napari_reader import read_layers
 from napari_utile.results.edits import save_edit
 from napari_utile.widgets.kit import telling
+from napari_utile.widgets.layers.errors import ErrorOverlay
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.segment.correction import Correction
 from tests.fixtures.result_store import SHAPE, labels_of_cells, make_result
@@ -77,6 +78,9 @@ def test_edit_paint_save(viewer, correction, press, qtbot, result):
     np.testing.assert_array_equal(copy.data_to_world((1, 2, 3)), (50, 108, 212))
     assert "holds all of it in memory" in correction.line.text()
     copy.paint((1, 2, 12), 4)
+    errors = ErrorOverlay(viewer)
+    errors.show(np.ones(SHAPE, np.uint8), PLACE)
+    errors.follow([stored])
     drawn = []
     stored.events.set_data.connect(lambda: drawn.append(stored.data[1, 2, 12]))
     press(correction.save)
@@ -86,6 +90,8 @@ def test_edit_paint_save(viewer, correction, press, qtbot, result):
     wanted[copy.data == 4] = 4
     np.testing.assert_array_equal(open_image(result).read(), wanted)
     assert "Saved: " in correction.messages.text()
+    assert "the layer 'errors' is out of date, and hidden" in correction.messages.text()
+    assert not errors.layer.visible
     assert correction.edit.isEnabled()
 
 

@@ -24,8 +24,11 @@ from napari_utile.widgets.evaluate.summary import MAIN_SCORES, Summary
 from napari_utile.widgets.evaluate.training_note import TrainingNote
 from napari_utile.widgets.evaluate.walk import ErrorWalk
 from napari_utile.widgets.kit.camera import go_to, look_at
+from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.fields import offer, wide_choice
+from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.table import Table
+from napari_utile.widgets.layers.aside import is_training_preview
 from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.errors import ErrorOverlay, Legend
 from napari_utile.widgets.layers.in_turn import in_turn
@@ -88,6 +91,8 @@ class ReportView(QWidget):
         Which scores, and which objects are listed.
     summary : Summary
     note : TrainingNote
+    news : Messages
+        What was hidden beside the compared layers, and that errors are out of date.
     walk : ErrorWalk
     curves : ScoreCurves
     legend : Legend
@@ -107,7 +112,7 @@ class ReportView(QWidget):
         self.errors, self.marker = ErrorOverlay(viewer), ObjectMarker(viewer)
         self.summary, self.walk = Summary(), ErrorWalk(viewer)
         self.note = TrainingNote()
-        self.legend, self.curves = Legend(), ScoreCurves()
+        self.legend, self.curves, self.news = Legend(), ScoreCurves(), Messages()
         self.hides = QCheckBox("hide the compared layers")
         self.hides.setChecked(True)
         self.hides.setToolTip(
@@ -126,13 +131,14 @@ class ReportView(QWidget):
         self.tabs.addTab(self.splits_merges, "Splits, merges")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        for part in (self.summary, self.note, self.legend, self.hides, self.walk):
+        for part in (self.summary, self.note, self.news, self.legend, self.hides, self.walk):
             column.addWidget(part)
         column.addWidget(self.tabs, 1)
 
         self.legend.changed.connect(self._on_legend)
         self.hides.toggled.connect(lambda _: self._hide_compared())
         self.errors.removed.connect(self.walk.unbind)
+        self.errors.outdated.connect(self._on_outdated)
         self.walk.chosen.connect(self._go_to_error)
         following(self, self._show_slice_in_view, viewer.dims.events.current_step)
         self.group.activated.connect(lambda _: self._show_group())
@@ -157,6 +163,7 @@ class ReportView(QWidget):
         self._rows = {place: number for number, place in enumerate(places)}
         self._frame = _frame_of(outcome, 0)
         self.marker.remove()
+        self.news.clear()
         steps = [self._show_words, self._show_errors]
         in_turn(self._viewer, [partial(step, outcome) for step in steps])
 
@@ -260,13 +267,27 @@ class ReportView(QWidget):
             self.walk.show_errors(None, ())
         else:
             self.errors.show(outcome.errors, outcome.inputs.places[0])
+            self.errors.follow(outcome.inputs.compared)
             self._hide_compared()
             self.walk.show_errors(outcome.report.objects, self.legend.ticked)
 
     def _hide_compared(self) -> None:
-        """Hide the compared layers if that is ticked, else show them again."""
+        """Hide the compared layers if that is ticked, else show them again.
+
+        The preview of a training is hidden in any case: it tints what lies over it.
+        """
+        tints = [layer for layer in self._viewer.layers if is_training_preview(layer)]
+        for layer in tints:
+            if layer.visible:
+                text = f"'{layer.name}' is hidden while the errors are shown: it tints them."
+                self.news.add(text, Tone.NOTE)
         wanted = self.outcome is not None and self.hides.isChecked()
-        self.errors.hide(self.outcome.inputs.compared if self.outcome and wanted else ())
+        compared = self.outcome.inputs.compared if self.outcome and wanted else []
+        self.errors.hide([*compared, *tints])
+
+    def _on_outdated(self, why: str) -> None:
+        self.news.clear()
+        self.news.add(why, Tone.WARNING)
 
     def _on_legend(self) -> None:
         """Show and lead to the kinds that are ticked alone."""

@@ -49,7 +49,7 @@ def uncover(viewer: Viewer, result: Sequence[Layer], of_run: Sequence[Layer] = (
     hidden = [
         layer
         for layer in viewer.layers
-        if (isinstance(layer, Labels) or layer.metadata.get(HELPER) == PREVIEW)
+        if (isinstance(layer, Labels) or is_training_preview(layer))
         and layer.visible
         and layer not in (*result, *of_run)
         and not (HOLDS in layer.metadata and not _lie_over_one_another(layer, result[0]))
@@ -63,6 +63,11 @@ def uncover(viewer: Viewer, result: Sequence[Layer], of_run: Sequence[Layer] = (
         f"Hidden, so that the result can be read: {_names_of(hidden)}. The eye in the list of "
         "layers shows them again."
     )
+
+
+def is_training_preview(layer: Layer) -> bool:
+    """Whether a layer shows what a network makes of a slice while it is trained."""
+    return bool(layer.metadata.get(HELPER) == PREVIEW)
 
 
 def _lie_over_one_another(one: Layer, other: Layer) -> bool:

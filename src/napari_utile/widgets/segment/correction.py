@@ -31,6 +31,7 @@ from napari_utile.widgets.layers.edits import (
     showing,
     stored_labels,
 )
+from napari_utile.widgets.layers.errors import errors_out_of_date
 from napari_utile.widgets.layers.in_turn import in_turn, remove_layers
 from napari_utile.widgets.layers.stacks import is_in_memory, level_0
 
@@ -191,6 +192,9 @@ class Correction(QWidget):
                 *(layer.refresh for layer in showing(self._viewer, stored)),
             ])  # fmt: skip
             self.messages.add(_saved_text(saved), Tone.SUCCESS)
+            changed = showing(self._viewer, stored) if saved.pixels else ()
+            if said := errors_out_of_date(self._viewer, changed):
+                self.messages.add(said, Tone.NOTE)
             if saved.overridden:
                 self.messages.add(
                     f"Corrected by another window in the meantime, and now as you painted: "

@@ -47,13 +47,13 @@ from napari_utile.widgets.kit.paths import (
     last_model,
 )
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
+from napari_utile.widgets.layers.aside import brush_away, uncover
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
 from napari_utile.widgets.layers.stacks import stack_of
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.detached import DetachedEngine
-from napari_utile.widgets.layers.aside import brush_away, uncover
 from napari_utile.widgets.segment.correction import Correction
 from napari_utile.widgets.segment.outputs import (
     OUTPUT_HELP,

@@ -33,6 +33,7 @@ from napari_utile.widgets.layers.edits import (
     showing,
     stored_labels,
 )
+from napari_utile.widgets.layers.errors import errors_out_of_date
 from napari_utile.widgets.layers.stacks import level_0, placement, shifted
 from napari_utile.widgets.process.command_line import flags_of
 
@@ -315,6 +316,9 @@ class Redraw(QWidget):
                 )
                 text = f"The whole result is made of these settings{found}."
                 self._controls.messages.add(text, Tone.SUCCESS)
+                changed = showing(self._viewer, self._applied)
+                if said := errors_out_of_date(self._viewer, changed):
+                    self._controls.messages.add(said, Tone.NOTE)
                 self.prepare(self._applied.result)
 
 
