@@ -25,6 +25,7 @@ from napari_utile.widgets.kit.paths import MODELS, new_run_folder
 from napari_utile.widgets.kit.step_rates import keep_rate
 from napari_utile.widgets.layers.meaning import say_meaning
 from napari_utile.widgets.train.panel import TrainPanel
+from napari_utile.widgets.train.source import What
 from tests.fixtures.new_run import new_run
 from tests.fixtures.window import write_card
 
@@ -333,6 +334,11 @@ def test_a_useless_model_is_no_success_and_names_a_way_on(
     qtbot.waitUntil(idle(panel))
     assert "finds next to nothing" in text(panel) and "Train on for more minutes" in text(panel)
     assert color_of(Tone.SUCCESS) not in text(panel)
+    for kind in What:  # no button is named that is not there
+        panel.source.choose(kind)
+        panel.controls.messages.clear()
+        panel._show_result(RunDone(out=str(finished), seconds=75, scores={"iou": 0.011}))
+        assert ("Preview" in text(panel)) != panel.look.isHidden()
 
 
 def test_doubts_about_the_layers_are_shown_before_the_start(panel, viewer):

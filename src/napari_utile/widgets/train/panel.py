@@ -62,7 +62,7 @@ from napari_utile.widgets.train.before import BeforeTraining
 from napari_utile.widgets.train.curves import Curves
 from napari_utile.widgets.train.inputs import IMAGES
 from napari_utile.widgets.train.look import PreviewOfView
-from napari_utile.widgets.train.source import TrainingSource, What
+from napari_utile.widgets.train.source import LOOK, TrainingSource, What
 from napari_utile.widgets.train.words import outcome_of, refusal_in_words
 
 STEPS_THAT_TELL = 20
@@ -342,7 +342,7 @@ class TrainPanel(Panel):
             return
         best = self.curves.best
         scores = event.scores or (best.scores if best else {})
-        worth = outcome_of(scores)
+        worth = outcome_of(scores, LOOK[self.source.kind])
         tone = Tone.SUCCESS if worth.is_useful else Tone.WARNING
         self.controls.messages.add(f"{how}. {worth.sentence}", tone)
         if worth.way_on:

@@ -38,7 +38,7 @@ from napari_utile.widgets.train.folders import FolderPair
 from napari_utile.widgets.train.inputs import TrainingInputs
 from napari_utile.widgets.train.pair_table import PairRow, PairTable
 from napari_utile.widgets.train.strokes import StrokesNote
-from napari_utile.widgets.train.words import ticked_text
+from napari_utile.widgets.train.words import PREVIEW, ticked_text
 
 
 class What(Enum):
@@ -54,6 +54,14 @@ HELP = {
     What.LAYERS: "Image layers of any size, each with its labels",
     What.FOLDERS: "A folder of images and one of labels, which pair up by name",
 }
+
+
+LOOK = {
+    What.LAYER: PREVIEW,
+    What.LAYERS: "click on an image in the panel Data to see it alone with its labels",
+    What.FOLDERS: "open some images with their labels in the panel Data",
+}
+"""How to see what is wrong with them: Preview is of a single layer."""
 
 
 class TrainingSource(QWidget):

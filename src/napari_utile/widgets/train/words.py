@@ -68,13 +68,19 @@ class Worth(NamedTuple):
     """All scores, for a tooltip."""
 
 
-def outcome_of(scores: Mapping[str, float]) -> Worth:
+PREVIEW = "look at Preview"
+"""How to see what is wrong with what is trained on; of a single layer."""
+
+
+def outcome_of(scores: Mapping[str, float], look: str = PREVIEW) -> Worth:
     """Return what scores of the validation part mean.
 
     Parameters
     ----------
     scores : mapping of str to float
         Empty if nothing was validated yet.
+    look : str
+        What the user can do to see what is wrong with the images and labels.
 
     Examples
     --------
@@ -97,8 +103,8 @@ def outcome_of(scores: Mapping[str, float]) -> Worth:
         return Worth(
             f"This model finds {found}.",
             False,
-            "Train on for more minutes, or look at Preview: do image and labels lie on each "
-            "other, and is all annotated that should be?",
+            f"Train on for more minutes, or {look}: do image and labels lie on each other, "
+            "and is all annotated that should be?",
             details,
         )
     found = f"the foreground overlaps by {iou:.0%} (IoU {iou:.2f})".replace("%", " %")
