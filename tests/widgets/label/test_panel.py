@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QTabWidget
 
+from napari_utile.folders.job import ShownResult
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.widgets.label import new_labels as making
 from napari_utile.widgets.label import panel as module
 from napari_utile.widgets.label.panel import LabelPanel
 from napari_utile.widgets.layers.meaning import class_names, label_meaning, say_meaning
+from napari_utile.widgets.layers.results import Result
+from tests.fixtures.result_store import make_result
 
 
 @pytest.fixture
@@ -117,3 +120,19 @@ def test_lives_in_a_tab_and_without_layers(home, viewer, qtbot):
     assert panel.add.isEnabled()
     viewer.layers.remove(viewer.layers[-1])
     assert panel.table.rows == [] and "make new ones" in panel.meaning.text()
+
+
+def test_a_result_says_that_it_is_corrected_elsewhere_and_leads_there(
+    panel, viewer, tmp_path, monkeypatch
+):
+    shown = ShownResult(image="em", name="em", out=make_result(tmp_path / "r.zarr"))
+    Result(viewer, shown, "instances").end(is_partial=False)
+    result, opened = viewer.layers["em instances"], []
+    monkeypatch.setattr(module, "open_beside", lambda *given: opened.append(given[2]))
+    panel.labels_layer.choose(result)
+    assert "'em instances' is a result on disk" in panel.on_disk.text()
+    assert not panel.add.isEnabled() and "on disk" in panel.add.toolTip()
+    panel.on_disk.linkActivated.emit(module.CORRECT)
+    assert opened == ["Segment"] and viewer.layers.selection.active is result
+    panel.labels_layer.choose(viewer.layers["cells"])
+    assert panel.on_disk.isHidden() and panel.add.isEnabled() and not panel.add.toolTip()

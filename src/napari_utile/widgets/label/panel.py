@@ -12,6 +12,7 @@ from napari_utile.errors import UserError
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.colors import Tone
+from napari_utile.widgets.kit.docks import open_beside
 from napari_utile.widgets.kit.form import Form
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.panel import Panel
@@ -21,6 +22,7 @@ from napari_utile.widgets.label.new_labels import new_labels
 from napari_utile.widgets.layers.alone import open_images
 from napari_utile.widgets.layers.brush import has_brush, plane_in_view, take_brush
 from napari_utile.widgets.layers.choice import following
+from napari_utile.widgets.layers.edits import is_unchangeable, stored_labels
 from napari_utile.widgets.layers.meaning import (
     MEANINGS,
     class_names,
@@ -34,6 +36,8 @@ from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
 from napari_utile.widgets.layers.pair import PairChoice, pair_problem
 from napari_utile.widgets.layers.partners import LabelsOfImage
 
+CORRECT = "segment"
+"""Target of the link to the panel where results are corrected."""
 MOST_ROWS = 100
 """Rows of the table; labels of objects may have many thousand ids."""
 
@@ -58,7 +62,7 @@ class LabelPanel(Panel):
         self.table = ClassTable()
         self.more = _wrapped()
         self.add = QPushButton("Add class")
-        self.messages = Messages()
+        self.messages, self.on_disk = Messages(), Messages()
         self._layer: Any = None  # the labels that are followed
         self._watch: PaintedWatch | None = None
         self._colors: dict[int, Color] = {}
@@ -66,6 +70,7 @@ class LabelPanel(Panel):
         column = self.column()
         column.addWidget(self.new)
         column.addLayout(self.pair.rows())
+        column.addWidget(self.on_disk)
         column.addWidget(self.brush)
         for part in (self.form, self.meaning, self.table, self.more, self.add, self.messages):
             column.addWidget(part)
@@ -74,6 +79,7 @@ class LabelPanel(Panel):
         self.new.clicked.connect(self.make_labels)
         self.brush.clicked.connect(self._take_brush)
         self.add.clicked.connect(self.add_class)
+        self.on_disk.linkActivated.connect(lambda _: self._correct())
         self.table.chosen.connect(self.select)
         self.table.renamed.connect(self._on_renamed)
         self.image.changed.connect(lambda _: self._check())
@@ -169,10 +175,35 @@ class LabelPanel(Panel):
                 event.connect(slot)  # napari holds it weakly
             if self._watch:
                 self._watch.changed.connect(self._show_rows)
-        for part in (self.form, self.table, self.add):
+        for part in (self.form, self.table):
             part.setEnabled(layer is not None)
+        self._say_on_disk()
         self._offer_brush()
         self._on_meaning(layer)
+
+    def _say_on_disk(self) -> None:
+        """Say of a result why nothing can be painted into it, and where it is corrected."""
+        layer, why = self._layer, ""
+        self.on_disk.clear()
+        if stored_labels(layer) is not None:
+            why = f"'{layer.name}' is a result on disk, so it cannot be painted on here."
+            self.on_disk.add(why, Tone.WARNING)
+            self.on_disk.offer("Correct it with Edit in the panel Segment.", CORRECT)
+        elif is_unchangeable(layer):
+            why = f"'{layer.name}' is a file on disk, so it cannot be painted on."
+            self.on_disk.add(
+                f"{why} Right-click the layer, Duplicate Layer, gives a copy to paint on.",
+                Tone.WARNING,
+            )
+        self.add.setEnabled(layer is not None and not why)
+        self.add.setToolTip(why)
+
+    def _correct(self) -> None:
+        """Open the panel where results are corrected, about this one."""
+        if self._layer in self._viewer.layers:
+            self._layer.visible = True
+            self._viewer.layers.selection.active = self._layer
+        open_beside(self, self._viewer, "Segment", "Segment")
 
     def _events(self) -> list[tuple[Any, Any]]:
         """Return what changes rows beside pixels, and what is called then."""
