@@ -273,6 +273,7 @@ class RunDone(_Event):
     reason: str = Field("", description="Why it ended before its budget was used")
     scores: dict[str, float] = Field(default_factory=dict)
     notes: tuple[str, ...] = Field((), description="What a reader of the scores must know")
+    past: tuple[str, ...] = Field((), description="Warnings that no longer hold at the end")
     failed: tuple[str, ...] = Field((), description="Inputs that failed, and why")
     user: bool = Field(False, description="The user can correct all that failed")
 

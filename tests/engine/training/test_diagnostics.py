@@ -143,6 +143,25 @@ def test_a_validation_loss_beyond_all_bounds_is_said():
     assert "too high" in said
 
 
+# what no longer holds
+
+
+@pytest.mark.parametrize(
+    ("end", "is_past"), [([[95, 5], [5, 95]], True), ([[100, 0]] * 2, False)]
+)
+def test_what_the_last_validation_does_not_show_is_past(end, is_past):
+    watching = watch()
+    (said,) = after([0.6] * 60, [(60, 0.6, 0.8)], [[100, 0]] * 2, watching=watching, total=150)
+    assert "calls every pixel background" in said
+    assert watching.past == ()
+    resumed = watch()
+    resumed.restore(json.loads(json.dumps(watching.state())))
+    loss = 0.1 if is_past else 0.8
+    last = validation(loss, end)
+    assert [*resumed.epoch(epoch(140, 0.1, loss), last)] == []
+    assert resumed.past == ((said,) if is_past else ())
+
+
 # what learns nothing
 
 

@@ -329,9 +329,11 @@ def test_a_run_that_was_finished_before_is_no_error(panel, script, press, qtbot,
 def test_a_useless_model_is_no_success_and_names_a_way_on(
     panel, script, press, qtbot, finished
 ):
-    script(RunDone(out=str(finished), seconds=75, scores={"iou": 0.011}))
+    warned = Warned(message="The network calls every pixel background.")
+    script(warned, RunDone(out=str(finished), seconds=75, scores={"iou": 0.011}))
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
+    assert warned.message in text(panel)
     assert "finds next to nothing" in text(panel) and "Train on for more minutes" in text(panel)
     assert color_of(Tone.SUCCESS) not in text(panel)
     for kind in What:  # no button is named that is not there
@@ -339,6 +341,18 @@ def test_a_useless_model_is_no_success_and_names_a_way_on(
         panel.controls.messages.clear()
         panel._show_result(RunDone(out=str(finished), seconds=75, scores={"iou": 0.011}))
         assert ("Preview" in text(panel)) != panel.look.isHidden()
+
+
+def test_the_verdict_stands_last_and_warnings_that_are_past_go(
+    panel, script, press, qtbot, finished
+):
+    warned = Warned(message="The network calls every pixel background.")
+    done = RunDone(out=str(finished), seconds=75, scores={"iou": 0.95}, past=[warned.message])
+    script(warned, done)
+    press(panel.controls.button)
+    qtbot.waitUntil(idle(panel))
+    assert warned.message not in text(panel)
+    assert "IoU 0.95): good." in text(panel).split("<br>")[-1]
 
 
 def test_doubts_about_the_layers_are_shown_before_the_start(panel, viewer):

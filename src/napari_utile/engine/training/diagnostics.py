@@ -65,6 +65,8 @@ class WatchState(BaseModel):
     steps: int
     progress: float
     lowest: float
+    texts: dict[str, str] = {}
+    held: list[str] = []
 
 
 class Watch:
@@ -87,6 +89,8 @@ class Watch:
         self.training: list[float] = []
         self.validation: list[float] = []
         self.said: list[str] = []
+        self.texts: dict[str, str] = {}  # of what was said, by its kind
+        self.held: list[str] = []  # kinds that the last validation still shows
 
     def step(self, event: StepDone) -> Iterator[str]:
         """Return warnings after a step."""
@@ -105,19 +109,24 @@ class Watch:
                 if jumped
                 else f"has grown from {start:.2g} to {now:.2g}"
             )
-            yield f"The training loss {what} at step {event.step}: {self._too_high()}"
+            yield self._noted(
+                f"The training loss {what} at step {event.step}: {self._too_high()}"
+            )
 
     def epoch(self, event: EpochDone, found: Validation) -> Iterator[str]:
         """Return warnings after a validation."""
         if event.val_loss > LOSS_EXPLOSION * found.guess > 0 and self._is_news("rate"):
-            yield (
+            yield self._noted(
                 f"The validation loss is {event.val_loss:.2g} after step {event.step}, where a "
                 f"guess has {found.guess:.2g}: {self._too_high()}"
             )
-        if event.step < MIN_STEPS:
-            return
-        self.training.append(event.train_loss)
-        self.validation.append(event.val_loss)
+        if event.step >= MIN_STEPS:
+            self.training.append(event.train_loss)
+            self.validation.append(event.val_loss)
+            yield from map(self._noted, self._troubles(found))
+        self.held = [kind for kind in self.said if self._holds(kind, event.val_loss, found)]
+
+    def _troubles(self, found: Validation) -> Iterator[str]:
         yield from self._overfitting()
         if self.progress >= HALFWAY and "rate" not in self.said:
             yield from self._learns_nothing(found)
@@ -125,6 +134,25 @@ class Watch:
             yield from self._one_class(found)
         if self.progress >= HALFWAY and not {"nothing", "one class"} & {*self.said}:
             yield from self._unpredicted(found)
+
+    @property
+    def past(self) -> tuple[str, ...]:
+        """What was said, and does not hold any more by the last validation."""
+        return tuple(text for kind, text in self.texts.items() if kind not in self.held)
+
+    def _holds(self, kind: str, loss: float, found: Validation) -> bool:
+        """Whether what was said of this kind is still so."""
+        match kind:
+            case "rate":
+                return loss >= LIKE_A_GUESS * found.guess
+            case "nothing":
+                return loss >= LIKE_A_GUESS * found.guess and not _sees(found)
+            case "one class":
+                shown = int(np.count_nonzero(found.confusion.sum(axis=1)))
+                return shown > 1 and len(self._missed(found)) >= shown - 1
+            case "overfitting":
+                return loss >= OVERFITTING * min(self.validation)
+        return kind in (f"id {self.ids[k]}" for k in self._missed(found))
 
     def end(self) -> Iterator[str]:
         """Return warnings about the run as a whole."""
@@ -138,9 +166,10 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """Return all that later warnings depend on, as plain types."""
-        names = ("first", "recent", "training", "validation", "said")
+        names = ("first", "recent", "training", "validation", "said", "held")
         return {name: list(getattr(self, name)) for name in names} | {
-            "steps": self.steps, "progress": self.progress, "lowest": self.lowest
+            "steps": self.steps, "progress": self.progress, "lowest": self.lowest,
+            "texts": dict(self.texts),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -249,6 +278,11 @@ class Watch:
         if self.settings.sampling == "uniform":
             cures.append("draw tiles where rare classes are (sampling: classes)")
         return ", ".join(cures) or "raise the learning rate"
+
+    def _noted(self, text: str) -> str:
+        """Remember what is said of the kind that is news."""
+        self.texts[self.said[-1]] = text
+        return text
 
     def _is_news(self, kind: str) -> bool:
         """Whether a kind of warning is given for the first time; it is counted as given."""

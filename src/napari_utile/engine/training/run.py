@@ -354,6 +354,7 @@ class TrainingRun:
             seconds=self.budget.seconds,
             scores=self.best.model.scores,
             reason=reason,
+            past=self.watch.past,
         )
 
     def _stop(self) -> None:

@@ -230,6 +230,7 @@ class Controls(QWidget):
                     notify(message, Tone.ERROR)
             case RunDone():
                 self._set_state(State.IDLE)
+                self.messages.remove(f"⚠ {warning}" for warning in event.past)
                 for failure in event.failed:
                     self.messages.add(failure, Tone.ERROR)
         self._show(event)

@@ -1,8 +1,9 @@
 """Messages of a panel, below its button."""
 
+from collections.abc import Iterable
 from html import escape
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel
 
 from napari_utile.widgets.kit.colors import Tone, color_of, follow_theme
@@ -14,11 +15,15 @@ MOST_MESSAGES = 6
 class Messages(QLabel):
     """The last few messages, and above them what is wrong with the fields."""
 
+    changed = Signal()
+    """Something else is shown."""
+
     def __init__(self) -> None:
         super().__init__()
         self._problem = self._heading = ""
         self._mistake = ""  # a message that goes once a field is changed
         self._lines: list[tuple[str, Tone | None, str]] = []  # text, tone, target of a link
+        self._shown: list[str] = []  # all of that, as HTML
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
@@ -49,6 +54,13 @@ class Messages(QLabel):
         self._mistake = ""
         self._show()
 
+    def remove(self, texts: Iterable[str]) -> None:
+        """Remove messages that are no longer true."""
+        gone = {*texts}
+        if any(line[0] in gone for line in self._lines):
+            self._lines = [line for line in self._lines if line[0] not in gone]
+            self._show()
+
     def clear(self) -> None:
         """Remove the messages."""
         self._lines = []
@@ -59,6 +71,29 @@ class Messages(QLabel):
         if text != self._heading:
             self._heading = text
             self._show()
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether something must be corrected before anything can start."""
+        return bool(self._problem)
+
+    def starts(self, width: int) -> tuple[list[int], int]:
+        """Return where messages begin, in pixels from the top, and where the last one ends.
+
+        Parameters
+        ----------
+        width : int
+            By which lines are broken.
+        """
+        probe = QLabel()
+        probe.setFont(self.font())
+        probe.setWordWrap(True)
+        probe.setTextFormat(Qt.TextFormat.RichText)
+        ends = [0]
+        for number in range(len(self._shown)):
+            probe.setText("<br>".join(self._shown[: number + 1]))
+            ends.append(probe.heightForWidth(width))
+        return ends[:-1], ends[-1]
 
     def _add(self, text: str, tone: Tone | None, target: str = "") -> None:
         if any(text == line.removeprefix("⚠ ") for line, *_ in self._lines):
@@ -71,8 +106,10 @@ class Messages(QLabel):
         heading = [f"<b>{colored(self._heading, None)}</b>"] if self._heading else []
         said = [colored(*line) for line in self._lines]
         lines = [*problem, *(heading if said else []), *said]
+        self._shown = lines
         self.setText("<br>".join(lines))
         self.setVisible(bool(lines))
+        self.changed.emit()
 
 
 def colored(text: str, tone: Tone | None, target: str = "") -> str:

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 from napari_utile.widgets.kit.ahead import AHEAD
 from napari_utile.widgets.kit.closing import watch_window_of
@@ -12,12 +12,11 @@ from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import join_other_panels
 from napari_utile.widgets.kit.engine_minutes import warm_engine
 from napari_utile.widgets.kit.help_page import HelpButton
+from napari_utile.widgets.kit.message_box import MessageBox
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.scrolling import mark_focus, scrolling_column
 
-MOST_HEIGHT = 150
-"""Of the pinned messages, in pixels; more of them scroll."""
 _CLOSED: set["Panel"] = set()
 """Panels that are closed while their work ends: nobody else keeps them, or their engine."""
 
@@ -70,8 +69,8 @@ class Panel(QWidget):
         if isinstance(messages := getattr(controls, "messages", None), Messages):
             lines = controls.layout()
             assert isinstance(lines, QVBoxLayout)
-            place = lines.indexOf(messages)  # asked first: `_Brief` takes them out
-            lines.insertWidget(place, _Brief(messages))
+            place = lines.indexOf(messages)  # asked first: the box takes them out
+            lines.insertWidget(place, MessageBox(messages))
 
     def leave_work(self) -> None:
         """Leave no work that nobody sees: the panel is closed."""
@@ -106,40 +105,3 @@ class Panel(QWidget):
             event.accept()
         else:
             super().keyPressEvent(event)
-
-
-class _Brief(QScrollArea):
-    """Messages that take no more height than they need, and scroll when they are many."""
-
-    def __init__(self, messages: Messages):
-        super().__init__()
-        self._messages = messages
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setWidgetResizable(True)
-        is_hidden = messages.isHidden()
-        self.setWidget(messages)  # shows it
-        messages.setHidden(is_hidden)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        messages.installEventFilter(self)
-        self._fit()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-        """Follow the messages: their height, and whether there are any."""
-        kinds = QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.LayoutRequest
-        if event.type() in (*kinds, QEvent.Type.Resize):
-            self._fit()
-        return bool(super().eventFilter(watched, event))
-
-    def resizeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Fit the height to the width, by which lines are broken."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self.setHidden(self._messages.isHidden())
-        needed = self._messages.heightForWidth(self.viewport().width())
-        if (height := min(max(needed, 1), MOST_HEIGHT)) != self.maximumHeight():
-            self.setFixedHeight(height)
-            bar = self.verticalScrollBar()
-            bar.setValue(bar.maximum())  # the newest is below

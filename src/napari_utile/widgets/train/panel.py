@@ -344,9 +344,6 @@ class TrainPanel(Panel):
         scores = event.scores or (best.scores if best else {})
         worth = outcome_of(scores, LOOK[self.source.kind])
         tone = Tone.SUCCESS if worth.is_useful else Tone.WARNING
-        self.controls.messages.add(f"{how}. {worth.sentence}", tone)
-        if worth.way_on:
-            self.controls.messages.add(worth.way_on, Tone.WARNING)
         self.controls.messages.add(f"The model is chosen in Segment. It is in {run.model}.")
         self.controls.messages.setToolTip(worth.details)
         if not event.stopped:
@@ -354,6 +351,8 @@ class TrainPanel(Panel):
             self._offer("Train on: begin a new run from this model.", Way.TRAIN_ON, run)
         elif self.folder.path is None and can_resume(run.folder):
             self._offer("Choose this run folder to resume it.", Way.CHOOSE, run)
+        verdict = f"{how}. {worth.sentence} {worth.way_on}".rstrip()
+        self.controls.messages.add(verdict, tone)  # last, so that it is in view
         MODELS.announce(run.model)
         if not event.kept and event.seconds and self._trained:
             self._keep_pace(self._trained, self.curves.last_step, event.seconds)
