@@ -19,6 +19,7 @@ from napari_utile import __version__
 from napari_utile.errors import UserError
 from napari_utile.folders.comparison import ComparisonFolder
 from napari_utile.folders.model import (
+    CHECKED_STROKES,
     DESCRIPTION,
     MODEL,
     PARAMETERS_FILE,
@@ -60,6 +61,7 @@ class Described(BaseModel):
     images: str = ""
     score: str = ""
     value: float | None = None
+    strokes: int | None = None
     cover: str = ""
 
 
@@ -84,6 +86,8 @@ class KnownModel(BaseModel):
         side of a slice.
     score, value : str, float or None
         Name and value of its best validation score; '' and None if it was not validated.
+    strokes : int or None
+        By how many strokes its score was measured; None if all pixels were annotated.
     nbytes : int
         Its size on disk, without that of its run.
     thumbnail : Path or None
@@ -104,6 +108,7 @@ class KnownModel(BaseModel):
     context: int
     score: str
     value: float | None
+    strokes: int | None = None
     nbytes: int
     thumbnail: Path | None
 
@@ -252,6 +257,7 @@ def description_facts(folder: Path) -> Described:
     description = read_description(folder)
     card = card_in(description, folder)
     score, value = best_score(card)
+    strokes = card.trained_on.get(CHECKED_STROKES)
     covers = description.get("covers")
     cover = covers[0] if isinstance(covers, list) and covers else ""
     is_picture = isinstance(cover, str) and Path(cover).name == cover
@@ -265,6 +271,7 @@ def description_facts(folder: Path) -> Described:
         images=str(card.trained_on.get("images", "")),
         score=score,
         value=value,
+        strokes=strokes if isinstance(strokes, int) else None,
         cover=cover if is_picture and cover.lower().endswith(COVERS) else "",
     )
 

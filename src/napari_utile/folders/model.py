@@ -49,6 +49,8 @@ MOST_CONTEXT = 16
 """Slices on each side that a card may ask for."""
 FARTHEST = 64
 """Voxels along an axis to the partner of an affinity, in a card."""
+CHECKED_PIXELS, CHECKED_STROKES = "pixels checked by", "strokes checked by"
+"""Facts of a model of sparse labels: how much its scores were measured on."""
 LONGEST_NAME = 64
 """Characters of the name of a model."""
 

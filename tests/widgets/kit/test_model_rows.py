@@ -6,7 +6,14 @@ from qtpy.QtGui import QImage, QPainter, QStandardItemModel
 from qtpy.QtWidgets import QStyleOptionViewItem
 
 from napari_utile.folders.catalogue import known_model
-from napari_utile.widgets.kit.model_rows import TwoLines, details, plain_row, row_of
+from napari_utile.folders.model import CHECKED_STROKES
+from napari_utile.widgets.kit.model_rows import (
+    SHORT_LINE,
+    TwoLines,
+    details,
+    plain_row,
+    row_of,
+)
 from tests.fixtures.known_models import add_model
 
 
@@ -37,3 +44,10 @@ def test_a_row_has_two_lines_and_stays_within_its_width(tmp_path, qtbot):
     assert pixels[:, 150:].min() == pixels[height:].min() == 255
     _, of_one = drawn(plain_row("Another folder"))
     assert of_one < height
+
+
+def test_a_score_of_strokes_says_so(tmp_path):
+    facts = {CHECKED_STROKES: 2}
+    add_model(tmp_path / "model", scores={"iou": 1.0}, facts=facts)
+    known = known_model(tmp_path / "model", tmp_path)
+    assert row_of(known).data(SHORT_LINE).startswith("IoU 1.000 on 2 strokes")

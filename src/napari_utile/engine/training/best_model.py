@@ -8,10 +8,11 @@ from pydantic import TypeAdapter
 
 from napari_utile.engine.models.model import Model
 from napari_utile.engine.models.parameters import Parameters, parameter_problem
+from napari_utile.engine.training.data.planes import annotated_in
 from napari_utile.engine.training.setup import TrainingSetup
 from napari_utile.engine.training.validation import Validation
 from napari_utile.events import PreviewReady
-from napari_utile.folders.model import given_name
+from napari_utile.folders.model import CHECKED_PIXELS, CHECKED_STROKES, given_name
 from napari_utile.folders.run import Run
 from napari_utile.io.images import write_tiff
 from napari_utile.networks.tileable import Network
@@ -40,6 +41,10 @@ class BestModel:
 
     def __init__(self, network: Network, setup: TrainingSetup, run: Run | None):
         self.network, self.setup, self.run = network, setup, run
+        self._facts = setup.facts | {"images": names_text(setup.data.names)}
+        if setup.settings.sparse:
+            pixels, strokes = annotated_in(setup.data.validation)
+            self._facts |= {CHECKED_PIXELS: pixels, CHECKED_STROKES: strokes}
         self._name: str | None = None  # that the user gave it; nobody renames it while it runs
         self.model = self._model(network.state_dict(), {})
 
@@ -107,7 +112,7 @@ class BestModel:
             target=setup.settings.meaning,
             ids=setup.data.ids,
             scores=scores,
-            trained_on=setup.facts | {"images": names_text(setup.data.names)},
+            trained_on=self._facts,
             appearance=setup.data.appearance,
             context=setup.settings.context,
             offsets=setup.data.offsets,

@@ -61,12 +61,12 @@ class MessageBox(QScrollArea):
         self._seen = seen
         starts, needed = self._messages.starts(width)
         self._messages.resize(width, needed)
-        self._begin, end = _part(starts, needed, self._messages.has_problem)
+        self._begin, end = _height_in_view(starts, needed, self._messages.has_problem)
         self.setFixedHeight(max(end - self._begin, 1))
         bar.setValue(self._begin)
 
 
-def _part(starts: list[int], end: int, is_from_top: bool) -> tuple[int, int]:
+def _height_in_view(starts: list[int], end: int, is_from_top: bool) -> tuple[int, int]:
     """Return between which heights messages are shown that begin at these."""
     if is_from_top:
         return 0, min(end, MOST_HEIGHT)

@@ -152,4 +152,5 @@ def score_text(model: KnownModel) -> str:
     if model.value is None:
         return "not validated"
     title = SCORES[model.score].title if model.score in SCORES else model.score
-    return f"{title} {format_score(model.score, model.value)}"
+    on = "" if model.strokes is None else f" on {counted(model.strokes, 'strokes')}"
+    return f"{title} {format_score(model.score, model.value)}{on}"

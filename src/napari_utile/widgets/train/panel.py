@@ -1,6 +1,7 @@
 """The panel that trains a network on the layers of the viewer."""
 
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QWidget
 
+from napari_utile.errors import UserError
 from napari_utile.events import (
     EpochDone,
     Event,
@@ -19,7 +21,7 @@ from napari_utile.events import (
     RunStarted,
     StepDone,
 )
-from napari_utile.folders.model import model_problem
+from napari_utile.folders.model import model_problem, read_card
 from napari_utile.folders.places import RUNS
 from napari_utile.folders.run import Run
 from napari_utile.settings.training import TrainSettings
@@ -63,7 +65,7 @@ from napari_utile.widgets.train.curves import Curves
 from napari_utile.widgets.train.inputs import IMAGES
 from napari_utile.widgets.train.look import PreviewOfView
 from napari_utile.widgets.train.source import LOOK, TrainingSource, What
-from napari_utile.widgets.train.words import outcome_of, refusal_in_words
+from napari_utile.widgets.train.words import checked_on, outcome_of, refusal_in_words
 
 STEPS_THAT_TELL = 20
 """Steps of a run from which its pace is known."""
@@ -342,8 +344,9 @@ class TrainPanel(Panel):
             return
         best = self.curves.best
         scores = event.scores or (best.scores if best else {})
-        worth = outcome_of(scores, LOOK[self.source.kind])
-        tone = Tone.SUCCESS if worth.is_useful else Tone.WARNING
+        worth = outcome_of(scores, LOOK[self.source.kind], checked_on(_facts_of(run)))
+        is_proved = worth.is_useful and not worth.way_on
+        tone = Tone.SUCCESS if is_proved else Tone.WARNING
         self.controls.messages.add(f"The model is chosen in Segment. It is in {run.model}.")
         self.controls.messages.setToolTip(worth.details)
         if not event.stopped:
@@ -361,6 +364,13 @@ class TrainPanel(Panel):
         """Keep what a run has shown, which knows of validations, too."""
         if steps >= STEPS_THAT_TELL:
             keep_rate(pace, 60 * steps / seconds)
+
+
+def _facts_of(run: Run) -> Mapping[str, Any]:
+    """Return what the model of a run was trained on; nothing if it cannot be read."""
+    with suppress(UserError):
+        return read_card(run.model).trained_on
+    return {}
 
 
 def _only(places: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What the panel Train says about a run, in the words of the window. No Qt."""
 
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from napari_utile.events import RunFailed
+from napari_utile.folders.model import CHECKED_PIXELS, CHECKED_STROKES
+from napari_utile.io.units import counted
 
 
 def refusal_in_words(event: RunFailed) -> str:
@@ -57,13 +59,18 @@ NEXT_TO_NOTHING, HALF, WELL = 0.1, 0.5, 0.8
 """Of an IoU, or the F1 of objects: below the first useless, from the last on good."""
 
 
+ENOUGH_STROKES = 10
+"""From which a score measured on strokes alone can be called good."""
+COUNTED = "pixels", "strokes"
+
+
 class Worth(NamedTuple):
     """What a model is worth, in words."""
 
     sentence: str
     is_useful: bool = True
     way_on: str = ""
-    """What helps, if it is not useful."""
+    """What helps, if it is not useful, or nobody knows."""
     details: str = ""
     """All scores, for a tooltip."""
 
@@ -72,7 +79,25 @@ PREVIEW = "look at Preview"
 """How to see what is wrong with what is trained on; of a single layer."""
 
 
-def outcome_of(scores: Mapping[str, float], look: str = PREVIEW) -> Worth:
+def checked_on(facts: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the pixels and strokes that scores rest on; None if all pixels were annotated.
+
+    Parameters
+    ----------
+    facts : mapping
+        What a model was trained on, as its card says.
+    """
+    pixels, strokes = facts.get(CHECKED_PIXELS), facts.get(CHECKED_STROKES)
+    if isinstance(pixels, int) and isinstance(strokes, int):
+        return pixels, strokes
+    return None
+
+
+def outcome_of(
+    scores: Mapping[str, float],
+    look: str = PREVIEW,
+    checked: tuple[int, int] | None = None,
+) -> Worth:
     """Return what scores of the validation part mean.
 
     Parameters
@@ -81,6 +106,8 @@ def outcome_of(scores: Mapping[str, float], look: str = PREVIEW) -> Worth:
         Empty if nothing was validated yet.
     look : str
         What the user can do to see what is wrong with the images and labels.
+    checked : tuple of int, optional
+        Pixels and strokes that they rest on, if not all pixels were annotated.
 
     Examples
     --------
@@ -88,6 +115,8 @@ def outcome_of(scores: Mapping[str, float], look: str = PREVIEW) -> Worth:
     'Validation: the foreground overlaps by 82 % (IoU 0.82), F1 of objects 0.70: usable.'
     >>> outcome_of({"iou": 0.82}).sentence
     'Validation: the foreground overlaps by 82 % (IoU 0.82): good.'
+    >>> outcome_of({"iou": 0.82}, checked=(812, 2)).sentence[:55]
+    'Validation, on the 812 pixels of 2 strokes kept aside: '
     >>> outcome_of({"iou": 0.011}).sentence
     'This model finds next to nothing of the part kept for validation (IoU 0.01).'
     >>> outcome_of({}).is_useful
@@ -113,9 +142,16 @@ def outcome_of(scores: Mapping[str, float], look: str = PREVIEW) -> Worth:
         judged = min(iou, scores["f1_50"])
         found += f", F1 of objects {scores['f1_50']:.2f}"
     worth = "good" if judged >= WELL else "usable" if judged >= HALF else "weak"
-    sentence = f"Validation: {found}: {worth}."
     way_on = "" if judged >= HALF else "Train on for more minutes."
-    return Worth(sentence, judged >= HALF, way_on, details)
+    if checked is None:
+        return Worth(f"Validation: {found}: {worth}.", judged >= HALF, way_on, details)
+    pixels, strokes = (counted(n, name) for n, name in zip(checked, COUNTED, strict=True))
+    told = f"Validation, on the {pixels} of {strokes} kept aside: {found}"
+    if judged < HALF or checked[1] >= ENOUGH_STROKES:
+        return Worth(f"{told}: {worth}.", judged >= HALF, way_on, details)
+    way_on = "Look at it in Segment; paint strokes in more places."
+    sentence = f"{told}. That is too few to call it good."
+    return Worth(sentence, True, way_on, details)
 
 
 def estimate_text(facts: Mapping[str, str | int | float]) -> str:

@@ -1,8 +1,13 @@
 """Planes on their device."""
 
+import numpy as np
 import torch
 
-from napari_utile.engine.training.data.planes import AnnotatedPlane
+from napari_utile.engine.training.data.planes import (
+    AnnotatedPlane,
+    ValidationPlane,
+    annotated_in,
+)
 
 
 def test_all_but_the_density_go_to_the_device():
@@ -14,3 +19,13 @@ def test_all_but_the_density_go_to_the_device():
     }
     assert there.density is plane.density
     assert plane.image.device.type == "cpu"
+
+
+def test_annotated_pixels_and_strokes_are_counted():
+    row = np.array([[-1, 3, 3, 0, -1, 0, 0, -1, -1, 3]])
+    plane = AnnotatedPlane(*[torch.zeros(1, 1, 10)] * 3)
+    assert annotated_in([ValidationPlane(plane, row), ValidationPlane(plane, row[:, :2])]) == (
+        7,
+        5,
+    )
+    assert annotated_in([ValidationPlane(plane, row - row - 1)]) == (0, 0)

@@ -3,6 +3,7 @@
 Of a volume the arrays have the axis Z in front of (Y, X).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_utile.arrays.instances.model_rule import IN_SLICES, ModelRule
+from napari_utile.arrays.labels import components
 
 HIDDEN = -1
 """Id of unannotated pixels in the truth."""
@@ -71,3 +73,24 @@ class ValidationPlane:
     has_objects: bool = True
     ids: tuple[int, ...] = (0, 1)
     rule: ModelRule = IN_SLICES
+
+
+def annotated_in(planes: Sequence[ValidationPlane]) -> tuple[int, int]:
+    """Count the annotated pixels of planes, and the strokes that they are painted in.
+
+    Parameters
+    ----------
+    planes : sequence of ValidationPlane
+
+    Returns
+    -------
+    int, int
+        A stroke is a connected patch of one label.
+    """
+    pixels = strokes = 0
+    for plane in planes:
+        seen = plane.objects != HIDDEN
+        painted = np.where(seen, plane.objects.astype(np.int64) - HIDDEN, 0)
+        pixels += int(np.count_nonzero(seen))
+        strokes += int(components(painted, volumetric=painted.ndim == 3).max(initial=0))
+    return pixels, strokes
