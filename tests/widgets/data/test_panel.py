@@ -23,6 +23,18 @@ def test_files_open_and_are_described_and_a_wrong_one_is_named(open_panel, viewe
     assert "b.xyz" in panel.controls.messages.text()
 
 
+def test_masks_beside_their_images_open_as_labels_and_it_is_said(open_panel, viewer, tmp_path):
+    _initialize_plugins()
+    panel = open_panel(DataPanel, viewer)
+    for name in ("a", "a_mask", "em_mask", "b_mask"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.eye(5, 6, dtype=np.uint8))
+    panel.open_paths([str(path) for path in sorted(tmp_path.glob("*.tif"))])
+    kinds = {layer.name: type(layer) for layer in viewer.layers}
+    assert kinds["a_mask"] is kinds["em_mask"] is Labels
+    assert kinds["a"] is kinds["b_mask"] is Image
+    assert "Opened as labels, by name: 'a_mask', 'em_mask'." in panel.controls.messages.text()
+
+
 def test_samples_come_with_their_labels_the_download_in_a_thread(
     open_panel, viewer, press, qtbot, monkeypatch
 ):

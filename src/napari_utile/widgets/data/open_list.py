@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QLabel
 
 from napari_utile.io.units import counted
 from napari_utile.widgets.data.facts import layer_facts
+from napari_utile.widgets.data.masks import labels_as_images
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.layers.alone import (
@@ -21,9 +22,12 @@ from napari_utile.widgets.layers.alone import (
     show_alone,
 )
 from napari_utile.widgets.layers.choice import following, is_choice
+from napari_utile.widgets.layers.remedies import convert_to_labels
 
 ALL = "all"
 """Target of the link that shows all again; others are numbers of images."""
+CONVERT = "convert:"
+"""Beginning of the target of a link that makes labels of an image layer."""
 HOW = "Images lie on top of one another. Click on one to see it alone, with its labels."
 
 
@@ -39,6 +43,7 @@ class OpenList(QLabel):
         super().__init__()
         self._viewer = viewer
         self._images: list[OpenImage] = []
+        self._masks: dict[Image, str] = {}  # images that may be labels of others
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
@@ -57,6 +62,7 @@ class OpenList(QLabel):
         """List what is open, the newest first."""
         self._images = open_images(self._viewer.layers)
         belonging = {layer for image in self._images for layer in image.layers}
+        self._masks = labels_as_images(self._viewer.layers)
         shown = [layer for layer in self._viewer.layers if is_choice(layer, Image, Labels)]
         lines = [*self._lines_about_view()]
         for number, image in reversed([*enumerate(self._images)]):
@@ -85,12 +91,18 @@ class OpenList(QLabel):
         target = str(number) if len(self._images) > 1 else ""
         for layer in image.images:
             yield _line_of(layer, target)
+            if layer in self._masks:
+                link = colored("Convert to Labels", Tone.NOTE, f"{CONVERT}{layer.name}")
+                said = colored(f"may be labels of '{self._masks[layer]}':", Tone.WARNING)
+                yield f"&nbsp;&nbsp;&nbsp;{said} {link}"
         for layer in (x for x in image.others if is_choice(x, Image, Labels)):
             yield f"&nbsp;&nbsp;&nbsp;{_line_of(layer)}"
 
     def _on_link(self, target: str) -> None:
         if target == ALL:
             show_all(self._viewer)
+        elif target.startswith(CONVERT):
+            convert_to_labels(self._viewer, self._viewer.layers[target.removeprefix(CONVERT)])
         elif int(target) < len(self._images):
             show_alone(self._viewer, self._images[int(target)])
         self.refresh()

@@ -18,6 +18,7 @@ from napari_utile.io.pairs import MatchedFiles
 from napari_utile.samples.samples import isbi2012_layers, synthetic_layers
 from napari_utile.widgets.data.folder import images_apart, pairs_inside, pairs_to_open
 from napari_utile.widgets.data.late_layers import add_layers
+from napari_utile.widgets.data.masks import files_of_labels
 from napari_utile.widgets.data.open_list import OpenList
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.panel import Panel
@@ -69,15 +70,23 @@ class DataPanel(Panel):
         self.synthetic.clicked.connect(self._make_synthetic)
 
     def open_paths(self, paths: list[str]) -> None:
-        """Open files or folders as layers, each by the reader that fits.
+        """Open files or folders as layers, each by the reader that fits; masks as labels.
 
         Parameters
         ----------
         paths : list of str
         """
         self.controls.messages.clear()
+        masks = files_of_labels(paths, self._viewer.layers)
         for path in paths:
-            self._try(path, partial(self._open_path, path))
+            if path in masks:
+                self._try(path, partial(self._open_file, path, layer_type="labels"))
+            else:
+                self._try(path, partial(self._open_path, path))
+        if masks:
+            named = ", ".join(f"'{stem_of(path)}'" for path in masks[:MOST_OFFERED])
+            more = f" and {len(masks) - MOST_OFFERED} more" if masks[MOST_OFFERED:] else ""
+            self.controls.messages.add(f"Opened as labels, by name: {named}{more}.")
 
     def _try(self, path: str, act: Callable[[], None]) -> None:
         """Open something, and say why it cannot be opened."""
