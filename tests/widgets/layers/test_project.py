@@ -140,6 +140,14 @@ def test_a_project_has_its_own_fields_and_changed_ones_stay(panel, image):
     viewer.add_layer(image("new"))
     assert fields.form.settings().width == 16
     assert fields.form.restore.text() == "Fields at their defaults, new for the folder 'new'."
+    bare = panel(ViewerModel())
+    assert bare.form.restore.isHidden()
+    bare.form.set_value("width", 4)
+    bare.memory.save()
+    said = "Fields as you left them while no image from a file was open."
+    assert said in panel(ViewerModel()).form.restore.text()
+    bare.form.set_value("width", 16)
+    bare.memory.save()
     viewer.layers.clear()
     viewer.add_layer(image("one"))
     fields.form.restore.linkActivated.emit("restore")

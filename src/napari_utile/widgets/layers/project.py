@@ -71,7 +71,7 @@ class Remembered(QObject):
         self._timer.setInterval(SAVE_DELAY)
         self._timer.timeout.connect(self.save)
         self._restore()
-        self._say_origin(bool(self._project) and self._values() != self._first)
+        self._say_origin(self._values() != self._first)
         for accessors in self._fields.values():
             accessors.changed.connect(self._on_change)
         panel.installEventFilter(self)
@@ -128,10 +128,13 @@ class Remembered(QObject):
         self._shown = self._values()
 
     def _say_origin(self, has_changed: bool) -> None:
-        """Say below the fields that they are those of the folder, if that changed any."""
+        """Say below the fields whose they are, if that changed any."""
         is_kept = self._values() != self._first
         how = "as you left them for" if is_kept else "at their defaults, new for"
-        said = f"Fields {how} the folder '{Path(self._project).name}'." if has_changed else ""
+        said = f"Fields {how} the folder '{Path(self._project).name}'."
+        if not self._project:
+            said = "Fields as you left them while no image from a file was open."
+        said = said if has_changed else ""
         for form in self._forms:
             form.say_origin(said)
 
