@@ -15,6 +15,7 @@ from napari_utile.widgets.kit.paths import MODELS
 from napari_utile.widgets.layers.alone import open_images, show_all, show_alone
 from napari_utile.widgets.objects.panel import ObjectsPanel
 from napari_utile.widgets.runs.entry import JobEntry
+from napari_utile.widgets.segment import panel as module
 from napari_utile.widgets.segment.panel import SegmentPanel
 from tests.fixtures.segment_panel import (
     DONE,
@@ -188,6 +189,7 @@ def test_the_objects_of_the_result_are_measured_in_their_panel(
     panel = open_panel(SegmentPanel, window)
     panel.model.set_path(model)
     panel.form.set_value("output", "instances")
+    assert not panel.objects.isEnabled() and "segment first" in panel.objects.toolTip()
     script(STARTED, objects(3), tile(1), FINISH, DONE)
     run(panel, press, qtbot)
     qtbot.waitUntil(lambda: "em instances" in window.layers)
@@ -226,3 +228,15 @@ def test_a_result_is_hidden_with_its_image_and_the_message_says_where_it_is(
     assert "Results of hidden images are hidden with them" in text(panel)
     show_all(viewer)
     assert viewer.layers["em probabilities"].visible
+
+
+def test_a_result_without_objects_is_a_warning_with_what_helps(
+    panel, script, press, qtbot, monkeypatch
+):
+    monkeypatch.setattr(module, "why_no_objects", lambda out: f"{out.name} is too faint.")
+    panel.form.set_value("output", "instances")
+    none = ImageDone(image="em.zarr", out="OUT", status="done", objects=0)
+    script(STARTED, objects(0), tile(2), none, RunDone(out="OUT", seconds=1))
+    run(panel, press, qtbot)
+    qtbot.waitUntil(lambda: "instances.zarr is too faint." in text(panel))
+    assert ": 0 objects" in text(panel) and color_of(Tone.SUCCESS) not in text(panel)

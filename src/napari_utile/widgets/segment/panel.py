@@ -6,6 +6,7 @@ from functools import partial
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from napari.layers import Labels
 from napari.viewer import Viewer
@@ -28,8 +29,9 @@ from napari_utile.folders.job import JobFolder, JobRecord
 from napari_utile.folders.model import model_problem, read_card
 from napari_utile.folders.places import JOBS
 from napari_utile.io.units import size_text
+from napari_utile.results.no_objects import why_no_objects
 from napari_utile.settings.prediction import PredictSettings
-from napari_utile.widgets.kit.background import Work
+from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.docks import open_beside
 from napari_utile.widgets.kit.engine_controls import EngineControls
@@ -48,6 +50,7 @@ from napari_utile.widgets.kit.paths import (
 )
 from napari_utile.widgets.kit.progress import ENDED_WELL, needs_text, outcome_text
 from napari_utile.widgets.layers.aside import brush_away, uncover
+from napari_utile.widgets.layers.choice import following
 from napari_utile.widgets.layers.project import Remembered
 from napari_utile.widgets.layers.results import Result
 from napari_utile.widgets.layers.snapshots import Source, path_on_disk
@@ -74,6 +77,7 @@ FOLDER = "folder:"
 OPTION = ":="
 """Between name and value in the target of a link that chooses an option."""
 OBJECTS_HELP = "Measure every object of the result: a table, by which to find each of them"
+NO_OBJECTS_YET = "There is no result with objects yet: segment first"
 
 
 class SegmentPanel(Panel):
@@ -107,8 +111,7 @@ class SegmentPanel(Panel):
             partial(self._collect, is_estimate=True),
             self._show_facts,
         )
-        self.objects = QPushButton("Objects")
-        self.objects.setToolTip(OBJECTS_HELP)
+        self.objects = QPushButton("Measure objects")
         self.objects.clicked.connect(self._open_objects)
         self.redraw = Redraw(napari_viewer, self.form, self.controls)
         self.correction = Correction(napari_viewer, lambda: self.source.image.layer)
@@ -116,6 +119,7 @@ class SegmentPanel(Panel):
         self._parts: dict[str, Result] = {}  # of the last view or region, by image layer
         self._is_of_part = False
         self._is_doubtful = False  # what runs: it has warned of the gray values
+        self._looking: Background | None = None  # why there are no objects
         self._job: JobFolder | None = None  # that runs
         self._next: tuple[JobFolder, JobRecord]
         self._files: TemporaryDirectory[str] | None = None
@@ -126,6 +130,9 @@ class SegmentPanel(Panel):
         self.redraw.drawn.connect(lambda: self.correction.setDisabled(self.redraw.is_shown))
         for source in (self.model, self.source, self.form, self.output):
             source.changed.connect(self._check)
+        layers = napari_viewer.layers.events
+        following(self, self._offer_objects, layers.inserted, layers.removed)
+        self._offer_objects()
         self.keep_running.toggled.connect(self._on_keep_running)
         self.controls.happened.connect(self._show)
         self.controls.messages.linkActivated.connect(self._on_link)
@@ -196,14 +203,23 @@ class SegmentPanel(Panel):
     def _on_form(self) -> None:
         self._is_output_chosen |= self.form.value("output") != self._proposed
 
+    def _measurable(self) -> Labels | None:
+        """Return the layer of objects of the last result, or of another that is open."""
+        for layer in reversed(self.result.layers if self.result else []):
+            if isinstance(layer, Labels) and layer in self._viewer.layers:
+                return layer
+        return self.correction.target
+
+    def _offer_objects(self, _event: Any = None) -> None:
+        is_there = self._measurable() is not None
+        self.objects.setEnabled(is_there)
+        self.objects.setToolTip(OBJECTS_HELP if is_there else NO_OBJECTS_YET)
+
     def _open_objects(self) -> None:
         """Open the panel of objects, and measure those of the last result."""
-        panel = open_beside(self, self._viewer, "Measure", "Objects")
-        layers = self.result.layers if self.result else []
-        for layer in reversed(layers):
-            if isinstance(layer, Labels) and layer in self._viewer.layers:
-                panel.measure(layer)
-                return
+        panel, layer = open_beside(self, self._viewer, "Measure", "Objects"), self._measurable()
+        if panel is not None and layer is not None:
+            panel.measure(layer)
 
     def _on_link(self, target: str) -> None:
         """Choose a partial result, or an option that a warning has named."""
@@ -333,9 +349,22 @@ class SegmentPanel(Panel):
             result.end(is_partial=event.status not in ENDED_WELL)
             if event.status in ENDED_WELL and result.has_instances:
                 self.redraw.prepare(result.out)
+                if event.objects == 0 and self.controls.progress.total == 1:
+                    self._say_why_none(result.out)
         if self.controls.progress.total > 1:
-            tone = None if event.status in ENDED_WELL else Tone.ERROR
+            good = Tone.WARNING if event.objects == 0 else None
+            tone = good if event.status in ENDED_WELL else Tone.ERROR
             self.controls.messages.add(f"{Path(event.image).name}: {outcome_text(event)}", tone)
+
+    def _say_why_none(self, out: Path) -> None:
+        """Look in a thread why a result has no objects, and say what helps."""
+
+        def work() -> Generator[None, None, str]:
+            yield
+            return why_no_objects(out)
+
+        say = partial(self.controls.messages.add, tone=Tone.WARNING)
+        self._looking = Background(work, say, lambda error: say(str(error)))
 
     def _uncover(self, result: Result) -> None:
         """Let a result be seen, and say what was hidden for it."""
@@ -350,9 +379,11 @@ class SegmentPanel(Panel):
         where = f"The result is in {event.out}."
         if self.controls.progress.total > 1:
             where = f"The results are in {event.out}."
+        counts = {image.objects for image in self.controls.progress.images}
         is_good = not (event.stopped or event.failed or self._is_doubtful)
         text = f"{self.controls.progress.outcome()}. {where}"
-        self.controls.messages.add(text, Tone.SUCCESS if is_good else None)
+        good = Tone.SUCCESS if is_good else None
+        self.controls.messages.add(text, Tone.WARNING if counts == {0} else good)
         if self.controls.progress.total > 1:
             self.controls.messages.offer(
                 "Open the folder of the results.", f"{FOLDER}{event.out}"

@@ -40,6 +40,8 @@ from napari_utile.widgets.process.command_line import flags_of
 LIVE = ("threshold", "min_size", "fill_holes", "instance_method", "grow")
 """Settings that are followed; those of linking change whole stacks."""
 PREVIEW = "objects preview"
+WHOLE_RESULT = "Apply to the whole result"
+"""What the button says."""
 LARGEST_VOLUME = 2**22
 """Voxels of a volume up to which its objects are redrawn."""
 WARM = 16
@@ -58,7 +60,7 @@ class Redraw(QWidget):
     form : Form of PredictSettings
         Its fields are followed.
     controls : EngineControls
-        Of the panel: they run *Apply to all*.
+        Of the panel: they run *Apply to the whole result*.
     """
 
     drawn = Signal()
@@ -78,7 +80,7 @@ class Redraw(QWidget):
         self.line = QLabel()
         self.line.setWordWrap(True)
         self.apply = controls.add_button(
-            "Apply to all",
+            WHOLE_RESULT,
             "Make the objects of the whole result again by these settings, without the network",
             self._collect,
             self._on_event,
@@ -293,7 +295,7 @@ class Redraw(QWidget):
         """Ask whether corrections by hand may be lost."""
         answer = QMessageBox.question(
             self,
-            "Apply to all",
+            WHOLE_RESULT,
             f"{stored.result.name} was corrected by hand. New objects replace what was "
             "corrected. Make them?",
         )
@@ -304,7 +306,7 @@ class Redraw(QWidget):
             case ImageDone():
                 self._counted = event.objects
             case RunDone() if event.stopped:
-                text = "Stopped; the result is as it was. Apply to all resumes it."
+                text = f"Stopped; the result is as it was. '{WHOLE_RESULT}' resumes it."
                 self._controls.messages.add(text)
             case RunDone() if event.out and not event.failed:
                 self._opened.pop(self._applied.result, None)
@@ -329,7 +331,7 @@ def _drawn_text(
     count, what = len(np.unique(objects[objects > 0])), part_text(box, level_0(target).shape)
     return (
         f"{what[0].upper()}{what[1:]}: {count:,} object{'' if count == 1 else 's'} with "
-        f"threshold {settings.threshold:g} and {PredictSettings.label('min_size')} "
+        f"threshold {round(settings.threshold, 2):g} and {PredictSettings.label('min_size')} "
         f"{settings.min_size:,} px. "
         f"'{target.name}' is as it was, and hidden meanwhile."
     )
