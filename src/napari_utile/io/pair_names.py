@@ -135,6 +135,21 @@ def named_as_labels(
     ]
 
 
+def says_image_alone(name: str) -> bool:
+    """Whether a name says that it is of images, and not of what.
+
+    Parameters
+    ----------
+    name : str
+
+    Examples
+    --------
+    >>> says_image_alone("Raw_images"), says_image_alone("worm images")
+    (True, False)
+    """
+    return _name_without(WORDS["image"], name) == ()
+
+
 def plain_pair(names: Sequence[str]) -> tuple[int, int] | None:
     """Return which of some names is that of images and which that of labels, if it is plain.
 
@@ -156,7 +171,7 @@ def plain_pair(names: Sequence[str]) -> tuple[int, int] | None:
     bare = [i for i, name in enumerate(names) if _name_without(WORDS["labels"], name) == ()]
     labels = {*bare, *named_as_labels(names)}
     others = [i for i in range(len(names)) if i not in labels]
-    images = [i for i in others if _name_without(WORDS["image"], names[i]) == ()]
+    images = [i for i in others if says_image_alone(names[i])]
     for found in (others, images):
         if len(found) == len(labels) == 1:
             return found[0], min(labels)

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from napari_utile.cli.main import parsed_command
 from napari_utile.engine.training.front import train_files
 from napari_utile.events import RunDone, RunStarted, drain
+from napari_utile.folders.places import plain_name
 from napari_utile.folders.run import Run
 from napari_utile.io.images import open_image, write_tiff
 from napari_utile.io.stack import HOLDS
@@ -171,11 +172,15 @@ def test_two_folders_pair_by_name_and_say_what_is_alone(
     panel.source.choose(What.FOLDERS)
     assert "Choose a folder of images." in panel.controls.messages.text()
     panel.source.images.set_path(tmp_path / "images")
+    assert panel.source.labels.start == str(tmp_path)
+    red = [choice.line.styleSheet() for choice in (panel.source.images, panel.source.labels)]
+    assert not red[0] and red[1]
     panel.source.labels.set_path(tmp_path / "labels")
     qtbot.waitUntil(lambda: panel.source.table.rowCount() == 3)
     assert panel.source.table.item(0, 1).text() == "cells A.tif"
     command = trained(panel, script, press, qtbot)
     assert command[1:3] == [str(tmp_path / "images"), str(tmp_path / "labels")]
+    assert panel._folder.name.endswith(f"_{plain_name(tmp_path.name)}")
 
     (tmp_path / "labels" / "cells B.tif").unlink()
     panel.source.labels.set_path(tmp_path / "labels")

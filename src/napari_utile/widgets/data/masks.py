@@ -26,7 +26,12 @@ def files_of_labels(paths: Sequence[str], layers: Sequence[Layer]) -> list[str]:
     """
     there = [plain_layer_name(layer) for layer in _images(layers)]
     called = named_as_labels([*map(stem_of, paths), *there])
-    return [paths[place] for place in called if place < len(paths) if _holds_whole_numbers(paths[place])]
+    return [
+        paths[place]
+        for place in called
+        if place < len(paths)
+        if _holds_whole_numbers(paths[place])
+    ]
 
 
 def labels_as_images(layers: Sequence[Layer]) -> dict[Image, str]:

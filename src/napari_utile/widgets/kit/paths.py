@@ -61,6 +61,12 @@ class PathChoice(QWidget):
         A file dialog asks for a new path with this suffix; '' asks for an existing folder.
     inside : str
         Folder of the user's data in which a dialog begins, if it is there; else at home.
+
+    Attributes
+    ----------
+    line : QLineEdit
+    beside : PathChoice or None
+        The other one of two that lie beside each other: a dialog begins there.
     """
 
     changed = Signal()
@@ -68,6 +74,7 @@ class PathChoice(QWidget):
     def __init__(self, hint: str, new: str = "", inside: str = ""):
         super().__init__()
         self._new, self._inside = new, inside
+        self.beside: PathChoice | None = None
         self.line = QLineEdit()
         self.line.setPlaceholderText(hint)
         self.line.textChanged.connect(lambda _: self.changed.emit())
@@ -107,7 +114,9 @@ class PathChoice(QWidget):
         """Where a dialog begins: at what is chosen, else where somebody keeps something."""
         kept = data_folder() / self._inside
         is_there = bool(self._inside) and kept.is_dir()
-        return str(self.path or (kept if is_there else Path.home()))
+        other = self.beside.path if self.beside else None
+        there = self.path or (other.parent if other else None)
+        return str(there or (kept if is_there else Path.home()))
 
     def _look(self) -> None:
         if self._new:

@@ -42,6 +42,7 @@ class FolderPair(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.images, self.labels = PathChoice("folder"), PathChoice("folder")
+        self.images.beside, self.labels.beside = self.labels, self.images
         self.offer = QLabel()
         self.offer.setWordWrap(True)
         self.offer.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
@@ -99,6 +100,11 @@ class FolderPair(QWidget):
             others = f" and {len(more)} more" if more else ""
             return f"{first}{others}: add what is missing, or tick 'skip broken' under Input."
         return ""
+
+    def is_wrong(self, folder: PathChoice) -> bool:
+        """Whether a problem is of this folder, as far as is known, and not of the other."""
+        missing = [choice for choice in (self.images, self.labels) if choice.path is None]
+        return folder in missing or not missing or bool(self._inner or self._refusal)
 
     def _on_path(self) -> None:
         self._forget()

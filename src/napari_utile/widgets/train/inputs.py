@@ -6,10 +6,31 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from napari_utile.io.pair_names import says_image_alone
 from napari_utile.widgets.layers.pair import TrainingPair
 
 IMAGES, LABELS = "images", "labels"
 """Folders of copies of several layers, in that of the inputs of a run."""
+
+
+def name_of_folder(path: Path) -> str:
+    """Return what a folder of images, or a pattern, is called by what is in it.
+
+    Parameters
+    ----------
+    path : Path
+
+    Examples
+    --------
+    >>> name_of_folder(Path("/data/worms")), name_of_folder(Path("/data/worms/*.tif"))
+    ('worms', 'worms')
+    >>> name_of_folder(Path("/data/worms/images"))
+    'worms'
+    """
+    name = path.stem.strip("*")
+    if (not name or says_image_alone(name)) and path.parent.name:
+        return name_of_folder(path.parent)
+    return name
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from napari_utile.widgets.layers.stacks import (
     with_copied_pixels,
 )
 from napari_utile.widgets.train.folders import FolderPair
-from napari_utile.widgets.train.inputs import TrainingInputs
+from napari_utile.widgets.train.inputs import TrainingInputs, name_of_folder
 from napari_utile.widgets.train.pair_table import PairRow, PairTable
 from napari_utile.widgets.train.strokes import StrokesNote
 from napari_utile.widgets.train.words import PREVIEW, ticked_text
@@ -154,7 +154,8 @@ class TrainingSource(QWidget):
 
     def _mark_folders(self, problem: str = "") -> None:
         for choice, kind in ((self.images, "images"), (self.labels, "their labels")):
-            mark(choice.line, problem, f"Folder, or pattern like *.tif, of {kind}")
+            its_own = problem if self.folders.is_wrong(choice) else ""
+            mark(choice.line, its_own, f"Folder, or pattern like *.tif, of {kind}")
 
     def first(self) -> Stack:
         """Return the first image, of which only what it is called and its size are read."""
@@ -185,8 +186,7 @@ class TrainingSource(QWidget):
                 return TrainingInputs(layer.name, {name: pair}, {name: place})
             case What.FOLDERS:
                 paths = str(self.images.path), str(self.labels.path)
-                name = Path(paths[0]).stem.strip("*") or Path(paths[0]).parent.name
-                return TrainingInputs(name, paths=paths)
+                return TrainingInputs(name_of_folder(Path(paths[0])), paths=paths)
         pairs, places = {}, {}
         for row, name in zip(self.table.ticked(), self.table.names(), strict=True):
             layer, labels = self._layers[row], stack_of(self.table.labels(row))
