@@ -42,3 +42,19 @@ def test_the_preview_of_a_training_is_hidden_and_no_other_helper(viewer):
         viewer.add_image(np.zeros((4, 4)), name=name, metadata={HELPER: kind})
     assert "'cells', 'preview'" in uncover(viewer, [result])
     assert viewer.layers["map"].visible and not viewer.layers["preview"].visible
+
+
+def test_earlier_results_of_images_of_other_sizes_in_a_heap_are_hidden(viewer):
+    viewer.layers.clear()
+    shapes = {"larger": (90, 80), "smaller": (20, 30), "stack": (3, 64, 64)}
+    for name, shape in shapes.items():
+        viewer.add_image(np.zeros(shape, np.uint8), name=name)
+        instances = np.zeros(shape, np.uint8)
+        viewer.add_labels(instances, name=f"{name} a", metadata={HOLDS: "instances"})
+        likely = np.zeros(shape, np.float32)
+        viewer.add_image(likely, name=f"{name} b", metadata={HOLDS: "probabilities"})
+    viewer.add_image(np.zeros((64, 64)), name="new")
+    result = viewer.add_labels(np.zeros((64, 64), np.uint8), name="new instances")
+    uncover(viewer, [result])
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert shown == [*shapes, "new", "new instances"]

@@ -9,7 +9,7 @@ from napari.viewer import Viewer
 from napari_utile.io.stack import HOLDS
 from napari_utile.widgets.layers.alone import hide_beside_alone
 from napari_utile.widgets.layers.brush import has_brush, put_brush_away
-from napari_utile.widgets.layers.choice import HELPER
+from napari_utile.widgets.layers.choice import HELPER, shows_probabilities
 from napari_utile.widgets.layers.results import PREVIEW
 
 HIDDEN = (
@@ -26,7 +26,7 @@ def brush_away(viewer: Viewer) -> str:
 
 
 def uncover(viewer: Viewer, result: Sequence[Layer], of_run: Sequence[Layer] = ()) -> str:
-    """Hide other labels, and the preview of a training: a result cannot be judged below them.
+    """Hide what would cover or tint a result: labels, probabilities, the preview of a training.
 
     Those that are being painted stay, and results of other places. A result whose image is
     hidden, because another one is shown alone, is hidden with it.
@@ -49,7 +49,7 @@ def uncover(viewer: Viewer, result: Sequence[Layer], of_run: Sequence[Layer] = (
     hidden = [
         layer
         for layer in viewer.layers
-        if (isinstance(layer, Labels) or is_training_preview(layer))
+        if (isinstance(layer, Labels) or _tints(layer))
         and layer.visible
         and layer not in (*result, *of_run)
         and not (HOLDS in layer.metadata and not _lie_over_one_another(layer, result[0]))
@@ -68,6 +68,11 @@ def uncover(viewer: Viewer, result: Sequence[Layer], of_run: Sequence[Layer] = (
 def is_training_preview(layer: Layer) -> bool:
     """Whether a layer shows what a network makes of a slice while it is trained."""
     return bool(layer.metadata.get(HELPER) == PREVIEW)
+
+
+def _tints(layer: Layer) -> bool:
+    """Whether an image is mixed with what lies below it."""
+    return is_training_preview(layer) or shows_probabilities(layer)
 
 
 def _lie_over_one_another(one: Layer, other: Layer) -> bool:
