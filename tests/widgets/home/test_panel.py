@@ -164,16 +164,16 @@ def test_the_brush_is_put_away_where_nothing_is_painted_and_offered_where_it_is(
     assert layer.mode == "paint"  # the dock was only opened
     home = open_panel(HomePanel, viewer)
     label = home.open_step("Label")
-    assert label.brush.isHidden()
+    assert not label.brush.isEnabled()
     for title in ("Train", "Weight map", "Label"):
         home.open_step(title)
         assert layer.mode == "paint"
     home.open_step("Segment")
     assert layer.mode == "pan_zoom"
     home.open_step("Label")
-    assert not label.brush.isHidden()
+    assert label.brush.isEnabled()
     press(label.brush)
-    assert layer.mode == "paint" and label.brush.isHidden()
+    assert layer.mode == "paint" and not label.brush.isEnabled()
 
 
 def test_what_a_panel_can_begin_with_is_not_missing_and_objects_lead_to_measure(

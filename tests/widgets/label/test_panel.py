@@ -46,6 +46,20 @@ def test_new_labels_come_on_top_with_the_brush_in_hand_and_are_counted(
     qtbot.waitUntil(lambda: rows(panel)[1][1:] == (0, "0"))
 
 
+def test_the_brush_in_hand_is_offered_nowhere_and_notes_move_no_button(panel, press, viewer):
+    assert panel.add.text() == "New object"
+    press(panel.new)
+    column = panel.scroll.widget().layout()
+    above = [column.itemAt(n).widget() for n in range(column.indexOf(panel.add))]
+    assert panel.pair.needs not in above and panel.pair.note not in above
+    assert panel.brush.text() == "The brush is in your hand" and not panel.brush.isEnabled()
+    assert "is empty: paint on the image" in panel.pair.needs.text()
+    assert "Take the brush" not in panel.pair.needs.text()
+    viewer.layers[-1].mode = "pan_zoom"
+    assert panel.brush.text() == "Take the brush" and panel.brush.isEnabled()
+    assert "Take the brush" in panel.pair.needs.text()
+
+
 def test_the_image_is_the_one_that_is_clicked_on_in_the_list_of_layers(panel, viewer):
     above = viewer.add_image(viewer.layers["em"].data.copy(), name="above")
     assert panel.image.layer is above

@@ -32,6 +32,7 @@ from napari_utile.widgets.kit.long_lived import LongLived
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
+from napari_utile.widgets.kit.steady import KeptHeight
 from napari_utile.widgets.kit.paths import MODELS
 from napari_utile.widgets.layers.alone import choose_shown
 from napari_utile.widgets.layers.brush import put_brush_away
@@ -79,18 +80,22 @@ class HomePanel(QWidget):
         self.missing.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.missing.linkActivated.connect(self.open_step)
         self.next = [QPushButton(), QPushButton()]
-        below = QHBoxLayout()
+        below, foot = QHBoxLayout(), QWidget()
         for button in self.next:
             button.clicked.connect(partial(self._go_on, button))
             below.addWidget(button)
+        lines = QVBoxLayout(foot)
+        lines.setContentsMargins(0, 0, 0, 0)
+        lines.addWidget(self.missing)
+        lines.addLayout(below)
+        KeptHeight(foot, least=lambda: self.next[0].sizeHint().height())  # nothing above moves
 
         rows = QVBoxLayout(self)
         rows.setContentsMargins(4, 4, 4, 4)
         rows.setSpacing(4)
         rows.addLayout(grid)
         rows.addWidget(self.pages, 1)
-        rows.addWidget(self.missing)
-        rows.addLayout(below)
+        rows.addWidget(foot)
         events = napari_viewer.layers.events
         following(self, self._show_ways, events.inserted, events.removed)
         Follower(self, self._show_ways, MODELS.trained)

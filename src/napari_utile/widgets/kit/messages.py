@@ -77,6 +77,11 @@ class Messages(QLabel):
         """Whether something must be corrected before anything can start."""
         return bool(self._problem)
 
+    @property
+    def has_heading(self) -> bool:
+        """Whether it is said what the messages are about."""
+        return bool(self._heading)
+
     def starts(self, width: int) -> tuple[list[int], int]:
         """Return where messages begin, in pixels from the top, and where the last one ends.
 

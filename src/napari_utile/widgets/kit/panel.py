@@ -1,5 +1,6 @@
 """What the panels share: what scrolls, what is pinned below it, and how they are closed."""
 
+from functools import partial
 from typing import ClassVar
 
 from qtpy.QtCore import QEvent, Qt
@@ -16,7 +17,10 @@ from napari_utile.widgets.kit.message_box import MessageBox
 from napari_utile.widgets.kit.messages import Messages
 from napari_utile.widgets.kit.pace import PaceLine
 from napari_utile.widgets.kit.scrolling import mark_focus, scrolling_column
+from napari_utile.widgets.kit.steady import KeptHeight
 
+LINES_TO_COME = 2
+"""Below the buttons, for which room is kept: progress, or a short message."""
 _CLOSED: set["Panel"] = set()
 """Panels that are closed while their work ends: nobody else keeps them, or their engine."""
 
@@ -71,6 +75,10 @@ class Panel(QWidget):
             assert isinstance(lines, QVBoxLayout)
             place = lines.indexOf(messages)  # asked first: the box takes them out
             lines.insertWidget(place, MessageBox(messages))
+            lines.addStretch()
+            if isinstance(controls, Controls):  # so that the buttons stay
+                heading = partial(_room_of_heading, messages)
+                KeptHeight(controls, heading, partial(_room_below, controls))
 
     def leave_work(self) -> None:
         """Leave no work that nobody sees: the panel is closed."""
@@ -105,3 +113,15 @@ class Panel(QWidget):
             event.accept()
         else:
             super().keyPressEvent(event)
+
+
+def _room_of_heading(messages: Messages) -> int:
+    """Return the height of a heading that messages may get, once something else is chosen."""
+    may_come = not messages.isHidden() and not messages.has_heading
+    return messages.fontMetrics().lineSpacing() if may_come else 0
+
+
+def _room_below(controls: Controls) -> int:
+    """Return the height of the button and the lines that come first below it."""
+    lines = LINES_TO_COME * (controls.fontMetrics().lineSpacing() + controls.layout().spacing())
+    return int(controls.button.sizeHint().height() + lines)

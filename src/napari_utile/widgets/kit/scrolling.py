@@ -28,6 +28,7 @@ def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
     panel.setWidgetResizable(True)
     panel.setFrameShape(QFrame.Shape.NoFrame)
     panel.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    panel.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # fields stay
     panel.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # nothing is seen of its focus
     WideEnough(panel, content)
     return column

@@ -21,6 +21,8 @@ TIPS = (
 ROW_HEIGHT_PX, SWATCH = 24, 14
 ROWS_IN_VIEW, ROWS_MEASURED = 7, 20
 """Rows that are in view at once, and those whose width counts."""
+COUNT_MARGIN = 12
+"""Beside a number, both sides together, px."""
 Color = Sequence[float] | None
 """Red, green, blue, alpha from 0 to 1; None is transparent."""
 
@@ -86,13 +88,23 @@ class ClassTable(QTableWidget):
                 self._fill(number, row, known[number])
             self._shown = list(rows)
             if changed:  # the table itself would measure all rows for each cell
-                for column in (ID, HERE, EVERYWHERE):
-                    self.resizeColumnToContents(column)
+                self.resizeColumnToContents(ID)
+                self._fit_counts()
             ids = [row.id for row in rows]
             if selected not in ids:
                 self.clearSelection()
             elif self.currentRow() != ids.index(selected) or not self.selectedItems():
                 self.selectRow(ids.index(selected))
+
+    def _fit_counts(self) -> None:
+        """Make the columns of counts wide enough for the longest, also where none is seen."""
+        for column in (HERE, EVERYWHERE):
+            texts = [self.item(n, column).text() for n in range(self.rowCount())]
+            longest = max(texts, key=len, default="")
+            room = self.fontMetrics().horizontalAdvance(longest) + COUNT_MARGIN
+            self.setColumnWidth(
+                column, max(room, self.horizontalHeader().sectionSizeHint(column))
+            )
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802
         """Emit `chosen` for rows reached with the keys, as for those that are clicked."""

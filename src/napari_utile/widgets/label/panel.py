@@ -35,6 +35,7 @@ from napari_utile.widgets.layers.meaning import (
 from napari_utile.widgets.layers.painted import PaintedWatch, watch_of
 from napari_utile.widgets.layers.pair import PairChoice, pair_problem
 from napari_utile.widgets.layers.partners import LabelsOfImage
+from napari_utile.widgets.layers.readiness import SELECT
 
 CORRECT = "segment"
 """Target of the link to the panel where results are corrected."""
@@ -61,7 +62,7 @@ class LabelPanel(Panel):
         self.meaning = _wrapped()
         self.table = ClassTable()
         self.more = _wrapped()
-        self.add = QPushButton("Add class")
+        self.add = QPushButton("New object")
         self.messages, self.on_disk = Messages(), Messages()
         self._layer: Any = None  # the labels that are followed
         self._watch: PaintedWatch | None = None
@@ -69,11 +70,15 @@ class LabelPanel(Panel):
 
         column = self.column()
         column.addWidget(self.new)
-        column.addLayout(self.pair.rows())
+        rows = self.pair.rows()
+        column.addLayout(rows)
         column.addWidget(self.on_disk)
         column.addWidget(self.brush)
         for part in (self.form, self.meaning, self.table, self.more, self.add, self.messages):
             column.addWidget(part)
+        for note in (self.pair.needs, self.pair.note):  # where nothing below them moves
+            rows.takeRow(note)
+            column.addWidget(note)
         column.addStretch()
 
         self.new.clicked.connect(self.make_labels)
@@ -157,6 +162,7 @@ class LabelPanel(Panel):
         wrong = self.form.problem()
         settings = None if wrong else TrainSettings(**self.form.settings().model_dump())
         self.pair.check(settings)
+        self._offer_brush()
         is_waiting = image is not None and labels is None  # for the button
         self.messages.set_problem(wrong or ("" if is_waiting else pair_problem(image, labels)))
 
@@ -213,16 +219,21 @@ class LabelPanel(Panel):
         of_rows = (
             (event, self._show_rows) for event in (events.selected_label, events.features)
         )
-        of_brush = ((event, self._offer_brush) for event in (events.mode, events.editable))
+        of_brush = (
+            (event, self._offer_brush)
+            for event in (events.mode, events.editable, events.selected_label)
+        )
         return [*of_rows, *of_brush, (events.colormap, self._on_colors)]
 
     def _offer_brush(self, _event: Any = None) -> None:
         """Offer the brush while the mouse would not paint into the chosen labels."""
         if isalive(self):
             layer = self._layer
-            self.brush.setVisible(
-                layer is not None and layer.editable and not has_brush(self._viewer, layer)
-            )
+            has = layer is not None and has_brush(self._viewer, layer)
+            self.brush.setVisible(layer is not None and layer.editable)
+            self.brush.setEnabled(not has)
+            self.brush.setText("The brush is in your hand" if has else "Take the brush")
+            self.pair.needs.leave_out(SELECT, str(layer.selected_label) if has else "")
 
     def _on_form(self) -> None:
         if self._layer is not None and not self.form.problem():
@@ -261,6 +272,7 @@ class LabelPanel(Panel):
         if self._layer is None:
             self.table.show_rows([], 0)
             self.meaning.setText("Choose labels, or make new ones for the image.")
+            self.add.setText("New object")
             self.more.hide()
             return
         meaning, selected = label_meaning(self._layer), self._layer.selected_label

@@ -40,7 +40,7 @@ MOST_DIVIDED = 2**26
 """Pixels of painted planes in which a division is tried."""
 STROKE_PLANES, STROKE_SIDE = 4, 2048
 """Planes in which strokes are looked for, and how much of them, px."""
-SPARSE = "sparse"
+SPARSE, SELECT = "sparse", "select"
 """What the remedy of strokes is called."""
 MOST_EMPTY = 0.5
 """Share of empty slices above which training takes them for not annotated by itself."""
@@ -56,7 +56,7 @@ class Remedy:
     ----------
     text : str
         Of the link.
-    act : {"convert", "sparse", "select", "raise"}
+    act : {"convert", "sparse", SELECT, "raise"}
     of : str
         An id.
     """
@@ -167,7 +167,7 @@ def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -
         return Need(
             f"'{name}' {what} {annotated}: paint on the image.",
             True,
-            (Remedy("Take the brush", "select", str(first)),),
+            (Remedy("Take the brush", SELECT, str(first)),),
         )
     if settings.sparse and count == 1 and 1 in totals:
         return Need(
@@ -175,8 +175,8 @@ def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -
             f"{'a class' if settings.target == 'classes' else 'objects'} with label 2.",
             True,
             (
-                Remedy("Select label 2", "select", "2"),
-                Remedy("Make label 1 label 2", "raise"),
+                Remedy("Select label 2", SELECT, "2"),
+                Remedy("Turn label 1 into label 2", "raise"),
             ),
         )
     if settings.sparse and 1 not in totals and settings.target != "classes":
@@ -184,7 +184,7 @@ def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -
             "Give the background a stroke with label 1: what is not painted is not annotated, "
             "so that nothing is known to be background.",
             True,
-            (Remedy("Select label 1", "select", "1"),),
+            (Remedy("Select label 1", SELECT, "1"),),
         )
     rest = prod(pixels.shape) - pixels.count
     if count == 1 and (settings.sparse or not rest):
@@ -192,7 +192,7 @@ def _painted_need(name: str, pixels: PaintedPixels, settings: TrainingOptions) -
         return Need(
             f"'{name}' shows one kind of pixel only, label {only}: paint another one, too.",
             True,
-            (Remedy("Take the brush", "select", str(only + 1)),),
+            (Remedy("Take the brush", SELECT, str(only + 1)),),
         )
     return None
 

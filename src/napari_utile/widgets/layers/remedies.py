@@ -200,11 +200,18 @@ class NeedsNote(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self._found: Sequence[Need] = ()
+        self._left_out = "", ""  # a remedy that is taken already
         self.hide()
         follow_theme(self, self._show_again)
 
     def _show_again(self, _event: object = None) -> None:
         self.show_needs(self._found)
+
+    def leave_out(self, act: str, of: str) -> None:
+        """Show no link that does this: it is done already."""
+        if self._left_out != (act, of):
+            self._left_out = act, of
+            self._show_again()
 
     def show_needs(self, found: Sequence[Need]) -> None:
         """Replace the lines."""
@@ -215,6 +222,7 @@ class NeedsNote(QLabel):
             links = [
                 colored(remedy.text, Tone.NOTE, SEPARATOR.join((remedy.act, remedy.of)))
                 for remedy in need.remedies
+                if (remedy.act, remedy.of) != self._left_out
             ]
             lines.append(" &nbsp;".join([colored(need.text, tone), *links]))
         self.setText("<br>".join(lines))
