@@ -78,6 +78,7 @@ def test_edit_paint_save(viewer, correction, press, qtbot, result):
     np.testing.assert_array_equal(copy.data_to_world((1, 2, 3)), (50, 108, 212))
     assert "holds all of it in memory" in correction.line.text()
     copy.paint((1, 2, 12), 4)
+    result.with_name("r.zarr.links.csv").touch()
     errors = ErrorOverlay(viewer)
     errors.show(np.ones(SHAPE, np.uint8), PLACE)
     errors.follow([stored])
@@ -90,6 +91,7 @@ def test_edit_paint_save(viewer, correction, press, qtbot, result):
     wanted[copy.data == 4] = 4
     np.testing.assert_array_equal(open_image(result).read(), wanted)
     assert "Saved: " in correction.messages.text()
+    assert "are kept beside the result with 'old' in their names" in correction.messages.text()
     assert "the layer 'errors' is out of date, and hidden" in correction.messages.text()
     assert not errors.layer.visible
     assert correction.edit.isEnabled()

@@ -1,8 +1,10 @@
 """What scrolls in a panel: wide enough for all that is in it, with the focus marked."""
 
+from functools import partial
 from weakref import ref
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from napari_utile.widgets.kit.colors import Tone, color_of, follow_theme
@@ -16,6 +18,8 @@ FOCUSED = (
     "QAbstractButton", "QSlider",
 )  # fmt: skip
 """Parts of a panel that can get the keys."""
+LAID_OUT = 50
+"""Milliseconds until parts that were just shown have their places."""
 
 
 def scrolling_column(panel: QScrollArea) -> QVBoxLayout:
@@ -50,6 +54,25 @@ class WideEnough(QObject):
             needed = content.minimumSizeHint().width() + bar + THEME_BORDER
             self._panel.setMinimumWidth(max(LEAST_WIDTH, needed))
         return False
+
+
+def bring_into_view(part: QWidget) -> None:
+    """Scroll to a part of a panel that was just shown, once it has its place.
+
+    Parameters
+    ----------
+    part : QWidget
+        Nothing happens where nothing around it scrolls.
+    """
+    QTimer.singleShot(LAID_OUT, partial(_scroll_to, part))
+
+
+def _scroll_to(part: QWidget) -> None:
+    around = part.parent() if isalive(part) else None
+    while around is not None and not isinstance(around, QScrollArea):
+        around = around.parent()
+    if isinstance(around, QScrollArea):
+        around.ensureWidgetVisible(part)
 
 
 def mark_focus(panel: QWidget) -> None:

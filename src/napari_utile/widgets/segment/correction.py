@@ -18,6 +18,7 @@ from napari_utile.widgets.kit.background import Background, Work
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.fields import offer, wide_choice
 from napari_utile.widgets.kit.messages import Messages, colored
+from napari_utile.widgets.kit.scrolling import bring_into_view
 from napari_utile.widgets.kit.telling import is_seen, notify
 from napari_utile.widgets.layers.choice import following, is_choice
 from napari_utile.widgets.layers.edits import (
@@ -75,7 +76,7 @@ class Correction(QWidget):
         self.learn = self._button(
             "Add to training labels", "Learn from the corrected part", self._on_learn
         )
-        self.into = wide_choice()
+        self.into, self.into_name = wide_choice(), QLabel("add to")
         self.into.setToolTip("Labels that the corrected part is copied into")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -85,7 +86,10 @@ class Correction(QWidget):
         for part in (self.edit, self.save, self.learn):
             row.addWidget(part, 1)
         column.addLayout(row)
-        column.addWidget(self.into)
+        row = QHBoxLayout()
+        row.addWidget(self.into_name)
+        row.addWidget(self.into, 1)
+        column.addLayout(row)
         column.addWidget(self.messages)
         layers = viewer.layers
         events = layers.events.inserted, layers.events.removed, layers.events.renamed
@@ -143,7 +147,7 @@ class Correction(QWidget):
         for part in (self.edit,):
             part.setVisible(copy is None and fixed is None)
             part.setEnabled(is_free and target is not None)
-        for part in (self.save, self.learn, self.into):
+        for part in (self.save, self.learn, self.into_name, self.into):
             part.setVisible(copy is not None)
             part.setEnabled(is_free)
         self.line.setText(colored(_line_about(copy, target or fixed), Tone.NOTE))
@@ -164,6 +168,7 @@ class Correction(QWidget):
         def then(edit: OpenEdit) -> None:
             if layer in self._viewer.layers:
                 add_edit(self._viewer, layer, edit)
+                bring_into_view(self)  # its buttons may be below the edge
 
         self.messages.clear()
         try:
@@ -301,5 +306,8 @@ def _saved_text(saved: SavedEdit) -> str:
         more = " ..." if len(saved.renumbered) > 5 else ""
         text += f" New objects got ids that were free in all slices: {given}{more}."
     if saved.stale:
-        text += f" Tables of the objects as they were: {', '.join(saved.stale)}."
+        text += (
+            " Tables that were measured before are of the objects as they were, and are kept "
+            "beside the result with 'old' in their names: measure the objects again."
+        )
     return text

@@ -205,10 +205,9 @@ class SegmentPanel(Panel):
 
     def _measurable(self) -> Labels | None:
         """Return the layer of objects of the last result, or of another that is open."""
-        for layer in reversed(self.result.layers if self.result else []):
-            if isinstance(layer, Labels) and layer in self._viewer.layers:
-                return layer
-        return self.correction.target
+        layers = self.result.layers if self.result else []
+        there = [x for x in layers if isinstance(x, Labels) and x in self._viewer.layers]
+        return there[-1] if there else self.correction.target
 
     def _offer_objects(self, _event: Any = None) -> None:
         is_there = self._measurable() is not None
