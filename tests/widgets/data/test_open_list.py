@@ -9,7 +9,10 @@ from napari_utile.widgets.data.open_list import ALL, HOW, OpenList
 def test_a_click_shows_an_image_alone_and_says_so(viewer, qtbot):
     listed = OpenList(viewer)
     qtbot.addWidget(listed)
-    assert "em: 3 x 64 x 64" in listed.text() and HOW not in listed.text()
+    assert (
+        "em: 3\N{NO-BREAK SPACE}x\N{NO-BREAK SPACE}64" in listed.text()
+        and HOW not in listed.text()
+    )
     viewer.add_image(np.zeros((8, 9), np.uint8), name="small")
     viewer.add_labels(np.zeros((8, 9), np.uint8), name="small_mask")
     text = listed.text()

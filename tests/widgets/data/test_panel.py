@@ -6,20 +6,25 @@ import numpy as np
 import tifffile
 from napari.layers import Image, Labels
 from napari.plugins import _initialize_plugins
+from qtpy.QtCore import Qt
 
 from napari_utile.widgets.data import panel as module
 from napari_utile.widgets.data.panel import DataPanel
 
 
+def plain(text):
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_files_open_and_are_described_and_a_wrong_one_is_named(open_panel, viewer, tmp_path):
     _initialize_plugins()  # as a window does
     panel = open_panel(DataPanel, viewer)
-    assert "em: 3 x 64 x 64, uint8, voxel 50 x 4 x 4 nm" in panel.list.text()
+    assert "em: 3 x 64 x 64, uint8, voxel 50 x 4 x 4 nm" in plain(panel.list.text())
     tifffile.imwrite(tmp_path / "a.tif", np.ones((5, 6), np.uint16))
     (tmp_path / "b.xyz").write_text("none")
     panel.open_paths([str(tmp_path / "b.xyz"), str(tmp_path / "a.tif")])
     assert viewer.layers["a"].data.shape == (5, 6)
-    assert ">a</a>: 5 x 6, uint16" in panel.list.text()
+    assert ">a</a>: 5 x 6, uint16" in plain(panel.list.text())
     assert "b.xyz" in panel.controls.messages.text()
 
 
@@ -69,10 +74,24 @@ def test_what_a_reader_warns_of_is_said_in_the_panel(
 
 def test_a_double_click_on_the_sample_does_not_stop_it(open_panel, viewer, press, qtbot):
     panel = open_panel(DataPanel, viewer)
-    for _ in range(2):
-        press(panel.synthetic)
+    press(panel.synthetic)
+    assert panel.synthetic.text() == "Stop" and "ISBI" in panel.controls.button.text()
+    qtbot.mouseDClick(panel.synthetic, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: len(viewer.layers) == 4)
-    assert panel.controls.messages.text() == ""
+    assert panel.making.messages.text() == "" and panel.synthetic.text() != "Stop"
+
+
+def test_all_images_are_in_view_that_are_opened_first(open_panel, tmp_path, qtbot):
+    from napari.components import ViewerModel
+
+    _initialize_plugins()
+    viewer = ViewerModel()
+    panel = open_panel(DataPanel, viewer)
+    sides = 10, 100
+    for side in sides:
+        tifffile.imwrite(tmp_path / f"{side:03}.tif", np.eye(side, dtype=np.uint8))
+    panel.open_paths([str(path) for path in sorted(tmp_path.glob("*.tif"))])
+    assert viewer.scene.camera.center[-2:] == (49.5, 49.5)
 
 
 def test_a_folder_of_images_and_labels_offers_to_open_them_as_pairs(

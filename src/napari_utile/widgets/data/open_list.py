@@ -26,6 +26,8 @@ from napari_utile.widgets.layers.remedies import convert_to_labels
 
 ALL = "all"
 """Target of the link that shows all again; others are numbers of images."""
+INDENT = 12
+"""Of what belongs to an image, px."""
 CONVERT = "convert:"
 """Beginning of the target of a link that makes labels of an image layer."""
 HOW = "Images lie on top of one another. Click on one to see it alone, with its labels."
@@ -67,15 +69,15 @@ class OpenList(QLabel):
         lines = [*self._lines_about_view()]
         for number, image in reversed([*enumerate(self._images)]):
             lines += self._lines_of(number, image)
-        lines += [_line_of(x) for x in reversed(shown) if x not in belonging]
-        self.setText("<br>".join(lines))
+        lines += [_indented(_line_of(x)) for x in reversed(shown) if x not in belonging]
+        self.setText("".join(lines))
 
     def _lines_about_view(self) -> Iterator[str]:
         if len(self._images) < 2:
             return
         hidden = hidden_by_alone(self._viewer)
         if not hidden:
-            yield colored(HOW, None)
+            yield _indented(colored(HOW, None))
         else:
             names = [f"'{x.name}'" for x in self._images if x.images[0].visible]
             brush = painted_on(self._viewer)
@@ -84,19 +86,19 @@ class OpenList(QLabel):
                 f"Only {' and '.join(names) or 'no image'} is shown, with its labels: "
                 f"{counted(len(hidden), 'other layers')} hidden, not closed.{rests}"
             )
-            yield f"{colored(said, Tone.NOTE)} {colored('Show all', Tone.NOTE, ALL)}"
-        yield ""
+            yield _indented(f"{colored(said, Tone.NOTE)} {colored('Show all', Tone.NOTE, ALL)}")
+        yield _indented("&nbsp;")
 
     def _lines_of(self, number: int, image: OpenImage) -> Iterator[str]:
         target = str(number) if len(self._images) > 1 else ""
         for layer in image.images:
-            yield _line_of(layer, target)
+            yield _indented(_line_of(layer, target))
             if layer in self._masks:
                 link = colored("Convert to Labels", Tone.NOTE, f"{CONVERT}{layer.name}")
                 said = colored(f"may be labels of '{self._masks[layer]}':", Tone.WARNING)
-                yield f"&nbsp;&nbsp;&nbsp;{said} {link}"
+                yield _indented(f"{said} {link}", INDENT)
         for layer in (x for x in image.others if is_choice(x, Image, Labels)):
-            yield f"&nbsp;&nbsp;&nbsp;{_line_of(layer)}"
+            yield _indented(_line_of(layer), INDENT)
 
     def _on_link(self, target: str) -> None:
         if target == ALL:
@@ -108,10 +110,17 @@ class OpenList(QLabel):
         self.refresh()
 
 
+def _indented(html: str, indent: int = 0) -> str:
+    """Return a line, all of which is indented where it is broken."""
+    return f'<div style="margin-left: {indent}px">{html}</div>'
+
+
 def _line_of(layer: Layer, target: str = "") -> str:
     """Return kind, name and facts of a layer; the name is a link if there is a target."""
     kind = "labels" if isinstance(layer, Labels) else "image"
+    facts = layer_facts(layer).replace(" ", "\N{NO-BREAK SPACE}")  # lines break at commas alone
+    facts = facts.replace(",\N{NO-BREAK SPACE}", ", ")
     if target:
         name = colored(layer.name, Tone.NOTE, target)
-        return f"<b>{kind}</b> {name}{colored(f': {layer_facts(layer)}', None)}"
-    return f"<b>{kind}</b> {colored(f'{layer.name}: {layer_facts(layer)}', None)}"
+        return f"<b>{kind}</b> {name}{colored(f': {facts}', None)}"
+    return f"<b>{kind}</b> {colored(f'{layer.name}: {facts}', None)}"

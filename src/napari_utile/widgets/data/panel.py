@@ -45,7 +45,8 @@ class DataPanel(Panel):
         self._viewer = napari_viewer
         self.files = QPushButton("Open files …")
         self.folder = QPushButton("Open folder …")
-        self.synthetic = QPushButton("Synthetic EM stack")
+        self.making = ThreadControls("Synthetic EM stack", lambda: self._synthetic, self._add)
+        self.synthetic = self.making.button
         self.synthetic.setToolTip("8 slices of 256 x 256, made by code, with their labels")
         self.list = OpenList(napari_viewer)
         welcome = QLabel(WELCOME)
@@ -59,7 +60,7 @@ class DataPanel(Panel):
         column.addWidget(welcome)
         column.addLayout(_beside(self.files, self.folder))
         column.addWidget(QLabel("Samples"))
-        column.addLayout(_beside(self.synthetic))
+        column.addWidget(self.making)
         column.addWidget(self.controls)
         column.addWidget(self.list)
         column.addStretch()
@@ -67,7 +68,11 @@ class DataPanel(Panel):
         self.files.clicked.connect(self._look_for_files)
         self.folder.clicked.connect(self._look_for_folder)
         self.controls.messages.linkActivated.connect(self._on_link)
-        self.synthetic.clicked.connect(self._make_synthetic)
+
+    def leave_work(self) -> None:
+        """Leave no sample that is being made: the panel is closed."""
+        self.making.leave()
+        super().leave_work()
 
     def open_paths(self, paths: list[str]) -> None:
         """Open files or folders as layers, each by the reader that fits; masks as labels.
@@ -77,12 +82,14 @@ class DataPanel(Panel):
         paths : list of str
         """
         self.controls.messages.clear()
+        is_first = not self._viewer.layers
         masks = files_of_labels(paths, self._viewer.layers)
         for path in paths:
             if path in masks:
                 self._try(path, partial(self._open_file, path, layer_type="labels"))
             else:
                 self._try(path, partial(self._open_path, path))
+        self._fit_view(is_first)
         if masks:
             named = ", ".join(f"'{stem_of(path)}'" for path in masks[:MOST_OFFERED])
             more = f" and {len(masks) - MOST_OFFERED} more" if masks[MOST_OFFERED:] else ""
@@ -141,7 +148,9 @@ class DataPanel(Panel):
         self.controls.messages.clear()
         if target.startswith(PAIR):
             folder = target.removeprefix(PAIR)
+            is_first = not self._viewer.layers
             self._try(folder, partial(self._open_pair, Path(folder)))
+            self._fit_view(is_first)
         else:
             self.open_paths([target])
 
@@ -162,6 +171,11 @@ class DataPanel(Panel):
                 f"Not opened: {'; '.join(matched.lacking)}.", Tone.WARNING
             )
 
+    def _fit_view(self, is_first: bool) -> None:
+        """Fit the view to all that was opened first: napari has fitted it to one image."""
+        if is_first and len(self._viewer.layers) > 1:
+            self._viewer.reset_view()
+
     def _look_for_files(self) -> None:
         chosen, _ = QFileDialog.getOpenFileNames(self, "Open files")
         self.open_paths(chosen)
@@ -169,11 +183,6 @@ class DataPanel(Panel):
     def _look_for_folder(self) -> None:
         if chosen := QFileDialog.getExistingDirectory(self, "Open a folder of images"):
             self.open_paths([chosen])
-
-    def _make_synthetic(self) -> None:
-        """Make the sample, unless one is on its way: this button stops nothing."""
-        if not self.controls.is_running:
-            self.controls.press(lambda: self._synthetic, self._add)
 
     def _synthetic(self) -> Generator[None, None, list[LayerData]]:
         yield
