@@ -6,7 +6,7 @@ import shlex
 import numpy as np
 import pytest
 import zarr
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from napari_utile.cli.main import main
 from napari_utile.events import ImageDone, RunDone, RunStarted
@@ -101,8 +101,32 @@ def test_a_result_is_measured_where_it_is(panel, played, viewer, tmp_path):
     viewer.add_labels(ReadOnly(np.ones((3, 8, 8), np.uint8)), name="r", metadata=shown)
     panel.labels_layer.choose(viewer.layers["r"])
     assert panel.image.native.isHidden()  # a result knows its image
+    assert not panel.known.isHidden()
     out = tmp_path / "r.zarr.objects.csv"
     assert played(panel, out)[:4] == ["objects", str(result), "--out", str(out)]
+
+
+def test_the_table_is_saved_where_the_user_wants_it(
+    panel, played, press, qtbot, tmp_path, monkeypatch
+):
+    assert panel.save.isHidden() and panel.known.isHidden()
+    played(panel)
+    qtbot.waitUntil(lambda: bool(panel.columns))
+    wanted = str(tmp_path / "mine")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (wanted, ""))
+    panel.save.click()
+    assert (tmp_path / "mine.csv").read_text() == ROWS
+    assert "mine.csv" in panel.controls.messages.text()
+    panel._path.unlink()
+    panel.save.click()
+    assert "Not saved" in panel.controls.messages.text()
+
+
+def test_what_is_measured_from_another_panel_is_named(panel, script, viewer, qtbot):
+    script(*EVENTS[:1])
+    panel.measure(viewer.layers["cells"])
+    assert "The objects of 'cells' are measured" in panel.controls.messages.text()
+    qtbot.waitUntil(idle(panel), timeout=20_000)
 
 
 def test_the_command_does_the_same(panel, home, press, qtbot):

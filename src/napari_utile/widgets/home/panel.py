@@ -32,8 +32,8 @@ from napari_utile.widgets.kit.long_lived import LongLived
 from napari_utile.widgets.kit.memory import remember, remembered
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.panel import Panel
-from napari_utile.widgets.kit.steady import KeptHeight
 from napari_utile.widgets.kit.paths import MODELS
+from napari_utile.widgets.kit.steady import KeptHeight
 from napari_utile.widgets.layers.alone import choose_shown
 from napari_utile.widgets.layers.brush import put_brush_away
 from napari_utile.widgets.layers.choice import following

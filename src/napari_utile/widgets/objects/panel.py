@@ -8,12 +8,20 @@ from typing import Any
 
 from napari.layers import Image, Labels
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QApplication, QCheckBox, QPushButton
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+)
 
 from napari_utile.errors import UserError
 from napari_utile.events import Event, ImageDone, RunDone
 from napari_utile.folders.journal import WorkFolder
 from napari_utile.folders.places import plain_name
+from napari_utile.io.disk import atomic_write
 from napari_utile.io.units import counted
 from napari_utile.results.columns import Columns, read_table
 from napari_utile.results.objects import table_of
@@ -39,6 +47,7 @@ COPIES = "objects"
 MOST_ROWS = 100_000
 """Rows that the panel shows."""
 LABELS_HELP = "A result, or any labels: as they are when you press the button"
+KNOWN_IMAGE = "The image that the result was made of is measured, too, while it is still there."
 IMAGE_HELP = "Image whose gray values are measured in each object: mean and standard deviation"
 
 
@@ -57,7 +66,10 @@ class ObjectsPanel(Panel):
         self.with_image.setToolTip("Tick to add gray values of an image to the table")
         self.controls = EngineControls("Measure objects", self._collect, about=self._about)
         self.caption, self.table = Caption(), Table()
-        self.copy = QPushButton("Copy table")
+        self.copy, self.save = QPushButton("Copy table"), QPushButton("Save table as …")
+        self.known = QLabel(KNOWN_IMAGE)
+        self.known.setWordWrap(True)
+        self._path: Path | None = None  # of the table
         self.columns: Columns = {}
         self._measured: Any = None  # the layer of the table
         self._taken_for: Any = None  # labels whose image was chosen
@@ -74,13 +86,17 @@ class ObjectsPanel(Panel):
             }
         )
         column.addLayout(self._rows)
+        column.addWidget(self.known)
         column.addWidget(ConvertNote(napari_viewer, self.labels_layer))
         self.pin(self.controls)
         column.addWidget(self.caption)
         column.addWidget(self.table, 1)
-        column.addWidget(self.copy)
+        below = QHBoxLayout()
+        below.addWidget(self.copy)
+        below.addWidget(self.save)
+        column.addLayout(below)
         column.addStretch()
-        for part in (self.table, self.copy):
+        for part in (self.table, self.copy, self.save):
             part.hide()
 
         self.labels_layer.changed.connect(self._take_image)
@@ -90,6 +106,7 @@ class ObjectsPanel(Panel):
         self.controls.happened.connect(self._show)
         self.table.chosen.connect(self._go_to)
         self.copy.clicked.connect(lambda: QApplication.clipboard().setText(self.table.text()))
+        self.save.clicked.connect(self._on_save)
         self._take_image(self.labels_layer.layer)
         self._check()
         Remembered(self, napari_viewer, "objects", {"intensities": self.with_image})
@@ -99,6 +116,8 @@ class ObjectsPanel(Panel):
         self.labels_layer.choose(layer)
         if not self.controls.is_running and not self._check():
             self.controls.button.click()
+            text = f"The objects of '{layer.name}' are measured; their table comes below."
+            self.controls.messages.add(text, Tone.NOTE)
 
     def _take_image(self, labels: Any) -> None:
         """Choose the image that other labels belong to, if it is known."""
@@ -119,6 +138,7 @@ class ObjectsPanel(Panel):
         missing = "" if labels is not None else "Choose a labels layer: there is none yet."
         missing = self.labels_layer.lost() or missing
         self._rows.setRowVisible(self.with_image, not result)  # a result knows its image
+        self.known.setVisible(result)
         asks_for_image = self.with_image.isChecked() and not result
         self._rows.setRowVisible(self.image.native, asks_for_image)
         image = (
@@ -197,17 +217,29 @@ class ObjectsPanel(Panel):
         self._reading = Background(read, partial(self._on_table, path), self._on_failure)
 
     def _on_table(self, path: Path, columns: Columns) -> None:
-        self.columns = columns
+        self.columns, self._path = columns, path
         self.caption.show_subject(self.controls.subject)
-        for part in (self.table, self.copy):
+        for part in (self.table, self.copy, self.save):
             part.show()
         words = {n: _yes_or_no(v) if v.dtype == bool else v for n, v in columns.items()}
         self.table.show_columns(words)
-        self.controls.messages.add(
-            f"{counted(len(columns['id']), 'objects')}: {path}", Tone.SUCCESS
-        )
+        found = counted(len(columns["id"]), "objects")
+        self.controls.messages.add(f"{found}. The table is kept in {path}.", Tone.SUCCESS)
         if self._measured in self._viewer.layers:
             show_features(self._measured, columns)
+
+    def _on_save(self) -> None:
+        """Copy the table on disk to where the user wants it."""
+        name, _ = QFileDialog.getSaveFileName(self, "Save as", "objects.csv", "*.csv")
+        if not name or self._path is None:
+            return
+        path = Path(name if name.lower().endswith(".csv") else f"{name}.csv")
+        try:
+            atomic_write(path, self._path.read_bytes())
+        except OSError as error:
+            self.controls.messages.add(f"Not saved: {error}", Tone.ERROR)
+        else:
+            self.controls.messages.add(f"Saved {path}.", Tone.SUCCESS)
 
     def _on_failure(self, error: Exception) -> None:
         self.controls.messages.add(str(error), Tone.ERROR)
