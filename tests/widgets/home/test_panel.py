@@ -192,6 +192,7 @@ def test_what_a_panel_can_begin_with_is_not_missing_and_objects_lead_to_measure(
     segment.source.files.set_paths([str(tmp_path / "a.tif")])
     assert segment.controls.button.isEnabled()
     assert home.missing.isHidden()
+    segment.objects.setEnabled(True)  # as with a result
     segment.objects.click()
     assert home.step.title == "Measure"
     assert open_beside(home.panels["Measure"], viewer, "Train", "") is home.panels["Train"]
