@@ -14,6 +14,7 @@ from napari_utile.widgets.kit.controls import State
 from napari_utile.widgets.kit.engine_controls import EngineControls
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.step_rates import Pace, known_rate
+from napari_utile.widgets.process.worker import WAITING
 
 IMAGE = Stack(np.zeros((3, 40, 48), np.uint8), "zyx")
 DONE = RunDone(seconds=1)
@@ -22,6 +23,7 @@ DONE = RunDone(seconds=1)
 @pytest.fixture
 def line(qtbot, home, monkeypatch):
     monkeypatch.setattr(pace, "REST", 0)
+    monkeypatch.setattr(WAITING, "take", None)  # is left to what is pressed
     panel = QWidget()  # a line alone would be a window, that shows itself
     qtbot.addWidget(panel)
     line = pace.PaceLine(lambda rates: (f"rates {rates}", ""))

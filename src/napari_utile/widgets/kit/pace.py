@@ -17,7 +17,6 @@ from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.kit.step_rates import SHARE_OF_STEPS, Pace, keep_rate, known_rate
 from napari_utile.widgets.process.command_line import flags
 from napari_utile.widgets.process.process import AttachedEngine, Engine
-from napari_utile.widgets.process.worker import WAITING
 
 REST = 1_500
 """Milliseconds for which nobody changes anything before the machine is measured."""
@@ -129,11 +128,10 @@ class PaceLine(QLabel):
             self.stop()
             self._rest.start(REST)
             return
-        self._engine = AttachedEngine(arguments)
+        self._engine = AttachedEngine(arguments, is_apart=True)
         self._engine.happened.connect(self._on_event)
         self._ends[:] = [partial(_quit, self._engine)]
         self._engine.start()
-        WAITING.warm()  # for what is pressed meanwhile
 
     def _on_event(self, event: Event) -> None:
         match event:
@@ -188,11 +186,11 @@ def _is_anything_running(line: QWidget) -> bool:
 
 
 def _quit(engine: Engine) -> None:
-    """End an engine of which nothing is kept; it lives until it has ended."""
+    """End an engine of which nothing is kept, at once: the machine is needed."""
     _ENDING.add(engine)
     engine.happened.disconnect()
     engine.happened.connect(partial(_forget, engine))
-    engine.stop()
+    engine.kill()
 
 
 def _forget(engine: Engine, event: Event) -> None:

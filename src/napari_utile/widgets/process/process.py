@@ -27,6 +27,8 @@ class Engine(QObject):
     ----------
     arguments : sequence of str
         Of the command `utile`.
+    is_apart : bool, default False
+        Whether it gets a new process, and leaves that which waits to what is pressed.
 
     Attributes
     ----------
@@ -37,8 +39,9 @@ class Engine(QObject):
     happened = Signal(object)
     is_in_jobs = False
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], is_apart: bool = False) -> None:
         super().__init__()
+        self._is_apart = is_apart
         self._arguments = [*arguments, "--events"]
         self._worker: Worker | None = None
         self._is_new = self._is_taken = False
@@ -58,7 +61,8 @@ class Engine(QObject):
         """Give the command to a process. A failure to start is reported as an event."""
         try:
             files = self._files()
-            self._use(WAITING.take(), files)
+            is_apart = self._is_apart
+            self._use(Worker(WAITING.minutes) if is_apart else WAITING.take(), files)
         except UserError as error:
             failure = RunFailed(message=str(error), user=True)
             QTimer.singleShot(0, lambda: self._fail_to_start(failure))
@@ -179,6 +183,8 @@ class AttachedEngine(Engine):
     ----------
     arguments : sequence of str
         Of the command `utile`.
+    is_apart : bool, default False
+        See `Engine`.
     """
 
 
