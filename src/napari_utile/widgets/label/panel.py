@@ -70,14 +70,12 @@ class LabelPanel(Panel):
 
         column = self.column()
         column.addWidget(self.new)
-        rows = self.pair.rows()
-        column.addLayout(rows)
+        column.addLayout(self.pair.rows(with_notes=False))
         column.addWidget(self.on_disk)
         column.addWidget(self.brush)
         for part in (self.form, self.meaning, self.table, self.more, self.add, self.messages):
             column.addWidget(part)
         for note in (self.pair.needs, self.pair.note):  # where nothing below them moves
-            rows.takeRow(note)
             column.addWidget(note)
         column.addStretch()
 

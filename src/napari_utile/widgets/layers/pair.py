@@ -66,11 +66,11 @@ class PairChoice(QObject):
         self.readiness.changed.connect(self.changed)
         self.needs.linkActivated.connect(self._on_link)
 
-    def rows(self) -> QFormLayout:
+    def rows(self, with_notes: bool = True) -> QFormLayout:
         """Return the two lists with their names beside them, and what is wrong below."""
         rows = form_rows({"image": self.image.native, "labels": self.labels.native})
-        rows.addRow(self.needs)
-        rows.addRow(self.note)
+        for note in (self.needs, self.note) if with_notes else ():
+            rows.addRow(note)
         return rows
 
     def subject(self) -> Subject | None:
