@@ -275,6 +275,18 @@ def scores_in(place: Place) -> tuple[str, ...]:
     return tuple(name for name, score in SCORES.items() if place in score.places)
 
 
+def name_in_window(name: str) -> str:
+    """Return what the window calls a score, wherever it names one beside others.
+
+    Examples
+    --------
+    >>> name_in_window("iou"), name_in_window("f1_50"), name_in_window("iou_3")
+    ('IoU', 'F1 of objects', 'IoU, class 3')
+    """
+    title = score_named(name).title if is_score(name) else name
+    return f"{title} of objects" if name == "f1_50" else title
+
+
 def is_count(name: str) -> bool:
     """Whether a score is a number of objects."""
     return name in SCORES and SCORES[name].group == "counts"

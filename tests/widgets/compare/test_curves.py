@@ -29,7 +29,7 @@ def test_every_network_has_a_curve_in_its_own_color(panel, script, press, qtbot)
         == len(NETWORK_NAMES)
         <= len(NETWORK_COLORS)
     )
-    panel.curves.score.setCurrentText("dice")
+    panel.curves.score.setCurrentIndex(panel.curves.score.findData("dice"))
     qtbot.waitUntil(lambda: score.getData()[1].tolist() == [0.1, 0.1])
 
 

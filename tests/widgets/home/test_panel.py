@@ -9,7 +9,7 @@ from qtpy.QtCore import QPoint
 from napari_utile.events import RunDone, RunFailed, RunStarted
 from napari_utile.widgets.home import steps
 from napari_utile.widgets.home.panel import HomePanel
-from napari_utile.widgets.home.steps import STEPS
+from napari_utile.widgets.home.steps import STEPS, step_named
 from napari_utile.widgets.kit.controls import Controls
 from napari_utile.widgets.kit.docks import dock_of, open_beside
 from napari_utile.widgets.kit.memory import remember
@@ -102,9 +102,12 @@ def test_the_layers_go_with_you_and_what_is_done_leads_on(
     ):
         script(started, {"do": "copy", "folder": str(model.parent)}, end)
         train.folder.set_path(None)
+        tab = home.tabs.button(STEPS.index(step_named("Train")))
         press(train.controls.button)
+        assert tab.text() == "● Train" and tab.toolTip().startswith("Train is at work.")
         qtbot.waitUntil(lambda: not train.controls.is_running)
         assert offered(home) == ways
+        assert tab.text() == "Train" and "at work" not in tab.toolTip()
     home.next[0].click()
     segment = home.panels["Segment"]
     assert segment.image.layer is viewer.layers["em"]

@@ -32,14 +32,15 @@ def test_a_resumed_run_repeats_what_comes_after_its_checkpoint():
 def test_the_preferred_score_is_shown_until_the_user_chooses(qtbot):
     choice = ScoreChoice(("mean_iou", "iou"))
     qtbot.addWidget(choice)
+    assert choice.name == ""
     choice.offer(["dice", "iou"])
-    assert choice.currentText() == "iou"
+    assert (choice.name, choice.currentText()) == ("iou", "IoU")
     choice.offer(["iou", "mean_iou"])
-    assert (choice.currentText(), choice.count()) == ("mean_iou", 3)
-    choice.setCurrentText("dice")
+    assert (choice.name, choice.count()) == ("mean_iou", 3)
+    choice.setCurrentIndex(choice.findData("dice"))
     choice.activated.emit(choice.currentIndex())
     choice.offer(["mean_iou", "f1_50"])
-    assert choice.currentText() == "dice"
+    assert choice.name == "dice"
 
 
 @pytest.fixture(params=[Curves, ScoreCurves])

@@ -40,7 +40,7 @@ def test_a_training_is_told_by_its_folder(home, events, words, can_resume):
     assert entry.record.title == "em → unet" and entry.record.created.hour == 3
     assert (entry.words(), entry.can_resume) == (words, can_resume)
     if words == "done":
-        assert entry.details() == "Done after 9 s: iou 0.900."
+        assert entry.details() == "Done after 9 s: IoU 0.900."
     assert [*found_runs(home, {folder}, 9)] == []  # its job tells of it
     found.remove()
     assert [*found_runs(home, (), 9)] == [] and folder.exists()

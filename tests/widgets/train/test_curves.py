@@ -63,10 +63,10 @@ def test_missing_scores_and_a_new_run_are_no_trouble(curves, qtbot):
 def test_every_curve_is_named_beside_the_plots(curves, qtbot):
     curves.add(epoch(1, True, iou=0.5, f1_50=0.4, dice=0.7))
     loss, score = curves.keys
-    qtbot.waitUntil(lambda: [*score.names] == ["iou", "f1_50"])
+    qtbot.waitUntil(lambda: [*score.names] == ["IoU", "F1 of objects"])
     assert [*loss.names] == ["training", "validation"]
-    curves.score.setCurrentText("dice")
-    qtbot.waitUntil(lambda: [*score.names] == ["iou", "dice"])
+    curves.score.setCurrentIndex(curves.score.findData("dice"))
+    qtbot.waitUntil(lambda: [*score.names] == ["IoU", "Dice"])
     for key in curves.keys:
         assert all(color in key.text() for color in key.names.values())
 

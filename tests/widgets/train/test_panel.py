@@ -124,11 +124,12 @@ def test_shows_progress_curves_and_warnings_while_it_runs(panel, script, press, 
     assert panel.controls.bar.value() == 100
     assert len(panel.curves.steps) == 2
     assert panel.curves.best.epoch == 1
+    assert panel.pace.text() and panel.pace.isHidden()
 
     press(panel.controls.button)
     qtbot.waitUntil(idle(panel))
     assert panel.controls.button.text() == "Train"
-    assert panel.controls.bar.isHidden()
+    assert panel.controls.bar.isHidden() and not panel.pace.isHidden()
 
 
 def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tmp_path):
@@ -143,7 +144,7 @@ def test_says_the_scores_and_announces_the_model(panel, script, press, qtbot, tm
     MODELS.trained.disconnect(announced.append)
     assert "Done after 1 min 15 s. Validation: the foreground overlaps" in text(panel)
     assert "objects 0.70: usable." in text(panel) and color_of(Tone.SUCCESS) in text(panel)
-    assert panel.controls.messages.toolTip() == "iou 0.800, f1_50 0.700"
+    assert panel.controls.messages.toolTip() == "IoU 0.800, F1 of objects 0.700"
     assert announced == [run / "model"]
 
 
@@ -276,7 +277,7 @@ def test_labels_that_have_changed_leave_two_ways(
 def test_the_line_above_the_button_says_what_the_minutes_come_to(
     panel, script, press, qtbot, finished
 ):
-    assert "Steps a minute here: measured while nothing else runs." in panel.pace.text()
+    assert "How many steps fit into these minutes is measured when" in panel.pace.text()
     keep_rate(panel._pace(), 30)
     panel.form.set_value("minutes", "5,0")
     assert "About 30 steps a minute here: 5 minutes are about 150 steps." in panel.pace.text()

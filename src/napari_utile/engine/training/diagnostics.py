@@ -158,10 +158,11 @@ class Watch:
         """Return warnings about the run as a whole."""
         minutes = self.settings.minutes
         if minutes and self.steps < MIN_STEPS and self.steps != self.settings.steps:
+            smaller = "width or tile" if self.settings.width > 8 else "tile"
             taken, given = counted(self.steps, "steps"), counted(minutes, "minutes")
             yield (
                 f"Only {taken} fitted into {given}, and a network needs hundreds: "
-                "train longer, or choose a smaller width or tile."
+                f"train longer, or choose a smaller {smaller} under Network."
             )
 
     def state(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class NetworkCurves(Plots):
             steps = [epoch.step for epoch in epochs]
             loss, score = self._lines[run]
             loss.setData(steps, [epoch.val_loss for epoch in epochs])
-            score.setData(steps, scores_of(epochs, self.score.currentText()))
+            score.setData(steps, scores_of(epochs, self.score.name))
 
     def _new_lines(self, network: str) -> tuple:
         """Add the lines of a run, and its network to the key."""

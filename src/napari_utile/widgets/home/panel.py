@@ -134,6 +134,8 @@ class HomePanel(QWidget):
             self.pages.addWidget(panel)
             if controls := getattr(panel, "controls", None):
                 controls.ended.connect(partial(self._on_end, title))
+                controls.began.connect(partial(self._mark_tab, title, True))
+                self._mark_tab(title, controls.is_running)
                 controls.button.installEventFilter(self)
             if (source := _source_of(panel)) is not None:
                 source.changed.connect(self._show_ways)
@@ -185,8 +187,16 @@ class HomePanel(QWidget):
                     self._leave_out()
         return bool(super().event(event))
 
+    def _mark_tab(self, title: str, is_running: bool) -> None:
+        """Show on its tab that the work of a step goes on, whichever tab is open."""
+        step = step_named(title)
+        tab = self.tabs.button(STEPS.index(step))
+        tab.setText(f"● {title}" if is_running else title)
+        tab.setToolTip(f"{title} is at work. {step.help}" if is_running else step.help)
+
     def _on_end(self, title: str) -> None:
         """Offer what comes next, unless the work failed or was stopped."""
+        self._mark_tab(title, False)
         match self.panels[title].controls.progress.end:
             case RunFailed() | RunDone(stopped=True):
                 self._done.discard(title)

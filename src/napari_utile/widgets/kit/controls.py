@@ -90,6 +90,8 @@ class Controls(QWidget):
 
     happened = Signal(object)
     """An event of the work."""
+    began = Signal()
+    """Work has begun: it is prepared, or goes on."""
     ended = Signal()
     """The work is over."""
 
@@ -247,6 +249,7 @@ class Controls(QWidget):
     def _set_state(self, state: State, status: str | None = None) -> None:
         """Enter a state, and show what belongs to it."""
         is_end = self.is_running and state is State.IDLE
+        is_begin = not self.is_running and state is not State.IDLE
         self.state = state
         if status is not None:
             self.status.setText(status)
@@ -265,6 +268,8 @@ class Controls(QWidget):
         for button, states in self._shown_in.items():
             button.setVisible(state in states)
         self.set_problem(self._problem)
+        if is_begin:
+            self.began.emit()
         if is_end:
             self.ended.emit()
 

@@ -22,6 +22,7 @@ REST = 1_500
 """Milliseconds for which nobody changes anything before the machine is measured."""
 LOOK_AROUND = 300
 """Milliseconds between two looks whether something else has begun meanwhile."""
+UNKNOWN = "How many steps fit into these minutes is measured when nothing else runs."
 Told = tuple[str, str]
 """A sentence, and a warning or ''."""
 _ENDING: set[Engine] = set()
@@ -48,6 +49,7 @@ class PaceLine(QLabel):
         self._say = say
         self._wanted: list[Pace] = []
         self._failed: set[str] = set()
+        self._is_busy = False
         self._rest, self._look = QTimer(self), QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self._begin)
@@ -78,6 +80,15 @@ class PaceLine(QLabel):
         else:
             self._rest.stop()
 
+    def follow(self, controls: Controls) -> None:
+        """Say nothing while these are at work: it is about what comes next."""
+        controls.began.connect(partial(self._set_busy, True))
+        controls.ended.connect(partial(self._set_busy, False))
+
+    def _set_busy(self, is_busy: bool) -> None:
+        self._is_busy = is_busy
+        self._tell()
+
     def stop(self) -> None:
         """Give up what is being measured: the machine is needed."""
         for end in self._ends:
@@ -102,11 +113,11 @@ class PaceLine(QLabel):
         if not self._wanted:
             text = warning = ""
         if self._unknown():
-            text = f"{text} Steps a minute here: measured while nothing else runs.".strip()
+            text = f"{text} {UNKNOWN}".strip()
         lines = [colored(text, None)] if text else []
         lines += [colored(f"⚠ {warning}", Tone.WARNING)] if warning else []
         self.setText("<br>".join(lines))
-        self.setVisible(bool(lines))
+        self.setVisible(bool(lines) and not self._is_busy)
 
     def _begin(self) -> None:
         """Measure the first unknown rate, if nothing else runs and somebody sees it."""

@@ -69,6 +69,8 @@ class Panel(QWidget):
         rows.setContentsMargins(8, 4, 8, 8)
         for part in (*above, controls):
             rows.addWidget(part)
+            if isinstance(part, PaceLine) and isinstance(controls, Controls):
+                part.follow(controls)
         self.layout().addWidget(foot)
         if isinstance(messages := getattr(controls, "messages", None), Messages):
             lines = controls.layout()

@@ -7,12 +7,15 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from napari_utile.evaluation.scores import name_in_window
 from napari_utile.events import EpochDone
 from napari_utile.widgets.kit.caption import Caption
 from napari_utile.widgets.kit.colors import follow_theme, text_color
 
 REDRAW_INTERVAL = 200
 """Milliseconds between two drawings."""
+AXIS_WIDTH = 56
+"""Of the vertical axes, px: its name stands beside the longest numbers."""
 FEWEST_STEPS = 10
 """Least number of steps on the axis: there is no half step."""
 
@@ -71,8 +74,11 @@ class Plots(QWidget):
         self.score.changed.connect(self._draw_soon)
         row = QHBoxLayout()
         row.addWidget(self.keys[1], 1)
-        row.addWidget(QLabel("score"))
-        row.addWidget(self.score)
+        name = QLabel("score")
+        for part in (name, self.score):
+            row.addWidget(part)
+            part.hide()  # until there is one to choose
+        self.score.has_some.connect(name.show)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -86,7 +92,7 @@ class Plots(QWidget):
         self._loss = new_plot(graphics, "loss")
         self._score = new_plot(graphics, "score")
         for plot in (self._loss, self._score):
-            plot.setLimits(minXRange=FEWEST_STEPS)
+            plot.setLimits(minXRange=FEWEST_STEPS, xMin=0)
         self._loss.hideAxis("bottom")
         self._score.setLabel("bottom", "step")
         self._score.setXLink(self._loss)
@@ -135,6 +141,9 @@ class PlotLegend(QLabel):
 class ScoreChoice(QComboBox):
     """A list of the scores that have arrived."""
 
+    has_some = Signal()
+    """There is something to choose."""
+
     def __init__(self, preferred: Sequence[str]):
         super().__init__()
         self._preferred = preferred
@@ -147,11 +156,19 @@ class ScoreChoice(QComboBox):
     def offer(self, names: Iterable[str]) -> None:
         """Add scores that are new."""
         for name in names:
-            if self.findText(name) < 0:
-                self.addItem(name)
-        wanted = next((n for n in self._preferred if self.findText(n) >= 0), None)
+            if self.findData(name) < 0:
+                self.addItem(name_in_window(name), name)
+        wanted = next((n for n in self._preferred if self.findData(n) >= 0), None)
         if wanted and not self._is_chosen:
-            self.setCurrentText(wanted)
+            self.setCurrentIndex(self.findData(wanted))
+        if self.count() and self.isHidden():
+            self.show()
+            self.has_some.emit()
+
+    @property
+    def name(self) -> str:
+        """Name of the score that is chosen, as events have it; '' if there is none."""
+        return self.currentData() or ""
 
     def _on_choice(self, _: int) -> None:
         self._is_chosen = True
@@ -231,5 +248,5 @@ def new_plot(graphics: Graphics, title: str) -> pg.PlotItem:
         axis.enableAutoSIPrefix(False)
         axis.setPen("#888888")
         axis.setTextPen(text_color())
-    plot.getAxis("left").setWidth(48)
+    plot.getAxis("left").setWidth(AXIS_WIDTH)
     return plot

@@ -26,6 +26,8 @@ SHARE_OF_STEPS = 0.85
 """Of the minutes of a run that its steps take: the rest is its start, validations, previews."""
 FEW_STEPS = 200
 """Fewer teach a network next to nothing."""
+SMALL_WIDTH = 8
+"""Of a network; one that is smaller still learns little."""
 COSTLY = (
     "network",
     "context",
@@ -178,13 +180,17 @@ def steps_within(rate: float, minutes: float | None, steps: int | None) -> float
     return min(by_clock, steps or float("inf"))
 
 
-def few_steps_warning(rate: float, minutes: float | None, steps: int | None) -> str:
+def few_steps_warning(
+    rate: float, minutes: float | None, steps: int | None, width: int = SMALL_WIDTH
+) -> str:
     """Return a warning of a budget that is too small, with what helps, or ''.
 
     Examples
     --------
     >>> few_steps_warning(55, 1, None)
-    'A network needs hundreds of steps: train 4 minutes or longer, or choose a smaller width.'
+    'A network needs hundreds of steps: train 4 minutes or longer.'
+    >>> few_steps_warning(55, 1, None, 16)[-42:]
+    'longer, or set a smaller width in Network.'
     >>> few_steps_warning(55, 5, None)
     ''
     """
@@ -192,4 +198,5 @@ def few_steps_warning(rate: float, minutes: float | None, steps: int | None) -> 
         return ""
     needed = max(1, -(-FEW_STEPS // rate))
     longer = f"train {needed:g} minutes or longer" if needed > 1 else "train longer"
-    return f"A network needs hundreds of steps: {longer}, or choose a smaller width."
+    narrower = ", or set a smaller width in Network" if width > SMALL_WIDTH else ""
+    return f"A network needs hundreds of steps: {longer}{narrower}."

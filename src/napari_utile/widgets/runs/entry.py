@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from napari_utile.evaluation.scores import name_in_window
 from napari_utile.events import ImageDone, PreviewReady, RunDone, RunFailed, parse_event
 from napari_utile.folders.job import BEGAN, EngineStart, JobFolder, JobRecord, LineReader
 from napari_utile.io.units import duration_text
@@ -226,7 +227,9 @@ def _is_finished(end: RunDone) -> bool:
 
 def _scores_text(end: RunDone) -> str:
     """Return the validation scores of a training."""
-    return ", ".join(f"{name} {value:.3f}" for name, value in end.scores.items())
+    return ", ".join(
+        f"{name_in_window(name)} {value:.3f}" for name, value in end.scores.items()
+    )
 
 
 def _last_lines(log: Path, most: int = 3) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
 
+from napari_utile.evaluation.scores import name_in_window
 from napari_utile.events import EpochDone, Event, StepDone
 from napari_utile.widgets.kit.colors import text_color
 from napari_utile.widgets.kit.plots import Plots, dotted_line, points_before, scores_of
@@ -84,9 +85,10 @@ class Curves(Plots):
         self._mean.setData(steps, self.means)
         self._validation.setData(epochs, [e.val_loss for e in self.epochs])
         self._iou.setData(epochs, scores_of(self.epochs, "iou"))
-        name = self.score.currentText()
+        name = self.score.name
         self._chosen.setData(epochs, scores_of(self.epochs, name))
-        self.keys[1].show_names({"iou": IOU_COLOR} | ({name: CHOSEN_COLOR} if name else {}))
+        names = {"iou": IOU_COLOR} | ({name: CHOSEN_COLOR} if name else {})
+        self.keys[1].show_names({name_in_window(key): color for key, color in names.items()})
         for line in self._best:
             line.setVisible(self.best is not None)
             if self.best is not None:
@@ -96,6 +98,6 @@ class Curves(Plots):
 def _best_line(plot: pg.PlotItem, label: str) -> pg.InfiniteLine:
     line = pg.InfiniteLine(angle=90, pen=pg.mkPen("#888888", style=Qt.PenStyle.DashLine))
     if label:
-        pg.InfLineLabel(line, label, position=0.45, color=text_color())
+        pg.InfLineLabel(line, label, position=0.9, color=text_color())
     plot.addItem(line, ignoreBounds=True)
     return line

@@ -190,8 +190,10 @@ class TrainPanel(Panel):
         """Return what the budget comes to, and whether it is too small."""
         if self.form.problem() or not rates or rates[0] is None:
             return "", ""
-        budget = self.form.settings().minutes, self.form.settings().steps
-        return pace_text(rates[0], *budget), few_steps_warning(rates[0], *budget)
+        settings = self.form.settings()
+        budget = settings.minutes, settings.steps
+        warning = few_steps_warning(rates[0], *budget, settings.width)
+        return pace_text(rates[0], *budget), warning
 
     def _on_folder(self) -> None:
         """Show the settings and curves of a run that is chosen, and how it can be continued."""

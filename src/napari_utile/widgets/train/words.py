@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
+from napari_utile.evaluation.scores import name_in_window
 from napari_utile.events import RunFailed
 from napari_utile.folders.model import CHECKED_PIXELS, CHECKED_STROKES
 from napari_utile.io.units import counted
@@ -126,7 +127,7 @@ def outcome_of(
         sentence = "This model was not validated yet."
         return Worth(sentence, False, "Train longer, to see what it is worth.")
     iou = scores["iou"]
-    details = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    details = ", ".join(f"{name_in_window(name)} {value:.3f}" for name, value in scores.items())
     if iou < NEXT_TO_NOTHING:
         found = f"next to nothing of the part kept for validation (IoU {iou:.2f})"
         return Worth(
