@@ -22,8 +22,9 @@ def four():
     ("selected", "first"), [("b", "b"), ("d", "d"), ("c_mask", "d"), (None, "d")]
 )
 def test_it_is_the_selected_one_else_one_that_was_not_trained_on(four, selected, first):
-    four.layers.selection.active = four.layers[selected] if selected else None
     known = [four.layers[name] for name in "abc"]
+    four.add_image(np.zeros((11, 9), np.uint8), name="d_mask")  # not converted yet
+    four.layers.selection.active = four.layers[selected or "d_mask"]
     assert image_to_segment(four, known) is four.layers[first]
 
 

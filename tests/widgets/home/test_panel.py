@@ -135,6 +135,10 @@ def test_segment_begins_with_the_image_opened_or_clicked_on_last_and_keeps_what_
     newer = viewer.add_image(np.zeros((8, 8), np.uint8), name="newer")
     home.open_step("Segment")
     assert segment.image.layer is newer
+    home.open_step("Data")
+    viewer.add_image(np.zeros((8, 8), np.uint8), name="newer_mask")  # not converted yet
+    home.open_step("Segment")
+    assert segment.image.layer is newer
 
 
 def test_nothing_open_is_needed_where_files_are_chosen_and_segment_follows_on_them(

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QLabel
 
 from napari_utile.io.units import counted
 from napari_utile.widgets.data.facts import layer_facts
-from napari_utile.widgets.data.masks import labels_as_images
 from napari_utile.widgets.kit.colors import Tone, follow_theme
 from napari_utile.widgets.kit.messages import colored
 from napari_utile.widgets.layers.alone import (
@@ -22,6 +21,7 @@ from napari_utile.widgets.layers.alone import (
     show_alone,
 )
 from napari_utile.widgets.layers.choice import following, is_choice
+from napari_utile.widgets.layers.masks import labels_as_images
 from napari_utile.widgets.layers.remedies import convert_to_labels
 
 ALL = "all"

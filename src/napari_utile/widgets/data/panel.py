@@ -18,11 +18,11 @@ from napari_utile.io.pairs import MatchedFiles
 from napari_utile.samples.samples import isbi2012_layers, synthetic_layers
 from napari_utile.widgets.data.folder import images_apart, pairs_inside, pairs_to_open
 from napari_utile.widgets.data.late_layers import add_layers
-from napari_utile.widgets.data.masks import files_of_labels
 from napari_utile.widgets.data.open_list import OpenList
 from napari_utile.widgets.kit.colors import Tone
 from napari_utile.widgets.kit.panel import Panel
 from napari_utile.widgets.kit.thread_controls import ThreadControls
+from napari_utile.widgets.layers.masks import files_of_labels
 
 OWN_READER, NAPARI_READER = "napari-utile", "napari"
 PAIR = "pair:"

@@ -6,6 +6,7 @@ from napari.layers import Image, Layer
 from napari.viewer import Viewer
 
 from napari_utile.widgets.layers.alone import hidden_by_alone, open_images
+from napari_utile.widgets.layers.masks import labels_as_images
 
 
 def image_to_segment(viewer: Viewer, known: Collection[Layer]) -> Image | None:
@@ -20,11 +21,12 @@ def image_to_segment(viewer: Viewer, known: Collection[Layer]) -> Image | None:
     Returns
     -------
     Image or None
-        Where channels are a layer each, the channel that was trained on. None if no image is
-        selected and all were trained on.
+        No labels that were opened as an image. Where channels are a layer each, the channel
+        that was trained on. None if no image is selected and all were trained on.
     """
     active, hidden = viewer.layers.selection.active, hidden_by_alone(viewer)
-    groups = [image.images for image in open_images(viewer.layers)]
+    masks = labels_as_images(viewer.layers)
+    groups = [x.images for x in open_images(viewer.layers) if x.images[0] not in masks]
     learned = [group for group in groups if any(layer in known for layer in group)]
     selected = next((group for group in groups if active in group), ())
     if selected in learned:

@@ -37,6 +37,7 @@ from napari_utile.widgets.kit.steady import KeptHeight
 from napari_utile.widgets.layers.alone import choose_shown
 from napari_utile.widgets.layers.brush import put_brush_away
 from napari_utile.widgets.layers.choice import following
+from napari_utile.widgets.layers.masks import labels_as_images
 
 TABS_IN_A_ROW = 5
 LAST = "tab"
@@ -159,7 +160,8 @@ class HomePanel(QWidget):
         if self.step.title != BEGINS_WITH_CLICKED or panel.controls.is_running:
             return
         active = self._viewer.layers.selection.active
-        if active is not self._clicked() and active in panel.image.choices:
+        is_new = active is not self._clicked() and active in panel.image.choices
+        if is_new and active not in labels_as_images(self._viewer.layers):
             panel.image.choose(active)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name

@@ -4,7 +4,7 @@ import numpy as np
 import tifffile
 from napari.layers import Image, Labels
 
-from napari_utile.widgets.data.masks import files_of_labels, labels_as_images
+from napari_utile.widgets.layers.masks import files_of_labels, labels_as_images
 
 
 def test_files_are_labels_of_files_or_layers_if_they_hold_whole_numbers(tmp_path):
