@@ -15,7 +15,7 @@ import napari_utile
 from napari_utile.errors import UserError
 from napari_utile.widgets.kit import help_page
 from napari_utile.widgets.kit.colors import Tone, color_of
-from napari_utile.widgets.kit.help_page import PANELS, HelpButton, HelpPage, help_text
+from napari_utile.widgets.kit.help_page import PANELS, SIZE, HelpButton, HelpPage, help_text
 from napari_utile.widgets.kit.panel import Panel
 
 
@@ -62,6 +62,15 @@ def test_a_click_opens_the_section_and_links_lead_on(qtbot, monkeypatch):
     assert "Label\n" not in page.text.toPlainText()[:200]
     page.follow(QUrl("https://napari.org"))
     assert [url.toString() for url in opened] == ["https://napari.org"]
+
+
+def test_the_window_of_a_short_page_is_low(qtbot, monkeypatch, tmp_path):
+    (tmp_path / PANELS).write_text("## A panel\n\nOne line.\n\n## Long\n\n" + "Line.\n\n" * 90)
+    monkeypatch.setattr(help_page, "docs_folder", lambda: tmp_path)
+    short, long = HelpPage(None, "A panel"), HelpPage(None, "Long")
+    qtbot.addWidget(short)
+    qtbot.addWidget(long)
+    assert short.height() < 200 < long.height() == SIZE[1]
 
 
 @pytest.fixture

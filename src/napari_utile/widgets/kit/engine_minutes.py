@@ -25,11 +25,11 @@ class EngineMinutes(QWidget):
         self.minutes.setSpecialValueText("never")
         self.minutes.setValue(round(WAITING.minutes))
         self.minutes.setToolTip(
-            "How long the engine, once it is loaded, waits for what you press next. Longer: it "
-            "answers at once, and holds about half a gigabyte. Never: it is loaded for each "
-            "press, which takes seconds"
+            "How long the program that trains and segments stays in memory after its work. "
+            "Longer: the next work starts at once, and about half a gigabyte is held. Never: "
+            "it is loaded for each press, which takes seconds"
         )
-        name = QLabel("keep the engine ready for")
+        name = QLabel("stay loaded between runs for")
         name.setBuddy(self.minutes)
         name.setToolTip(self.minutes.toolTip())
         row = QHBoxLayout(self)

@@ -29,7 +29,9 @@ PICTURE = re.compile(
 )
 """One that may have another for the light theme; Qt reads these only as Markdown."""
 SIZE = (760, 760)
-"""Of the window, px."""
+"""Of the window, px; a short page has a lower one."""
+MARGINS = 60
+"""Around the page and beside its scroll bar, both sides together, px."""
 
 
 def docs_folder() -> Path:
@@ -98,7 +100,7 @@ class HelpButton(QToolButton):
         self._page = page
         self.setText("?")
         self.setAutoRaise(True)
-        self.setToolTip(f"What the panel {page} does, with pictures")
+        self.setToolTip(f"What the panel {page} does")
         self.clicked.connect(lambda: HelpPage(self.window(), page).show())
 
 
@@ -119,7 +121,14 @@ class HelpPage(QDialog):
         column.addWidget(self.text)
         self._file, self._heading = PANELS, page
         self._show()
+        self._fit()
         follow_theme(self, self._show_again)
+
+    def _fit(self) -> None:
+        """Be no higher than the page."""
+        page = self.text.document().clone()
+        page.setTextWidth(SIZE[0] - MARGINS)
+        self.resize(SIZE[0], min(SIZE[1], round(page.size().height()) + MARGINS))
 
     def follow(self, link: QUrl) -> None:
         """Open another page here, and addresses in the browser."""

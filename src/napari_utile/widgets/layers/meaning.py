@@ -85,13 +85,14 @@ def meaning_text(meaning: LabelSettings) -> str:
     Examples
     --------
     >>> meaning_text(LabelSettings())
-    '0 = background · 1, 2, 3 … = one object each'
+    '0 = background · 1, 2, 3 … = one object each, however many strokes'
     >>> meaning_text(LabelSettings(target="classes", sparse=True, ignore=9))
     '0 = not annotated · 1 = background · 2, 3, 4 … = one class each · 9 = not annotated'
     """
     parts = ["0 = not annotated"] * meaning.sparse + [f"{meaning.background} = background"]
     some = ", ".join(str(meaning.first + i) for i in range(3))
-    parts += [f"{some} … = one {'class' if meaning.target == 'classes' else 'object'} each"]
+    each = "class each" if meaning.target == "classes" else "object each, however many strokes"
+    parts += [f"{some} … = one {each}"]
     if meaning.ignore is not None:
         parts += [f"{meaning.ignore} = not annotated"]
     return " · ".join(parts)
