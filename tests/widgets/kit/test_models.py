@@ -4,7 +4,7 @@ from pathlib import Path
 
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QComboBox, QFileDialog
 
 from napari_utile.widgets.kit.model_rows import SECOND_LINE, SHORT_LINE
 from napari_utile.widgets.kit.models import LOOK, ModelChoice
@@ -80,8 +80,11 @@ def test_a_model_in_another_folder_is_looked_for_from_home(
 def test_no_model_is_an_entry_where_it_has_a_meaning(qtbot, home, models):
     choice = ModelChoice("", none="random parameters")
     qtbot.addWidget(choice)
+    low = choice.line.sizeHint().height()
+    assert low <= QComboBox().sizeHint().height() + 2  # as other lists
     assert choice.path is None and choice.line.currentText() == "random parameters"
     choice.set_path(models[0])
+    assert choice.line.sizeHint().height() > low
     choice.line.activated.emit(0)
     assert choice.path is None and choice.line.currentText() == "random parameters"
 

@@ -58,8 +58,11 @@ class ModelBox(QComboBox):
     opens = Signal()
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """Return a size with room for two lines."""
-        return QSize(super().sizeHint().width(), round(LINES * self.fontMetrics().height()) + 6)
+        """Return a size with room for two lines; for one while it stands for no model."""
+        usual = super().sizeHint()
+        if self.currentIndex() >= 0 and not self.currentData(SECOND_LINE):
+            return usual
+        return QSize(usual.width(), round(LINES * self.fontMetrics().height()) + 6)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """Return a width that does not widen the panel, and room for two lines."""
@@ -126,6 +129,7 @@ class ModelChoice(QWidget):
         self._listing: Background | None = None
         self._reading: Background | None = None
         self.line = ModelBox()
+        self.line.currentIndexChanged.connect(lambda _: self.line.updateGeometry())
         narrow(self.line)
         self.line.setPlaceholderText(hint)
         self.line.setMaxVisibleItems(ROWS_IN_VIEW)
