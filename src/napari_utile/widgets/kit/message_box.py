@@ -38,7 +38,7 @@ class MessageBox(QScrollArea):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Follow the messages: their height, and whether there are any."""
-        kinds = QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.FontChange
+        kinds = QEvent.Type.ShowToParent, QEvent.Type.HideToParent, QEvent.Type.StyleChange
         if event.type() in kinds:
             self._seen = "", 0
             self._fit()

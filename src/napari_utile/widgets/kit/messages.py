@@ -90,14 +90,15 @@ class Messages(QLabel):
         width : int
             By which lines are broken.
         """
-        probe = QLabel()
-        probe.setFont(self.font())
+        probe = QLabel(self)  # so that it is in the style of the window
+        probe.ensurePolished()
         probe.setWordWrap(True)
         probe.setTextFormat(Qt.TextFormat.RichText)
         ends = [0]
         for number in range(len(self._shown)):
             probe.setText("<br>".join(self._shown[: number + 1]))
             ends.append(probe.heightForWidth(width))
+        probe.setParent(None)
         return ends[:-1], ends[-1]
 
     def _add(self, text: str, tone: Tone | None, target: str = "") -> None:
