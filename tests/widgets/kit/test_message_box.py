@@ -63,3 +63,12 @@ def test_what_is_wrong_is_seen_first(qtbot, panel, box):
     qtbot.waitUntil(lambda: box.verticalScrollBar().value() > 0)
     panel.controls.messages.set_problem("Choose a model.")
     qtbot.waitUntil(lambda: box.verticalScrollBar().value() == 0)
+
+
+def test_a_style_with_frames_cuts_no_line_and_needs_no_scroll_bar(qtbot, panel, box):
+    panel.setStyleSheet("QWidget { border: 1px solid red; }")  # napari has such a frame
+    messages, bar = panel.controls.messages, box.verticalScrollBar()
+    messages.add(LONG * 3)
+    width = messages.width()
+    qtbot.waitUntil(lambda: messages.height() == messages.heightForWidth(width))
+    qtbot.waitUntil(lambda: box.viewport().height() == messages.height() and bar.maximum() == 0)

@@ -62,7 +62,8 @@ class MessageBox(QScrollArea):
         starts, needed = self._messages.starts(width)
         self._messages.resize(width, needed)
         self._begin, end = _height_in_view(starts, needed, self._messages.has_problem)
-        self.setFixedHeight(max(end - self._begin, 1))
+        frame = self.contentsMargins().top() + self.contentsMargins().bottom()
+        self.setFixedHeight(max(end - self._begin, 1) + frame)
         bar.setValue(self._begin)
 
 

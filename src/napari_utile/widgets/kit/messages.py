@@ -25,6 +25,7 @@ class Messages(QLabel):
         self._lines: list[tuple[str, Tone | None, str]] = []  # text, tone, target of a link
         self._shown: list[str] = []  # all of that, as HTML
         self.setWordWrap(True)
+        self.setIndent(0)  # else text begins lower in a style with frames
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
         self.hide()
@@ -91,6 +92,7 @@ class Messages(QLabel):
             By which lines are broken.
         """
         probe = QLabel(self)  # so that it is in the style of the window
+        probe.setIndent(0)
         probe.ensurePolished()
         probe.setWordWrap(True)
         probe.setTextFormat(Qt.TextFormat.RichText)
