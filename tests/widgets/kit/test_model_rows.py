@@ -28,9 +28,8 @@ def drawn(row):
     option.rect.setRect(0, 0, 150, height)
     delegate.paint(painter, option, table.index(0, 0))
     painter.end()
-    return np.frombuffer(picture.constBits().asarray(200 * 80), np.uint8).reshape(
-        80, 200
-    ), height
+    pixels = np.frombuffer(picture.constBits().asarray(200 * 80), np.uint8).reshape(80, 200)
+    return pixels.copy(), height  # the picture goes
 
 
 def test_a_row_has_two_lines_and_stays_within_its_width(tmp_path, qtbot):
