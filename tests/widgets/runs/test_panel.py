@@ -376,7 +376,7 @@ def test_a_training_is_resumed_by_its_command_and_its_job_is_removed_for_good(
     press(panel.resume)
     qtbot.waitUntil(lambda: rows(panel)[0][1] == "running")
     assert json.loads(arguments.read_text())[:-2] == list(folder.record.arguments)
-    assert RUNNING.unseen("train") is not None  # for the next panel Train
+    qtbot.waitUntil(lambda: RUNNING.unseen("train") is not None)  # for the next panel Train
     press(panel.stop)
     qtbot.waitUntil(lambda: rows(panel)[0][1] == "stopped")
     press(panel.remove)
