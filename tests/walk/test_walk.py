@@ -70,7 +70,7 @@ def test_the_whole_walk(make_napari_viewer_proxy, qtbot, home, errors, warm):
     finally:
         walk.monitor.stop()
     assert errors == []
-    assert gc.get_freeze_count() > 100_000  # modules, and parts of the window
+    assert gc.get_freeze_count() == 0  # the dock is closed: what was in it may be garbage
     said = {row.step: row.said for row in walk.rows}
 
     # what the fields said is what was done, and what is shown is what is on the disk

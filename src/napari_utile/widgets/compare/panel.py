@@ -170,7 +170,7 @@ class ComparePanel(Panel):
 
     def _on_chosen(self, kind: str, folder: Path) -> None:
         """Show a comparison that is chosen in the list of runs."""
-        if kind != "compare" or not isalive(self):
+        if kind != "compare" or not isalive(self) or self.is_left:
             return
         self.launch.take_over(self.controls, "compare", self._catch_up)
         if not self.controls.is_running:

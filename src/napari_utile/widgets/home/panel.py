@@ -179,6 +179,7 @@ class HomePanel(QWidget):
         """Lay the dock over those of other panels; leave the work when it is closed."""
         if event.type() == QEvent.Type.ParentChange:
             if self.parent() is None:
+                self._long_lived.end()
                 for panel in self.panels.values():
                     if isinstance(panel, Panel):
                         panel.leave_work()

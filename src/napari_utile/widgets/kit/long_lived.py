@@ -47,6 +47,12 @@ class LongLived:
         self._layers.update(self._viewer.layers)
         gc.freeze()
 
+    def end(self) -> None:
+        """Leave out nothing any more: the widget was closed, and may be garbage."""
+        self._again.stop()
+        self._layers.clear()
+        gc.unfreeze()
+
     def _search_and_leave_out(self) -> None:
         gc.collect()
         self.leave_out()

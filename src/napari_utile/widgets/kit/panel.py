@@ -42,6 +42,7 @@ class Panel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_left = False
         self.scroll = QScrollArea()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -83,7 +84,8 @@ class Panel(QWidget):
                 KeptHeight(controls, heading, partial(_room_below, controls))
 
     def leave_work(self) -> None:
-        """Leave no work that nobody sees: the panel is closed."""
+        """Leave no work that nobody sees: the panel is closed, and takes no run over."""
+        self.is_left = True
         for line in self.findChildren(PaceLine):
             line.leave()
         if hasattr(self, "controls"):
@@ -106,6 +108,7 @@ class Panel(QWidget):
             if self.parent() is None:
                 self.leave_work()
             else:
+                self.is_left = False
                 join_other_panels(self)
         return bool(super().event(event))
 

@@ -225,7 +225,7 @@ class TrainPanel(Panel):
 
     def _on_chosen(self, kind: str, folder: Path) -> None:
         """Show a run that is chosen in the list of runs."""
-        if kind != "train" or not isalive(self):
+        if kind != "train" or not isalive(self) or self.is_left:
             return
         self.launch.take_over(self.controls, "train", self._catch_up)
         if not self.controls.is_running:
