@@ -26,6 +26,10 @@ def test_files_open_and_are_described_and_a_wrong_one_is_named(open_panel, viewe
     assert viewer.layers["a"].data.shape == (5, 6)
     assert ">a</a>: 5 x 6, uint16" in plain(panel.list.text())
     assert "b.xyz" in panel.controls.messages.text()
+    (tmp_path / "torn.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:90])
+    panel.open_paths([str(tmp_path / "torn.tif")])
+    assert "torn.tif is cut off or damaged" in panel.controls.messages.text()
+    assert "stack trace" not in panel.controls.messages.text()
 
 
 def test_masks_beside_their_images_open_as_labels_and_it_is_said(open_panel, viewer, tmp_path):

@@ -45,6 +45,12 @@ def test_what_was_there_is_not_searched_until_the_widget_is_gone(viewer, qtbot):
     with qtbot.waitSignal(widget.destroyed):
         widget.deleteLater()
     assert gc.get_freeze_count() == 0
+    closed = QWidget()
+    qtbot.addWidget(closed)
+    spared = LongLived(closed, viewer)
+    spared.leave_out()
+    spared.end()
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_layer_that_was_there_is_searched_for_when_it_is_removed(viewer, qtbot, monkeypatch):

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton
 
 from napari_utile.errors import UserError
 from napari_utile.events import Warned
-from napari_utile.io.images import stem_of
+from napari_utile.io.images import open_image, stem_of
 from napari_utile.io.inner_folders import InnerFolders, inner_folders
 from napari_utile.io.napari_reader import LayerData
 from napari_utile.io.pairs import MatchedFiles
@@ -100,7 +100,9 @@ class DataPanel(Panel):
         try:
             act()
         except (UserError, NoAvailableReaderError, OSError, ValueError, TypeError) as error:
-            self.controls.messages.add(f"{Path(path).name}: {error}", Tone.ERROR)
+            name, why = Path(path).name, _why_unreadable(path, error)
+            text = why if name in why else f"{name}: {why}"
+            self.controls.messages.add(text, Tone.ERROR)
 
     def _open_path(self, path: str) -> None:
         """Open a file; of a folder a stack, or what else is in it."""
@@ -204,3 +206,13 @@ def _beside(*buttons: QPushButton) -> QHBoxLayout:
     for button in buttons:
         row.addWidget(button)
     return row
+
+
+def _why_unreadable(path: str, error: Exception) -> str:
+    """Return why a file cannot be opened: as our own reader says it, if it cannot either."""
+    if not isinstance(error, UserError) and Path(path).is_file():
+        try:
+            open_image(path)
+        except UserError as ours:
+            return str(ours)
+    return str(error)

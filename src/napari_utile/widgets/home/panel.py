@@ -1,6 +1,6 @@
 """The dock U-Tile: the steps of the work as tabs, and from each a way to the next."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -64,7 +64,7 @@ class HomePanel(QWidget):
         self._viewer = napari_viewer
         self.panels: dict[str, QWidget] = {}
         self._done: set[str] = set()
-        self._clicked: Callable[[], object] = _nothing  # when Segment was left
+        self._clicked: ref[Layer] | None = None  # when Segment was left
         self.step = STEPS[0]
         self.tabs, grid = QButtonGroup(self), QGridLayout()
         grid.setSpacing(2)
@@ -125,7 +125,7 @@ class HomePanel(QWidget):
         """
         active = self._viewer.layers.selection.active
         if self.step.title == BEGINS_WITH_CLICKED:
-            self._clicked = _nothing if active is None else ref(active)
+            self._clicked = None if active is None else ref(active)
         self.step = step_named(title)
         if self.panels and not self.step.paints:
             put_brush_away(self._viewer)
@@ -160,7 +160,8 @@ class HomePanel(QWidget):
         if self.step.title != BEGINS_WITH_CLICKED or panel.controls.is_running:
             return
         active = self._viewer.layers.selection.active
-        is_new = active is not self._clicked() and active in panel.image.choices
+        was = self._clicked and self._clicked()
+        is_new = active is not was and active in panel.image.choices
         if is_new and active not in labels_as_images(self._viewer.layers):
             panel.image.choose(active)
 
@@ -184,6 +185,9 @@ class HomePanel(QWidget):
                     if isinstance(panel, Panel):
                         panel.leave_work()
             else:
+                for panel in self.panels.values():
+                    if isinstance(panel, Panel):
+                        panel.is_left = False
                 join_other_panels(self)
                 AHEAD.load(*(partial(panel_of, step) for step in STEPS))
                 if AHEAD.is_done:
@@ -265,10 +269,6 @@ def _tab_to_begin(layers: Iterable[Layer]) -> str:
         return "Data"
     last = next((step for step in STEPS if step.title == remembered(LAST)), label)
     return label.title if missing(last, layers) else last.title
-
-
-def _nothing() -> None:
-    """Return None, as a reference to what is gone."""
 
 
 def _source_of(panel: Any) -> Any:

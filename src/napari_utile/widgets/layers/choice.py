@@ -53,7 +53,7 @@ class LayerChoice(ComboBox):
         self._results, self._lost = results, ""
         self._followed: Any = None
         self._is_behind = False  # layers came while nobody saw the list: the last of them is
-        self._added: Callable[[], Layer | None] = _no_layer
+        self._added: ref[Layer] | None = None
         super().__init__(choices=self._entries)
         narrow(self.native)  # a long name is cut, the panel stays narrow
         self.native.setPlaceholderText("none")
@@ -112,11 +112,11 @@ class LayerChoice(ComboBox):
     def _catch_up(self) -> None:
         """Offer what came while nobody saw the list."""
         if self._is_behind:
-            self._refresh(self._added())
+            self._refresh(self._added and self._added())
 
     def _refresh(self, added: Layer | None = None) -> None:
         """Offer the layers that there are; what was chosen stays, under any name."""
-        self._is_behind, self._added = False, _no_layer
+        self._is_behind, self._added = False, None
         layers, chosen = self._layers(), self.value
         if chosen not in layers:
             self._lost = chosen.name if chosen else self._lost
@@ -163,10 +163,6 @@ class LayerTicks(TickList):
         layers = [layer for layer in images if not shows_probabilities(layer)]
         self.offer({layer: layer.name for layer in layers}, TICKS_IN_VIEW)
         self.changed.emit()
-
-
-def _no_layer() -> None:
-    """Return None, as a reference to a layer that is gone."""
 
 
 def is_choice(layer: Layer, *kinds: type[Layer]) -> bool:
