@@ -21,7 +21,7 @@ from napari_utile.io.images import open_image, write_tiff
 from napari_utile.settings.labels import LabelSettings
 from napari_utile.settings.training import TrainSettings
 from napari_utile.widgets.kit.colors import Tone, color_of
-from napari_utile.widgets.kit.paths import MODELS, new_run_folder
+from napari_utile.widgets.kit.paths import CHOSEN, MODELS, new_run_folder
 from napari_utile.widgets.kit.step_rates import keep_rate
 from napari_utile.widgets.layers.meaning import say_meaning
 from napari_utile.widgets.train.panel import TrainPanel
@@ -441,3 +441,12 @@ def test_a_mistake_is_no_longer_told_once_the_labels_are_painted(panel, viewer):
     panel.controls.messages.add_mistake("Labels 'cells' are wrong.")
     viewer.layers["cells"].paint((0, 4, 4), 1)
     assert text(panel) == ""
+
+
+def test_a_panel_that_was_closed_takes_over_no_run(panel, monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(panel.launch, "take_over", lambda *_: asked.append(1))
+    CHOSEN.run.emit("train", tmp_path)
+    panel.leave_work()
+    CHOSEN.run.emit("train", tmp_path)
+    assert asked == [1]
